@@ -1,0 +1,118 @@
+"""Every exception jobwatch raises.
+
+::
+
+    JobwatchError
+    ├── ConfigError            found wrong before any request was sent
+    ├── LookError              the API could not be read; .fault says how
+    │   ├── AuthError          401, 403: the token was refused
+    │   ├── JobNotFound        404, 410: the API knows no such job (any more)
+    │   ├── RateLimited        429: told to wait longer than the wait may last
+    │   ├── Unreachable        no answer: connection, TLS, time-out, 5xx
+    │   └── UnreadableReply    an answer that is not a job: HTML, cut off, another job's, refused
+    ├── JobEnded               the job was read, and it ended badly; .job is how
+    │   ├── JobFailed
+    │   └── JobCancelled
+    └── WaitTimeout            the wait ended first (also a TimeoutError); .job, .fault are the last seen
+
+Nothing else leaves the public API but ``asyncio.CancelledError`` and its kin: no exception of the HTTP
+or JSON library does, since theirs carry request headers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._models import Fault, Job
+
+
+class JobwatchError(Exception):
+    """The root of every error that jobwatch raises."""
+
+
+class ConfigError(JobwatchError):
+    """Something the caller gave is wrong; no request has been sent."""
+
+
+class LookError(JobwatchError):
+    """The API could not be read, which says nothing about the job.
+
+    Attributes:
+        fault: The last look's fault, with the HTTP status and the server's own words where it gave any.
+        job_id: The job that was asked for, or None when the request was for a list.
+    """
+
+    def __init__(self, fault: Fault, job_id: str | None = None) -> None:
+        self.fault = fault
+        self.job_id = job_id
+        super().__init__(f"job {job_id}: {fault}" if job_id else str(fault))
+
+    def __reduce__(self) -> tuple[type[LookError], tuple[Fault, str | None]]:
+        return type(self), (self.fault, self.job_id)
+
+
+class AuthError(LookError):
+    """The API refused the token."""
+
+
+class JobNotFound(LookError):
+    """The API knows no such job, or knows it no longer."""
+
+
+class RateLimited(LookError):
+    """The API asked for a longer pause than the wait may last."""
+
+
+class Unreachable(LookError):
+    """The API gave no answer: connection, TLS, time-out or a server error."""
+
+
+class UnreadableReply(LookError):
+    """The API answered, and the answer was not the job that was asked for."""
+
+
+class JobEnded(JobwatchError):
+    """The job was read, and it did not succeed.
+
+    Attributes:
+        job: The finished job, as the API told it.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        super().__init__(f"job {job.id} ended {job.told_status}" + (f": {job.error}" if job.error else ""))
+
+    def __reduce__(self) -> tuple[type[JobEnded], tuple[Job]]:
+        return type(self), (self.job,)
+
+
+class JobFailed(JobEnded):
+    """The job failed."""
+
+
+class JobCancelled(JobEnded):
+    """The job was cancelled."""
+
+
+class WaitTimeout(JobwatchError, TimeoutError):
+    """The wait's own time ran out before the job ended; the job goes on.
+
+    Attributes:
+        job_id: The job waited for.
+        timeout: How long the wait was allowed to last, in seconds.
+        job: The job as last read, or None if it never was.
+        fault: The fault of the last look, or None if the last look was good.
+    """
+
+    def __init__(self, job_id: str, timeout: float, job: Job | None = None, fault: Fault | None = None) -> None:
+        self.job_id = job_id
+        self.timeout = timeout
+        self.job = job
+        self.fault = fault
+        last = f"last seen {job.told_status}" if job else "never read"
+        trouble = f"; last look: {fault}" if fault else ""
+        super().__init__(f"job {job_id} did not end within {timeout:g} s ({last}{trouble})")
+
+    def __reduce__(self) -> tuple[type[WaitTimeout], tuple[str, float, Job | None, Fault | None]]:
+        return type(self), (self.job_id, self.timeout, self.job, self.fault)

@@ -1,0 +1,188 @@
+"""The values that everything else speaks of: what a job is, what was seen of it, and what went wrong.
+
+All are frozen: a new look makes new values. Server text is kept as it came; `printable` is what makes it
+safe for a terminal, a log or a CI runner, and every `__str__` here goes through it.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from typing import TypeAlias
+
+from msgspec import Struct
+
+JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
+
+
+class Phase(enum.Enum):
+    """Our word for where a job stands, whatever the vendor calls it."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+    @property
+    def ended(self) -> bool:
+        """Whether a job in this phase will not change any more."""
+        return self in _ENDED
+
+
+_ENDED = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
+
+
+class Outcome(enum.Enum):
+    """How a watch or a wait ended: the job's own end, or why it could not be seen."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMEOUT = "timeout"
+    NOT_FOUND = "not_found"
+    AUTH = "auth"
+    UNREACHABLE = "unreachable"
+    UNREADABLE = "unreadable"
+    INTERRUPTED = "interrupted"
+
+
+class FaultKind(enum.Enum):
+    """In which way a look failed."""
+
+    AUTH = "auth"
+    NOT_FOUND = "not_found"
+    GONE = "gone"
+    RATE_LIMITED = "rate_limited"
+    UNREACHABLE = "unreachable"
+    TLS = "tls"
+    UNREADABLE = "unreadable"
+    REFUSED = "refused"
+
+
+class Fault(Struct, frozen=True, omit_defaults=True):
+    """A look that failed, as a value.
+
+    Attributes:
+        kind: In which way it failed.
+        message: What happened, in one sentence; never holds a header, a token or a query.
+        http_status: The HTTP status, where there was an answer.
+        code: The API's own error code, where its body gave one.
+        request_id: The API's id of the request, to quote to its support.
+        retry_after: Seconds the server asked us to stay away, already validated.
+    """
+
+    kind: FaultKind
+    message: str
+    http_status: int | None = None
+    code: str | None = None
+    request_id: str | None = None
+    retry_after: float | None = None
+
+    def __str__(self) -> str:
+        facts = [
+            f"HTTP {self.http_status}" if self.http_status else "",
+            f"code {printable(self.code)}" if self.code else "",
+            f"request {printable(self.request_id)}" if self.request_id else "",
+        ]
+        told = ", ".join(fact for fact in facts if fact)
+        return printable(self.message) + (f" ({told})" if told else "")
+
+
+class Problem(Struct, frozen=True, omit_defaults=True):
+    """What an API says went wrong, in its own words."""
+
+    message: str
+    code: str | None = None
+    request_id: str | None = None
+
+    def __str__(self) -> str:
+        return f"{printable(self.code)}: {printable(self.message)}" if self.code else printable(self.message)
+
+
+class Event(Struct, frozen=True, omit_defaults=True):
+    """One entry of a job's history, as the API tells it."""
+
+    status: str
+    phase: Phase
+    at: datetime | None = None
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """One job as one look saw it.
+
+    Attributes:
+        id: The job's id.
+        api: The name of the API it was read from.
+        status: The API's own word for its state, verbatim.
+        phase: Our word for that state.
+        type: The API's word for what kind of job it is.
+        project_id: The project it belongs to.
+        created_at, started_at, ended_at, updated_at: The API's own timestamps, in UTC.
+        attempt: How many times the API has started it, where the API counts.
+        progress: How far it is, from 0 to 1, where the API tells.
+        events: Its history as the API tells it, or None where the API tells none.
+        error: What the API says went wrong.
+        result: What the job made, as plain JSON values.
+        wire: The API's own record, every documented field typed (see `jobwatch.apis`).
+    """
+
+    id: str
+    api: str
+    status: str
+    phase: Phase
+    type: str | None = None
+    project_id: str | None = None
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    updated_at: datetime | None = None
+    attempt: int | None = None
+    progress: float | None = None
+    events: tuple[Event, ...] | None = None
+    error: Problem | None = None
+    result: JSON = None
+    wire: Struct | None = None
+
+    @property
+    def told_status(self) -> str:
+        """The status, safe to print."""
+        return printable(self.status)
+
+
+class Transition(Struct, frozen=True, omit_defaults=True):
+    """One change of state, delivered once.
+
+    Attributes:
+        job_id: Whose change it is.
+        seq: Its place in what was delivered of this job, from 1; with `job_id` it names the transition for good.
+        status: The API's word for the state entered.
+        phase: Our word for it.
+        at: When the API says it happened, or None where it does not say.
+        seen_at: When the look that showed it was made, by our clock.
+        gap: Whether the API left out what lay between the previous transition and this one.
+    """
+
+    job_id: str
+    seq: int
+    status: str
+    phase: Phase
+    at: datetime | None
+    seen_at: datetime
+    gap: bool = False
+
+
+def printable(text: str) -> str:
+    """Return server text with everything escaped that could steer a terminal, a log or a CI runner.
+
+    Control characters, line ends, escape sequences, bidirectional overrides and other invisible characters
+    become backslash escapes, so that the text stays on one line and reads in the order in which it is stored.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape", "surrogatepass").decode("ascii")
