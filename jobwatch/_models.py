@@ -123,6 +123,7 @@ class Job(Struct, frozen=True, kw_only=True):
         attempt: How many times the API has started it, where the API counts.
         progress: How far it is, from 0 to 1, where the API tells.
         events: Its history as the API tells it, or None where the API tells none.
+        proven: Where there is no history, the states that the job's other fields prove it has been in, in order.
         error: What the API says went wrong.
         result: What the job made, as plain JSON values.
         wire: The API's own record, every documented field typed (see `jobwatch.apis`).
@@ -141,6 +142,7 @@ class Job(Struct, frozen=True, kw_only=True):
     attempt: int | None = None
     progress: float | None = None
     events: tuple[Event, ...] | None = None
+    proven: tuple[Event, ...] = ()
     error: Problem | None = None
     result: JSON = None
     wire: Struct | None = None

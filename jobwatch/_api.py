@@ -1,0 +1,166 @@
+"""What a vendor's words mean: one API as data, and bytes read into a `Job` or a `Fault`.
+
+Pure: no clock, no dice, no I/O. Rules kept here for every API:
+
+* Words are compared without regard to case. A word that the table does not hold is `Phase.UNKNOWN`, shown as it
+  came, never an end and never a success.
+* Only id and status are required; unknown fields are ignored; of two equal keys the last wins.
+* A body that is not the job asked for is a fault, whatever its HTTP status was. Nothing is guessed from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ._models import JSON, Fault, FaultKind, Job, Phase, Problem, printable
+
+Moment: TypeAlias = str | int | float | None
+"""A timestamp as APIs send it: RFC 3339 text, or seconds or milliseconds since 1970."""
+
+_T = TypeVar("_T")
+
+_STATUS_LIMIT = 256
+_MILLISECONDS_FROM = 1e11  # as seconds this is the year 5138: a number this large counts milliseconds
+_BOM = b"\xef\xbb\xbf"
+
+COMMON_WORDS: Mapping[str, Phase] = {
+    "completed": Phase.SUCCEEDED,
+    "succeeded": Phase.SUCCEEDED,
+    "failed": Phase.FAILED,
+    "error": Phase.FAILED,
+    "canceled": Phase.CANCELLED,
+    "cancelled": Phase.CANCELLED,
+}
+"""Words for the end of a job that mean the same wherever they are met, in lower case."""
+
+
+class JobAPI(Struct, frozen=True, kw_only=True):
+    """One vendor's job API, as data.
+
+    Attributes:
+        name: What `Client(...)` and ``--api`` call it.
+        docs: The vendor's page that the table was written from.
+        base_url: Where the API is served.
+        base_url_variable: The environment variable that overrides `base_url`.
+        token_variable: The environment variable that holds the token.
+        token_header: The header that carries the token.
+        token_prefix: What stands before the token in that header.
+        version_header: The header that selects an API version, if the vendor has one.
+        job_path: The path of one job below `base_url`; ``{job_id}`` is where the id goes.
+        list_path: The path and query of a project's jobs, with ``{project_id}`` and ``{limit}``, if there is one.
+        read_job: Reads one job from a body; may raise what msgspec raises.
+        read_jobs: Reads a list of jobs from a body, where there is a list.
+        read_problem: Reads what an error body says.
+    """
+
+    name: str
+    docs: str
+    base_url: str
+    base_url_variable: str
+    token_variable: str
+    job_path: str
+    read_job: Callable[[bytes], Job]
+    read_problem: Callable[[bytes], Problem | None]
+    token_header: str = "Authorization"
+    token_prefix: str = "Bearer "  # noqa: S105 - the word before the token, not a token
+    version_header: str | None = None
+    list_path: str | None = None
+    read_jobs: Callable[[bytes], tuple[Job, ...]] | None = None
+
+    def job(self, body: bytes, job_id: str) -> Job | Fault:
+        """Read the job asked for from a successful reply's body, or say why it cannot be read."""
+        seen = _read(self.read_job, body)
+        if isinstance(seen, Job) and seen.id != job_id:
+            return unreadable(f"the reply is about job {printable(seen.id)[:80]}, not about {printable(job_id)}")
+        return seen
+
+    def jobs(self, body: bytes) -> tuple[Job, ...] | Fault:
+        """Read a list reply's body, or say why it cannot be read."""
+        if self.read_jobs is None:
+            return unreadable(f"{self.name} documents no list of jobs")
+        return _read(self.read_jobs, body)
+
+    def problem(self, body: bytes) -> Problem | None:
+        """Read what an error reply's body says, or None where it says nothing that can be read."""
+        problem = _read(self.read_problem, body)
+        return None if isinstance(problem, Fault) else problem
+
+
+def unreadable(message: str) -> Fault:
+    """Return the fault of a reply that is not a job."""
+    return Fault(kind=FaultKind.UNREADABLE, message=message)
+
+
+def _read(reader: Callable[[bytes], _T], body: bytes) -> _T | Fault:
+    # msgspec lets UnicodeDecodeError and RecursionError through beside its own errors.
+    try:
+        return reader(body.removeprefix(_BOM))
+    except msgspec.ValidationError as error:
+        return unreadable(f"the reply is not what the API documents: {error}")
+    except (msgspec.MsgspecError, UnicodeError):
+        return unreadable("the reply is not JSON" if body.strip() else "the reply is empty")
+    except (RecursionError, ValueError, OverflowError):
+        return unreadable("the reply is JSON that cannot be read: nested too deeply, or a number out of range")
+
+
+def phase_of(word: str, words: Mapping[str, Phase]) -> Phase:
+    """Return what a status word means, by a table whose keys are in lower case."""
+    return words.get(word.casefold(), Phase.UNKNOWN)
+
+
+def status_of(word: str) -> str:
+    """Return a status word cut to a length that nobody's table, log or metrics label minds."""
+    return word if len(word) <= _STATUS_LIMIT else word[:_STATUS_LIMIT]
+
+
+def moment_of(value: Moment) -> datetime | None:
+    """Read a timestamp as UTC, or None where it is missing or no time that a clock could have shown.
+
+    Text without a zone is taken as UTC, a leap second as the second before it, and fractions beyond
+    microseconds are cut: the vendors document UTC, and Go servers send nanoseconds.
+    """
+    try:
+        match value:
+            case None | bool():
+                return None
+            case str():
+                return _from_text(value)
+            case _:
+                seconds = value / 1000 if abs(value) >= _MILLISECONDS_FROM else value
+                return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _from_text(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        if ":60" not in text:
+            return None
+        moment = datetime.fromisoformat(text.replace(":60", ":59"))
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+
+
+def plain_of(raw: Raw) -> JSON:
+    """Return the plain values of a part of a body that was kept undecoded."""
+    if not raw:
+        return None
+    plain: JSON = msgspec.json.decode(raw)
+    return plain
+
+
+def seconds_since_1970(moment: datetime) -> float:
+    """Return a moment as Unix seconds."""
+    return (moment - _EPOCH) / _SECOND
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)

@@ -1,0 +1,167 @@
+"""Bedrock (bedrock.cv): drawing comparison and parsing jobs.
+
+``GET /jobs/{job_id}`` is documented twice, with different bodies and different words for the same states, and
+nothing says which one a server sends: https://docs.bedrock.cv/cms-api/jobs/get (an envelope, upper case) and
+https://docs.bedrock.cv/vision-api/async-jobs/polling (bare, title case). Both are read. Errors are problem
+documents (https://docs.bedrock.cv/api-reference/errors) that spell the request id in two ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Raw, Struct
+
+from .._api import COMMON_WORDS, JobAPI, Moment, moment_of, phase_of, plain_of, status_of
+from .._models import Event, Job, Phase, Problem
+
+WORDS: Mapping[str, Phase] = {
+    **COMMON_WORDS,
+    "pending": Phase.PENDING,
+    "queued": Phase.PENDING,
+    "running": Phase.RUNNING,
+    "started": Phase.RUNNING,
+}
+
+
+class EventEntry(Struct, frozen=True):
+    """One entry of a job's ``events``."""
+
+    status: str
+    timestamp: Moment = None
+
+
+class JobError(Struct, frozen=True):
+    """A failed job's ``error``."""
+
+    code: str | None = None
+    message: str | None = None
+
+
+class CmsJob(Struct, frozen=True):
+    """A job as the CMS API tells it, inside ``data``."""
+
+    id: str | int
+    status: str
+    organization_id: str | None = None
+    project_id: str | None = None
+    type: str | None = None
+    target_type: str | None = None
+    target_id: str | None = None
+    parent_id: str | None = None
+    payload: Raw = Raw()
+    events: tuple[EventEntry, ...] | None = None
+    results: Raw = Raw()
+    error: JobError | str | None = None
+    created_at: Moment = None
+    updated_at: Moment = None
+    completed_at: Moment = None
+
+
+class Target(Struct, frozen=True):
+    """What a Vision job works on."""
+
+    type: str | None = None
+    id: str | int | None = None
+
+
+class VisionJob(Struct, frozen=True):
+    """A job as the Vision API tells it, bare."""
+
+    job_id: str | int
+    status: str
+    organization_id: str | None = None
+    project_id: str | None = None
+    type: str | None = None
+    target: Target | None = None
+    parent_id: str | None = None
+    events: tuple[EventEntry, ...] | None = None
+    results: Raw = Raw()
+    error: JobError | str | None = None
+    progress: float | None = None
+    created_at: Moment = None
+    updated_at: Moment = None
+    completed_at: Moment = None
+
+
+class _Envelope(Struct, frozen=True):
+    data: CmsJob | None = None
+
+
+class _Problem(Struct, frozen=True):
+    title: str | None = None
+    detail: str | None = None
+    code: str | None = None
+    request_id: str | None = None
+    request_id_in_camel_case: str | None = msgspec.field(default=None, name="requestId")
+
+
+_envelopes = msgspec.json.Decoder(_Envelope)
+_bare_jobs = msgspec.json.Decoder(VisionJob)
+_problems = msgspec.json.Decoder(_Problem)
+
+
+def read_job(body: bytes) -> Job:
+    """Read either documented body of ``GET /jobs/{job_id}``."""
+    wire = _envelopes.decode(body).data
+    if wire is not None:
+        return _job(wire, wire.id, progress=None)
+    bare = _bare_jobs.decode(body)
+    return _job(bare, bare.job_id, progress=bare.progress)
+
+
+def _job(wire: CmsJob | VisionJob, job_id: str | int, progress: float | None) -> Job:
+    phase = phase_of(wire.status, WORDS)
+    return Job(
+        id=str(job_id),
+        api=BEDROCK.name,
+        status=status_of(wire.status),
+        phase=phase,
+        type=wire.type,
+        project_id=wire.project_id,
+        created_at=moment_of(wire.created_at),
+        ended_at=moment_of(wire.completed_at),
+        updated_at=moment_of(wire.updated_at),
+        progress=progress if progress is not None and 0 <= progress <= 1 else None,
+        events=None if wire.events is None else tuple(_event(entry) for entry in wire.events),
+        error=_told(wire.error),
+        result=plain_of(wire.results),
+        wire=wire,
+    )
+
+
+def _event(entry: EventEntry) -> Event:
+    return Event(status_of(entry.status), phase_of(entry.status, WORDS), moment_of(entry.timestamp))
+
+
+def _told(error: JobError | str | None) -> Problem | None:
+    match error:
+        case None:
+            return None
+        case str():
+            return Problem(error)
+        case JobError():
+            return Problem(error.message or error.code or "no message", error.code)
+
+
+def read_problem(body: bytes) -> Problem | None:
+    """Read a problem document (RFC 7807, with ``code`` and a request id)."""
+    problem = _problems.decode(body)
+    message = problem.detail or problem.title
+    if message is None:
+        return None
+    return Problem(message, problem.code, problem.request_id or problem.request_id_in_camel_case)
+
+
+BEDROCK = JobAPI(
+    name="bedrock",
+    docs="https://docs.bedrock.cv/cms-api/jobs/get",
+    base_url="https://api.bedrock.cv",
+    base_url_variable="BEDROCK_API_URL",
+    token_variable="BEDROCK_API_KEY",  # noqa: S106 - a variable's name
+    version_header="X-API-Version",
+    job_path="/jobs/{job_id}",
+    read_job=read_job,
+    read_problem=read_problem,
+)

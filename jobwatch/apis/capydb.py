@@ -1,0 +1,119 @@
+"""CapyDB (capydb.dev): database lifecycle jobs.
+
+From https://docs.capydb.dev/docs/reference/api/jobs. A job has a ``state`` and no history, so what it has been
+through is told only by the timestamps that prove it: ``created_at`` that it was pending, ``started_at`` that
+the latest of its ``attempts`` ran. Optional fields may be missing or null, and an empty list may be null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Raw, Struct
+
+from .._api import COMMON_WORDS, JobAPI, Moment, moment_of, phase_of, plain_of, status_of
+from .._models import Event, Job, Phase, Problem
+
+WORDS: Mapping[str, Phase] = {**COMMON_WORDS, "pending": Phase.PENDING, "running": Phase.RUNNING}
+
+
+class CapyJob(Struct, frozen=True):
+    """A job as CapyDB tells it; ``host_id``, ``instance_id`` and ``result`` come from newer servers only."""
+
+    id: str | int
+    state: str
+    type: str | None = None
+    organization_id: str | None = None
+    project_id: str | None = None
+    cluster_id: str | None = None
+    host_id: str | None = None
+    instance_id: str | None = None
+    preview_database_id: str | None = None
+    locked_resource: str | None = None
+    attempts: int | None = None
+    max_attempts: int | None = None
+    claimed_by: str | None = None
+    claimed_at: Moment = None
+    created_at: Moment = None
+    started_at: Moment = None
+    completed_at: Moment = None
+    updated_at: Moment = None
+    error: str | None = None
+    last_exit_code: int | None = None
+    last_stdout: str | None = None
+    last_stderr: str | None = None
+    retry_classification: str | None = None
+    result: Raw = Raw()
+
+
+class _One(Struct, frozen=True):
+    job: CapyJob
+
+
+class _Many(Struct, frozen=True):
+    jobs: tuple[CapyJob, ...] | None
+
+
+class _Problem(Struct, frozen=True):
+    error: str
+
+
+_ones = msgspec.json.Decoder(_One)
+_manies = msgspec.json.Decoder(_Many)
+_problems = msgspec.json.Decoder(_Problem)
+
+
+def read_job(body: bytes) -> Job:
+    """Read the body of ``GET /v1/jobs/{job_id}``."""
+    return _job(_ones.decode(body).job)
+
+
+def read_jobs(body: bytes) -> tuple[Job, ...]:
+    """Read the body of ``GET /v1/projects/{project_id}/jobs``."""
+    return tuple(_job(wire) for wire in _manies.decode(body).jobs or ())
+
+
+def _job(wire: CapyJob) -> Job:
+    created_at, started_at = moment_of(wire.created_at), moment_of(wire.started_at)
+    proven = []
+    if created_at is not None:
+        proven.append(Event("pending", Phase.PENDING, created_at))
+    if started_at is not None:
+        proven.append(Event("running", Phase.RUNNING, started_at))
+    return Job(
+        id=str(wire.id),
+        api=CAPYDB.name,
+        status=status_of(wire.state),
+        phase=phase_of(wire.state, WORDS),
+        type=wire.type,
+        project_id=wire.project_id,
+        created_at=created_at,
+        started_at=started_at,
+        ended_at=moment_of(wire.completed_at),
+        updated_at=moment_of(wire.updated_at),
+        attempt=wire.attempts,
+        proven=tuple(proven),
+        error=Problem(wire.error) if wire.error else None,
+        result=plain_of(wire.result),
+        wire=wire,
+    )
+
+
+def read_problem(body: bytes) -> Problem | None:
+    """Read an error body, ``{"error": "..."}``."""
+    return Problem(_problems.decode(body).error)
+
+
+CAPYDB = JobAPI(
+    name="capydb",
+    docs="https://docs.capydb.dev/docs/reference/api/jobs",
+    base_url="https://capydb.dev/api/capydb",
+    base_url_variable="CAPYDB_API_URL",
+    token_variable="CAPYDB_API_KEY",  # noqa: S106 - a variable's name
+    job_path="/v1/jobs/{job_id}",
+    list_path="/v1/projects/{project_id}/jobs?limit={limit}",
+    read_job=read_job,
+    read_jobs=read_jobs,
+    read_problem=read_problem,
+)
