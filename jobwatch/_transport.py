@@ -1,0 +1,450 @@
+"""One bounded GET, and what came of it as a value. The only module that imports aiohttp.
+
+What it promises, whatever the server does:
+
+* `Transport.get` returns a `Reply` or a `Fault`; it raises nothing but ``asyncio.CancelledError``;
+* one call sends one request, plus one for every redirect within the same origin: nothing is re-sent behind the
+  caller's back, and nothing goes to another origin;
+* time and bytes are bounded, and a body that was cut off is never handed on as whole where HTTP can tell;
+* no header, token or query appears in a fault, a repr, a log line or a traceback of ours.
+
+aiohttp is imported when the first request is made, so that importing jobwatch stays cheap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import ssl
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from ._answer import ProblemReader, Reply, judged
+from ._errors import ConfigError
+from ._models import Fault, FaultKind, printable
+
+if TYPE_CHECKING:
+    from aiohttp import ClientRequest, ClientResponse, ClientSession
+    from aiohttp.client_middlewares import ClientHandlerType
+    from yarl import URL
+
+__all__ = ["Reply", "Target", "Transport", "segment"]
+
+ERROR_BODY_CAP: Final = 64 * 1024
+MAX_HOPS: Final = 3
+_MAX_ID = 1024
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_LABEL = re.compile(r"[0-9A-Za-z_-]{1,63}")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
+_SECRET_NAME = re.compile(r"auth|cookie|key|pass|secret|sig|token", re.IGNORECASE)
+_NOT_IN_URL = re.compile(r"[^\x21-\x7e]|[\\\"<>^`{|}]")
+
+
+def segment(job_id: str) -> str:
+    """Return an id quoted as exactly one path segment, so that it can neither leave its place in the path nor end it.
+
+    Args:
+        job_id: The id as the API gives it.
+
+    Returns:
+        The id with everything but letters, digits and ``_.-~`` percent-encoded. RFC 3986, section 3.3.
+
+    Raises:
+        ConfigError: The id is empty, ``.`` or ``..``, longer than 1024 characters, or holds control characters,
+            bidirectional overrides or other text that cannot be seen.
+    """
+    if not job_id or job_id in {".", ".."}:
+        raise ConfigError(f"a job id cannot be {job_id!r}")
+    if len(job_id) > _MAX_ID:
+        raise ConfigError(f"a job id cannot be {len(job_id)} characters long; at most {_MAX_ID}")
+    if not job_id.isprintable():
+        raise ConfigError(f"a job id cannot hold invisible characters: {printable(job_id)}")
+    return quote(job_id, safe="")
+
+
+class Target:
+    """A URL made ready once and used for every look at the same thing; see `Transport.prepared`."""
+
+    __slots__ = ("path", "url")
+
+    def __init__(self, url: URL, path: str) -> None:
+        self.url = url
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"Target({self.path!r})"
+
+
+class Transport:
+    """Sends GET requests to one origin and hands back values.
+
+    Args:
+        base_url: Where the API lives: http or https, without user, query or fragment.
+        headers: Sent with every request; this is where the token goes.
+        problem: How this API words its errors; its findings go into the fault.
+        max_body: The largest body that is read, in bytes.
+        timeout: The longest one `get` may take, redirects and body included, in seconds.
+        connect_timeout: The longest a connection may take to open, TLS included, in seconds.
+        max_connections: How many connections may be open at once.
+        tls: What to trust instead of the system's certificates.
+
+    Attributes:
+        requests: How many requests have been sent so far, redirects included.
+
+    Raises:
+        ConfigError: The base URL or a header cannot be used; nothing has been sent.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        headers: Mapping[str, str],
+        *,
+        problem: ProblemReader | None = None,
+        max_body: int = 1024 * 1024,
+        timeout: float = 30.0,
+        connect_timeout: float = 10.0,
+        max_connections: int = 64,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._headers = _Secret(headers)
+        self._base, trouble = _checked(base_url)
+        # A traceback that shows local variables shall not show these two.
+        del base_url, headers
+        trouble = trouble or self._headers.trouble()
+        if trouble:
+            raise ConfigError(trouble)
+        self._problem = problem
+        self._max_body = max_body
+        self._timeout = timeout
+        self._connect_timeout = connect_timeout
+        self._max_connections = max_connections
+        self._tls = tls
+        self._session: ClientSession | None = None
+        self._closed = False
+        self._deadlines: dict[asyncio.Task[object], float] = {}
+        self._sweeper: asyncio.TimerHandle | None = None
+        self.requests = 0
+
+    def __repr__(self) -> str:
+        return f"Transport({self._base!r})"
+
+    def prepared(self, path: str, query: str | None = None) -> Target:
+        """Return the URL of something below the base URL, ready for any number of looks.
+
+        Args:
+            path: The path below the base URL, with a leading ``/``, already encoded (see `segment`).
+            query: The query without its ``?``, already encoded.
+
+        Raises:
+            ConfigError: It is not an encoded path, or steps out of the base URL.
+        """
+        from yarl import URL  # noqa: PLC0415  # see the module's docstring
+
+        if (
+            not path.startswith("/")
+            or not {".", ".."}.isdisjoint(path.split("/"))
+            or re.search(r"[?#]", path)
+            or _NOT_IN_URL.search(path)
+        ):
+            raise ConfigError(f"not an encoded path: {printable(path)}")
+        if query is not None and ("#" in query or _NOT_IN_URL.search(query)):
+            raise ConfigError("the query is not encoded")
+        url = URL(f"{self._base}{path}" + (f"?{query}" if query else ""), encoded=True)
+        return Target(url, url.raw_path)
+
+    async def get(self, target: Target, *, etag: str | None = None) -> Reply | Fault:
+        """Return what one look at a target brings: a reply, or what went wrong.
+
+        Args:
+            target: What to look at.
+            etag: The validator of the last reply; the answer may then be a `Reply` with status 304 and no body.
+        """
+        session = self._session or self._opened()
+        if session is None:
+            return _CLOSED
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # a coroutine that runs, runs in a task
+        cancelling = task.cancelling()
+        self._limit(task)
+        answer: Reply | Fault
+        try:
+            answer = await self._looked(session, target, etag)
+        except asyncio.CancelledError as cancelled:
+            if self._lifted(task, cancelling):
+                return Fault(FaultKind.UNREACHABLE, f"no answer within {self._timeout:g} s")
+            if self._closed and task.cancelling() <= cancelling:
+                # Closing aiohttp's pool cancels those who wait for a connection: nobody cancelled us.
+                return _CLOSED
+            # The frames below are aiohttp's, and their local variables hold our headers.
+            raise cancelled.with_traceback(None)  # noqa: B904
+        except Exception as error:  # noqa: BLE001  # the one boundary: nothing of aiohttp's leaves, as a cause neither
+            answer = _fault_of(error, target.url.host or "the server")
+        self._lifted(task, cancelling)
+        return answer
+
+    async def aclose(self) -> None:
+        """Close every connection; looks in flight end with a fault."""
+        self._closed = True
+        session, self._session = self._session, None
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        if session is not None:
+            await session.close()
+
+    async def _looked(self, session: ClientSession, target: Target, etag: str | None) -> Reply | Fault:
+        url = target.url
+        headers = None if etag is None else {"If-None-Match": etag}
+        for _ in range(MAX_HOPS + 1):
+            self.requests += 1
+            response = await session.get(url, allow_redirects=False, headers=headers)
+            try:
+                if response.status not in _REDIRECTS:
+                    return await self._read(response, target, etag)
+                step = _next_url(url, response.headers.getall("Location", ()), response.status)
+            finally:
+                # A response that was read to its end is closed already, and its connection free. What is not read, such
+                # as the body of a redirect, goes down with its connection.
+                if not response.closed:
+                    response.close()
+            if isinstance(step, Fault):
+                return step
+            url = step
+        return Fault(FaultKind.REFUSED, f"more than {MAX_HOPS} redirects")
+
+    async def _read(self, response: ClientResponse, target: Target, etag: str | None) -> Reply | Fault:
+        status, headers = response.status, response.headers
+        if 200 <= status <= 299:
+            body = await _whole(response, self._max_body)
+            if body is None:
+                return Fault(FaultKind.UNREADABLE, f"the reply is too large: over {self._max_body} bytes", status)
+        else:
+            body = await _start(response, ERROR_BODY_CAP)
+        answer = judged(status, headers, body, etag=etag, problem=self._problem)
+        return self._headers.scrubbed(answer, target.url) if isinstance(answer, Fault) else answer
+
+    def _opened(self) -> ClientSession | None:
+        if self._closed:
+            return None
+        import aiohttp  # noqa: PLC0415  # see the module's docstring
+
+        connector = aiohttp.TCPConnector(
+            limit=self._max_connections,
+            ttl_dns_cache=60,
+            # Below the 60 s and more that most servers allow, so that they seldom close one as we use it.
+            keepalive_timeout=30.0,
+            ssl=True if self._tls is None else self._tls,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            headers=self._headers.with_defaults(),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # The limit on the whole look is ours, see `_limit`.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout),
+            auto_decompress=False,
+            trust_env=False,
+            read_bufsize=16 * 1024,
+            middlewares=(_sent_once,),
+        )
+        return self._session
+
+    def _limit(self, task: asyncio.Task[object]) -> None:
+        # One timer for all looks instead of one each: all have the same limit, so the dict is in order of deadline.
+        loop = task.get_loop()
+        self._deadlines[task] = deadline = loop.time() + self._timeout
+        if self._sweeper is None:
+            self._sweeper = loop.call_at(deadline, self._sweep, loop)
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._sweeper = None
+        now = loop.time()
+        for task, deadline in list(self._deadlines.items()):
+            if deadline > now:
+                self._sweeper = loop.call_at(deadline, self._sweep, loop)
+                return
+            del self._deadlines[task]
+            task.cancel()
+
+    def _lifted(self, task: asyncio.Task[object], cancelling: int) -> bool:
+        """End the limit on a look; return whether it had run out, and nobody else cancelled the task."""
+        if self._deadlines.pop(task, None) is not None:
+            return False
+        return task.uncancel() <= cancelling
+
+
+class _Secret:
+    """Headers that no repr shows."""
+
+    __slots__ = ("_headers",)
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = dict(headers)
+
+    def __repr__(self) -> str:
+        return "_Secret()"
+
+    def trouble(self) -> str | None:
+        """Return why the headers cannot be sent, naming the header and never its value."""
+        for name in self._headers:
+            if not _HEADER_NAME.fullmatch(name):
+                return f"not a header name: {printable(name)}"
+            if not _HEADER_VALUE.fullmatch(self._headers[name]):
+                return (
+                    f"the value of the header {name} is empty or not printable ASCII; does a token end in a line end?"
+                )
+        return None
+
+    def with_defaults(self) -> dict[str, str]:
+        """Return what is sent: the caller's headers, over ours."""
+        version = getattr(sys.modules.get(__package__ or ""), "__version__", None)
+        return {
+            "Accept": "application/json",
+            # Job records are small, and a decoder is one more thing that can be cut short or blown up unseen.
+            "Accept-Encoding": "identity",
+            "User-Agent": f"jobwatch/{version}" if version else "jobwatch",
+        } | self._headers
+
+    def scrubbed(self, fault: Fault, url: URL) -> Fault:
+        """Return a fault without the secrets that the server may have quoted back at us."""
+        values = [value for name, value in self._headers.items() if _SECRET_NAME.search(name)]
+        values += [value for name, value in parse_qsl(url.raw_query_string) if _SECRET_NAME.search(name)]
+        words = {word for value in values for word in (value, *value.split()) if len(word) >= 6}
+        words -= {"Bearer", "bearer"}
+        message, code, request_id = fault.message, fault.code, fault.request_id
+        for word in sorted(words, key=len, reverse=True):
+            message = message.replace(word, "***")
+            code = code and code.replace(word, "***")
+            request_id = request_id and request_id.replace(word, "***")
+        return Fault(fault.kind, message, fault.http_status, code, request_id, fault.retry_after)
+
+
+_CLOSED = Fault(FaultKind.UNREACHABLE, "the client is closed")
+
+
+def _checked(base_url: str) -> tuple[str, str | None]:
+    """Return a base URL encoded, and why it cannot be used; the reason never quotes it, as it may hold a password."""
+    if not base_url.isprintable() or " " in base_url:
+        return "", "the base URL holds spaces or invisible characters"
+    try:
+        parts = urlsplit(base_url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "", "the base URL cannot be read"
+    if parts.scheme not in {"http", "https"} or not host:
+        return "", "the base URL must start with https:// or http:// and a host name"
+    if "@" in parts.netloc:
+        return "", "the base URL must not hold a user or a password"
+    if "?" in base_url or "#" in base_url:
+        return "", "the base URL must not hold a query or a fragment"
+    if not {".", ".."}.isdisjoint(parts.path.split("/")) or _NOT_IN_URL.search(parts.path):
+        return "", "the path of the base URL is not encoded, or holds dot segments"
+    from yarl import URL  # noqa: PLC0415  # see the module's docstring
+
+    try:
+        origin = URL(f"{parts.scheme}://{parts.netloc}").origin()
+    except ValueError:
+        return "", f"the host name of the base URL cannot be encoded: {printable(host)}"
+    labels = (origin.raw_host or "").removesuffix(".").split(".")
+    if ":" not in host and not all(_LABEL.fullmatch(label) for label in labels):
+        return "", f"not a host name, or one with a label of more than 63 characters: {printable(host)}"
+    return f"{origin}{parts.path}".rstrip("/"), None
+
+
+async def _sent_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Stop aiohttp from re-sending a GET on its own when a connection dies, which it does for these two errors only."""
+    import aiohttp  # noqa: PLC0415  # see the module's docstring
+
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+        raise aiohttp.ClientConnectionError from None
+
+
+async def _whole(response: ClientResponse, cap: int) -> bytes | None:
+    """Return the whole body of a response, or None if it is larger than the cap.
+
+    Raises whatever aiohttp does if the body ends early.
+    """
+    content = response.content
+    if content.is_eof():  # as nearly always: a small answer comes in one piece
+        body = content.read_nowait()
+        return body if len(body) <= cap else None
+    parts: list[bytes] = []
+    while not content.at_eof():
+        part = await content.readany()
+        cap -= len(part)
+        if cap < 0:
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _start(response: ClientResponse, cap: int) -> bytes:
+    """Return as much of an error's body as can be had: its status has already said what happened."""
+    parts: list[bytes] = []
+    try:
+        while cap > 0 and not response.content.at_eof():
+            part = await response.content.readany()
+            parts.append(part[:cap])
+            cap -= len(part)
+    except Exception:  # noqa: BLE001  # see the docstring
+        return b"".join(parts)
+    return b"".join(parts)
+
+
+def _next_url(url: URL, locations: Sequence[str], http_status: int) -> URL | Fault:
+    """Return where a redirect within the same origin leads, or why it is not followed. RFC 9110, section 10.2.2."""
+    from yarl import URL  # noqa: PLC0415  # see the module's docstring
+
+    unusable = Fault(FaultKind.REFUSED, "redirected without one usable Location", http_status)
+    if len(locations) != 1 or not locations[0] or _NOT_IN_URL.search(locations[0]):
+        return unusable
+    try:
+        following = url.join(URL(locations[0], encoded=True)).with_fragment(None)
+        origin = following.origin()
+    except (TypeError, ValueError):
+        return unusable
+    if following.scheme not in {"http", "https"} or "@" in following.raw_authority:
+        return unusable
+    if origin != url.origin():
+        where = printable(str(origin)[:200])
+        return Fault(FaultKind.REFUSED, f"redirected to another origin, {where}: not followed", http_status)
+    return following
+
+
+def _fault_of(error: Exception, host: str) -> Fault:
+    """Return what an exception from below amounts to, in words of ours: theirs quote URLs and headers."""
+    import aiohttp  # noqa: PLC0415  # see the module's docstring
+
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            reason = getattr(error.certificate_error, "verify_message", "") or "it was refused"
+            return Fault(FaultKind.TLS, f"the certificate of {host} is not trusted: {reason}")
+        case aiohttp.ClientSSLError():
+            reason = getattr(error.os_error, "reason", None) or "the handshake failed"
+            return Fault(FaultKind.TLS, f"no TLS connection to {host}: {reason}")
+        case aiohttp.ClientConnectorDNSError():
+            return Fault(FaultKind.UNREACHABLE, f"no address found for {host}")
+        case aiohttp.ClientConnectorError():
+            return Fault(FaultKind.UNREACHABLE, f"no connection to {host}: {_os_reason(error.os_error)}")
+        case TimeoutError():
+            return Fault(FaultKind.UNREACHABLE, f"no connection to {host} in time")
+        case aiohttp.ClientPayloadError():
+            return Fault(FaultKind.UNREADABLE, "the reply was cut off, or its framing is wrong")
+        case aiohttp.ClientResponseError():
+            return Fault(FaultKind.UNREADABLE, "the reply is not valid HTTP")
+        case aiohttp.ClientConnectionError():
+            return Fault(FaultKind.UNREACHABLE, f"the connection to {host} was lost")
+        case _:
+            return Fault(FaultKind.UNREACHABLE, f"the request to {host} failed: {type(error).__name__}")
+
+
+def _os_reason(error: OSError) -> str:
+    return os.strerror(error.errno) if isinstance(error.errno, int) and error.errno > 0 else "no address answered"
