@@ -1,3 +1,64 @@
-"""jobwatch."""
+"""Wait for jobs on other people's HTTP APIs: every state once, the end as soon as it can be known, few requests.
+
+::
+
+    async with jobwatch.Client("bedrock") as client:
+        job = await client.wait_for("job_01JABCD123", timeout=600)
+"""
+
+from ._api import JobAPI
+from ._client import Client
+from ._completions import Completions
+from ._errors import (
+    AuthError,
+    ConfigError,
+    JobCancelled,
+    JobEnded,
+    JobFailed,
+    JobNotFound,
+    JobwatchError,
+    LookError,
+    RateLimited,
+    Unreachable,
+    UnreadableReply,
+    WaitTimeout,
+)
+from ._models import JSON, Event, Fault, FaultKind, Job, Outcome, Phase, Problem, Transition, printable
+from ._pace import Pace
+from ._poller import Looked
+from ._tracker import Watched
+from ._wait import Wait
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "JSON",
+    "AuthError",
+    "Client",
+    "Completions",
+    "ConfigError",
+    "Event",
+    "Fault",
+    "FaultKind",
+    "Job",
+    "JobAPI",
+    "JobCancelled",
+    "JobEnded",
+    "JobFailed",
+    "JobNotFound",
+    "JobwatchError",
+    "LookError",
+    "Looked",
+    "Outcome",
+    "Pace",
+    "Phase",
+    "Problem",
+    "RateLimited",
+    "Transition",
+    "Unreachable",
+    "UnreadableReply",
+    "Wait",
+    "WaitTimeout",
+    "Watched",
+    "printable",
+]

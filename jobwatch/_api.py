@@ -66,7 +66,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     job_path: str
     read_job: Callable[[bytes], Job]
     read_problem: Callable[[bytes], Problem | None]
-    token_header: str = "Authorization"
+    token_header: str = "Authorization"  # noqa: S105 - a header's name
     token_prefix: str = "Bearer "  # noqa: S105 - the word before the token, not a token
     version_header: str | None = None
     list_path: str | None = None

@@ -76,11 +76,7 @@ def read_jobs(body: bytes) -> tuple[Job, ...]:
 
 def _job(wire: CapyJob) -> Job:
     created_at, started_at = moment_of(wire.created_at), moment_of(wire.started_at)
-    proven = []
-    if created_at is not None:
-        proven.append(Event("pending", Phase.PENDING, created_at))
-    if started_at is not None:
-        proven.append(Event("running", Phase.RUNNING, started_at))
+    told = Event("pending", Phase.PENDING, created_at), Event("running", Phase.RUNNING, started_at)
     return Job(
         id=str(wire.id),
         api=CAPYDB.name,
@@ -93,7 +89,7 @@ def _job(wire: CapyJob) -> Job:
         ended_at=moment_of(wire.completed_at),
         updated_at=moment_of(wire.updated_at),
         attempt=wire.attempts,
-        proven=tuple(proven),
+        proven=tuple(event for event in told if event.at is not None),
         error=Problem(wire.error) if wire.error else None,
         result=plain_of(wire.result),
         wire=wire,

@@ -1,0 +1,249 @@
+"""The client: one API, one token, and everything that can be asked about its jobs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Self
+
+from ._api import JobAPI
+from ._completions import Completions
+from ._errors import ConfigError
+from ._models import Fault, Job
+from ._pace import Pace
+from ._poller import Looked, Poller
+from ._tracker import Patience, Watched
+from ._transport import Transport, segment
+from ._wait import Wait, error_of
+from .apis import api_named
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ._agenda import Watch
+    from ._transport import Reply, Target
+
+
+class Client:
+    """Reads and waits for the jobs of one API.
+
+    Use it as an async context manager, or call `aclose` when done; it may be opened in one task and closed in
+    another. Nothing is sent, and aiohttp is not imported, before the first request.
+
+    Args:
+        api: The name of a built-in API (see `jobwatch.apis.APIS`) or a `JobAPI`.
+        token: The API key; by default the API's environment variable (``BEDROCK_API_KEY``, ``CAPYDB_API_KEY``).
+        base_url: Where the API is served; by default its environment variable (``BEDROCK_API_URL``,
+            ``CAPYDB_API_URL``), else the vendor's address.
+        api_version: The version to ask for, where the API has a header for it (Bedrock's ``X-API-Version``).
+        pace: How eagerly to look.
+        unreachable_after: For how many seconds on end looks may fail before a wait is given up.
+        appear_within: For how many seconds the API may not know a job before that is believed.
+        max_in_flight: How many requests may be under way at once.
+
+    Raises:
+        ConfigError: An argument or a variable is missing or wrong; nothing has been sent.
+    """
+
+    def __init__(
+        self,
+        api: str | JobAPI,
+        *,
+        token: str | None = None,
+        base_url: str | None = None,
+        api_version: str | None = None,
+        pace: Pace | None = None,
+        unreachable_after: float = 300.0,
+        appear_within: float = 10.0,
+        max_in_flight: int = 16,
+    ) -> None:
+        self.api = api_named(api) if isinstance(api, str) else api
+        self._pace = pace or Pace()
+        self._patience = Patience(
+            unreachable_after=_not_negative("unreachable_after", unreachable_after),
+            appear_within=_not_negative("appear_within", appear_within),
+        )
+        if max_in_flight < 1:
+            raise ConfigError(f"max_in_flight must be at least 1, not {max_in_flight}")
+        self._max_in_flight = max_in_flight
+        self._transport = Transport(
+            base_url or os.environ.get(self.api.base_url_variable) or self.api.base_url,
+            _headers(self.api, token, api_version),
+            problem=self.api.problem,
+            max_connections=max_in_flight,
+        )
+        self._poller: Poller | None = None
+
+    def __repr__(self) -> str:
+        """Name the API, and no secret."""
+        return f"Client({self.api.name!r}, {self._transport!r})"
+
+    async def __aenter__(self) -> Self:
+        """Return the client; it closes when the block is left."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the client."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop all looks and close all connections; waits that are still going on are told so."""
+        try:
+            if self._poller is not None:
+                await self._poller.aclose()
+        finally:
+            await self._transport.aclose()
+
+    # --- one look ------------------------------------------------------------------------------------------
+
+    async def job(self, job_id: str) -> Job:
+        """Read one job, once.
+
+        Args:
+            job_id: Its id.
+
+        Raises:
+            LookError: It could not be read: see its subclasses.
+            ConfigError: The id cannot stand in a URL.
+        """
+        reply = await self._transport.get(self._target(job_id))
+        seen = reply if isinstance(reply, Fault) else self.api.job(reply.body, job_id)
+        if isinstance(seen, Fault):
+            raise error_of(seen, job_id)
+        return seen
+
+    async def jobs(self, project_id: str, limit: int = 25) -> tuple[Job, ...]:
+        """Read a project's latest jobs, in the API's order.
+
+        Args:
+            project_id: The project's id.
+            limit: How many jobs at most.
+
+        Raises:
+            LookError: The list could not be read: see its subclasses.
+            ConfigError: The API has no list of jobs, or an argument is wrong.
+        """
+        if self.api.list_path is None:
+            raise ConfigError(f"{self.api.name} documents no list of jobs; ask for each by its id with job()")
+        if limit < 1:
+            raise ConfigError(f"limit must be at least 1, not {limit}")
+        path, _, query = self.api.list_path.partition("?")
+        target = self._transport.prepared(
+            path.format(project_id=segment(project_id)), query.format(limit=limit) if query else None
+        )
+        reply: Reply | Fault = await self._transport.get(target)
+        seen = reply if isinstance(reply, Fault) else self.api.jobs(reply.body)
+        if isinstance(seen, Fault):
+            raise error_of(seen, None)
+        return seen
+
+    def watched(self, job_id: str) -> Watched:
+        """Return what is known of a job before the first look at it, for `look`."""
+        segment(job_id)
+        return Watched(job_id=job_id, api=self.api.name)
+
+    async def look(self, watched: Watched) -> Looked:
+        """Make exactly one look at a job, and say what it changed and when to look next.
+
+        This is the seam for engines that do their own sleeping and storing: keep `Looked.watched` (it goes through
+        JSON or MessagePack), deliver the transitions, sleep `Looked.next_look` seconds, and look again, from any
+        process. A watch that has ended is returned as it is, without a request.
+
+        Args:
+            watched: What `watched` or the look before returned.
+
+        Raises:
+            ConfigError: It belongs to another API.
+        """
+        if watched.api != self.api.name:
+            raise ConfigError(f"job {watched.job_id} belongs to {watched.api}, and this client reads {self.api.name}")
+        return await self._engine().look(watched, self._target(watched.job_id))
+
+    # --- waiting ------------------------------------------------------------------------------------------
+
+    def wait_for(self, job_id: str, timeout: float | None = None, check: bool = True) -> Wait:
+        """Wait for a job: await the handle for the finished job, iterate it for every state on the way.
+
+        Args:
+            job_id: The job's id.
+            timeout: How long to wait at most, in seconds, from the first await; one last look is made at the end.
+            check: Whether awaiting raises `JobFailed` or `JobCancelled` when the job ended so.
+
+        Raises:
+            ConfigError: The id cannot stand in a URL, or the timeout is no duration.
+        """
+        if timeout is not None:
+            _not_negative("timeout", timeout)
+        watched = self.watched(job_id)
+        return Wait(lambda: self._enter(watched), job_id, timeout, check)
+
+    def as_completed(self, job_ids: Iterable[str], timeout: float | None = None, check: bool = True) -> Completions:
+        """Wait for several jobs and iterate over their handles as they end.
+
+        Awaiting a handle that came out gives its job, or raises, at once.
+
+        Args:
+            job_ids: The jobs' ids.
+            timeout: How long to wait for each at most, in seconds.
+            check: As for `wait_for`.
+        """
+        return Completions([self.wait_for(job_id, timeout, check) for job_id in _ids(job_ids)])
+
+    async def wait_all(self, job_ids: Iterable[str], timeout: float | None = None, check: bool = True) -> list[Job]:
+        """Wait for several jobs to end, and return them in the order of their ids.
+
+        The first that cannot be read, or with ``check`` does not succeed, raises its error and ends the waiting
+        for the others.
+
+        Args:
+            job_ids: The jobs' ids.
+            timeout: How long to wait at most, in seconds.
+            check: As for `wait_for`.
+
+        Raises:
+            JobFailed, JobCancelled, LookError, WaitTimeout: As awaiting `wait_for` would, for the first to go wrong.
+        """
+        async with self.as_completed(job_ids, timeout, check) as ended:
+            async for wait in ended:
+                await wait
+            return [await wait for wait in ended.waits]
+
+    # --- within ---------------------------------------------------------------------------------------------
+
+    def _enter(self, watched: Watched) -> tuple[Poller, Watch]:
+        poller = self._engine()
+        return poller, poller.watch(watched, lambda: self._target(watched.job_id))
+
+    def _engine(self) -> Poller:
+        if self._poller is None:
+            self._poller = Poller(self.api, self._transport, self._pace, self._patience, workers=self._max_in_flight)
+        return self._poller
+
+    def _target(self, job_id: str) -> Target:
+        return self._transport.prepared(self.api.job_path.format(job_id=segment(job_id)))
+
+
+def _headers(api: JobAPI, token: str | None, api_version: str | None) -> dict[str, str]:
+    token = token or os.environ.get(api.token_variable)
+    if not token:
+        raise ConfigError(f"no token for {api.name}: set {api.token_variable}, or pass token=")
+    headers = {"Accept": "application/json", api.token_header: f"{api.token_prefix}{token.strip()}"}
+    if api_version is not None:
+        if api.version_header is None:
+            raise ConfigError(f"{api.name} has no API version to choose; leave api_version out")
+        headers[api.version_header] = api_version
+    return headers
+
+
+def _not_negative(name: str, seconds: float) -> float:
+    if not 0.0 <= seconds < float("inf"):
+        raise ConfigError(f"{name} must be a finite number of seconds, 0 or more, not {seconds!r}")
+    return seconds
+
+
+def _ids(job_ids: Iterable[str]) -> list[str]:
+    if isinstance(job_ids, str):
+        raise ConfigError(f"expected several job ids, not the string {job_ids!r}; use wait_for, or put it in a list")
+    return list(job_ids)

@@ -1,0 +1,412 @@
+"""What happened: one look after another goes in, transitions and the end come out.
+
+Pure: the time of a look is an argument. The rules, each tested by its own test:
+
+* Every state is delivered once, in order, and none is invented. Where the API tells a history (`Job.events`), the
+  new part of it is what follows the part already delivered; where it tells none, a state is new when the job's
+  status, attempt or start time changed, and states in between are delivered only if the job's fields prove them.
+* A hole is marked (`Transition.gap`) on the transition after it and never filled.
+* The job's status decides whether it ended, and `Phase.UNKNOWN` never does. An entry of the history that says it
+  ended is held back until the status agrees. What ended stays ended.
+* A reply older than one already seen (a lagging replica) changes nothing.
+* A look that failed changes no state. It ends the watch only after its own patience has run out, and never as the
+  job's failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ._api import seconds_since_1970
+from ._models import Event, Fault, FaultKind, Job, Outcome, Phase, Transition
+
+_REMEMBERED = 64
+_OLDEST_PHASE = 7 * 86_400.0
+_GONE_LOOKS = 3
+_GONE_SECONDS = 10.0
+
+
+class Mark(Struct, frozen=True, array_like=True, gc=False):
+    """What is remembered of a delivered transition: enough to know it again."""
+
+    status: str
+    at: float | None = None
+
+
+class Patience(Struct, frozen=True, kw_only=True):
+    """How long looks may fail before the watch is given up, in seconds.
+
+    Attributes:
+        unreachable_after: Since the first of a row of failed looks; one good look starts it anew.
+        appear_within: Since the watch began, while the API has never known the job.
+    """
+
+    unreachable_after: float = 300.0
+    appear_within: float = 10.0
+
+
+class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Everything known of one watched job, as a value that goes through JSON or MessagePack and back.
+
+    All times are Unix seconds on the clock of whoever looks.
+
+    Attributes:
+        job_id: The job's id.
+        api: The name of its API.
+        added_at: When the watch began; None until its first look.
+        type: The API's word for the kind of job.
+        project_id: The project it belongs to, once known.
+        status: The status last seen.
+        phase: Its phase.
+        entered_at: When the job entered that phase, by the server's timestamps within what looks allow.
+        attempt: The attempt last seen, where the API counts.
+        started_at: The start last seen, in the server's Unix seconds.
+        updated_at: The latest change that a reply told of, in the server's Unix seconds.
+        progress: How far it was when last seen, from 0 to 1, where the API tells.
+        seq: How many transitions have been delivered.
+        delivered: The last of them, to know them again.
+        looks: How many looks were made.
+        looked_at: When the last good look was made.
+        fault: The fault of the last look; None after a good one.
+        faults: How many looks failed in a row.
+        failing_since: When the first of these was made.
+        outcome: How the watch ended; None while it goes on.
+    """
+
+    job_id: str
+    api: str
+    added_at: float | None = None
+    type: str | None = None
+    project_id: str | None = None
+    status: str | None = None
+    phase: Phase | None = None
+    entered_at: float | None = None
+    attempt: int | None = None
+    started_at: float | None = None
+    updated_at: float | None = None
+    progress: float | None = None
+    seq: int = 0
+    delivered: tuple[Mark, ...] = ()
+    looks: int = 0
+    looked_at: float | None = None
+    fault: Fault | None = None
+    faults: int = 0
+    failing_since: float | None = None
+    outcome: Outcome | None = None
+
+
+class Observed(Struct, frozen=True):
+    """What one look changed: the new `Watched`, and the transitions it showed."""
+
+    watched: Watched
+    transitions: tuple[Transition, ...] = ()
+
+
+def observe(watched: Watched, seen: Job | Fault, now: float, patience: Patience, *, skew: float = 0.0) -> Observed:
+    """Take one look into account.
+
+    Args:
+        watched: What was known before.
+        seen: What the look showed, or how it failed.
+        now: When it was made, in Unix seconds.
+        patience: How long looks may fail.
+        skew: How far the server's clock is ahead of `now`, in seconds.
+    """
+    if watched.outcome is not None:
+        return Observed(watched)
+    if watched.added_at is None:
+        watched = replace(watched, added_at=now)
+    if isinstance(seen, Fault):
+        return Observed(_failed(watched, seen, now, patience))
+    if _is_older(seen, watched):
+        return Observed(unchanged(watched, now))
+    return _saw(watched, seen, now, skew)
+
+
+# --- looks that failed -----------------------------------------------------------------------------------
+
+
+def _failed(watched: Watched, fault: Fault, now: float, patience: Patience) -> Watched:
+    same_kind_of_streak = watched.fault is not None and _is_missing(watched.fault) == _is_missing(fault)
+    failing_since = watched.failing_since if same_kind_of_streak else None
+    faults = watched.faults + 1 if same_kind_of_streak else 1
+    watched = replace(
+        watched,
+        looks=watched.looks + 1,
+        fault=fault,
+        faults=faults,
+        failing_since=now if failing_since is None else failing_since,
+    )
+    return replace(watched, outcome=_given_up(watched, fault, now, patience))
+
+
+def _is_missing(fault: Fault) -> bool:
+    return fault.kind is FaultKind.NOT_FOUND
+
+
+def _given_up(watched: Watched, fault: Fault, now: float, patience: Patience) -> Outcome | None:
+    out_of_patience = now >= patience_ends_at(watched, patience)
+    match fault.kind:
+        case FaultKind.AUTH:
+            return Outcome.AUTH
+        case FaultKind.GONE:
+            return Outcome.NOT_FOUND
+        case FaultKind.NOT_FOUND:
+            confirmed = watched.looked_at is None or watched.faults >= _GONE_LOOKS
+            return Outcome.NOT_FOUND if out_of_patience and confirmed else None
+        case FaultKind.TLS:
+            return Outcome.UNREACHABLE
+        case FaultKind.REFUSED:
+            return Outcome.UNREADABLE
+        case FaultKind.RATE_LIMITED:
+            too_long = (fault.retry_after or 0.0) > patience.unreachable_after
+            return Outcome.UNREACHABLE if out_of_patience or too_long else None
+        case FaultKind.UNREACHABLE:
+            return Outcome.UNREACHABLE if out_of_patience else None
+        case FaultKind.UNREADABLE:
+            return Outcome.UNREADABLE if out_of_patience else None
+        case _:
+            assert_never(fault.kind)
+
+
+def patience_ends_at(watched: Watched, patience: Patience) -> float:
+    """Return when the watch is given up if looks go on failing as the last one did, in Unix seconds."""
+    if watched.fault is None or watched.failing_since is None:
+        return float("inf")
+    if not _is_missing(watched.fault):
+        return watched.failing_since + patience.unreachable_after
+    if watched.looked_at is None and watched.added_at is not None:
+        return watched.added_at + patience.appear_within
+    return watched.failing_since + _GONE_SECONDS
+
+
+# --- looks that showed the job -----------------------------------------------------------------------------
+
+
+def _is_older(job: Job, watched: Watched) -> bool:
+    if job.updated_at is None or watched.updated_at is None:
+        return False
+    return seconds_since_1970(job.updated_at) < watched.updated_at
+
+
+def unchanged(watched: Watched, now: float) -> Watched:
+    """Take a good look into account that showed the very same as the one before."""
+    return replace(watched, looks=watched.looks + 1, looked_at=now, fault=None, faults=0, failing_since=None)
+
+
+def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
+    steps = _from_snapshot(watched, job) if job.events is None else _from_history(watched, job, job.events)
+    seen_at = datetime.fromtimestamp(now, UTC)
+    transitions = tuple(
+        Transition(job.id, watched.seq + index, step.event.status, step.event.phase, step.event.at, seen_at, step.gap)
+        for index, step in enumerate(steps, start=1)
+    )
+    marks = tuple(Mark(step.event.status, _unix(step.event.at)) for step in steps)
+    looked = unchanged(watched, now)
+    return Observed(
+        replace(
+            looked,
+            type=job.type or watched.type,
+            project_id=job.project_id or watched.project_id,
+            status=job.status,
+            phase=job.phase,
+            entered_at=_entered_at(watched, job, steps, now, skew),
+            attempt=job.attempt,
+            started_at=_unix(job.started_at),
+            updated_at=_unix(job.updated_at) or watched.updated_at,
+            progress=job.progress,
+            seq=watched.seq + len(steps),
+            delivered=(watched.delivered + marks)[-_REMEMBERED:],
+            outcome=_outcome_of(job.phase),
+        ),
+        transitions,
+    )
+
+
+def _outcome_of(phase: Phase) -> Outcome | None:
+    match phase:
+        case Phase.SUCCEEDED:
+            return Outcome.SUCCEEDED
+        case Phase.FAILED:
+            return Outcome.FAILED
+        case Phase.CANCELLED:
+            return Outcome.CANCELLED
+        case Phase.PENDING | Phase.RUNNING | Phase.UNKNOWN:
+            return None
+        case _:
+            assert_never(phase)
+
+
+def _unix(moment: datetime | None) -> float | None:
+    return None if moment is None else seconds_since_1970(moment)
+
+
+class _Step(Struct, frozen=True):
+    event: Event
+    gap: bool = False
+
+
+def _entered_at(watched: Watched, job: Job, steps: Sequence[_Step], now: float, skew: float) -> float:
+    """Date the entry into the present phase, trusting the server's clock only within what looks have shown."""
+    if watched.phase is job.phase and watched.entered_at is not None and not steps:
+        return watched.entered_at
+    earliest = now - _OLDEST_PHASE if watched.looked_at is None else watched.looked_at
+    told = _unix(steps[-1].event.at) if steps else None
+    if told is None:
+        return now
+    told -= skew
+    return told if earliest <= told <= now else (earliest if earliest > told and watched.looked_at else now)
+
+
+# --- an API that tells a history ------------------------------------------------------------------------------
+
+
+def _from_history(watched: Watched, job: Job, told: tuple[Event, ...]) -> list[_Step]:
+    events = _settled(job, _in_order(told))
+    start, gap = _new_from(watched, events)
+    steps = [_Step(event, gap and index == 0) for index, event in enumerate(events[start:])]
+    if _is_untold(watched, job, events, steps):
+        untold = Event(job.status, job.phase, job.ended_at if job.phase.ended else None)
+        steps.append(_Step(untold, _is_leap(events[-1].phase if events else None, job.phase)))
+    return steps
+
+
+def _in_order(events: tuple[Event, ...]) -> Sequence[Event]:
+    moments = [event.at for event in events if event.at is not None]
+    if len(moments) < len(events) or moments == sorted(moments):
+        return events
+    return sorted(events, key=lambda event: event.at or datetime.max.replace(tzinfo=UTC))
+
+
+def _settled(job: Job, events: Sequence[Event]) -> Sequence[Event]:
+    """Leave out what the job's status does not bear out: an end it has not reached, or anything after its end."""
+    length = len(events)
+    if not job.phase.ended:
+        while length and events[length - 1].phase.ended:
+            length -= 1
+        return events[:length]
+    while length and events[length - 1].phase not in (job.phase, Phase.PENDING, Phase.RUNNING):
+        length -= 1
+    return events[:length] if length and events[length - 1].phase is job.phase else events
+
+
+def _new_from(watched: Watched, events: Sequence[Event]) -> tuple[int, bool]:
+    """Return where in the history the undelivered part starts, and whether something before it is missing."""
+    marks = watched.delivered
+    if not marks:
+        return 0, False
+    whole = watched.seq - len(marks)
+    if _are_same(marks, events[whole : whole + len(marks)]):
+        return watched.seq, False
+    for length in range(min(len(marks), len(events)), 0, -1):
+        if _are_same(marks[-length:], events[:length]):
+            return length, False
+    for start in range(len(marks) - len(events) + 1):
+        if _are_same(marks[start : start + len(events)], events):
+            return len(events), False
+    return _resumed_after(marks[-1], watched.seq, events), True
+
+
+def _are_same(marks: Sequence[Mark], events: Sequence[Event]) -> bool:
+    return len(marks) == len(events) and all(map(_is_same, marks, events))
+
+
+def _is_same(mark: Mark, event: Event) -> bool:
+    if mark.status.casefold() != event.status.casefold():
+        return False
+    return mark.at is None or event.at is None or mark.at == _unix(event.at)
+
+
+def _resumed_after(last: Mark, seq: int, events: Sequence[Event]) -> int:
+    """Find what is new in a history that was cut short or rewritten.
+
+    That is what follows the entry delivered last; if it is not there any more, what is later than it; and if
+    there are no times to tell, what lies beyond as many entries as were delivered.
+    """
+    for index in range(len(events) - 1, -1, -1):
+        if _is_same(last, events[index]):
+            return index + 1
+    if last.at is None or any(event.at is None for event in events):
+        return min(seq, len(events))
+    return next((index for index, event in enumerate(events) if (_unix(event.at) or 0.0) > last.at), len(events))
+
+
+def _is_untold(watched: Watched, job: Job, events: Sequence[Event], steps: Sequence[_Step]) -> bool:
+    """Whether the status says something that neither the history nor what was delivered says."""
+    last = steps[-1].event.status if steps else watched.delivered[-1].status if watched.delivered else None
+    if last is not None and last.casefold() == job.status.casefold():
+        return False
+    if job.phase.ended:
+        return not (steps and steps[-1].event.phase is job.phase)
+    if job.phase is Phase.UNKNOWN:
+        return all(event.status.casefold() != job.status.casefold() for event in events)
+    return all(event.phase is not job.phase for event in events)
+
+
+# --- an API that tells only where the job stands ----------------------------------------------------------------
+
+
+def _from_snapshot(watched: Watched, job: Job) -> list[_Step]:
+    if not _is_news(watched, job):
+        return []
+    path = [event for event in job.proven if not _is_known(watched, event) and event.phase is not job.phase]
+    path.append(_present(watched, job))
+    steps: list[_Step] = []
+    before: Phase | None = watched.phase if watched.seq else None
+    for event in path:
+        steps.append(_Step(event, _is_leap(before, event.phase)))
+        before = event.phase
+    if _skips_an_attempt(watched, job):
+        steps[-1] = replace(steps[-1], gap=True)
+    return steps
+
+
+def _is_news(watched: Watched, job: Job) -> bool:
+    if watched.seq == 0 or watched.status is None:
+        return True
+    if job.status.casefold() != watched.status.casefold():
+        return True
+    started_at = _unix(job.started_at)
+    if job.phase is Phase.RUNNING and None not in (started_at, watched.started_at) and started_at != watched.started_at:
+        return True
+    return bool(watched.attempt) and (job.attempt or 0) > (watched.attempt or 0)
+
+
+def _is_known(watched: Watched, event: Event) -> bool:
+    return any(mark.at == _unix(event.at) and _is_same(mark, event) for mark in watched.delivered)
+
+
+def _present(watched: Watched, job: Job) -> Event:
+    """Return the state the job is in, dated only if one of its own timestamps is of this very state."""
+    if job.phase.ended:
+        return Event(job.status, job.phase, job.ended_at)
+    dated = next((event for event in reversed(job.proven) if event.phase is job.phase), None)
+    if dated is None or _is_known(watched, dated):
+        return Event(job.status, job.phase)
+    return Event(job.status, job.phase, dated.at)
+
+
+def _is_leap(before: Phase | None, after: Phase) -> bool:
+    """Whether a job cannot be known to have gone straight from one phase to the other."""
+    match after:
+        case Phase.PENDING | Phase.UNKNOWN:
+            return False
+        case Phase.RUNNING:
+            return before in (None, Phase.RUNNING)
+        case Phase.SUCCEEDED | Phase.FAILED | Phase.CANCELLED:
+            return before in (None, Phase.PENDING)
+        case _:
+            assert_never(after)
+
+
+def _skips_an_attempt(watched: Watched, job: Job) -> bool:
+    if job.attempt is None:
+        return False
+    seen = watched.attempt or 0
+    expected = seen if watched.phase is Phase.RUNNING else seen + 1
+    return job.attempt > max(expected, 1)

@@ -1,0 +1,247 @@
+"""The handle of one wait: a coroutine that can also be iterated."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Generator
+from typing import TYPE_CHECKING, Any, Self, assert_never, cast
+
+from ._agenda import NEVER, Watch
+from ._errors import (
+    AuthError,
+    JobCancelled,
+    JobFailed,
+    JobNotFound,
+    JobwatchError,
+    LookError,
+    RateLimited,
+    Unreachable,
+    UnreadableReply,
+    WaitTimeout,
+)
+from ._models import Fault, FaultKind, Job, Outcome, Phase, Transition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType, CoroutineType, FrameType, TracebackType
+
+    from ._poller import Poller
+    from ._tracker import Watched
+
+_LAST_LOOK = 5.0
+"""How long past its deadline a wait stays for the look it made there, in seconds."""
+
+
+class Wait(Coroutine[Any, Any, Job]):
+    """One wait for one job: await it for the finished job, or iterate it for every state on the way.
+
+    ``await`` gives the finished `Job`. ``async for`` yields each `Transition` once, in order, the last one
+    included, and ends with the job, however that ended. Awaiting after iterating costs no second look. It is a
+    coroutine to ``asyncio.create_task``, task groups, ``gather`` and the like. Nothing is sent before the first
+    ``await`` or the first step of the iteration, and the time limit counts from there.
+
+    A wait that is dropped, by ``break``, by cancelling or by its time limit, stops the looks if no other wait
+    needs them; `aclose` does the same at once.
+
+    Raises:
+        JobFailed, JobCancelled: Awaited, with ``check``; iterating never raises these.
+        LookError: The API could not be read: see its subclasses.
+        WaitTimeout: The time limit was over first.
+    """
+
+    def __init__(
+        self, enter: Callable[[], tuple[Poller, Watch]], job_id: str, timeout: float | None, check: bool
+    ) -> None:
+        self.job_id = job_id
+        self._enter = enter
+        self._timeout = timeout
+        self._check = check
+        self._poller: Poller | None = None
+        self._watch: Watch | None = None
+        self._deadline = NEVER
+        self._read = 0
+        self._timed_out = False
+        self._coroutine: CoroutineType[Any, Any, Job] | None = None
+
+    # --- what is known so far -----------------------------------------------------------------------------
+
+    @property
+    def job(self) -> Job | None:
+        """The job as last read, or None before the first good look."""
+        return self._watch.job if self._watch is not None else None
+
+    @property
+    def watched(self) -> Watched | None:
+        """Everything known of the job, as a value to keep or to carry elsewhere; None before the wait began."""
+        return self._watch.watched if self._watch is not None else None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the wait ended, or None while it goes on."""
+        outcome = self._watch.watched.outcome if self._watch is not None else None
+        if outcome is None and self._timed_out:
+            return Outcome.NOT_FOUND if self._never_appeared() else Outcome.TIMEOUT
+        return outcome
+
+    # --- as an async iterator --------------------------------------------------------------------------------
+
+    def __aiter__(self) -> Self:
+        """Iterate over the transitions not yet yielded."""
+        return self
+
+    async def __anext__(self) -> Transition:
+        """Return the next transition."""
+        watch = self._begun()
+        while self._read == len(watch.log):
+            if not await self._news(watch):
+                self._raise_unless_job_ended(watch)
+                raise StopAsyncIteration
+        transition = watch.log[self._read]
+        self._read += 1
+        return transition
+
+    async def aclose(self) -> None:
+        """Stop waiting."""
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        """Stop waiting when the block is left."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop waiting."""
+        self.close()
+
+    # --- as a coroutine ----------------------------------------------------------------------------------------
+
+    def __await__(self) -> Generator[Any, Any, Job]:
+        """Wait for the end and return the job."""
+        return self._finished().__await__()
+
+    def send(self, value: Any, /) -> Any:
+        """Advance the coroutine; for event loops."""
+        return self._own_coroutine().send(value)
+
+    def throw(self, kind: Any, value: Any = None, traceback: Any = None, /) -> Any:  # noqa: ARG002 - part of the protocol
+        """Raise inside the coroutine; for event loops."""
+        return self._own_coroutine().throw(value if value is not None else kind)
+
+    @property
+    def cr_running(self) -> bool:
+        """Whether the coroutine is being executed; for anyio and debuggers, as are the next three."""
+        return self._coroutine is not None and self._coroutine.cr_running
+
+    @property
+    def cr_suspended(self) -> bool:
+        """Whether the coroutine is waiting for something."""
+        return self._coroutine is not None and self._coroutine.cr_suspended
+
+    @property
+    def cr_frame(self) -> FrameType | None:
+        """The frame of the coroutine."""
+        return self._coroutine.cr_frame if self._coroutine is not None else None
+
+    @property
+    def cr_code(self) -> CodeType:
+        """The code of the coroutine."""
+        return Wait._finished.__code__
+
+    def close(self) -> None:
+        """Stop waiting."""
+        coroutine, self._coroutine = self._coroutine, None
+        if coroutine is not None:
+            coroutine.close()
+        self._leave()
+
+    def __del__(self) -> None:
+        """Stop the looks of a wait that was left early."""
+        self._leave()
+
+    def _own_coroutine(self) -> CoroutineType[Any, Any, Job]:
+        if self._coroutine is None:
+            self._coroutine = cast("CoroutineType[Any, Any, Job]", self._finished())
+        return self._coroutine
+
+    # --- the wait -------------------------------------------------------------------------------------------------
+
+    async def _finished(self) -> Job:
+        watch = self._begun()
+        try:
+            while await self._news(watch):
+                pass
+        except BaseException:
+            self._leave()
+            raise
+        self._raise_unless_job_ended(watch)
+        job = watch.job
+        if job is None:
+            raise JobwatchError(f"job {self.job_id} ended before this wait began, and is not to be read again")
+        if self._check and job.phase is not Phase.SUCCEEDED:
+            raise JobFailed(job) if job.phase is Phase.FAILED else JobCancelled(job)
+        return job
+
+    def _begun(self) -> Watch:
+        if self._watch is None:
+            self._poller, self._watch = self._enter()
+            if self._timeout is not None:
+                self._deadline = self._poller.now() + self._timeout
+        return self._watch
+
+    async def _news(self, watch: Watch) -> bool:
+        """Wait until something has changed; False when nothing will any more."""
+        poller = self._poller
+        if watch.watched.outcome is not None or self._timed_out or poller is None:
+            self._leave()
+            return False
+        if poller.now() < self._deadline:
+            await poller.news(watch, self._deadline)
+            return True
+        await self._look_once_more(poller, watch)
+        self._timed_out = watch.watched.outcome is None
+        return True
+
+    async def _look_once_more(self, poller: Poller, watch: Watch) -> None:
+        until = max(poller.now(), self._deadline) + _LAST_LOOK
+        if poller.hurry(watch):
+            while watch.hurried and watch.watched.outcome is None and poller.now() < until:
+                await poller.news(watch, until)
+
+    def _leave(self) -> None:
+        poller, self._poller = self._poller, None
+        if poller is not None and self._watch is not None:
+            poller.leave(self._watch)
+
+    def _never_appeared(self) -> bool:
+        watched = self._watch.watched if self._watch is not None else None
+        if watched is None or watched.looked_at is not None or watched.fault is None:
+            return False
+        return watched.fault.kind is FaultKind.NOT_FOUND
+
+    def _raise_unless_job_ended(self, watch: Watch) -> None:
+        watched = watch.watched
+        if watched.outcome is None:
+            if not self._timed_out:
+                raise JobwatchError(f"the wait for job {self.job_id} was stopped before the job ended")
+            if watched.fault is not None and self._never_appeared():
+                raise error_of(watched.fault, self.job_id)
+            raise WaitTimeout(self.job_id, self._timeout or 0.0, watch.job, watched.fault)
+        if watched.fault is not None:
+            raise error_of(watched.fault, self.job_id)
+
+
+def error_of(fault: Fault, job_id: str | None) -> LookError:
+    """Return the error that a fault is raised as."""
+    match fault.kind:
+        case FaultKind.AUTH:
+            return AuthError(fault, job_id)
+        case FaultKind.NOT_FOUND | FaultKind.GONE:
+            return JobNotFound(fault, job_id)
+        case FaultKind.RATE_LIMITED:
+            return RateLimited(fault, job_id)
+        case FaultKind.UNREACHABLE | FaultKind.TLS:
+            return Unreachable(fault, job_id)
+        case FaultKind.UNREADABLE | FaultKind.REFUSED:
+            return UnreadableReply(fault, job_id)
+        case _:
+            assert_never(fault.kind)

@@ -1,0 +1,34 @@
+"""A real HTTP server that speaks the vendors' job APIs, for your tests, for ours and for the demo.
+
+::
+
+    async with JobServer(token="sk_test") as server:
+        job = server.add("bedrock", "job_01", ["PENDING"])
+        ...                                     # point your code at server.url_of("bedrock")
+        await job.looked(1)                     # it has asked once
+        job.advance("COMPLETED")                # no sleeping in tests
+        server.trouble(Trouble.status(503))     # the next request goes wrong
+
+With pytest and pytest-asyncio installed, the fixture ``job_server`` gives a started one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._job import JobOptions, ServedJob
+from ._troubles import Trouble
+
+if TYPE_CHECKING:
+    from ._server import JobServer, Request
+
+__all__ = ["JobOptions", "JobServer", "Request", "ServedJob", "Trouble"]
+
+
+def __getattr__(name: str) -> object:
+    # Late, so that the pytest plugin, which every test run loads, does not load an HTTP server.
+    if name in {"JobServer", "Request"}:
+        from . import _server  # noqa: PLC0415
+
+        return getattr(_server, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

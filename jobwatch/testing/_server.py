@@ -1,0 +1,365 @@
+"""The server itself: routes, tokens, limits and records."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self, Unpack
+from urllib.parse import unquote
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+from multidict import CIMultiDictProxy
+
+from .._errors import ConfigError
+from .._models import JSON
+from ._answer import Answer, Dialect, json_answer
+from ._bedrock import BEDROCK, VERSIONS, unsupported
+from ._capydb import CAPYDB, LIST_LIMIT
+from ._job import JobOptions, ServedJob, checked
+from ._limit import Quota, RateLimit
+from ._script import Script, Steps
+from ._troubles import Kind, Trouble, edited, replaced
+from ._wire import Wire
+
+_DIALECTS = {dialect.name: dialect for dialect in (BEDROCK, CAPYDB)}
+# Without a limit of its own a Bedrock server still tells one, as its "Enterprise: custom" tier: out of reach.
+_UNLIMITED = (1_000_000, 60.0)
+_REMEMBERED = 100_000
+
+
+class Request(Struct, frozen=True):
+    """One request as the server received it.
+
+    Attributes:
+        method: Its HTTP method.
+        path: Its path, still percent-encoded.
+        query: Its query, decoded; of a name that comes twice, the last value.
+        headers: Its headers, under any case.
+        at: Seconds since the server was started.
+        api: The name of the API it was meant for.
+        job_id: The job it asked for, if it asked for one.
+        project_id: The project whose jobs it asked for, if it did.
+    """
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: CIMultiDictProxy[str]
+    at: float
+    api: str
+    job_id: str | None = None
+    project_id: str | None = None
+
+
+class _Ordered(Struct):
+    """A trouble in the queue, for whom, and how often it is still to happen (None: always)."""
+
+    trouble: Trouble
+    left: int | None
+    api: str | None
+    job_id: str | None
+
+
+class JobServer:
+    """An HTTP server on loopback that speaks Bedrock's and CapyDB's job APIs and runs scripted jobs.
+
+    Attributes:
+        token: The token it accepts, as ``Authorization: Bearer`` or ``X-API-Key``; may be changed at any time.
+    """
+
+    def __init__(
+        self,
+        *,
+        token: str | None = "sk_test",  # noqa: S107 - a token for tests
+        port: int = 0,
+        rate_limit: tuple[int, float] | None = None,
+        clock: Callable[[], float] | None = None,
+        epoch: datetime | None = None,
+        etags: bool = False,
+    ) -> None:
+        """Make a server; nothing listens before `start`.
+
+        Args:
+            token: The only token that is let in, or None to let in everybody.
+            port: The port on 127.0.0.1; 0 takes a free one.
+            rate_limit: Requests allowed, and the window in seconds; counted for each API by itself.
+            clock: Returns seconds, only ever growing; by default the running loop's clock.
+            epoch: The wall time at which the server starts, with a zone; by default the real one.
+            etags: Whether a GET tells an ETag and honours If-None-Match, as neither vendor documents.
+
+        Raises:
+            ConfigError: The limit allows nothing, or the epoch has no zone.
+        """
+        if epoch is not None and epoch.tzinfo is None:
+            raise ConfigError("epoch has no zone: give one, as in datetime(2024, 6, 17, tzinfo=timezone.utc)")
+        self.token = token
+        self._port = port
+        self._etags = etags
+        self._limits = {name: RateLimit(*(rate_limit or _UNLIMITED)) for name in _DIALECTS}
+        self._clock = clock
+        self._started_at: float | None = None
+        self._epoch = epoch
+        self._jobs: dict[tuple[str, str], ServedJob] = {}
+        self._troubles: list[_Ordered] = []
+        self._requests: deque[Request] = deque(maxlen=_REMEMBERED)
+        self._counted = 0
+        self._wire = Wire()
+        self._runner: web.ServerRunner | None = None
+
+    async def start(self) -> None:
+        """Listen; after `aclose` on the same port again, as a server that was down.
+
+        Raises:
+            ConfigError: It is listening already, or the port is taken.
+        """
+        if self._runner is not None:
+            raise ConfigError(f"the job server is already listening on port {self._port}")
+        if self._started_at is None:
+            self._clock = self._clock or asyncio.get_running_loop().time
+            self._started_at = self._clock()
+            self._epoch = self._epoch or datetime.fromtimestamp(time.time(), UTC)
+        self._wire = Wire()
+        # A handler must end when its client goes away, or one that hangs would hang for good.
+        runner = web.ServerRunner(web.Server(self._served, handler_cancellation=True, access_log=None))
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", self._port).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise ConfigError(f"cannot listen on 127.0.0.1:{self._port}: {error.strerror}") from error
+        self._runner = runner
+        self._port = int(runner.addresses[0][1])
+
+    async def aclose(self) -> None:
+        """Close every connection and stop listening; may be called twice, and from another task than `start`."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            self._wire.close()
+            await runner.cleanup()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def url_of(self, api: str) -> str:
+        """Return the base URL of an API on this server.
+
+        Raises:
+            ConfigError: There is no such API, or the server was never started.
+        """
+        checked(api, {})
+        if not self._port:
+            raise ConfigError("the job server has no address yet: start it first")
+        return f"http://127.0.0.1:{self._port}{_DIALECTS[api].root}"
+
+    def add(self, api: str, job_id: str, steps: Steps, **options: Unpack[JobOptions]) -> ServedJob:
+        """Add a job, and return it to be watched and moved.
+
+        Args:
+            api: "bedrock" or "capydb".
+            job_id: Its id.
+            steps: Its states in order, each with the seconds from now at which it is entered; before the first one
+                the job is not known (404). A plain word is entered together with the one before it, the first at
+                once: ``["PENDING"]`` is a job to be moved by `ServedJob.advance`.
+            options: What else it says of itself; see `JobOptions`.
+
+        Raises:
+            ConfigError: There is no such API, shape or option, the id is taken, or the steps are not in order.
+        """
+        checked(api, options)
+        if not job_id or (api, job_id) in self._jobs:
+            raise ConfigError(f"job id {job_id!r} is empty or taken on {api}: give each job an id of its own")
+        job = ServedJob(api, job_id, Script.of(steps, self.now()), options, self.now)
+        self._jobs[api, job_id] = job
+        return job
+
+    def remove(self, job: ServedJob) -> None:
+        """Forget a job, so that it is answered with 404 from now on."""
+        self._jobs.pop((job.api, job.id), None)
+
+    def trouble(
+        self, trouble: Trouble, times: int | None = 1, *, job_id: str | None = None, api: str | None = None
+    ) -> None:
+        """Let requests to come go wrong; troubles wait in a queue and each request meets at most one.
+
+        Args:
+            trouble: What goes wrong.
+            times: How many requests it happens to, or None for all until `calm`.
+            job_id: Only requests for this job; None for any request, lists too.
+            api: Only requests to this API; None for both.
+
+        Raises:
+            ConfigError: `times` is below 1, or there is no such API.
+        """
+        if times is not None and times < 1:
+            raise ConfigError(f"times={times} never happens: give 1 or more, or None for always")
+        if api is not None:
+            checked(api, {})
+        self._troubles.append(_Ordered(trouble, times, api, job_id))
+
+    def calm(self) -> None:
+        """Drop all troubles that are still to come."""
+        self._troubles.clear()
+
+    @property
+    def requests(self) -> list[Request]:
+        """The requests received so far, the oldest first; the latest 100,000 of them."""
+        return list(self._requests)
+
+    def now(self) -> float:
+        """Return the seconds since the server was first started."""
+        if self._clock is None or self._started_at is None:
+            return 0.0
+        return self._clock() - self._started_at
+
+    async def _served(self, request: web.BaseRequest) -> web.StreamResponse:
+        received = _read(request, self.now())
+        self._requests.append(received)
+        job = self._jobs.get((received.api, received.job_id or ""))
+        trouble = self._next_trouble(received)
+        # Decided before anybody who waits for this look is woken.
+        answer = self._answered(received, trouble)
+        if job is not None:
+            job.count_look()
+        return await self._wire.send(request, answer, trouble)
+
+    def _next_trouble(self, received: Request) -> Trouble | None:
+        for ordered in self._troubles:
+            if ordered.api in {None, received.api} and ordered.job_id in {None, received.job_id}:
+                if ordered.left is not None:
+                    ordered.left -= 1
+                    if not ordered.left:
+                        self._troubles.remove(ordered)
+                return ordered.trouble
+        return None
+
+    def _answered(self, received: Request, trouble: Trouble | None) -> Answer:
+        if trouble is not None and trouble.kind is Kind.BODY:
+            return replaced(trouble)
+        self._counted += 1
+        request_id = f"req_{self._counted:08d}"
+        quota = self._limits[received.api].take(received.at)
+        answer = self._routed(received, trouble, request_id, quota)
+        if trouble is not None and trouble.kind is Kind.STATUS:
+            answer = _restated(answer, trouble, _DIALECTS[received.api], request_id)
+        elif self._etags and answer.status == 200:
+            answer = _tagged(answer, received.headers.get("If-None-Match", ""))
+        return self._labelled(answer, quota, request_id) if received.api == BEDROCK.name else answer
+
+    def _routed(self, received: Request, trouble: Trouble | None, request_id: str, quota: Quota) -> Answer:
+        problem = _DIALECTS[received.api].problem
+        version = received.headers.get("X-API-Version", VERSIONS[0])
+        if not self._lets_in(received.headers):
+            return problem(401, request_id, None)
+        if not quota.allowed:
+            wait = max(1, math.ceil(quota.resets_at - received.at))
+            return problem(429, request_id, None).plus({"Retry-After": str(wait)})
+        if received.api == BEDROCK.name and version not in VERSIONS:
+            return problem(400, request_id, unsupported(version))
+        if received.method != "GET":
+            return problem(405, request_id, None).plus({"Allow": "GET"})
+        if received.project_id is not None:
+            return self._listed(received, trouble, request_id)
+        return self._shown(received, trouble, request_id)
+
+    def _shown(self, received: Request, trouble: Trouble | None, request_id: str) -> Answer:
+        dialect = _DIALECTS[received.api]
+        job = self._jobs.get((received.api, received.job_id or ""))
+        record = None if job is None else self._record(job, received.at, trouble)
+        if job is None or record is None:
+            detail = "job not found" if dialect is CAPYDB and received.job_id is not None else None
+            return dialect.problem(404, request_id, detail)
+        return json_answer(dialect.reply(record, job.options))
+
+    def _listed(self, received: Request, trouble: Trouble | None, request_id: str) -> Answer:
+        asked = received.query.get("limit", str(LIST_LIMIT))
+        if not (asked.isascii() and asked.isdigit() and int(asked) > 0):
+            return CAPYDB.problem(400, request_id, "limit must be a positive integer")
+        # Of two made at the same moment, the one added later is the newer.
+        seen: list[tuple[float, int, ServedJob, JSON]] = []
+        for place, job in enumerate(self._jobs.values()):
+            if job.api == CAPYDB.name and job.options.get("project_id") == received.project_id:
+                record = self._record(job, received.at, trouble)
+                if record is not None:
+                    seen.append((job.until(received.at)[0].at, place, job, record))
+        newest = sorted(seen, key=lambda one: one[:2], reverse=True)[: int(asked)]
+        for _, _, job, _ in newest:
+            job.listed += 1
+        jobs: JSON = [record for _, _, _, record in newest]
+        return json_answer({"jobs": jobs or None})
+
+    def _record(self, job: ServedJob, now: float, trouble: Trouble | None) -> dict[str, JSON] | None:
+        lag = (trouble.seconds or 0.0) if trouble is not None and trouble.kind is Kind.STALE else 0.0
+        steps = job.until(now - lag)
+        if not steps or self._epoch is None:
+            return None
+        dialect = _DIALECTS[job.api]
+        record = dialect.record(job.id, steps, job.options, self._epoch) | dict(job.options.get("extra", {}))
+        return record if trouble is None else edited(record, trouble, dialect.id_field(job.options))
+
+    def _lets_in(self, headers: CIMultiDictProxy[str]) -> bool:
+        scheme, _, bearer = headers.get("Authorization", "").partition(" ")
+        given = bearer.strip() if scheme.casefold() == "bearer" else headers.get("X-API-Key")
+        return self.token is None or given == self.token
+
+    def _labelled(self, answer: Answer, quota: Quota, request_id: str) -> Answer:
+        """Add the headers of every Bedrock answer (https://docs.bedrock.cv/api-reference/rate-limits.md)."""
+        started = 0.0 if self._epoch is None else self._epoch.timestamp()
+        usual = {
+            "X-Request-Id": request_id,
+            "X-RateLimit-Limit": str(quota.limit),
+            "X-RateLimit-Remaining": str(quota.remaining),
+            "X-RateLimit-Reset": str(math.ceil(started + quota.resets_at)),
+        }
+        given = {name.casefold() for name, _ in answer.headers}
+        return answer.plus({name: value for name, value in usual.items() if name.casefold() not in given})
+
+
+def _read(request: web.BaseRequest, now: float) -> Request:
+    url = request.rel_url
+    parts = [unquote(part) for part in url.raw_path.split("/")[1:]]
+    root = CAPYDB.root.split("/")[1:]
+    api, job_id, project_id = BEDROCK.name, None, None
+    if parts[: len(root)] == root:
+        api = CAPYDB.name
+    match parts:
+        case ["jobs", one] if api == BEDROCK.name:
+            job_id = one
+        case [_, _, "v1", "jobs", one] if api == CAPYDB.name:
+            job_id = one
+        case [_, _, "v1", "projects", project, "jobs"] if api == CAPYDB.name:
+            project_id = project
+        case _:
+            pass
+    query = dict(url.query)
+    return Request(request.method, url.raw_path, query, request.headers, now, api, job_id, project_id)
+
+
+def _restated(answer: Answer, trouble: Trouble, dialect: Dialect, request_id: str) -> Answer:
+    if trouble.code >= 400:
+        answer = dialect.problem(trouble.code, request_id, None)
+    elif trouble.code >= 300:
+        answer = Answer(trouble.code)
+    else:
+        answer = msgspec.structs.replace(answer, status=trouble.code)
+    return answer.plus(trouble.headers)
+
+
+def _tagged(answer: Answer, known: str) -> Answer:
+    tag = f'"{hashlib.sha256(answer.body).hexdigest()[:20]}"'
+    held = {one.strip().removeprefix("W/") for one in known.split(",")}
+    fresh = Answer(304) if tag in held or "*" in held else answer
+    return fresh.plus({"ETag": tag})

@@ -1,0 +1,153 @@
+"""An answer and its trouble put on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from ._answer import Answer, phrase
+from ._troubles import Kind, Trouble, padding, recoded
+
+# A dribble wakes up at most this often, in seconds; above one byte in that time it sends several at once.
+_TICK = 0.02
+
+
+class ServerClosed(Exception):
+    """The server is being closed, so what waits for ever need not."""
+
+
+class Wire:
+    """Where answers leave the server."""
+
+    def __init__(self) -> None:
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """Let go of all that hangs, dribbles or waits."""
+        self._closing.set()
+
+    async def send(self, request: web.BaseRequest, answer: Answer, trouble: Trouble | None) -> web.StreamResponse:
+        """Send the answer in the way the trouble says and return what the HTTP server still has to finish."""
+        if trouble is None:
+            return _whole(answer)
+        try:
+            return await self._troubled(request, recoded(answer, trouble), trouble)
+        except ServerClosed:
+            return _cut_off(request)
+
+    async def _troubled(self, request: web.BaseRequest, answer: Answer, trouble: Trouble) -> web.StreamResponse:
+        match trouble.kind:
+            case Kind.HANG:
+                await self._pause(None)
+            case Kind.LATE:
+                await self._pause(trouble.seconds)
+            case Kind.SLOW | Kind.OVERSIZED | Kind.ENDLESS:
+                return await self._streamed(request, answer, trouble)
+            case Kind.TRUNCATED | Kind.HANG_UP:
+                return _written(request, _partial(answer, trouble))
+            case Kind.RAW:
+                done = _written(request, trouble.data, close=trouble.close)
+                if not trouble.close:
+                    await self._pause(None)
+                return done
+            case Kind.RESET:
+                return _reset(request)
+            case Kind.DISCONNECT:
+                return _written(request, b"")
+            case _:
+                pass
+        return _whole(answer)
+
+    async def _streamed(self, request: web.BaseRequest, answer: Answer, trouble: Trouble) -> web.StreamResponse:
+        response = web.StreamResponse(status=answer.status, reason=phrase(answer.status), headers=_headers(answer))
+        if trouble.kind is Kind.ENDLESS:
+            response.enable_chunked_encoding()
+        else:
+            response.content_length = max(len(answer.body), trouble.size or 0)
+        await response.prepare(request)
+        async for piece in self._pieces(answer.body, trouble):
+            await response.write(piece)
+        await response.write_eof()
+        return response
+
+    async def _pieces(self, body: bytes, trouble: Trouble) -> AsyncIterator[bytes]:
+        if trouble.kind is Kind.SLOW:
+            pace = trouble.seconds or _TICK
+            step = max(1, round(_TICK / pace))
+            for start in range(0, len(body), step):
+                await self._pause(step * pace)
+                yield body[start : start + step]
+            return
+        yield body
+        if trouble.kind is Kind.OVERSIZED:
+            for block in padding(len(body), trouble.size or 0):
+                yield block
+        while trouble.kind is Kind.ENDLESS:
+            yield padding(0, 1024)[0]
+            await self._pause(0.0)
+
+    async def _pause(self, seconds: float | None) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+        if self._closing.is_set():
+            raise ServerClosed
+
+
+def _whole(answer: Answer) -> web.Response:
+    return web.Response(status=answer.status, reason=phrase(answer.status), body=answer.body, headers=_headers(answer))
+
+
+def _headers(answer: Answer) -> CIMultiDict[str]:
+    headers = CIMultiDict(answer.headers)
+    if answer.content_type:
+        headers["Content-Type"] = answer.content_type
+    return headers
+
+
+def _partial(answer: Answer, trouble: Trouble) -> bytes:
+    size = len(answer.body)
+    end = size if trouble.kind is Kind.HANG_UP else size // 2 if trouble.size is None else trouble.size
+    lines = [f"HTTP/1.1 {answer.status} {phrase(answer.status)}"]
+    lines += [f"Content-Type: {answer.content_type}"] if answer.content_type else []
+    lines += [f"{name}: {value}" for name, value in answer.headers]
+    part = answer.body[:end]
+    match trouble.framing:
+        case "chunked":
+            lines.append("Transfer-Encoding: chunked")
+            part = b"%x\r\n%b" % (size, part)
+        case "close":
+            lines.append("Connection: close")
+        case _:
+            lines.append(f"Content-Length: {size}")
+    return "\r\n".join([*lines, "", ""]).encode() + part
+
+
+def _written(request: web.BaseRequest, data: bytes, close: bool = True) -> web.StreamResponse:
+    """Write past the HTTP server, whose own answer then finds the connection closed."""
+    if request.transport is not None:
+        request.transport.write(data)
+        if close:
+            request.transport.close()
+    return web.Response()
+
+
+def _reset(request: web.BaseRequest) -> web.StreamResponse:
+    transport = request.transport
+    connection = None if transport is None else transport.get_extra_info("socket")
+    if connection is not None:
+        # Closing a socket that lingers for zero seconds sends RST; without it the close would look orderly.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    return _cut_off(request)
+
+
+def _cut_off(request: web.BaseRequest) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
