@@ -442,6 +442,15 @@ async def test_a_job_is_unknown_before_its_first_step_and_after_its_removal(serv
     assert (await seen(url)).status == 404
 
 
+async def test_the_date_is_of_the_servers_own_time(server: JobServer, clock: Clock) -> None:
+    clock.seconds += 61.0
+    assert (await seen(server.url_of("bedrock") + "/jobs/job_01")).headers.getall("Date") == [
+        "Mon, 17 Jun 2024 08:56:01 GMT"
+    ]
+    given = "Fri, 31 Dec 9999 23:59:59 GMT"
+    assert (await answer_to(server, Trouble.status(503, headers={"Date": given}))).headers.getall("Date") == [given]
+
+
 async def test_extra_fields_win(server: JobServer) -> None:
     server.add("bedrock", "job_01", ["PENDING"], shape="vision", extra={"status": None, "new": [1]})
     record = (await seen(server.url_of("bedrock") + "/jobs/job_01")).json

@@ -8,7 +8,8 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from types import TracebackType
 from typing import Self, Unpack
 from urllib.parse import unquote
@@ -231,7 +232,7 @@ class JobServer:
         job = self._jobs.get((received.api, received.job_id or ""))
         trouble = self._next_trouble(received)
         # Decided before anybody who waits for this look is woken.
-        answer = self._answered(received, trouble)
+        answer = self._dated(self._answered(received, trouble), received.at)
         if job is not None:
             job.count_look()
         return await self._wire.send(request, answer, trouble)
@@ -314,6 +315,13 @@ class JobServer:
         scheme, _, bearer = headers.get("Authorization", "").partition(" ")
         given = bearer.strip() if scheme.casefold() == "bearer" else headers.get("X-API-Key")
         return self.token is None or given == self.token
+
+    def _dated(self, answer: Answer, now: float) -> Answer:
+        """Add the Date of the server's own time, which need not be the real one."""
+        if self._epoch is None or any(name.casefold() == "date" for name, _ in answer.headers):
+            return answer
+        moment = self._epoch.astimezone(UTC) + timedelta(seconds=now)
+        return answer.plus({"Date": format_datetime(moment, usegmt=True)})
 
     def _labelled(self, answer: Answer, quota: Quota, request_id: str) -> Answer:
         """Add the headers of every Bedrock answer (https://docs.bedrock.cv/api-reference/rate-limits.md)."""
