@@ -6,28 +6,30 @@
         job = await client.wait_for("job_01JABCD123", timeout=600)
 """
 
-from ._api import JobAPI
-from ._client import Client
-from ._completions import Completions
-from ._errors import (
-    AuthError,
-    ConfigError,
-    JobCancelled,
-    JobEnded,
-    JobFailed,
-    JobNotFound,
-    JobwatchError,
-    LookError,
-    RateLimited,
-    Unreachable,
-    UnreadableReply,
-    WaitTimeout,
-)
-from ._models import JSON, Event, Fault, FaultKind, Job, Outcome, Phase, Problem, Transition, printable
-from ._pace import Pace
-from ._poller import Looked
-from ._tracker import Watched
-from ._wait import Wait
+TYPE_CHECKING = False  # as in typing, which takes as long to import as Python to start
+if TYPE_CHECKING:
+    from ._api import JobAPI
+    from ._client import Client
+    from ._completions import Completions
+    from ._errors import (
+        AuthError,
+        ConfigError,
+        JobCancelled,
+        JobEnded,
+        JobFailed,
+        JobNotFound,
+        JobwatchError,
+        LookError,
+        RateLimited,
+        Unreachable,
+        UnreadableReply,
+        WaitTimeout,
+    )
+    from ._models import JSON, Event, Fault, FaultKind, Job, Outcome, Phase, Problem, Transition, printable
+    from ._pace import Pace
+    from ._poller import Looked
+    from ._tracker import Watched
+    from ._wait import Wait
 
 __version__ = "0.1.0"
 
@@ -62,3 +64,21 @@ __all__ = [
     "Watched",
     "printable",
 ]
+
+_MODULES = ("_errors", "_models", "_tracker", "_pace", "_api", "_poller", "_wait", "_completions", "_client")
+
+
+def __getattr__(name: str) -> object:
+    # Late, from the cheapest module that has it, so that `jobwatch --version` need not load an event loop.
+    if name in __all__:
+        from importlib import import_module  # noqa: PLC0415
+
+        for module in _MODULES:
+            if hasattr(found := import_module(f".{module}", __name__), name):
+                globals()[name] = getattr(found, name)
+                return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
