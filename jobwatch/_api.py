@@ -122,28 +122,29 @@ def moment_of(value: Moment) -> datetime | None:
     """Read a timestamp as UTC, or None where it is missing or no time that a clock could have shown.
 
     Text without a zone is taken as UTC, a leap second as the second before it, and fractions beyond
-    microseconds are cut: the vendors document UTC, and Go servers send nanoseconds.
+    microseconds are cut: the vendors document UTC, and Go servers send nanoseconds. Go's zero time, the year 1,
+    and whatever else is not after 1970 stand for "not yet".
     """
     try:
         match value:
             case None | bool():
                 return None
             case str():
-                return _from_text(value)
+                moment = _from_text(value)
             case _:
                 seconds = value / 1000 if abs(value) >= _MILLISECONDS_FROM else value
-                return datetime.fromtimestamp(seconds, UTC)
+                moment = datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         return None
+    return moment if moment > _EPOCH else None
 
 
-def _from_text(text: str) -> datetime | None:
+def _from_text(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        if ":60" not in text:
-            return None
-        moment = datetime.fromisoformat(text.replace(":60", ":59"))
+        text = text.upper()  # RFC 3339, section 5.6, lets "t" and "z" stand for "T" and "Z"
+        moment = datetime.fromisoformat(f"{text[:17]}59{text[19:]}" if text[16:19] == ":60" else text)
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
     return moment if moment.tzinfo is UTC else moment.astimezone(UTC)

@@ -66,6 +66,13 @@ class Target(Struct, frozen=True):
     id: str | int | None = None
 
 
+class Steps(Struct, frozen=True):
+    """How far a job is, counted, as https://docs.bedrock.cv/mcp/tools/get-job tells it."""
+
+    completed: float = 0.0
+    total: float = 0.0
+
+
 class VisionJob(Struct, frozen=True):
     """A job as the Vision API tells it, bare."""
 
@@ -79,7 +86,7 @@ class VisionJob(Struct, frozen=True):
     events: tuple[EventEntry, ...] | None = None
     results: Raw = Raw()
     error: JobError | str | None = None
-    progress: float | None = None
+    progress: float | Steps | None = None
     created_at: Moment = None
     updated_at: Moment = None
     completed_at: Moment = None
@@ -106,9 +113,9 @@ def read_job(body: bytes) -> Job:
     """Read either documented body of ``GET /jobs/{job_id}``."""
     wire = _envelopes.decode(body).data
     if wire is not None:
-        return _job(wire, wire.id, progress=None)
+        return _job(wire, wire.id, None)
     bare = _bare_jobs.decode(body)
-    return _job(bare, bare.job_id, progress=bare.progress)
+    return _job(bare, bare.job_id, _share(bare.progress))
 
 
 def _job(wire: CmsJob | VisionJob, job_id: str | int, progress: float | None) -> Job:
@@ -123,7 +130,7 @@ def _job(wire: CmsJob | VisionJob, job_id: str | int, progress: float | None) ->
         created_at=moment_of(wire.created_at),
         ended_at=moment_of(wire.completed_at),
         updated_at=moment_of(wire.updated_at),
-        progress=progress if progress is not None and 0 <= progress <= 1 else None,
+        progress=progress,
         events=None if wire.events is None else tuple(_event(entry) for entry in wire.events),
         error=_told(wire.error),
         result=plain_of(wire.results),
@@ -135,12 +142,18 @@ def _event(entry: EventEntry) -> Event:
     return Event(status_of(entry.status), phase_of(entry.status, WORDS), moment_of(entry.timestamp))
 
 
+def _share(progress: float | Steps | None) -> float | None:
+    if isinstance(progress, Steps):
+        progress = progress.completed / progress.total if progress.total else None
+    return progress if progress is not None and 0.0 <= progress <= 1.0 else None
+
+
 def _told(error: JobError | str | None) -> Problem | None:
     match error:
         case None:
             return None
         case str():
-            return Problem(error)
+            return Problem(error) if error else None
         case JobError():
             return Problem(error.message or error.code or "no message", error.code)
 
@@ -148,7 +161,7 @@ def _told(error: JobError | str | None) -> Problem | None:
 def read_problem(body: bytes) -> Problem | None:
     """Read a problem document (RFC 7807, with ``code`` and a request id)."""
     problem = _problems.decode(body)
-    message = problem.detail or problem.title
+    message = problem.detail or problem.title or problem.code
     if message is None:
         return None
     return Problem(message, problem.code, problem.request_id or problem.request_id_in_camel_case)
