@@ -25,9 +25,10 @@ if TYPE_CHECKING:
         UnreadableReply,
         WaitTimeout,
     )
+    from ._history import History
+    from ._lookout import Looked
     from ._models import JSON, Event, Fault, FaultKind, Job, Outcome, Phase, Problem, Transition, printable
     from ._pace import Pace
-    from ._poller import Looked
     from ._tracker import Watched
     from ._wait import Wait
 
@@ -42,6 +43,7 @@ __all__ = [
     "Event",
     "Fault",
     "FaultKind",
+    "History",
     "Job",
     "JobAPI",
     "JobCancelled",
@@ -65,7 +67,18 @@ __all__ = [
     "printable",
 ]
 
-_MODULES = ("_errors", "_models", "_tracker", "_pace", "_api", "_poller", "_wait", "_completions", "_client")
+_MODULES = (
+    "_errors",
+    "_models",
+    "_tracker",
+    "_pace",
+    "_api",
+    "_history",
+    "_lookout",
+    "_wait",
+    "_completions",
+    "_client",
+)
 
 
 def __getattr__(name: str) -> object:

@@ -1,7 +1,7 @@
 """The agenda: which watched job is due when, and what each of them has shown so far.
 
-`Watch` is one job's place in it: small and slotted, since there may be a million. It holds what is known of the
-job, the log of its transitions and the bell of those who listen; any number of listeners share one.
+`Watch` is one job's place in it, and there may be a million: small, slotted, and nothing that the garbage collector
+has to walk. It holds what is known of the job, the log of its transitions and the bell of those who wait for news.
 """
 
 from __future__ import annotations
@@ -9,9 +9,13 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
+    from ._lookout import Looked
     from ._models import Job, Transition
     from ._tracker import Watched
     from ._transport import Target
@@ -19,37 +23,53 @@ if TYPE_CHECKING:
 NEVER = float("inf")
 
 
-class Watch:
+class Watch(Struct, gc=False, eq=False):
     """One job on the agenda.
 
     Attributes:
         watched: What is known of it.
+        due: When it is to be looked at, on the loop's clock; `NEVER` while it is not on the agenda.
+        wish: How many looks a second it wants at the plain price.
+        listeners: How many waits listen to it; only for them are log and job kept.
+        sink: Told of every look that changed something; for watchers of many jobs.
         log: The transitions seen since the first listener came.
         job: The job as last read.
-        due: When it is to be looked at, on the loop's clock; `NEVER` while it is being looked at or has ended.
-        listeners: How many are waiting for news of it.
+        bell: What to set when there is news.
+        fresh: Whether it has yet to be looked at.
+        looking: Whether a look at it is under way.
         hurried: Whether somebody waits for the next look, whatever it shows.
         again: Whether that look is still to be made when the present one is over.
+        alone: Whether its project's list has been seen not to hold it.
+        target: Its URL, while it is worth keeping.
+        etag: The validator of the last good reply.
+        body_hash: The hash of that reply's body.
     """
 
-    __slots__ = ("again", "bell", "body_hash", "due", "etag", "hurried", "job", "listeners", "log", "target", "watched")
-
-    def __init__(self, watched: Watched, target: Target) -> None:
-        self.watched = watched
-        self.target = target
-        self.log: tuple[Transition, ...] = ()
-        self.job: Job | None = None
-        self.due = NEVER
-        self.listeners = 0
-        self.hurried = False
-        self.again = False
-        self.bell: dict[asyncio.Future[None], None] | None = None
-        self.etag: str | None = None
-        self.body_hash: int | None = None
+    watched: Watched
+    due: float = NEVER
+    wish: float = 0.0
+    listeners: int = 0
+    sink: Callable[[Watch, Looked], None] | None = None
+    log: tuple[Transition, ...] = ()
+    job: Job | None = None
+    bell: dict[asyncio.Future[None], None] | None = None
+    fresh: bool = True
+    looking: bool = False
+    hurried: bool = False
+    again: bool = False
+    alone: bool = False
+    target: Target | None = None
+    etag: str | None = None
+    body_hash: int | None = None
 
     def __lt__(self, other: Watch) -> bool:
         """Break ties of time in the heap, in any way that does not change."""
         return id(self) < id(other)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody still wants to hear of the job."""
+        return self.listeners > 0 or self.sink is not None
 
     def hear(self, listener: asyncio.Future[None]) -> None:
         """Have a future set when the bell rings."""
@@ -63,7 +83,7 @@ class Watch:
             self.bell.pop(listener, None)
 
     def ring(self) -> None:
-        """Wake all who listen."""
+        """Set all futures that were to be set."""
         bell, self.bell = self.bell, None
         for listener in bell or ():
             if not listener.done():
@@ -71,7 +91,7 @@ class Watch:
 
 
 class Agenda:
-    """A heap of watches by the time they are due; a watch that was moved leaves its old place behind, to be skipped."""
+    """A heap of watches by the time they are due; one that was moved leaves its old place behind, to be skipped."""
 
     __slots__ = ("_heap", "_left_behind")
 
@@ -100,10 +120,8 @@ class Agenda:
             self._left_behind -= 1
         return heap[0][0] if heap else NEVER
 
-    def pop_due(self, now: float) -> Watch | None:
-        """Take off and return the watch that has been due longest, if one is due."""
-        if self.next_due() > now:
-            return None
+    def pop(self) -> Watch:
+        """Take off and return the watch that is due first; there must be one (see `next_due`)."""
         watch = heapq.heappop(self._heap)[1]
         watch.due = NEVER
         return watch

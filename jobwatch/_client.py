@@ -6,12 +6,18 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self
 
+import anyio
+import anyio.to_thread
+
 from ._api import JobAPI
+from ._budget import Budget
 from ._completions import Completions
 from ._errors import ConfigError
+from ._history import History
+from ._lookout import Looked, Lookout
 from ._models import Fault, Job
 from ._pace import Pace
-from ._poller import Looked, Poller
+from ._poller import Poller
 from ._tracker import Patience, Watched
 from ._transport import Transport, segment
 from ._wait import Wait, error_of
@@ -21,7 +27,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ._agenda import Watch
-    from ._transport import Reply, Target
+    from ._transport import Target
 
 
 class Client:
@@ -37,6 +43,9 @@ class Client:
             ``CAPYDB_API_URL``), else the vendor's address.
         api_version: The version to ask for, where the API has a header for it (Bedrock's ``X-API-Version``).
         pace: How eagerly to look.
+        history: Where to remember how long jobs took, so that later ones are looked at when they are likely to end:
+            a `History`, to be shared between clients, or a file's path; by default it is forgotten with the client.
+        max_rate: How many requests a second may be made in all; by default as many as the API allows.
         unreachable_after: For how many seconds on end looks may fail before a wait is given up.
         appear_within: For how many seconds the API may not know a job before that is believed.
         max_in_flight: How many requests may be under way at once.
@@ -53,16 +62,20 @@ class Client:
         base_url: str | None = None,
         api_version: str | None = None,
         pace: Pace | None = None,
+        history: History | str | os.PathLike[str] | None = None,
+        max_rate: float | None = None,
         unreachable_after: float = 300.0,
         appear_within: float = 10.0,
         max_in_flight: int = 16,
     ) -> None:
         self.api = api_named(api) if isinstance(api, str) else api
-        self._pace = pace or Pace()
-        self._patience = Patience(
+        patience = Patience(
             unreachable_after=_not_negative("unreachable_after", unreachable_after),
             appear_within=_not_negative("appear_within", appear_within),
         )
+        self._history = history if isinstance(history, History) else History(history)
+        self._lookout = Lookout(self.api, pace or Pace(), patience, self._history)
+        self._budget = Budget(max_rate)
         if max_in_flight < 1:
             raise ConfigError(f"max_in_flight must be at least 1, not {max_in_flight}")
         self._max_in_flight = max_in_flight
@@ -89,12 +102,14 @@ class Client:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop all looks and close all connections; waits that are still going on are told so."""
+        """Stop all looks, close all connections and save the history; waits still going on are told so."""
         try:
             if self._poller is not None:
                 await self._poller.aclose()
         finally:
-            await self._transport.aclose()
+            with anyio.CancelScope(shield=True):
+                await self._transport.aclose()
+                await anyio.to_thread.run_sync(self._history.save)
 
     # --- one look ------------------------------------------------------------------------------------------
 
@@ -108,7 +123,7 @@ class Client:
             LookError: It could not be read: see its subclasses.
             ConfigError: The id cannot stand in a URL.
         """
-        reply = await self._transport.get(self._target(job_id))
+        reply = await self._engine().read(self._target(job_id))
         seen = reply if isinstance(reply, Fault) else self.api.job(reply.body, job_id)
         if isinstance(seen, Fault):
             raise error_of(seen, job_id)
@@ -129,14 +144,12 @@ class Client:
             raise ConfigError(f"{self.api.name} documents no list of jobs; ask for each by its id with job()")
         if limit < 1:
             raise ConfigError(f"limit must be at least 1, not {limit}")
-        path, _, query = self.api.list_path.partition("?")
-        target = self._transport.prepared(
-            path.format(project_id=segment(project_id)), query.format(limit=limit) if query else None
-        )
-        reply: Reply | Fault = await self._transport.get(target)
+        reply = await self._engine().read(self._list_target(project_id, limit))
         seen = reply if isinstance(reply, Fault) else self.api.jobs(reply.body)
         if isinstance(seen, Fault):
             raise error_of(seen, None)
+        for job in seen:
+            self._history.add(job)
         return seen
 
     def watched(self, job_id: str) -> Watched:
@@ -159,7 +172,7 @@ class Client:
         """
         if watched.api != self.api.name:
             raise ConfigError(f"job {watched.job_id} belongs to {watched.api}, and this client reads {self.api.name}")
-        return await self._engine().look(watched, self._target(watched.job_id))
+        return await self._engine().look(watched)
 
     # --- waiting ------------------------------------------------------------------------------------------
 
@@ -214,15 +227,26 @@ class Client:
 
     def _enter(self, watched: Watched) -> tuple[Poller, Watch]:
         poller = self._engine()
-        return poller, poller.watch(watched, lambda: self._target(watched.job_id))
+        return poller, poller.listen(watched)
 
     def _engine(self) -> Poller:
         if self._poller is None:
-            self._poller = Poller(self.api, self._transport, self._pace, self._patience, workers=self._max_in_flight)
+            self._poller = Poller(
+                self._lookout,
+                self._transport,
+                self._budget,
+                target_of=self._target,
+                list_target_of=self._list_target,
+                workers=self._max_in_flight,
+            )
         return self._poller
 
     def _target(self, job_id: str) -> Target:
         return self._transport.prepared(self.api.job_path.format(job_id=segment(job_id)))
+
+    def _list_target(self, project_id: str, limit: int) -> Target:
+        path, _, query = (self.api.list_path or "").partition("?")
+        return self._transport.prepared(path.format(project_id=segment(project_id)), query.format(limit=limit) or None)
 
 
 def _headers(api: JobAPI, token: str | None, api_version: str | None) -> dict[str, str]:

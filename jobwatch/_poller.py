@@ -9,83 +9,79 @@ a value like any other, and the pace says when to look again.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections import deque
 from typing import TYPE_CHECKING
 
 import anyio
-from msgspec import Struct
 
 from ._agenda import NEVER, Agenda, Watch
+from ._budget import Budget
 from ._errors import JobwatchError
-from ._models import Fault, FaultKind, Job, Outcome, Transition
-from ._pace import PRIOR, Pace, interval
-from ._tracker import Patience, Watched, observe, patience_ends_at, unchanged
+from ._lookout import Looked, Lookout, stay_away
+from ._models import Fault, FaultKind
+from ._pages import Page, Pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._api import JobAPI
-    from ._transport import Reply, Target, Transport
+    from ._answer import Reply
+    from ._tracker import Watched
+    from ._transport import Target, Transport
 
-_SKEW_NOTICED = 2.0  # a Date header counts whole seconds, so less than this is no skew that can be told
+_AT_ONCE = 64
+"""How many new jobs get their first look at once; more of them are spread over the time between two looks."""
 
-
-class Looked(Struct, frozen=True):
-    """What one look gave.
-
-    Attributes:
-        watched: What is known now, to be kept and given to the next look.
-        transitions: The state changes that the look showed, in order.
-        outcome: How the watch ended, or None while it goes on.
-        next_look: Seconds to wait before the next look; None when the watch has ended.
-        job: The job, when the look could read it.
-    """
-
-    watched: Watched
-    transitions: tuple[Transition, ...]
-    outcome: Outcome | None
-    next_look: float | None
-    job: Job | None = None
+_TARGETS_KEPT = 10_000
+"""Up to how many watched jobs a prepared URL is kept for each."""
 
 
 class Poller:
     """Looks at watched jobs of one API when they are due.
 
     Args:
-        api: Whose jobs.
+        lookout: Makes sense of replies.
         transport: Makes the requests.
-        pace: How eagerly to look.
-        patience: How long looks may fail.
+        budget: Says what a request costs, and when the next may go.
+        target_of: Makes the URL of a job from its id.
+        list_target_of: Makes the URL of a project's list from its id and the most jobs to show.
         workers: How many looks may be under way at once.
         dice: Draws evenly from [0, 1).
     """
 
     def __init__(
         self,
-        api: JobAPI,
+        lookout: Lookout,
         transport: Transport,
-        pace: Pace,
-        patience: Patience,
+        budget: Budget,
         *,
+        target_of: Callable[[str], Target],
+        list_target_of: Callable[[str, int], Target],
         workers: int,
         dice: Callable[[], float] = random.random,
     ) -> None:
-        self._api = api
+        self._lookout = lookout
         self._transport = transport
-        self._pace = pace
-        self._patience = patience
+        self._budget = budget
+        self._target_of = target_of
+        self._list_target_of = list_target_of
         self._most_workers = workers
         self._dice = dice
         self._watches: dict[str, Watch] = {}
         self._agenda = Agenda()
-        self._ready: deque[Watch] = deque()
+        self._newcomers: deque[Watch] = deque()
+        self._known = 0
+        self._next_newcomer = 0.0
+        self._pages = Pages(lookout.api, lookout.history)
         self._idle: deque[asyncio.Future[None]] = deque()
         self._working = 0
+        self._in_flight = 0
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = NEVER
         self._not_before = 0.0
+        self._broke_until = 0.0
         self._task: asyncio.Task[None] | None = None
         self._workers: asyncio.TaskGroup | None = None
         self._crash: BaseException | None = None
@@ -93,79 +89,64 @@ class Poller:
         self._loop = asyncio.get_running_loop()
         self._epoch = time.time() - self._loop.time()
 
-    # --- one look ----------------------------------------------------------------------------------------
+    # --- one look ------------------------------------------------------------------------------------------
 
-    async def look(self, watched: Watched, target: Target) -> Looked:
+    async def look(self, watched: Watched) -> Looked:
         """Make exactly one look, unless the watch has ended."""
         if watched.outcome is not None:
             return Looked(watched, (), watched.outcome, None)
-        return self._learned(watched, await self._transport.get(target))
+        reply = await self.read(self._target_of(watched.job_id))
+        return self._lookout.replied(watched, reply, self._unix(), self._dice(), self._budget.price(self.now()))
 
-    def _learned(self, watched: Watched, reply: Reply | Fault) -> Looked:
-        now = self._now()
+    async def read(self, target: Target, etag: str | None = None) -> Reply | Fault:
+        """Make one request, and learn from it how many more may be made."""
+        self._in_flight += 1
+        try:
+            reply = await self._transport.get(target, etag=etag)
+        finally:
+            self._in_flight -= 1
+        now = self.now()
         if isinstance(reply, Fault):
-            self._heed(reply)
-            seen: Job | Fault = reply
-            skew = 0.0
-        else:
-            seen = self._api.job(reply.body, watched.job_id)
-            skew = _skew(reply, now)
-        observed = observe(watched, seen, now, self._patience, skew=skew)
-        return Looked(
-            observed.watched,
-            observed.transitions,
-            observed.watched.outcome,
-            None if observed.watched.outcome else self._delay(observed.watched, now),
-            seen if isinstance(seen, Job) else None,
-        )
+            self._not_before = max(self._not_before, now + stay_away(reply))
+            if reply.kind is FaultKind.RATE_LIMITED:
+                self._budget.throttled(now)
+        elif reply.rate is not None:
+            self._budget.told(reply.rate, self._in_flight, now)
+        return reply
 
-    def _delay(self, watched: Watched, now: float) -> float:
-        entered_at = watched.entered_at if watched.entered_at is not None else watched.added_at
-        age = now - entered_at if entered_at is not None else 0.0
-        phase = 1.0 - self._dice() if watched.looks == 1 else 1.0
-        delay = interval(self._pace, age, PRIOR, phase=phase, progress=watched.progress)
-        if watched.fault is None:
-            return delay
-        return self._delay_after_fault(watched, watched.fault, now, delay)
+    def now(self) -> float:
+        """Return the time of the loop's clock, in seconds."""
+        return self._loop.time()
 
-    def _delay_after_fault(self, watched: Watched, fault: Fault, now: float, delay: float) -> float:
-        shortest, longest = self._pace.min_interval, self._pace.max_interval
-        backoff = min(longest, shortest * 2.0 ** min(watched.faults - 1, 32)) * (0.5 + self._dice())
-        last_chance = patience_ends_at(watched, self._patience) - now
-        delay = max(shortest, min(max(delay, backoff), last_chance))
-        return delay if fault.retry_after is None else max(delay, fault.retry_after)
-
-    def _heed(self, fault: Fault) -> None:
-        """Keep away from the whole origin for as long as it asked."""
-        if fault.retry_after is not None and fault.kind in (FaultKind.RATE_LIMITED, FaultKind.UNREACHABLE):
-            self._not_before = max(self._not_before, self._loop.time() + fault.retry_after)
-
-    def _now(self) -> float:
-        """Return Unix seconds on the loop's monotonic clock, which no clock change moves."""
+    def _unix(self) -> float:
+        """Return Unix seconds on the loop's clock, which no change of the system's time moves."""
         return self._epoch + self._loop.time()
 
     # --- those who listen ----------------------------------------------------------------------------------
 
-    def watch(self, watched: Watched, target: Callable[[], Target]) -> Watch:
-        """Listen to a job, and put it on the agenda if nobody listens to it yet."""
-        self._check()
-        watch = self._watches.get(watched.job_id)
-        if watch is None:
-            watch = self._watches[watched.job_id] = Watch(watched, target())
-            if watched.outcome is None:
-                self._put(watch, self._loop.time())
+    def listen(self, watched: Watched) -> Watch:
+        """Listen to a job; it goes on the agenda if nobody wanted it yet."""
+        watch = self._watch(watched)
         watch.listeners += 1
+        return watch
+
+    def watch(self, watched: Watched, sink: Callable[[Watch, Looked], None]) -> Watch:
+        """Have a function told of every look at a job that changes something."""
+        watch = self._watch(watched)
+        watch.sink = sink
         return watch
 
     def leave(self, watch: Watch) -> None:
         """Stop listening; the last one to leave takes the job off the agenda."""
         watch.listeners -= 1
-        if watch.listeners or self._watches.get(watch.watched.job_id) is not watch:
-            return
-        del self._watches[watch.watched.job_id]
-        self._agenda.remove(watch)
-        if not self._watches:
-            self._rest()
+        if not watch.wanted:
+            self._drop(watch)
+
+    def drop(self, watch: Watch) -> None:
+        """Stop telling a function of a job."""
+        watch.sink = None
+        if not watch.wanted:
+            self._drop(watch)
 
     def hurry(self, watch: Watch) -> bool:
         """Have a job looked at now, and its bell rung whatever that shows.
@@ -173,13 +154,14 @@ class Poller:
         Returns:
             Whether it will be: not if the watch has ended, or the origin has asked us to stay away.
         """
-        now = self._loop.time()
+        now = self.now()
         if watch.watched.outcome is not None or now < self._not_before:
             return False
         watch.hurried = True
-        if watch.due == NEVER and watch not in self._ready:
+        if watch.looking:
             watch.again = True
-        elif watch.due != NEVER:
+        else:
+            watch.fresh = False
             self._put(watch, now)
         return True
 
@@ -195,10 +177,6 @@ class Poller:
             if alarm is not None:
                 alarm.cancel()
             watch.unhear(listener)
-
-    def now(self) -> float:
-        """Return the time of the loop's clock, in seconds."""
-        return self._loop.time()
 
     async def aclose(self) -> None:
         """Stop looking, and wake all who listen."""
@@ -223,44 +201,62 @@ class Poller:
         for watch in self._watches.values():
             watch.ring()
 
-    # --- the agenda and its workers --------------------------------------------------------------------------
+    def _watch(self, watched: Watched) -> Watch:
+        self._check()
+        watch = self._watches.get(watched.job_id)
+        if watch is None:
+            watch = self._watches[watched.job_id] = Watch(watched)
+            self._pages.join(watch)
+            if watched.outcome is None:
+                self._newcomers.append(watch)
+                self._awaken_at(self.now())
+        return watch
+
+    def _drop(self, watch: Watch) -> None:
+        if self._watches.get(watch.watched.job_id) is not watch:
+            return
+        del self._watches[watch.watched.job_id]
+        self._agenda.remove(watch)
+        self._pages.leave(watch)
+        self._wish(watch, 0.0)
+        if not self._watches:
+            self._send_home()
+
+    # --- when the workers wake -------------------------------------------------------------------------------
 
     def _put(self, watch: Watch, due: float) -> None:
         self._agenda.put(watch, due)
-        if max(due, self._not_before) < self._alarm_at:
-            self._set_alarm()
+        self._awaken_at(max(due, self._not_before, self._broke_until))
 
-    def _set_alarm(self) -> None:
+    def _awaken_at(self, due: float) -> None:
+        """See to it that a worker wakes at a time, unless all of them are at work, who will see for themselves."""
+        if due >= self._alarm_at or not (self._idle or self._working < self._most_workers):
+            return
         if self._alarm is not None:
             self._alarm.cancel()
-            self._alarm = None
-        self._alarm_at = max(self._agenda.next_due(), self._not_before)
-        if self._agenda.next_due() == NEVER:
-            self._alarm_at = NEVER
-        else:
-            self._alarm = self._loop.call_at(self._alarm_at, self._hand_out)
+        self._alarm_at = due
+        self._alarm = self._loop.call_at(due, self._ring_alarm)
 
-    def _hand_out(self) -> None:
-        """Give what is due to the workers, and hire one more if all are busy."""
-        now = self._loop.time()
-        if now >= self._not_before:
-            while (watch := self._agenda.pop_due(now)) is not None:
-                self._ready.append(watch)
+    def _ring_alarm(self) -> None:
         self._alarm = None
-        self._set_alarm()
-        awakened = min(len(self._ready), len(self._idle))
-        for _ in range(awakened):
-            _awaken(self._idle.popleft())
-        if len(self._ready) > awakened and self._working < self._most_workers:
-            self._hire()
+        self._alarm_at = NEVER
+        self._call_a_worker()
 
-    def _hire(self) -> None:
-        if self._working == 0:
+    def _call_a_worker(self) -> None:
+        if self._idle:
+            _awaken(self._idle.popleft())
+        elif self._working == 0:
             self._working = 1
             self._task = self._loop.create_task(self._run(), name="jobwatch poller")
-        elif self._workers is not None:
+        elif self._working < self._most_workers and self._workers is not None:
             self._working += 1
             self._workers.create_task(self._work(), name="jobwatch worker")
+
+    def _send_home(self) -> None:
+        while self._idle:
+            _awaken(self._idle.popleft())
+
+    # --- what they do ----------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
         try:
@@ -275,64 +271,140 @@ class Poller:
         """Make one look after another, until no job is left."""
         try:
             while self._watches:
-                if not self._ready:
-                    seat: asyncio.Future[None] = self._loop.create_future()
-                    self._idle.append(seat)
-                    await seat
+                now = self.now()
+                watch = self._next(now)
+                if watch is None:
+                    await self._rest()
                     continue
-                watch = self._ready.popleft()
-                if not watch.listeners:
-                    continue
-                if self._ready and not self._idle and self._working < self._most_workers:
-                    self._hire()
-                reply = await self._transport.get(watch.target, etag=watch.etag)
-                self._take(watch, reply)
+                page = self._pages.page_for(watch, now)
+                if page is None:
+                    await self._look_at(watch)
+                else:
+                    await self._look_at_list(watch, page)
         finally:
             self._working -= 1
 
-    def _rest(self) -> None:
-        """Send the idle workers home."""
-        while self._idle:
-            _awaken(self._idle.popleft())
+    async def _rest(self) -> None:
+        seat: asyncio.Future[None] = self._loop.create_future()
+        self._idle.append(seat)
+        self._awaken_at(max(self._next_due(), self._not_before, self._broke_until))
+        await seat
+
+    def _next(self, now: float) -> Watch | None:
+        """Take what is to be looked at now off the agenda, and call another worker if there is more."""
+        if now < self._not_before or self._next_due() > now:
+            return None
+        wait = self._budget.spend(now)
+        if wait:
+            self._broke_until = now + wait
+            return None
+        newcomer = self._next_newcomer_at() <= now
+        watch = self._newcomers.popleft() if newcomer else self._agenda.pop()
+        if newcomer:
+            self._next_newcomer = max(now, self._next_newcomer) + self._between_newcomers()
+        watch.fresh = False
+        watch.looking = True
+        if self._next_due() <= now:
+            self._call_a_worker()
+        return watch
+
+    def _next_due(self) -> float:
+        return min(self._agenda.next_due(), self._next_newcomer_at())
+
+    def _next_newcomer_at(self) -> float:
+        newcomers = self._newcomers
+        while newcomers and not (newcomers[0].fresh and newcomers[0].wanted):
+            newcomers.popleft()
+        return self._next_newcomer if newcomers else NEVER
+
+    def _between_newcomers(self) -> float:
+        """Spread the first looks at many new jobs over the time that lies between two looks at a job."""
+        if len(self._watches) <= _AT_ONCE or self._known == 0:
+            return 0.0
+        return self._known / (self._budget.demand * len(self._watches))
+
+    async def _look_at(self, watch: Watch) -> None:
+        target = watch.target or self._target_of(watch.watched.job_id)
+        watch.target = target if len(self._watches) <= _TARGETS_KEPT else None
+        self._take(watch, await self.read(target, watch.etag))
 
     def _take(self, watch: Watch, reply: Reply | Fault) -> None:
-        """Enter what a look gave, put the job back on the agenda, and ring if there is news."""
-        looked = self._same_again(watch) if _is_same_again(watch, reply) else self._looked(watch, reply)
-        watch.watched = looked.watched
-        watch.log += looked.transitions
-        if looked.job is not None:
-            watch.job = looked.job
-        if looked.next_look is not None and watch.listeners:
-            self._put(watch, self._loop.time() + (0.0 if watch.again else looked.next_look))
-        hurried, watch.hurried, watch.again = watch.hurried, watch.again, False
-        if looked.transitions or looked.outcome or (hurried and not watch.hurried):
-            watch.ring()
-
-    def _looked(self, watch: Watch, reply: Reply | Fault) -> Looked:
-        looked = self._learned(watch.watched, reply)
+        now, draw, price = self._unix(), self._dice(), self._price(watch)
+        if _is_same_again(watch, reply):
+            self._enter(watch, self._lookout.same_again(watch.watched, now, draw, price))
+            return
+        looked = self._lookout.replied(watch.watched, reply, now, draw, price)
         if isinstance(reply, Fault) or looked.job is None:
             watch.etag = watch.body_hash = None
         else:
             watch.etag, watch.body_hash = reply.etag, hash(reply.body)
-        return looked
+        self._enter(watch, looked)
 
-    def _same_again(self, watch: Watch) -> Looked:
-        now = self._now()
-        watched = unchanged(watch.watched, now)
-        return Looked(watched, (), None, self._delay(watched, now))
+    def _price(self, watch: Watch) -> float:
+        return self._budget.price(self.now()) / self._pages.sharers(watch)
+
+    async def _look_at_list(self, first: Watch, page: Page) -> None:
+        due = {watch: watch.due for watch in page.others}
+        for watch in page.others:
+            self._agenda.remove(watch)
+            watch.looking = True
+        reply = await self.read(self._list_target_of(page.project_id, page.limit))
+        jobs = reply if isinstance(reply, Fault) else self._lookout.api.jobs(reply.body)
+        if isinstance(jobs, Fault):
+            self._pages.failed(page, jobs, self.now())
+            jobs = ()
+        listed = {job.id: job for job in jobs}
+        for watch in (first, *page.others):
+            watch.looking = False
+            job = listed.pop(watch.watched.job_id, None)
+            if job is not None:
+                watch.etag = watch.body_hash = None
+                looked = self._lookout.saw(watch.watched, job, self._unix(), self._dice(), self._price(watch))
+                self._enter(watch, looked)
+            elif watch.wanted:
+                if jobs:
+                    self._pages.missed(watch)
+                self._put(watch, due.get(watch, self.now()))
+        for job in listed.values():
+            self._lookout.history.add(job)
+
+    def _enter(self, watch: Watch, looked: Looked) -> None:
+        """Enter what a look gave, put the job back on the agenda, and ring if there is news."""
+        before = watch.watched
+        watch.watched = looked.watched
+        watch.looking = False
+        if watch.listeners:
+            watch.log += looked.transitions
+            watch.job = looked.job or watch.job
+        if looked.next_look is None or not watch.wanted:
+            self._wish(watch, 0.0)
+            self._pages.leave(watch)
+        else:
+            self._wish(watch, self._plain_wish(watch, looked.next_look))
+            self._put(watch, self.now() + (0.0 if watch.again else looked.next_look))
+            if before.project_id is None and looked.watched.project_id is not None:
+                self._pages.join(watch)
+        hurried, watch.hurried, watch.again = watch.hurried, watch.again, False
+        if looked.transitions or looked.outcome or (hurried and not watch.hurried):
+            watch.ring()
+        if watch.sink is not None and (looked.transitions or looked.outcome or looked.watched.fault != before.fault):
+            watch.sink(watch, looked)
+
+    def _plain_wish(self, watch: Watch, next_look: float) -> float:
+        """Return how many requests a second a job would cost at the plain price: intervals grow with its root."""
+        return math.sqrt(self._budget.price(self.now())) / (next_look * self._pages.sharers(watch))
+
+    def _wish(self, watch: Watch, wish: float) -> None:
+        """Enter how many requests a second a job would cost at the plain price."""
+        self._known += (wish > 0.0) - (watch.wish > 0.0)
+        self._budget.demand = max(0.0, self._budget.demand + wish - watch.wish) if self._known else 0.0
+        watch.wish = wish
 
 
 def _is_same_again(watch: Watch, reply: Reply | Fault) -> bool:
     if isinstance(reply, Fault) or watch.body_hash is None:
         return False
     return reply.http_status == 304 or hash(reply.body) == watch.body_hash
-
-
-def _skew(reply: Reply, now: float) -> float:
-    if reply.server_time is None:
-        return 0.0
-    skew = reply.server_time - now
-    return skew if abs(skew) > _SKEW_NOTICED else 0.0
 
 
 def _awaken(sleeper: asyncio.Future[None]) -> None:
