@@ -1,0 +1,414 @@
+"""How many looks does the learned pace need, against the default polling policies of ten widely used clients?
+
+    python -m benchmarks.pace [--trace FILE.csv] [--jobs N] [--json] [--plot FILE.png] [--seed N]
+
+FILE has the header ``type,seconds``, one finished job a row, in order. Without it a trace is drawn from the durations
+of 40 types of image-generation jobs (see `benchmarks.durations`).
+
+**A wait.** Every job of the trace is waited for, one after the other. A look sent at age *t* sees the end if the job
+has ended by *t*; the delay is the time from the end to the sending of that look. A round trip takes 0.1 s, and rivals
+sleep after it. All looks count, also the one at once with which jobwatch and most rivals begin. Rivals keep their
+default intervals; those with dice take 64 seeded schedules in turn.
+
+**Ours** starts from an empty history. Before each job, its curve is estimated from the last 128 jobs of its type and
+the last 128 of all types, no others; then the job is waited for at every price between 1e-9 and 1e8 seconds a look,
+and only then remembered. That gives mean looks against mean delay as a line, from which the figures at a rival's own
+mean delay, and at its own looks, are read (log-log between neighbours, 8 % apart). ``min_interval`` and
+``max_interval`` are left off, since they bound a service, not a curve. The second look's phase is drawn, as in use.
+
+**If known**: the same poll clock, each job's curve estimated from the other half of the trace, drawn by lot, before
+and after the job alike.
+
+**The clairvoyant** knows each type's distribution: all its jobs in the trace, smoothed by a kernel as no finite sample
+shows its own distribution, and takes the schedule that is best for them (see `benchmarks.clairvoyant`), without a look
+at once. Its cost and ours, at the default ``poll_cost``, are those of the same jobs: all but the first 20 of each type,
+of types with at least 40 others.
+
+**A wrong history**: the known curves, but from durations ten times as long, and as short, as they were; the cost at
+the default ``poll_cost``, relative to having no history.
+
+**Bias.** *For us*: nothing fails, and no time-out ends a wait; a rival whose user has tuned its interval does better;
+looks closer together than a round trip, at the prices that match 0.1 s, are allowed; smoothing hides a little of what
+the clairvoyant could know. *Against us*: rivals read a reply when they send the look, not a round trip later; the
+clairvoyant knows the very jobs it is measured on; a type that drifts is learned online but not "if known".
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import sys
+from bisect import bisect_left
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from jobwatch._pace import PRIOR, Curve, Durations, Pace, curve, remembered
+
+from . import clairvoyant, durations, policies
+from .durations import Finished
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+JOBS = 10_000
+"""How many jobs are drawn when no trace is given."""
+
+LEARNED = 20
+"""From this many jobs of a type on, our cost is compared with the clairvoyant's."""
+
+COMPARED = 40
+"""Types with fewer jobs than this after those are not compared: too few to tell what was to be known."""
+
+STEPS = [10.0 ** (exponent / 30.0) for exponent in range(-4 * 30, 4 * 30 + 1)]
+"""The steps of the poll clock that are tried; a step is the square root of twice the price of a look."""
+
+DEFAULT_STEP = math.sqrt(2.0 * Pace().poll_cost)
+"""The step at the default price."""
+
+
+class Point(NamedTuple):
+    """What waiting costs on average: looks a job, and seconds of delay."""
+
+    looks: float
+    delay: float
+
+
+class Line(NamedTuple):
+    """Looks against delay, for every price: the looks fall while the delay grows."""
+
+    points: list[Point]
+
+    def looks_at(self, delay: float) -> float | None:
+        """Return how many looks come with a mean delay, or None beyond what was tried."""
+        return _between([(point.delay, point.looks) for point in self.points], delay)
+
+    def delay_at(self, looks: float) -> float | None:
+        """Return the mean delay that comes with so many looks, or None beyond what was tried."""
+        return _between([(point.looks, point.delay) for point in reversed(self.points)], looks)
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One rival, and what we need to match it."""
+
+    name: str
+    kind: policies.Kind
+    looks: float
+    delay: float
+    fewer_looks_at_same_delay: float | None
+    less_delay_at_same_looks: float | None
+    fewer_looks_if_known: float | None
+
+
+class Clairvoyant(msgspec.Struct, frozen=True, kw_only=True):
+    """Our cost against that of the best schedule; None if no type has enough jobs."""
+
+    cost_ratio: float | None
+    jobs: int
+
+
+class WrongHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """Our cost with a history that is wrong, relative to that with none."""
+
+    ten_times_too_long: float
+    ten_times_too_short: float
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """All that was found out, as ``--json`` prints it."""
+
+    trace: str
+    seed: int
+    jobs: int
+    types: int
+    poll_cost: float
+    at_default: Point
+    rivals: list[Row]
+    clairvoyant: Clairvoyant
+    wrong_history: WrongHistory
+
+
+class Waited(NamedTuple):
+    """A job about to be waited for, with the curve that is known by then."""
+
+    job: Finished
+    curve: Curve
+    phase: float
+    place: int  # which job of its type it is, from 0
+
+
+def online(trace: Sequence[Finished], seed: int) -> Iterator[Waited]:
+    """Go through a trace, learning from nothing: each job comes with the curve of those before it."""
+    dice = random.Random(f"phase {seed}")
+    histories: dict[str, Durations] = defaultdict(Durations)
+    places: dict[str, int] = defaultdict(int)
+    kin = Durations()
+    for job in trace:
+        history = histories[job.type]
+        yield Waited(job, curve(history, kin), dice.random(), places[job.type])
+        histories[job.type] = remembered(history, job.seconds)
+        kin = remembered(kin, job.seconds)
+        places[job.type] += 1
+
+
+def known(trace: Sequence[Finished], seed: int, scale: float = 1.0) -> Iterator[Waited]:
+    """Go through a trace with curves from the other half of it, all durations there scaled."""
+    dice = random.Random(f"fold {seed}")
+    folds = [dice.randrange(2) for _ in trace]
+    others: dict[tuple[str, int], list[float]] = defaultdict(list)
+    kin: tuple[list[float], list[float]] = ([], [])
+    for job, fold in zip(trace, folds, strict=True):
+        others[job.type, 1 - fold].append(job.seconds * scale)
+        kin[1 - fold].append(job.seconds * scale)
+    curves = {(job.type, fold): curve(others[job.type, fold], kin[fold]) for job in trace for fold in (0, 1)}
+    for place, (job, fold) in enumerate(zip(trace, folds, strict=True)):
+        yield Waited(job, curves[job.type, fold], dice.random(), place)
+
+
+def wait(waited: Waited, step: float, shown: float) -> Point:
+    """Wait for one job by the poll clock: looks at once, after the drawn first step, then step after step.
+
+    Args:
+        waited: The job and its curve.
+        step: How far the clock advances between looks.
+        shown: What the clock shows at the job's end.
+
+    Returns:
+        The looks made and the delay.
+    """
+    first = 0.5 + waited.phase
+    more = max(0, math.ceil(shown / step - first))
+    return Point(2 + more, max(0.0, waited.curve.advance(0.0, (first + more) * step) - waited.job.seconds))
+
+
+def line(jobs: Iterable[Waited]) -> Line:
+    """Wait for every job at every price, and return the means."""
+    looks = [0.0] * len(STEPS)
+    delays = [0.0] * len(STEPS)
+    count = 0
+    for waited in jobs:
+        shown = waited.curve.at(waited.job.seconds)
+        count += 1
+        for place, step in enumerate(STEPS):
+            one = wait(waited, step, shown)
+            looks[place] += one.looks
+            delays[place] += one.delay
+    return Line([Point(look / count, delay / count) for look, delay in zip(looks, delays, strict=True)])
+
+
+def mean_cost(jobs: Iterable[Waited]) -> float:
+    """Return what waiting for jobs costs at the default price, in seconds a job."""
+    costs = [_cost(waited) for waited in jobs]
+    return sum(costs) / len(costs)
+
+
+def _cost(waited: Waited) -> float:
+    one = wait(waited, DEFAULT_STEP, waited.curve.at(waited.job.seconds))
+    return Pace().poll_cost * one.looks + one.delay
+
+
+def rival(policy: policies.Policy, trace: Sequence[Finished], seed: int) -> Point:
+    """Wait for every job by a rival's policy, and return the means."""
+    runs = policies.schedules(policy, seed)
+    waits = [runs[place % len(runs)].wait(job.seconds) for place, job in enumerate(trace)]
+    return Point(sum(seen.looks for seen in waits) / len(waits), sum(seen.delay for seen in waits) / len(waits))
+
+
+def against_clairvoyant(trace: Sequence[Finished], seed: int) -> Clairvoyant:
+    """Compare our cost with the best schedule's, once we have seen 20 jobs of a type."""
+    ours: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    everything: dict[str, list[float]] = defaultdict(list)
+    for waited in online(trace, seed):
+        everything[waited.job.type].append(waited.job.seconds)
+        if waited.place >= LEARNED:
+            ours[waited.job.type].append((waited.job.seconds, _cost(waited)))
+    cost = Pace().poll_cost
+    spent = best = 0.0
+    count = 0
+    for kind, waits in ours.items():
+        if len(waits) < COMPARED:
+            continue
+        ages = clairvoyant.best_schedule(clairvoyant.smoothed(everything[kind]), cost)
+        best += len(waits) * clairvoyant.cost_of(ages, [seconds for seconds, _ in waits], cost)
+        spent += sum(paid for _, paid in waits)
+        count += len(waits)
+    return Clairvoyant(cost_ratio=spent / best if best else None, jobs=count)
+
+
+def measure(trace: Sequence[Finished], name: str, seed: int) -> tuple[Report, Line, Line]:
+    """Answer the module's question for a trace.
+
+    Args:
+        trace: The jobs, in order.
+        name: What the trace is called in the report.
+        seed: For everything that is drawn.
+
+    Returns:
+        The report; our line; and the line if the distribution were known.
+    """
+    ours, if_known = line(online(trace, seed)), line(known(trace, seed))
+    free = mean_cost(waited._replace(curve=PRIOR) for waited in known(trace, seed))
+    report = Report(
+        trace=name,
+        seed=seed,
+        jobs=len(trace),
+        types=len({job.type for job in trace}),
+        poll_cost=Pace().poll_cost,
+        at_default=_nearest(ours),
+        rivals=[_row(policy, rival(policy, trace, seed), ours, if_known) for policy in policies.POLICIES],
+        clairvoyant=against_clairvoyant(trace, seed),
+        wrong_history=WrongHistory(
+            ten_times_too_long=mean_cost(known(trace, seed, 10.0)) / free,
+            ten_times_too_short=mean_cost(known(trace, seed, 0.1)) / free,
+        ),
+    )
+    return report, ours, if_known
+
+
+def _nearest(ours: Line) -> Point:
+    return ours.points[bisect_left(STEPS, DEFAULT_STEP)]
+
+
+def _row(policy: policies.Policy, cost: Point, ours: Line, if_known: Line) -> Row:
+    return Row(
+        name=policy.name,
+        kind=policy.kind,
+        looks=cost.looks,
+        delay=cost.delay,
+        fewer_looks_at_same_delay=_times(cost.looks, ours.looks_at(cost.delay)),
+        less_delay_at_same_looks=_times(cost.delay, ours.delay_at(cost.looks)),
+        fewer_looks_if_known=_times(cost.looks, if_known.looks_at(cost.delay)),
+    )
+
+
+def _times(theirs: float, ours: float | None) -> float | None:
+    return theirs / ours if ours else None
+
+
+def _between(points: Sequence[tuple[float, float]], x: float) -> float | None:
+    """Return what lies over *x* on a line through points with rising x, straight between them in logarithms."""
+    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        if 0.0 < x0 <= x <= x1 and y0 > 0.0 and y1 > 0.0:
+            part = math.log(x / x0) / math.log(x1 / x0) if x1 > x0 else 0.0
+            return math.exp(math.log(y0) + part * math.log(y1 / y0))
+    return None
+
+
+def printed(report: Report) -> str:
+    """Return a report as text."""
+    lines = [
+        f"{report.jobs} jobs of {report.types} types ({report.trace}), seed {report.seed}",
+        f"at the default poll_cost of {report.poll_cost:g} s: {report.at_default.looks:.1f} looks and "
+        f"{report.at_default.delay:.2f} s of delay a job",
+        "",
+        f"{'rival':46s}{'kind':>8s}{'looks':>9s}{'delay':>8s}{'fewer looks':>13s}{'if known':>10s}{'less delay':>12s}",
+    ]
+    for row in report.rivals:
+        times = (row.fewer_looks_at_same_delay, row.fewer_looks_if_known, row.less_delay_at_same_looks)
+        told = [f"{figure:.2f}x" if figure else "-" for figure in times]
+        lines.append(
+            f"{row.name:46s}{row.kind:>8s}{row.looks:9.1f}{row.delay:7.2f}s{told[0]:>13s}{told[1]:>10s}{told[2]:>12s}"
+        )
+    ratio = report.clairvoyant.cost_ratio
+    wrong = report.wrong_history
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"cost against the clairvoyant's, after {LEARNED} jobs of a type: {f'{ratio:.2f}x' if ratio else '-'} "
+            f"({report.clairvoyant.jobs} jobs)",
+            f"cost with a wrong history, against none: {wrong.ten_times_too_long:.2f}x if ten times too long, "
+            f"{wrong.ten_times_too_short:.2f}x if too short",
+        ]
+    )
+
+
+def plot(report: Report, ours: Line, if_known: Line, path: Path) -> None:
+    """Draw looks against delay: ours as a line, the rivals as points.
+
+    Args:
+        report: The report.
+        ours: Our line.
+        if_known: The line if the distribution were known.
+        path: Where the picture goes.
+    """
+    import matplotlib as mpl  # noqa: PLC0415 - only a plot needs it
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt  # noqa: PLC0415
+
+    rows = report.rivals
+    x_range = (min(row.delay for row in rows) / 1.6, max(row.delay for row in rows) * 2.6)
+    figure, axes = plt.subplots(figsize=(9.0, 5.6), dpi=160)
+    for one, style, label in (
+        (if_known, "--", "if the durations were known"),
+        (ours, "-", "jobwatch, learning as it goes"),
+    ):
+        points = [point for point in one.points if x_range[0] <= point.delay <= x_range[1]]
+        colour = "#0b6e4f" if one is ours else "#9ab8ac"
+        axes.plot([p.delay for p in points], [p.looks for p in points], style, color=colour, lw=2.4, label=label)
+    colours = {"fixed": "#b23a48", "linear": "#d98324", "backoff": "#4a5899"}
+    for kind, colour in colours.items():
+        these = [row for row in rows if row.kind == kind]
+        axes.scatter([r.delay for r in these], [r.looks for r in these], s=44, color=colour, zorder=3, label=kind)
+    for row in rows:
+        times = f"  {row.fewer_looks_at_same_delay:.1f}x" if row.fewer_looks_at_same_delay else ""
+        axes.annotate(
+            row.name.split()[0] + times, (row.delay, row.looks), xytext=(7, 4), textcoords="offset points", fontsize=8.5
+        )
+    axes.set(xscale="log", yscale="log", xlim=x_range)
+    axes.set_xlabel("mean delay after the job's end, seconds")
+    axes.set_ylabel("looks a job")
+    axes.set_title(
+        f"Looks against delay: {report.jobs:,} jobs of {report.types} types (lower left is better)", fontsize=11
+    )
+    axes.grid(visible=True, which="major", color="#e4e4e4", lw=0.8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.legend(frameon=False, fontsize=9)
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark from the command line.
+
+    Args:
+        arguments: The arguments, without the program's name.
+
+    Returns:
+        The exit code: 2 for a trace that cannot be used.
+    """
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pace", description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--trace", type=Path, metavar="FILE", help="CSV with the header type,seconds")
+    parser.add_argument("--jobs", type=int, default=JOBS, help="how many jobs to draw without a trace")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw looks against delay; needs matplotlib")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same figures")
+    options = parser.parse_args(arguments)
+    try:
+        if options.jobs < 1:
+            raise durations.TraceError(f"--jobs is {options.jobs}; it must be at least 1")
+        trace = (
+            durations.read(options.trace, options.seed)
+            if options.trace
+            else durations.drawn(options.jobs, options.seed)
+        )
+    except (OSError, UnicodeDecodeError, durations.TraceError) as error:
+        print(f"benchmarks.pace: {error}", file=sys.stderr)
+        return 2
+    name = options.trace.name if options.trace else "drawn from 40 types of image jobs"
+    report, ours, if_known = measure(trace, name, options.seed)
+    print(json.dumps(msgspec.to_builtins(report), indent=2) if options.json else printed(report))
+    if options.plot:
+        plot(report, ours, if_known, options.plot)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
