@@ -22,6 +22,9 @@ from ._models import JSON, Fault, FaultKind, Job, Phase, Problem, printable
 Moment: TypeAlias = str | int | float | None
 """A timestamp as APIs send it: RFC 3339 text, or seconds or milliseconds since 1970."""
 
+NOTHING = Raw(b"null")
+"""A part of a body that is not there; an empty `Raw` could not be written out as JSON again."""
+
 _T = TypeVar("_T")
 
 _STATUS_LIMIT = 256
@@ -152,8 +155,6 @@ def _from_text(text: str) -> datetime:
 
 def plain_of(raw: Raw) -> JSON:
     """Return the plain values of a part of a body that was kept undecoded."""
-    if not raw:
-        return None
     plain: JSON = msgspec.json.decode(raw)
     return plain
 

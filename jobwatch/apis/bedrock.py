@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw, Struct
 
-from .._api import COMMON_WORDS, JobAPI, Moment, moment_of, phase_of, plain_of, status_of
+from .._api import COMMON_WORDS, NOTHING, JobAPI, Moment, moment_of, phase_of, plain_of, status_of
 from .._models import Event, Job, Phase, Problem
 
 WORDS: Mapping[str, Phase] = {
@@ -50,9 +50,9 @@ class CmsJob(Struct, frozen=True):
     target_type: str | None = None
     target_id: str | None = None
     parent_id: str | None = None
-    payload: Raw = Raw()
+    payload: Raw = NOTHING
     events: tuple[EventEntry, ...] | None = None
-    results: Raw = Raw()
+    results: Raw = NOTHING
     error: JobError | str | None = None
     created_at: Moment = None
     updated_at: Moment = None
@@ -84,7 +84,7 @@ class VisionJob(Struct, frozen=True):
     target: Target | None = None
     parent_id: str | None = None
     events: tuple[EventEntry, ...] | None = None
-    results: Raw = Raw()
+    results: Raw = NOTHING
     error: JobError | str | None = None
     progress: float | Steps | None = None
     created_at: Moment = None

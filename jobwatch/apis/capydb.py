@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw, Struct
 
-from .._api import COMMON_WORDS, JobAPI, Moment, moment_of, phase_of, plain_of, status_of
+from .._api import COMMON_WORDS, NOTHING, JobAPI, Moment, moment_of, phase_of, plain_of, status_of
 from .._models import Event, Job, Phase, Problem
 
 WORDS: Mapping[str, Phase] = {**COMMON_WORDS, "pending": Phase.PENDING, "running": Phase.RUNNING}
@@ -44,7 +44,7 @@ class CapyJob(Struct, frozen=True):
     last_stdout: str | None = None
     last_stderr: str | None = None
     retry_classification: str | None = None
-    result: Raw = Raw()
+    result: Raw = NOTHING
 
 
 class _One(Struct, frozen=True):
