@@ -1,0 +1,67 @@
+"""``jobwatch apis``."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from .._api import JobAPI
+from ..apis import APIS
+from ._list import print_table
+from ._output import say
+from ._text import json_line, safe
+
+if TYPE_CHECKING:
+    from ._arguments import Options
+
+
+class ApiRecord(Struct, frozen=True, tag_field="type", tag="api"):
+    """What ``--json`` prints of an API."""
+
+    name: str
+    token_variable: str
+    token_is_set: bool
+    base_url: str
+    base_url_variable: str
+    lists_jobs: bool
+    docs: str
+
+
+def run(options: Options) -> int:
+    """Print the APIs, and whether each has a token; never the token."""
+    records = [_record(api) for api in APIS.values()]
+    if options.json:
+        for record in records:
+            say(json_line(record))
+    else:
+        print_table([("API", "TOKEN IN", "SET", "LIST", "SERVED AT", "DOCUMENTED AT"), *map(_row, records)])
+    return 0
+
+
+def _record(api: JobAPI) -> ApiRecord:
+    return ApiRecord(
+        name=api.name,
+        token_variable=api.token_variable,
+        token_is_set=bool(os.environ.get(api.token_variable)),
+        base_url=_public(os.environ.get(api.base_url_variable) or api.base_url),
+        base_url_variable=api.base_url_variable,
+        lists_jobs=api.list_path is not None,
+        docs=api.docs,
+    )
+
+
+def _row(record: ApiRecord) -> tuple[str, ...]:
+    token, listing = ("yes" if record.token_is_set else "no"), ("yes" if record.lists_jobs else "no")
+    return record.name, record.token_variable, token, listing, safe(record.base_url), record.docs
+
+
+def _public(url: str) -> str:
+    """Return a URL without the parts in which people keep secrets."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(not a URL)"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -1,0 +1,310 @@
+"""What is typed after ``jobwatch``, read and checked. Imports nothing dear."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
+
+_UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_DURATION = re.compile("".join(rf"(?:\d+(?:\.\d+)?{unit})?" for unit in _UNITS))
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])")
+_NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+")
+_LONGEST = 10 * 365 * 86_400.0
+_SECRETS = ("--token", "--api-key", "--api-token", "--key", "--bearer", "--password")
+
+
+class Options(argparse.Namespace):
+    """The options of all commands; each command uses some."""
+
+    command: str = ""
+    debug: bool = False
+    json: bool = False
+    api: str | None = None
+    base_url: str | None = None
+    api_version: str | None = None
+    job: str = ""
+    jobs: list[str]
+    timeout: float | None = None
+    min_interval: float | None = None
+    max_interval: float | None = None
+    poll_cost: float | None = None
+    unreachable_after: float | None = None
+    appear_within: float | None = None
+    no_fail: bool = False
+    project: str = ""
+    limit: int = 25
+    port: int = 0
+
+
+def parsed(argv: Sequence[str] | None = None) -> Options:
+    """Read the command line.
+
+    Raises:
+        SystemExit: With 2 after an error, told on stderr; with 0 after ``--help`` or ``--version``.
+    """
+    parser = _parser()
+    options, left_over = parser.parse_known_args(argv, Options())
+    unknown = [word.partition("=")[0] for word in left_over if word.startswith("-") and word != "-"]
+    if unknown:
+        # Their values are not repeated: one of them may have been meant as a token.
+        parser.error(f"unknown option {', '.join(unknown)}")
+    if left_over and options.command != "wait":
+        parser.error(f"{options.command} takes fewer arguments")
+    if left_over:
+        options.jobs = [*options.jobs, *left_over]  # ids on both sides of an option
+    return options
+
+
+def duration(text: str) -> float:
+    """Read a duration, such as ``90``, ``45s``, ``30m``, ``1h30m`` or ``250ms``, in seconds.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none, or is longer than ten years.
+    """
+    if _NUMBER.fullmatch(text):
+        seconds = float(text)
+    elif text and _DURATION.fullmatch(text):
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    else:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 90, 45s, 30m, 1h30m or 250ms")
+    if seconds > _LONGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is longer than ten years")
+    return seconds
+
+
+def _above_zero(text: str) -> float:
+    seconds = duration(text)
+    if seconds <= 0.0:
+        raise argparse.ArgumentTypeError(f"{text!r} must be above 0")
+    return seconds
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} to {most}")
+    return int(text)
+
+
+def _limit(text: str) -> int:
+    return _whole(text, 1, 1_000_000)
+
+
+def _port(text: str) -> int:
+    return _whole(text, 0, 65_535)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line and never repeat what might be a secret."""
+
+    def error(self, message: str) -> NoReturn:
+        shown = message if message.isprintable() else ascii(message)
+        self.exit(2, f"{self.prog}: error: {shown} (see {self.prog} --help)\n")
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from jobwatch import __version__  # noqa: PLC0415 - only here
+
+        print(f"jobwatch {__version__}")
+        parser.exit()
+
+
+class _Refused(argparse.Action):
+    """An option that would put a token on the command line, where every process of the machine can read it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        parser.error(
+            "a token does not belong on the command line, where others can read it:"
+            " set BEDROCK_API_KEY or CAPYDB_API_KEY in the environment, and change a token that was typed here"
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = _Parser(add_help=False, allow_abbrev=False)
+    common.add_argument(
+        "--debug",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="show where in jobwatch an unexpected error came from",
+    )
+    common.add_argument(*_SECRETS, nargs="?", action=_Refused, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    parser = _Parser(
+        prog="jobwatch",
+        parents=[common],
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=_ABOUT,
+        epilog=_FIRST_STEPS,
+    )
+    parser.add_argument("--version", nargs=0, action=_Version, help="show the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
+    _add_wait(commands, common)
+    _add_get(commands, common)
+    _add_list(commands, common)
+    _add_apis(commands, common)
+    _add_serve(commands, common)
+    _add_demo(commands, common)
+    return parser
+
+
+if TYPE_CHECKING:
+    # argparse has no public names for these two.
+    _Commands = argparse._SubParsersAction[_Parser]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    _Group = argparse._ActionsContainer  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def _command(commands: _Commands, common: _Parser, name: str, about: str, epilog: str | None = None) -> _Parser:
+    return commands.add_parser(
+        name,
+        parents=[common],
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        help=about[0].lower() + about[1:].partition(". ")[0].rstrip("."),
+        description=about,
+        epilog=epilog,
+    )
+
+
+def _add_wait(commands: _Commands, common: _Parser) -> None:
+    wait = _command(commands, common, "wait", "Wait for jobs to end, and exit by how they ended.", _WAIT_EPILOG)
+    wait.add_argument("jobs", nargs="+", metavar="JOB", help="a job's id; one given twice is waited for once")
+    _add_api(wait)
+    limits = wait.add_argument_group("how long", "Durations: 90, 45s, 30m, 1h30m, 250ms.")
+    limits.add_argument("--timeout", type=duration, metavar="TIME", help="give up after this long (default: never)")
+    limits.add_argument(
+        "--unreachable-after",
+        type=duration,
+        metavar="TIME",
+        help="give up when every look has failed for this long (default: 5m)",
+    )
+    limits.add_argument(
+        "--appear-within",
+        type=duration,
+        metavar="TIME",
+        help="for how long the API may not know a new job before that is believed (default: 10s)",
+    )
+    pace = wait.add_argument_group("how often to look", "The time between looks grows with the job's age.")
+    pace.add_argument("--min-interval", type=_above_zero, metavar="TIME", help="never more often (default: 500ms)")
+    pace.add_argument("--max-interval", type=_above_zero, metavar="TIME", help="never less often (default: 1m)")
+    pace.add_argument(
+        "--poll-cost",
+        type=_above_zero,
+        metavar="TIME",
+        help="what one request is worth in delay: four times this, half the looks (default: 30ms)",
+    )
+    output = wait.add_argument_group("output")
+    _add_json(output, "one JSON object a line on stdout, and nothing else there")
+    output.add_argument(
+        "--no-fail",
+        action="store_true",
+        help="exit 0 for jobs that failed or were cancelled too, as long as each was read to its end",
+    )
+
+
+def _add_get(commands: _Commands, common: _Parser) -> None:
+    get = _command(
+        commands,
+        common,
+        "get",
+        "Read one job, once, and show all that the API tells of it. A job that failed was read, so that is exit 0.",
+        _READ_EPILOG,
+    )
+    get.add_argument("job", metavar="JOB", help="the job's id")
+    _add_api(get)
+    _add_json(get, "one JSON object; the API's own record is under 'wire'")
+
+
+def _add_list(commands: _Commands, common: _Parser) -> None:
+    listing = _command(
+        commands, common, "list", "List a project's latest jobs, where the API has a list (CapyDB has).", _READ_EPILOG
+    )
+    listing.add_argument("--project", required=True, metavar="ID", help="the project's id")
+    listing.add_argument("--limit", type=_limit, default=25, metavar="N", help="how many at most (default: 25)")
+    _add_api(listing)
+    _add_json(listing, "one JSON object a line for each job")
+
+
+def _add_apis(commands: _Commands, common: _Parser) -> None:
+    apis = _command(commands, common, "apis", "Show the APIs, their variables and whether a token is set.")
+    _add_json(apis, "one JSON object a line for each API")
+
+
+def _add_serve(commands: _Commands, common: _Parser) -> None:
+    serve = _command(
+        commands, common, "serve", "Serve both APIs on loopback, with jobs to try things on.", _SERVE_EPILOG
+    )
+    serve.add_argument("--port", type=_port, default=8765, metavar="N", help="default: 8765; 0 takes a free one")
+
+
+def _add_demo(commands: _Commands, common: _Parser) -> None:
+    demo = _command(
+        commands,
+        common,
+        "demo",
+        "Watch five jobs run on a server that comes along: about 8 seconds, no network, no token.",
+        "exit codes: 0 if all went as scripted, else 1; 130 SIGINT, 143 SIGTERM",
+    )
+    _add_json(demo, "one JSON object a line on stdout, as wait --json gives them")
+
+
+def _add_api(parser: _Parser) -> None:
+    api = parser.add_argument_group(
+        "which API", "The token comes from the API's environment variable (see jobwatch apis), never from an option."
+    )
+    api.add_argument(
+        "--api", metavar="NAME", help="bedrock or capydb (default: JOBWATCH_API, else the only one whose token is set)"
+    )
+    api.add_argument("--base-url", metavar="URL", help="where it is served (default: its variable, else the vendor)")
+    api.add_argument("--api-version", metavar="V", help="the version to ask for, where the API has versions (Bedrock)")
+
+
+def _add_json(parser: _Group, about: str) -> None:
+    parser.add_argument("--json", action="store_true", help=about)
+
+
+_ABOUT = """\
+Wait for jobs on other people's HTTP APIs: every state once, the end as soon as
+it can be known, few requests."""
+
+_FIRST_STEPS = """\
+first steps:
+  jobwatch demo                                  see it work; needs nothing
+  jobwatch apis                                  which variable holds which token
+  jobwatch wait job_01JABCD123 --api bedrock --timeout 30m"""
+
+_WAIT_EPILOG = """\
+examples:
+  jobwatch wait job_01JABCD123 --api bedrock --timeout 10m
+  jobwatch wait job_1 job_2 job_3 --api capydb --json | jq -r .status
+  jobwatch wait "$ID" --no-fail --timeout 1h30m  # end of the job, good or bad
+
+With a terminal it shows a live table; without one, a plain line for each state.
+
+exit codes:
+    0  all jobs succeeded
+    1  a job failed
+    2  usage or configuration (nothing was asked)
+    3  the API refused the token
+    4  the API knows no such job
+    5  a job was cancelled
+    6  the time limit was over first; the job goes on
+    7  the API could not be reached, or its replies could not be read
+   70  a fault of jobwatch's own
+  130  SIGINT, 143 SIGTERM: stopped; the jobs go on
+  141  whoever read the output went away before the verdict was known
+With several jobs: the first of 1, 5, 4, 3, 7, 6 that occurred."""
+
+_READ_EPILOG = """\
+exit codes:
+  0 read, 2 usage or configuration, 3 the API refused the token,
+  4 not found, 7 unreachable or unreadable"""
+
+_SERVE_EPILOG = """\
+It prints the exports that let another shell use it, and runs until Ctrl-C or
+SIGTERM (exit 0). Each job starts when it is first asked for, and anew 30 s after
+its end was read."""

@@ -1,0 +1,91 @@
+"""Outcomes in, one exit code out. Pure.
+
+====  ==========================================================================
+0     every job succeeded
+1     a job failed
+2     usage or configuration; nothing was asked, or the output could not be written
+3     the API refused the token
+4     the API knows no such job
+5     a job was cancelled
+6     the time limit was over first
+7     the API could not be reached, or its replies could not be read
+70    a fault of jobwatch's own
+130   SIGINT
+141   whoever read the output went away before the verdict was known
+143   SIGTERM
+====  ==========================================================================
+
+With several jobs it is the first of 1, 5, 4, 3, 7, 6 that occurred. Nothing unread counts as success.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import assert_never
+
+from .._errors import AuthError, JobNotFound, LookError
+from .._models import Outcome
+
+SUCCESS = 0
+USAGE = 2
+OWN_FAULT = 70
+BROKEN_PIPE = 141
+PRECEDENCE = (1, 5, 4, 3, 7, 6)
+_SIGNALLED = 128
+
+
+def exit_code(outcomes: Iterable[Outcome], *, forgiving: bool = False) -> int:
+    """Return the exit code for jobs that ended so.
+
+    Args:
+        outcomes: One for each job; none at all is no success.
+        forgiving: Whether a job that was read to a bad end counts as a success (``--no-fail``).
+    """
+    codes = {code_of(outcome) for outcome in outcomes}
+    if not codes:
+        return USAGE
+    if forgiving:
+        codes = {SUCCESS if code in (1, 5) else code for code in codes}
+    for code in PRECEDENCE:
+        if code in codes:
+            return code
+    return max(codes)
+
+
+def code_of(outcome: Outcome) -> int:
+    """Return the exit code for one job."""
+    match outcome:
+        case Outcome.SUCCEEDED:
+            return SUCCESS
+        case Outcome.FAILED:
+            return 1
+        case Outcome.AUTH:
+            return 3
+        case Outcome.NOT_FOUND:
+            return 4
+        case Outcome.CANCELLED:
+            return 5
+        case Outcome.TIMEOUT:
+            return 6
+        case Outcome.UNREACHABLE | Outcome.UNREADABLE:
+            return 7
+        case Outcome.INTERRUPTED:
+            return code_of_signal(2)
+        case _:
+            assert_never(outcome)
+
+
+def code_of_error(error: LookError) -> int:
+    """Return the exit code for a single look that failed."""
+    match error:
+        case AuthError():
+            return code_of(Outcome.AUTH)
+        case JobNotFound():
+            return code_of(Outcome.NOT_FOUND)
+        case _:
+            return code_of(Outcome.UNREACHABLE)
+
+
+def code_of_signal(number: int) -> int:
+    """Return the exit code for a command that a signal ended."""
+    return _SIGNALLED + number

@@ -1,0 +1,172 @@
+"""A live table for terminals. The only module that imports rich."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from .._models import Fault, Outcome, Phase, Transition
+from ._records import OutcomeRecord
+from ._show import trouble_of
+from ._text import lasting, safe
+
+_PHASES = {
+    Phase.PENDING: "yellow",
+    Phase.RUNNING: "cyan",
+    Phase.SUCCEEDED: "green",
+    Phase.FAILED: "red",
+    Phase.CANCELLED: "magenta",
+    Phase.UNKNOWN: "dim",
+}
+_ENDS = {
+    Outcome.SUCCEEDED: ("✔", "green"),
+    Outcome.FAILED: ("✘", "red"),
+    Outcome.CANCELLED: ("■", "magenta"),
+    Outcome.INTERRUPTED: ("■", "yellow"),
+}
+_ARROW = Text.assemble((" → ", "dim"))
+_UNREAD = ("?", "yellow")  # every other end: the job itself may be well
+
+
+class _Row:
+    """What the table knows of one job."""
+
+    def __init__(self) -> None:
+        self.states: list[Transition] = []
+        self.fault: Fault | None = None
+        self.end: OutcomeRecord | None = None
+        self.looks = 0
+        self.spinner = Spinner("dots", style="cyan")
+
+
+class TableShow:
+    """A row for each job, redrawn in place while jobs run, and left standing at the end."""
+
+    tick = 0.1
+
+    def __init__(self, job_ids: Sequence[str], title: str, console: Console | None = None) -> None:
+        self._title = title
+        self._rows = {job_id: _Row() for job_id in job_ids}
+        self._began = time.monotonic()
+        self._live = Live(self, console=console or Console(), auto_refresh=False, vertical_overflow="ellipsis")
+
+    def __enter__(self) -> Self:
+        """Begin to draw."""
+        self._live.start(refresh=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the last drawing standing."""
+        self._live.stop()
+
+    def transition(self, transition: Transition) -> None:
+        """Add a state to the job's row."""
+        self._rows[transition.job_id].states.append(transition)
+
+    def outcome(self, record: OutcomeRecord) -> None:
+        """Mark the job's row with its end."""
+        self._rows[record.job_id].end = record
+
+    def trouble(self, job_id: str, fault: Fault | None) -> None:
+        """Show it in the job's row for as long as it lasts."""
+        self._rows[job_id].fault = fault
+
+    def refresh(self, looks: Mapping[str, int]) -> None:
+        """Draw."""
+        for job_id, number in looks.items():
+            self._rows[job_id].looks = number
+        self._live.refresh()
+
+    # --- the drawing -------------------------------------------------------------------------------------------
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Return what there is to draw now."""
+        yield self._heading()
+        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+        table.add_column("", width=1)
+        table.add_column("Job", overflow="fold")
+        table.add_column("States (UTC)", overflow="fold")
+        table.add_column("Time", justify="right", no_wrap=True)
+        table.add_column("Looks", justify="right", no_wrap=True)
+        for job_id, row in self._drawn(console.height):
+            states = _ARROW.join(_states(row.states))
+            took = row.end.elapsed if row.end else time.monotonic() - self._began
+            table.add_row(_mark(row), Text(job_id), states, lasting(took), str(row.end.looks if row.end else row.looks))
+            if remark := _remark(row):
+                table.add_row("", "", remark, "", "")
+        yield table
+        if legend := _legend([state for row in self._rows.values() for state in row.states]):
+            yield legend
+
+    def _drawn(self, height: int) -> list[tuple[str, _Row]]:
+        """Return the rows in their order; while not all would fit, those that are still going on first."""
+        rows = list(self._rows.items())
+        if len(rows) > height - 4 and any(row.end is None for row in self._rows.values()):
+            rows.sort(key=lambda item: item[1].end is not None)
+        return rows
+
+    def _heading(self) -> Text:
+        ended = sum(row.end is not None for row in self._rows.values())
+        taken = lasting(time.monotonic() - self._began)
+        return Text.assemble((self._title, "bold"), (f"  {ended} of {len(self._rows)} ended, {taken}", "dim"))
+
+
+def _mark(row: _Row) -> Spinner | Text:
+    if row.end is None:
+        return row.spinner
+    mark, style = _ENDS.get(row.end.outcome, _UNREAD)
+    return Text(mark, style=f"bold {style}")
+
+
+def _states(states: Sequence[Transition]) -> list[Text]:
+    """Return each state with its time: the first by the clock, the others by how long after it."""
+    told: list[Text] = []
+    first: datetime | None = None
+    for state in states:
+        at = state.at or state.seen_at
+        if first is None:
+            when = _by_the_clock(at)
+            first = at
+        else:
+            when = f"+{lasting(max(0.0, (at - first).total_seconds()))}"
+        seen = "~" if state.at is None else ""
+        gap = "… " if state.gap else ""
+        told.append(
+            Text.assemble((gap, "dim"), (safe(state.status), f"bold {_PHASES[state.phase]}"), (f" {seen}{when}", "dim"))
+        )
+    return told
+
+
+def _legend(states: Sequence[Transition]) -> Text | None:
+    notes = [
+        "~ when we saw it; the API does not say when it was" if any(state.at is None for state in states) else "",
+        "… what lay before is not told" if any(state.gap for state in states) else "",
+    ]
+    told = "   ".join(filter(None, notes))
+    return Text(told, style="dim") if told else None
+
+
+def _by_the_clock(at: datetime) -> str:
+    at = at.astimezone(UTC)
+    same_day = at.date() == datetime.now(UTC).date()
+    return at.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M:%S")
+
+
+def _remark(row: _Row) -> Text | None:
+    if row.end is None:
+        return None if row.fault is None else Text(trouble_of(row.fault), style="yellow")
+    if row.end.error is None:
+        return None
+    _, style = _ENDS.get(row.end.outcome, _UNREAD)
+    return Text(f"{row.end.outcome.value.replace('_', ' ')}: {safe(row.end.error)}", style=style)
