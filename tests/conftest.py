@@ -1,9 +1,10 @@
-"""What all tests share."""
+"""What every test relies on."""
 
 from __future__ import annotations
 
-import asyncio
+from hypothesis import settings
 
-# pytest-asyncio asks for the current event loop before its first test, and on Python 3.11 that makes one which
-# nobody closes; with none to be had it makes its own and closes it.
-asyncio.set_event_loop(None)
+# Two cores, shared: fewer examples by default; `--hypothesis-profile=thorough` before a release.
+settings.register_profile("quick", deadline=None, max_examples=60)
+settings.register_profile("thorough", deadline=None, max_examples=5000)
+settings.load_profile("quick")

@@ -49,7 +49,7 @@ WIRED = BEDROCK.job(b'{"data":{"id":"job_1","status":"FAILED","payload":{"a":[1]
 STEERING = "a\x1b[31m\r\n\x00\x7f\x85\x9b\u200b\u200e\u202e\u2028\u2066\ufeff\U000e0041"
 
 
-# --- what may be printed ----------------------------------------------------------------------------------------
+# --- what may be printed ------------------------------------------------------------------------------------
 
 
 def test_printable_leaves_plain_text_alone() -> None:
@@ -100,7 +100,7 @@ def test_whatever_is_shown_of_server_text_is_escaped(value: object) -> None:
     assert "\\x1b[31m" in str(value)
 
 
-# --- phases and faults ------------------------------------------------------------------------------------------
+# --- phases and faults --------------------------------------------------------------------------------------
 
 
 def test_only_three_phases_are_an_end() -> None:
@@ -138,7 +138,7 @@ def test_every_fault_has_its_error(kind: FaultKind) -> None:
     assert str(error_of(Fault(kind, "because"), None)) == "because"
 
 
-# --- values -----------------------------------------------------------------------------------------------------
+# --- values -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_capydb_job_as_read_goes_through_json_and_pickle() -> None:
     assert pickle.loads(pickle.dumps(job)).error == Problem("boom")
 
 
-# --- errors -----------------------------------------------------------------------------------------------------
+# --- errors -------------------------------------------------------------------------------------------------
 
 ERRORS: list[JobwatchError] = [
     ConfigError("no token"),
