@@ -15,9 +15,9 @@ from msgspec import Struct
 MAX_RESET_IN = 3600.0
 """The furthest reset that is believed, in seconds; a larger one is more likely another unit than a real window."""
 
-# Ten digits reach past three hundred years. `[0-9]`, since `\d` and `int` also take Arabic and other digits.
-_DIGITS = re.compile(r"[0-9]{1,10}")
-_EPOCH = re.compile(r"[0-9]{1,13}")
+_MOST_DIGITS = 13
+"""Unix milliseconds have 13 digits; what has more is no number that a server means."""
+
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _IMF_FIXDATE = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), ([0-9]{2}) (" + "|".join(_MONTHS) + r") ([0-9]{4})"
@@ -74,8 +74,9 @@ def retry_after(values: Sequence[str], server_time: float | None) -> float | Non
     if len(values) != 1:
         return None
     value = values[0]
-    if _DIGITS.fullmatch(value):
-        return float(value)
+    seconds = _whole_number(value)
+    if seconds is not None:
+        return float(seconds)
     date = http_date(value)
     if date is None or server_time is None:
         return None
@@ -94,15 +95,30 @@ def rate_limit(remaining: str, limit: str | None, reset: str | None, server_time
         reset: The value of X-RateLimit-Reset, if sent.
         server_time: The reply's Date header, in unix seconds; without it only a reset in seconds from now is read.
     """
-    if not _DIGITS.fullmatch(remaining):
+    left = _whole_number(remaining)
+    if left is None:
         return None
-    known_limit = int(limit) if limit and _DIGITS.fullmatch(limit) else None
-    return RateLimit(int(remaining), known_limit, _reset_in(reset, server_time) if reset else None)
+    return RateLimit(
+        left,
+        None if limit is None else _whole_number(limit),
+        None if reset is None else _reset_in(reset, server_time),
+    )
 
 
 def _reset_in(reset: str, server_time: float | None) -> float | None:
-    if not _EPOCH.fullmatch(reset):
+    number = _whole_number(reset)
+    if number is None:
         return None
-    number = float(reset)
-    candidates = [number] if server_time is None else [number, number - server_time, number / 1000 - server_time]
-    return next((seconds for seconds in candidates if 0 <= seconds <= MAX_RESET_IN), None)
+    if number <= MAX_RESET_IN:
+        return float(number)
+    if server_time is None:
+        return None
+    for unix_seconds in (number, number / 1000):
+        if 0 <= unix_seconds - server_time <= MAX_RESET_IN:
+            return unix_seconds - server_time
+    return None
+
+
+def _whole_number(text: str) -> int | None:
+    # `isascii`, since `isdigit` and `int` also take Arabic and other digits.
+    return int(text) if text.isdigit() and text.isascii() and len(text) <= _MOST_DIGITS else None

@@ -18,10 +18,11 @@ import os
 import re
 import ssl
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl
 
+from ._address import checked_base, next_url, segment, unfit_for_url
 from ._answer import ProblemReader, Reply, judged
 from ._errors import ConfigError
 from ._models import Fault, FaultKind, printable
@@ -35,35 +36,22 @@ __all__ = ["Reply", "Target", "Transport", "segment"]
 
 ERROR_BODY_CAP: Final = 64 * 1024
 MAX_HOPS: Final = 3
-_MAX_ID = 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_LABEL = re.compile(r"[0-9A-Za-z_-]{1,63}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OUR_HEADERS = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "if-none-match",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
 _SECRET_NAME = re.compile(r"auth|cookie|key|pass|secret|sig|token", re.IGNORECASE)
-_NOT_IN_URL = re.compile(r"[^\x21-\x7e]|[\\\"<>^`{|}]")
-
-
-def segment(job_id: str) -> str:
-    """Return an id quoted as exactly one path segment, so that it can neither leave its place in the path nor end it.
-
-    Args:
-        job_id: The id as the API gives it.
-
-    Returns:
-        The id with everything but letters, digits and ``_.-~`` percent-encoded. RFC 3986, section 3.3.
-
-    Raises:
-        ConfigError: The id is empty, ``.`` or ``..``, longer than 1024 characters, or holds control characters,
-            bidirectional overrides or other text that cannot be seen.
-    """
-    if not job_id or job_id in {".", ".."}:
-        raise ConfigError(f"a job id cannot be {job_id!r}")
-    if len(job_id) > _MAX_ID:
-        raise ConfigError(f"a job id cannot be {len(job_id)} characters long; at most {_MAX_ID}")
-    if not job_id.isprintable():
-        raise ConfigError(f"a job id cannot hold invisible characters: {printable(job_id)}")
-    return quote(job_id, safe="")
 
 
 class Target:
@@ -112,7 +100,7 @@ class Transport:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._headers = _Secret(headers)
-        self._base, trouble = _checked(base_url)
+        self._base, trouble = checked_base(base_url)
         # A traceback that shows local variables shall not show these two.
         del base_url, headers
         trouble = trouble or self._headers.trouble()
@@ -149,10 +137,10 @@ class Transport:
             not path.startswith("/")
             or not {".", ".."}.isdisjoint(path.split("/"))
             or re.search(r"[?#]", path)
-            or _NOT_IN_URL.search(path)
+            or unfit_for_url(path)
         ):
             raise ConfigError(f"not an encoded path: {printable(path)}")
-        if query is not None and ("#" in query or _NOT_IN_URL.search(query)):
+        if query is not None and ("#" in query or unfit_for_url(query)):
             raise ConfigError("the query is not encoded")
         url = URL(f"{self._base}{path}" + (f"?{query}" if query else ""), encoded=True)
         return Target(url, url.raw_path)
@@ -164,7 +152,7 @@ class Transport:
             target: What to look at.
             etag: The validator of the last reply; the answer may then be a `Reply` with status 304 and no body.
         """
-        session = self._session or self._opened()
+        session = self._session or self._opened(target)
         if session is None:
             return _CLOSED
         task = asyncio.current_task()
@@ -205,8 +193,8 @@ class Transport:
             response = await session.get(url, allow_redirects=False, headers=headers)
             try:
                 if response.status not in _REDIRECTS:
-                    return await self._read(response, target, etag)
-                step = _next_url(url, response.headers.getall("Location", ()), response.status)
+                    return await self._answered(response, target, etag)
+                step = next_url(url, response.headers.getall("Location", ()), response.status)
             finally:
                 # A response that was read to its end is closed already, and its connection free. What is not read, such
                 # as the body of a redirect, goes down with its connection.
@@ -217,22 +205,30 @@ class Transport:
             url = step
         return Fault(FaultKind.REFUSED, f"more than {MAX_HOPS} redirects")
 
-    async def _read(self, response: ClientResponse, target: Target, etag: str | None) -> Reply | Fault:
-        status, headers = response.status, response.headers
-        if 200 <= status <= 299:
+    async def _answered(self, response: ClientResponse, target: Target, etag: str | None) -> Reply | Fault:
+        status = response.status
+        good = 200 <= status <= 299
+        body: bytes | None
+        if response.content.is_eof() and response.content.exception() is None:
+            body = response.content.read_nowait()  # as nearly always: a small answer comes in one piece
+        elif good:
             body = await _whole(response, self._max_body)
-            if body is None:
-                return Fault(FaultKind.UNREADABLE, f"the reply is too large: over {self._max_body} bytes", status)
         else:
             body = await _start(response, ERROR_BODY_CAP)
-        answer = judged(status, headers, body, etag=etag, problem=self._problem)
+        if body is None or (good and len(body) > self._max_body):
+            return Fault(FaultKind.UNREADABLE, f"the reply is too large: over {self._max_body} bytes", status)
+        answer = judged(status, response.headers, body, etag=etag, problem=self._problem)
         return self._headers.scrubbed(answer, target.url) if isinstance(answer, Fault) else answer
 
-    def _opened(self) -> ClientSession | None:
+    def _opened(self, target: Target) -> ClientSession | None:
         if self._closed:
             return None
         import aiohttp  # noqa: PLC0415  # see the module's docstring
 
+        from . import _lean  # noqa: PLC0415  # it imports aiohttp
+
+        # Not every version of aiohttp has been seen to work with the lean classes; the stock ones always do.
+        lean = aiohttp.__version__ in _lean.TESTED
         connector = aiohttp.TCPConnector(
             limit=self._max_connections,
             ttl_dns_cache=60,
@@ -242,14 +238,15 @@ class Transport:
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
-            headers=self._headers.with_defaults(),
             cookie_jar=aiohttp.DummyCookieJar(),
             # The limit on the whole look is ours, see `_limit`.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout),
             auto_decompress=False,
             trust_env=False,
             read_bufsize=16 * 1024,
-            middlewares=(_sent_once,),
+            headers=None if lean else self._headers.complete(),
+            request_class=_lean.lean_get(self._headers.complete(target.url)) if lean else aiohttp.ClientRequest,
+            middlewares=() if lean else (_sent_once,),
         )
         return self._session
 
@@ -293,21 +290,26 @@ class _Secret:
         for name in self._headers:
             if not _HEADER_NAME.fullmatch(name):
                 return f"not a header name: {printable(name)}"
+            if name.lower() in _OUR_HEADERS:
+                return f"the header {name} is not for the caller to set"
             if not _HEADER_VALUE.fullmatch(self._headers[name]):
                 return (
                     f"the value of the header {name} is empty or not printable ASCII; does a token end in a line end?"
                 )
         return None
 
-    def with_defaults(self) -> dict[str, str]:
-        """Return what is sent: the caller's headers, over ours."""
+    def complete(self, url: URL | None = None) -> dict[str, str]:
+        """Return everything that is sent: the caller's headers over ours, and the host of a URL."""
         version = getattr(sys.modules.get(__package__ or ""), "__version__", None)
-        return {
+        ours = {
             "Accept": "application/json",
             # Job records are small, and a decoder is one more thing that can be cut short or blown up unseen.
             "Accept-Encoding": "identity",
             "User-Agent": f"jobwatch/{version}" if version else "jobwatch",
-        } | self._headers
+        }
+        theirs = {name.lower() for name in self._headers}
+        host = {"Host": url.host_port_subcomponent or ""} if url else {}
+        return host | {name: value for name, value in ours.items() if name.lower() not in theirs} | self._headers
 
     def scrubbed(self, fault: Fault, url: URL) -> Fault:
         """Return a fault without the secrets that the server may have quoted back at us."""
@@ -324,35 +326,6 @@ class _Secret:
 
 
 _CLOSED = Fault(FaultKind.UNREACHABLE, "the client is closed")
-
-
-def _checked(base_url: str) -> tuple[str, str | None]:
-    """Return a base URL encoded, and why it cannot be used; the reason never quotes it, as it may hold a password."""
-    if not base_url.isprintable() or " " in base_url:
-        return "", "the base URL holds spaces or invisible characters"
-    try:
-        parts = urlsplit(base_url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return "", "the base URL cannot be read"
-    if parts.scheme not in {"http", "https"} or not host:
-        return "", "the base URL must start with https:// or http:// and a host name"
-    if "@" in parts.netloc:
-        return "", "the base URL must not hold a user or a password"
-    if "?" in base_url or "#" in base_url:
-        return "", "the base URL must not hold a query or a fragment"
-    if not {".", ".."}.isdisjoint(parts.path.split("/")) or _NOT_IN_URL.search(parts.path):
-        return "", "the path of the base URL is not encoded, or holds dot segments"
-    from yarl import URL  # noqa: PLC0415  # see the module's docstring
-
-    try:
-        origin = URL(f"{parts.scheme}://{parts.netloc}").origin()
-    except ValueError:
-        return "", f"the host name of the base URL cannot be encoded: {printable(host)}"
-    labels = (origin.raw_host or "").removesuffix(".").split(".")
-    if ":" not in host and not all(_LABEL.fullmatch(label) for label in labels):
-        return "", f"not a host name, or one with a label of more than 63 characters: {printable(host)}"
-    return f"{origin}{parts.path}".rstrip("/"), None
 
 
 async def _sent_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -373,9 +346,6 @@ async def _whole(response: ClientResponse, cap: int) -> bytes | None:
     Raises whatever aiohttp does if the body ends early.
     """
     content = response.content
-    if content.is_eof():  # as nearly always: a small answer comes in one piece
-        body = content.read_nowait()
-        return body if len(body) <= cap else None
     parts: list[bytes] = []
     while not content.at_eof():
         part = await content.readany()
@@ -399,29 +369,10 @@ async def _start(response: ClientResponse, cap: int) -> bytes:
     return b"".join(parts)
 
 
-def _next_url(url: URL, locations: Sequence[str], http_status: int) -> URL | Fault:
-    """Return where a redirect within the same origin leads, or why it is not followed. RFC 9110, section 10.2.2."""
-    from yarl import URL  # noqa: PLC0415  # see the module's docstring
-
-    unusable = Fault(FaultKind.REFUSED, "redirected without one usable Location", http_status)
-    if len(locations) != 1 or not locations[0] or _NOT_IN_URL.search(locations[0]):
-        return unusable
-    try:
-        following = url.join(URL(locations[0], encoded=True)).with_fragment(None)
-        origin = following.origin()
-    except (TypeError, ValueError):
-        return unusable
-    if following.scheme not in {"http", "https"} or "@" in following.raw_authority:
-        return unusable
-    if origin != url.origin():
-        where = printable(str(origin)[:200])
-        return Fault(FaultKind.REFUSED, f"redirected to another origin, {where}: not followed", http_status)
-    return following
-
-
 def _fault_of(error: Exception, host: str) -> Fault:
     """Return what an exception from below amounts to, in words of ours: theirs quote URLs and headers."""
     import aiohttp  # noqa: PLC0415  # see the module's docstring
+    from aiohttp.http_exceptions import HttpProcessingError  # noqa: PLC0415
 
     match error:
         case aiohttp.ClientConnectorCertificateError():
@@ -438,7 +389,7 @@ def _fault_of(error: Exception, host: str) -> Fault:
             return Fault(FaultKind.UNREACHABLE, f"no connection to {host} in time")
         case aiohttp.ClientPayloadError():
             return Fault(FaultKind.UNREADABLE, "the reply was cut off, or its framing is wrong")
-        case aiohttp.ClientResponseError():
+        case aiohttp.ClientResponseError() | HttpProcessingError():
             return Fault(FaultKind.UNREADABLE, "the reply is not valid HTTP")
         case aiohttp.ClientConnectionError():
             return Fault(FaultKind.UNREACHABLE, f"the connection to {host} was lost")

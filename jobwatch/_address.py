@@ -1,0 +1,97 @@
+"""What may become a URL: the base a user gives, the id of a job, the target of a redirect. Pure.
+
+Nothing here is repaired. A URL that would have to be guessed at is refused before a request is sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from ._errors import ConfigError
+from ._models import Fault, FaultKind, printable
+
+if TYPE_CHECKING:
+    from yarl import URL
+
+_MAX_ID = 1024
+_LABEL = re.compile(r"[0-9A-Za-z_-]{1,63}")
+_NOT_IN_URL = re.compile(r"[^\x21-\x7e]|[\\\"<>^`{|}]")
+
+
+def segment(job_id: str) -> str:
+    """Return an id quoted as exactly one path segment, so that it can neither leave its place in the path nor end it.
+
+    Args:
+        job_id: The id as the API gives it.
+
+    Returns:
+        The id with everything but letters, digits and ``_.-~`` percent-encoded. RFC 3986, section 3.3.
+
+    Raises:
+        ConfigError: The id is empty, ``.`` or ``..``, longer than 1024 characters, or holds control characters,
+            bidirectional overrides or other text that cannot be seen.
+    """
+    if not job_id or job_id in {".", ".."}:
+        raise ConfigError(f"a job id cannot be {job_id!r}")
+    if len(job_id) > _MAX_ID:
+        raise ConfigError(f"a job id cannot be {len(job_id)} characters long; at most {_MAX_ID}")
+    if not job_id.isprintable():
+        raise ConfigError(f"a job id cannot hold invisible characters: {printable(job_id)}")
+    return quote(job_id, safe="")
+
+
+def unfit_for_url(text: str) -> bool:
+    """Return whether a text holds characters that an encoded URL cannot. RFC 3986, appendix A."""
+    return _NOT_IN_URL.search(text) is not None
+
+
+def checked_base(base_url: str) -> tuple[str, str | None]:
+    """Return a base URL encoded, and why it cannot be used; the reason never quotes it, as it may hold a password."""
+    if not base_url.isprintable() or " " in base_url:
+        return "", "the base URL holds spaces or invisible characters"
+    try:
+        parts = urlsplit(base_url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "", "the base URL cannot be read"
+    if parts.scheme not in {"http", "https"} or not host:
+        return "", "the base URL must start with https:// or http:// and a host name"
+    if "@" in parts.netloc:
+        return "", "the base URL must not hold a user or a password"
+    if "?" in base_url or "#" in base_url:
+        return "", "the base URL must not hold a query or a fragment"
+    if not {".", ".."}.isdisjoint(parts.path.split("/")) or unfit_for_url(parts.path):
+        return "", "the path of the base URL is not encoded, or holds dot segments"
+    from yarl import URL  # noqa: PLC0415  # a part of aiohttp's stack, which is imported late
+
+    try:
+        origin = URL(f"{parts.scheme}://{parts.netloc}").origin()
+    except ValueError:
+        return "", f"the host name of the base URL cannot be encoded: {printable(host)}"
+    labels = (origin.raw_host or "").removesuffix(".").split(".")
+    if ":" not in host and not all(_LABEL.fullmatch(label) for label in labels):
+        return "", f"not a host name, or one with a label of more than 63 characters: {printable(host)}"
+    return f"{origin}{parts.path}".rstrip("/"), None
+
+
+def next_url(url: URL, locations: Sequence[str], http_status: int) -> URL | Fault:
+    """Return where a redirect within the same origin leads, or why it is not followed. RFC 9110, section 10.2.2."""
+    from yarl import URL  # noqa: PLC0415  # a part of aiohttp's stack, which is imported late
+
+    unusable = Fault(FaultKind.REFUSED, "redirected without one usable Location", http_status)
+    if len(locations) != 1 or not locations[0] or unfit_for_url(locations[0]):
+        return unusable
+    try:
+        following = url.join(URL(locations[0], encoded=True)).with_fragment(None)
+        origin = following.origin()
+    except (TypeError, ValueError):
+        return unusable
+    if following.scheme not in {"http", "https"} or "@" in following.raw_authority:
+        return unusable
+    if origin != url.origin():
+        where = printable(str(origin)[:200])
+        return Fault(FaultKind.REFUSED, f"redirected to another origin, {where}: not followed", http_status)
+    return following
