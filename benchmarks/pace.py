@@ -11,9 +11,9 @@ sleep after it. All looks count, also the one at once with which jobwatch and mo
 default intervals; those with dice take 64 seeded schedules in turn.
 
 **Ours** starts from an empty history. Before each job, its curve is estimated from the last 128 jobs of its type and
-the last 128 of all types, no others; then the job is waited for at every price between 1e-9 and 1e8 seconds a look,
+the last 128 of all types, no others; then the job is waited for at every price between 5e-9 and 5e5 seconds a look,
 and only then remembered. That gives mean looks against mean delay as a line, from which the figures at a rival's own
-mean delay, and at its own looks, are read (log-log between neighbours, 8 % apart). ``min_interval`` and
+mean delay, and at its own looks, are read (straight in logarithms between steps 12 % apart). ``min_interval`` and
 ``max_interval`` are left off, since they bound a service, not a curve. The second look's phase is drawn, as in use.
 
 **If known**: the same poll clock, each job's curve estimated from the other half of the trace, drawn by lot, before
@@ -40,8 +40,8 @@ import json
 import math
 import random
 import sys
-from bisect import bisect_left
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -64,7 +64,7 @@ LEARNED = 20
 COMPARED = 40
 """Types with fewer jobs than this after those are not compared: too few to tell what was to be known."""
 
-STEPS = [10.0 ** (exponent / 30.0) for exponent in range(-4 * 30, 4 * 30 + 1)]
+STEPS = [10.0 ** (exponent / 20.0) for exponent in range(-4 * 20, 3 * 20 + 1)]
 """The steps of the poll clock that are tried; a step is the square root of twice the price of a look."""
 
 DEFAULT_STEP = math.sqrt(2.0 * Pace().poll_cost)
@@ -138,50 +138,55 @@ class Waited(NamedTuple):
     job: Finished
     curve: Curve
     phase: float
-    place: int  # which job of its type it is, from 0
 
 
 def online(trace: Sequence[Finished], seed: int) -> Iterator[Waited]:
     """Go through a trace, learning from nothing: each job comes with the curve of those before it."""
     dice = random.Random(f"phase {seed}")
     histories: dict[str, Durations] = defaultdict(Durations)
-    places: dict[str, int] = defaultdict(int)
     kin = Durations()
     for job in trace:
         history = histories[job.type]
-        yield Waited(job, curve(history, kin), dice.random(), places[job.type])
+        yield Waited(job, curve(history, kin), dice.random())
         histories[job.type] = remembered(history, job.seconds)
         kin = remembered(kin, job.seconds)
-        places[job.type] += 1
 
 
 def known(trace: Sequence[Finished], seed: int, scale: float = 1.0) -> Iterator[Waited]:
     """Go through a trace with curves from the other half of it, all durations there scaled."""
     dice = random.Random(f"fold {seed}")
     folds = [dice.randrange(2) for _ in trace]
-    others: dict[tuple[str, int], list[float]] = defaultdict(list)
+    kinds: dict[tuple[str, int], list[float]] = defaultdict(list)
     kin: tuple[list[float], list[float]] = ([], [])
     for job, fold in zip(trace, folds, strict=True):
-        others[job.type, 1 - fold].append(job.seconds * scale)
+        kinds[job.type, 1 - fold].append(job.seconds * scale)
         kin[1 - fold].append(job.seconds * scale)
-    curves = {(job.type, fold): curve(others[job.type, fold], kin[fold]) for job in trace for fold in (0, 1)}
-    for place, (job, fold) in enumerate(zip(trace, folds, strict=True)):
-        yield Waited(job, curves[job.type, fold], dice.random(), place)
+    told = [_history(seconds, tried=scale == 1.0) for seconds in kin]
+    curves = {
+        (kind, fold): curve(_history(kinds[kind, fold], tried=scale == 1.0), told[fold])
+        for kind in {job.type for job in trace}
+        for fold in (0, 1)
+    }
+    for job, fold in zip(trace, folds, strict=True):
+        yield Waited(job, curves[job.type, fold], dice.random())
 
 
-def wait(waited: Waited, step: float, shown: float) -> Point:
+def _history(seconds: Sequence[float], *, tried: bool) -> Durations:
+    return Durations(tuple(seconds), len(seconds) if tried else 0)
+
+
+def wait(waited: Waited, step: float) -> Point:
     """Wait for one job by the poll clock: looks at once, after the drawn first step, then step after step.
 
     Args:
         waited: The job and its curve.
         step: How far the clock advances between looks.
-        shown: What the clock shows at the job's end.
 
     Returns:
         The looks made and the delay.
     """
     first = 0.5 + waited.phase
-    more = max(0, math.ceil(shown / step - first))
+    more = max(0, math.ceil(waited.curve.at(waited.job.seconds) / step - first))
     return Point(2 + more, max(0.0, waited.curve.advance(0.0, (first + more) * step) - waited.job.seconds))
 
 
@@ -191,24 +196,27 @@ def line(jobs: Iterable[Waited]) -> Line:
     delays = [0.0] * len(STEPS)
     count = 0
     for waited in jobs:
-        shown = waited.curve.at(waited.job.seconds)
         count += 1
-        for place, step in enumerate(STEPS):
-            one = wait(waited, step, shown)
-            looks[place] += one.looks
-            delays[place] += one.delay
+        shown, first, seconds = waited.curve.at(waited.job.seconds), 0.5 + waited.phase, waited.job.seconds
+        advance = waited.curve.advance
+        for place, step in enumerate(STEPS):  # `wait`, written out: this runs millions of times
+            more = max(0, math.ceil(shown / step - first))
+            looks[place] += 2 + more
+            delays[place] += max(0.0, advance(0.0, (first + more) * step) - seconds)
     return Line([Point(look / count, delay / count) for look, delay in zip(looks, delays, strict=True)])
 
 
-def mean_cost(jobs: Iterable[Waited]) -> float:
-    """Return what waiting for jobs costs at the default price, in seconds a job."""
-    costs = [_cost(waited) for waited in jobs]
-    return sum(costs) / len(costs)
+def at_default(jobs: Iterable[Waited]) -> list[Point]:
+    """Wait for every job at the default price, and return what each cost."""
+    return [wait(waited, DEFAULT_STEP) for waited in jobs]
 
 
-def _cost(waited: Waited) -> float:
-    one = wait(waited, DEFAULT_STEP, waited.curve.at(waited.job.seconds))
-    return Pace().poll_cost * one.looks + one.delay
+def _mean(points: Sequence[Point]) -> Point:
+    return Point(sum(point.looks for point in points) / len(points), sum(point.delay for point in points) / len(points))
+
+
+def _cost(point: Point) -> float:
+    return Pace().poll_cost * point.looks + point.delay
 
 
 def rival(policy: policies.Policy, trace: Sequence[Finished], seed: int) -> Point:
@@ -218,24 +226,27 @@ def rival(policy: policies.Policy, trace: Sequence[Finished], seed: int) -> Poin
     return Point(sum(seen.looks for seen in waits) / len(waits), sum(seen.delay for seen in waits) / len(waits))
 
 
-def against_clairvoyant(trace: Sequence[Finished], seed: int) -> Clairvoyant:
-    """Compare our cost with the best schedule's, once we have seen 20 jobs of a type."""
-    ours: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    everything: dict[str, list[float]] = defaultdict(list)
-    for waited in online(trace, seed):
-        everything[waited.job.type].append(waited.job.seconds)
-        if waited.place >= LEARNED:
-            ours[waited.job.type].append((waited.job.seconds, _cost(waited)))
-    cost = Pace().poll_cost
+def against_clairvoyant(trace: Sequence[Finished], ours: Sequence[Point]) -> Clairvoyant:
+    """Compare our cost with the best schedule's, once we have seen 20 jobs of a type.
+
+    Args:
+        trace: The jobs, in order.
+        ours: What each of them cost us, at the default price.
+    """
+    kinds: dict[str, list[tuple[float, Point]]] = defaultdict(list)
+    for job, point in zip(trace, ours, strict=True):
+        kinds[job.type].append((job.seconds, point))
+    price = Pace().poll_cost
     spent = best = 0.0
     count = 0
-    for kind, waits in ours.items():
-        if len(waits) < COMPARED:
+    for waits in kinds.values():
+        later = waits[LEARNED:]
+        if len(later) < COMPARED:
             continue
-        ages = clairvoyant.best_schedule(clairvoyant.smoothed(everything[kind]), cost)
-        best += len(waits) * clairvoyant.cost_of(ages, [seconds for seconds, _ in waits], cost)
-        spent += sum(paid for _, paid in waits)
-        count += len(waits)
+        ages = clairvoyant.best_schedule(clairvoyant.smoothed([seconds for seconds, _ in waits]), price)
+        best += len(later) * clairvoyant.cost_of(ages, [seconds for seconds, _ in later], price)
+        spent += sum(_cost(point) for _, point in later)
+        count += len(later)
     return Clairvoyant(cost_ratio=spent / best if best else None, jobs=count)
 
 
@@ -251,26 +262,24 @@ def measure(trace: Sequence[Finished], name: str, seed: int) -> tuple[Report, Li
         The report; our line; and the line if the distribution were known.
     """
     ours, if_known = line(online(trace, seed)), line(known(trace, seed))
-    free = mean_cost(waited._replace(curve=PRIOR) for waited in known(trace, seed))
+    learned = at_default(online(trace, seed))
+    free = _mean(at_default(waited._replace(curve=PRIOR) for waited in known(trace, seed)))
+    wrong = [_mean(at_default(known(trace, seed, scale))) for scale in (10.0, 0.1)]
     report = Report(
         trace=name,
         seed=seed,
         jobs=len(trace),
         types=len({job.type for job in trace}),
         poll_cost=Pace().poll_cost,
-        at_default=_nearest(ours),
+        at_default=_mean(learned),
         rivals=[_row(policy, rival(policy, trace, seed), ours, if_known) for policy in policies.POLICIES],
-        clairvoyant=against_clairvoyant(trace, seed),
+        clairvoyant=against_clairvoyant(trace, learned),
         wrong_history=WrongHistory(
-            ten_times_too_long=mean_cost(known(trace, seed, 10.0)) / free,
-            ten_times_too_short=mean_cost(known(trace, seed, 0.1)) / free,
+            ten_times_too_long=_cost(wrong[0]) / _cost(free),
+            ten_times_too_short=_cost(wrong[1]) / _cost(free),
         ),
     )
     return report, ours, if_known
-
-
-def _nearest(ours: Line) -> Point:
-    return ours.points[bisect_left(STEPS, DEFAULT_STEP)]
 
 
 def _row(policy: policies.Policy, cost: Point, ours: Line, if_known: Line) -> Row:
@@ -291,7 +300,7 @@ def _times(theirs: float, ours: float | None) -> float | None:
 
 def _between(points: Sequence[tuple[float, float]], x: float) -> float | None:
     """Return what lies over *x* on a line through points with rising x, straight between them in logarithms."""
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         if 0.0 < x0 <= x <= x1 and y0 > 0.0 and y1 > 0.0:
             part = math.log(x / x0) / math.log(x1 / x0) if x1 > x0 else 0.0
             return math.exp(math.log(y0) + part * math.log(y1 / y0))
@@ -315,16 +324,14 @@ def printed(report: Report) -> str:
         )
     ratio = report.clairvoyant.cost_ratio
     wrong = report.wrong_history
-    return "\n".join(
-        [
-            *lines,
-            "",
-            f"cost against the clairvoyant's, after {LEARNED} jobs of a type: {f'{ratio:.2f}x' if ratio else '-'} "
-            f"({report.clairvoyant.jobs} jobs)",
-            f"cost with a wrong history, against none: {wrong.ten_times_too_long:.2f}x if ten times too long, "
-            f"{wrong.ten_times_too_short:.2f}x if too short",
-        ]
-    )
+    lines += [
+        "",
+        f"cost against the clairvoyant's, after {LEARNED} jobs of a type: "
+        + (f"{ratio:.2f}x ({report.clairvoyant.jobs} jobs)" if ratio else "no type has enough jobs"),
+        f"cost with a wrong history, against none: {wrong.ten_times_too_long:.2f}x if it is ten times too long, "
+        f"{wrong.ten_times_too_short:.2f}x if too short",
+    ]
+    return "\n".join(lines)
 
 
 def plot(report: Report, ours: Line, if_known: Line, path: Path) -> None:
@@ -336,10 +343,10 @@ def plot(report: Report, ours: Line, if_known: Line, path: Path) -> None:
         if_known: The line if the distribution were known.
         path: Where the picture goes.
     """
-    import matplotlib as mpl  # noqa: PLC0415 - only a plot needs it
+    import matplotlib as mpl  # only a plot needs it
 
     mpl.use("Agg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415
+    from matplotlib import pyplot as plt
 
     rows = report.rivals
     x_range = (min(row.delay for row in rows) / 1.6, max(row.delay for row in rows) * 2.6)
@@ -391,9 +398,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw looks against delay; needs matplotlib")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same figures")
     options = parser.parse_args(arguments)
+    if options.jobs < 1:
+        parser.error(f"--jobs is {options.jobs}; it must be at least 1")
     try:
-        if options.jobs < 1:
-            raise durations.TraceError(f"--jobs is {options.jobs}; it must be at least 1")
         trace = (
             durations.read(options.trace, options.seed)
             if options.trace

@@ -11,7 +11,8 @@ A look is worth more the likelier the job is to have ended since the last one. I
 2. The chance that a job ends at an age is a mixture: a kernel estimate from earlier jobs of its kind, one from
    all jobs of its API while its own are few, and the prior. Having come to an age rules out what ended before it:
    the mixture of the *survivors* is what counts, so a job that outlives every earlier one is back on the prior.
-3. The hazard is never let far below the prior's, so that a wrong history costs a bounded amount.
+3. The hazard is never let far below the prior's, least of all while a history is untried: a wrong one costs a
+   bounded amount.
 """
 
 from __future__ import annotations
@@ -45,10 +46,21 @@ _EDGE = 2.0
 # The prior's hazard per unit of log time is 1 / log(LONGEST / age), which has a pole at LONGEST: the logarithm is not
 # let below this, and ages beyond LONGEST / e**2 (a day) are simply scale-free.
 
-_FLOOR = 0.4
-# The hazard is never less than this part of the prior's, so intervals are at most 1 / sqrt(0.4) = 1.58 times the
-# history-free ones. There delay is 4/5 of the cost and looks 1/5, which bounds a wrong history's cost to
-# 0.8 * 1.58 + 0.2 / 1.58 = 1.4 times. Without it image jobs take 6 % fewer looks; a wrong history costs 8 times.
+_FLOOR = 0.05
+# The hazard is never less than this part of the prior's, whatever the history: no interval is more than 4.5 times the
+# history-free one.
+
+_WARY = 0.4
+# The same while a history is untried, at ages between 1/25 and 1/4 of its median, where a history that is ten times
+# too long would miss the end. Intervals are then 1.58 times the history-free ones; of those, delay is 4/5 of the cost
+# and looks 1/5, which makes it 0.8 * 1.58 + 0.2 / 1.58 = 1.4 times. Kept up for good, it would cost image jobs 4 %
+# more looks; without it, a history ten times too long would cost 9 times.
+
+_WARY_FROM, _WARY_TO = 25.0, 4.0
+# Its ages, as parts of the median. Above, a wrong guess costs less than the looks; below, the delay is small.
+
+_TRIED = 5.0
+# A history is half as untried once this many jobs have been seen to end as it led us to expect.
 
 _STRANGERS = 0.01
 # The chance that a job is like none before, however many there were. It decides how soon after the last of its kind
@@ -66,13 +78,16 @@ class Durations(Struct, frozen=True, array_like=True):
 
     Attributes:
         seconds: The durations, the newest last; `remembered` keeps `KEPT` of them.
+        tried: How many jobs in a row were then seen to end no sooner than these had led us to expect. A history
+            that was not seen but told, by the API or by a file, starts from 0.
     """
 
     seconds: tuple[float, ...] = ()
+    tried: int = 0
 
 
 def remembered(durations: Durations, seconds: float) -> Durations:
-    """Return a history with one more duration in it, the oldest dropped when it is full.
+    """Return a history with one more duration in it, of a job just seen to end; the oldest drops out when it is full.
 
     Args:
         durations: The history so far.
@@ -83,7 +98,12 @@ def remembered(durations: Durations, seconds: float) -> Durations:
     """
     if not (math.isfinite(seconds) and seconds >= 0.0):
         return durations
-    return Durations((*durations.seconds[-(KEPT - 1) :], seconds))
+    soon = bool(durations.seconds) and seconds < _median(durations.seconds) / _WARY_TO
+    return Durations((*durations.seconds[-(KEPT - 1) :], seconds), 0 if soon else durations.tried + 1)
+
+
+def _median(seconds: Sequence[float]) -> float:
+    return sorted(seconds)[len(seconds) // 2]
 
 
 class Curve:
@@ -137,6 +157,7 @@ _AGES = _grid()
 _ROOTS = [0.0, *map(math.sqrt, _AGES)]
 _GAINS = [right - left for left, right in pairwise(_ROOTS)]
 _CELLS = len(_AGES) - 1
+_START = math.log(SHORTEST)
 
 _HAZARDS = [1.0 / max(_EDGE, math.log(LONGEST / age) - _CELL / 2.0) for age in _AGES[:-1]]
 _FLOORS = [_FLOOR * hazard for hazard in _HAZARDS]
@@ -151,39 +172,54 @@ def curve(history: Durations | Sequence[float], kin: Durations | Sequence[float]
     """Estimate the poll clock of jobs like those of a history.
 
     Args:
-        history: How long earlier jobs of this kind took from entering the phase to their end, in seconds.
+        history: How long earlier jobs of this kind took from entering the phase to their end, in seconds. Plain
+            numbers are a history that has not been tried.
         kin: The same of all jobs of the API, whatever their kind; what counts while the history is short.
 
     Returns:
         The clock; `PRIOR` itself when nothing is known.
     """
-    own, others = _seconds(history), _seconds(kin)
-    if not own and not others:
+    own, others = _durations(history), _durations(kin)
+    if not own.seconds and not others.seconds:
         return PRIOR
-    own_share = (1.0 - _STRANGERS) * len(own) / (len(own) + _OWN)
-    kin_share = (1.0 - _STRANGERS - own_share) * len(others) / (len(others) + _KIN)
+    known = 1.0 - _STRANGERS
+    own_share = known * len(own.seconds) / (len(own.seconds) + _OWN)
+    kin_share = (known - own_share) * len(others.seconds) / (len(others.seconds) + _KIN)
     left = 1.0 - own_share - kin_share
     masses = [left * mass for mass in _MASSES]
-    if own:
-        masses = [mass + own_share * more for mass, more in zip(masses, _estimate(own), strict=True)]
-    if others and kin_share > _STRANGERS:
-        masses = [mass + kin_share * more for mass, more in zip(masses, _estimate(others), strict=True)]
+    if own.seconds:
+        masses = [mass + own_share * more for mass, more in zip(masses, _estimate(own.seconds), strict=True)]
+    if kin_share > _STRANGERS:
+        masses = [mass + kin_share * more for mass, more in zip(masses, _estimate(others.seconds), strict=True)]
     survivors = accumulate(masses, float.__sub__, initial=1.0)
     hazards = ((before - after) / (before + after) * (2.0 / _CELL) for before, after in pairwise(survivors))
-    return Curve([_HAZARDS[0], *map(max, hazards, _FLOORS), _HAZARDS[-1]])
+    floors = _floors(own if own.seconds else others)
+    return Curve([_HAZARDS[0], *map(max, hazards, floors), _HAZARDS[-1]])
 
 
-def _seconds(history: Durations | Sequence[float]) -> Sequence[float]:
-    return history.seconds if isinstance(history, Durations) else history
+def _durations(history: Durations | Sequence[float]) -> Durations:
+    return history if isinstance(history, Durations) else Durations(tuple(history))
+
+
+def _floors(history: Durations) -> list[float]:
+    """Return the least hazard of each cell."""
+    median = _median(history.seconds)
+    start, stop = _cell_of(median / _WARY_FROM), _cell_of(median / _WARY_TO)
+    wary = _FLOOR + (_WARY - _FLOOR) * _TRIED / (history.tried + _TRIED)
+    return [*_FLOORS[:start], *(wary * hazard for hazard in _HAZARDS[start:stop]), *_FLOORS[stop:]]
+
+
+def _cell_of(age: float) -> int:
+    return min(_CELLS, max(0, bisect_right(_AGES, age) - 1))
 
 
 def _estimate(history: Sequence[float]) -> list[float]:
     """Return the chance of each cell: a kernel estimate in log time."""
-    logs = sorted(math.log(min(max(seconds, SHORTEST), LONGEST) / SHORTEST) for seconds in history)
+    logs = sorted([math.log(min(max(seconds, SHORTEST), LONGEST)) for seconds in history])
     counts = [0.0] * _CELLS
     each = 1.0 / len(logs)
     for log in logs:
-        counts[min(int(log / _CELL), _CELLS - 1)] += each
+        counts[min(int((log - _START) / _CELL), _CELLS - 1)] += each
     return _smoothed(counts, _bandwidth(logs) / _CELL)
 
 
