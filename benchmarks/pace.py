@@ -243,8 +243,11 @@ def against_clairvoyant(trace: Sequence[Finished], ours: Sequence[Point]) -> Cla
         later = waits[LEARNED:]
         if len(later) < COMPARED:
             continue
-        ages = clairvoyant.best_schedule(clairvoyant.smoothed([seconds for seconds, _ in waits]), price)
-        best += len(later) * clairvoyant.cost_of(ages, [seconds for seconds, _ in later], price)
+        everything = [seconds for seconds, _ in waits]
+        clock = curve(_history(everything, tried=True))
+        ages = clairvoyant.candidates(clock, DEFAULT_STEP, max(everything))
+        schedule = clairvoyant.best_schedule(ages, clairvoyant.smoothed(everything, ages), price)
+        best += len(later) * clairvoyant.cost_of(schedule, [seconds for seconds, _ in later], price)
         spent += sum(_cost(point) for _, point in later)
         count += len(later)
     return Clairvoyant(cost_ratio=spent / best if best else None, jobs=count)
@@ -309,27 +312,25 @@ def _between(points: Sequence[tuple[float, float]], x: float) -> float | None:
 
 def printed(report: Report) -> str:
     """Return a report as text."""
+    usual = report.at_default
     lines = [
         f"{report.jobs} jobs of {report.types} types ({report.trace}), seed {report.seed}",
-        f"at the default poll_cost of {report.poll_cost:g} s: {report.at_default.looks:.1f} looks and "
-        f"{report.at_default.delay:.2f} s of delay a job",
+        f"at the default price of {report.poll_cost:g} s: {usual.looks:.1f} looks, {usual.delay:.2f} s of delay a job",
         "",
         f"{'rival':46s}{'kind':>8s}{'looks':>9s}{'delay':>8s}{'fewer looks':>13s}{'if known':>10s}{'less delay':>12s}",
     ]
     for row in report.rivals:
         times = (row.fewer_looks_at_same_delay, row.fewer_looks_if_known, row.less_delay_at_same_looks)
-        told = [f"{figure:.2f}x" if figure else "-" for figure in times]
-        lines.append(
-            f"{row.name:46s}{row.kind:>8s}{row.looks:9.1f}{row.delay:7.2f}s{told[0]:>13s}{told[1]:>10s}{told[2]:>12s}"
-        )
-    ratio = report.clairvoyant.cost_ratio
-    wrong = report.wrong_history
+        fewer, if_known, less = (f"{figure:.2f}x" if figure else "-" for figure in times)
+        measured = f"{row.looks:9.1f}{row.delay:7.2f}s"
+        lines.append(f"{row.name:46s}{row.kind:>8s}{measured}{fewer:>13s}{if_known:>10s}{less:>12s}")
+    ratio, wrong = report.clairvoyant.cost_ratio, report.wrong_history
+    compared = f"{ratio:.2f}x ({report.clairvoyant.jobs} jobs)" if ratio else "no type has enough jobs"
+    long, short = f"{wrong.ten_times_too_long:.2f}x", f"{wrong.ten_times_too_short:.2f}x"
     lines += [
         "",
-        f"cost against the clairvoyant's, after {LEARNED} jobs of a type: "
-        + (f"{ratio:.2f}x ({report.clairvoyant.jobs} jobs)" if ratio else "no type has enough jobs"),
-        f"cost with a wrong history, against none: {wrong.ten_times_too_long:.2f}x if it is ten times too long, "
-        f"{wrong.ten_times_too_short:.2f}x if too short",
+        f"cost against the clairvoyant's, after {LEARNED} jobs of a type: {compared}",
+        f"cost with a wrong history, against none: {long} if it is ten times too long, {short} if too short",
     ]
     return "\n".join(lines)
 
