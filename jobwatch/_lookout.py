@@ -56,14 +56,14 @@ class Lookout(Struct, frozen=True):
     patience: Patience
     history: History
 
-    def replied(self, watched: Watched, reply: Reply | Fault, now: float, draw: float, price: float) -> Looked:
+    def replied(self, watched: Watched, reply: Reply | Fault, now: float, draw: float | None, price: float) -> Looked:
         """Take a reply to a look at one job into account.
 
         Args:
             watched: What was known before.
             reply: What the look gave.
             now: When, in Unix seconds.
-            draw: A random number from [0, 1).
+            draw: A random number from [0, 1), or None where jobs are set apart already.
             price: What a request costs now, beside the pace's `poll_cost`.
         """
         if isinstance(reply, Fault):
@@ -71,7 +71,7 @@ class Lookout(Struct, frozen=True):
         return self.saw(watched, self.api.job(reply.body, watched.job_id), now, draw, price, skew=skew_of(reply, now))
 
     def saw(
-        self, watched: Watched, seen: Job | Fault, now: float, draw: float, price: float, *, skew: float = 0.0
+        self, watched: Watched, seen: Job | Fault, now: float, draw: float | None, price: float, *, skew: float = 0.0
     ) -> Looked:
         """Take what a look showed into account; for arguments see `replied`."""
         observed = observe(watched, seen, now, self.patience, skew=skew)
@@ -82,12 +82,12 @@ class Lookout(Struct, frozen=True):
         next_look = self.next_look(observed.watched, now, draw, price) if outcome is None else None
         return Looked(observed.watched, observed.transitions, outcome, next_look, job)
 
-    def same_again(self, watched: Watched, now: float, draw: float, price: float) -> Looked:
+    def same_again(self, watched: Watched, now: float, draw: float | None, price: float) -> Looked:
         """Take a look into account that showed the very same as the one before."""
         watched = unchanged(watched, now)
         return Looked(watched, (), None, self.next_look(watched, now, draw, price))
 
-    def next_look(self, watched: Watched, now: float, draw: float, price: float) -> float:
+    def next_look(self, watched: Watched, now: float, draw: float | None, price: float) -> float:
         """Return how long to wait before the next look, in seconds."""
         entered_at = watched.entered_at if watched.entered_at is not None else watched.added_at
         delay = interval(
@@ -104,9 +104,9 @@ class Lookout(Struct, frozen=True):
         """Let the longest interval grow with the price too, so that old jobs slow down with the young ones."""
         return self.pace if price <= 1.0 else replace(self.pace, max_interval=self.pace.max_interval * math.sqrt(price))
 
-    def _after_fault(self, watched: Watched, fault: Fault, now: float, draw: float, delay: float) -> float:
+    def _after_fault(self, watched: Watched, fault: Fault, now: float, draw: float | None, delay: float) -> float:
         shortest, longest = self.pace.min_interval, self.pace.max_interval
-        backoff = min(longest, shortest * 2.0 ** min(watched.faults - 1, 32)) * (0.5 + draw)
+        backoff = min(longest, shortest * 2.0 ** min(watched.faults - 1, 32)) * (0.5 + (0.5 if draw is None else draw))
         last_chance = patience_ends_at(watched, self.patience) - now
         delay = max(shortest, min(max(delay, backoff), last_chance))
         return delay if fault.retry_after is None else max(delay, fault.retry_after)

@@ -27,6 +27,7 @@ _LARGEST = 1000
 _FOR_HISTORY = 100
 _LOOKS_BEFORE_HISTORY = 4
 _PAUSE = 60.0
+_WORTH_A_GUESS = 4
 _NEVER_AGAIN = float("inf")
 _SHARED_AT_MOST = 25
 
@@ -48,6 +49,7 @@ class Pages:
         self._groups: dict[str, dict[str, Watch]] = {}
         self._paused_until: dict[str, float] = {}
         self._largest = _LARGEST
+        self._guessed: set[str] = set()
         self._asked: set[tuple[str, str | None]] = set()
 
     def join(self, watch: Watch) -> None:
@@ -72,10 +74,18 @@ class Pages:
             return 1
         return min(max(len(self._groups.get(project_id, ())), 1), _SHARED_AT_MOST)
 
-    def page_for(self, watch: Watch, now: float) -> Page | None:
-        """Return the list request to make in place of a look at one job, if there is one worth making."""
+    def page_for(self, watch: Watch, now: float, newcomers: int) -> Page | None:
+        """Return the list request to make in place of a look at one job, if there is one worth making.
+
+        Args:
+            watch: Whose turn it is.
+            now: When, on the clock that `failed` is told of.
+            newcomers: How many other jobs have not been looked at yet.
+        """
         project_id = watch.watched.project_id
-        if self._api.list_path is None or project_id is None or now < self._paused_until.get(project_id, 0.0):
+        if project_id is None:
+            return self._page_for_newcomers(now, newcomers)
+        if self._api.list_path is None or now < self._paused_until.get(project_id, 0.0):
             return None
         if not watch.alone:
             others = tuple(each for each in self._groups.get(project_id, {}).values() if not each.looking)
@@ -95,9 +105,20 @@ class Pages:
                 self._paused_until[page.project_id] = now + _PAUSE
 
     def missed(self, watch: Watch) -> None:
-        """Learn that a project's list does not hold one of its jobs."""
+        """Learn that a project's list does not show a job."""
         self.leave(watch)
-        watch.alone = True
+        watch.alone = watch.watched.project_id is not None
+
+    def _page_for_newcomers(self, now: float, newcomers: int) -> Page | None:
+        """Guess that many jobs which came together belong to a project that is known already; one guess a project."""
+        if newcomers < _WORTH_A_GUESS:
+            return None
+        for project_id, group in self._groups.items():
+            if project_id not in self._guessed and now >= self._paused_until.get(project_id, 0.0):
+                self._guessed.add(project_id)
+                wanted = newcomers + len(group)
+                return Page(project_id, min(max(_SMALLEST, wanted + wanted // 4), self._largest))
+        return None
 
     def _page_for_history(self, watch: Watch, project_id: str) -> Page | None:
         kind = project_id, watch.watched.type

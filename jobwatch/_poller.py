@@ -21,7 +21,7 @@ from ._agenda import NEVER, Agenda, Watch
 from ._budget import Budget
 from ._errors import JobwatchError
 from ._lookout import Looked, Lookout, stay_away
-from ._models import Fault, FaultKind
+from ._models import Fault, FaultKind, Job
 from ._pages import Page, Pages
 
 if TYPE_CHECKING:
@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 64
 """How many new jobs get their first look at once; more of them are spread over the time between two looks."""
+
+_BLIND = 0.005
+"""How far apart the first looks at many new jobs are while nothing is known of any, in seconds."""
+
+_AFTER = 1e-4
+"""How long after a look is due its alarm rings, in seconds: a loop may ring it early by its clock's resolution."""
 
 _TARGETS_KEPT = 10_000
 """Up to how many watched jobs a prepared URL is kept for each."""
@@ -96,7 +102,7 @@ class Poller:
         if watched.outcome is not None:
             return Looked(watched, (), watched.outcome, None)
         reply = await self.read(self._target_of(watched.job_id))
-        return self._lookout.replied(watched, reply, self._unix(), self._dice(), self._budget.price(self.now()))
+        return self._lookout.replied(watched, reply, self._unix(), self._draw(), self._budget.price(self.now()))
 
     async def read(self, target: Target, etag: str | None = None) -> Reply | Fault:
         """Make one request, and learn from it how many more may be made."""
@@ -235,7 +241,10 @@ class Poller:
         if self._alarm is not None:
             self._alarm.cancel()
         self._alarm_at = due
-        self._alarm = self._loop.call_at(due, self._ring_alarm)
+        self._alarm = self._loop.call_at(due + _AFTER, self._ring_alarm)
+
+    def _set_alarm(self) -> None:
+        self._awaken_at(max(self._next_due(), self._not_before, self._broke_until))
 
     def _ring_alarm(self) -> None:
         self._alarm = None
@@ -276,7 +285,7 @@ class Poller:
                 if watch is None:
                     await self._rest()
                     continue
-                page = self._pages.page_for(watch, now)
+                page = self._pages.page_for(watch, now, len(self._newcomers))
                 if page is None:
                     await self._look_at(watch)
                 else:
@@ -287,7 +296,7 @@ class Poller:
     async def _rest(self) -> None:
         seat: asyncio.Future[None] = self._loop.create_future()
         self._idle.append(seat)
-        self._awaken_at(max(self._next_due(), self._not_before, self._broke_until))
+        self._set_alarm()
         await seat
 
     def _next(self, now: float) -> Watch | None:
@@ -306,6 +315,8 @@ class Poller:
         watch.looking = True
         if self._next_due() <= now:
             self._call_a_worker()
+        else:
+            self._set_alarm()
         return watch
 
     def _next_due(self) -> float:
@@ -319,9 +330,9 @@ class Poller:
 
     def _between_newcomers(self) -> float:
         """Spread the first looks at many new jobs over the time that lies between two looks at a job."""
-        if len(self._watches) <= _AT_ONCE or self._known == 0:
+        if len(self._watches) <= _AT_ONCE:
             return 0.0
-        return self._known / (self._budget.demand * len(self._watches))
+        return self._known / (self._budget.demand * len(self._watches)) if self._known else _BLIND
 
     async def _look_at(self, watch: Watch) -> None:
         target = watch.target or self._target_of(watch.watched.job_id)
@@ -329,7 +340,7 @@ class Poller:
         self._take(watch, await self.read(target, watch.etag))
 
     def _take(self, watch: Watch, reply: Reply | Fault) -> None:
-        now, draw, price = self._unix(), self._dice(), self._price(watch)
+        now, draw, price = self._unix(), self._draw(), self._price(watch)
         if _is_same_again(watch, reply):
             self._enter(watch, self._lookout.same_again(watch.watched, now, draw, price))
             return
@@ -339,6 +350,10 @@ class Poller:
         else:
             watch.etag, watch.body_hash = reply.etag, hash(reply.body)
         self._enter(watch, looked)
+
+    def _draw(self) -> float | None:
+        """Draw a number to set jobs apart that came together; where first looks were spread, they are apart."""
+        return self._dice() if self._known < _AT_ONCE else None
 
     def _price(self, watch: Watch) -> float:
         return self._budget.price(self.now()) / self._pages.sharers(watch)
@@ -353,20 +368,26 @@ class Poller:
         if isinstance(jobs, Fault):
             self._pages.failed(page, jobs, self.now())
             jobs = ()
-        listed = {job.id: job for job in jobs}
         for watch in (first, *page.others):
             watch.looking = False
-            job = listed.pop(watch.watched.job_id, None)
-            if job is not None:
-                watch.etag = watch.body_hash = None
-                looked = self._lookout.saw(watch.watched, job, self._unix(), self._dice(), self._price(watch))
-                self._enter(watch, looked)
-            elif watch.wanted:
+        shown = {seen for job in jobs if (seen := self._see_listed(job)) is not None}
+        for unseen in {first, *page.others} - shown:
+            if unseen.wanted:
                 if jobs:
-                    self._pages.missed(watch)
-                self._put(watch, due.get(watch, self.now()))
-        for job in listed.values():
+                    self._pages.missed(unseen)
+                self._put(unseen, due.get(unseen, self.now()))
+
+    def _see_listed(self, job: Job) -> Watch | None:
+        """Take a job into account that a list shows, whether that was the reason for the request or not."""
+        watch = self._watches.get(job.id)
+        if watch is None or watch.looking or watch.watched.outcome is not None:
             self._lookout.history.add(job)
+            return None
+        self._agenda.remove(watch)
+        watch.fresh = False
+        watch.etag = watch.body_hash = None
+        self._enter(watch, self._lookout.saw(watch.watched, job, self._unix(), self._draw(), self._price(watch)))
+        return watch
 
     def _enter(self, watch: Watch, looked: Looked) -> None:
         """Enter what a look gave, put the job back on the agenda, and ring if there is news."""
