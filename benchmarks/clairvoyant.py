@@ -1,12 +1,12 @@
 """The best schedule there is for jobs whose durations are known as a distribution, by dynamic programming.
 
-Let a job end at one of the ages ``x[1] < x[2] < ...``, and let *W(i)* be the chance that it has ended by the i-th, *M(i)*
-the mean of the ages up to it, each weighed with its chance. The cheapest way on from a look at the i-th costs::
+Let a job end at one of the ages ``x[1] < x[2] < ...``, and let *W(i)* be the chance that it has ended by the i-th,
+*M(i)* the sum of the ages up to it, each weighed with its chance. The cheapest way on from a look at the i-th costs::
 
     V(i) = cost * (1 - W(i)) + min over j > i of x[j] * (W(j) - W(i)) - (M(j) - M(i)) + V(j)
 
-Each *j* offers a straight line in *W(i)* that falls by ``x[j]``: the lower envelope of the lines, kept from the last *j*
-to the first, gives all minima in one pass.
+Each *j* offers a straight line in *W(i)* that falls by ``x[j]``: the lower envelope of the lines, kept from the last
+*j* to the first, gives all minima in one pass.
 """
 
 from __future__ import annotations

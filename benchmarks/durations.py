@@ -100,23 +100,25 @@ def read(path: Path, seed: int) -> list[Finished]:
         TraceError: If a column is missing, a figure is not a number above or equal to 0, or there is no job.
         OSError: If the file cannot be read.
     """
+    trace: list[Finished] = []
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
-        missing = {"type", "seconds"} - set(rows.fieldnames or ())
-        if missing:
-            raise TraceError(
-                f"{path}:1: no column {' and no column '.join(sorted(missing))}; the header is type,seconds"
-            )
-        trace = [_finished(row, f"{path}:{rows.line_num}") for row in rows]
+        try:
+            missing = [name for name in ("type", "seconds") if name not in (rows.fieldnames or ())]
+            if missing:
+                raise TraceError(f"{path}:1: no column {' and no column '.join(missing)}; the header is type,seconds")
+            trace.extend(_finished(row, f"{path}:{rows.line_num}") for row in rows)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise TraceError(f"{path}:{rows.line_num + 1}: {error}") from None
     if not trace:
         raise TraceError(f"{path}:2: no jobs")
     return _unrounded(trace, seed)
 
 
 def _finished(row: dict[str, str | None], where: str) -> Finished:
-    kind, told = row["type"], row["seconds"]
+    kind, told = row["type"], row["seconds"] or ""
     try:
-        seconds = float(told or "")
+        seconds = float(told)
     except ValueError:
         raise TraceError(f"{where}: seconds is {told!r}, which is not a number") from None
     if not (math.isfinite(seconds) and seconds >= 0.0):

@@ -10,8 +10,8 @@ has ended by *t*; the delay is the time from the end to the sending of that look
 sleep after it. All looks count, also the one at once with which jobwatch and most rivals begin. Rivals keep their
 default intervals; those with dice take 64 seeded schedules in turn.
 
-**Ours** starts from an empty history. Before each job, its curve is estimated from the last 128 jobs of its type and
-the last 128 of all types, no others; then the job is waited for at every price between 5e-9 and 5e5 seconds a look,
+**Ours** starts from an empty history. Before each job, its curve is estimated from the last 64 jobs of its type and
+the last 64 of all types, no others; then the job is waited for at every price between 5e-9 and 5e5 seconds a look,
 and only then remembered. That gives mean looks against mean delay as a line, from which the figures at a rival's own
 mean delay, and at its own looks, are read (straight in logarithms between steps 12 % apart). ``min_interval`` and
 ``max_interval`` are left off, since they bound a service, not a curve. The second look's phase is drawn, as in use.
@@ -49,7 +49,7 @@ import msgspec
 
 from jobwatch._pace import PRIOR, Curve, Durations, Pace, curve, remembered
 
-from . import clairvoyant, durations, policies
+from . import clairvoyant, durations, picture, policies
 from .durations import Finished
 
 if TYPE_CHECKING:
@@ -335,54 +335,6 @@ def printed(report: Report) -> str:
     return "\n".join(lines)
 
 
-def plot(report: Report, ours: Line, if_known: Line, path: Path) -> None:
-    """Draw looks against delay: ours as a line, the rivals as points.
-
-    Args:
-        report: The report.
-        ours: Our line.
-        if_known: The line if the distribution were known.
-        path: Where the picture goes.
-    """
-    import matplotlib as mpl  # only a plot needs it
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    rows = report.rivals
-    x_range = (min(row.delay for row in rows) / 1.6, max(row.delay for row in rows) * 2.6)
-    figure, axes = plt.subplots(figsize=(9.0, 5.6), dpi=160)
-    for one, style, label in (
-        (if_known, "--", "if the durations were known"),
-        (ours, "-", "jobwatch, learning as it goes"),
-    ):
-        points = [point for point in one.points if x_range[0] <= point.delay <= x_range[1]]
-        colour = "#0b6e4f" if one is ours else "#9ab8ac"
-        axes.plot([p.delay for p in points], [p.looks for p in points], style, color=colour, lw=2.4, label=label)
-    colours = {"fixed": "#b23a48", "linear": "#d98324", "backoff": "#4a5899"}
-    for kind, colour in colours.items():
-        these = [row for row in rows if row.kind == kind]
-        axes.scatter([r.delay for r in these], [r.looks for r in these], s=44, color=colour, zorder=3, label=kind)
-    for row in rows:
-        times = f"  {row.fewer_looks_at_same_delay:.1f}x" if row.fewer_looks_at_same_delay else ""
-        axes.annotate(
-            row.name.split()[0] + times, (row.delay, row.looks), xytext=(7, 4), textcoords="offset points", fontsize=8.5
-        )
-    axes.set(xscale="log", yscale="log", xlim=x_range)
-    axes.set_xlabel("mean delay after the job's end, seconds")
-    axes.set_ylabel("looks a job")
-    axes.set_title(
-        f"Looks against delay: {report.jobs:,} jobs of {report.types} types (lower left is better)", fontsize=11
-    )
-    axes.grid(visible=True, which="major", color="#e4e4e4", lw=0.8)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.legend(frameon=False, fontsize=9)
-    figure.tight_layout()
-    figure.savefig(path)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark from the command line.
 
@@ -407,14 +359,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.trace
             else durations.drawn(options.jobs, options.seed)
         )
-    except (OSError, UnicodeDecodeError, durations.TraceError) as error:
+    except (OSError, durations.TraceError) as error:
         print(f"benchmarks.pace: {error}", file=sys.stderr)
         return 2
     name = options.trace.name if options.trace else "drawn from 40 types of image jobs"
     report, ours, if_known = measure(trace, name, options.seed)
     print(json.dumps(msgspec.to_builtins(report), indent=2) if options.json else printed(report))
     if options.plot:
-        plot(report, ours, if_known, options.plot)
+        picture.draw(report, ours, if_known, options.plot)
     return 0
 
 
