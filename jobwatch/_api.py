@@ -10,6 +10,7 @@ Pure: no clock, no dice, no I/O. Rules kept here for every API:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias, TypeVar
@@ -116,9 +117,15 @@ def phase_of(word: str, words: Mapping[str, Phase]) -> Phase:
     return words.get(word.casefold(), Phase.UNKNOWN)
 
 
+@functools.lru_cache(maxsize=1024)
+def shared(text: str) -> str:
+    """Return one and the same object for equal texts: words that a million jobs have in common are kept once."""
+    return text
+
+
 def status_of(word: str) -> str:
     """Return a status word cut to a length that nobody's table, log or metrics label minds."""
-    return word if len(word) <= _STATUS_LIMIT else word[:_STATUS_LIMIT]
+    return shared(word if len(word) <= _STATUS_LIMIT else word[:_STATUS_LIMIT])
 
 
 def moment_of(value: Moment) -> datetime | None:

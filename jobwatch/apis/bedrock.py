@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw, Struct
 
-from .._api import COMMON_WORDS, NOTHING, JobAPI, Moment, moment_of, phase_of, plain_of, status_of
+from .._api import COMMON_WORDS, NOTHING, JobAPI, Moment, moment_of, phase_of, plain_of, shared, status_of
 from .._models import Event, Job, Phase, Problem
 
 WORDS: Mapping[str, Phase] = {
@@ -125,8 +125,8 @@ def _job(wire: CmsJob | VisionJob, job_id: str | int, progress: float | None) ->
         api=BEDROCK.name,
         status=status_of(wire.status),
         phase=phase,
-        type=wire.type,
-        project_id=wire.project_id,
+        type=wire.type and shared(wire.type),
+        project_id=wire.project_id and shared(wire.project_id),
         created_at=moment_of(wire.created_at),
         ended_at=moment_of(wire.completed_at),
         updated_at=moment_of(wire.updated_at),

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw, Struct
 
-from .._api import COMMON_WORDS, NOTHING, JobAPI, Moment, moment_of, phase_of, plain_of, status_of
+from .._api import COMMON_WORDS, NOTHING, JobAPI, Moment, moment_of, phase_of, plain_of, shared, status_of
 from .._models import Event, Job, Phase, Problem
 
 WORDS: Mapping[str, Phase] = {**COMMON_WORDS, "pending": Phase.PENDING, "running": Phase.RUNNING}
@@ -82,8 +82,8 @@ def _job(wire: CapyJob) -> Job:
         api=CAPYDB.name,
         status=status_of(wire.state),
         phase=phase_of(wire.state, WORDS),
-        type=wire.type,
-        project_id=wire.project_id,
+        type=wire.type and shared(wire.type),
+        project_id=wire.project_id and shared(wire.project_id),
         created_at=created_at,
         started_at=started_at,
         ended_at=moment_of(wire.completed_at),
