@@ -6,15 +6,16 @@ Another view on the client. A command's module is imported when the command is c
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 
-from .._errors import ConfigError, JobwatchError, LookError
 from ._output import escape_what_cannot_be_encoded, note, silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from .._errors import JobwatchError
     from ._arguments import Options
 
 __all__ = ["main"]
@@ -26,6 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: The arguments after the program's name; by default the process's own.
     """
+    argv = sys.argv[1:] if argv is None else argv
+    if list(argv) == ["--version"]:  # without a parser, which would take longer than Python's own start
+        print(f"jobwatch {import_module('jobwatch').__version__}")
+        return 0
     arguments = import_module("._arguments", __name__)
     try:
         options: Options = arguments.parsed(argv)
@@ -38,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: Options) -> int:
+    from .._errors import ConfigError, LookError  # noqa: PLC0415 - see the module's docstring
+
     escape_what_cannot_be_encoded()
     try:
         command: Callable[[Options], int] = import_module(f"._{options.command}", __name__).run

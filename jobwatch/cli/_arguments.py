@@ -142,7 +142,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_FIRST_STEPS,
     )
     parser.add_argument("--version", nargs=0, action=_Version, help="show the version and exit")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
+    # With `prog` it need not lay out a usage line to find it.
+    commands = parser.add_subparsers(
+        prog="jobwatch", dest="command", metavar="COMMAND", required=True, title="commands"
+    )
     _add_wait(commands, common)
     _add_get(commands, common)
     _add_list(commands, common)
@@ -280,7 +283,7 @@ first steps:
 _WAIT_EPILOG = """\
 examples:
   jobwatch wait job_01JABCD123 --api bedrock --timeout 10m
-  jobwatch wait job_1 job_2 job_3 --api capydb --json | jq -r .status
+  jobwatch wait job_1 job_2 job_3 --api capydb --json | jq .status
   jobwatch wait "$ID" --no-fail --timeout 1h30m  # end of the job, good or bad
 
 With a terminal it shows a live table; without one, a plain line for each state.

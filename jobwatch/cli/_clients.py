@@ -9,7 +9,8 @@ from .._client import Client
 from .._errors import ConfigError
 from .._pace import Pace
 from .._tracker import Patience
-from ..apis import APIS
+from ..apis import APIS, api_named
+from ._output import keep_secret
 
 if TYPE_CHECKING:
     from ._arguments import Options
@@ -23,18 +24,33 @@ def client_for(options: Options) -> Client:
     Raises:
         ConfigError: They ask for nothing that there is, or the token is missing.
     """
-    usual, patience = Pace(), Patience()
+    api, patience = api_named(api_name(options.api)), Patience()
+    token = os.environ.get(api.token_variable)
+    if not token:
+        raise ConfigError(f"no token for {api.name}: put it into the environment variable {api.token_variable}")
+    keep_secret(token)
     return Client(
-        api_name(options.api),
+        api,
         base_url=options.base_url,
         api_version=options.api_version,
-        pace=Pace(
-            poll_cost=_or(options.poll_cost, usual.poll_cost),
-            min_interval=_or(options.min_interval, usual.min_interval),
-            max_interval=_or(options.max_interval, usual.max_interval),
-        ),
+        pace=pace_for(options),
         unreachable_after=_or(options.unreachable_after, patience.unreachable_after),
         appear_within=_or(options.appear_within, patience.appear_within),
+    )
+
+
+def pace_for(options: Options) -> Pace:
+    """Return the pace asked for; where one bound is given and lies beyond the usual other, both are that.
+
+    Raises:
+        ConfigError: Both bounds are given, and contradict each other.
+    """
+    usual = Pace()
+    least, most = options.min_interval, options.max_interval
+    return Pace(
+        poll_cost=_or(options.poll_cost, usual.poll_cost),
+        min_interval=min(usual.min_interval, _or(most, usual.min_interval)) if least is None else least,
+        max_interval=max(usual.max_interval, _or(least, usual.max_interval)) if most is None else most,
     )
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 
-from ..apis import APIS
 from ._exit_codes import OWN_FAULT
 from ._output import note
 from ._text import safe
@@ -16,16 +14,7 @@ def told(error: Exception, *, debug: bool) -> int:
     if debug:
         for line in traceback.format_exception(error):
             for part in line.rstrip().splitlines():
-                note(without_tokens(safe(part)))
+                note(safe(part))
     hint = "" if debug else " (--debug shows where)"
-    note(f"error: {without_tokens(safe(f'{type(error).__name__}: {error}'))}{hint}; this is a fault of jobwatch's own")
+    note(f"error: {safe(f'{type(error).__name__}: {error}')}{hint}; this is a fault of jobwatch's own")
     return OWN_FAULT
-
-
-def without_tokens(text: str) -> str:
-    """Return the text with the tokens of this environment taken out; a foreign error's message may hold anything."""
-    for api in APIS.values():
-        token = os.environ.get(api.token_variable, "").strip()
-        if token:
-            text = text.replace(token, "***")
-    return text

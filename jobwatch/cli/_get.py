@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ._arguments import Options
 
 _FACTS = ("type", "project_id", "created_at", "started_at", "ended_at", "updated_at", "attempt", "progress")
-_WIDTH = 12
 
 
 def run(options: Options) -> int:
@@ -31,8 +30,10 @@ async def _get(options: Options) -> int:
     if options.json:
         say(json_line(job_record(job), ascii_only=not is_unicode()))
     else:
-        for key, value in facts(job):
-            say(f"{key:<{_WIDTH}}  {value}")
+        told = list(facts(job))
+        width = max(len(key) for key, _ in told)
+        for key, value in told:
+            say(f"{key:<{width}}  {value}")
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .._errors import ConfigError
 from .._models import Job
 from ._clients import client_for
 from ._output import is_unicode, note, say
@@ -23,6 +24,8 @@ def run(options: Options) -> int:
 
 async def _list(options: Options) -> int:
     async with client_for(options) as client:
+        if client.api.list_path is None:
+            raise ConfigError(f"{client.api.name} documents no list of jobs; ask for one by its id: jobwatch get JOB")
         jobs = await client.jobs(options.project, options.limit)
     if options.json:
         for job in jobs:

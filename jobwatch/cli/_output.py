@@ -7,16 +7,32 @@ import io
 import os
 import sys
 
+_SHORTEST_SECRET = 8  # what is shorter stands in other words by chance
+_secrets: set[str] = set()
+
+
+def keep_secret(word: str) -> None:
+    """Leave a word, such as a token, out of all that is written from now on, even if a server sends it back."""
+    if len(word.strip()) >= _SHORTEST_SECRET:
+        _secrets.add(word.strip())
+
+
+def without_secrets(text: str) -> str:
+    """Return the text without the words to be kept secret."""
+    for secret in _secrets:
+        text = text.replace(secret, "***")
+    return text
+
 
 def say(line: str) -> None:
     """Write one line to stdout, at once."""
-    print(line, flush=True)
+    print(without_secrets(line), flush=True)
 
 
 def note(line: str) -> None:
     """Write one line to stderr, under our name; whether anybody reads it does not matter."""
     with contextlib.suppress(OSError, ValueError):
-        print(f"jobwatch: {line}", file=sys.stderr, flush=True)
+        print(f"jobwatch: {without_secrets(line)}", file=sys.stderr, flush=True)
 
 
 def is_unicode() -> bool:

@@ -42,15 +42,17 @@ class Run:
         self._began = 0.0
 
     @property
-    def is_over(self) -> bool:
-        """Whether every wait has ended, so that the verdict is known."""
-        return len(self.outcomes) == len(self._waits)
+    def verdict(self) -> list[Outcome] | None:
+        """How the waits ended, shown or not; None while one goes on."""
+        known = [self.outcomes.get(job_id) or wait.outcome for job_id, wait in self._waits.items()]
+        ended = [outcome for outcome in known if outcome is not None]
+        return ended if len(ended) == len(known) else None
 
     async def follow(self) -> None:
         """Show everything until every wait has ended; when cancelled, tell which had not.
 
         Raises:
-            OSError: The output could not be written.
+            OSError: The output could not be written; `verdict` may be known all the same.
         """
         loop = asyncio.get_running_loop()
         self._began = loop.time()
@@ -77,7 +79,7 @@ class Run:
 
     async def _show_news(self, loop: asyncio.AbstractEventLoop) -> None:
         next_tick = self._began + self._show.tick
-        while not self.is_over:
+        while len(self.outcomes) < len(self._waits):
             try:
                 async with asyncio.timeout_at(next_tick):
                     self._take(await self._news.get())

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .._models import Fault, Outcome, Phase, Transition
+from ._output import without_secrets
 from ._records import OutcomeRecord
 from ._show import trouble_of
 from ._text import lasting, safe
@@ -142,9 +143,8 @@ def _states(states: Sequence[Transition]) -> list[Text]:
             when = f"+{lasting(max(0.0, (at - first).total_seconds()))}"
         seen = "~" if state.at is None else ""
         gap = "… " if state.gap else ""
-        told.append(
-            Text.assemble((gap, "dim"), (safe(state.status), f"bold {_PHASES[state.phase]}"), (f" {seen}{when}", "dim"))
-        )
+        status = (_safe(state.status), f"bold {_PHASES[state.phase]}")
+        told.append(Text.assemble((gap, "dim"), status, (f" {seen}{when}", "dim")))
     return told
 
 
@@ -165,8 +165,12 @@ def _by_the_clock(at: datetime) -> str:
 
 def _remark(row: _Row) -> Text | None:
     if row.end is None:
-        return None if row.fault is None else Text(trouble_of(row.fault), style="yellow")
+        return None if row.fault is None else Text(without_secrets(trouble_of(row.fault)), style="yellow")
     if row.end.error is None:
         return None
     _, style = _ENDS.get(row.end.outcome, _UNREAD)
-    return Text(f"{row.end.outcome.value.replace('_', ' ')}: {safe(row.end.error)}", style=style)
+    return Text(f"{row.end.outcome.value.replace('_', ' ')}: {_safe(row.end.error)}", style=style)
+
+
+def _safe(text: str) -> str:
+    return without_secrets(safe(text))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._models import Outcome
 from ._clients import client_for
-from ._exit_codes import BROKEN_PIPE, USAGE, exit_code
+from ._exit_codes import BROKEN_PIPE, OWN_FAULT, USAGE, exit_code
 from ._output import note, silence
 from ._run import Run
 from ._running import run as run_interruptibly
@@ -27,7 +28,11 @@ async def _wait(options: Options) -> int:
         waits = [client.wait_for(job_id, options.timeout, check=False) for job_id in job_ids]
         jobs = "job" if len(waits) == 1 else f"{len(waits)} jobs"
         with show_for(job_ids, f"Waiting for {jobs} on {client.api.name}", json=options.json) as show:
-            return await followed(Run(waits, show), forgiving=options.no_fail)
+            run = Run(waits, show)
+            code = await followed(run, forgiving=options.no_fail)
+    if Outcome.AUTH in run.outcomes.values():
+        note(f"the token came from {client.api.token_variable}")
+    return code
 
 
 async def followed(run: Run, *, forgiving: bool = False) -> int:
@@ -39,9 +44,14 @@ async def followed(run: Run, *, forgiving: bool = False) -> int:
         await run.follow()
     except BrokenPipeError:
         silence()
-        return exit_code(run.outcomes.values(), forgiving=forgiving) if run.is_over else BROKEN_PIPE
+        return _code_of(run, forgiving=forgiving, unknown=BROKEN_PIPE)
     except OSError as error:
         silence()
         note(f"error: cannot write the output: {safe(error.strerror or type(error).__name__)}")
-        return (exit_code(run.outcomes.values(), forgiving=forgiving) if run.is_over else USAGE) or USAGE
-    return exit_code(run.outcomes.values(), forgiving=forgiving)
+        return _code_of(run, forgiving=forgiving, unknown=USAGE) or USAGE
+    return _code_of(run, forgiving=forgiving, unknown=OWN_FAULT)
+
+
+def _code_of(run: Run, *, forgiving: bool, unknown: int) -> int:
+    verdict = run.verdict
+    return unknown if verdict is None else exit_code(verdict, forgiving=forgiving)
