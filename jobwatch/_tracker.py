@@ -8,7 +8,8 @@ Pure: the time of a look is an argument. The rules, each tested by its own test:
 * A hole is marked (`Transition.gap`) on the transition after it and never filled.
 * The job's status decides whether it ended, and `Phase.UNKNOWN` never does. An entry of the history that says it
   ended is held back until the status agrees. What ended stays ended.
-* A reply older than one already seen (a lagging replica) changes nothing.
+* A reply older than one already seen (a lagging replica) changes nothing: one with an earlier `Job.updated_at`, or
+  with the same and fewer attempts.
 * A look that failed changes no state. It ends the watch only after its own patience has run out, and never as the
   job's failure.
 """
@@ -50,7 +51,7 @@ class Patience(Struct, frozen=True, kw_only=True):
     appear_within: float = 10.0
 
 
-class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """Everything known of one watched job, as a value that goes through JSON or MessagePack and back.
 
     All times are Unix seconds on the clock of whoever looks.
@@ -64,7 +65,7 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True):
         status: The status last seen.
         phase: Its phase.
         entered_at: When the job entered that phase, by the server's timestamps within what looks allow.
-        attempt: The attempt last seen, where the API counts.
+        attempt: The attempt that the last transition belongs to, where the API counts.
         started_at: The start last seen, in the server's Unix seconds.
         updated_at: The latest change that a reply told of, in the server's Unix seconds.
         progress: How far it was when last seen, from 0 to 1, where the API tells.
@@ -75,6 +76,8 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True):
         fault: The fault of the last look; None after a good one.
         faults: How many looks failed in a row.
         failing_since: When the first of these was made.
+        missing: How many of these, the last ones in a row, said that there is no such job.
+        missing_since: When the first of those was made.
         outcome: How the watch ended; None while it goes on.
     """
 
@@ -97,6 +100,8 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True):
     fault: Fault | None = None
     faults: int = 0
     failing_since: float | None = None
+    missing: int = 0
+    missing_since: float | None = None
     outcome: Outcome | None = None
 
 
@@ -132,21 +137,17 @@ def observe(watched: Watched, seen: Job | Fault, now: float, patience: Patience,
 
 
 def _failed(watched: Watched, fault: Fault, now: float, patience: Patience) -> Watched:
-    same_kind_of_streak = watched.fault is not None and _is_missing(watched.fault) == _is_missing(fault)
-    failing_since = watched.failing_since if same_kind_of_streak else None
-    faults = watched.faults + 1 if same_kind_of_streak else 1
+    missing = watched.missing + 1 if fault.kind is FaultKind.NOT_FOUND else 0
     watched = replace(
         watched,
         looks=watched.looks + 1,
         fault=fault,
-        faults=faults,
-        failing_since=now if failing_since is None else failing_since,
+        faults=watched.faults + 1,
+        failing_since=now if watched.failing_since is None else watched.failing_since,
+        missing=missing,
+        missing_since=None if not missing else now if missing == 1 else watched.missing_since,
     )
     return replace(watched, outcome=_given_up(watched, fault, now, patience))
-
-
-def _is_missing(fault: Fault) -> bool:
-    return fault.kind is FaultKind.NOT_FOUND
 
 
 def _given_up(watched: Watched, fault: Fault, now: float, patience: Patience) -> Outcome | None:
@@ -157,17 +158,15 @@ def _given_up(watched: Watched, fault: Fault, now: float, patience: Patience) ->
         case FaultKind.GONE:
             return Outcome.NOT_FOUND
         case FaultKind.NOT_FOUND:
-            confirmed = watched.looked_at is None or watched.faults >= _GONE_LOOKS
+            confirmed = watched.looked_at is None or watched.missing >= _GONE_LOOKS
             return Outcome.NOT_FOUND if out_of_patience and confirmed else None
         case FaultKind.TLS:
             return Outcome.UNREACHABLE
         case FaultKind.REFUSED:
             return Outcome.UNREADABLE
-        case FaultKind.RATE_LIMITED:
+        case FaultKind.RATE_LIMITED | FaultKind.UNREACHABLE:
             too_long = (fault.retry_after or 0.0) > patience.unreachable_after
             return Outcome.UNREACHABLE if out_of_patience or too_long else None
-        case FaultKind.UNREACHABLE:
-            return Outcome.UNREACHABLE if out_of_patience else None
         case FaultKind.UNREADABLE:
             return Outcome.UNREADABLE if out_of_patience else None
         case _:
@@ -178,25 +177,35 @@ def patience_ends_at(watched: Watched, patience: Patience) -> float:
     """Return when the watch is given up if looks go on failing as the last one did, in Unix seconds."""
     if watched.fault is None or watched.failing_since is None:
         return float("inf")
-    if not _is_missing(watched.fault):
+    if watched.missing_since is None:
         return watched.failing_since + patience.unreachable_after
     if watched.looked_at is None and watched.added_at is not None:
         return watched.added_at + patience.appear_within
-    return watched.failing_since + _GONE_SECONDS
+    return watched.missing_since + _GONE_SECONDS
 
 
 # --- looks that showed the job -----------------------------------------------------------------------------
 
 
 def _is_older(job: Job, watched: Watched) -> bool:
-    if job.updated_at is None or watched.updated_at is None:
-        return False
-    return seconds_since_1970(job.updated_at) < watched.updated_at
+    updated_at = _unix(job.updated_at)
+    if updated_at is not None and watched.updated_at is not None and updated_at != watched.updated_at:
+        return updated_at < watched.updated_at
+    return job.attempt is not None and job.attempt < (watched.attempt or 0)
 
 
 def unchanged(watched: Watched, now: float) -> Watched:
     """Take a good look into account that showed the very same as the one before."""
-    return replace(watched, looks=watched.looks + 1, looked_at=now, fault=None, faults=0, failing_since=None)
+    return replace(
+        watched,
+        looks=watched.looks + 1,
+        looked_at=now,
+        fault=None,
+        faults=0,
+        failing_since=None,
+        missing=0,
+        missing_since=None,
+    )
 
 
 def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
@@ -216,7 +225,7 @@ def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
             status=job.status,
             phase=job.phase,
             entered_at=_entered_at(watched, job, steps, now, skew),
-            attempt=job.attempt,
+            attempt=job.attempt if steps else watched.attempt,
             started_at=_unix(job.started_at),
             updated_at=_unix(job.updated_at) or watched.updated_at,
             progress=job.progress,
@@ -267,20 +276,21 @@ def _entered_at(watched: Watched, job: Job, steps: Sequence[_Step], now: float, 
 
 
 def _from_history(watched: Watched, job: Job, told: tuple[Event, ...]) -> list[_Step]:
-    events = _settled(job, _in_order(told))
+    events = _settled(job, _in_order(watched, told))
     start, gap = _new_from(watched, events)
     steps = [_Step(event, gap and index == 0) for index, event in enumerate(events[start:])]
     if _is_untold(watched, job, events, steps):
         untold = Event(job.status, job.phase, job.ended_at if job.phase.ended else None)
-        steps.append(_Step(untold, _is_leap(events[-1].phase if events else None, job.phase)))
+        steps.append(_Step(untold, _is_leap(steps[-1].event.phase if steps else watched.phase, job.phase)))
     return steps
 
 
-def _in_order(events: tuple[Event, ...]) -> Sequence[Event]:
-    moments = [event.at for event in events if event.at is not None]
-    if len(moments) < len(events) or moments == sorted(moments):
+def _in_order(watched: Watched, events: Sequence[Event]) -> Sequence[Event]:
+    """Sort by time, except that what was delivered stays first: the clocks of a server's machines may disagree."""
+    if any(event.at is None for event in events):
         return events
-    return sorted(events, key=lambda event: event.at or datetime.max.replace(tzinfo=UTC))
+    length = watched.seq if _begins_with(watched, events) else 0
+    return [*events[:length], *sorted(events[length:], key=lambda event: _unix(event.at) or 0.0)]
 
 
 def _settled(job: Job, events: Sequence[Event]) -> Sequence[Event]:
@@ -300,8 +310,7 @@ def _new_from(watched: Watched, events: Sequence[Event]) -> tuple[int, bool]:
     marks = watched.delivered
     if not marks:
         return 0, False
-    whole = watched.seq - len(marks)
-    if _are_same(marks, events[whole : whole + len(marks)]):
+    if _begins_with(watched, events):
         return watched.seq, False
     for length in range(min(len(marks), len(events)), 0, -1):
         if _are_same(marks[-length:], events[:length]):
@@ -312,8 +321,20 @@ def _new_from(watched: Watched, events: Sequence[Event]) -> tuple[int, bool]:
     return _resumed_after(marks[-1], watched.seq, events), True
 
 
+def _begins_with(watched: Watched, events: Sequence[Event]) -> bool:
+    return _are_same(watched.delivered, events[watched.seq - len(watched.delivered) : watched.seq])
+
+
 def _are_same(marks: Sequence[Mark], events: Sequence[Event]) -> bool:
-    return len(marks) == len(events) and all(map(_is_same, marks, events))
+    """Whether these are the same entries, whatever order the server gives to those of one moment."""
+    if len(marks) != len(events):
+        return False
+    if all(map(_is_same, marks, events)):
+        return True
+    if any(mark.at is None for mark in marks) or any(event.at is None for event in events):
+        return False
+    known = sorted((mark.at or 0.0, mark.status.casefold()) for mark in marks)
+    return known == sorted((_unix(event.at) or 0.0, event.status.casefold()) for event in events)
 
 
 def _is_same(mark: Mark, event: Event) -> bool:
@@ -354,41 +375,44 @@ def _is_untold(watched: Watched, job: Job, events: Sequence[Event], steps: Seque
 def _from_snapshot(watched: Watched, job: Job) -> list[_Step]:
     if not _is_news(watched, job):
         return []
-    path = [event for event in job.proven if not _is_known(watched, event) and event.phase is not job.phase]
-    path.append(_present(watched, job))
-    steps: list[_Step] = []
-    before: Phase | None = watched.phase if watched.seq else None
-    for event in path:
-        steps.append(_Step(event, _is_leap(before, event.phase)))
-        before = event.phase
-    if _skips_an_attempt(watched, job):
-        steps[-1] = replace(steps[-1], gap=True)
+    path = [event for event in job.proven if not _is_known(watched, job, event)]
+    if job.phase.ended:
+        path.append(Event(job.status, job.phase, job.ended_at))
+    elif path and path[-1].phase is job.phase:
+        path[-1] = Event(job.status, job.phase, path[-1].at)
+    else:
+        path.append(Event(job.status, job.phase))
+    befores = [watched.phase, *(event.phase for event in path)]
+    steps = [_Step(event, _is_leap(before, event.phase)) for before, event in zip(befores, path, strict=False)]
+    runs = [index for index, event in enumerate(path) if event.phase is Phase.RUNNING]
+    if (job.attempt or 0) > max((watched.attempt or 0) + len(runs), 1):
+        # The hidden attempts came before the latest, which is the one whose start is told.
+        hole = runs[0] if runs else -1
+        steps[hole] = replace(steps[hole], gap=True)
     return steps
 
 
 def _is_news(watched: Watched, job: Job) -> bool:
-    if watched.seq == 0 or watched.status is None:
+    if watched.seq == 0 or watched.status is None or job.status.casefold() != watched.status.casefold():
         return True
-    if job.status.casefold() != watched.status.casefold():
-        return True
+    if watched.attempt is not None and (job.attempt or 0) > max(watched.attempt, 1):
+        return True  # the first attempt may be counted before or after it starts: that is no news
     started_at = _unix(job.started_at)
-    if job.phase is Phase.RUNNING and None not in (started_at, watched.started_at) and started_at != watched.started_at:
+    if started_at is None or started_at == watched.started_at:
+        return False
+    return job.phase is Phase.PENDING or (job.phase is Phase.RUNNING and watched.started_at is not None)
+
+
+def _is_known(watched: Watched, job: Job, event: Event) -> bool:
+    """Whether a state that the job is proven to have been in was delivered, or came before what was delivered."""
+    if not watched.seq:
+        return False
+    if event.phase is Phase.PENDING:
         return True
-    return bool(watched.attempt) and (job.attempt or 0) > (watched.attempt or 0)
-
-
-def _is_known(watched: Watched, event: Event) -> bool:
-    return any(mark.at == _unix(event.at) and _is_same(mark, event) for mark in watched.delivered)
-
-
-def _present(watched: Watched, job: Job) -> Event:
-    """Return the state the job is in, dated only if one of its own timestamps is of this very state."""
-    if job.phase.ended:
-        return Event(job.status, job.phase, job.ended_at)
-    dated = next((event for event in reversed(job.proven) if event.phase is job.phase), None)
-    if dated is None or _is_known(watched, dated):
-        return Event(job.status, job.phase)
-    return Event(job.status, job.phase, dated.at)
+    if any(mark.at == _unix(event.at) and _is_same(mark, event) for mark in watched.delivered):
+        return True
+    same_attempt = job.attempt == watched.attempt and watched.started_at in {None, _unix(event.at)}
+    return event.phase is watched.phase and same_attempt
 
 
 def _is_leap(before: Phase | None, after: Phase) -> bool:
@@ -402,11 +426,3 @@ def _is_leap(before: Phase | None, after: Phase) -> bool:
             return before in (None, Phase.PENDING)
         case _:
             assert_never(after)
-
-
-def _skips_an_attempt(watched: Watched, job: Job) -> bool:
-    if job.attempt is None:
-        return False
-    seen = watched.attempt or 0
-    expected = seen if watched.phase is Phase.RUNNING else seen + 1
-    return job.attempt > max(expected, 1)
