@@ -51,17 +51,16 @@ _FLOOR = 0.05
 # The hazard is never less than this part of the prior's, whatever the history: no interval is more than 4.5 times the
 # history-free one.
 
-_WARY = 0.4
-# The same while a history is untried, at ages between 1/25 and 1/4 of its median, where a history that is ten times
-# too long would miss the end. Intervals are then 1.58 times the history-free ones; of those, delay is 4/5 of the cost
-# and looks 1/5, which makes it 0.8 * 1.58 + 0.2 / 1.58 = 1.4 times. Kept up for good, it would cost image jobs 4 %
-# more looks; without it, a history ten times too long would cost 9 times.
+_WARY = 0.45
+# The same while a history is untried. Intervals are then at most 1.49 times the history-free ones; of those, delay is
+# 4/5 of the cost and looks 1/5, which makes it 0.8 * 1.49 + 0.2 / 1.49 = 1.33 times. Kept up for good, it would cost
+# image jobs 12 % more looks; without it, a history ten times too long would cost 9 times.
 
-_WARY_FROM, _WARY_TO = 25.0, 4.0
-# Its ages, as parts of the median. Above, a wrong guess costs less than the looks; below, the delay is small.
-
-_TRIED = 5.0
+_TRIED = 4.0
 # A history is half as untried once this many jobs have been seen to end as it led us to expect.
+
+_SOON = 4.0
+# A job that ends in less than this part of the median is one that the history did not lead us to expect.
 
 _STRANGERS = 0.01
 # The chance that a job is like none before, however many there were. It decides how soon after the last of its kind
@@ -99,7 +98,7 @@ def remembered(durations: Durations, seconds: float) -> Durations:
     """
     if not (math.isfinite(seconds) and seconds >= 0.0):
         return durations
-    soon = bool(durations.seconds) and seconds < _median(durations.seconds) / _WARY_TO
+    soon = bool(durations.seconds) and seconds < _median(durations.seconds) / _SOON
     return Durations((*durations.seconds[-(KEPT - 1) :], seconds), 0 if soon else durations.tried + 1)
 
 
@@ -161,7 +160,6 @@ _CELLS = len(_AGES) - 1
 _START = math.log(SHORTEST)
 
 _HAZARDS = [1.0 / max(_EDGE, math.log(LONGEST / age) - _CELL / 2.0) for age in _AGES[:-1]]
-_FLOORS = [_FLOOR * hazard for hazard in _HAZARDS]
 _SURVIVORS = [math.exp(-_CELL * done) for done in accumulate(_HAZARDS, initial=0.0)]
 _MASSES = [left - right for left, right in pairwise(_SURVIVORS)]
 
@@ -194,24 +192,14 @@ def curve(history: Durations | Sequence[float], kin: Durations | Sequence[float]
         masses = [mass + kin_share * more for mass, more in zip(masses, _estimate(others.seconds), strict=True)]
     survivors = accumulate(masses, float.__sub__, initial=1.0)
     hazards = ((before - after) / (before + after) * (2.0 / _CELL) for before, after in pairwise(survivors))
-    floors = _floors(own if own.seconds else others)
+    tried = own.tried if own.seconds else others.tried
+    floor = _FLOOR + (_WARY - _FLOOR) * _TRIED / (tried + _TRIED)
+    floors = [floor * hazard for hazard in _HAZARDS]
     return Curve([_HAZARDS[0], *map(max, hazards, floors), _HAZARDS[-1]])
 
 
 def _durations(history: Durations | Sequence[float]) -> Durations:
     return history if isinstance(history, Durations) else Durations(tuple(history))
-
-
-def _floors(history: Durations) -> list[float]:
-    """Return the least hazard of each cell."""
-    median = _median(history.seconds)
-    start, stop = _cell_of(median / _WARY_FROM), _cell_of(median / _WARY_TO)
-    wary = _FLOOR + (_WARY - _FLOOR) * _TRIED / (history.tried + _TRIED)
-    return [*_FLOORS[:start], *(wary * hazard for hazard in _HAZARDS[start:stop]), *_FLOORS[stop:]]
-
-
-def _cell_of(age: float) -> int:
-    return min(_CELLS, max(0, bisect_right(_AGES, age) - 1))
 
 
 def _estimate(history: Sequence[float]) -> list[float]:
