@@ -23,6 +23,7 @@ _RECOVERY = 60.0
 _SAME_FAULT = 1.0  # seconds in which further 429s answer requests sent before the first
 _BURST_SECONDS = 0.25
 _LEAST = 1.0 / 60.0
+_UNKNOWN = 2.0  # requests a second that are taken to be wanted before any job has been read
 UNLIMITED = float("inf")
 
 
@@ -101,5 +102,5 @@ class Budget:
         """Learn from a 429 that what was being sent is too much."""
         if self._found != UNLIMITED and now - self._found_at < _SAME_FAULT:
             return
-        self._found, self._found_at = max(min(self.demand, self.rate(now)) / 2.0, _LEAST), now
+        self._found, self._found_at = max(min(max(self.demand, _UNKNOWN), self.rate(now)) / 2.0, _LEAST), now
         self._tokens = 0.0
