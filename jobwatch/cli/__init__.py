@@ -37,12 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 2
     try:
-        return _run(options)
+        return _called(options)
     except KeyboardInterrupt:
         return 130
 
 
-def _run(options: Options) -> int:
+def _called(options: Options) -> int:
     from .._errors import ConfigError, LookError  # noqa: PLC0415 - see the module's docstring
 
     escape_what_cannot_be_encoded()

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 _UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_DURATION = re.compile("".join(rf"(?:\d+(?:\.\d+)?{unit})?" for unit in _UNITS))
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])")
-_NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+")
+_DURATION = re.compile("".join(rf"(?:\d+(?:\.\d+)?{unit})?" for unit in _UNITS), re.ASCII)
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])", re.ASCII)
+_NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
 _LONGEST = 10 * 365 * 86_400.0
 _SECRETS = ("--token", "--api-key", "--api-token", "--key", "--bearer", "--password")
 
@@ -141,7 +141,9 @@ def _parser() -> argparse.ArgumentParser:
         description=_ABOUT,
         epilog=_FIRST_STEPS,
     )
-    parser.add_argument("--version", nargs=0, action=_Version, help="show the version and exit")
+    parser.add_argument(
+        "--version", nargs=0, action=_Version, default=argparse.SUPPRESS, help="show the version and exit"
+    )
     # With `prog` it need not lay out a usage line to find it.
     commands = parser.add_subparsers(
         prog="jobwatch", dest="command", metavar="COMMAND", required=True, title="commands"

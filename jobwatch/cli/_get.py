@@ -14,6 +14,7 @@ from ._running import run as run_interruptibly
 from ._text import json_line, moment, safe
 
 if TYPE_CHECKING:
+    from .._client import Client
     from ._arguments import Options
 
 _FACTS = ("type", "project_id", "created_at", "started_at", "ended_at", "updated_at", "attempt", "progress")
@@ -21,11 +22,11 @@ _FACTS = ("type", "project_id", "created_at", "started_at", "ended_at", "updated
 
 def run(options: Options) -> int:
     """Read one job and print it."""
-    return run_interruptibly(_get(options))
+    return run_interruptibly(_get(client_for(options), options))
 
 
-async def _get(options: Options) -> int:
-    async with client_for(options) as client:
+async def _get(client: Client, options: Options) -> int:
+    async with client:
         job = await client.job(options.job)
     if options.json:
         say(json_line(job_record(job), ascii_only=not is_unicode()))

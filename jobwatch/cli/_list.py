@@ -14,18 +14,20 @@ from ._running import run as run_interruptibly
 from ._text import json_line, moment, safe
 
 if TYPE_CHECKING:
+    from .._client import Client
     from ._arguments import Options
 
 
 def run(options: Options) -> int:
     """Read a project's latest jobs and print them."""
-    return run_interruptibly(_list(options))
+    client = client_for(options)
+    if client.api.list_path is None:
+        raise ConfigError(f"{client.api.name} documents no list of jobs; ask for one by its id: jobwatch get JOB")
+    return run_interruptibly(_list(client, options))
 
 
-async def _list(options: Options) -> int:
-    async with client_for(options) as client:
-        if client.api.list_path is None:
-            raise ConfigError(f"{client.api.name} documents no list of jobs; ask for one by its id: jobwatch get JOB")
+async def _list(client: Client, options: Options) -> int:
+    async with client:
         jobs = await client.jobs(options.project, options.limit)
     if options.json:
         for job in jobs:

@@ -165,7 +165,9 @@ def _by_the_clock(at: datetime) -> str:
 
 def _remark(row: _Row) -> Text | None:
     if row.end is None:
-        return None if row.fault is None else Text(without_secrets(trouble_of(row.fault)), style="yellow")
+        if row.fault is None:
+            return None
+        return Text(without_secrets(trouble_of(row.fault)), style="yellow", no_wrap=True, overflow="ellipsis")
     if row.end.error is None:
         return None
     _, style = _ENDS.get(row.end.outcome, _UNREAD)

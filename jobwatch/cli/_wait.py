@@ -14,20 +14,26 @@ from ._show import show_for
 from ._text import safe
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .._client import Client
+    from .._wait import Wait
     from ._arguments import Options
 
 
 def run(options: Options) -> int:
     """Wait for jobs, show their states, and return the exit code of how they ended."""
-    return run_interruptibly(_wait(options))
+    client = client_for(options)
+    job_ids = dict.fromkeys(options.jobs)
+    waits = [client.wait_for(job_id, options.timeout, check=False) for job_id in job_ids]
+    return run_interruptibly(_wait(client, waits, options))
 
 
-async def _wait(options: Options) -> int:
-    job_ids = list(dict.fromkeys(options.jobs))
-    async with client_for(options) as client:
-        waits = [client.wait_for(job_id, options.timeout, check=False) for job_id in job_ids]
-        jobs = "job" if len(waits) == 1 else f"{len(waits)} jobs"
-        with show_for(job_ids, f"Waiting for {jobs} on {client.api.name}", json=options.json) as show:
+async def _wait(client: Client, waits: Sequence[Wait], options: Options) -> int:
+    jobs = "job" if len(waits) == 1 else f"{len(waits)} jobs"
+    title = f"Waiting for {jobs} on {client.api.name}"
+    async with client:
+        with show_for([wait.job_id for wait in waits], title, json=options.json) as show:
             run = Run(waits, show)
             code = await followed(run, forgiving=options.no_fail)
     if Outcome.AUTH in run.outcomes.values():
