@@ -1,0 +1,98 @@
+"""How many instructions something takes: counted by the processor, or by callgrind where that may not be asked.
+
+`counter` reads what this process has executed so far. Where `perf_event_open` counts nothing, as in most virtual
+machines, it reads the process's CPU time instead, and says so: figures in seconds are rough and depend on the machine.
+`callgrind` runs a whole program in valgrind and counts what that executes in user mode: exact to a few in a thousand,
+but 50 times slower, and without the kernel's share.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import platform
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241}
+_HARDWARE, _INSTRUCTIONS = 0, 1
+_ATTRIBUTES_SIZE = 64
+_USER_ONLY = 1 << 5
+_WITH_CHILDREN = 1 << 1
+
+
+class Counter(NamedTuple):
+    """Something that counts what this process does.
+
+    Attributes:
+        unit: What it counts: "instructions", "user instructions" or "seconds".
+        read: Returns the count so far.
+    """
+
+    unit: str
+    read: Callable[[], float]
+
+
+def counter() -> Counter:
+    """Return the best counter that this machine allows."""
+    for unit, flags in (("instructions", 0), ("user instructions", _USER_ONLY)):
+        file = _opened(flags | _WITH_CHILDREN)
+        if file is not None:
+            return Counter(unit, functools.partial(_count, file))
+    return Counter("seconds", time.process_time)
+
+
+def _count(file: int) -> float:
+    return float(struct.unpack("Q", os.read(file, 8))[0])
+
+
+def _opened(flags: int) -> int | None:
+    """Open a counter of this process's instructions; None if it cannot be had, or never moves."""
+    number = _PERF_EVENT_OPEN.get(platform.machine())
+    if number is None or not sys.platform.startswith("linux"):
+        return None
+    fields = struct.pack("IIQQQQQ", _HARDWARE, _ATTRIBUTES_SIZE, _INSTRUCTIONS, 0, 0, 0, flags)
+    attributes = ctypes.create_string_buffer(fields.ljust(_ATTRIBUTES_SIZE, b"\0"), _ATTRIBUTES_SIZE)
+    file: int = ctypes.CDLL(None, use_errno=True).syscall(number, attributes, 0, -1, -1, 0)
+    if file < 0:
+        return None
+    if not _count(file):
+        os.close(file)
+        return None
+    return file
+
+
+def has_callgrind() -> bool:
+    """Whether valgrind is installed."""
+    return shutil.which("valgrind") is not None
+
+
+def callgrind(command: Sequence[str]) -> int:
+    """Run a program in valgrind, its hashes not randomised, and return the user instructions that it executed.
+
+    Args:
+        command: The program and its arguments.
+
+    Raises:
+        RuntimeError: The program failed, or valgrind did.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "callgrind.out"
+        valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--quiet"]
+        environment = {**os.environ, "PYTHONHASHSEED": "0"}
+        run = subprocess.run([*valgrind, *command], check=False, text=True, capture_output=True, env=environment)
+        found = re.search(r"^(?:summary|totals): (\d+)", out.read_text() if out.exists() else "", re.MULTILINE)
+        if run.returncode or found is None:
+            raise RuntimeError(f"callgrind of {' '.join(command)} failed:\n{run.stderr}")
+        return int(found[1])
