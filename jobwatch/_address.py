@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _MAX_ID = 1024
 _LABEL = re.compile(r"[0-9A-Za-z_-]{1,63}")
+_NO_AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:(?!//[^/?#])|//(?![^/?#]))")
 _NOT_IN_URL = re.compile(r"[^\x21-\x7e]|[\\\"<>^`{|}]")
 
 
@@ -82,16 +83,21 @@ def next_url(url: URL, locations: Sequence[str], http_status: int) -> URL | Faul
     from yarl import URL  # noqa: PLC0415  # a part of aiohttp's stack, which is imported late
 
     unusable = Fault(FaultKind.REFUSED, "redirected without one usable Location", http_status)
-    if len(locations) != 1 or not locations[0] or unfit_for_url(locations[0]):
+    if len(locations) != 1 or not locations[0] or unfit_for_url(locations[0]) or _NO_AUTHORITY.match(locations[0]):
         return unusable
     try:
-        following = url.join(URL(locations[0], encoded=True)).with_fragment(None)
+        following = url.join(URL(locations[0], encoded=True))
         origin = following.origin()
     except (TypeError, ValueError):
         return unusable
     if following.scheme not in {"http", "https"} or "@" in following.raw_authority:
         return unusable
-    if origin != url.origin():
+    if _origin(following) != _origin(url):
         where = printable(str(origin)[:200])
         return Fault(FaultKind.REFUSED, f"redirected to another origin, {where}: not followed", http_status)
-    return following
+    # On our own spelling of the origin, so that there is only one that a request can go to.
+    return URL(f"{url.origin()}{following.raw_path_qs}", encoded=True)
+
+
+def _origin(url: URL) -> tuple[str, str, int | None]:
+    return url.scheme, (url.raw_host or "").lower(), url.port

@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import ssl
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -28,6 +27,8 @@ from ._errors import ConfigError
 from ._models import Fault, FaultKind, printable
 
 if TYPE_CHECKING:
+    import ssl
+
     from aiohttp import ClientRequest, ClientResponse, ClientSession
     from aiohttp.client_middlewares import ClientHandlerType
     from yarl import URL
@@ -164,10 +165,8 @@ class Transport:
             answer = await self._looked(session, target, etag)
         except asyncio.CancelledError as cancelled:
             if self._lifted(task, cancelling):
-                return Fault(FaultKind.UNREACHABLE, f"no answer within {self._timeout:g} s")
-            if self._closed and task.cancelling() <= cancelling:
-                # Closing aiohttp's pool cancels those who wait for a connection: nobody cancelled us.
-                return _CLOSED
+                late = Fault(FaultKind.UNREACHABLE, f"no answer within {self._timeout:g} s")
+                return _CLOSED if self._closed else late
             # The frames below are aiohttp's, and their local variables hold our headers.
             raise cancelled.with_traceback(None)  # noqa: B904
         except Exception as error:  # noqa: BLE001  # the one boundary: nothing of aiohttp's leaves, as a cause neither
@@ -179,6 +178,9 @@ class Transport:
         """Close every connection; looks in flight end with a fault."""
         self._closed = True
         session, self._session = self._session, None
+        for task in list(self._deadlines):
+            del self._deadlines[task]
+            task.cancel()
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None

@@ -18,7 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_errors"}),
     frozenset({"_models"}),
     frozenset({"_curve", "_pace", "_api", "apis", "_tracker"}),
-    frozenset({"_budget", "_history", "_lookout", "_retry_after", "_answer", "_transport"}),
+    frozenset({"_budget", "_history", "_lookout", "_retry_after", "_answer", "_address", "_lean", "_transport"}),
     frozenset({"_agenda", "_pages", "_poller"}),
     frozenset({"_wait", "_completions", "_client"}),
     frozenset({"_watcher"}),
@@ -29,7 +29,7 @@ WITHIN: dict[str, frozenset[str]] = {
     "apis": frozenset({"_api", "apis"}),
     "_tracker": frozenset({"_api"}),
     "_answer": frozenset({"_retry_after"}),
-    "_transport": frozenset({"_answer"}),
+    "_transport": frozenset({"_answer", "_address", "_lean"}),
     "_poller": frozenset({"_agenda", "_pages"}),
     "_completions": frozenset({"_wait"}),
     "_client": frozenset({"_wait", "_completions"}),
@@ -48,7 +48,7 @@ IMPURE_IMPORTS = frozenset(
     | {"time", "yarl"}
 )
 IMPURE_CALLS = frozenset({"now", "today", "utcnow", "open", "print", "input"})
-NETWORK = frozenset({"_transport", BESIDE})
+NETWORK = frozenset({"_address", "_lean", "_transport", BESIDE})
 
 
 class Import:

@@ -1,0 +1,1046 @@
+"""The transport against a server that sends whatever bytes it likes; the rows are those of the fault catalogue."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import io
+import logging
+import resource
+import socket
+import ssl
+import sys
+import traceback
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+import trustme
+from aioresponses import aioresponses
+
+from jobwatch import _lean
+from jobwatch._errors import ConfigError
+from jobwatch._models import Fault, FaultKind, Problem
+from jobwatch._retry_after import RateLimit
+from jobwatch._transport import ERROR_BODY_CAP, Reply, Transport, segment
+
+from .raw_server import Answer, RawServer, Script, closing, dribbling, endless, http, resetting, silent
+from .response import Response
+
+TOKEN = "sk_canary_0123456789"
+QUERY_KEY = "qk_canary_9876543210"
+JSON = b'{"id":"job_1","status":"Running"}'
+DATE = "Date: Tue, 06 Jan 2026 12:00:00 GMT"
+
+
+@pytest.fixture(params=["lean", "stock"], autouse=True)
+def aiohttp_classes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Everything holds with our lean classes and with aiohttp's own, which an untested version falls back to."""
+    assert isinstance(request.param, str)
+    tested = {aiohttp.__version__} if request.param == "lean" else set[str]()
+    monkeypatch.setattr(_lean, "TESTED", frozenset(tested))
+    return request.param
+
+
+@asynccontextmanager
+async def served(*answers: Answer, **options: Any) -> AsyncIterator[tuple[RawServer, Transport]]:
+    """A server and a transport to it; afterwards nothing of the transport may be left."""
+    async with RawServer(*answers) as server:
+        transport = Transport(server.url, {"Authorization": f"Bearer {TOKEN}"}, **options)
+        try:
+            yield server, transport
+        finally:
+            await transport.aclose()
+
+
+async def look(transport: Transport, *, etag: str | None = None) -> Reply | Fault:
+    return await transport.get(transport.prepared("/jobs/job_1"), etag=etag)
+
+
+async def answer_to(*answers: Answer, etag: str | None = None, **options: Any) -> Reply | Fault:
+    async with served(*answers, **options) as (_, transport):
+        return await look(transport, etag=etag)
+
+
+async def fault_of(*answers: Answer, **options: Any) -> Fault:
+    answer = await answer_to(*answers, **options)
+    assert isinstance(answer, Fault), answer
+    return answer
+
+
+async def reply_of(*answers: Answer, **options: Any) -> Reply:
+    answer = await answer_to(*answers, **options)
+    assert isinstance(answer, Reply), answer
+    return answer
+
+
+# --- a good look ------------------------------------------------------------------------------------------------
+
+
+async def test_a_reply_and_what_its_headers_tell() -> None:
+    headers = ("Content-Type: application/json", DATE, 'ETag: "v1"', "X-Request-Id: req_1")
+    rates = ("X-RateLimit-Limit: 100", "X-RateLimit-Remaining: 99", "X-RateLimit-Reset: 60")
+    reply = await reply_of(http(JSON, *headers, *rates))
+    noon = datetime(2026, 1, 6, 12, tzinfo=UTC).timestamp()
+    assert reply == Reply(200, JSON, '"v1"', noon, RateLimit(99, 100, 60.0), "req_1", "application/json")
+
+
+async def test_what_is_sent() -> None:
+    async with served(http(JSON)) as (server, transport):
+        await transport.get(transport.prepared("/jobs/" + segment("a/b"), "limit=5"), etag='"v1"')
+    line, *headers = server.requests[0].decode().split("\r\n")[:-2]
+    names = [header.partition(":")[0] for header in headers]
+    assert line == "GET /jobs/a%2Fb?limit=5 HTTP/1.1"
+    assert len(names) == len(set(names))
+    assert {f"Authorization: Bearer {TOKEN}", f"Host: 127.0.0.1:{server.port}", "Accept: application/json"} < {*headers}
+    assert {"Accept-Encoding: identity", 'If-None-Match: "v1"'} < {*headers}
+    assert any(header.startswith("User-Agent: jobwatch") for header in headers)
+
+
+async def test_the_callers_headers_take_the_place_of_ours() -> None:
+    async with RawServer(http(JSON)) as server:
+        transport = Transport(server.url, {"accept": "application/vnd.api+json", "user-agent": "mine"})
+        await look(transport)
+        await transport.aclose()
+    sent = server.requests[0].decode().lower()
+    assert sent.count("accept: ") == 1
+    assert "accept: application/vnd.api+json" in sent
+    assert "user-agent: mine" in sent
+
+
+async def test_a_connection_is_used_again() -> None:
+    async with served(http(JSON)) as (server, transport):
+        for _ in range(5):
+            assert isinstance(await look(transport), Reply)
+    assert (server.connections, len(server.requests), transport.requests) == (1, 5, 5)
+
+
+async def test_a_body_in_many_pieces_is_put_together() -> None:
+    body = b"[" + b" " * 200_000 + b"]"
+    assert (await reply_of(http(body))).body == body
+    assert (await reply_of(dribbling(http(JSON), 0.0))).body == JSON
+
+
+# --- F1 and A: connections --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("drop", [closing(b""), resetting(), closing(b"HTTP/1.1 20")])
+async def test_f1_a_dead_connection_is_a_fault_and_never_a_second_request(drop: Answer) -> None:
+    async with served(http(JSON), drop) as (server, transport):
+        assert isinstance(await look(transport), Reply)
+        for _ in range(9):
+            fault = await look(transport)
+            assert isinstance(fault, Fault)
+            assert fault.kind in {FaultKind.UNREACHABLE, FaultKind.UNREADABLE}
+    assert len(server.requests) == transport.requests == 10
+
+
+async def test_row_1_connection_refused() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        transport = Transport(f"http://127.0.0.1:{taken.getsockname()[1]}", {})
+        fault = await look(transport)
+        await transport.aclose()
+    assert fault == Fault(FaultKind.UNREACHABLE, "no connection to 127.0.0.1: Connection refused")
+
+
+async def test_row_2_a_black_hole_ends_with_the_connect_timeout() -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        fillers = [socket.socket() for _ in range(2)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(deaf.getsockname())
+        transport = Transport(f"http://127.0.0.1:{deaf.getsockname()[1]}", {}, connect_timeout=0.02)
+        fault = await look(transport)
+        await transport.aclose()
+        for filler in fillers:
+            filler.close()
+    assert fault == Fault(FaultKind.UNREACHABLE, "no connection to 127.0.0.1 in time")
+
+
+@pytest.mark.parametrize("answer", [resetting(), closing(b"")])
+async def test_row_3_reset_before_the_response(answer: Answer) -> None:
+    assert await fault_of(answer) == Fault(FaultKind.UNREACHABLE, "the connection to 127.0.0.1 was lost")
+
+
+async def test_row_4_the_race_with_a_server_that_closes_an_idle_connection_is_one_fault() -> None:
+    async with served(http(JSON), closing(b""), http(JSON)) as (server, transport):
+        kinds = [type(await look(transport)) for _ in range(3)]
+    assert kinds == [Reply, Fault, Reply]
+    assert len(server.requests) == 3
+
+
+async def test_row_4_a_connection_that_was_seen_to_close_is_not_used() -> None:
+    async def answer_then_close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(http(JSON))
+        await writer.drain()
+        raise ConnectionError
+
+    async with served(answer_then_close) as (server, transport):
+        for _ in range(3):
+            assert isinstance(await look(transport), Reply)
+            await asyncio.sleep(0.005)
+    assert server.connections == 3
+
+
+async def test_row_5_and_7_accept_then_silence_ends_with_the_timeout() -> None:
+    async with served(silent(), http(JSON), timeout=0.02) as (server, transport):
+        assert await look(transport) == Fault(FaultKind.UNREACHABLE, "no answer within 0.02 s")
+        async with asyncio.timeout(1):
+            await server.gone.wait()
+        assert isinstance(await look(transport), Reply)
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("upto", [5, -5])
+async def test_row_6_slow_loris_in_the_head_or_in_the_body(upto: int) -> None:
+    slow = http(JSON)
+
+    async def half_then_dribble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(slow[:upto])
+        await dribbling(slow[upto:], 0.015)(reader, writer)
+
+    fault = await fault_of(half_then_dribble, timeout=0.04)
+    assert fault == Fault(FaultKind.UNREACHABLE, "no answer within 0.04 s")
+
+
+async def test_row_8_no_such_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
+    transport = Transport("http://api.example.com", {})
+    assert await look(transport) == Fault(FaultKind.UNREACHABLE, "no address found for api.example.com")
+    await transport.aclose()
+
+
+async def test_row_9_a_resolver_that_never_answers_ends_with_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang(*_: object, **__: object) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", hang)
+    transport = Transport("http://api.example.com", {}, timeout=0.02)
+    assert await look(transport) == Fault(FaultKind.UNREACHABLE, "no answer within 0.02 s")
+    await transport.aclose()
+
+
+async def test_row_13_a_label_that_is_too_long_is_found_before_any_request() -> None:
+    with pytest.raises(ConfigError, match="more than 63 characters"):
+        Transport(f"https://{'a' * 64}.example.com", {})
+
+
+async def test_row_21_no_file_descriptor_is_left() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with RawServer(http(JSON)) as server:
+        warm, transport = Transport(server.url, {}), Transport(server.url, {})
+        assert isinstance(await look(warm), Reply)
+        taken = [socket.socket()]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0].fileno() + 1, hard))
+        try:
+            fault = await look(transport)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert fault == Fault(FaultKind.UNREACHABLE, "no connection to 127.0.0.1: Too many open files")
+        assert isinstance(await look(transport), Reply)
+        taken[0].close()
+        await warm.aclose()
+        await transport.aclose()
+
+
+# --- TLS --------------------------------------------------------------------------------------------------------
+
+
+def server_tls(
+    authority: trustme.CA, name: str = "127.0.0.1", expires: timedelta = timedelta(days=1)
+) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    now = datetime.now(UTC)
+    authority.issue_cert(name, not_before=now - timedelta(days=9), not_after=now + expires).configure_cert(context)
+    return context
+
+
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+async def tls_look(server: RawServer, tls: ssl.SSLContext | None, url: str | None = None) -> Reply | Fault:
+    transport = Transport(url or server.url, {"Authorization": f"Bearer {TOKEN}"}, tls=tls, connect_timeout=2)
+    answer = await look(transport)
+    await transport.aclose()
+    return answer
+
+
+async def test_tls_with_a_trusted_certificate() -> None:
+    authority = trustme.CA()
+    async with RawServer(http(JSON), tls=server_tls(authority)) as server:
+        assert isinstance(await tls_look(server, trusting(authority)), Reply)
+
+
+@pytest.mark.parametrize("wrong", ["unknown authority", "another host", "expired"])
+async def test_row_14_and_15_a_certificate_that_is_not_trusted(wrong: str) -> None:
+    authority = trustme.CA()
+    name = "api.example.com" if wrong == "another host" else "127.0.0.1"
+    tls = server_tls(authority, name, timedelta(days=-1 if wrong == "expired" else 1))
+    async with RawServer(http(JSON), tls=tls) as server:
+        fault = await tls_look(server, None if wrong == "unknown authority" else trusting(authority))
+    assert isinstance(fault, Fault)
+    assert fault.kind is FaultKind.TLS
+    assert fault.message.startswith("the certificate of 127.0.0.1 is not trusted: ")
+    assert server.requests == []
+
+
+async def look_at_tls_port(script: Script, **options: Any) -> Fault:
+    """Look with TLS at a port where the script is what answers from the first byte."""
+    done = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await script(reader, writer)
+        writer.close()
+        done.set()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
+        transport = Transport(f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}", {}, **options)
+        fault = await look(transport)
+        await transport.aclose()
+        await done.wait()
+        await asyncio.sleep(0.005)
+    assert isinstance(fault, Fault)
+    return fault
+
+
+async def test_row_16_a_peer_that_resets_the_handshake_is_unreachable() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.transport.abort()
+
+    assert (await look_at_tls_port(hang_up)).kind is FaultKind.UNREACHABLE
+
+
+async def test_row_16_a_peer_that_speaks_only_tls_1_1() -> None:
+    authority = trustme.CA()
+    tls = server_tls(authority)
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        tls.minimum_version = tls.maximum_version = ssl.TLSVersion.TLSv1_1
+    async with RawServer(http(JSON), tls=tls) as server:
+        fault = await tls_look(server, trusting(authority))
+    assert isinstance(fault, Fault)
+    assert fault.kind in {FaultKind.TLS, FaultKind.UNREACHABLE}
+    assert server.requests == []
+
+
+async def test_row_17_plain_http_on_the_tls_port() -> None:
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(http(JSON))
+        await writer.drain()
+
+    assert (await look_at_tls_port(plain)).kind is FaultKind.TLS
+
+
+async def test_row_18_a_stalled_handshake_ends_with_the_connect_timeout() -> None:
+    async def stall(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    fault = await look_at_tls_port(stall, connect_timeout=0.02)
+    assert fault == Fault(FaultKind.UNREACHABLE, "no connection to 127.0.0.1 in time")
+
+
+# --- B: statuses that only a wire can show -----------------------------------------------------------------------
+
+
+async def test_row_23_interim_responses_are_skipped() -> None:
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    assert (await reply_of(hints + b"HTTP/1.1 100 Continue\r\n\r\n" + http(JSON))).body == JSON
+
+
+async def test_row_23_a_protocol_switch_that_nobody_asked_for() -> None:
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\nx"
+    async with served(switch, http(JSON)) as (server, transport):
+        fault = await look(transport)
+        assert isinstance(fault, Fault)
+        assert fault.kind is FaultKind.UNREADABLE
+        assert isinstance(await look(transport), Reply)
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("status", ["204 No Content", "205 Reset Content", "206 Partial Content"])
+async def test_row_24_and_25_statuses_without_a_whole_record(status: str) -> None:
+    fault = await fault_of(http(b"" if status[:3] == "204" else JSON, status=status))
+    assert (fault.kind, fault.http_status) == (FaultKind.UNREADABLE, int(status[:3]))
+
+
+async def test_row_24_an_empty_200() -> None:
+    assert await fault_of(http(b"")) == Fault(FaultKind.UNREADABLE, "the reply is empty", 200)
+
+
+async def test_row_26_a_202_is_read() -> None:
+    assert (await reply_of(http(JSON, status="202 Accepted"))).body == JSON
+
+
+async def test_row_27_a_304_to_our_validator_and_one_to_nobodys() -> None:
+    unchanged = http(b"", DATE, status="304 Not Modified")
+    reply = await reply_of(unchanged, etag='"v1"')
+    assert (reply.http_status, reply.body, reply.etag) == (304, b"", '"v1"')
+    assert reply.server_time is not None
+    assert (await fault_of(unchanged)).kind is FaultKind.UNREADABLE
+
+
+@pytest.mark.parametrize("status", ["000 Odd", "600 Odd", "999 Odd"])
+async def test_row_38_and_f7_statuses_that_http_does_not_know(status: str) -> None:
+    fault = await fault_of(http(JSON, status=status))
+    assert (fault.kind, fault.http_status) == (FaultKind.UNREADABLE, int(status[:3]))
+
+
+@pytest.mark.parametrize("headers", [("Content-Type: text/html",), ("Content-Type: application/json",), ()])
+async def test_row_39_a_login_page(headers: tuple[str, ...]) -> None:
+    fault = await fault_of(http(b"\r\n <!DOCTYPE html><form>", *headers))
+    assert fault == Fault(FaultKind.UNREADABLE, "the reply is HTML, perhaps a login page", 200)
+
+
+async def test_row_40_an_error_in_a_200_is_for_the_apis_reader() -> None:
+    assert isinstance(await reply_of(http(b'{"error":{"code":"X"}}')), Reply)
+
+
+async def test_an_error_in_the_apis_own_words() -> None:
+    def reader(body: bytes) -> Problem:
+        return Problem(body.decode(), "NO_SUCH", "req_body")
+
+    fault = await fault_of(http(b"no job here", status="404 Not Found"), problem=reader)
+    message = "the API knows no such job: no job here"
+    assert fault == Fault(FaultKind.NOT_FOUND, message, 404, "NO_SUCH", "req_body")
+
+
+async def test_an_error_whose_body_is_broken_is_still_that_error() -> None:
+    for answer in (closing(http(b'{"a":', status="503 Busy", length=999)), http(b"x" * 9, status="503 Busy")):
+        assert (await fault_of(answer, problem=lambda _: 1 / 0)).http_status == 503
+
+
+async def test_an_error_whose_body_never_ends_is_still_that_error() -> None:
+    endless_404 = endless(b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\n\r\n", b"x" * 65536)
+    async with served(endless_404) as (server, transport):
+        fault = await look(transport)
+        async with asyncio.timeout(1):
+            await server.gone.wait()
+    assert isinstance(fault, Fault)
+    assert (fault.kind, fault.http_status) == (FaultKind.NOT_FOUND, 404)
+    assert len(fault.message) < 300
+
+
+async def test_a_large_error_is_not_called_a_large_reply() -> None:
+    fault = await fault_of(http(b"x" * 20_000, status="410 Gone"), max_body=1000)
+    assert (fault.kind, fault.http_status) == (FaultKind.GONE, 410)
+
+
+# --- C: redirects -----------------------------------------------------------------------------------------------
+
+
+def redirect(location: str, status: int = 307) -> bytes:
+    return http(b"", f"Location: {location}", status=f"{status} Moved")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_row_41_and_f4_nothing_is_sent_to_another_origin(status: int) -> None:
+    async with RawServer(http(JSON)) as other:
+        target = f"{other.url}/steal?x={QUERY_KEY}"
+        async with served(redirect(target, status)) as (server, transport):
+            fault = await look(transport)
+    message = f"redirected to another origin, {other.url}: not followed"
+    assert fault == Fault(FaultKind.REFUSED, message, status)
+    assert (len(server.requests), other.connections) == (1, 0)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_row_42_the_same_origin_is_followed_and_counted(status: int) -> None:
+    hops = [redirect("/a", status), redirect("b?x=1", status), redirect("/c/../d", status)]
+    async with served(*hops, http(JSON)) as (server, transport):
+        assert isinstance(await look(transport), Reply)
+        assert transport.requests == 4
+    lines = [request.split(b"\r\n")[0] for request in server.requests]
+    assert lines[:3] == [b"GET /jobs/job_1 HTTP/1.1", b"GET /a HTTP/1.1", b"GET /b?x=1 HTTP/1.1"]
+    assert all(TOKEN.encode() in request for request in server.requests)
+
+
+async def test_row_45_a_loop_ends_after_three_hops() -> None:
+    async with served(redirect("/jobs/job_1")) as (server, transport):
+        assert await look(transport) == Fault(FaultKind.REFUSED, "more than 3 redirects")
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        ("Location: ",),
+        ("Location: javascript:alert(1)",),
+        ("Location: file:///etc/passwd",),
+        ("Location: http://user:secret@127.0.0.1/",),
+        ("Location: /a b",),
+        ("Location: /a\x07b",),
+        ("Location: http://",),
+        ("Location: http:/a",),
+        ("Location: \\\\evil.example\\a",),
+        ("Location: /a", "Location: /b"),
+        ("Location: //[::1/",),
+        ("Location: ///a",),
+    ],
+)
+async def test_row_46_a_location_that_leads_nowhere(headers: tuple[str, ...]) -> None:
+    async with served(http(b"", *headers, status="302 Found")) as (server, transport):
+        fault = await look(transport)
+    assert isinstance(fault, Fault)
+    assert fault.kind in {FaultKind.REFUSED, FaultKind.UNREADABLE}
+    assert "secret" not in fault.message
+    assert len(server.requests) == 1
+
+
+async def test_row_47_the_body_of_a_redirect_is_never_read() -> None:
+    bomb = endless(b"HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Encoding: gzip\r\n\r\n", b"x" * 65536)
+    async with served(bomb, http(JSON)) as (server, transport):
+        assert isinstance(await look(transport), Reply)
+        async with asyncio.timeout(1):
+            await server.gone.wait()
+    assert server.connections == 2
+
+
+# --- D: headers -------------------------------------------------------------------------------------------------
+
+
+async def test_row_37_and_54_a_429_waits_as_long_as_it_says() -> None:
+    rates = ("X-RateLimit-Remaining: 100", "X-RateLimit-Reset: 5")
+    fault = await fault_of(http(b"", "Retry-After: 7", *rates, status="429 Slow Down"))
+    assert (fault.kind, fault.retry_after) == (FaultKind.RATE_LIMITED, 7.0)
+
+
+async def test_row_50_two_retry_afters_are_none() -> None:
+    fault = await fault_of(http(b"", "Retry-After: 7", "Retry-After: 9", status="429 Slow Down"))
+    assert fault.retry_after is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [f"X-{number}: x" for number in range(200)],
+        ["X: " + "x" * 9000],
+        ["X" * 9000 + ": x"],
+    ],
+)
+async def test_row_55_too_many_headers_or_too_long(headers: list[str]) -> None:
+    assert await fault_of(http(JSON, *headers)) == Fault(FaultKind.UNREADABLE, "the reply is not valid HTTP")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("Content-Length: 5",),
+        ("Transfer-Encoding: chunked",),
+        ("X: a\x00b",),
+        ("X : a",),
+        ("no colon",),
+    ],
+)
+async def test_row_56_headers_that_contradict_each_other_or_http(headers: tuple[str, ...]) -> None:
+    async with served(http(JSON, *headers), http(JSON)) as (server, transport):
+        fault = await look(transport)
+        assert isinstance(fault, Fault)
+        assert fault.kind is FaultKind.UNREADABLE
+        assert isinstance(await look(transport), Reply)
+    assert server.connections == 2
+
+
+async def test_row_57_bytes_after_the_response_are_nobodys() -> None:
+    forged = b'{"id":"job_1","status":"Completed"}'
+    async with served(http(JSON) + http(forged), http(b'{"n":2}')) as (_, transport):
+        first, second = await look(transport), await look(transport)
+        third = await look(transport)
+    bodies = [answer.body for answer in (first, second, third) if isinstance(answer, Reply)]
+    assert forged not in bodies
+    assert b'{"n":2}' in bodies
+
+
+@pytest.mark.parametrize("kind", ["text/html", "text/plain; charset=evil", "image/png", ""])
+async def test_row_58_json_of_another_name_is_read(kind: str) -> None:
+    assert (await reply_of(http(JSON, f"Content-Type: {kind}"))).body == JSON
+
+
+async def test_row_59_cookies_are_not_kept() -> None:
+    cookies = [f"Set-Cookie: c{number}=x" for number in range(100)]
+    async with served(http(JSON, *cookies)) as (server, transport):
+        await look(transport)
+        await look(transport)
+    assert b"cookie" not in server.requests[1].lower()
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "gzip, gzip", "x-unheard-of", "GZIP"])
+async def test_row_60_a_content_coding_that_was_not_asked_for(coding: str) -> None:
+    fault = await fault_of(http(JSON, f"Content-Encoding: {coding}"))
+    assert fault.kind is FaultKind.UNREADABLE
+    assert "content coding" in fault.message
+
+
+# --- E: bodies --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        closing(http(JSON, length=len(JSON) + 1)),
+        closing(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n" + JSON[:8] + b"\r\n"),
+        closing(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n99\r\n" + JSON),
+        closing(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n" + JSON[:8] + b"\r\n0\r\n"),
+        resetting(http(JSON, length=len(JSON) + 1)),
+    ],
+)
+async def test_row_61_a_body_that_was_cut_off(cut: Answer) -> None:
+    fault = await fault_of(cut)
+    assert fault.kind in {FaultKind.UNREADABLE, FaultKind.UNREACHABLE}
+    assert "cut off" in fault.message or "was lost" in fault.message
+
+
+async def test_row_61_chunks_of_no_length() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-8\r\n" + JSON
+    assert (await fault_of(answer)).kind is FaultKind.UNREADABLE
+
+
+@pytest.mark.parametrize("keep", [50, -1, -8])
+async def test_row_62_and_f2_truncated_gzip_of_the_right_length_is_not_read(keep: int) -> None:
+    packed = gzip.compress(JSON * 50)[:keep]
+    assert (await fault_of(http(packed, "Content-Encoding: gzip"))).kind is FaultKind.UNREADABLE
+
+
+async def test_row_63_a_truncated_body_that_only_the_end_of_the_connection_ends() -> None:
+    # HTTP cannot tell. The half of a JSON document does not parse, which is the API reader's to find.
+    assert (await reply_of(closing(b"HTTP/1.1 200 OK\r\n\r\n" + JSON[:9]))).body == JSON[:9]
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        pytest.param(gzip.compress(JSON) * 2, id="row 64: concatenated"),
+        pytest.param(gzip.compress(b"\0" * 50_000_000), id="row 65 and F3: bomb"),
+        pytest.param(gzip.compress(b"") * 20_000, id="row 66: many empty members"),
+    ],
+)
+async def test_rows_64_to_66_gzip_tricks_are_never_unpacked(packed: bytes) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    fault = await fault_of(http(packed, "Content-Encoding: gzip"))
+    assert fault.kind is FaultKind.UNREADABLE
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 4096
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(http(b"[" + b" " * 100_000 + b"]"), id="with its length"),
+        pytest.param(
+            endless(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", b" " * 65536), id="huge length"
+        ),
+        pytest.param(
+            endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1000\r\n" + b" " * 4096 + b"\r\n"),
+            id="chunks",
+        ),
+        pytest.param(
+            endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n" * 4096), id="small chunks"
+        ),
+        pytest.param(endless(b"HTTP/1.1 200 OK\r\n\r\n", b" " * 65536), id="until the connection closes"),
+    ],
+)
+async def test_row_67_and_f3_a_body_over_the_cap(answer: Answer) -> None:
+    async with served(answer, max_body=50_000) as (server, transport):
+        fault = await look(transport)
+        assert fault == Fault(FaultKind.UNREADABLE, "the reply is too large: over 50000 bytes", 200)
+        if not isinstance(answer, bytes):
+            async with asyncio.timeout(1):
+                await server.gone.wait()
+
+
+async def test_row_67_a_small_body_over_a_smaller_cap() -> None:
+    assert (await fault_of(http(JSON), max_body=len(JSON) - 1)).kind is FaultKind.UNREADABLE
+    assert (await reply_of(http(JSON), max_body=len(JSON))).body == JSON
+
+
+async def test_an_error_body_is_read_up_to_its_cap() -> None:
+    seen: list[int] = []
+
+    def reader(body: bytes) -> None:
+        seen.append(len(body))
+
+    await fault_of(http(b"x" * 300_000, status="400 Bad"), problem=reader)
+    assert seen == [ERROR_BODY_CAP]
+
+
+# --- F5: secrets ------------------------------------------------------------------------------------------------
+
+
+class Everything(logging.Handler):
+    """Every log record there is, formatted, with its exception."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.text = io.StringIO()
+        self.setFormatter(logging.Formatter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text.write(self.format(record) + "\n")
+
+
+@pytest.fixture
+def everything() -> Iterator[Everything]:
+    handler = Everything()
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield handler
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+def told(error: BaseException, skip: str) -> str:
+    """Return everything a crash reporter would send: frames with their locals, causes and contexts."""
+    frames = traceback.TracebackException.from_exception(error, capture_locals=True)
+    seen: list[str] = []
+    while frames:
+        # The test's own frames hold the canary, which is no finding.
+        seen += [f"{frame.name} {frame.line} {frame.locals}" for frame in frames.stack if frame.name != skip]
+        seen.append(str(frames))
+        following = frames.__cause__ or frames.__context__
+        assert following is not frames
+        frames = following  # type: ignore[assignment]
+    return "\n".join([*seen, repr(error), repr(error.args), str(error)])
+
+
+BREAKAGES: list[Answer] = [
+    http(JSON),
+    http(
+        f"key {TOKEN} and Bearer {TOKEN} and {QUERY_KEY} refused".encode(), "Content-Type: text/plain", status="401 No"
+    ),
+    http(TOKEN.encode(), f"X-Request-Id: {TOKEN}", "Content-Type: text/plain", status="500 Oops"),
+    http(JSON, length=999),
+    http(JSON, "Transfer-Encoding: chunked"),
+    redirect(f"http://evil.example/?x={QUERY_KEY}"),
+    redirect(f"/?api_key={QUERY_KEY}"),
+    resetting(),
+    silent(),
+    closing(http(JSON, length=99)),
+]
+
+
+@pytest.mark.parametrize("answer", BREAKAGES)
+async def test_f5_no_secret_in_what_comes_back_or_in_a_log(answer: Answer, everything: Everything) -> None:
+    asyncio.get_running_loop().set_debug(True)
+    async with served(answer, timeout=0.02) as (_, transport):
+        target = transport.prepared("/jobs/job_1", f"api_key={QUERY_KEY}")
+        came = await transport.get(target)
+        shown = [repr(came), str(came), repr(transport), repr(target), everything.text.getvalue()]
+    assert (TOKEN in str(shown), QUERY_KEY in str(shown)) == (False, False)
+
+
+@pytest.mark.parametrize("answer", [silent(), silent(http(JSON, length=99))])
+async def test_f5_no_secret_in_the_traceback_of_a_cancelled_look(answer: Answer) -> None:
+    async with served(answer) as (server, transport):
+        target = transport.prepared("/jobs/job_1", f"api_key={QUERY_KEY}")
+        looking = asyncio.create_task(transport.get(target))
+        await server.asked()
+        looking.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await looking
+    shown = told(caught.value, "test_f5_no_secret_in_the_traceback_of_a_cancelled_look")
+    assert "get" in shown
+    assert (TOKEN in shown, QUERY_KEY in shown) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("url", "headers"),
+    [
+        (f"https://user:{TOKEN}@api.example.com", {}),
+        (f"https://api.example.com?key={TOKEN}", {}),
+        (f"https://api.example.com#{TOKEN}", {}),
+        ("https://api.example.com", {"Authorization": f"Bearer {TOKEN}\n"}),
+        ("https://api.example.com", {"Authorization": f"Bearer {TOKEN}é"}),
+        (f"ftp://{TOKEN}:x@api.example.com", {}),
+    ],
+)
+async def test_f5_no_secret_in_the_traceback_of_a_wrong_configuration(url: str, headers: dict[str, str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Transport(url, headers)
+    shown = told(caught.value, "test_f5_no_secret_in_the_traceback_of_a_wrong_configuration")
+    assert "__init__" in shown
+    assert TOKEN not in shown
+
+
+async def test_f5_no_exception_of_aiohttp_is_kept_alive_by_a_fault() -> None:
+    async with served(closing(http(JSON, length=99))) as (_, transport):
+        await look(transport)
+        assert sys.exception() is None
+
+
+# --- F7: the set of outcomes is closed --------------------------------------------------------------------------
+
+
+def every_exception() -> list[BaseException]:
+    info = aiohttp.RequestInfo(url=None, method="GET", headers=None, real_url=None)  # type: ignore[arg-type]
+    return [
+        aiohttp.ClientResponseError(info, (), headers=None),
+        aiohttp.ClientPayloadError(TOKEN),
+        aiohttp.ServerDisconnectedError(TOKEN),
+        aiohttp.ClientOSError(5, TOKEN),
+        aiohttp.SocketTimeoutError(TOKEN),
+        aiohttp.ServerFingerprintMismatch(b"a", b"b", "h", 1),
+        aiohttp.InvalidURL(f"http://{TOKEN}"),
+        aiohttp.TooManyRedirects(info, ()),
+        aiohttp.ClientError(TOKEN),
+        aiohttp.http_exceptions.BadStatusLine(TOKEN),
+        TimeoutError(TOKEN),
+        OSError(13, TOKEN),
+        UnicodeError(TOKEN),
+        RecursionError(TOKEN),
+        MemoryError(TOKEN),
+        RuntimeError(TOKEN),
+        ssl.SSLError(1, TOKEN),
+        AssertionError(TOKEN),
+    ]
+
+
+@pytest.mark.parametrize("error", every_exception(), ids=lambda error: type(error).__name__)
+async def test_f7_every_exception_becomes_a_fault(error: Exception) -> None:
+    transport = Transport("http://api.example.com", {})
+    with aioresponses() as stand_in:
+        stand_in.get("http://api.example.com/jobs/job_1", exception=error)
+        fault = await look(transport)
+    await transport.aclose()
+    assert isinstance(fault, Fault)
+    assert fault.kind in {FaultKind.UNREACHABLE, FaultKind.UNREADABLE}
+    assert TOKEN not in str(fault)
+
+
+async def test_aioresponses_can_stand_in() -> None:
+    transport = Transport("http://api.example.com", {})
+    with aioresponses() as stand_in:
+        stand_in.get("http://api.example.com/jobs/job_1", body=JSON, response_class=Response, headers={"ETag": '"v1"'})
+        stand_in.get("http://api.example.com/jobs/job_1", status=410, body="{}", response_class=Response)
+        first, second = await look(transport), await look(transport)
+    await transport.aclose()
+    assert first == Reply(200, JSON, '"v1"', content_type="application/json")
+    assert second == Fault(FaultKind.GONE, "the API does not know this job any more: {}", 410)
+
+
+# --- cancelling, closing, time ----------------------------------------------------------------------------------
+
+
+def left_over() -> tuple[int, int]:
+    """Return how many other tasks and how many live timers there are."""
+    loop = asyncio.get_running_loop()
+    timers = [timer for timer in getattr(loop, "_scheduled", []) if not timer.cancelled()]
+    return len(asyncio.all_tasks()) - 1, len(timers)
+
+
+async def test_row_109_a_cancel_at_any_step_leaves_nothing() -> None:
+    ends: set[str] = set()
+    async with RawServer(dribbling(http(JSON), 0.0)) as server:
+        for steps in range(60):
+            transport = Transport(server.url, {})
+            looking = asyncio.create_task(look(transport))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            looking.cancel()
+            try:
+                ends.add(type(await looking).__name__)
+            except asyncio.CancelledError:
+                ends.add("cancelled")
+            await transport.aclose()
+            assert not transport._deadlines
+    await asyncio.sleep(0.01)
+    assert "cancelled" in ends
+    assert ends <= {"cancelled", "Reply"}
+    assert left_over() == (0, 0)
+
+
+async def test_a_cancelled_look_closes_its_connection() -> None:
+    async with served(silent(http(JSON, length=99))) as (server, transport):
+        looking = asyncio.create_task(look(transport))
+        await server.asked()
+        looking.cancel("because")
+        with pytest.raises(asyncio.CancelledError, match="because"):
+            await looking
+        async with asyncio.timeout(1):
+            await server.gone.wait()
+
+
+async def test_a_timeout_of_the_callers_is_the_callers() -> None:
+    async with served(silent(), timeout=0.05) as (_, transport):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await look(transport)
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+        assert isinstance(await look(transport), Fault)
+        assert task.cancelling() == 0
+
+
+async def test_a_cancel_in_the_tick_of_the_timeout_wins() -> None:
+    async with served(silent(), timeout=0.02) as (server, transport):
+        looking = asyncio.create_task(look(transport))
+        await server.asked()
+        transport._sweep(LateLoop(asyncio.get_running_loop()))  # type: ignore[arg-type]
+        looking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await looking
+
+
+class LateLoop:
+    """A loop on which it is an hour later."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.time: Callable[[], float] = lambda: loop.time() + 3600
+
+
+async def test_looks_that_start_apart_time_out_apart() -> None:
+    loop = asyncio.get_running_loop()
+
+    async def timed(transport: Transport) -> float:
+        begun = loop.time()
+        assert isinstance(await look(transport), Fault)
+        return loop.time() - begun
+
+    async with served(silent(), timeout=0.04) as (_, transport):
+        looks = []
+        for _ in range(5):
+            looks.append(asyncio.create_task(timed(transport)))
+            await asyncio.sleep(0.01)
+        lengths = [await one for one in looks]
+    assert all(0.039 <= length <= 0.08 for length in lengths), lengths
+
+
+async def test_closing_ends_the_looks_in_flight() -> None:
+    async with RawServer(silent()) as server:
+        transport = Transport(server.url, {}, max_connections=2)
+        looks = [asyncio.create_task(look(transport)) for _ in range(5)]
+        await server.asked(2)
+        await transport.aclose()
+        closed = Fault(FaultKind.UNREACHABLE, "the client is closed")
+        assert [await one for one in looks] == [closed] * 5
+        assert await look(transport) == closed
+    await asyncio.sleep(0.005)
+    assert left_over() == (0, 0)
+
+
+async def test_no_more_connections_than_allowed() -> None:
+    async with served(http(JSON), max_connections=3) as (server, transport):
+        answers = await asyncio.gather(*(look(transport) for _ in range(20)))
+    assert all(isinstance(answer, Reply) for answer in answers)
+    assert server.connections <= 3
+
+
+# --- what may become a URL --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("job_id", "encoded"),
+    [
+        ("job_01", "job_01"),
+        ("a/b", "a%2Fb"),
+        ("../admin", "..%2Fadmin"),
+        ("a?b#c", "a%3Fb%23c"),
+        ("%2e%2e", "%252e%252e"),
+        ("//evil/x", "%2F%2Fevil%2Fx"),
+        ("a$b:c;d@e", "a%24b%3Ac%3Bd%40e"),
+        ("é", "%C3%A9"),
+        ("...", "..."),
+        ("a b", "a%20b"),
+    ],
+)
+async def test_row_122_an_id_is_exactly_one_segment(job_id: str, encoded: str) -> None:
+    assert segment(job_id) == encoded
+    async with served(http(JSON)) as (server, transport):
+        await transport.get(transport.prepared(f"/v1/jobs/{segment(job_id)}/x"))
+    assert server.requests[0].startswith(f"GET /v1/jobs/{encoded}/x HTTP/1.1\r\n".encode())
+
+
+@pytest.mark.parametrize(
+    "job_id", ["", ".", "..", "a\r\nb", "a\x00", "a\x7f", "\u202ea", "a\u200b", "\ud800", "a" * 1025]
+)
+def test_row_122_ids_that_no_api_gives(job_id: str) -> None:
+    with pytest.raises(ConfigError):
+        segment(job_id)
+
+
+@pytest.mark.parametrize("path", ["", "jobs", "/a/../b", "/.", "/a?b", "/a#b", "/a b", "/a\r\nb", "/é", "/a\\b"])
+async def test_a_path_that_is_not_encoded(path: str) -> None:
+    with pytest.raises(ConfigError):
+        Transport("http://api.example.com/v1", {}).prepared(path)
+
+
+@pytest.mark.parametrize("query", ["a b", "a#b", "a\r\nb", "é"])
+async def test_a_query_that_is_not_encoded(query: str) -> None:
+    with pytest.raises(ConfigError):
+        Transport("http://api.example.com/v1", {}).prepared("/a", query)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "api.example.com",
+        "ftp://api.example.com",
+        "http://",
+        "http://u@api.example.com",
+        "http://api.example.com?a",
+        "http://api.example.com#a",
+        "http://api..example.com",
+        "http://api.example.com:99999",
+        "http://api.example.com:x",
+        "http://api.exa\nmple.com",
+        "http://api.example.com/a b",
+        "http://api.example.com/a/../b",
+        "http://[::1",
+        "http://a%41",
+        "http://\u202eapi.example.com",
+    ],
+)
+def test_base_urls_that_cannot_be_used(url: str) -> None:
+    with pytest.raises(ConfigError):
+        Transport(url, {})
+
+
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [
+        ("https://bücher.example/v1/", "https://xn--bcher-kva.example/v1"),
+        ("HTTPS://Api.Example.com:443/V1", "https://api.example.com/V1"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+        ("http://localhost", "http://localhost"),
+        ("http://api.example.com./a%2Fb", "http://api.example.com./a%2Fb"),
+    ],
+)
+def test_base_urls_that_can_be_used(url: str, base: str) -> None:
+    transport = Transport(url, {})
+    assert repr(transport) == f"Transport({base!r})"
+    assert str(transport.prepared("/x").url) == f"{base}/x"
+
+
+@pytest.mark.parametrize("name", ["Host", "content-length", "Transfer-Encoding", "Accept-Encoding", "a b", "", "a\n"])
+def test_headers_that_the_caller_cannot_set(name: str) -> None:
+    with pytest.raises(ConfigError):
+        Transport("http://api.example.com", {name: "x"})
+
+
+@pytest.mark.parametrize("value", ["", " x", "x\n", "x\r\nY: z", "x\x00", "é"])
+def test_header_values_that_cannot_be_sent(value: str) -> None:
+    with pytest.raises(ConfigError, match="Authorization"):
+        Transport("http://api.example.com", {"Authorization": value})
+
+
+def test_the_lean_classes_have_been_tried_with_this_aiohttp(aiohttp_classes: str) -> None:
+    # When this fails: run these tests with the new version, then add it to TESTED. Until then it works, only slower.
+    if aiohttp_classes == "lean":
+        source = (_lean.__file__ or "").strip()
+        with open(source, encoding="utf-8") as text:  # noqa: PTH123
+            assert f'"{aiohttp.__version__}"' in text.read()
