@@ -59,7 +59,7 @@ def drawn(jobs: int, seed: int) -> list[Finished]:
 
 
 def duration(kind: Kind, level: float) -> float:
-    """Return a quantile of a type: between the known ones in log time, log-normal beyond them.
+    """Return a quantile of a type: between the known ones in log time, and as a normal curve beyond them.
 
     Args:
         kind: The type of job.
@@ -71,16 +71,16 @@ def duration(kind: Kind, level: float) -> float:
     logs = [math.log(seconds) for seconds in kind.quantiles]
     right = bisect_right(LEVELS, level)
     if right == 0:
-        return math.exp(min(logs[0], _log_normal(kind, level)))
+        return math.exp(logs[0] + kind.log_sd * _beyond(LEVELS[0], level))
     if right == len(LEVELS):
-        return math.exp(max(logs[-1], _log_normal(kind, level)))
+        return math.exp(logs[-1] + kind.log_sd * _beyond(LEVELS[-1], level))
     part = (level - LEVELS[right - 1]) / (LEVELS[right] - LEVELS[right - 1])
     return math.exp(logs[right - 1] + part * (logs[right] - logs[right - 1]))
 
 
-def _log_normal(kind: Kind, level: float) -> float:
-    level = min(max(level, 1e-4), 1.0 - 1e-4)
-    return kind.log_mean + kind.log_sd * NormalDist().inv_cdf(level)
+def _beyond(known: float, level: float) -> float:
+    normal = NormalDist()
+    return normal.inv_cdf(min(max(level, 1e-4), 1.0 - 1e-4)) - normal.inv_cdf(known)
 
 
 def read(path: Path, seed: int) -> list[Finished]:
