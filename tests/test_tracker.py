@@ -221,6 +221,7 @@ def test_missing_times_keep_the_servers_order() -> None:
     history = [event("P"), event("R", 5), event("U"), event("C", 1)]
     stream = Stream()
     assert stream.all(*(told(history[:length]) for length in (1, 2, 3, 4))) == "P R5 U C1"
+    assert Stream().look(told(history)) == "P R5 U C1"
     assert all(transition.seen_at is not None for transition in stream.delivered)
 
 
@@ -232,6 +233,8 @@ def test_times_that_are_filled_in_later_are_not_news() -> None:
 def test_another_case_of_the_same_word_is_not_news() -> None:
     lower = [replace(one, status=one.status.lower()) for one in events("PR")]
     assert Stream().all(told(events("PR")), told(lower), told([*lower, event("C", 2)])) == "P0 R1 C2"
+    bare = [replace(one, at=None) for one in lower]
+    assert Stream().all(told([event("P"), event("R")]), told(bare), told([*bare, event("C")])) == "P R C"
     assert Stream().all(snap("R", 1), replace(snap("R", 1), status="Running")) == "P0 R"
 
 
@@ -285,6 +288,20 @@ def test_an_entry_repeated_by_the_server_loses_nothing() -> None:
     assert stream.look(told([*twice, event("C", 2)])).replace("!", "") == "C2"
 
 
+def test_an_entry_of_the_same_moment_that_cannot_be_put_in_order_is_left_out() -> None:
+    assert Stream().all(told(events("PR")), told([event("U", 1), event("C", 2)])) == "P0 R1 !C2"
+
+
+def test_truncated_histories_without_times() -> None:
+    bare = [event(letter) for letter in "PRURVR"]
+    assert Stream().all(told(bare), told(bare[2:5])) == "P R U R V R"
+    twice = [event("P"), event("R"), event("R"), event("C")]
+    assert Stream().all(told(twice[:3]), told(twice[1:])) == "P R R C"
+    assert Stream().all(told([event(letter) for letter in "PRU"]), told([event(letter) for letter in "VURC"])) == (
+        "P R U !R C"
+    )
+
+
 def test_a_history_without_times_that_has_nothing_in_common() -> None:
     stream = Stream()
     assert stream.look(told([event("P"), event("R")])) == "P R"
@@ -320,6 +337,16 @@ def test_a_failure_that_the_server_retries_is_a_state_like_another() -> None:
     assert stream.watched.outcome is Outcome.SUCCEEDED
 
 
+def test_a_second_failure_that_the_history_does_not_tell_yet() -> None:
+    assert Stream().all(told(events("PRFR"), "F")) == "P0 R1 F2 R3 F"
+
+
+def test_an_end_in_other_words_is_told_once() -> None:
+    succeeded = replace(told(events("PRC")), status="Succeeded")
+    assert Stream().all(succeeded) == "P0 R1 C2"
+    assert Stream().all(told(events("PR")), succeeded) == "P0 R1 C2"
+
+
 def test_what_the_history_tells_after_the_end_is_left_out() -> None:
     assert Stream().all(told(events("PRCU"), "C")) == "P0 R1 C2"
     assert Stream().all(told(events("PRCF"), "C")) == "P0 R1 C2"
@@ -349,6 +376,7 @@ def test_the_last_transition_is_the_end(letter: str, outcome: Outcome) -> None:
 def test_an_unknown_word_is_delivered_and_never_an_end() -> None:
     stream = Stream()
     assert stream.all(told(events("PU")), told(events("PUV")), told(events("PUV"))) == "P0 U1 V2"
+    assert Stream().all(told(events("PU"), "V"), told(events("PU"), "V")) == "P0 U1 V"
     assert stream.watched.outcome is None
     stream = Stream()
     assert stream.all(snap("P"), snap("U"), snap("U"), snap("V"), snap("R", 1)) == "P0 U V R"
@@ -385,6 +413,8 @@ def test_a_lagging_replica_changes_nothing() -> None:
     )
     assert stream.watched.entered_at == before.entered_at
     assert stream.watched.looks == before.looks + 1
+    assert stream.look(told(events("PR"))) == ""
+    assert stream.look(told(events("PU"), updated=0.5)) == ""
     assert stream.look(told(events("PRC"), updated=2)) == "C2"
 
 
@@ -475,6 +505,8 @@ def test_a_snapshot_first_seen(seen: Job, delivered: str) -> None:
         ([snap("R", 1, started=1), snap("F", 2, started=1, ended=6)], "P0 R1 !F6"),
         ([snap("P", 0), snap("C", 2, started=5, ended=6)], "P0 !R5 C6"),
         ([snap("P", 0), snap("R", 2, started=5)], "P0 !R5"),
+        ([snap("R", 1), snap("R", 2, started=5)], "P0 R !R5"),
+        ([snap("R", 1), snap("C", 2, started=5, ended=6)], "P0 R !R5 C6"),
         # a start that is told late is the start of the run already seen
         ([snap("R", 1), snap("R", 1, started=1), snap("C", 1, started=1, ended=2)], "P0 R C2"),
         ([snap("R", 1), snap("C", 1, started=1, ended=2)], "P0 R C2"),
@@ -510,6 +542,8 @@ def test_the_phase_began_when_the_server_says() -> None:
     assert first.entered_at == NOW + 1
     later = observe(first, told(events("PR")), NOW + 100, PATIENCE).watched
     assert later.entered_at == NOW + 1
+    again = told([*events("PR"), event("R", 99)])
+    assert observe(first, again, NOW + 100, PATIENCE).watched.entered_at == NOW + 99
     assert observe(later, told(events("PRU")), NOW + 101, PATIENCE).watched.entered_at == NOW + 100
 
 
