@@ -60,6 +60,7 @@ class Wait(Coroutine[Any, Any, Job]):
         self._deadline = NEVER
         self._read = 0
         self._timed_out = False
+        self._stopped_by: JobwatchError | None = None
         self._coroutine: CoroutineType[Any, Any, Job] | None = None
 
     # --- what is known so far -----------------------------------------------------------------------------
@@ -170,7 +171,8 @@ class Wait(Coroutine[Any, Any, Job]):
         try:
             while await self._news(watch):
                 pass
-        except BaseException:
+        except BaseException as error:
+            self._stopped_by = error if isinstance(error, JobwatchError) else None
             self._leave()
             raise
         self._raise_unless_job_ended(watch)
@@ -222,7 +224,8 @@ class Wait(Coroutine[Any, Any, Job]):
         watched = watch.watched
         if watched.outcome is None:
             if not self._timed_out:
-                raise JobwatchError(f"the wait for job {self.job_id} was stopped before the job ended")
+                told = f"the wait for job {self.job_id} was stopped before the job ended"
+                raise JobwatchError(f"{told}: {self._stopped_by}" if self._stopped_by else told) from self._stopped_by
             if watched.fault is not None and self._never_appeared():
                 raise error_of(watched.fault, self.job_id)
             raise WaitTimeout(self.job_id, self._timeout or 0.0, watch.job, watched.fault)

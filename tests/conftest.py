@@ -2,9 +2,80 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest_asyncio
 from hypothesis import settings
+
+from jobwatch import Client, Fault, Pace
+from jobwatch._transport import Reply, Target, Transport
+from jobwatch.testing import JobServer
 
 # Two cores, shared: fewer examples by default; `--hypothesis-profile=thorough` before a release.
 settings.register_profile("quick", deadline=None, max_examples=60)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.load_profile("quick")
+
+QUICK = Pace(min_interval=0.01, max_interval=0.02)
+
+
+def client_of(server: JobServer, api: str = "bedrock", *, token: str | None = "sk_test", **options: object) -> Client:
+    """Return a client of a job server, looking a hundred times a second."""
+    kept: dict[str, object] = {"pace": QUICK, "unreachable_after": 0.2, "appear_within": 0.05} | options
+    return Client(api, token=token, base_url=server.url_of(api), **kept)  # type: ignore[arg-type]
+
+
+@pytest_asyncio.fixture
+async def bedrock(job_server: JobServer) -> AsyncIterator[Client]:
+    """A client of the job server's Bedrock API."""
+    async with client_of(job_server) as client:
+        yield client
+
+
+@pytest_asyncio.fixture
+async def capydb(job_server: JobServer) -> AsyncIterator[Client]:
+    """A client of the job server's CapyDB API."""
+    async with client_of(job_server, "capydb") as client:
+        yield client
+
+
+class Scripted(Transport):
+    """A transport whose replies are made up, each after some seconds of the loop's clock; nothing is sent."""
+
+    def __init__(self, script: Callable[[int, Target], Reply | Fault], seconds: float = 0.0) -> None:
+        super().__init__("http://api.test", {"Authorization": "Bearer t"})
+        self.script = script
+        self.seconds = seconds
+        self.sent: list[float] = []
+
+    async def get(self, target: Target, *, etag: str | None = None) -> Reply | Fault:
+        """Return what the script says to the n-th request."""
+        self.sent.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(self.seconds)
+        return self.script(len(self.sent), target)
+
+
+def scripted(transport: Scripted, **options: object) -> Client:
+    """Return a Bedrock client on a made-up transport."""
+    client = Client("bedrock", token="t", base_url="http://api.test", **options)  # type: ignore[arg-type]
+    client._transport = transport
+    return client
+
+
+def own_tasks() -> set[asyncio.Task[object]]:
+    """Return the tasks that jobwatch has started and that are not over."""
+    return {task for task in asyncio.all_tasks() if task.get_name().startswith("jobwatch")}
+
+
+async def soon(true: Callable[[], bool]) -> None:
+    """Wait until something is true, for a second at most."""
+    async with asyncio.timeout(1):
+        while not true():  # noqa: ASYNC110 - nothing rings a bell for what is looked at here
+            await asyncio.sleep(0.001)
+
+
+async def in_time(waiting: Awaitable[object], seconds: float = 2.0) -> object:
+    """Await something that must not take long."""
+    async with asyncio.timeout(seconds):
+        return await waiting

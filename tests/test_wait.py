@@ -1,0 +1,812 @@
+"""The handle of a wait: awaited, iterated, scheduled, cancelled and dropped, against a real server on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import collections.abc
+import gc
+import pickle
+import warnings
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import anyio
+import msgspec
+import pytest
+import pytest_asyncio
+
+import jobwatch
+from jobwatch import (
+    AuthError,
+    Client,
+    Fault,
+    FaultKind,
+    Job,
+    JobCancelled,
+    JobFailed,
+    JobNotFound,
+    JobwatchError,
+    LookError,
+    Outcome,
+    Phase,
+    RateLimited,
+    Transition,
+    Unreachable,
+    UnreadableReply,
+    Wait,
+    WaitTimeout,
+)
+from jobwatch._transport import Reply
+from jobwatch.testing import JobServer, ServedJob, Trouble
+
+from .conftest import Scripted, client_of, in_time, own_tasks, scripted, soon
+
+ID = "job_01"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> collections.abc.Iterator[None]:
+    """Have what is dropped by a test, with its warnings, come down in that test."""
+    gc.freeze()  # what was there before need not be searched
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gc.collect()
+
+
+@pytest_asyncio.fixture
+async def running(job_server: JobServer) -> AsyncIterator[ServedJob]:
+    yield job_server.add("bedrock", ID, ["PENDING", "RUNNING"])
+
+
+async def drained(wait: Wait) -> list[str]:
+    return [change.status async for change in wait]
+
+
+# --- awaited and iterated ------------------------------------------------------------------------------------------
+
+
+async def test_awaited_it_gives_the_finished_job(bedrock: Client, job_server: JobServer) -> None:
+    job_server.add("bedrock", ID, ["PENDING", "RUNNING", ("COMPLETED", 0.05)])
+    wait = bedrock.wait_for(ID)
+    job = await wait
+    assert (job.id, job.api, job.status, job.phase) == (ID, "bedrock", "COMPLETED", Phase.SUCCEEDED)
+    assert wait.outcome is Outcome.SUCCEEDED
+    assert wait.job is job
+    await soon(lambda: not own_tasks())
+
+
+async def test_iterated_it_gives_every_state_as_it_comes(bedrock: Client, job_server: JobServer) -> None:
+    job = job_server.add("bedrock", ID, ["PENDING"])
+    changes: list[Transition] = []
+    async for change in bedrock.wait_for(ID):
+        changes.append(change)
+        if len(changes) < 3:
+            job.advance(["RUNNING", "COMPLETED"][len(changes) - 1])
+    assert [(change.seq, change.status, change.phase, change.gap) for change in changes] == [
+        (1, "PENDING", Phase.PENDING, False),
+        (2, "RUNNING", Phase.RUNNING, False),
+        (3, "COMPLETED", Phase.SUCCEEDED, False),
+    ]
+    assert all(change.job_id == ID and change.at is not None for change in changes)
+    assert abs((changes[0].seen_at - datetime.now(UTC)).total_seconds()) < 5
+
+
+async def test_capydb_iterated(capydb: Client, job_server: JobServer) -> None:
+    job = job_server.add("capydb", ID, ["pending"])
+    changes: list[Transition] = []
+    async for change in capydb.wait_for(ID):
+        changes.append(change)
+        if len(changes) < 3:
+            job.advance(["running", "completed"][len(changes) - 1])
+    assert [(change.status, change.gap, change.at is not None) for change in changes] == [
+        ("pending", False, True),
+        ("running", False, True),
+        ("completed", False, True),
+    ]
+
+
+async def test_awaiting_after_iterating_costs_no_look(bedrock: Client, job_server: JobServer) -> None:
+    job = job_server.add("bedrock", ID, ["PENDING", "RUNNING", "COMPLETED"])
+    wait = bedrock.wait_for(ID)
+    assert await drained(wait) == ["PENDING", "RUNNING", "COMPLETED"]
+    assert (await wait).phase is Phase.SUCCEEDED
+    assert (await wait).phase is Phase.SUCCEEDED
+    assert await drained(wait) == []
+    assert job.looks == 1
+
+
+async def test_iterating_after_awaiting_tells_the_whole_way(bedrock: Client, job_server: JobServer) -> None:
+    job = job_server.add("bedrock", ID, ["PENDING", "RUNNING", "COMPLETED"])
+    wait = bedrock.wait_for(ID)
+    await wait
+    assert await drained(wait) == ["PENDING", "RUNNING", "COMPLETED"]
+    assert job.looks == 1
+
+
+async def test_iterating_goes_on_where_it_was_left(bedrock: Client, running: ServedJob) -> None:
+    wait = bedrock.wait_for(ID)
+    assert (await anext(wait)).status == "PENDING"
+    assert (await anext(wait)).status == "RUNNING"
+    running.advance("COMPLETED")
+    assert (await wait).status == "COMPLETED"
+    assert await drained(wait) == ["COMPLETED"]
+
+
+async def test_nothing_is_sent_before_the_first_await(bedrock: Client, job_server: JobServer) -> None:
+    waits = [bedrock.wait_for(ID) for _ in range(3)]
+    bedrock.as_completed([ID])
+    await asyncio.sleep(0.01)
+    assert job_server.requests == []
+    assert [(wait.job, wait.watched, wait.outcome) for wait in waits] == [(None, None, None)] * 3
+
+
+async def test_what_is_known_so_far(bedrock: Client, running: ServedJob) -> None:
+    async with bedrock.wait_for(ID) as wait:
+        await anext(wait)
+        assert wait.job is not None
+        assert wait.job.status == "RUNNING"
+        assert wait.watched is not None
+        assert (wait.watched.job_id, wait.watched.seq, wait.outcome) == (ID, 2, None)
+
+
+# --- how the job ended ---------------------------------------------------------------------------------------------
+
+
+async def test_a_failed_job_raises_with_the_job(bedrock: Client, job_server: JobServer) -> None:
+    job_server.add("bedrock", ID, ["PENDING", "RUNNING", "FAILED"], shape="vision", error="no such sheet")
+    wait = bedrock.wait_for(ID)
+    with pytest.raises(JobFailed, match=r"job job_01 ended FAILED: PROCESSING_ERROR: no such sheet") as caught:
+        await wait
+    assert caught.value.job.status == "FAILED"
+    assert caught.value.job.error is not None
+    assert caught.value.job.error.message == "no such sheet"
+    assert wait.outcome is Outcome.FAILED
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert again.job.error == caught.value.job.error
+
+
+@pytest.mark.parametrize("word", ["Canceled", "CANCELLED", "cancelled"])
+async def test_a_cancelled_job_raises(bedrock: Client, job_server: JobServer, word: str) -> None:
+    job_server.add("bedrock", ID, ["Queued", word], shape="vision")
+    with pytest.raises(JobCancelled) as caught:
+        await bedrock.wait_for(ID)
+    assert caught.value.job.status == word
+
+
+@pytest.mark.parametrize("word", ["FAILED", "error", "Canceled"])
+async def test_unchecked_it_gives_the_job_however_it_ended(bedrock: Client, job_server: JobServer, word: str) -> None:
+    job_server.add("bedrock", ID, ["PENDING", word])
+    assert (await bedrock.wait_for(ID, check=False)).status == word
+
+
+async def test_iterating_a_failing_job_ends_without_raising(bedrock: Client, job_server: JobServer) -> None:
+    job_server.add("bedrock", ID, ["PENDING", "RUNNING", "FAILED"])
+    wait = bedrock.wait_for(ID)
+    assert await drained(wait) == ["PENDING", "RUNNING", "FAILED"]
+    for _ in range(2):
+        with pytest.raises(JobFailed):
+            await wait
+
+
+async def test_an_unknown_word_is_waited_out(bedrock: Client, job_server: JobServer) -> None:
+    job = job_server.add("bedrock", ID, ["PENDING", "ARCHIVING"])
+    wait = bedrock.wait_for(ID)
+    task = asyncio.create_task(drained(wait))
+    await in_time(job.looked(4))
+    assert not task.done()
+    job.advance("COMPLETED")
+    assert await task == ["PENDING", "ARCHIVING", "COMPLETED"]
+
+
+# --- as a coroutine ------------------------------------------------------------------------------------------------
+
+
+async def test_it_is_a_coroutine_to_whatever_takes_one(bedrock: Client, job_server: JobServer) -> None:
+    job_server.add("bedrock", ID, ["PENDING", ("COMPLETED", 0.03)])
+    assert isinstance(bedrock.wait_for(ID), collections.abc.Coroutine)
+    assert asyncio.iscoroutine(bedrock.wait_for(ID))
+    assert (await asyncio.create_task(bedrock.wait_for(ID))).status == "COMPLETED"
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(bedrock.wait_for(ID), name="mine")
+    assert task.result().status == "COMPLETED"
+    first, second = await asyncio.gather(bedrock.wait_for(ID), bedrock.wait_for(ID))
+    assert first.status == second.status == "COMPLETED"
+    async with anyio.create_task_group() as nursery:
+        nursery.start_soon(bedrock.wait_for, ID)
+    done, _ = await asyncio.wait([asyncio.ensure_future(bedrock.wait_for(ID))])
+    assert done.pop().result().status == "COMPLETED"
+    async with asyncio.timeout(1):
+        assert (await bedrock.wait_for(ID)).status == "COMPLETED"
+    assert (await asyncio.wait_for(bedrock.wait_for(ID), 1)).status == "COMPLETED"
+    assert (await asyncio.shield(bedrock.wait_for(ID))).status == "COMPLETED"
+
+
+def test_asyncio_run_takes_it() -> None:
+    async def main() -> Job:
+        async with JobServer() as server, client_of(server) as client:
+            server.add("bedrock", ID, ["COMPLETED"])
+            return await client.wait_for(ID)
+
+    assert asyncio.run(main(), debug=True).status == "COMPLETED"
+
+
+async def test_it_works_in_debug_mode(bedrock: Client, running: ServedJob) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_debug(True)
+    try:
+        wait = bedrock.wait_for(ID)
+        task = asyncio.create_task(wait)
+        await in_time(running.looked(2))
+        assert "Wait" in repr(task)
+        assert task.get_stack()
+        running.advance("COMPLETED")
+        assert (await task).status == "COMPLETED"
+        assert (wait.cr_running, wait.cr_suspended, wait.cr_frame) == (False, False, None)
+    finally:
+        loop.set_debug(False)
+
+
+async def test_what_it_raises_goes_through_a_task_and_a_group(bedrock: Client, job_server: JobServer) -> None:
+    job_server.add("bedrock", ID, ["FAILED"])
+    with pytest.raises(JobFailed):
+        await asyncio.create_task(bedrock.wait_for(ID))
+    with pytest.raises(ExceptionGroup) as caught:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(bedrock.wait_for(ID))
+    assert caught.group_contains(JobFailed)
+    results = await asyncio.gather(bedrock.wait_for(ID), return_exceptions=True)
+    assert isinstance(results[0], JobFailed)
+
+
+async def test_a_task_that_is_cancelled_before_it_began(bedrock: Client, job_server: JobServer) -> None:
+    task = asyncio.create_task(bedrock.wait_for(ID))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert job_server.requests == []
+
+
+async def test_closed_before_it_began_it_is_gone(bedrock: Client) -> None:
+    wait = bedrock.wait_for(ID)
+    wait.close()
+    await wait.aclose()
+    assert wait.outcome is None
+
+
+# --- sharing -------------------------------------------------------------------------------------------------------
+
+
+async def test_waits_for_one_job_share_its_looks(bedrock: Client, running: ServedJob) -> None:
+    tasks = [asyncio.create_task(bedrock.wait_for(ID)) for _ in range(5)]
+    streams = [asyncio.create_task(drained(bedrock.wait_for(ID))) for _ in range(5)]
+    await in_time(running.looked(3))
+    running.advance("COMPLETED")
+    looks = running.looks
+    jobs = await asyncio.gather(*tasks)
+    assert {job.status for job in jobs} == {"COMPLETED"}
+    assert await asyncio.gather(*streams) == [["PENDING", "RUNNING", "COMPLETED"]] * 5
+    assert running.looks <= looks + 2
+
+
+async def test_the_looks_of_many_waits_are_no_more_than_those_of_one(job_server: JobServer) -> None:
+    counts = []
+    for waits in (1, 20):
+        job = job_server.add("bedrock", f"job_{waits}", ["RUNNING", ("COMPLETED", 0.1)])
+        async with client_of(job_server) as client:
+            await asyncio.gather(*(client.wait_for(job.id) for _ in range(waits)))
+        counts.append(job.looks)
+    assert counts[1] <= counts[0] * 1.5 + 3
+
+
+async def test_a_late_listener_hears_it_all(bedrock: Client, running: ServedJob) -> None:
+    early = bedrock.wait_for(ID)
+    await anext(early)
+    await in_time(running.looked(2))
+    late = asyncio.create_task(drained(bedrock.wait_for(ID)))
+    await asyncio.sleep(0)
+    running.advance("COMPLETED")
+    assert await late == ["PENDING", "RUNNING", "COMPLETED"]
+    assert (await early).status == "COMPLETED"
+
+
+async def test_a_slow_listener_loses_nothing(bedrock: Client, running: ServedJob) -> None:
+    slow = bedrock.wait_for(ID)
+    seen = [(await anext(slow)).status]
+    for word in ("PAUSED", "RUNNING", "COMPLETED"):
+        running.advance(word)
+        await in_time(running.looked(running.looks + 2)) if word != "COMPLETED" else await bedrock.wait_for(ID)
+    assert seen + await drained(slow) == ["PENDING", "RUNNING", "PAUSED", "RUNNING", "COMPLETED"]
+
+
+async def test_one_that_leaves_takes_nothing_from_the_others(bedrock: Client, running: ServedJob) -> None:
+    leaving, staying = bedrock.wait_for(ID), bedrock.wait_for(ID)
+    await anext(leaving)
+    task = asyncio.create_task(drained(staying))
+    await asyncio.sleep(0)
+    await leaving.aclose()
+    await leaving.aclose()
+    running.advance("COMPLETED")
+    assert await task == ["PENDING", "RUNNING", "COMPLETED"]
+
+
+# --- leaving early -------------------------------------------------------------------------------------------------
+
+
+async def no_more_looks(job: ServedJob) -> None:
+    """Check that nothing is sent any more, and nothing left that could."""
+    await soon(lambda: not own_tasks())
+    looks = job.looks
+    await asyncio.sleep(0.05)
+    assert job.looks == looks
+
+
+async def test_break_leaves_nothing_behind(bedrock: Client, running: ServedJob) -> None:
+    async for change in bedrock.wait_for(ID):
+        if change.status == "RUNNING":
+            break
+    await no_more_looks(running)
+
+
+async def test_break_out_of_a_kept_handle_goes_on_until_it_is_closed(bedrock: Client, running: ServedJob) -> None:
+    wait = bedrock.wait_for(ID)
+    async for _ in wait:
+        break
+    await in_time(running.looked(3))
+    await wait.aclose()
+    await no_more_looks(running)
+    with pytest.raises(JobwatchError, match="stopped before the job ended"):
+        await wait
+
+
+async def test_an_exception_inside_the_loop_leaves_nothing_behind(bedrock: Client, running: ServedJob) -> None:
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012 - the loop is what is tested
+        async for _ in bedrock.wait_for(ID):
+            raise ZeroDivisionError
+    await no_more_looks(running)
+
+
+async def test_cancelling_leaves_nothing_behind(bedrock: Client, running: ServedJob) -> None:
+    for make in (bedrock.wait_for, lambda job_id: drained(bedrock.wait_for(job_id))):
+        task: asyncio.Task[Any] = asyncio.create_task(make(ID))
+        await in_time(running.looked(running.looks + 2))
+        task.cancel("enough")
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        del task
+        await no_more_looks(running)
+
+
+async def test_asyncio_timeout_around_it(bedrock: Client, running: ServedJob) -> None:
+    with pytest.raises(TimeoutError) as caught:
+        async with asyncio.timeout(0.05):
+            await bedrock.wait_for(ID)
+    assert not isinstance(caught.value, WaitTimeout)
+    with anyio.move_on_after(0.05) as scope:
+        await bedrock.wait_for(ID)
+    assert scope.cancelled_caught
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(bedrock.wait_for(ID), 0.05)
+    await no_more_looks(running)
+
+
+async def cancelled_after(steps: int, client: Client) -> Job | BaseException:
+    task = asyncio.create_task(client.wait_for(ID))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    return (await asyncio.gather(task, return_exceptions=True))[0]
+
+
+async def test_cancelled_at_any_point_it_leaves_nothing(job_server: JobServer) -> None:
+    job = job_server.add("bedrock", ID, ["PENDING", "RUNNING"])
+    async with client_of(job_server) as client:
+        for steps in range(60):
+            assert isinstance(await cancelled_after(steps, client), asyncio.CancelledError)
+        await no_more_looks(job)
+        job.advance("COMPLETED")
+        assert (await client.wait_for(ID)).status == "COMPLETED"
+
+
+async def test_cancelled_as_the_job_ends_the_cancel_or_the_job_comes_out(job_server: JobServer) -> None:
+    job_server.add("bedrock", ID, ["COMPLETED"])
+    async with client_of(job_server) as client:
+        ends = {type(await cancelled_after(steps, client)) for steps in [*range(80), 10_000]}
+        assert ends == {asyncio.CancelledError, Job}
+        await soon(lambda: not own_tasks())
+
+
+async def test_a_wait_dropped_in_a_task_that_is_dropped(bedrock: Client, running: ServedJob) -> None:
+    async def half_way() -> None:
+        wait = bedrock.wait_for(ID)
+        await anext(wait)
+
+    await half_way()
+    await no_more_looks(running)
+
+
+# --- timing out ----------------------------------------------------------------------------------------------------
+
+
+async def test_the_wait_times_out_with_what_was_seen(bedrock: Client, running: ServedJob) -> None:
+    wait = bedrock.wait_for(ID, timeout=0.05)
+    with pytest.raises(WaitTimeout, match=r"job job_01 did not end within 0\.05 s \(last seen RUNNING\)") as caught:
+        await wait
+    assert isinstance(caught.value, TimeoutError)
+    assert caught.value.job is not None
+    assert (caught.value.job.status, caught.value.fault, caught.value.timeout) == ("RUNNING", None, 0.05)
+    assert wait.outcome is Outcome.TIMEOUT
+    with pytest.raises(WaitTimeout):
+        await wait
+    await no_more_looks(running)
+
+
+async def test_iterating_raises_the_time_out_too(bedrock: Client, running: ServedJob) -> None:
+    wait = bedrock.wait_for(ID, timeout=0.05)
+    assert [(await anext(wait)).status, (await anext(wait)).status] == ["PENDING", "RUNNING"]
+    for _ in range(2):
+        with pytest.raises(WaitTimeout):
+            await anext(wait)
+    await no_more_looks(running)
+
+
+async def test_a_timeout_of_zero_is_one_look(bedrock: Client, running: ServedJob) -> None:
+    with pytest.raises(WaitTimeout, match="last seen RUNNING"):
+        await bedrock.wait_for(ID, timeout=0)
+    assert running.looks == 1
+    running.advance("COMPLETED")
+    assert (await bedrock.wait_for(ID, timeout=0)).status == "COMPLETED"
+    assert running.looks == 2
+
+
+async def test_a_time_out_names_the_last_fault(job_server: JobServer, running: ServedJob) -> None:
+    job_server.trouble(Trouble.status(503), None)
+    async with client_of(job_server, unreachable_after=60.0) as client:
+        with pytest.raises(WaitTimeout, match=r"never read; last look: the API is in trouble.*HTTP 503") as caught:
+            await client.wait_for(ID, timeout=0.05)
+    assert caught.value.job is None
+    assert caught.value.fault is not None
+    assert caught.value.fault.http_status == 503
+
+
+def replies(word: Callable[[float], str]) -> Callable[[int, object], Reply]:
+    def script(_count: int, _target: object) -> Reply:
+        status = word(asyncio.get_running_loop().time())
+        return Reply(200, msgspec.json.encode({"data": {"id": ID, "status": status}}))
+
+    return script
+
+
+@pytest.mark.looptime
+async def test_one_last_look_is_made_exactly_at_the_deadline() -> None:
+    transport = Scripted(replies(lambda now: "RUNNING"), seconds=0.25)
+    async with scripted(transport) as client:
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(WaitTimeout):
+            await client.wait_for(ID, timeout=3600)
+        ended = asyncio.get_running_loop().time()
+    assert transport.sent[-1] - began == pytest.approx(3600, abs=0.26)
+    assert ended == pytest.approx(transport.sent[-1] + 0.25, abs=0.01)
+
+
+@pytest.mark.looptime
+async def test_a_job_that_ends_just_before_the_deadline_is_seen() -> None:
+    transport = Scripted(replies(lambda now: "COMPLETED" if now > 3599.9 else "RUNNING"))
+    async with scripted(transport) as client:
+        assert (await client.wait_for(ID, timeout=3600)).status == "COMPLETED"
+
+
+@pytest.mark.looptime
+async def test_a_server_that_hangs_does_not_hold_the_time_out_for_long() -> None:
+    transport = Scripted(replies(lambda now: "RUNNING"), seconds=1000.0)
+    async with scripted(transport) as client:
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(WaitTimeout, match="never read"):
+            await client.wait_for(ID, timeout=10)
+        assert asyncio.get_running_loop().time() - began <= 15.01
+    assert len(transport.sent) == 1
+
+
+@pytest.mark.looptime
+async def test_the_time_out_of_one_wait_is_not_that_of_another() -> None:
+    transport = Scripted(replies(lambda now: "COMPLETED" if now > 100 else "RUNNING"))
+    async with scripted(transport) as client:
+        short, long = client.wait_for(ID, timeout=5), client.wait_for(ID, timeout=500)
+        first, second = await asyncio.gather(short, long, return_exceptions=True)
+    assert isinstance(first, WaitTimeout)
+    assert isinstance(second, Job)
+
+
+@pytest.mark.looptime
+async def test_the_time_counts_from_the_first_await() -> None:
+    transport = Scripted(replies(lambda now: "COMPLETED" if now > 100 else "RUNNING"))
+    async with scripted(transport) as client:
+        wait = client.wait_for(ID, timeout=30)
+        await asyncio.sleep(80)
+        assert (await wait).status == "COMPLETED"
+
+
+# --- looks that fail -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error", "outcome", "text"),
+    [
+        (Trouble.status(401), AuthError, Outcome.AUTH, r"refused the token.*HTTP 401, code UNAUTHORIZED, request req_"),
+        (Trouble.status(403), AuthError, Outcome.AUTH, r"You do not have access.*HTTP 403, code FORBIDDEN"),
+        (Trouble.status(404), JobNotFound, Outcome.NOT_FOUND, r"HTTP 404, code NOT_FOUND"),
+        (Trouble.status(410), JobNotFound, Outcome.NOT_FOUND, r"HTTP 410"),
+        (Trouble.status(503), Unreachable, Outcome.UNREACHABLE, r"HTTP 503"),
+        (Trouble.status(500), Unreachable, Outcome.UNREACHABLE, r"HTTP 500"),
+        (Trouble.html(), UnreadableReply, Outcome.UNREADABLE, r"the reply is HTML"),
+        (Trouble.empty(), UnreadableReply, Outcome.UNREADABLE, r"the reply is empty"),
+        (Trouble.truncated(), UnreadableReply, Outcome.UNREADABLE, r"cut off"),
+        (Trouble.truncated(framing="chunked"), UnreadableReply, Outcome.UNREADABLE, r"cut off"),
+        (Trouble.truncated(framing="close"), UnreadableReply, Outcome.UNREADABLE, r"not JSON"),
+        (Trouble.wrong_job(), UnreadableReply, Outcome.UNREADABLE, r"about job job_of_somebody_else, not about job_01"),
+        (Trouble.status(400), UnreadableReply, Outcome.UNREADABLE, r"the API refused the request.*code BAD_REQUEST"),
+        (Trouble.status(402), UnreadableReply, Outcome.UNREADABLE, r"INSUFFICIENT_CREDITS"),
+        (Trouble.redirect("http://evil.test/jobs/job_01"), UnreadableReply, Outcome.UNREADABLE, r"another origin"),
+        (Trouble.disconnect(), Unreachable, Outcome.UNREACHABLE, r"connection to 127\.0\.0\.1 was lost"),
+        (Trouble.reset(), Unreachable, Outcome.UNREACHABLE, r"was lost"),
+        (Trouble.raw(b"SSH-2.0\r\n\r\n"), UnreadableReply, Outcome.UNREADABLE, r"not valid HTTP"),
+    ],
+    ids=lambda value: f"{value.kind.name}-{value.code}" if isinstance(value, Trouble) else "",
+)
+async def test_every_trouble_has_its_error(
+    job_server: JobServer, trouble: Trouble, error: type[LookError], outcome: Outcome, text: str
+) -> None:
+    job_server.add("bedrock", ID, ["COMPLETED"])
+    job_server.trouble(trouble, None)
+    async with client_of(job_server, unreachable_after=0.03, appear_within=0.03) as client:
+        for go in (lambda wait: wait, drained):
+            wait = client.wait_for(ID)
+            with pytest.raises(error, match=text) as caught:
+                await in_time(go(wait))
+            assert type(caught.value) is error
+            assert caught.value.job_id == ID
+            assert caught.value.__cause__ is None
+            assert wait.outcome is outcome
+            assert pickle.loads(pickle.dumps(caught.value)).fault == caught.value.fault
+            await soon(lambda: not own_tasks())
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Trouble.status(503),
+        Trouble.status(404),
+        Trouble.throttled("0", 503),
+        Trouble.html(),
+        Trouble.empty(),
+        Trouble.body(b"{}"),
+        Trouble.body(b"[" * 100_000),
+        Trouble.truncated(),
+        Trouble.disconnect(),
+        Trouble.wrong_job(),
+    ],
+    ids=lambda trouble: f"{trouble.kind.name}-{trouble.code}",
+)
+async def test_trouble_that_passes_is_waited_out(bedrock: Client, job_server: JobServer, trouble: Trouble) -> None:
+    job = job_server.add("bedrock", ID, ["PENDING", "RUNNING"])
+    wait = bedrock.wait_for(ID)
+    assert (await anext(wait)).status == "PENDING"
+    job_server.trouble(trouble, 2)
+    await in_time(job.looked(job.looks + 3))
+    job.advance("COMPLETED")
+    assert await drained(wait) == ["RUNNING", "COMPLETED"]
+
+
+async def test_capydb_errors_reach_the_user(capydb: Client, job_server: JobServer) -> None:
+    with pytest.raises(JobNotFound, match=r"the API knows no such job: job not found \(HTTP 404\)"):
+        await capydb.wait_for("job_nowhere")
+    job_server.token = "another"
+    with pytest.raises(AuthError, match="unauthorized"):
+        await capydb.wait_for("job_nowhere")
+
+
+async def test_a_job_that_appears_late_is_waited_for(bedrock: Client, job_server: JobServer) -> None:
+    job_server.add("bedrock", ID, [("PENDING", 0.03), ("COMPLETED", 0.04)])
+    assert await drained(bedrock.wait_for(ID)) == ["PENDING", "COMPLETED"]
+
+
+async def test_a_job_that_never_appears_is_not_found_even_if_the_time_was_short(job_server: JobServer) -> None:
+    async with client_of(job_server, appear_within=60.0) as client:
+        wait = client.wait_for(ID, timeout=0.03)
+        with pytest.raises(JobNotFound):
+            await wait
+        assert wait.outcome is Outcome.NOT_FOUND
+
+
+async def test_a_server_that_is_not_there(job_server: JobServer) -> None:
+    url = job_server.url_of("bedrock")
+    await job_server.aclose()
+    async with Client("bedrock", token="sk_test", base_url=url, unreachable_after=0.0) as client:
+        with pytest.raises(Unreachable, match=r"no connection to 127\.0\.0\.1: Connection refused"):
+            await client.wait_for(ID)
+
+
+async def test_server_text_is_escaped_in_errors(bedrock: Client, job_server: JobServer) -> None:
+    evil = b'{"title":"\\u001b[2Jgone\\u202e","code":"A\\nB","requestId":"\\u0007"}'
+    job_server.trouble(Trouble.body(evil, "application/problem+json", 400), None)
+    with pytest.raises(UnreadableReply) as caught:
+        await bedrock.wait_for(ID)
+    assert str(caught.value).isprintable()
+    assert "\\x1b[2Jgone\\u202e" in str(caught.value)
+    assert "A\\nB" in str(caught.value)
+
+
+@pytest.mark.parametrize(("status", "error"), [(429, RateLimited), (503, Unreachable)])
+async def test_told_to_stay_away_for_longer_than_there_is_patience(
+    bedrock: Client, job_server: JobServer, status: int, error: type[LookError]
+) -> None:
+    job_server.trouble(Trouble.throttled("3600", status))
+    wait = bedrock.wait_for(ID)
+    with pytest.raises(error, match=f"HTTP {status}"):
+        await in_time(wait)
+    assert wait.outcome is Outcome.UNREACHABLE
+
+
+@pytest.mark.looptime
+async def test_rate_limited_for_ever_without_a_word_on_how_long() -> None:
+    transport = Scripted(lambda count, target: Fault(FaultKind.RATE_LIMITED, "slowly", 429))
+    async with scripted(transport) as client:
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(RateLimited, match="slowly"):
+            await client.wait_for(ID)
+        assert 300 <= asyncio.get_running_loop().time() - began <= 400
+    assert len(transport.sent) < 30
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("status", [429, 503])
+async def test_retry_after_holds_for_the_whole_origin(status: int) -> None:
+    told: list[float] = []
+
+    def script(count: int, target: object) -> Reply | Fault:
+        now = asyncio.get_running_loop().time()
+        if len(told) < 3 and count % 5 == 0:
+            told.append(now)
+            kind = FaultKind.RATE_LIMITED if status == 429 else FaultKind.UNREACHABLE
+            return Fault(kind, "slowly", status, retry_after=100.0)
+        job_id = str(target).rsplit("/", 1)[1].rstrip("')")
+        word = "COMPLETED" if len(told) == 3 else "RUNNING"
+        return Reply(200, msgspec.json.encode({"data": {"id": job_id, "status": word}}))
+
+    transport = Scripted(script)
+    async with scripted(transport) as client:
+        jobs = await client.wait_all([f"job_{number}" for number in range(3)])
+    assert len(told) == 3
+    assert not [sent for sent in transport.sent for when in told if when < sent < when + 100]
+    assert [job.status for job in jobs] == ["COMPLETED"] * 3
+
+
+@pytest.mark.looptime
+async def test_a_deadline_within_retry_after_makes_no_look() -> None:
+    transport = Scripted(lambda count, target: Fault(FaultKind.RATE_LIMITED, "slowly", 429, retry_after=100.0))
+    async with scripted(transport) as client:
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(WaitTimeout, match="slowly"):
+            await client.wait_for(ID, timeout=50)
+        assert asyncio.get_running_loop().time() - began == pytest.approx(50, abs=0.01)
+    assert len(transport.sent) == 1
+
+
+# --- several at once -----------------------------------------------------------------------------------------------
+
+
+async def test_wait_all_keeps_the_order_of_the_ids(bedrock: Client, job_server: JobServer) -> None:
+    ids = [f"job_{number}" for number in range(8)]
+    for number, job_id in enumerate(ids):
+        job_server.add("bedrock", job_id, ["PENDING", ("COMPLETED", 0.05 - number * 0.005)])
+    assert [job.id for job in await bedrock.wait_all(ids)] == ids
+    assert [job.id for job in await bedrock.wait_all(iter([ids[3], ids[0], ids[3]]))] == [ids[3], ids[0], ids[3]]
+    assert await bedrock.wait_all([]) == []
+    await soon(lambda: not own_tasks())
+
+
+async def test_wait_all_fails_fast_and_leaves_nothing(bedrock: Client, job_server: JobServer) -> None:
+    going = [job_server.add("bedrock", f"job_{number}", ["RUNNING"]) for number in range(5)]
+    job_server.add("bedrock", "job_bad", ["RUNNING", ("FAILED", 0.03)])
+    before = asyncio.all_tasks()
+    with pytest.raises(JobFailed) as caught:
+        await in_time(bedrock.wait_all([*(job.id for job in going), "job_bad"]))
+    assert caught.value.job.id == "job_bad"
+    assert {task for task in asyncio.all_tasks() - before if "Wait" in repr(task)} == set()
+    await no_more_looks(going[0])
+
+
+async def test_wait_all_unchecked_gives_all_jobs(bedrock: Client, job_server: JobServer) -> None:
+    job_server.add("bedrock", "a", ["FAILED"])
+    job_server.add("bedrock", "b", ["COMPLETED"])
+    assert [job.status for job in await bedrock.wait_all(["a", "b"], check=False)] == ["FAILED", "COMPLETED"]
+
+
+async def test_wait_all_times_out_and_can_be_cancelled(bedrock: Client, running: ServedJob) -> None:
+    with pytest.raises(WaitTimeout):
+        await bedrock.wait_all([ID, ID], timeout=0.03)
+    task = asyncio.create_task(bedrock.wait_all([ID, ID]))
+    await in_time(running.looked(running.looks + 2))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await no_more_looks(running)
+
+
+async def test_as_completed_gives_handles_as_they_end(bedrock: Client, job_server: JobServer) -> None:
+    slow = job_server.add("bedrock", "slow", ["RUNNING"])
+    job_server.add("bedrock", "bad", ["FAILED"])
+    ended = []
+    async for wait in bedrock.as_completed(["slow", "bad"]):
+        ended.append(wait.job_id)
+        if wait.job_id == "bad":
+            with pytest.raises(JobFailed):
+                await wait
+            slow.advance("COMPLETED")
+        else:
+            assert (await wait).status == "COMPLETED"
+    assert ended == ["bad", "slow"]
+
+
+async def test_as_completed_left_early_leaves_nothing(bedrock: Client, job_server: JobServer) -> None:
+    slow = job_server.add("bedrock", "slow", ["RUNNING"])
+    job_server.add("bedrock", "quick", ["COMPLETED"])
+    async for wait in bedrock.as_completed(["slow", "quick"]):
+        assert wait.job_id == "quick"
+        break
+    del wait
+    await no_more_looks(slow)
+    async with bedrock.as_completed(["slow", "quick"]) as ended:
+        async for _ in ended:
+            break
+    await no_more_looks(slow)
+
+
+async def test_as_completed_cancelled_while_waiting(bedrock: Client, running: ServedJob) -> None:
+    async def first() -> Wait:
+        return await anext(bedrock.as_completed([ID]))
+
+    task = asyncio.create_task(first())
+    await in_time(running.looked(2))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    del task
+    await no_more_looks(running)
+
+
+async def test_as_completed_never_begun_leaves_no_warning(bedrock: Client) -> None:
+    ended = bedrock.as_completed([ID, ID])
+    assert [wait.job_id for wait in ended.waits] == [ID, ID]
+    await ended.aclose()
+    assert [wait async for wait in bedrock.as_completed([])] == []
+
+
+async def test_errors_that_nobody_asks_for_are_not_complained_about(bedrock: Client, job_server: JobServer) -> None:
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+    job_server.add("bedrock", ID, ["FAILED"])
+    async for _ in bedrock.as_completed([ID, ID, "nowhere"]):
+        pass
+    gc.collect()
+    await asyncio.sleep(0)
+    assert complaints == []
+
+
+async def test_more_jobs_than_requests_at_once(job_server: JobServer) -> None:
+    ids = [f"job_{number}" for number in range(40)]
+    for job_id in ids:
+        job_server.add("bedrock", job_id, ["PENDING", ("COMPLETED", 0.02)])
+    async with client_of(job_server, max_in_flight=2) as client:
+        assert [job.id for job in await in_time_list(client, ids)] == ids
+
+
+async def in_time_list(client: Client, ids: list[str]) -> list[Job]:
+    async with asyncio.timeout(5):
+        return await client.wait_all(ids)
+
+
+def test_names_of_the_handle_are_public() -> None:
+    assert isinstance(Wait.__doc__, str)
+    assert jobwatch.Wait is Wait
