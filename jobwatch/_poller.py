@@ -310,7 +310,7 @@ class Poller:
         newcomer = self._next_newcomer_at() <= now
         watch = self._newcomers.popleft() if newcomer else self._agenda.pop()
         if newcomer:
-            self._next_newcomer = max(now, self._next_newcomer) + self._between_newcomers()
+            self._next_newcomer = max(now, self._next_newcomer + self._between_newcomers())
         watch.fresh = False
         watch.looking = True
         if self._next_due() <= now:
@@ -401,7 +401,7 @@ class Poller:
             self._wish(watch, 0.0)
             self._pages.leave(watch)
         else:
-            self._wish(watch, self._plain_wish(watch, looked.next_look))
+            self._wish(watch, self._plain_wish(watch, self._undrawn(looked, looked.next_look)))
             self._put(watch, self.now() + (0.0 if watch.again else looked.next_look))
             if before.project_id is None and looked.watched.project_id is not None:
                 self._pages.join(watch)
@@ -410,6 +410,12 @@ class Poller:
             watch.ring()
         if watch.sink is not None and (looked.transitions or looked.outcome or looked.watched.fault != before.fault):
             watch.sink(watch, looked)
+
+    def _undrawn(self, looked: Looked, next_look: float) -> float:
+        """Return how long it would be to the next look without the dice: what a second look's interval promises."""
+        if looked.watched.looks != 1 or self._known >= _AT_ONCE or looked.watched.fault is not None:
+            return next_look
+        return self._lookout.next_look(looked.watched, self._unix(), None, self._budget.price(self.now()))
 
     def _plain_wish(self, watch: Watch, next_look: float) -> float:
         """Return how many requests a second a job would cost at the plain price: intervals grow with its root."""
