@@ -109,7 +109,8 @@ class Client:
         finally:
             with anyio.CancelScope(shield=True):
                 await self._transport.aclose()
-                await anyio.to_thread.run_sync(self._history.save)
+                if self._history.unsaved:
+                    await anyio.to_thread.run_sync(self._history.save)
 
     # --- one look ------------------------------------------------------------------------------------------
 

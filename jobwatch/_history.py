@@ -103,6 +103,11 @@ class History:
         if self._path is not None:
             self._unsaved.append((kind, seconds))
 
+    @property
+    def unsaved(self) -> bool:
+        """Whether there is anything for `save` to add to the file."""
+        return bool(self._unsaved)
+
     def save(self) -> None:
         """Add what was learned to the file, beside what other processes have added in the meantime.
 
