@@ -68,6 +68,8 @@ class Client:
         appear_within: float = 10.0,
         max_in_flight: int = 16,
     ) -> None:
+        given = _Given(token, base_url)
+        del token, base_url  # a traceback that shows local variables shall not show these two
         self.api = api_named(api) if isinstance(api, str) else api
         patience = Patience(
             unreachable_after=_not_negative("unreachable_after", unreachable_after),
@@ -80,8 +82,8 @@ class Client:
             raise ConfigError(f"max_in_flight must be at least 1, not {max_in_flight}")
         self._max_in_flight = max_in_flight
         self._transport = Transport(
-            base_url or os.environ.get(self.api.base_url_variable) or self.api.base_url,
-            _headers(self.api, token, api_version),
+            given.base_url or os.environ.get(self.api.base_url_variable) or self.api.base_url,
+            _headers(self.api, given, api_version),
             problem=self.api.problem,
             max_connections=max_in_flight,
         )
@@ -89,7 +91,7 @@ class Client:
 
     def __repr__(self) -> str:
         """Name the API, and no secret."""
-        return f"Client({self.api.name!r}, {self._transport!r})"
+        return f"Client({self.api.name!r}, {self._transport!r})" if hasattr(self, "_transport") else "Client()"
 
     async def __aenter__(self) -> Self:
         """Return the client; it closes when the block is left."""
@@ -104,8 +106,7 @@ class Client:
     async def aclose(self) -> None:
         """Stop all looks, close all connections and save the history; waits still going on are told so."""
         try:
-            if self._poller is not None:
-                await self._poller.aclose()
+            await self._engine().aclose()  # one that is not there yet too, so that it never starts
         finally:
             with anyio.CancelScope(shield=True):
                 await self._transport.aclose()
@@ -250,16 +251,24 @@ class Client:
         return self._transport.prepared(path.format(project_id=segment(project_id)), query.format(limit=limit) or None)
 
 
-def _headers(api: JobAPI, token: str | None, api_version: str | None) -> dict[str, str]:
-    token = token or os.environ.get(api.token_variable)
-    if not token:
-        raise ConfigError(f"no token for {api.name}: set {api.token_variable}, or pass token=")
-    headers = {"Accept": "application/json", api.token_header: f"{api.token_prefix}{token.strip()}"}
+class _Given:
+    """What may hold a secret, as it was given; no repr shows it."""
+
+    def __init__(self, token: str | None, base_url: str | None) -> None:
+        self.token = token
+        self.base_url = base_url
+
+
+def _headers(api: JobAPI, given: _Given, api_version: str | None) -> dict[str, str]:
+    headers = {"Accept": "application/json"}
     if api_version is not None:
         if api.version_header is None:
             raise ConfigError(f"{api.name} has no API version to choose; leave api_version out")
         headers[api.version_header] = api_version
-    return headers
+    token = given.token or os.environ.get(api.token_variable)
+    if not token:
+        raise ConfigError(f"no token for {api.name}: set {api.token_variable}, or pass token=")
+    return headers | {api.token_header: f"{api.token_prefix}{token.strip()}"}
 
 
 def _not_negative(name: str, seconds: float) -> float:
