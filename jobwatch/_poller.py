@@ -187,6 +187,7 @@ class Poller:
     async def aclose(self) -> None:
         """Stop looking, and wake all who listen."""
         self._closed = True
+        self._ring_all()  # before anything is awaited, which a cancelled task would not come back from
         if self._alarm is not None:
             self._alarm.cancel()
         task, self._task = self._task, None
@@ -194,7 +195,6 @@ class Poller:
             task.cancel()
             with anyio.CancelScope(shield=True):
                 await asyncio.wait([task])
-        self._ring_all()
         self._watches.clear()
 
     def _check(self) -> None:
