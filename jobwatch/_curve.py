@@ -62,12 +62,8 @@ _TRIED = 4.0
 _SOON = 4.0
 # A job that ends in less than this part of the median is one that the history did not lead us to expect.
 
-_STRANGERS = 0.01
-# The chance that a job is like none before, however many there were. It decides how soon after the last of its kind
-# should have ended a job is back on the prior.
-
 _OWN = 1.0
-# A history of this many jobs of one kind is trusted half.
+# A history of this many jobs of one kind is trusted half; that a job is like none of n before has a chance of 1 / (n + 1).
 
 _KIN = 2.0
 # Of what is left, all jobs of the API together are trusted half when there are this many.
@@ -181,14 +177,13 @@ def curve(history: Durations | Sequence[float], kin: Durations | Sequence[float]
     own, others = _durations(history), _durations(kin)
     if not own.seconds and not others.seconds:
         return PRIOR
-    known = 1.0 - _STRANGERS
-    own_share = known * len(own.seconds) / (len(own.seconds) + _OWN)
-    kin_share = (known - own_share) * len(others.seconds) / (len(others.seconds) + _KIN)
+    own_share = len(own.seconds) / (len(own.seconds) + _OWN)
+    kin_share = (1.0 - own_share) * len(others.seconds) / (len(others.seconds) + _KIN)
     left = 1.0 - own_share - kin_share
     masses = [left * mass for mass in _MASSES]
     if own.seconds:
         masses = [mass + own_share * more for mass, more in zip(masses, _estimate(own.seconds), strict=True)]
-    if kin_share > _STRANGERS:
+    if others.seconds:
         masses = [mass + kin_share * more for mass, more in zip(masses, _estimate(others.seconds), strict=True)]
     survivors = accumulate(masses, float.__sub__, initial=1.0)
     hazards = ((before - after) / (before + after) * (2.0 / _CELL) for before, after in pairwise(survivors))

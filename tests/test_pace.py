@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jobwatch import ConfigError
@@ -85,6 +85,10 @@ class TestPrior:
         age, step = 2.0 * LONGEST, 700.0
         assert PRIOR.advance(100.0 * age, 10.0 * step) == pytest.approx(100.0 * PRIOR.advance(age, step))
 
+    @pytest.mark.parametrize("age", [100_000.0, 500_000.0, LONGEST, 1e7])
+    def test_has_no_pole_where_its_range_ends(self, age: float) -> None:
+        assert PRIOR.advance(age, 0.01) - age == pytest.approx(0.01 * math.sqrt(2.0 * age), rel=0.03)
+
     def test_the_default_looks_about_as_often_as_a_person_would(self) -> None:
         assert 20 <= len(looks(Pace(), PRIOR, 120.0)) <= 40
         assert 50 <= len(looks(Pace(), PRIOR, 600.0)) <= 80
@@ -105,6 +109,8 @@ class TestCurve:
         assert clock.advance(early, step) <= clock.advance(early, 2.0 * step)
 
     @given(clock=any_curve, age=any_number)
+    @example(clock=PRIOR, age=math.inf)
+    @example(clock=PRIOR, age=math.nan)
     def test_an_impossible_age_is_taken_for_a_possible_one(self, clock: Curve, age: float) -> None:
         assert math.isfinite(clock.at(age))
         assert math.isfinite(clock.advance(age, 1.0))
@@ -173,6 +179,16 @@ class TestWhatItCosts:
         jobs = log_normal(60, median, spread)
         assert cost(Pace(max_interval=1e4), curve(history), jobs) < 0.8 * cost(Pace(max_interval=1e4), PRIOR, jobs)
 
+    @pytest.mark.parametrize(("count", "most"), [(3, 1.19), (40, 1.035)])
+    def test_a_few_jobs_teach_nearly_as_much_as_many(self, count: int, most: float) -> None:
+        dice, pace = random.Random(1), Pace(min_interval=0.01, max_interval=1e4)
+        jobs, everything = log_normal(60, 100.0, 0.4), Durations(tuple(log_normal(400, 100.0, 0.4)), 400)
+        few = [
+            Durations(tuple(dice.lognormvariate(math.log(100.0), 0.4) for _ in range(count)), count) for _ in range(16)
+        ]
+        costs = [cost(pace, curve(history), jobs, phases=6) for history in few]
+        assert fmean(costs) < most * cost(pace, curve(everything), jobs, phases=6)
+
     @pytest.mark.parametrize("wrong", [0.1, 1.0 / 3.0, 3.0, 10.0], ids="{:.2g} times".format)
     @pytest.mark.parametrize("drawn", [log_normal, bimodal])
     @pytest.mark.parametrize("spread", [0.1, 0.34, 1.0])
@@ -223,6 +239,10 @@ class TestInterval:
     def test_a_higher_price_never_hastens_a_look(self, clock: Curve, age: float, prices: list[float]) -> None:
         cheap, dear = (interval(Pace(), age, clock, price=price) for price in prices)
         assert cheap <= dear
+
+    @pytest.mark.parametrize("age", [1e9, 1e13, 1e300, math.inf])
+    def test_an_endless_age_is_no_reason_to_hurry(self, age: float) -> None:
+        assert interval(Pace(), age) == interval(Pace(), age, curve([5.0])) == 60.0
 
     def test_four_times_the_price_halves_the_looks(self) -> None:
         paces = [Pace(poll_cost=price, min_interval=1e-6, max_interval=1e6) for price in (0.001, 0.004)]
@@ -283,6 +303,9 @@ class TestDurations:
     @given(told=st.lists(st.floats(0.0, 1e6), max_size=200))
     def test_keeps_the_newest(self, told: list[float]) -> None:
         assert of(told).seconds == tuple(told[-KEPT:])
+
+    def test_keeps_no_more_than_it_says(self) -> None:
+        assert of([float(place) for place in range(KEPT + 9)]).seconds == tuple(map(float, range(9, KEPT + 9)))
 
     @pytest.mark.parametrize("seconds", [math.nan, math.inf, -math.inf, -0.001])
     def test_what_is_no_duration_is_left_out(self, seconds: float) -> None:
