@@ -1,7 +1,8 @@
 """The poller: takes what is due off the agenda, looks, and puts it back. The only clock and the only dice.
 
-One job, one poll: listeners of the same job share one `Watch`. A fixed number of workers make the looks, and they
-live in a task of the poller's own, which starts with the first job watched and ends with the last, so that a
+One job, one poll: listeners of the same job share one `Watch`. A watcher, which may have begun with what its journal
+knew, has one of its own beside it, and what a look shows is told to both. A fixed number of workers make the looks,
+and they live in a task of the poller's own, which starts with the first job watched and ends with the last, so that a
 client may be opened in one task and closed in another. There is no retry around a request: a look that failed is
 a value like any other, and the pace says when to look again.
 """
@@ -16,16 +17,17 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 import anyio
+from msgspec.structs import replace
 
 from ._agenda import NEVER, Agenda, Watch
 from ._budget import Budget
-from ._errors import JobwatchError
+from ._errors import ConfigError, JobwatchError
 from ._lookout import Looked, Lookout, stay_away
 from ._models import Fault, FaultKind, Job
 from ._pages import Page, Pages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ._answer import Reply
     from ._tracker import Watched
@@ -76,6 +78,8 @@ class Poller:
         self._most_workers = workers
         self._dice = dice
         self._watches: dict[str, Watch] = {}
+        self._background: dict[str, Watch] = {}
+        self._stopped: dict[Callable[[], None], None] = {}
         self._agenda = Agenda()
         self._newcomers: deque[Watch] = deque()
         self._known = 0
@@ -120,6 +124,20 @@ class Poller:
             self._budget.told(reply.rate, self._in_flight, now)
         return reply
 
+    async def listed(self, project_id: str, limit: int) -> tuple[Job, ...] | Fault:
+        """Read a project's latest jobs, once the origin and the budget let a request go."""
+        self.check()
+        while wait := max(0.0, self._not_before - self.now()) or self._budget.spend(self.now()):
+            await asyncio.sleep(wait)
+            self.check()
+        reply = await self.read(self._list_target_of(project_id, limit))
+        return reply if isinstance(reply, Fault) else self._lookout.api.jobs(reply.body)
+
+    def shown(self, jobs: Iterable[Job]) -> None:
+        """Take jobs that a list showed into account, as looks at those of them that are watched."""
+        for job in jobs:
+            self._see_listed(job)
+
     def now(self) -> float:
         """Return the time of the loop's clock, in seconds."""
         return self._loop.time()
@@ -132,15 +150,34 @@ class Poller:
 
     def listen(self, watched: Watched) -> Watch:
         """Listen to a job; it goes on the agenda if nobody wanted it yet."""
-        watch = self._watch(watched)
+        self.check()
+        watch = self._watches.get(watched.job_id)
+        if watch is None:
+            watch = self._watches[watched.job_id] = Watch(watched)
+            self._welcome(watch)
         watch.listeners += 1
         return watch
 
     def watch(self, watched: Watched, sink: Callable[[Watch, Looked], None]) -> Watch:
-        """Have a function told of every look at a job that changes something."""
-        watch = self._watch(watched)
-        watch.sink = sink
+        """Have a function told of every look at a job that changes something.
+
+        Raises:
+            ConfigError: Another function is told of it already.
+        """
+        self.check()
+        if watched.job_id in self._background:
+            raise ConfigError(f"job {watched.job_id} is watched already, by another watcher of this client")
+        watch = self._background[watched.job_id] = Watch(watched, sink=sink)
+        self._welcome(watch)
         return watch
+
+    def resume(self, watch: Watch) -> None:
+        """Go on looking, slowly, at a job whose watch was given up."""
+        fault, pace = watch.watched.fault, self._lookout.pace
+        watch.watched = replace(watch.watched, outcome=None)
+        self._pages.join(watch)
+        slowly = pace.max_interval * (0.5 + self._dice())
+        self._put(watch, self.now() + max(slowly, (fault.retry_after or 0.0) if fault is not None else 0.0))
 
     def leave(self, watch: Watch) -> None:
         """Stop listening; the last one to leave takes the job off the agenda."""
@@ -173,7 +210,7 @@ class Poller:
 
     async def news(self, watch: Watch, until: float = NEVER) -> None:
         """Return when a job's bell rings, or at a time of the loop's clock."""
-        self._check()
+        self.check()
         listener: asyncio.Future[None] = self._loop.create_future()
         watch.hear(listener)
         alarm = None if until == NEVER else self._loop.call_at(until, _awaken, listener)
@@ -183,6 +220,14 @@ class Poller:
             if alarm is not None:
                 alarm.cancel()
             watch.unhear(listener)
+
+    def when_stopped(self, told: Callable[[], None]) -> None:
+        """Have a function told when no more looks will be made: `check` then says why."""
+        self._stopped[told] = None
+
+    def no_longer_when_stopped(self, told: Callable[[], None]) -> None:
+        """Stop telling a function."""
+        self._stopped.pop(told, None)
 
     async def aclose(self) -> None:
         """Stop looking, and wake all who listen."""
@@ -196,8 +241,10 @@ class Poller:
             with anyio.CancelScope(shield=True):
                 await asyncio.wait([task])
         self._watches.clear()
+        self._background.clear()
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise what keeps looks from being made, if anything does."""
         if self._crash is not None:
             raise JobwatchError("the poller has stopped by a fault of its own") from self._crash
         if self._closed:
@@ -206,27 +253,34 @@ class Poller:
     def _ring_all(self) -> None:
         for watch in self._watches.values():
             watch.ring()
+        stopped, self._stopped = self._stopped, {}
+        for told in stopped:
+            told()
 
-    def _watch(self, watched: Watched) -> Watch:
-        self._check()
-        watch = self._watches.get(watched.job_id)
-        if watch is None:
-            watch = self._watches[watched.job_id] = Watch(watched)
-            self._pages.join(watch)
-            if watched.outcome is None:
-                self._newcomers.append(watch)
-                self._awaken_at(self.now())
-        return watch
+    def _welcome(self, watch: Watch) -> None:
+        self._pages.join(watch)
+        if watch.watched.outcome is None:
+            self._newcomers.append(watch)
+            self._awaken_at(self.now())
 
     def _drop(self, watch: Watch) -> None:
-        if self._watches.get(watch.watched.job_id) is not watch:
+        job_id = watch.watched.job_id
+        group = self._watches if self._watches.get(job_id) is watch else self._background
+        if group.get(job_id) is not watch:
             return
-        del self._watches[watch.watched.job_id]
+        del group[job_id]
         self._agenda.remove(watch)
         self._pages.leave(watch)
         self._wish(watch, 0.0)
-        if not self._watches:
+        if not self._many():
             self._send_home()
+
+    def _many(self) -> int:
+        return len(self._watches) + len(self._background)
+
+    def _all_of(self, job_id: str) -> list[Watch]:
+        found = (self._watches.get(job_id), self._background.get(job_id))
+        return [watch for watch in found if watch is not None]
 
     # --- when the workers wake -------------------------------------------------------------------------------
 
@@ -279,7 +333,7 @@ class Poller:
     async def _work(self) -> None:
         """Make one look after another, until no job is left."""
         try:
-            while self._watches:
+            while self._many():
                 now = self.now()
                 watch = self._next(now)
                 if watch is None:
@@ -330,14 +384,25 @@ class Poller:
 
     def _between_newcomers(self) -> float:
         """Spread the first looks at many new jobs over the time that lies between two looks at a job."""
-        if len(self._watches) <= _AT_ONCE:
+        if self._many() <= _AT_ONCE:
             return 0.0
-        return self._known / (self._budget.demand * len(self._watches)) if self._known else _BLIND
+        return self._known / (self._budget.demand * self._many()) if self._known else _BLIND
 
     async def _look_at(self, watch: Watch) -> None:
         target = watch.target or self._target_of(watch.watched.job_id)
-        watch.target = target if len(self._watches) <= _TARGETS_KEPT else None
-        self._take(watch, await self.read(target, watch.etag))
+        watch.target = target if self._many() <= _TARGETS_KEPT else None
+        etag = watch.etag
+        reply = await self.read(target, etag)
+        self._take(watch, reply)
+        for other in self._all_of(watch.watched.job_id):
+            if other is not watch and self._awaits(other) and (etag is None or etag == other.etag):
+                self._agenda.remove(other)
+                other.fresh = False
+                self._take(other, reply)
+
+    @staticmethod
+    def _awaits(watch: Watch) -> bool:
+        return watch.wanted and not watch.looking and watch.watched.outcome is None
 
     def _take(self, watch: Watch, reply: Reply | Fault) -> None:
         now, draw, price = self._unix(), self._draw(), self._price(watch)
@@ -370,24 +435,24 @@ class Poller:
             jobs = ()
         for watch in (first, *page.others):
             watch.looking = False
-        shown = {seen for job in jobs if (seen := self._see_listed(job)) is not None}
+        shown = {watch for job in jobs for watch in self._see_listed(job)}
         for unseen in {first, *page.others} - shown:
             if unseen.wanted:
                 if jobs:
                     self._pages.missed(unseen)
                 self._put(unseen, due.get(unseen, self.now()))
 
-    def _see_listed(self, job: Job) -> Watch | None:
+    def _see_listed(self, job: Job) -> list[Watch]:
         """Take a job into account that a list shows, whether that was the reason for the request or not."""
-        watch = self._watches.get(job.id)
-        if watch is None or watch.looking or watch.watched.outcome is not None:
+        shown = [watch for watch in self._all_of(job.id) if self._awaits(watch)]
+        if not shown:
             self._lookout.history.add(job)
-            return None
-        self._agenda.remove(watch)
-        watch.fresh = False
-        watch.etag = watch.body_hash = None
-        self._enter(watch, self._lookout.saw(watch.watched, job, self._unix(), self._draw(), self._price(watch)))
-        return watch
+        for watch in shown:
+            self._agenda.remove(watch)
+            watch.fresh = False
+            watch.etag = watch.body_hash = None
+            self._enter(watch, self._lookout.saw(watch.watched, job, self._unix(), self._draw(), self._price(watch)))
+        return shown
 
     def _enter(self, watch: Watch, looked: Looked) -> None:
         """Enter what a look gave, put the job back on the agenda, and ring if there is news."""
