@@ -63,7 +63,7 @@ _SOON = 4.0
 # A job that ends in less than this part of the median is one that the history did not lead us to expect.
 
 _OWN = 1.0
-# A history of this many jobs of one kind is trusted half; that a job is like none of n before has a chance of 1 / (n + 1).
+# A history of this many jobs of one kind is trusted half; the chance that a job is like none of n is 1 / (n + 1).
 
 _KIN = 2.0
 # Of what is left, all jobs of the API together are trusted half when there are this many.
