@@ -84,6 +84,7 @@ class Poller:
         self._newcomers: deque[Watch] = deque()
         self._known = 0
         self._next_newcomer = 0.0
+        self._was_newcomer = False
         self._pages = Pages(lookout.api, lookout.history)
         self._idle: deque[asyncio.Future[None]] = deque()
         self._working = 0
@@ -362,6 +363,11 @@ class Poller:
             self._broke_until = now + wait
             return None
         newcomer = self._next_newcomer_at() <= now
+        if newcomer and self._was_newcomer and self._agenda.next_due() <= now:
+            newcomer = (
+                False  # by turns, so that neither those who keep coming nor those who are there starve the others
+            )
+        self._was_newcomer = newcomer
         watch = self._newcomers.popleft() if newcomer else self._agenda.pop()
         if newcomer:
             self._next_newcomer = max(now, self._next_newcomer + self._between_newcomers())
@@ -467,7 +473,7 @@ class Poller:
             self._pages.leave(watch)
         else:
             self._wish(watch, self._plain_wish(watch, self._undrawn(looked, looked.next_look)))
-            self._put(watch, self.now() + (0.0 if watch.again else looked.next_look))
+            self._put(watch, self.now() + (0.0 if watch.again else self._delay(looked.watched.fault, looked.next_look)))
             if before.project_id is None and looked.watched.project_id is not None:
                 self._pages.join(watch)
         hurried, watch.hurried, watch.again = watch.hurried, watch.again, False
@@ -481,6 +487,16 @@ class Poller:
         if looked.watched.looks != 1 or self._known >= _AT_ONCE or looked.watched.fault is not None:
             return next_look
         return self._lookout.next_look(looked.watched, self._unix(), None, self._budget.price(self.now()))
+
+    def _delay(self, fault: Fault | None, next_look: float) -> float:
+        """Cut a delay that a high price made long down to when the price will have fallen."""
+        now = self.now()
+        price = self._budget.price(now)
+        if price <= 1.0:
+            return next_look
+        asked = 0.0 if fault is None else fault.retry_after or 0.0
+        turn = self._budget.turn(next_look / math.sqrt(price), now)
+        return max(min(next_look, turn), self._lookout.pace.min_interval, asked)
 
     def _plain_wish(self, watch: Watch, next_look: float) -> float:
         """Return how many requests a second a job would cost at the plain price: intervals grow with its root."""
