@@ -1,0 +1,520 @@
+"""What must hold of every run, judged by the truth and by the record of the server, never by the library's own state.
+
+Of what each listener was told of a job:
+
+* O1 **order**: there is a way to match its transitions, one to one and in order, with states that the job truly
+  entered: same word (without regard to case), same meaning, and same time where one is told. So nothing is repeated,
+  invented or out of order.
+* O2 **shown**: each was told of by an answer that the client had at that very moment, and by no other.
+* O3 **lost**: a state that an answer told of is delivered, unless a later one had been told of before it.
+* O4 **holes**: where states are missing in between, the next transition is marked, as far as an honest answer
+  lets anyone know (see `_can_know`); and with a complete history nothing is marked that is no hole.
+* O5 **the end**: a job's end is reported at the moment of the first answer whose status told of it, by that status,
+  once, and last. No such answer, no such end (no false green, and failures only of jobs that failed).
+* O6 **no end without reason**: not found, unreachable, unreadable and refused are what the answers really were, for
+  as long as the patience says; and the other way round, patience ends when it should.
+* O7 **time limits** are kept, with a last look at the end.
+* O8 **agreement**: those who listened at the same time through the same client were told the same.
+* O9 **closed errors**: nothing is raised but the library's own errors.
+
+Where a server says the same thing of the same moment twice, nobody can know that it is one thing: both may be delivered.
+Of a server that lies, less can be asked: an old state is allowed to be missing where a lying answer told of it, and
+a job whose history is cut short and has no times (a *blind* one) need only keep O1 without the times, O5 and O6.
+The requests are judged in `ration.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from jobwatch import JobEnded, JobwatchError, LookError, Outcome, Phase, Transition, WaitTimeout
+
+from . import faults, ration
+from .people import CANCELLED, LEFT, STOPPED, Heard
+from .truth import ENDED, EPOCH, TrueJob
+
+if TYPE_CHECKING:
+    from .server import Exchange, Shown
+    from .world import Plan, World
+
+TICK = 0.002
+"""How far apart two times may be that are the same; a transition's time has microseconds only."""
+
+LAST_LOOK = 5.0
+"""How long past its time limit a wait may stay for its last look."""
+
+GONE_LOOKS, GONE_SECONDS = 3, 10.0
+"""How often and for how long a job that was seen has to be missing before that is believed."""
+
+_FAILING = frozenset({faults.UNREACHABLE, faults.UNREADABLE, faults.LIMITED, faults.MISSING})
+
+
+def judge(world: World) -> None:
+    """Write down everything that is wrong with a run."""
+    for heard in world.heard:
+        world.violations += [
+            f"{heard.who} {heard.job_id} at {heard.began:.3f}: {wrong}" for wrong in _Judgement(world, heard).wrongs()
+        ]
+    world.violations += _disagreements(world)
+    world.violations += ration.wrongs(world)
+    if world.plan.mode == "liveness":
+        world.violations += _not_live(world)
+
+
+class _Answered(Struct):
+    """An answer that a listener's client had, as far as it is about the job."""
+
+    at: float
+    asked: float
+    verdict: str
+    shown: Shown | None
+    single: bool
+    stay_away: float | None
+
+
+class _Judgement:
+    def __init__(self, world: World, heard: Heard) -> None:
+        self.world = world
+        self.plan = world.plan
+        self.heard = heard
+        self.job = world.server.jobs.get(heard.job_id)
+        self.until = heard.until if heard.until is not None else world.closed_at
+        self.unsure = self._is_unsure()
+        self.answers = sorted(self._answers(), key=lambda each: each.at)
+        self.blind = self.job is not None and bool(self.job.keeps) and self.job.timeless
+
+    def _answers(self) -> Iterable[_Answered]:
+        heard = self.heard
+        for number, leg in enumerate(heard.legs):
+            start = self._watched_since(leg.client, leg.began) if leg.polled else leg.began
+            next_leg = heard.legs[number + 1] if number + 1 < len(heard.legs) else None
+            end = next_leg.began if leg.polled and next_leg is not None else self.until
+            for each in self.world.by_client.get(leg.client, ()):
+                single = each.job_id == heard.job_id
+                if each.answered is None or not start <= each.answered <= end + TICK:
+                    continue
+                shown = each.shown.get(heard.job_id)
+                if each.asked < start:
+                    single = False  # an answer to who listened before is good news for a newcomer, and need not be
+                if single or shown is not None:
+                    yield _Answered(each.answered, each.asked, each.verdict, shown, single, each.stay_away)
+
+    def _is_unsure(self) -> bool:
+        """Whether it came while somebody waited for several jobs, who may have stopped watching this one already."""
+        return any(
+            other.who == "all"
+            and other.job_id == self.heard.job_id
+            and other.began <= self.heard.began <= (self.world.closed_at if other.until is None else other.until)
+            for other in self.world.heard
+            if other is not self.heard
+        )
+
+    def _watched_since(self, client: str, began: float) -> float:
+        """Return since when the client has been watching the job without a break."""
+        since = began
+        for other in sorted(self.world.heard, key=lambda each: each.began, reverse=True):
+            leg = other.legs[0]
+            if other.job_id != self.heard.job_id or leg.client != client or not leg.polled or other.began > since:
+                continue
+            left = other.legs[1].began if len(other.legs) > 1 else other.until
+            if left is None or left > since:
+                since = min(since, other.began)
+        return since
+
+    # --- what was delivered ----------------------------------------------------------------------------------------
+
+    def wrongs(self) -> Iterable[str]:
+        if isinstance(self.heard.error, BaseException) and not isinstance(self.heard.error, JobwatchError):
+            yield f"O9 it was raised {self.heard.error!r}"
+        yield from self._wrong_stream()
+        yield from self._wrong_end()
+        if self.heard.prompt:
+            yield from self._wrong_times()
+
+    def _wrong_stream(self) -> Iterable[str]:
+        changes = [change for _, change in self.heard.got]
+        if [change.seq for change in changes] != list(range(1, len(changes) + 1)):
+            yield f"O1 the numbers are {[change.seq for change in changes]}"
+            return
+        if any(change.job_id != self.heard.job_id for change in changes):
+            yield "O1 a transition of another job"
+        if self.job is None:
+            if changes:
+                yield "O1 transitions of a job that does not exist"
+            return
+        if self.heard.who == "all" or (self.heard.who == "as completed" and self.heard.ending == LEFT):
+            return  # nobody read the log
+        for wanted in ({"shown", "lost", "holes"}, {"shown", "lost"}, {"shown"}, {"lost"}, set[str]()):
+            if self._matches(self.job, changes, frozenset(wanted)):
+                missed = {"shown", "lost", "holes"} - wanted
+                if missed:
+                    yield f"O2-O4 {' '.join(sorted(missed))}: {self._told(changes)}"
+                self._count(changes)
+                return
+        yield f"O1 not what happened: {self._told(changes)}"
+
+    def _matches(self, job: TrueJob, changes: Sequence[Transition], wanted: frozenset[str]) -> bool:
+        """Whether the transitions can be matched with the truth so that all that is wanted holds."""
+        required = self._required(job) if "lost" in wanted and not self.blind else set()
+        reachable: set[int] = {-1}
+        for change in changes:
+            answers = [each for each in self.answers if abs(each.at - _loop_time(change)) < TICK and each.shown]
+            after: set[int] = set()
+            for place in range(len(job.states)):
+                if not self._is_same(job, place, change):
+                    continue
+                if "shown" in wanted and not any(_tells(job, each.shown, place, change) for each in answers):
+                    continue
+                for before in reachable:
+                    if before == place and change.at is not None and self._is_said_twice(change):
+                        after.add(place)
+                        break
+                    if before >= place or any(before < each < place for each in required):
+                        continue
+                    if "holes" in wanted and not self._is_hole_right(job, before, place, change, answers):
+                        continue
+                    after.add(place)
+                    break
+            if not after:
+                return False
+            reachable = after
+        last = max(reachable)
+        return all(each <= last for each in required) or any(
+            all(each <= place for each in required) for place in reachable
+        )
+
+    def _is_same(self, job: TrueJob, place: int, change: Transition) -> bool:
+        state = job.states[place]
+        if state.word.casefold() != change.status.casefold() or state.phase is not change.phase:
+            return False
+        return change.at is None or abs(change.at.timestamp() - job.told_at(place, self.plan.skew)) < TICK
+
+    def _is_said_twice(self, change: Transition) -> bool:
+        """Whether the server may have said so twice with the same time, which may be true, for all a client can know."""
+        return any(
+            each.shown is not None and "duplicated" in each.shown.odd and abs(each.at - _loop_time(change)) < TICK
+            for each in self.answers
+        )
+
+    def _required(self, job: TrueJob) -> set[int]:
+        """Return the states that have to be delivered, by O3."""
+        required: set[int] = set()
+        highest = -1
+        if self.unsure:
+            return required
+        for answer in self.answers:
+            shown = answer.shown
+            if shown is None:
+                continue
+            states = {*shown.states, shown.status}
+            if answer.single:
+                told = list(shown.states) if "history behind" in shown.odd else sorted(states)
+                if job.states[shown.status].phase not in ENDED:
+                    while told and job.states[told[-1]].phase in ENDED:
+                        told.pop()
+                by_word_alone = job.shape == "bare" or job.states[shown.status].phase is Phase.UNKNOWN
+                if not job.tells_history and by_word_alone and highest >= 0 and _is_word_of(job, highest, shown.status):
+                    told = []  # nothing tells it from the state before
+                required |= {each for each in told if each > highest}
+                if job.states[shown.status].phase in ENDED and shown.status > highest:
+                    required.add(shown.status)
+                    if job.tells_history:
+                        required = {each for each in required if each <= shown.status}
+                    return required
+            highest = max(highest, *states)
+        return required
+
+    def _is_hole_right(
+        self, job: TrueJob, before: int, place: int, change: Transition, answers: Sequence[_Answered]
+    ) -> bool:
+        hole = job.states[before + 1 : place]
+        if hole:
+            return change.gap or self.blind or not _can_know(job, before, place, answers)
+        # A history that was once incomplete, or had more than the truth, need not be recognised ever after.
+        odd = ("history behind", "duplicated")
+        until = max((each.at for each in answers), default=0.0)
+        behind = any(each.shown and not each.shown.odd.isdisjoint(odd) for each in self.answers if each.at <= until)
+        return not change.gap or not job.tells_history or bool(job.keeps) or behind
+
+    def _told(self, changes: Sequence[Transition]) -> str:
+        told = " ".join(f"{change.status}{'(gap)' if change.gap else ''}@{_loop_time(change):.3f}" for change in changes)
+        assert self.job is not None
+        true = " ".join(f"{place}:{state.word}@{state.at:.3f}" for place, state in enumerate(self.job.states[:40]))
+        answers = " ".join(
+            f"{each.at:.3f}:{'' if each.single else 'list '}{each.verdict}"
+            + (f"{list(each.shown.states[-8:])}/{each.shown.status}{sorted(each.shown.odd) or ''}" if each.shown else "")
+            for each in self.answers[-12:]
+        )
+        return f"told {told or 'nothing'}; true {true} ({self.job.shape} keeps {self.job.keeps}); answers {answers}"
+
+    def _wrong_times(self) -> Iterable[str]:
+        """Whoever takes transitions at once has each at the moment of the answer, or when it came, if it came late."""
+        for at, change in self.heard.got:
+            in_last_look = self.heard.timeout is not None and at > self.heard.began + self.heard.timeout
+            if at > max(_loop_time(change), self.heard.began) + TICK and not in_last_look:
+                yield f"O2 {change.status} was known at {_loop_time(change):.3f} and delivered at {at:.3f}"
+
+    def _count(self, changes: Sequence[Transition]) -> None:
+        sometimes = self.world.sometimes
+        sometimes["delivered"] += len(changes)
+        sometimes["gap marked"] += sum(change.gap for change in changes)
+        sometimes["unknown word delivered"] += sum(change.phase is Phase.UNKNOWN for change in changes)
+        sometimes["log replayed to a late listener"] += bool(
+            changes and _loop_time(changes[0]) < self.heard.began and self.heard.legs[0].polled
+        )
+        sometimes["more than 64 transitions"] += len(changes) > 64
+        sometimes["an end in the middle of a history"] += any(change.phase in ENDED for change in changes[:-1])
+
+    # --- how it ended ------------------------------------------------------------------------------------------------
+
+    def _wrong_end(self) -> Iterable[str]:
+        ending = self.heard.ending
+        self.world.sometimes[f"ended: {ending.value if isinstance(ending, Outcome) else ending or 'going on'}"] += 1
+        yield from self._overlooked()
+        if isinstance(ending, Outcome):
+            if ending in _JOB_ENDED:
+                yield from self._wrong_job_end(Phase(ending.value))
+            elif ending is Outcome.TIMEOUT:
+                yield from self._wrong_timeout()
+            else:
+                yield from self._wrong_giving_up(ending)
+        elif ending == STOPPED and self.heard.who != "all" and self.until < self.world.closed_at - TICK:
+            yield f"O6 it stopped for no reason: {self.heard.error!r}"
+        elif ending in ("", CANCELLED) and self.heard.until is None:
+            yield "it never came back"
+
+    def _end(self) -> _Answered | None:
+        """Return the first answer that had to be taken for the job's end."""
+        highest = -1
+        for answer in self.answers:
+            if answer.shown is None or self.job is None:
+                continue
+            ended = self.job.states[answer.shown.status].phase in ENDED
+            if answer.single and ended and answer.shown.status > highest:
+                return answer
+            highest = max(highest, answer.shown.status, *answer.shown.states)
+        return None
+
+    def _overlooked(self) -> Iterable[str]:
+        end = self._end()
+        if end is None or self.job is None or end.shown is None or self.unsure:
+            return
+        phase = self.job.states[end.shown.status].phase
+        if self.heard.ending == Outcome(phase.value) or not self.heard.prompt:
+            return
+        if self.until > max(end.at, self.heard.began) + TICK:
+            yield f"O5 the end was told at {end.at:.3f} ({phase.value}) and it went on to {self.until:.3f}"
+
+    def _wrong_job_end(self, phase: Phase) -> Iterable[str]:
+        job, heard = self.job, self.heard
+        ends = [each for each in self.answers if each.shown is not None and job and _phase(job, each.shown) is phase]
+        if not ends:
+            yield f"O5 {phase.value} was never told: {[each.verdict for each in self.answers[-5:]]}"
+            return
+        if heard.who not in ("all", "as completed") and heard.prompt and heard.began < ends[0].at:
+            if not any(abs(each.at - self.until) < TICK for each in ends):
+                yield f"O5 {phase.value} was told at {[each.at for each in ends]} and reported at {self.until:.3f}"
+        if heard.job is not None and (heard.job.phase is not phase or heard.job.id != heard.job_id):
+            yield f"O5 the job is {heard.job!r}, and the outcome {phase.value}"
+        if heard.got and heard.got[-1][1].phase is not phase:
+            yield f"O5 {phase.value}, but the last transition is {heard.got[-1][1].status}"
+        if isinstance(heard.error, JobEnded) and heard.error.job.phase is Phase.SUCCEEDED:
+            yield "O5 an error for a job that succeeded"
+        if heard.job is None and heard.who in ("awaits", "iterates"):
+            yield f"O5 the job ended and was not handed over: {heard.error!r}"
+
+    def _wrong_timeout(self) -> Iterable[str]:
+        heard = self.heard
+        if heard.timeout is None:
+            yield "O7 it timed out without a time limit"
+            return
+        deadline = heard.began + heard.timeout
+        if not isinstance(heard.error, WaitTimeout):
+            yield f"O7 it timed out with {heard.error!r}"
+        if not heard.prompt and heard.who == "iterates":
+            return  # it was asleep itself
+        if not deadline - TICK <= self.until <= deadline + LAST_LOOK + TICK:
+            yield f"O7 the time limit was {deadline:.3f}, and it timed out at {self.until:.3f}"
+        if not self._may_miss_last_look(deadline) and not self._looked_at(deadline):
+            yield f"O7 no last look at {deadline:.3f}"
+
+    def _looked_at(self, deadline: float) -> bool:
+        asked = (each.asked for each in self.world.by_client[self.heard.legs[0].client])
+        return any(deadline - TICK <= each <= deadline + 0.01 for each in asked)
+
+    def _may_miss_last_look(self, deadline: float) -> bool:
+        if self.plan.max_rate is not None or self.plan.quota or "rate told" in self.plan.rates:
+            return True
+        under_way = 0
+        for each in self.world.by_client.get(self.heard.legs[0].client, ()):
+            answered = self.world.closed_at if each.answered is None else each.answered
+            if each.verdict == faults.LIMITED and each.asked < deadline:
+                return True
+            if each.stay_away is not None and answered <= deadline + TICK <= answered + each.stay_away + 2 * TICK:
+                return True
+            if each.asked < deadline < answered + TICK:
+                under_way += 1
+                if self.heard.job_id in (each.job_id, *each.shown) or each.job_id is None:
+                    return True
+        return under_way >= self.plan.max_in_flight
+
+    def _wrong_giving_up(self, ending: Outcome) -> Iterable[str]:
+        heard = self.heard
+        singles = [each for each in self.answers if each.single]
+        last = singles[-1] if singles else None
+        if last is None:
+            yield f"O6 {ending.value} without a look"
+            return
+        if heard.who in ("awaits", "iterates") and not isinstance(heard.error, LookError):
+            yield f"O6 {ending.value} was raised as {heard.error!r}"
+        failing = self._failing_since()
+        spent = failing is not None and last.at - failing >= self.plan.unreachable_after - TICK
+        too_long = last.stay_away is not None and last.stay_away > self.plan.unreachable_after
+        reasons = {
+            Outcome.AUTH: last.verdict == faults.AUTH,
+            Outcome.NOT_FOUND: last.verdict == faults.GONE or self._is_missing(singles),
+            Outcome.UNREADABLE: last.verdict == faults.REFUSED or (spent and last.verdict == faults.UNREADABLE),
+            Outcome.UNREACHABLE: last.verdict == faults.TLS
+            or ((spent or too_long) and last.verdict in (faults.UNREACHABLE, faults.LIMITED)),
+        }
+        if not reasons.get(ending, False):
+            verdicts = [f"{each.at:.2f}:{each.verdict}" for each in self.answers[-8:]]
+            yield f"O6 {ending.value} after {verdicts}, failing since {failing}"
+
+    def _failing_since(self) -> float | None:
+        since = None
+        for each in self.answers:
+            if each.verdict not in _FAILING:
+                since = None
+            elif since is None:
+                since = each.asked if each.verdict == faults.MISSING else each.at
+        return since
+
+    def _is_missing(self, singles: Sequence[_Answered]) -> bool:
+        """Whether enough looks in a row said so, the last of them begun when the patience was over."""
+        if singles[-1].verdict != faults.MISSING:
+            return False
+        timed_out = self.heard.timeout is not None and self.until >= self.heard.began + self.heard.timeout - TICK
+        if not any(each.verdict in (faults.GOOD, "same") for each in singles):
+            return timed_out or singles[-1].asked - singles[0].asked >= self.plan.appear_within - TICK
+        row = 0
+        while row < len(singles) and singles[-1 - row].verdict == faults.MISSING:
+            row += 1
+        return row >= GONE_LOOKS and singles[-1].asked - singles[-row].asked >= GONE_SECONDS - TICK
+
+
+_JOB_ENDED = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.CANCELLED)
+
+
+def _phase(job: TrueJob, shown: Shown) -> Phase:
+    return job.states[shown.status].phase
+
+
+def _is_word_of(job: TrueJob, one: int, other: int) -> bool:
+    return job.states[one].word.casefold() == job.states[other].word.casefold()
+
+
+def _loop_time(change: Transition) -> float:
+    return change.seen_at.timestamp() - EPOCH
+
+
+def _tells(job: TrueJob, shown: Shown | None, place: int, change: Transition) -> bool:
+    if shown is None:
+        return False
+    if place in shown.states or place == shown.status:
+        return True
+    # Without a time, one entry of a word is as good as another.
+    word = change.status.casefold()
+    return change.at is None and any(job.states[each].word.casefold() == word for each in (*shown.states, shown.status))
+
+
+def _can_know(job: TrueJob, before: int, place: int, answers: Sequence[_Answered]) -> bool:
+    """Whether honest answers let a client know that something lies between two states, or before the first.
+
+    A history does, except for what it no longer held when the client first came, and for what it did not hold yet
+    when the status was ahead of it. Without one: an end straight from waiting, or from nothing; a start after a start;
+    and where attempts are counted, one that was not seen. Words that nobody documented and waits between two seen
+    attempts leave no trace.
+    """
+    if job.tells_history:
+        behind = any(each.shown is not None and "history behind" in each.shown.odd for each in answers)
+        return before >= 0 and not behind
+    previous = job.states[before].phase if before >= 0 else None
+    hole = [state.phase for state in job.states[before + 1 : place]]
+    if job.states[place].phase in ENDED and previous in (None, Phase.PENDING):
+        return True
+    if job.shape == "bare":
+        return previous is None and job.states[place].phase is Phase.RUNNING
+    if previous is None and job.states[place].phase is not Phase.RUNNING:
+        return hole.count(Phase.RUNNING) > 0
+    return Phase.RUNNING in hole
+
+
+# --- of several, and of all -----------------------------------------------------------------------------------------
+
+
+def _disagreements(world: World) -> Iterable[str]:
+    for number, one in enumerate(world.heard):
+        for other in world.heard[number + 1 :]:
+            if one.job_id != other.job_id or one.legs[0:1] == [] or other.legs[0:1] == []:
+                continue
+            if one.legs[0].client != other.legs[0].client or not (one.legs[0].polled and other.legs[0].polled):
+                continue
+            apart = one.until is not None and one.until <= other.began
+            apart = apart or (other.until is not None and other.until <= one.began)
+            if apart or "all" in (one.who, other.who) or len(one.legs) + len(other.legs) > 2:
+                continue
+            ours, theirs = [change for _, change in one.got], [change for _, change in other.got]
+            common = min(len(ours), len(theirs))
+            if ours[:common] != theirs[:common]:
+                yield f"O8 {one.who} and {other.who} of {one.job_id} were told different things"
+            ends = {each.ending for each in (one, other) if each.ending in _JOB_ENDED}
+            if len(ends) > 1:
+                yield f"O8 {one.who} and {other.who} of {one.job_id} ended differently: {ends}"
+
+
+def time_to_end(plan: Plan) -> float:
+    """Return when every wait of a liveness run must have ended, on the loop's clock (L1, L5)."""
+    ended = [job.states[-1].at for job in plan.jobs if job.states[-1].phase in ENDED]
+    return max([plan.quiet_at, *ended]) + bound(plan)
+
+
+def bound(plan: Plan) -> float:
+    """Return how long after the faults stop, or a job's end, a wait may take to know it."""
+    # Two of the longest intervals, of which a failing look may make one and a half; a request that hangs; and what the
+    # server asked for last. A server that limits the rate has slowed the client down, and it takes time to trust it.
+    limited = plan.quota or any(name.startswith(("429", "403", "rate")) for name in plan.rates)
+    limited = limited or any(each.fault == "429" for each in plan.outages)
+    slower = 10.0 if limited else 1.0
+    return (2.0 * 1.5 * plan.pace.max_interval + 31.0 + 46.0) * slower
+
+
+def _not_live(world: World) -> Iterable[str]:
+    plan = world.plan
+    for heard in world.heard:
+        job = world.server.jobs.get(heard.job_id)
+        if job is None or heard.who == "all":
+            continue
+        if job.states[-1].phase not in ENDED:
+            continue
+        ended_at = max(plan.quiet_at, job.states[-1].at, heard.began)
+        if heard.ending in (CANCELLED, STOPPED, "") and world.closed_at > ended_at + bound(plan):
+            yield f"L1 {heard.who} {heard.job_id}: still waiting {world.closed_at - ended_at:.0f} s after it ended"
+        if heard.ending in _JOB_ENDED and heard.prompt and heard.until is not None:
+            late = heard.until - ended_at
+            world.sometimes["seconds late at most"] = max(world.sometimes["seconds late at most"], int(late))
+            if late > bound(plan):
+                yield f"L1 {heard.who} {heard.job_id}: the end was known {late:.0f} s late"
+        if isinstance(heard.ending, Outcome) and heard.ending not in (*_JOB_ENDED, Outcome.TIMEOUT):
+            yield f"L2 {heard.who} {heard.job_id}: {heard.ending.value}, though all faults pass"
+
+
+def by_client(exchanges: Iterable[Exchange]) -> dict[str, list[Exchange]]:
+    """Sort the record by who asked."""
+    sorted_: dict[str, list[Exchange]] = {}
+    for each in exchanges:
+        sorted_.setdefault(each.client, []).append(each)
+    return sorted_

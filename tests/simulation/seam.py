@@ -1,0 +1,79 @@
+"""What stands in for the transport, so that everything above it runs as it is."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from multidict import CIMultiDict
+
+from jobwatch._answer import judged
+from jobwatch._models import Fault, FaultKind
+
+from .server import HANG
+
+if TYPE_CHECKING:
+    from jobwatch._answer import ProblemReader, Reply
+
+    from .server import Answer, Server
+
+TIME_LIMIT = 30.0
+"""What one request may take in all, as for the real one."""
+
+_BELOW_HTTP = {
+    "refuse": FaultKind.UNREACHABLE,
+    "reset": FaultKind.UNREACHABLE,
+    "cut": FaultKind.UNREADABLE,
+    "tls": FaultKind.TLS,
+}
+
+
+class SeamTarget:
+    """A path and a query."""
+
+    __slots__ = ("path", "query")
+
+    def __init__(self, path: str, query: str) -> None:
+        self.path = path
+        self.query = query
+
+
+class SeamTransport:
+    """Asks a server that is an object, over a network that is a delay."""
+
+    def __init__(self, client: str, server: Server, problem: ProblemReader) -> None:
+        self.client = client
+        self.server = server
+        self.requests = 0
+        self.closed = False
+        self._problem = problem
+
+    def prepared(self, path: str, query: str | None = None) -> SeamTarget:
+        return SeamTarget(path, query or "")
+
+    async def get(self, target: SeamTarget, *, etag: str | None = None) -> Reply | Fault:
+        if self.closed:
+            return Fault(FaultKind.UNREACHABLE, "the client is closed")
+        self.requests += 1
+        loop = asyncio.get_running_loop()
+        exchange = self.server.asked(self.client, target.path, target.query, etag, loop.time())
+        answer = exchange.answer
+        late = answer.trouble == "hang" or answer.delay > TIME_LIMIT
+        await asyncio.sleep(TIME_LIMIT if late else min(answer.delay, HANG))
+        exchange.answered = loop.time()
+        if late:
+            return Fault(FaultKind.UNREACHABLE, f"no answer within {TIME_LIMIT:g} s")
+        return self._judged(answer, etag)
+
+    def _judged(self, answer: Answer, etag: str | None) -> Reply | Fault:
+        body, below = answer.body, _BELOW_HTTP.get(answer.trouble)
+        if answer.trouble == "cut":
+            body = body[: int(len(body) * answer.cut)]
+            if not 200 <= answer.status <= 299:
+                below = None
+        if below is not None:
+            return Fault(below, f"simulated: {answer.trouble}")
+        return judged(answer.status, CIMultiDict(answer.headers), body, etag=etag, problem=self._problem)
+
+    async def aclose(self) -> None:
+        self.closed = True

@@ -1,0 +1,444 @@
+"""The server: answers requests from the truth, lies as its faults say, and keeps the record that the oracle reads."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from email.utils import formatdate
+from random import Random
+from urllib.parse import parse_qs, unquote
+
+import msgspec
+from msgspec import Struct
+
+from . import faults
+from .truth import ENDED, EPOCH, TrueJob, log_uniform, stamp
+
+HANG = 1e6
+"""A delay that no time limit waits for."""
+
+
+class Shown(Struct):
+    """What one answer truly tells of one job.
+
+    Attributes:
+        states: The places in the truth of the states it tells of, in order.
+        status: The place of the state that its status tells of.
+        odd: The distortions it came with.
+    """
+
+    states: tuple[int, ...]
+    status: int
+    odd: frozenset[str] = frozenset()
+
+
+class Answer(Struct):
+    """What goes back over the network, and how."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+    trouble: str = ""
+    delay: float = 0.05
+    cut: float = 0.5
+
+
+class Exchange(Struct, eq=False):
+    """One request and what came of it, for the oracle.
+
+    Attributes:
+        client: Who asked.
+        job_id: What for; None for a list.
+        asked: When it was sent, on the loop's clock.
+        verdict: What an honest client must make of the answer.
+        stay_away: For how many seconds it asked that nothing be sent.
+        shown: What it truly told, by job.
+        answered: When the client had the answer; None while it has not.
+    """
+
+    client: str
+    job_id: str | None
+    path: str
+    asked: float
+    verdict: str
+    answer: Answer
+    stay_away: float | None = None
+    shown: Mapping[str, Shown] = {}
+    faults: tuple[str, ...] = ()
+    answered: float | None = None
+
+
+class Outage(Struct, frozen=True):
+    """A time in which every request meets the same fault."""
+
+    start: float
+    end: float
+    fault: str
+
+
+class Server:
+    """The one origin of a world.
+
+    Args:
+        api: Whose API it speaks.
+        jobs: What truly happens.
+        rates: How often each fault is met, from 0 to 1.
+        dice: What decides.
+        quiet_at: When the faults stop, on the loop's clock.
+        outages: When nothing works.
+        skew: How far its clock is ahead, in seconds.
+        etags: Whether it sends validators.
+        quota: How many requests it allows in each ten seconds; 0 for any.
+        lag: How far its replicas are behind, in seconds.
+        level: "seam" or "wire".
+    """
+
+    def __init__(
+        self,
+        api: str,
+        jobs: Sequence[TrueJob],
+        *,
+        rates: Mapping[str, float],
+        dice: Random,
+        quiet_at: float,
+        outages: Sequence[Outage],
+        skew: float,
+        etags: bool,
+        quota: int,
+        lag: float,
+        latency: float,
+        level: str,
+    ) -> None:
+        self.api = api
+        self.jobs = {job.id: job for job in jobs}
+        self.rates = {name: rate for name, rate in rates.items() if rate > 0.0}
+        self.dice = dice
+        self.quiet_at = quiet_at
+        self.outages = outages
+        self.skew = skew
+        self.etags = etags
+        self.quota = quota
+        self.lag = lag
+        self.latency = latency
+        self.level = level
+        self.vanished: dict[str, float] = {}
+        self.exchanges: list[Exchange] = []
+        self.fired: Counter[str] = Counter()
+        self._recent: deque[float] = deque()
+        self._below = [name for name in self.rates if name in faults.NETWORK or name == "tls"]
+        self._below += [name for name in self.rates if name in faults.ON_THE_WIRE]
+        self._http = [name for name in self.rates if name in faults.HTTP or name in faults.FATAL]
+        self._body = [name for name in self.rates if name in faults.BODY]
+        self._meaning = [name for name in self.rates if name in faults.MEANING]
+        self._lists = [name for name in self.rates if name in faults.LIST]
+
+    # --- what a request meets ------------------------------------------------------------------------------------
+
+    def asked(self, client: str, path: str, query: str, etag: str | None, now: float) -> Exchange:
+        """Answer a request that arrives now."""
+        job_id = self._job_id(path)
+        exchange = self._answered(client, path, query, job_id, etag, now)
+        exchange.client, exchange.path, exchange.job_id = client, path, job_id
+        self.fired.update(exchange.faults)
+        self.exchanges.append(exchange)
+        return exchange
+
+    def _job_id(self, path: str) -> str | None:
+        parts = path.split("/")
+        return unquote(parts[-1]) if parts[-2] == "jobs" else None
+
+    def _answered(
+        self, client: str, path: str, query: str, job_id: str | None, etag: str | None, now: float
+    ) -> Exchange:
+        noisy = now < self.quiet_at
+        outage = next((each for each in self.outages if each.start <= now < each.end), None) if noisy else None
+        limited = self._over_quota(now)
+        if limited is not None:
+            return limited
+        http = self._pick(self._http) if noisy else None
+        if outage is not None and outage.fault in faults.HTTP:
+            http = outage.fault
+        if http is not None:
+            exchange = self._telling(http, now)
+        elif job_id is None:
+            exchange = self._listed(path, query, now, noisy)
+        else:
+            exchange = self._about(job_id, etag, now, noisy)
+        below = self._pick(self._below) if noisy else None
+        if outage is not None and outage.fault in faults.NETWORK:
+            below = outage.fault
+        if below is not None:
+            self._troubled(exchange, below)
+        if outage is not None:
+            exchange.faults += ("outage",)
+        return exchange
+
+    def _pick(self, names: Sequence[str]) -> str | None:
+        return next((name for name in names if self.dice.random() < self.rates[name]), None)
+
+    def _delay(self) -> float:
+        return log_uniform(self.dice, self.latency / 3.0, self.latency * 3.0)
+
+    def _exchange(self, now: float, verdict: str, answer: Answer, odd: tuple[str, ...] = ()) -> Exchange:
+        return Exchange("", None, "", now, verdict, answer, faults=odd)
+
+    def _troubled(self, exchange: Exchange, name: str) -> None:
+        answer = exchange.answer
+        verdict = faults.NETWORK.get(name) or faults.ON_THE_WIRE.get(name) or faults.TLS
+        if name == "slow":
+            answer.delay = log_uniform(self.dice, 1.0, 25.0)
+        if name == "cut" and not answer.body:
+            name, verdict = "reset", faults.UNREACHABLE
+        exchange.faults += (name,)
+        if verdict != faults.GOOD:
+            answer.trouble = name
+            answer.cut = self.dice.random()
+            if name in _STATUS_STANDS and not 200 <= answer.status <= 299:
+                return  # the status has been read, and it says what happened, however its body went on
+            exchange.verdict, exchange.stay_away, exchange.shown = verdict, None, {}
+        elif name != "slow":
+            answer.trouble = name
+
+    def _over_quota(self, now: float) -> Exchange | None:
+        if not self.quota:
+            return None
+        recent = self._recent
+        while recent and recent[0] <= now - 10.0:
+            recent.popleft()
+        if len(recent) < self.quota:
+            recent.append(now)
+            return None
+        wait = int(recent[0] + 10.0 - now) + 1
+        answer = Answer(429, [("Retry-After", str(wait))], b'{"error":"slow down"}', delay=self._delay())
+        exchange = self._exchange(now, faults.LIMITED, answer, ("quota",))
+        exchange.stay_away = float(wait)
+        return exchange
+
+    def _telling(self, name: str, now: float) -> Exchange:
+        told = (faults.HTTP.get(name) or faults.FATAL[name])(self.dice, EPOCH + now + self.skew)
+        headers = [*told.headers]
+        if not any(key == "Content-Type" for key, _ in headers):
+            headers.append(("Content-Type", "application/json"))
+        exchange = self._exchange(now, told.verdict, Answer(told.status, headers, told.body, delay=self._delay()), (name,))
+        exchange.stay_away = told.stay_away
+        return exchange
+
+    def _missing(self, now: float, odd: tuple[str, ...]) -> Exchange:
+        answer = Answer(404, [("Content-Type", "application/json")], b'{"error":"job not found"}', delay=self._delay())
+        return self._exchange(now, faults.MISSING, answer, odd)
+
+    # --- one job -------------------------------------------------------------------------------------------------
+
+    def _about(self, job_id: str, etag: str | None, now: float, noisy: bool) -> Exchange:
+        job = self.jobs.get(job_id)
+        if job is None:
+            return self._missing(now, ("never known",))
+        if now < job.appears_at:
+            return self._missing(now, ("appears late",))
+        if now >= self.vanished.get(job_id, now + 1.0):
+            return self._missing(now, ("vanishes",))
+        odd = {name for name in self._meaning if noisy and self.dice.random() < self.rates[name]}
+        view = self._view(job, now, odd)
+        if view is None:
+            return self._missing(now, ("stale",))
+        record, shown = view
+        body = msgspec.json.encode(_enveloped(job, record))
+        verdict = faults.GOOD
+        if "another job's" in odd:
+            record, odd, verdict = self._anothers(job, record), {"another job's"}, faults.UNREADABLE
+            body = msgspec.json.encode(_enveloped(job, record))
+        damage = self._pick(self._body) if noisy else None
+        if damage is not None:
+            body, odd, verdict = faults.BODY[damage](self.dice, body), {damage}, faults.UNREADABLE
+        elif "status words twice" in odd:
+            body = _twice(body)
+        if "BOM" in odd:
+            body = b"\xef\xbb\xbf" + body
+        headers = self._headers(now, odd)
+        if self.etags and verdict == faults.GOOD:
+            tag = f'"{zlib.crc32(body):08x}"'
+            headers.append(("ETag", tag))
+            if etag is not None and (etag == tag or "304 though changed" in odd):
+                odd = {"304 though changed"} if etag != tag else {"etags"}
+                return self._exchange(now, "same", Answer(304, headers, b"", delay=self._delay()), tuple(sorted(odd)))
+        odd.discard("304 though changed")
+        exchange = self._exchange(now, verdict, Answer(200, headers, body, delay=self._delay()), tuple(sorted(odd)))
+        exchange.faults += tuple(sorted(_traits_told(job, shown)))
+        if verdict == faults.GOOD:
+            exchange.shown = {job_id: shown}
+        return exchange
+
+    def _headers(self, now: float, odd: set[str]) -> list[tuple[str, str]]:
+        headers = [("Content-Type", "application/json")]
+        if "no date" not in odd:
+            off = self.dice.uniform(-1e5, 1e5) if "lying date" in odd else 0.0
+            headers.append(("Date", formatdate(EPOCH + now + self.skew + off, usegmt=True)))
+        if "rate told" in odd:
+            left, reset = self.dice.choice((0, 1, 50, 5000)), self.dice.choice((1, 10, 60))
+            headers += [("X-RateLimit-Remaining", str(left)), ("X-RateLimit-Reset", str(reset))]
+        return headers
+
+    def _anothers(self, job: TrueJob, record: dict[str, object]) -> dict[str, object]:
+        key = "job_id" if job.shape in ("vision", "bare") else "id"
+        others = [each for each in self.jobs if each != job.id]
+        end = "completed" if self.api == "capydb" else "COMPLETED"
+        word = {"state": end} if self.api == "capydb" else {"status": end}
+        return {**record, key: self.dice.choice(others) if others else f"{job.id}0", **word}
+
+    def _view(self, job: TrueJob, now: float, odd: set[str]) -> tuple[dict[str, object], Shown] | None:
+        """Return the job's record as a request sees it now, and what that truly tells."""
+        if "stale" in odd and not (job.dated or job.tells_history):
+            odd.discard("stale")
+        index = job.index_at(now - self.lag if "stale" in odd else now)
+        if index < 0:
+            return None
+        if "stale" in odd and index == job.index_at(now):
+            odd.discard("stale")
+        if "recased" in odd and job.shape == "capydb" and self.dice.random() < 0.5:
+            odd.discard("recased")
+        recased: Callable[[str], str] = str.swapcase if "recased" in odd else str
+        record: dict[str, object] = {}
+        if not job.tells_history:
+            odd -= {"status behind", "history behind", "untimed", "duplicated", "reordered"}
+            return self._snapshot(job, index, recased, record, odd)
+        distorting = [name for name in ("status behind", "history behind", "untimed") if name in odd]
+        if job.keeps or job.timeless:
+            odd -= {"status behind", "history behind", "untimed"}
+            distorting = []
+        odd -= set(distorting[1:])
+        if job.timeless or job.coarse or "untimed" in odd:
+            odd -= {"duplicated", "reordered"}
+        status, events = index, list(range(index + 1))
+        if "status behind" in odd and index:
+            status = self.dice.randrange(index)
+            if job.states[status].phase in ENDED:
+                status = index
+        if "history behind" in odd:
+            events = events[: self.dice.randrange(index + 1)]
+        if status == index:
+            odd.discard("status behind")
+        if job.keeps:
+            events = events[-job.keeps :]
+        shown = Shown(tuple(events), status, frozenset(odd))
+        told = [self._event(job, each, recased, "untimed" in odd) for each in events]
+        if "duplicated" in odd and told:
+            again = self.dice.randrange(len(told))
+            told.insert(self.dice.randrange(again, len(told)) + 1, told[again])
+        if "reordered" in odd:
+            self.dice.shuffle(told)
+        record["events"] = told
+        return self._common(job, index, status, recased, record), shown
+
+    def _event(self, job: TrueJob, index: int, recased: Callable[[str], str], untimed: bool) -> dict[str, object]:
+        entry: dict[str, object] = {"status": recased(job.states[index].word)}
+        if not (job.timeless or (untimed and self.dice.random() < 0.7)):
+            entry["timestamp"] = stamp(job.told_at(index, self.skew), job.style)
+        return entry
+
+    def _common(
+        self, job: TrueJob, index: int, status: int, recased: Callable[[str], str], record: dict[str, object]
+    ) -> dict[str, object]:
+        key = "job_id" if job.shape in ("vision", "bare") else "id"
+        record |= {key: int(job.id) if job.numeric else job.id, "status": recased(job.states[status].word)}
+        record |= {"type": job.type, "created_at": stamp(job.told_at(0, self.skew), job.style)}
+        if job.project_id is not None:
+            record["project_id"] = job.project_id
+        if job.dated:
+            record["updated_at"] = stamp(job.told_at(index, self.skew), job.style)
+        if job.states[status].phase in ENDED and not job.timeless:
+            record["completed_at"] = stamp(job.told_at(status, self.skew), job.style)
+        return record
+
+    def _snapshot(
+        self, job: TrueJob, index: int, recased: Callable[[str], str], record: dict[str, object], odd: set[str]
+    ) -> tuple[dict[str, object], Shown]:
+        self._common(job, index, index, recased, record)
+        if job.shape == "bare":
+            return record, Shown((index,), index, frozenset(odd))
+        record["state"] = record.pop("status")
+        record["attempts"] = job.states[index].attempt
+        proven = {0, index}
+        start = job.start_before(index)
+        if start is not None:
+            record["started_at"] = stamp(job.told_at(start, self.skew), job.style)
+            proven.add(start)
+        return record, Shown(tuple(sorted(proven)), index, frozenset(odd))
+
+    # --- a list of jobs ------------------------------------------------------------------------------------------
+
+    def _listed(self, path: str, query: str, now: float, noisy: bool) -> Exchange:
+        project_id = unquote(path.split("/")[-2])
+        limit = int(parse_qs(query)["limit"][0])
+        odd = {name for name in self._lists if noisy and self.dice.random() < self.rates[name]}
+        jobs = [job for job in self.jobs.values() if job.project_id == project_id and self._is_known(job, now)]
+        jobs.sort(key=lambda job: job.states[0].at, reverse=True)
+        jobs = jobs[:limit]
+        if "list without some" in odd:
+            jobs = [job for job in jobs if self.dice.random() < 0.7]
+        records: list[object] = []
+        shown: dict[str, Shown] = {}
+        twice = self.dice.choice(jobs) if jobs and "list with one twice" in odd else None
+        for job in jobs:
+            for _ in range(1 + (job is twice)):
+                stale = {"stale"} if noisy and self.dice.random() < self.rates.get("stale", 0.0) else set()
+                view = self._view(job, now, stale)
+                if view is not None:
+                    records.append(view[0])
+                    shown[job.id] = view[1] if job.id not in shown else _both(shown[job.id], view[1])
+        if "list with strangers" in odd:
+            records.append({"id": "stranger", "state": "completed", "type": "project.backup"})
+        verdict = faults.GOOD
+        if "list with one broken" in odd:
+            records.append({"id": "broken", "state": None})
+            verdict, shown = faults.UNREADABLE, {}
+        body = msgspec.json.encode({"jobs": records or None})
+        damage = self._pick(self._body) if noisy else None
+        if damage is not None and b'"state":"' in body:
+            body, odd, verdict, shown = faults.BODY[damage](self.dice, body), {damage}, faults.UNREADABLE, {}
+        answer = Answer(200, self._headers(now, set()), body, delay=self._delay())
+        exchange = self._exchange(now, verdict, answer, tuple(sorted(odd)))
+        exchange.shown = shown
+        return exchange
+
+    def _is_known(self, job: TrueJob, now: float) -> bool:
+        return job.appears_at <= now < self.vanished.get(job.id, now + 1.0)
+
+
+_STATUS_STANDS = frozenset({"cut", "hang in the body", "reset in the body", "chunked and cut", "too large", "gzip unasked"})
+
+
+def _both(one: Shown, other: Shown) -> Shown:
+    return Shown(tuple(sorted({*one.states, *other.states})), max(one.status, other.status), one.odd | other.odd)
+
+
+def _enveloped(job: TrueJob, record: dict[str, object]) -> dict[str, object]:
+    match job.shape:
+        case "cms":
+            return {"data": record}
+        case "capydb":
+            return {"job": record}
+        case _:
+            return record
+
+
+def _twice(body: bytes) -> bytes:
+    """Put another status before the true one: of two equal keys the last one counts."""
+    for marker, wrong in ((b'"state":', b'"state":"failed",'), (b',"status":', b',"status":"FAILED"')):
+        at = body.rfind(marker) if marker == b'"state":' else body.find(marker)
+        if at >= 0:
+            return body[:at] + wrong + body[at:]
+    return body
+
+
+def _traits_told(job: TrueJob, shown: Shown) -> set[str]:
+    told = set()
+    if job.keeps and shown.states and shown.states[0] > 0:
+        told.add("history cut short")
+    if job.coarse:
+        told.add("whole seconds")
+    if not job.dated:
+        told.add("undated")
+    if job.timeless:
+        told.add("without times")
+    return told

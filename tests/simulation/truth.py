@@ -1,0 +1,167 @@
+"""What truly happened: jobs with histories made up from a seed, which no client ever sees directly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from random import Random
+
+from msgspec import Struct
+
+from jobwatch import Phase
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC).timestamp() - 1000.0
+"""What is added to the loop's time for Unix seconds, so that the world begins with the year."""
+
+_WORDS = {
+    "bedrock": {
+        Phase.PENDING: ("PENDING", "QUEUED", "Pending", "queued"),
+        Phase.RUNNING: ("RUNNING", "STARTED", "Running", "started"),
+        Phase.SUCCEEDED: ("COMPLETED", "SUCCEEDED", "Completed"),
+        Phase.FAILED: ("FAILED", "ERROR", "Failed"),
+        Phase.CANCELLED: ("CANCELED", "CANCELLED", "Canceled"),
+        Phase.UNKNOWN: ("VALIDATING", "PAUSED", "done?", "Success", "successfully_queued", "FAILED_OVER", "完了"),
+    },
+    "capydb": {
+        Phase.PENDING: ("pending",),
+        Phase.RUNNING: ("running",),
+        Phase.SUCCEEDED: ("completed",),
+        Phase.FAILED: ("failed",),
+        Phase.CANCELLED: ("canceled", "cancelled"),
+        Phase.UNKNOWN: ("verifying", "throttled", "complete", "failing"),
+    },
+}
+
+_ENDS = (Phase.SUCCEEDED,) * 5 + (Phase.FAILED,) * 4 + (Phase.CANCELLED,)
+ENDED = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
+
+
+class State(Struct, frozen=True):
+    """One state that a job truly entered: the server's word, its true meaning, when, and in which attempt."""
+
+    word: str
+    phase: Phase
+    at: float
+    attempt: int
+
+
+class TrueJob(Struct, eq=False):
+    """One job on the server.
+
+    Attributes:
+        shape: How the server tells of it: "cms", "vision" (both Bedrock's, with a history), "bare" (without), "capydb".
+        appears_at: When the server first knows it, on the loop's clock.
+        keeps: How many of the latest entries of its history the server keeps; 0 for all.
+        coarse: Whether its timestamps are whole seconds.
+        dated: Whether the server says when it was last changed.
+        style: How the server writes its timestamps.
+        numeric: Whether the server sends its id as a number.
+        timeless: Whether its history never has timestamps.
+    """
+
+    id: str
+    shape: str
+    project_id: str | None
+    type: str
+    states: tuple[State, ...]
+    appears_at: float
+    keeps: int = 0
+    coarse: bool = False
+    dated: bool = True
+    style: str = "z"
+    numeric: bool = False
+    timeless: bool = False
+
+    @property
+    def tells_history(self) -> bool:
+        return self.shape in ("cms", "vision")
+
+    def index_at(self, at: float) -> int:
+        """Return the place of the state the job is in at a time of the loop's clock; -1 before its first."""
+        index = -1
+        for state in self.states:
+            if state.at > at:
+                break
+            index += 1
+        return index
+
+    def start_before(self, index: int) -> int | None:
+        """Return the place of the latest start up to a state."""
+        return next((each for each in range(index, -1, -1) if self.states[each].phase is Phase.RUNNING), None)
+
+    def told_at(self, index: int, skew: float) -> float:
+        """Return when a state was entered as the server tells it, in Unix seconds."""
+        at = self.states[index].at
+        return EPOCH + skew + (math.floor(at) if self.coarse else at)
+
+
+def log_uniform(dice: Random, least: float, most: float) -> float:
+    return math.exp(dice.uniform(math.log(least), math.log(most)))
+
+
+def history(
+    dice: Random, api: str, start: float, *, scale: float, unknowns: bool, reopens: bool, chatty: bool
+) -> tuple[State, ...]:
+    """Make up what one job goes through.
+
+    Args:
+        start: When it is created.
+        scale: The longest that a state of it usually lasts, in seconds.
+        unknowns: Whether it may enter states by words that nobody documented.
+        reopens: Whether the server may take a job up again that had ended.
+        chatty: Whether it is queued and started again very many times.
+    """
+    words = _WORDS[api]
+    path = _path(dice, unknowns=unknowns, chatty=chatty)
+    if reopens and path[-1] in ENDED:
+        path += [Phase.RUNNING, dice.choice(_ENDS)] if dice.random() < 0.7 else [_other(dice, path[-1])]
+    states: list[State] = []
+    at, attempt, last = start, 0, ""
+    for phase in path:
+        attempt += phase is Phase.RUNNING
+        word = dice.choice([word for word in words[phase] if word.casefold() != last] or words[phase])
+        last = word.casefold()
+        states.append(State(word, phase, round(at, 3), attempt))
+        at += max(0.002, log_uniform(dice, 0.01, scale / (8 if chatty else 1)))
+    if dice.random() < 0.1 and states[-1].phase in ENDED:
+        states.pop()  # it never ends
+    return tuple(states)
+
+
+def _path(dice: Random, *, unknowns: bool, chatty: bool) -> list[Phase]:
+    path = [Phase.PENDING]
+
+    def may_be_odd() -> None:
+        if unknowns and dice.random() < 0.4:
+            path.append(Phase.UNKNOWN)
+
+    may_be_odd()
+    attempts = dice.randint(30, 80) if chatty else dice.choice((0, 1, 1, 1, 1, 2, 3, 4))
+    for attempt in range(attempts):
+        path.append(Phase.RUNNING)
+        may_be_odd()
+        if attempt + 1 < attempts:
+            path.append(Phase.PENDING)
+    path.append(dice.choice(_ENDS) if attempts else Phase.CANCELLED)
+    return path
+
+
+def _other(dice: Random, end: Phase) -> Phase:
+    return dice.choice([phase for phase in (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED) if phase is not end])
+
+
+def stamp(unix: float, style: str) -> str | int | float:
+    """Write a timestamp in one of the ways that servers do."""
+    match style:
+        case "seconds":
+            return round(unix, 3)
+        case "milliseconds":
+            return round(unix * 1000)
+        case _:
+            moment = datetime.fromtimestamp(round(unix, 3), UTC)
+            text = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
+            return text + {"z": "Z", "offset": "+00:00", "naive": "", "nano": "000000Z"}[style]
+
+
+STYLES: Sequence[str] = ("z", "offset", "naive", "nano", "seconds", "milliseconds")

@@ -1,0 +1,413 @@
+"""One made-up world by its seed: a server with its jobs and faults, and people who wait for them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from random import Random
+from unittest import mock
+
+from msgspec import Struct
+
+import jobwatch._poller
+from jobwatch import Client, Pace
+from jobwatch.apis import BEDROCK, CAPYDB
+
+from . import faults, oracle
+from .clock import START, Deadlock, Outside, VirtualLoop, run
+from .people import Heard, Person
+from .seam import SeamTransport
+from .server import Exchange, Outage, Server
+from .truth import EPOCH, STYLES, TrueJob, history, log_uniform
+
+SAFETY, LIVENESS = "safety", "liveness"
+SEAM, WIRE = "seam", "wire"
+
+PATIENCE = 300.0
+APPEAR_WITHIN = 10.0
+
+
+class Plan(Struct):
+    """What a seed decides before anything happens."""
+
+    seed: int
+    level: str
+    mode: str
+    api: str
+    jobs: list[TrueJob]
+    rates: dict[str, float]
+    traits: frozenset[str]
+    outages: list[Outage]
+    quiet_at: float
+    horizon: float
+    pace: Pace
+    max_rate: float | None
+    max_in_flight: int
+    latency: float
+    unreachable_after: float
+    appear_within: float
+    skew: float
+    lag: float
+    quota: int
+    vanished: dict[str, float]
+
+
+class World(Struct):
+    """What happened in a run, for the oracle."""
+
+    plan: Plan
+    server: Server
+    heard: list[Heard]
+    sometimes: Counter[str]
+    violations: list[str]
+    trace: list[str]
+    looks: int = 0
+    closed_at: float = 0.0
+    sorted_: dict[str, list[Exchange]] = {}
+
+    @property
+    def by_client(self) -> dict[str, list[Exchange]]:
+        """The server's record by who asked, made once when all is over."""
+        if not self.sorted_:
+            self.sorted_ = oracle.by_client(self.server.exchanges)
+        return self.sorted_
+
+    @property
+    def hash(self) -> str:
+        return hashlib.sha256("\n".join(self.trace).encode()).hexdigest()[:16]
+
+
+def planned(seed: int, level: str, mode: str) -> Plan:
+    """Make up a world."""
+    dice = Random(f"{seed}/{level}/{mode}/plan")
+    api = dice.choice(("bedrock", "capydb"))
+    rates, traits = _swarm(dice, level, mode)
+    # Liveness is about what comes after the faults; safety has them for ever.
+    horizon = log_uniform(dice, 30.0, 900.0 if level == SEAM else 300.0)
+    quiet_at = START + (min(horizon * 0.5, 200.0) if mode == LIVENESS else 1e9)
+    jobs = _jobs(dice, api, traits, horizon, level)
+    # The bare record has no times at all that would tell an old state from a new one, nor one attempt from the next.
+    return Plan(
+        seed=seed,
+        level=level,
+        mode=mode,
+        api=api,
+        jobs=jobs,
+        rates=rates,
+        traits=traits,
+        outages=_outages(dice, traits, horizon, mode),
+        quiet_at=quiet_at,
+        horizon=horizon,
+        pace=_pace(dice),
+        max_rate=round(log_uniform(dice, 0.5, 20.0), 2) if mode == SAFETY and dice.random() < 0.2 else None,
+        max_in_flight=dice.choice((1, 2, 16, 16)),
+        latency=log_uniform(dice, 0.005, 0.4),
+        unreachable_after=1e5 if mode == LIVENESS else dice.choice((PATIENCE, 60.0, 20.0)),
+        appear_within=APPEAR_WITHIN,
+        skew=dice.choice((-4000.0, -3.0, 7.5, 86400.0)) if "skewed clock" in traits else 0.0,
+        lag=log_uniform(dice, 0.1, 60.0),
+        quota=dice.choice((3, 8, 20)) if "quota" in traits else 0,
+        vanished={job.id: START + dice.uniform(1.0, horizon) for job in jobs if dice.random() < 0.3}
+        if "vanishes" in traits
+        else {},
+    )
+
+
+def _swarm(dice: Random, level: str, mode: str) -> tuple[dict[str, float], frozenset[str]]:
+    """Choose which faults there are, and how often."""
+    if dice.random() < 0.08:
+        return {}, frozenset()
+    names = sorted(faults.all_of(level))
+    if mode == LIVENESS:
+        names = [name for name in names if name not in faults.ENDING]
+    # Faults that end a watch hide what would come after, so most worlds have none of them.
+    ending = dice.random() < 0.2
+    names = [name for name in names if ending or name not in faults.ENDING]
+    chosen = dice.sample(names, min(len(names), dice.choice((1, 2, 3, 5, 8, 12, 20))))
+    if not ending:
+        chosen += [name for name in ("unknown words", "appears late") if dice.random() < 0.2]
+    rates = {
+        name: dice.choice((0.03, 0.1, 0.3)) * (0.3 if name in faults.ENDING else 1.0)
+        for name in chosen
+        if name not in faults.TRAITS
+    }
+    return rates, frozenset(name for name in chosen if name in faults.TRAITS)
+
+
+def _pace(dice: Random) -> Pace:
+    if dice.random() < 0.4:
+        return Pace()
+    least = dice.choice((0.1, 0.5, 2.0))
+    return Pace(
+        poll_cost=log_uniform(dice, 0.005, 0.5), min_interval=least, max_interval=dice.choice((least * 2, 20.0, 60.0))
+    )
+
+
+def _outages(dice: Random, traits: frozenset[str], horizon: float, mode: str) -> list[Outage]:
+    if "outage" not in traits:
+        return []
+    names = ("refuse", "hang", "503", "500", "html", "429", "404") if mode == SAFETY else ("refuse", "hang", "503", "429")
+    outages = []
+    for _ in range(dice.choice((1, 1, 2))):
+        start = START + dice.uniform(0.0, horizon * 0.7)
+        outages.append(Outage(start, start + log_uniform(dice, 5.0, 400.0), dice.choice(names)))
+    return outages
+
+
+def _jobs(dice: Random, api: str, traits: frozenset[str], horizon: float, level: str) -> list[TrueJob]:
+    count = dice.choice((1, 1, 2, 3, 4, 6, 9)) if level == SEAM else dice.choice((1, 2, 3, 5))
+    if level == SEAM and dice.random() < 0.02:
+        count = 90
+    projects = ["prj-1", "prj-2"][: dice.choice((1, 2))]
+    return [_job(dice, api, traits, horizon, number, projects) for number in range(count)]
+
+
+def _job(dice: Random, api: str, traits: frozenset[str], horizon: float, number: int, projects: list[str]) -> TrueJob:
+    start = START + (-log_uniform(dice, 0.1, 5000.0) if dice.random() < 0.3 else dice.uniform(0.0, 3.0))
+    start = round(start, 3)
+    shape = dice.choice(("cms", "cms", "vision", "bare")) if api == "bedrock" else "capydb"
+    chatty = "chatty" in traits and shape in ("cms", "vision") and dice.random() < 0.6
+    states = history(
+        dice,
+        api,
+        start,
+        scale=max(0.5, horizon * dice.choice((0.02, 0.1, 0.5))),
+        unknowns="unknown words" in traits,
+        reopens="reopened" in traits and dice.random() < 0.6,
+        chatty=chatty,
+    )
+    job = TrueJob(
+        id=f"job-{number}" if dice.random() < 0.9 else str(1000 + number),
+        shape=shape,
+        project_id=dice.choice(projects) if dice.random() < 0.8 else None,
+        type=dice.choice(("project.create", "project.backup", "Compare")),
+        states=states,
+        appears_at=start + (dice.uniform(0.5, 9.0) if "appears late" in traits else 0.0),
+        style=dice.choice(STYLES),
+        numeric=False,
+    )
+    job.numeric = job.id.isdigit()
+    if job.tells_history:
+        job.keeps = dice.choice((0, 1, 2, 3, 5, 20)) if "history cut short" in traits else 0
+        job.coarse = "whole seconds" in traits and dice.random() < 0.5
+        job.dated = not ("undated" in traits and dice.random() < 0.5)
+        job.timeless = "without times" in traits and dice.random() < 0.5
+    return job
+
+
+# --- a run -------------------------------------------------------------------------------------------------------
+
+
+def simulate(seed: int, level: str = SEAM, mode: str = SAFETY) -> World:
+    """Run one world, and return what happened with all that was wrong with it."""
+    plan = planned(seed, level, mode)
+    return played(plan)
+
+
+def played(plan: Plan) -> World:
+    """Run a world that has been planned."""
+    server = Server(
+        plan.api,
+        plan.jobs,
+        rates=plan.rates,
+        dice=Random(f"{plan.seed}/server"),
+        quiet_at=plan.quiet_at,
+        outages=plan.outages,
+        skew=plan.skew,
+        etags="etags" in plan.traits,
+        quota=plan.quota,
+        lag=plan.lag,
+        latency=plan.latency,
+        level=plan.level,
+    )
+    server.vanished = plan.vanished
+    world = World(plan, server, [], Counter(), [], [])
+    try:
+        _, loop = run(lambda loop: _Run(world, loop).live())
+    except (Deadlock, Outside) as error:
+        world.violations.append(f"the loop came to a stop: {error!r}")
+    except Exception as error:  # noqa: BLE001  # whatever leaves the library is a finding
+        world.violations.append(f"an exception left the library: {error!r}")
+    else:
+        world.violations += [f"unseen: {trouble}" for trouble in loop.troubles]
+        world.violations += [f"timer left behind: {timer!r}" for timer in loop.timers()]
+    world.looks = len(server.exchanges)
+    world.sometimes.update(server.fired)
+    if world.looks:
+        world.sometimes.update(plan.traits & {"chatty", "reopened", "skewed clock", "unknown words"})
+    oracle.judge(world)
+    world.trace = _trace(world)
+    return world
+
+
+class _Clock:
+    """What the poller finds where it looks for the time of day."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+
+    def time(self) -> float:
+        return EPOCH + self._loop.time()
+
+
+class _Run:
+    """The people of a world and what they do."""
+
+    def __init__(self, world: World, loop: VirtualLoop) -> None:
+        self.world = world
+        self.plan = world.plan
+        self.loop = loop
+        self.dice = Random(f"{world.plan.seed}/people")
+        self.clients: dict[str, Client] = {}
+
+    async def live(self) -> None:
+        with mock.patch.object(jobwatch._poller, "time", _Clock(self.loop)):
+            main = self._client("main")
+            tasks = [self.loop.create_task(each) for each in self._lives(main)]
+            patience = self.plan.horizon
+            if self.plan.mode == LIVENESS:
+                patience = oracle.time_to_end(self.plan) - START
+            _, pending = await asyncio.wait(tasks, timeout=patience)
+            self.world.closed_at = self.loop.time()
+            if self.dice.random() < 0.5:
+                self.world.sometimes["closed with waits going"] += bool(pending)
+                await self._close()
+                await asyncio.sleep(0.1)
+                self.world.violations += [
+                    f"still waiting after the client was closed: {heard.who} {heard.job_id}"
+                    for heard in self.world.heard
+                    if not heard.ending and heard.legs[0].polled and len(heard.legs) == 1 and heard.who != "iterates"
+                ]
+            for task in pending:
+                task.cancel()
+            if pending:
+                await asyncio.wait(pending)
+            await self._close()
+            for task in tasks:
+                if task.done() and not task.cancelled() and task.exception() is not None:
+                    self.world.violations.append(f"a person was surprised by {task.exception()!r}")
+        for _ in range(3):
+            await asyncio.sleep(0)
+        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        self.world.violations += [f"task left behind: {task!r}" for task in left]
+
+    async def _close(self) -> None:
+        for client in self.clients.values():
+            await client.aclose()
+
+    def _client(self, name: str) -> Client:
+        plan = self.plan
+        client = Client(
+            BEDROCK if plan.api == "bedrock" else CAPYDB,
+            token="canary-token",
+            base_url="http://api.example",
+            pace=plan.pace,
+            max_rate=plan.max_rate,
+            unreachable_after=plan.unreachable_after,
+            appear_within=plan.appear_within,
+            max_in_flight=plan.max_in_flight,
+        )
+        self._join(name, client)
+        client._engine()._dice = Random(f"{plan.seed}/{name}").random
+        self.clients[name] = client
+        return client
+
+    def _join(self, name: str, client: Client) -> None:
+        if self.plan.level == SEAM:
+            client._transport = SeamTransport(name, self.world.server, client.api.problem)  # type: ignore[assignment]
+        else:
+            from . import wire  # noqa: PLC0415  # it imports aiohttp, of which the seam has no need
+
+            wire.join(name, client, self.world.server)
+
+    def _lives(self, main: Client) -> list[Awaitable[None]]:  # type: ignore[override, unused-ignore]
+        plan, dice = self.plan, self.dice
+        ids = [job.id for job in plan.jobs]
+        if "never known" in plan.traits:
+            ids.append("never-known")
+        person = Person("main", main, self.world.heard)
+        lives: list[Awaitable[None]] = []
+        first = [dice.choice(ids) for _ in range(3)] if len(ids) < 20 else []
+        for number, job_id in enumerate([*ids, *first]):
+            lives.append(self._later(self._entry(), self._life(person, number, job_id)))
+        if len(ids) > 1 and dice.random() < 0.3:
+            some = dice.sample(ids, min(len(ids), 4))
+            most, timeout = dice.randint(1, 5), self._timeout()
+            lives.append(self._later(self._entry(), lambda: person.as_they_end(some, timeout, most)))
+        if len(ids) > 1 and dice.random() < 0.3:
+            several = dice.sample(ids, min(len(ids), 3))
+            limit = self._timeout()
+            lives.append(self._later(self._entry(), lambda: person.all_of(several, limit)))
+        return lives
+
+    def _entry(self) -> float:
+        """Return when somebody comes: with the others, soon after, or late."""
+        match self.dice.randrange(4):
+            case 0 | 1:
+                return 0.0
+            case 2:
+                return self.dice.uniform(0.0, 5.0)
+            case _:
+                return self.dice.uniform(0.0, self.plan.horizon * 0.7)
+
+    def _timeout(self) -> float | None:
+        return log_uniform(self.dice, 0.5, self.plan.horizon) if self.dice.random() < 0.3 else None
+
+    def _life(self, person: Person, number: int, job_id: str) -> Callable[[], Awaitable[object]]:
+        dice = self.dice
+        timeout, after, changes = self._timeout(), log_uniform(dice, 0.3, self.plan.horizon), dice.randint(1, 4)
+        check, pause = dice.random() < 0.5, log_uniform(dice, 0.1, 30.0)
+        others = [f"other-{number}a", f"other-{number}b"][: dice.choice((1, 2))]
+        match dice.randrange(12):
+            case 0 | 1 | 2:
+                return lambda: person.awaits(job_id, timeout, check)
+            case 3 | 4 | 5 | 6:
+                return lambda: person.iterates(job_id, timeout)
+            case 7:
+                return lambda: person.iterates(job_id, timeout, pause)
+            case 8:
+                return lambda: person.leaves(job_id, after, changes)
+            case 9:
+                return lambda: self._cut(after, person.awaits(job_id, timeout, check))
+            case 10:
+                return lambda: person.carries_on(job_id, after, changes, self._others(others))
+            case _:
+                return lambda: person.looks(job_id, self._others(others))
+
+    def _others(self, names: Sequence[str]) -> list[tuple[str, Client]]:
+        return [(name, self._client(name)) for name in names]
+
+    async def _cut(self, after: float, life: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(life)
+        try:
+            done, _ = await asyncio.wait([task], timeout=after)
+        finally:
+            task.cancel()
+        if not done:
+            self.world.sometimes["cancelled in the middle"] += 1
+            await asyncio.wait([task])
+            if not task.cancelled():
+                self.world.violations.append("a cancelled wait did not end as cancelled")
+        else:
+            task.result()
+
+    async def _later(self, delay: float, life: Callable[[], Awaitable[object]]) -> None:
+        if delay:
+            await asyncio.sleep(delay)
+        await life()
+
+
+def _trace(world: World) -> list[str]:
+    lines = []
+    for each in world.server.exchanges:
+        lines.append(f"{each.asked!r} {each.client} {each.path} {each.verdict} {each.answer.status} {each.faults}")
+    for heard in world.heard:
+        lines.append(f"{heard.began!r} {heard.who} {heard.job_id} {heard.ending} {heard.until!r}")
+        lines += [f"  {at!r} {change.seq} {change.status} {change.at} {change.gap}" for at, change in heard.got]
+    lines += world.violations
+    return lines
+
+
+__all__ = ["LIVENESS", "SAFETY", "SEAM", "WIRE", "Plan", "World", "planned", "played", "simulate"]
