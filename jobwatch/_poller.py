@@ -106,8 +106,10 @@ class Poller:
         """Make exactly one look, unless the watch has ended."""
         if watched.outcome is not None:
             return Looked(watched, (), watched.outcome, None)
+        asked_at = self._unix()
         reply = await self.read(self._target_of(watched.job_id))
-        return self._lookout.replied(watched, reply, self._unix(), self._draw(), self._budget.price(self.now()))
+        seen_at = self._seen_at(reply, asked_at)
+        return self._lookout.replied(watched, reply, seen_at, self._draw(), self._budget.price(self.now()))
 
     async def read(self, target: Target, etag: str | None = None) -> Reply | Fault:
         """Make one request, and learn from it how many more may be made."""
@@ -398,20 +400,27 @@ class Poller:
         target = watch.target or self._target_of(watch.watched.job_id)
         watch.target = target if self._many() <= _TARGETS_KEPT else None
         etag = watch.etag
+        asked_at = self._unix()
         reply = await self.read(target, etag)
-        self._take(watch, reply)
+        seen_at = self._seen_at(reply, asked_at)
+        self._take(watch, reply, seen_at)
         for other in self._all_of(watch.watched.job_id):
             if other is not watch and self._awaits(other) and (etag is None or etag == other.etag):
                 self._agenda.remove(other)
                 other.fresh = False
-                self._take(other, reply)
+                self._take(other, reply, seen_at)
 
     @staticmethod
     def _awaits(watch: Watch) -> bool:
         return watch.wanted and not watch.looking and watch.watched.outcome is None
 
-    def _take(self, watch: Watch, reply: Reply | Fault) -> None:
-        now, draw, price = self._unix(), self._draw(), self._price(watch)
+    def _seen_at(self, reply: Reply | Fault, asked_at: float) -> float:
+        """Return the time that a reply speaks of: a slow 404 proves nothing of what the API has come to know since."""
+        missing = isinstance(reply, Fault) and reply.kind is FaultKind.NOT_FOUND
+        return asked_at if missing else self._unix()
+
+    def _take(self, watch: Watch, reply: Reply | Fault, now: float) -> None:
+        draw, price = self._draw(), self._price(watch)
         if _is_same_again(watch, reply):
             self._enter(watch, self._lookout.same_again(watch.watched, now, draw, price))
             return

@@ -290,7 +290,16 @@ def _in_order(watched: Watched, events: Sequence[Event]) -> Sequence[Event]:
     if any(event.at is None for event in events):
         return events
     length = watched.seq if _begins_with(watched, events) else 0
-    return [*events[:length], *sorted(events[length:], key=lambda event: _unix(event.at) or 0.0)]
+    rest = sorted(events[length:], key=lambda event: _unix(event.at) or 0.0)
+    return [*events[:length], *(event for event in rest if not (length and _is_said_again(watched, event)))]
+
+
+def _is_said_again(watched: Watched, event: Event) -> bool:
+    """Whether an entry is one that was delivered, and not the last moment's, in which a state may be entered twice."""
+    last = watched.delivered[-1].at
+    if last is None or (_unix(event.at) or 0.0) >= last:
+        return False
+    return any(mark.at is not None and _is_same(mark, event) for mark in watched.delivered)
 
 
 def _settled(job: Job, events: Sequence[Event]) -> Sequence[Event]:
