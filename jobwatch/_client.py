@@ -151,7 +151,7 @@ class Client:
         if isinstance(seen, Fault):
             raise error_of(seen, None)
         for job in seen:
-            self._history.add(job)
+            self._history.add(job, told=True)
         return seen
 
     def watched(self, job_id: str) -> Watched:

@@ -82,20 +82,24 @@ class Durations(Struct, frozen=True, array_like=True):
     tried: int = 0
 
 
-def remembered(durations: Durations, seconds: float) -> Durations:
-    """Return a history with one more duration in it, of a job just seen to end; the oldest drops out when it is full.
+def remembered(durations: Durations, seconds: float, *, told: bool = False) -> Durations:
+    """Return a history with one more duration in it; the oldest drops out when it is full.
 
     Args:
         durations: The history so far.
         seconds: The new duration; one that is not finite or is below 0 is no duration, and is left out.
+        told: Whether it was told, by a list or a file, rather than just seen: that tries no history.
 
     Returns:
         The new history.
     """
     if not (math.isfinite(seconds) and seconds >= 0.0):
         return durations
+    longer = (*durations.seconds[-(KEPT - 1) :], seconds)
+    if told:
+        return Durations(longer, durations.tried)
     soon = bool(durations.seconds) and seconds < _median(durations.seconds) / _SOON
-    return Durations((*durations.seconds[-(KEPT - 1) :], seconds), 0 if soon else durations.tried + 1)
+    return Durations(longer, 0 if soon else durations.tried + 1)
 
 
 def _median(seconds: Sequence[float]) -> float:

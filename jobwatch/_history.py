@@ -84,8 +84,16 @@ class History:
             self._curves[kind] = found
         return found[1]
 
-    def add(self, job: Job) -> bool:
-        """Learn from a job that has ended, once, by its own timestamps; False if they do not tell."""
+    def add(self, job: Job, *, told: bool = False) -> bool:
+        """Learn from a job that has ended, once, by its own timestamps.
+
+        Args:
+            job: The job.
+            told: Whether a list told of it, rather than a look at a job that was watched.
+
+        Returns:
+            Whether its timestamps tell how long it took.
+        """
         durations = durations_of(job)
         if durations and (job.api, job.id) in self._learned:
             return True
@@ -93,12 +101,12 @@ class History:
         if len(self._learned) > _IDS_KEPT:
             del self._learned[next(iter(self._learned))]
         for phase, seconds in durations:
-            self.add_duration((job.api, job.type or "", phase), seconds)
+            self.add_duration((job.api, job.type or "", phase), seconds, told=told)
         return bool(durations)
 
-    def add_duration(self, kind: Kind, seconds: float) -> None:
+    def add_duration(self, kind: Kind, seconds: float, *, told: bool = False) -> None:
         """Learn that a job of a kind ended so many seconds after it entered the phase."""
-        _add(self._durations, kind, seconds)
+        _add(self._durations, kind, seconds, told=told)
         self._curves.pop(kind, None)
         if self._path is not None:
             self._unsaved.append((kind, seconds))
@@ -123,7 +131,7 @@ class History:
             with _locked(self._path.parent):
                 durations = _stored(self._path)
                 for kind, seconds in self._unsaved:
-                    _add(durations, kind, seconds)
+                    _add(durations, kind, seconds, told=True)
                 _replace(self._path, durations)
         except OSError as error:
             raise ConfigError(f"the history file {self._path} cannot be written: {error.strerror}") from None
@@ -145,9 +153,9 @@ def _last(events: Sequence[Event], phase: Phase) -> datetime | None:
     return next((event.at for event in reversed(events) if event.phase is phase and event.at is not None), None)
 
 
-def _add(durations: dict[Kind, Durations], kind: Kind, seconds: float) -> None:
+def _add(durations: dict[Kind, Durations], kind: Kind, seconds: float, *, told: bool) -> None:
     for each in (kind, (kind[0], _ANY, kind[2])):
-        durations[each] = remembered(durations.get(each, Durations()), seconds)
+        durations[each] = remembered(durations.get(each, Durations()), seconds, told=told)
 
 
 def _stored(path: Path) -> dict[Kind, Durations]:

@@ -366,9 +366,7 @@ class Poller:
             return None
         newcomer = self._next_newcomer_at() <= now
         if newcomer and self._was_newcomer and self._agenda.next_due() <= now:
-            newcomer = (
-                False  # by turns, so that neither those who keep coming nor those who are there starve the others
-            )
+            newcomer = False  # by turns, so that neither those who keep coming nor those who are there starve
         self._was_newcomer = newcomer
         watch = self._newcomers.popleft() if newcomer else self._agenda.pop()
         if newcomer:
@@ -461,7 +459,7 @@ class Poller:
         """Take a job into account that a list shows, whether that was the reason for the request or not."""
         shown = [watch for watch in self._all_of(job.id) if self._awaits(watch)]
         if not shown:
-            self._lookout.history.add(job)
+            self._lookout.history.add(job, told=True)
         for watch in shown:
             self._agenda.remove(watch)
             watch.fresh = False
