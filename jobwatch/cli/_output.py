@@ -7,6 +7,10 @@ import io
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
 _SHORTEST_SECRET = 8  # what is shorter stands in other words by chance
 _secrets: set[str] = set()
 
@@ -26,13 +30,20 @@ def without_secrets(text: str) -> str:
 
 def say(line: str) -> None:
     """Write one line to stdout, at once."""
-    print(without_secrets(line), flush=True)
+    _write(sys.stdout, without_secrets(line))
 
 
 def note(line: str) -> None:
     """Write one line to stderr, under our name; whether anybody reads it does not matter."""
     with contextlib.suppress(OSError, ValueError):
-        print(f"jobwatch: {without_secrets(line)}", file=sys.stderr, flush=True)
+        _write(sys.stderr, f"jobwatch: {without_secrets(line)}")
+
+
+def _write(stream: TextIO | None, line: str) -> None:
+    # In one piece, where print() would write the line's end by itself if the stream is unbuffered.
+    if stream is not None:
+        stream.write(line + "\n")
+        stream.flush()
 
 
 def is_unicode() -> bool:

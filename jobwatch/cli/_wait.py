@@ -30,7 +30,7 @@ def run(options: Options) -> int:
 
 
 async def _wait(client: Client, waits: Sequence[Wait], options: Options) -> int:
-    jobs = "job" if len(waits) == 1 else f"{len(waits)} jobs"
+    jobs = "1 job" if len(waits) == 1 else f"{len(waits)} jobs"
     title = f"Waiting for {jobs} on {client.api.name}"
     async with client:
         with show_for([wait.job_id for wait in waits], title, json=options.json) as show:
