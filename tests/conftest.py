@@ -17,6 +17,9 @@ settings.register_profile("quick", deadline=None, max_examples=60)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.load_profile("quick")
 
+# Or pytest-asyncio asks for the loop there was before, which makes one that nobody closes.
+asyncio.set_event_loop(None)
+
 QUICK = Pace(min_interval=0.01, max_interval=0.02)
 
 

@@ -1,0 +1,149 @@
+"""What is due when: held against a plain sorted list, and the bells of those who wait."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobwatch import Watched
+from jobwatch._agenda import NEVER, Agenda, Watch
+
+
+def watches(count: int) -> list[Watch]:
+    return [Watch(Watched(job_id=f"job_{number}", api="bedrock")) for number in range(count)]
+
+
+def popped(agenda: Agenda) -> list[tuple[float, str]]:
+    taken = []
+    while (due := agenda.next_due()) != NEVER:
+        taken.append((due, agenda.pop().watched.job_id))
+    return taken
+
+
+def test_an_empty_agenda_has_nothing_due() -> None:
+    assert Agenda().next_due() == NEVER
+
+
+def test_what_is_due_first_comes_first() -> None:
+    agenda = Agenda()
+    for watch, due in zip(watches(4), [3.0, 1.0, 2.0, 1.5], strict=True):
+        agenda.put(watch, due)
+    assert popped(agenda) == [(1.0, "job_1"), (1.5, "job_3"), (2.0, "job_2"), (3.0, "job_0")]
+    assert agenda.next_due() == NEVER
+
+
+def test_what_is_taken_off_is_on_it_no_more() -> None:
+    agenda = Agenda()
+    (watch,) = watches(1)
+    agenda.put(watch, 1.0)
+    assert watch.due == 1.0
+    assert agenda.pop() is watch
+    assert watch.due == NEVER
+    agenda.put(watch, 2.0)
+    agenda.remove(watch)
+    agenda.remove(watch)
+    assert watch.due == NEVER
+    assert agenda.next_due() == NEVER
+
+
+def test_what_is_moved_is_there_once() -> None:
+    agenda = Agenda()
+    first, second = watches(2)
+    agenda.put(first, 1.0)
+    agenda.put(second, 2.0)
+    agenda.put(first, 3.0)
+    agenda.put(first, 1.0)  # back to the very time at which it left a place behind
+    assert popped(agenda) == [(1.0, "job_0"), (2.0, "job_1")]
+
+
+def test_watches_of_the_same_time_can_be_put_in_any_number() -> None:
+    agenda = Agenda()
+    many = watches(100)
+    for watch in many:
+        agenda.put(watch, 1.0)
+    assert len({job_id for _, job_id in popped(agenda)}) == 100
+
+
+MOVES = st.lists(
+    st.tuples(
+        st.sampled_from(["put", "put", "remove", "pop"]), st.integers(0, 9), st.sampled_from([1.0, 2.0, 3.0, 4.5])
+    ),
+    max_size=300,
+)
+
+
+@given(MOVES)
+def test_it_does_as_a_sorted_list_would(moves: list[tuple[str, int, float]]) -> None:
+    agenda = Agenda()
+    all_watches = watches(10)
+    plain: dict[str, float] = {}
+    for move, number, due in moves:
+        watch = all_watches[number]
+        if move == "put":
+            agenda.put(watch, due)
+            plain[watch.watched.job_id] = due
+        elif move == "remove":
+            agenda.remove(watch)
+            plain.pop(watch.watched.job_id, None)
+        elif plain:
+            assert agenda.next_due() == min(plain.values())
+            first = min(plain.values())
+            assert plain.pop(agenda.pop().watched.job_id) == first
+        assert agenda.next_due() == min(plain.values(), default=NEVER)
+        assert all(one.due == plain.get(one.watched.job_id, NEVER) for one in all_watches)
+    rest = popped(agenda)
+    assert [due for due, _ in rest] == sorted(plain.values())
+    assert {job_id: due for due, job_id in rest} == plain
+
+
+def test_places_left_behind_do_not_pile_up() -> None:
+    agenda = Agenda()
+    ten = watches(10)
+    for step in range(10_000):
+        agenda.put(ten[step % 10], 1.0 + step)
+    assert len(agenda._heap) < 200
+    assert [job_id for _, job_id in popped(agenda)] == [f"job_{number}" for number in range(10)]
+
+
+def test_a_watch_is_small_and_nothing_the_collector_walks() -> None:
+    (watch,) = watches(1)
+    assert not gc.is_tracked(watch)
+    assert not hasattr(watch, "__dict__")
+    assert watch != watches(1)[0]
+    assert len({watch, watches(1)[0]}) == 2
+    assert not watch < watch  # noqa: PLR0124 - a heap compares what is equal
+
+
+@pytest.mark.parametrize(
+    ("listeners", "sink", "wanted"), [(0, False, False), (1, False, True), (0, True, True), (2, True, True)]
+)
+def test_a_watch_is_wanted_by_listeners_and_by_a_sink(listeners: int, sink: bool, wanted: bool) -> None:
+    (watch,) = watches(1)
+    watch.listeners = listeners
+    watch.sink = (lambda _watch, _looked: None) if sink else None
+    assert watch.wanted is wanted
+
+
+async def test_a_bell_wakes_all_who_listen_and_only_once() -> None:
+    (watch,) = watches(1)
+    watch.ring()
+    loop = asyncio.get_running_loop()
+    first, second, gone, cancelled = (loop.create_future() for _ in range(4))
+    for listener in (first, second, gone, cancelled):
+        watch.hear(listener)
+    watch.unhear(gone)
+    watch.unhear(gone)
+    cancelled.cancel()
+    watch.ring()
+    assert (first.done(), second.done(), gone.done()) == (True, True, False)
+    assert watch.bell is None
+    watch.ring()
+    later = loop.create_future()
+    watch.hear(later)
+    watch.unhear(first)
+    watch.ring()
+    assert later.done()
