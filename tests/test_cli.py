@@ -355,7 +355,11 @@ async def test_trouble_is_told_once_a_change_and_on_stderr(
 
 
 async def test_hostile_text_reaches_neither_terminal_nor_runner(command: Command, server: JobServer) -> None:
-    words: dict[str, JSON] = {"events": [{"status": HOSTILE, "timestamp": "2024-06-17T08:55:00Z"}], "type": HOSTILE, "payload": HOSTILE}
+    words: dict[str, JSON] = {
+        "events": [{"status": HOSTILE, "timestamp": "2024-06-17T08:55:00Z"}],
+        "type": HOSTILE,
+        "payload": HOSTILE,
+    }
     server.add("bedrock", "job_1", ["PENDING", "FAILED"], error=Problem(HOSTILE, HOSTILE), extra=words)
     plain = await command("wait", "job_1")
     got = await command("get", "job_1")
@@ -761,6 +765,18 @@ async def test_a_full_disk_is_no_success(server: JobServer) -> None:
     finally:
         os.close(full)
     assert err == b"jobwatch: error: cannot write the output: No space left on device\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+async def test_a_full_disk_is_one_clear_line() -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        async with process("apis", out=full) as child:
+            _, err = await child.communicate()
+            assert child.returncode == 2
+    finally:
+        os.close(full)
+    assert err == b"jobwatch: error: [Errno 28] No space left on device\n"
 
 
 async def test_in_a_pipe_there_is_no_ansi_whatever_the_environment_says(

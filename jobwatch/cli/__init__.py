@@ -57,11 +57,14 @@ def _called(options: Options) -> int:
     except BrokenPipeError:
         silence()
         return 141
+    except OSError as error:  # what the network does is a fault, not an exception: this is about files
+        silence()
+        return _told(error, 2)
     except Exception as error:  # noqa: BLE001 - left alone it would exit with 1, which means that a job failed
         return int(import_module("._crash", __name__).told(error, debug=options.debug))
 
 
-def _told(error: JobwatchError, code: int) -> int:
+def _told(error: JobwatchError | OSError, code: int) -> int:
     text = import_module("._text", __name__)
     note(f"error: {text.safe(str(error))}")
     return code
