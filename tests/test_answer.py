@@ -288,6 +288,7 @@ def test_row_50_no_text_makes_a_pause_that_cannot_be_slept(text: str, server_tim
         pytest.param("https://a.example/x", "http://a.example/x", id="row 19 and 43: downgrade"),
         pytest.param("http://a.example/x", "https://a.example/x", id="row 43: another scheme"),
         pytest.param("https://a.example/x", "https://a.example:8443/x", id="row 43: another port"),
+        pytest.param("https://a.example:8443/x", "http://a.example:8443/x", id="row 43: downgrade on the same port"),
         pytest.param("https://a.example/x", "https://b.example/x", id="row 44"),
         pytest.param("https://a.example/x", "//b.example/x", id="row 44: without a scheme"),
         pytest.param("https://a.example/x", "https://a.example.b.example/x", id="a longer name"),

@@ -775,6 +775,12 @@ async def test_f5_no_secret_in_the_traceback_of_a_wrong_configuration(url: str, 
     assert TOKEN not in shown
 
 
+async def test_f5_no_secret_in_what_the_session_is_made_of() -> None:
+    async with served(http(JSON)) as (_, transport):
+        await look(transport)
+        assert TOKEN not in repr([vars(transport), _lean.Head({"Authorization": TOKEN})])
+
+
 async def test_f5_no_exception_of_aiohttp_is_kept_alive_by_a_fault() -> None:
     async with served(closing(http(JSON, length=99))) as (_, transport):
         await look(transport)
