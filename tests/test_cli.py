@@ -591,7 +591,18 @@ def test_a_table_higher_than_the_screen_shows_what_goes_on_first() -> None:
         show.outcome(OutcomeRecord("job_1", Outcome.SUCCEEDED, "C", Phase.SUCCEEDED, None, 1, 1.0))
 
     told = drawn(use, height=10, jobs=jobs)
-    assert told.index("job_30") < told.index("job_1 ")
+    assert re.findall(r"job_\d+", told) == ["job_2", "job_3", "job_4", "job_5", "job_6"]
+    assert "… and 25 more" in told
+
+
+def test_the_last_drawing_shows_every_row() -> None:
+    jobs = tuple(f"job_{number}" for number in range(1, 31))
+
+    def use(show: TableShow) -> None:
+        for job in jobs:
+            show.outcome(OutcomeRecord(job, Outcome.SUCCEEDED, "C", Phase.SUCCEEDED, None, 1, 1.0))
+
+    assert re.findall(r"job_\d+", drawn(use, height=10, jobs=jobs)) == list(jobs)
 
 
 @pytest.mark.parametrize(

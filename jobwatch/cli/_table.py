@@ -34,6 +34,9 @@ _ENDS = {
     Outcome.CANCELLED: ("■", "magenta"),
     Outcome.INTERRUPTED: ("■", "yellow"),
 }
+_FRAME = 5
+"""The lines of the screen that are not rows: the heading, the column names, what is hidden, the legend, the cursor."""
+
 _ARROW = Text.assemble((" → ", "dim"))
 _UNREAD = ("?", "yellow")  # every other end: the job itself may be well
 
@@ -100,22 +103,26 @@ class TableShow:
         table.add_column("States (UTC)", overflow="fold")
         table.add_column("Time", justify="right", no_wrap=True)
         table.add_column("Looks", justify="right", no_wrap=True)
-        for job_id, row in self._drawn(console.height):
+        rows = self._drawn(console.height)
+        for job_id, row in rows:
             states = _ARROW.join(_states(row.states))
             took = row.end.elapsed if row.end else time.monotonic() - self._began
             table.add_row(_mark(row), Text(job_id), states, lasting(took), str(row.end.looks if row.end else row.looks))
             if remark := _remark(row):
                 table.add_row("", "", remark, "", "")
         yield table
+        if hidden := len(self._rows) - len(rows):
+            yield Text(f"   … and {hidden} more", style="dim")
         if legend := _legend([state for row in self._rows.values() for state in row.states]):
             yield legend
 
     def _drawn(self, height: int) -> list[tuple[str, _Row]]:
-        """Return the rows in their order; while not all would fit, those that are still going on first."""
+        """Return the rows in their order; while not all fit, as many as do, and those that are still going on first."""
         rows = list(self._rows.items())
-        if len(rows) > height - 4 and any(row.end is None for row in self._rows.values()):
-            rows.sort(key=lambda item: item[1].end is not None)
-        return rows
+        room = max(1, height - _FRAME)
+        if len(rows) <= room or all(row.end is not None for _, row in rows):
+            return rows
+        return sorted(rows, key=lambda item: item[1].end is not None)[:room]
 
     def _heading(self) -> Text:
         ended = sum(row.end is not None for row in self._rows.values())
