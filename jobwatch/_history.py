@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -16,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from ._api import seconds_since_1970
-from ._curve import PRIOR, Curve, Durations, curve, remembered
+from ._curve import KEPT, PRIOR, Curve, Durations, curve, remembered
 from ._errors import ConfigError
 from ._models import Phase
 
@@ -33,6 +34,9 @@ _FORMAT = 1
 _ANY = "*"
 _IDS_KEPT = 4096  # whose ends have been learned, so that a list seen again teaches nothing twice
 _NEW_KIN = 1.25  # how many times as many jobs of other types are worth a new estimate
+_KINDS_KEPT = 1024  # an API that gives each job a type of its own must not fill the memory
+_CURVES_KEPT = 256
+_UNSAVED_KEPT = _KINDS_KEPT * 8
 
 
 class _Record(Struct, frozen=True):
@@ -40,6 +44,10 @@ class _Record(Struct, frozen=True):
     type: str
     phase: Phase
     seconds: tuple[float, ...]
+
+
+class _Head(Struct, frozen=True):
+    format: int
 
 
 class _File(Struct, frozen=True):
@@ -60,7 +68,7 @@ class History:
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self._path = None if path is None else Path(path)
         self._durations: dict[Kind, Durations] = {}
-        self._unsaved: list[tuple[Kind, float]] = []
+        self._unsaved: deque[tuple[Kind, float]] = deque(maxlen=_UNSAVED_KEPT)
         self._learned: dict[tuple[str, str], None] = {}
         self._curves: dict[Kind, tuple[int, Curve]] = {}
         if self._path is not None:
@@ -82,6 +90,8 @@ class History:
         if found is None or len(kin.seconds) > found[0] * _NEW_KIN:
             found = len(kin.seconds), curve(self._durations.get(kind, Durations()), kin)
             self._curves[kind] = found
+            if len(self._curves) > _CURVES_KEPT:
+                del self._curves[next(iter(self._curves))]
         return found[1]
 
     def add(self, job: Job, *, told: bool = False) -> bool:
@@ -95,14 +105,14 @@ class History:
             Whether its timestamps tell how long it took.
         """
         durations = durations_of(job)
-        if durations and (job.api, job.id) in self._learned:
-            return True
+        if not durations or (job.api, job.id) in self._learned:
+            return bool(durations)
         self._learned[job.api, job.id] = None
         if len(self._learned) > _IDS_KEPT:
             del self._learned[next(iter(self._learned))]
         for phase, seconds in durations:
             self.add_duration((job.api, job.type or "", phase), seconds, told=told)
-        return bool(durations)
+        return True
 
     def add_duration(self, kind: Kind, seconds: float, *, told: bool = False) -> None:
         """Learn that a job of a kind ended so many seconds after it entered the phase."""
@@ -122,20 +132,27 @@ class History:
         The file is replaced as a whole, so that a reader sees the old one or the new one.
 
         Raises:
-            ConfigError: The file cannot be written.
+            ConfigError: The file cannot be written, or is not a history of a format known here any more.
         """
         if self._path is None or not self._unsaved:
             return
+        # Others may go on learning while this writes, in a thread of its own.
+        unsaved, self._unsaved = self._unsaved, deque(maxlen=_UNSAVED_KEPT)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with _locked(self._path.parent):
                 durations = _stored(self._path)
-                for kind, seconds in self._unsaved:
+                for kind, seconds in unsaved:
                     _add(durations, kind, seconds, told=True)
                 _replace(self._path, durations)
-        except OSError as error:
-            raise ConfigError(f"the history file {self._path} cannot be written: {error.strerror}") from None
-        self._unsaved.clear()
+        except (OSError, ConfigError) as error:
+            self._unsaved.extendleft(reversed(unsaved))
+            if isinstance(error, ConfigError):
+                raise
+            raise ConfigError(
+                f"the history file {self._path} cannot be written ({error.strerror}): "
+                "make it and its folder writable, or name another file"
+            ) from None
 
 
 def durations_of(job: Job) -> list[tuple[Phase, float]]:
@@ -155,21 +172,35 @@ def _last(events: Sequence[Event], phase: Phase) -> datetime | None:
 
 def _add(durations: dict[Kind, Durations], kind: Kind, seconds: float, *, told: bool) -> None:
     for each in (kind, (kind[0], _ANY, kind[2])):
-        durations[each] = remembered(durations.get(each, Durations()), seconds, told=told)
+        # Each becomes the last in the dict, so that the kinds longest without a duration are the first to go.
+        durations[each] = remembered(durations.pop(each, Durations()), seconds, told=told)
+    while len(durations) > _KINDS_KEPT:
+        del durations[next(iter(durations))]
 
 
 def _stored(path: Path) -> dict[Kind, Durations]:
     try:
-        stored = msgspec.json.decode(path.read_bytes(), type=_File)
+        content = path.read_bytes()
+        told = msgspec.json.decode(content, type=_Head).format
+        kinds = msgspec.json.decode(content, type=_File).kinds if told == _FORMAT else ()
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise ConfigError(f"the history file {path} cannot be read: {error.strerror}") from None
+        raise ConfigError(
+            f"the history file {path} cannot be read ({error.strerror}): make it readable, or name another file"
+        ) from None
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        raise ConfigError(f"{path} is not a jobwatch history; delete it, or name another file") from None
-    if stored.format != _FORMAT:
-        raise ConfigError(f"{path} is a history of format {stored.format}, and this jobwatch reads {_FORMAT}")
-    return {(record.api, record.type, record.phase): Durations(record.seconds) for record in stored.kinds}
+        raise ConfigError(f"{path} is not a jobwatch history: delete it, or name another file") from None
+    if told != _FORMAT:
+        raise ConfigError(
+            f"{path} is a history of format {told}, and this jobwatch reads {_FORMAT}: delete it, or name another file"
+        )
+    stored = {(each.api, each.type, each.phase): _durations(each.seconds) for each in kinds[-_KINDS_KEPT:]}
+    return {kind: durations for kind, durations in stored.items() if durations.seconds}
+
+
+def _durations(seconds: Sequence[float]) -> Durations:
+    return Durations(tuple(each for each in seconds if each >= 0.0)[-KEPT:])
 
 
 def _replace(path: Path, durations: dict[Kind, Durations]) -> None:

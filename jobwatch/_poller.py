@@ -364,10 +364,9 @@ class Poller:
         if wait:
             self._broke_until = now + wait
             return None
-        newcomer = self._next_newcomer_at() <= now
-        if newcomer and self._was_newcomer and self._agenda.next_due() <= now:
-            newcomer = False  # by turns, so that neither those who keep coming nor those who are there starve
-        self._was_newcomer = newcomer
+        # By turns where both are due, so that neither those who keep coming nor those who are there starve the others.
+        by_turns = self._was_newcomer and self._agenda.next_due() <= now
+        self._was_newcomer = newcomer = self._next_newcomer_at() <= now and not by_turns
         watch = self._newcomers.popleft() if newcomer else self._agenda.pop()
         if newcomer:
             self._next_newcomer = max(now, self._next_newcomer + self._between_newcomers())

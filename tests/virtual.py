@@ -7,6 +7,7 @@ clock advancing, and for waiting for something that will never happen.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import selectors
 from collections.abc import Callable, Coroutine
@@ -81,9 +82,18 @@ def on_virtual_clock(test: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[
             assert running_loop().timers() == []
 
         errors: list[dict[str, Any]] = []
-        with asyncio.Runner(loop_factory=Loop) as runner:
-            runner.get_loop().set_exception_handler(lambda _loop, context: errors.append(context))
-            runner.run(checked())
+        # Not by asyncio.Runner, which would make this the thread's loop and so get in the way of pytest-asyncio.
+        loop = Loop()
+        loop.set_exception_handler(lambda _loop, context: errors.append(context))
+        try:
+            loop.run_until_complete(checked())
+        finally:
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    loop.run_until_complete(task)
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
         assert errors == []
 
     return run
