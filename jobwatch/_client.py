@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from ._agenda import Watch
     from ._transport import Target
+
+_log = logging.getLogger("jobwatch")
 
 
 class Client:
@@ -110,8 +113,15 @@ class Client:
         finally:
             with anyio.CancelScope(shield=True):
                 await self._transport.aclose()
-                if self._history.unsaved:
-                    await anyio.to_thread.run_sync(self._history.save)
+                await self._save_history()
+
+    async def _save_history(self) -> None:
+        if not self._history.unsaved:
+            return
+        try:
+            await anyio.to_thread.run_sync(self._history.save)
+        except ConfigError as error:
+            _log.warning("%s; what was learned is lost", error)  # which costs requests later, and no answer now
 
     # --- one look ------------------------------------------------------------------------------------------
 
@@ -257,6 +267,11 @@ class _Given:
     def __init__(self, token: str | None, base_url: str | None) -> None:
         self.token = token
         self.base_url = base_url
+
+
+def engine_of(client: Client) -> Poller:
+    """Return the poller of a client, for a watcher."""
+    return client._engine()  # noqa: SLF001 - they are of one house  # pyright: ignore[reportPrivateUsage]
 
 
 def _headers(api: JobAPI, given: _Given, api_version: str | None) -> dict[str, str]:

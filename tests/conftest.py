@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest_asyncio
@@ -16,6 +20,10 @@ from jobwatch.testing import JobServer
 settings.register_profile("quick", deadline=None, max_examples=60)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.load_profile("quick")
+
+# Commands that tests run keep their history here, and not where yours is.
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="jobwatch-tests-")
+atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 # Or pytest-asyncio asks for the loop there was before, which makes one that nobody closes.
 asyncio.set_event_loop(None)

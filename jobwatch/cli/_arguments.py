@@ -33,6 +33,8 @@ class Options(argparse.Namespace):
     min_interval: float | None = None
     max_interval: float | None = None
     poll_cost: float | None = None
+    max_rate: float | None = None
+    no_history: bool = False
     unreachable_after: float | None = None
     appear_within: float | None = None
     no_fail: bool = False
@@ -82,6 +84,16 @@ def _above_zero(text: str) -> float:
     if seconds <= 0.0:
         raise argparse.ArgumentTypeError(f"{text!r} must be above 0")
     return seconds
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0.0 < rate < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of requests a second above 0, such as 2 or 0.5")
+    return rate
 
 
 def _whole(text: str, least: int, most: int) -> int:
@@ -201,6 +213,14 @@ def _add_wait(commands: _Commands, common: _Parser) -> None:
         type=_above_zero,
         metavar="TIME",
         help="what one request is worth in delay: four times this, half the looks (default: 30ms)",
+    )
+    pace.add_argument(
+        "--max-rate", type=_rate, metavar="N", help="at most N requests a second in all (default: what the API allows)"
+    )
+    pace.add_argument(
+        "--no-history",
+        action="store_true",
+        help="neither use nor keep what earlier jobs took, which else is kept in your cache directory",
     )
     output = wait.add_argument_group("output")
     _add_json(output, "one JSON object a line on stdout, and nothing else there")

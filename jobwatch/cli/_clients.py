@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from .._client import Client
 from .._errors import ConfigError
+from .._history import History
 from .._pace import Pace
 from .._tracker import Patience
 from ..apis import APIS, api_named
-from ._output import keep_secret
+from ._output import keep_secret, note
 
 if TYPE_CHECKING:
     from ._arguments import Options
@@ -34,9 +35,24 @@ def client_for(options: Options) -> Client:
         base_url=options.base_url,
         api_version=options.api_version,
         pace=pace_for(options),
+        history=history_for(options),
+        max_rate=options.max_rate,
         unreachable_after=_or(options.unreachable_after, patience.unreachable_after),
         appear_within=_or(options.appear_within, patience.appear_within),
     )
+
+
+def history_for(options: Options) -> History | None:
+    """Return the history in the user's cache directory; none if it cannot be used, and a note on stderr says why."""
+    if options.no_history:
+        return None
+    try:
+        from platformdirs import user_cache_path  # noqa: PLC0415 - comes with the extra "cli"
+
+        return History(user_cache_path("jobwatch", appauthor=False) / "durations.json")
+    except (ConfigError, ImportError) as error:
+        note(f"going without a history: {error}")
+        return None
 
 
 def pace_for(options: Options) -> Pace:
