@@ -9,6 +9,7 @@
 TYPE_CHECKING = False  # as in typing, which takes as long to import as Python to start
 if TYPE_CHECKING:
     from ._api import JobAPI
+    from ._change import Change, ChangeKind, Health, WatchedJob, WatcherHealth
     from ._client import Client
     from ._completions import Completions
     from ._errors import (
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         JobFailed,
         JobNotFound,
         JobwatchError,
+        JournalError,
         LookError,
         RateLimited,
         Unreachable,
@@ -31,18 +33,22 @@ if TYPE_CHECKING:
     from ._pace import Pace
     from ._tracker import Watched
     from ._wait import Wait
+    from ._watcher import Watcher
 
 __version__ = "0.1.0"
 
 __all__ = [
     "JSON",
     "AuthError",
+    "Change",
+    "ChangeKind",
     "Client",
     "Completions",
     "ConfigError",
     "Event",
     "Fault",
     "FaultKind",
+    "Health",
     "History",
     "Job",
     "JobAPI",
@@ -51,6 +57,7 @@ __all__ = [
     "JobFailed",
     "JobNotFound",
     "JobwatchError",
+    "JournalError",
     "LookError",
     "Looked",
     "Outcome",
@@ -64,12 +71,16 @@ __all__ = [
     "Wait",
     "WaitTimeout",
     "Watched",
+    "WatchedJob",
+    "Watcher",
+    "WatcherHealth",
     "printable",
 ]
 
 _MODULES = (
     "_errors",
     "_models",
+    "_change",
     "_tracker",
     "_pace",
     "_api",
@@ -78,6 +89,7 @@ _MODULES = (
     "_wait",
     "_completions",
     "_client",
+    "_watcher",
 )
 
 

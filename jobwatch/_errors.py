@@ -13,7 +13,8 @@
     ├── JobEnded               the job was read, and it ended badly; .job is how
     │   ├── JobFailed
     │   └── JobCancelled
-    └── WaitTimeout            the wait ended first (also a TimeoutError); .job, .fault are the last seen
+    ├── WaitTimeout            the wait ended first (also a TimeoutError); .job, .fault are the last seen
+    └── JournalError           a watcher's journal is damaged, foreign, in use (.pid says by whom) or not writable
 
 Nothing else leaves the public API but ``asyncio.CancelledError`` and its kin: no exception of the HTTP
 or JSON library does, since theirs carry request headers.
@@ -116,3 +117,21 @@ class WaitTimeout(JobwatchError, TimeoutError):
 
     def __reduce__(self) -> tuple[type[WaitTimeout], tuple[str, float, Job | None, Fault | None]]:
         return type(self), (self.job_id, self.timeout, self.job, self.fault)
+
+
+class JournalError(JobwatchError):
+    """A watcher's journal cannot be used: damaged, foreign, of a newer jobwatch, in use, or not to be written.
+
+    Attributes:
+        path: The journal's file.
+        pid: The process that uses it, where that is the trouble and the process is known.
+    """
+
+    def __init__(self, path: str, trouble: str, pid: int | None = None) -> None:
+        self.path = path
+        self.trouble = trouble
+        self.pid = pid
+        super().__init__(f"the journal {path} {trouble}")
+
+    def __reduce__(self) -> tuple[type[JournalError], tuple[str, str, int | None]]:
+        return type(self), (self.path, self.trouble, self.pid)

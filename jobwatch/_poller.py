@@ -106,7 +106,7 @@ class Poller:
         """Make exactly one look, unless the watch has ended."""
         if watched.outcome is not None:
             return Looked(watched, (), watched.outcome, None)
-        asked_at = self._unix()
+        asked_at = self.unix()
         reply = await self.read(self._target_of(watched.job_id))
         seen_at = self._seen_at(reply, asked_at)
         return self._lookout.replied(watched, reply, seen_at, self._draw(), self._budget.price(self.now()))
@@ -145,7 +145,7 @@ class Poller:
         """Return the time of the loop's clock, in seconds."""
         return self._loop.time()
 
-    def _unix(self) -> float:
+    def unix(self) -> float:
         """Return Unix seconds on the loop's clock, which no change of the system's time moves."""
         return self._epoch + self._loop.time()
 
@@ -397,7 +397,7 @@ class Poller:
         target = watch.target or self._target_of(watch.watched.job_id)
         watch.target = target if self._many() <= _TARGETS_KEPT else None
         etag = watch.etag
-        asked_at = self._unix()
+        asked_at = self.unix()
         reply = await self.read(target, etag)
         seen_at = self._seen_at(reply, asked_at)
         self._take(watch, reply, seen_at)
@@ -414,7 +414,7 @@ class Poller:
     def _seen_at(self, reply: Reply | Fault, asked_at: float) -> float:
         """Return the time that a reply speaks of: a slow 404 proves nothing of what the API has come to know since."""
         missing = isinstance(reply, Fault) and reply.kind is FaultKind.NOT_FOUND
-        return asked_at if missing else self._unix()
+        return asked_at if missing else self.unix()
 
     def _take(self, watch: Watch, reply: Reply | Fault, now: float) -> None:
         draw, price = self._draw(), self._price(watch)
@@ -463,7 +463,7 @@ class Poller:
             self._agenda.remove(watch)
             watch.fresh = False
             watch.etag = watch.body_hash = None
-            self._enter(watch, self._lookout.saw(watch.watched, job, self._unix(), self._draw(), self._price(watch)))
+            self._enter(watch, self._lookout.saw(watch.watched, job, self.unix(), self._draw(), self._price(watch)))
         return shown
 
     def _enter(self, watch: Watch, looked: Looked) -> None:
@@ -492,7 +492,7 @@ class Poller:
         """Return how long it would be to the next look without the dice: what a second look's interval promises."""
         if looked.watched.looks != 1 or self._known >= _AT_ONCE or looked.watched.fault is not None:
             return next_look
-        return self._lookout.next_look(looked.watched, self._unix(), None, self._budget.price(self.now()))
+        return self._lookout.next_look(looked.watched, self.unix(), None, self._budget.price(self.now()))
 
     def _delay(self, fault: Fault | None, next_look: float) -> float:
         """Cut a delay that a high price made long down to when the price will have fallen."""

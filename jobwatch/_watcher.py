@@ -1,0 +1,419 @@
+"""The watcher: jobs watched in the background, and a memory that outlives the process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Self
+
+import anyio
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ._address import segment
+from ._change import Change, WatcherHealth
+from ._client import engine_of
+from ._deliveries import Callback, Callbacks, Outbox, Stream
+from ._entries import Aged, Followed, Kept, Project, Unfollowed
+from ._errors import ConfigError, JobwatchError
+from ._follow import Follower
+from ._journal import Journal, Memory
+from ._roll import Roll
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from ._change import WatchedJob
+    from ._client import Client
+    from ._models import Job
+    from ._poller import Poller
+
+_MOST_UNDELIVERED = 10_000
+_AGEING = 3600.0
+_CALLS_END_WITHIN = 3.0
+_CLOSED_WITHIN = 4.5
+
+_log = logging.getLogger("jobwatch")
+
+
+class _Parts(Struct, frozen=True, eq=False):
+    """What a watcher that has been started is made of."""
+
+    poller: Poller
+    journal: Journal | Memory
+    roll: Roll
+    follower: Follower
+
+
+class Watcher:
+    """Watches jobs in the background and tells every change of them once, across restarts if it has a journal.
+
+    Use it as an async context manager, or call `start` and `aclose`; it may be closed in another task than the one
+    that opened it. The client is not closed with it. The changes come out either of ``async for change in watcher``,
+    one loop at a time, or through `on_change`.
+
+    A change is handed out once it is in the journal, and acknowledged when the loop comes back for the next one or
+    the callback has returned. So after a crash everything goes on where it was, and at most the one change in hand
+    (with callbacks: one a job) is told again, under the same `Change.key`.
+
+    A job that cannot be seen is never given up: the stream tells how well each job can be seen, and looks go on,
+    slowly. A job ends when it was seen to end, or when the API has forgotten it.
+
+    Args:
+        client: Whose API the jobs are on.
+        journal: A file to remember in, which no other watcher may use at the same time; None to remember only until
+            closed.
+        on_change: A function, plain or async, to be called with each change; one job's changes one after another,
+            different jobs' at the same time. One that raises is called again, ever more slowly.
+        stale_after: For how many seconds looks at a job may fail before it is called stale.
+        follow_interval: Seconds between two looks at the list of a project that is followed.
+        keep: How long jobs that ended and were acknowledged stay in the journal, in seconds.
+        callback_timeout: How long one call of `on_change` may take, in seconds.
+        callback_attempts: How often a change is handed to `on_change` before no more changes of that job are, until
+            the next start.
+
+    Raises:
+        ConfigError: A figure is not above 0.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        journal: str | os.PathLike[str] | None = None,
+        on_change: Callback | None = None,
+        stale_after: float = 60.0,
+        follow_interval: float = 30.0,
+        keep: float = 7 * 86_400.0,
+        callback_timeout: float = 60.0,
+        callback_attempts: int = 8,
+    ) -> None:
+        figures = {"stale_after": stale_after, "follow_interval": follow_interval, "keep": keep}
+        for name, figure in (figures | {"callback_timeout": callback_timeout}).items():
+            if not 0.0 < figure < float("inf"):
+                raise ConfigError(f"{name} must be a finite number of seconds above 0, not {figure!r}")
+        if callback_attempts < 1:
+            raise ConfigError(f"callback_attempts must be at least 1, not {callback_attempts}")
+        self._client = client
+        self._path = journal
+        self._stale_after = stale_after
+        self._follow_interval = follow_interval
+        self._keep = keep
+        self._age_alarm: asyncio.TimerHandle | None = None
+        self._stopped: JobwatchError | None = None
+        self._opened: _Parts | None = None
+        self._started = False
+        self._closing: asyncio.Task[None] | None = None
+        self._outbox = Outbox(self._wants, self._done, self._check)
+        self._callbacks: Callbacks | None = None
+        self._calling: asyncio.Task[None] | None = None
+        if on_change is not None:
+            self._callbacks = Callbacks(
+                self._outbox, on_change, attempts=callback_attempts, time_limit=callback_timeout
+            )
+
+    # --- open and close ------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        """Start watching; it stops when the block is left."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop watching."""
+        await self.aclose()
+
+    async def start(self) -> None:
+        """Open the journal and go on watching what it says is watched.
+
+        Raises:
+            JournalError: The journal cannot be used.
+            JobwatchError: The watcher has been started before, or the client is closed.
+        """
+        if self._started:
+            raise JobwatchError("this watcher has been started before; make a new one")
+        self._started = True
+        poller = engine_of(self._client)
+        poller.check()
+        api, news = self._client.api.name, self._outbox.ring
+        journal = Memory(news) if self._path is None else Journal(self._path, api, news)
+        try:
+            kept = await journal.open()
+            poller.check()
+            roll = Roll(poller, journal, self._stale_after)
+            follower = Follower(poller, self._follow_interval, self._found, self._is_full)
+            self._opened = _Parts(poller, journal, roll, follower)
+            self._restore(self._opened, kept)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._abandon(journal)
+            raise
+        self._outbox.open(journal)
+        if self._callbacks is not None:
+            self._calling = asyncio.get_running_loop().create_task(self._callbacks.run(), name="jobwatch on_change")
+            self._calling.add_done_callback(self._task_ended)
+
+    async def aclose(self) -> None:
+        """Stop watching, let the calls of `on_change` that are under way end, and close the journal.
+
+        This takes 5 seconds at most. A loop over the changes ends; the change it is at is not acknowledged by that.
+        """
+        if self._opened is None:
+            return
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close(self._opened), name="jobwatch close")
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([self._closing])
+        self._closing.result()
+
+    async def _close(self, parts: _Parts) -> None:
+        self._outbox.close()
+        self._release(parts)
+        with anyio.move_on_after(_CLOSED_WITHIN) as limit:
+            await parts.follower.aclose()
+            if self._callbacks is not None and self._calling is not None:
+                self._callbacks.leave()
+                await asyncio.wait([self._calling], timeout=_CALLS_END_WITHIN)
+                self._calling.cancel()
+                await asyncio.wait([self._calling])
+            await parts.journal.aclose()
+        if limit.cancelled_caught or parts.journal.trouble is not None:
+            _log.error("the journal was closed before all was written: %s", parts.journal.trouble or "time was up")
+
+    async def _abandon(self, journal: Journal | Memory) -> None:
+        """Undo a start that failed."""
+        parts, self._opened = self._opened, None
+        if parts is not None:
+            self._release(parts)
+            await parts.follower.aclose()
+        await journal.aclose()
+
+    def _release(self, parts: _Parts) -> None:
+        parts.poller.no_longer_when_stopped(self._poller_stopped)
+        parts.roll.close()
+        if self._age_alarm is not None:
+            self._age_alarm.cancel()
+
+    def _restore(self, parts: _Parts, kept: Kept) -> None:
+        parts.poller.when_stopped(self._poller_stopped)
+        parts.roll.restore(kept.rows)
+        for project in kept.projects:
+            parts.follower.begin(project, self._task_ended)
+        self._age()
+
+    def _age(self) -> None:
+        parts = self._parts()
+        parts.journal.put(Aged(parts.poller.unix() - self._keep))
+        self._age_alarm = asyncio.get_running_loop().call_later(_AGEING, self._age)
+
+    # --- what is watched -----------------------------------------------------------------------------------
+
+    async def add(self, *job_ids: str) -> tuple[str, ...]:
+        """Watch jobs; those that are watched already, or whose end is in the journal, are left as they are.
+
+        A job that was dropped is taken up where it was left.
+
+        Args:
+            job_ids: Their ids.
+
+        Returns:
+            Those of them that were not watched before. When this returns they are in the journal.
+
+        Raises:
+            ConfigError: An id cannot stand in a URL, or another watcher of the client watches the job.
+            JournalError: The journal cannot be written at present. The jobs may be watched all the same; to add
+                them again does no harm.
+        """
+        fresh = {job_id: self._client.watched(job_id) for job_id in job_ids}
+        self._check()
+        parts = self._parts()
+        rows = await parts.journal.find([job_id for job_id in fresh if job_id not in parts.roll])
+        self._check()
+        added = parts.roll.enter(fresh.values(), rows)
+        await parts.journal.written()
+        return added
+
+    async def drop(self, job_id: str) -> bool:
+        """Stop watching a job, and tell no more of its changes, not even those that are not acknowledged yet.
+
+        Args:
+            job_id: Its id.
+
+        Returns:
+            Whether it was watched, or had changes that were not acknowledged.
+
+        Raises:
+            JournalError: The journal cannot be written at present; the job is dropped until the next start.
+        """
+        self._check()
+        parts = self._parts()
+        dropped = parts.roll.drop(job_id)
+        await parts.journal.written()
+        return dropped
+
+    async def forget(self, job_id: str) -> None:
+        """Drop a job, and keep nothing of it in the journal: added again, it begins anew, with ``seq`` 1.
+
+        Args:
+            job_id: Its id.
+
+        Raises:
+            JournalError: The journal cannot be written at present.
+        """
+        self._check()
+        parts = self._parts()
+        parts.roll.forget(job_id)
+        await parts.journal.written()
+
+    async def add_project(self, project_id: str) -> bool:
+        """Watch the jobs of a project that go on now, and every one that it starts from now on.
+
+        Args:
+            project_id: Its id.
+
+        Returns:
+            Whether it was not followed before. When this returns it is in the journal. A list that cannot be read
+            is no error here: `health` tells, and the list is tried again.
+
+        Raises:
+            ConfigError: The API has no list of jobs, or the id cannot stand in a URL.
+            JournalError: The journal cannot be written at present.
+        """
+        if self._client.api.list_path is None:
+            raise ConfigError(f"{self._client.api.name} documents no list of jobs; add each job by its id")
+        segment(project_id)
+        self._check()
+        parts = self._parts()
+        is_new = project_id not in parts.follower
+        if is_new:
+            project = Project(project_id=project_id, added_at=parts.poller.unix())
+            parts.journal.put(Followed(project))
+            parts.follower.begin(project, self._task_ended)
+        await parts.journal.written()
+        return is_new
+
+    async def drop_project(self, project_id: str) -> bool:
+        """Stop following a project; those of its jobs that are watched stay so.
+
+        Args:
+            project_id: Its id.
+
+        Returns:
+            Whether it was followed.
+
+        Raises:
+            JournalError: The journal cannot be written at present.
+        """
+        self._check()
+        parts = self._parts()
+        was_followed = parts.follower.end(project_id)
+        if was_followed:
+            parts.journal.put(Unfollowed(project_id))
+        await parts.journal.written()
+        return was_followed
+
+    def jobs(self) -> tuple[WatchedJob, ...]:
+        """Return how the jobs stand that are watched, or have ended with changes not acknowledged yet."""
+        return self._parts().roll.standing(self._refused())
+
+    def health(self) -> WatcherHealth:
+        """Return how the watcher stands."""
+        parts = self._parts()
+        watched, troubled = parts.roll.count()
+        return WatcherHealth(
+            jobs=watched,
+            troubled=troubled,
+            undelivered=parts.roll.undelivered,
+            journal=parts.journal.trouble,
+            refused=dict(self._refused()),
+            projects=dict(parts.follower.faults),
+            stopped=None if self._stopped is None else str(self._stopped),
+        )
+
+    def _refused(self) -> dict[str, str]:
+        return {} if self._callbacks is None else self._callbacks.refused
+
+    # --- what comes out ------------------------------------------------------------------------------------
+
+    def __aiter__(self) -> Stream:
+        """Iterate over the changes, beginning with those that were not acknowledged.
+
+        Raises:
+            JobwatchError: Another loop is at it, the changes go to `on_change`, or the watcher was never started.
+        """
+        self._parts()
+        if self._callbacks is not None:
+            raise JobwatchError("the changes of this watcher go to on_change; leave that out to iterate over them")
+        return self._outbox.stream()
+
+    async def acknowledge(self) -> None:
+        """Acknowledge the change in hand now, for a loop that is about to be left, or was left, for good.
+
+        Raises:
+            JournalError: The journal will never be written again; else this waits until it can be.
+        """
+        await self._outbox.acknowledge()
+
+    def _wants(self, change: Change) -> bool:
+        return self._parts().roll.wants(change)
+
+    def _done(self, change: Change) -> int:
+        return self._parts().roll.done(change)
+
+    # --- what goes in --------------------------------------------------------------------------------------
+
+    async def _found(self, project: Project, new: Sequence[Job], jobs: Sequence[Job]) -> None:
+        """Watch the new jobs of a project; what its list shows of any job counts as a look."""
+        parts = self._parts()
+        rows = await parts.journal.find([job.id for job in new])
+        parts.journal.put(Followed(project))
+        for job in new:
+            if job.id not in rows:
+                try:
+                    parts.roll.enter([replace(self._client.watched(job.id), project_id=project.project_id)], {})
+                except ConfigError as error:
+                    _log.warning("a job of project %s cannot be watched: %s", project.project_id, error)
+        parts.poller.shown(jobs)
+
+    # --- what goes wrong -----------------------------------------------------------------------------------
+
+    def _parts(self) -> _Parts:
+        if self._opened is None:
+            raise JobwatchError("this watcher has not been started; use `async with`, or call start()")
+        return self._opened
+
+    def _check(self) -> None:
+        """Raise what keeps changes from coming, if anything does."""
+        parts = self._parts()
+        if self._closing is not None:
+            raise JobwatchError("this watcher is closed")
+        if self._stopped is not None:
+            raise self._stopped
+        if parts.journal.broken is not None:
+            raise parts.journal.broken
+
+    def _is_full(self) -> bool:
+        return self._parts().roll.undelivered >= _MOST_UNDELIVERED
+
+    def _poller_stopped(self) -> None:
+        try:
+            self._parts().poller.check()
+        except JobwatchError as error:
+            self._stop(error)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self._closing is None:
+            fault = error if isinstance(error, JobwatchError) else JobwatchError(f"{task.get_name()} has failed")
+            fault.__cause__ = None if fault is error else error
+            self._stop(fault)
+
+    def _stop(self, error: JobwatchError) -> None:
+        if self._stopped is None:
+            self._stopped = error
+            _log.error("the watcher has stopped: %s", error, exc_info=error)
+        self._outbox.ring()
