@@ -17,9 +17,10 @@ Of what each listener was told of a job:
 * O8 **agreement**: those who listened at the same time through the same client were told the same.
 * O9 **closed errors**: nothing is raised but the library's own errors.
 
+A status that is ahead of its history is delivered when it is told, and the history may come after it.
 Where a server says the same thing of the same moment twice, nobody can know that it is one thing: both may be delivered.
 Of a server that lies, less can be asked: an old state is allowed to be missing where a lying answer told of it, and
-a job whose history is cut short and has no times (a *blind* one) need only keep O1 without the times, O5 and O6.
+a job whose history is cut short and has no times, or whole seconds only (a *blind* one) need only keep O1 without the times, O5 and O6.
 The requests are judged in `ration.py`.
 """
 
@@ -84,7 +85,7 @@ class _Judgement:
         self.until = heard.until if heard.until is not None else world.closed_at
         self.unsure = self._is_unsure()
         self.answers = sorted(self._answers(), key=lambda each: each.at)
-        self.blind = self.job is not None and bool(self.job.keeps) and self.job.timeless
+        self.blind = self.job is not None and bool(self.job.keeps) and (self.job.timeless or self.job.coarse)
 
     def _answers(self) -> Iterable[_Answered]:
         heard = self.heard
@@ -178,6 +179,8 @@ class _Judgement:
                         continue
                     after.add(place)
                     break
+            if _is_ahead(job, change, answers):
+                after |= reachable
             if not after:
                 return False
             reachable = after
@@ -205,13 +208,19 @@ class _Judgement:
         highest = -1
         if self.unsure:
             return required
+        words = [state.word.casefold() for state in job.states]
+        repeats = len(set(words)) < len(words)
+        behind = False
         for answer in self.answers:
             shown = answer.shown
             if shown is None:
                 continue
             states = {*shown.states, shown.status}
             if answer.single:
+                behind = behind or "history behind" in shown.odd
                 told = list(shown.states) if "history behind" in shown.odd else sorted(states)
+                if behind and repeats:
+                    told = []  # what was known by its word alone may be taken for a later one of that word
                 if job.states[shown.status].phase not in ENDED:
                     while told and job.states[told[-1]].phase in ENDED:
                         told.pop()
@@ -431,6 +440,16 @@ def _tells(job: TrueJob, shown: Shown | None, place: int, change: Transition) ->
     return change.at is None and any(job.states[each].word.casefold() == word for each in (*shown.states, shown.status))
 
 
+def _is_ahead(job: TrueJob, change: Transition, answers: Sequence[_Answered]) -> bool:
+    """Whether it is a status that came before its history, which may tell later of what came before."""
+    return change.at is None and any(
+        each.shown is not None
+        and "history behind" in each.shown.odd
+        and job.states[each.shown.status].word.casefold() == change.status.casefold()
+        for each in answers
+    )
+
+
 def _can_know(job: TrueJob, before: int, place: int, answers: Sequence[_Answered]) -> bool:
     """Whether honest answers let a client know that something lies between two states, or before the first.
 
@@ -501,14 +520,19 @@ def _not_live(world: World) -> Iterable[str]:
         if job.states[-1].phase not in ENDED:
             continue
         ended_at = max(plan.quiet_at, job.states[-1].at, heard.began)
-        if heard.ending in (CANCELLED, STOPPED, "") and world.closed_at > ended_at + bound(plan):
+        pausing = heard.who == "iterates" and not heard.prompt
+        to_the_end = not pausing and (heard.until is None or heard.until > world.closed_at - TICK)
+        if to_the_end and heard.ending in (CANCELLED, STOPPED, "") and world.closed_at > ended_at + bound(plan):
             yield f"L1 {heard.who} {heard.job_id}: still waiting {world.closed_at - ended_at:.0f} s after it ended"
         if heard.ending in _JOB_ENDED and heard.prompt and heard.until is not None:
             late = heard.until - ended_at
             world.sometimes["seconds late at most"] = max(world.sometimes["seconds late at most"], int(late))
             if late > bound(plan):
                 yield f"L1 {heard.who} {heard.job_id}: the end was known {late:.0f} s late"
-        if isinstance(heard.ending, Outcome) and heard.ending not in (*_JOB_ENDED, Outcome.TIMEOUT):
+        given_up = isinstance(heard.ending, Outcome) and heard.ending not in (*_JOB_ENDED, Outcome.TIMEOUT)
+        if given_up and heard.timeout is None and not (
+            heard.ending is Outcome.NOT_FOUND and not plan.rates.keys().isdisjoint({"stale", "404"})
+        ):
             yield f"L2 {heard.who} {heard.job_id}: {heard.ending.value}, though all faults pass"
 
 

@@ -125,7 +125,7 @@ class Server:
         self.vanished: dict[str, float] = {}
         self.exchanges: list[Exchange] = []
         self.fired: Counter[str] = Counter()
-        self._recent: deque[float] = deque()
+        self._recent: dict[str, deque[float]] = {}
         self._below = [name for name in self.rates if name in faults.NETWORK or name == "tls"]
         self._below += [name for name in self.rates if name in faults.ON_THE_WIRE]
         self._http = [name for name in self.rates if name in faults.HTTP or name in faults.FATAL]
@@ -153,7 +153,7 @@ class Server:
     ) -> Exchange:
         noisy = now < self.quiet_at
         outage = next((each for each in self.outages if each.start <= now < each.end), None) if noisy else None
-        limited = self._over_quota(now)
+        limited = self._over_quota(client, now)
         if limited is not None:
             return limited
         http = self._pick(self._http) if noisy else None
@@ -200,10 +200,10 @@ class Server:
         elif name != "slow":
             answer.trouble = name
 
-    def _over_quota(self, now: float) -> Exchange | None:
+    def _over_quota(self, client: str, now: float) -> Exchange | None:
         if not self.quota:
             return None
-        recent = self._recent
+        recent = self._recent.setdefault(client, deque())
         while recent and recent[0] <= now - 10.0:
             recent.popleft()
         if len(recent) < self.quota:

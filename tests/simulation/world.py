@@ -105,7 +105,7 @@ def planned(seed: int, level: str, mode: str) -> Plan:
         max_in_flight=dice.choice((1, 2, 16, 16)),
         latency=log_uniform(dice, 0.005, 0.4),
         unreachable_after=1e5 if mode == LIVENESS else dice.choice((PATIENCE, 60.0, 20.0)),
-        appear_within=APPEAR_WITHIN,
+        appear_within=1e5 if mode == LIVENESS else APPEAR_WITHIN,
         skew=dice.choice((-4000.0, -3.0, 7.5, 86400.0)) if "skewed clock" in traits else 0.0,
         lag=log_uniform(dice, 0.1, 60.0),
         quota=dice.choice((3, 8, 20)) if "quota" in traits else 0,
@@ -128,6 +128,8 @@ def _swarm(dice: Random, level: str, mode: str) -> tuple[dict[str, float], froze
     chosen = dice.sample(names, min(len(names), dice.choice((1, 2, 3, 5, 8, 12, 20))))
     if not ending:
         chosen += [name for name in ("unknown words", "appears late") if dice.random() < 0.2]
+    if "duplicated" in chosen and "untimed" in chosen:
+        chosen.remove("untimed")  # without times, nobody can tell what is said twice from what happened twice
     rates = {
         name: dice.choice((0.03, 0.1, 0.3)) * (0.3 if name in faults.ENDING else 1.0)
         for name in chosen
