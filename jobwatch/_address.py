@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from yarl import URL
 
 _MAX_ID = 1024
+_PLAIN_ID = re.compile(r"[0-9A-Za-z_-]{1,128}")  # nearly every id there is; it is its own quotation
+_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[!$%&'()*+,.0-9:;=@A-Za-z_~\[\]-]*)+")
 _LABEL = re.compile(r"[0-9A-Za-z_-]{1,63}")
 _NO_AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:(?!//[^/?#])|//(?![^/?#]))")
 _NOT_IN_URL = re.compile(r"[^\x21-\x7e]|[\\\"<>^`{|}]")
@@ -35,6 +37,8 @@ def segment(job_id: str) -> str:
         ConfigError: The id is empty, ``.`` or ``..``, longer than 1024 characters, or holds control characters,
             bidirectional overrides or other text that cannot be seen.
     """
+    if _PLAIN_ID.fullmatch(job_id):
+        return job_id
     if not job_id or job_id in {".", ".."}:
         raise ConfigError(f"a job id cannot be {job_id!r}")
     if len(job_id) > _MAX_ID:
@@ -42,6 +46,11 @@ def segment(job_id: str) -> str:
     if not job_id.isprintable():
         raise ConfigError(f"a job id cannot hold invisible characters: {printable(job_id)}")
     return quote(job_id, safe="")
+
+
+def is_encoded_path(path: str) -> bool:
+    """Return whether a path starts at the root, is encoded, has no dot segments, and is all path. RFC 3986, 3.3."""
+    return _PATH.fullmatch(path) is not None
 
 
 def unfit_for_url(text: str) -> bool:
@@ -64,7 +73,7 @@ def checked_base(base_url: str) -> tuple[str, str | None]:
         return "", "the base URL must not hold a user or a password"
     if "?" in base_url or "#" in base_url:
         return "", "the base URL must not hold a query or a fragment"
-    if not {".", ".."}.isdisjoint(parts.path.split("/")) or unfit_for_url(parts.path):
+    if parts.path and not is_encoded_path(parts.path):
         return "", "the path of the base URL is not encoded, or holds dot segments"
     from yarl import URL  # noqa: PLC0415  # a part of aiohttp's stack, which is imported late
 

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
-from ._address import checked_base, next_url, segment, unfit_for_url
+from ._address import checked_base, is_encoded_path, next_url, segment, unfit_for_url
 from ._answer import ProblemReader, Reply, judged
 from ._errors import ConfigError
 from ._models import Fault, FaultKind, printable
@@ -134,12 +134,7 @@ class Transport:
         """
         from yarl import URL  # noqa: PLC0415  # see the module's docstring
 
-        if (
-            not path.startswith("/")
-            or not {".", ".."}.isdisjoint(path.split("/"))
-            or re.search(r"[?#]", path)
-            or unfit_for_url(path)
-        ):
+        if not is_encoded_path(path):
             raise ConfigError(f"not an encoded path: {printable(path)}")
         if query is not None and ("#" in query or unfit_for_url(query)):
             raise ConfigError("the query is not encoded")

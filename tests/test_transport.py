@@ -978,10 +978,19 @@ def test_row_122_ids_that_no_api_gives(job_id: str) -> None:
         segment(job_id)
 
 
-@pytest.mark.parametrize("path", ["", "jobs", "/a/../b", "/.", "/a?b", "/a#b", "/a b", "/a\r\nb", "/é", "/a\\b"])
+@pytest.mark.parametrize(
+    "path", ["", "jobs", "/a/../b", "/.", "/a?b", "/a#b", "/a b", "/a\r\nb", "/é", "/a\\b", "/..", "/a/.", "/a/./b"]
+)
 async def test_a_path_that_is_not_encoded(path: str) -> None:
     with pytest.raises(ConfigError):
         Transport("http://api.example.com/v1", {}).prepared(path)
+
+
+@pytest.mark.parametrize("path", ["/", "/a/...", "/a//b/", "/.well-known/a..b/c.", "/%2E%2E/a:b@c;d=(e)!$&'*+,~"])
+async def test_a_path_that_is_sent_as_it_is(path: str) -> None:
+    async with served(http(JSON)) as (server, transport):
+        await transport.get(transport.prepared(path))
+    assert server.requests[0].startswith(f"GET {path} HTTP/1.1\r\n".encode())
 
 
 @pytest.mark.parametrize("query", ["a b", "a#b", "a\r\nb", "é"])
