@@ -289,7 +289,8 @@ def _in_order(watched: Watched, events: Sequence[Event]) -> Sequence[Event]:
     """Sort by time, except that what was delivered stays first: the clocks of a server's machines may disagree."""
     if any(event.at is None for event in events):
         return events
-    length = watched.seq if _begins_with(watched, events) else 0
+    part = _delivered_part(watched, events)
+    length = watched.seq if len(part) == len(watched.delivered) and all(map(_is_same, watched.delivered, part)) else 0
     rest = sorted(events[length:], key=lambda event: _unix(event.at) or 0.0)
     return [*events[:length], *(event for event in rest if not (length and _is_said_again(watched, event)))]
 
@@ -331,7 +332,11 @@ def _new_from(watched: Watched, events: Sequence[Event]) -> tuple[int, bool]:
 
 
 def _begins_with(watched: Watched, events: Sequence[Event]) -> bool:
-    return _are_same(watched.delivered, events[watched.seq - len(watched.delivered) : watched.seq])
+    return _are_same(watched.delivered, _delivered_part(watched, events))
+
+
+def _delivered_part(watched: Watched, events: Sequence[Event]) -> Sequence[Event]:
+    return events[watched.seq - len(watched.delivered) : watched.seq]
 
 
 def _are_same(marks: Sequence[Mark], events: Sequence[Event]) -> bool:
