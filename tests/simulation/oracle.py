@@ -105,10 +105,13 @@ class _Judgement:
 
     def _is_unsure(self) -> bool:
         """Whether it came while somebody waited for several jobs, who may have stopped watching this one already."""
+        leg = self.heard.legs[0]
+        since = self._watched_since(leg.client, leg.began) if leg.polled else leg.began
         return any(
             other.who == "all"
             and other.job_id == self.heard.job_id
-            and other.began <= self.heard.began <= (self.world.closed_at if other.until is None else other.until)
+            and other.began <= self.heard.began
+            and (other.until is None or other.until >= since)
             for other in self.world.heard
             if other is not self.heard
         )
@@ -379,8 +382,9 @@ class _Judgement:
             return
         if heard.who in ("awaits", "iterates") and not isinstance(heard.error, LookError):
             yield f"O6 {ending.value} was raised as {heard.error!r}"
-        failing = self._failing_since()
-        spent = failing is not None and last.at - failing >= self.plan.unreachable_after - TICK
+        # A list that showed the job while a look at it was under way may count or not.
+        failing = [self._failing_since(self.answers), self._failing_since(singles)]
+        spent = any(since is not None and last.at - since >= self.plan.unreachable_after - TICK for since in failing)
         too_long = last.stay_away is not None and last.stay_away > self.plan.unreachable_after
         reasons = {
             Outcome.AUTH: last.verdict == faults.AUTH,
@@ -393,9 +397,10 @@ class _Judgement:
             verdicts = [f"{each.at:.2f}:{each.verdict}" for each in self.answers[-8:]]
             yield f"O6 {ending.value} after {verdicts}, failing since {failing}"
 
-    def _failing_since(self) -> float | None:
+    @staticmethod
+    def _failing_since(answers: Sequence[_Answered]) -> float | None:
         since = None
-        for each in self.answers:
+        for each in answers:
             if each.verdict not in _FAILING:
                 since = None
             elif since is None:
