@@ -161,7 +161,8 @@ class Wait(Coroutine[Any, Any, Job]):
 
     def _own_coroutine(self) -> CoroutineType[Any, Any, Job]:
         if self._coroutine is None:
-            self._coroutine = cast("CoroutineType[Any, Any, Job]", self._finished())
+            # To mypy a call of an async function is no more than a Coroutine.
+            self._coroutine = cast("CoroutineType[Any, Any, Job]", self._finished())  # pyright: ignore[reportUnnecessaryCast]
         return self._coroutine
 
     # --- the wait -------------------------------------------------------------------------------------------------
