@@ -31,7 +31,7 @@ class Looked(Struct, frozen=True):
         transitions: The state changes that the look showed, in order.
         outcome: How the watch ended, or None while it goes on.
         next_look: Seconds to wait before the next look; None when the watch has ended.
-        job: The job, when the look could read it.
+        job: The job, when the look could read it and it was no older than what was known.
     """
 
     watched: Watched
@@ -76,7 +76,7 @@ class Lookout(Struct, frozen=True):
         """Take what a look showed into account; for arguments see `replied`."""
         observed = observe(watched, seen, now, self.patience, skew=skew)
         outcome = observed.watched.outcome
-        job = seen if isinstance(seen, Job) else None
+        job = seen if isinstance(seen, Job) and not _is_behind(observed.watched, seen) else None
         if job is not None and outcome is not None and watched.outcome is None:
             self._learn(watched, job, now)
         next_look = self.next_look(observed.watched, now, draw, price) if outcome is None else None
@@ -109,7 +109,10 @@ class Lookout(Struct, frozen=True):
         backoff = min(longest, shortest * 2.0 ** min(watched.faults - 1, 32)) * (0.5 + (0.5 if draw is None else draw))
         last_chance = patience_ends_at(watched, self.patience) - now
         delay = max(shortest, min(max(delay, backoff), last_chance))
-        return delay if fault.retry_after is None else max(delay, fault.retry_after)
+        if fault.retry_after is None:
+            return delay
+        # Only an origin in trouble may ask for more than the patience with it; a 404 may not put off its own end.
+        return max(delay, fault.retry_after if stay_away(fault) else min(fault.retry_after, last_chance))
 
     def _learn(self, before: Watched, job: Job, now: float) -> None:
         """Remember how long the job took: by its own timestamps, else by when looks saw it."""
@@ -118,6 +121,11 @@ class Lookout(Struct, frozen=True):
         if before.entered_at is not None and before.looked_at is not None:
             ended_at = (before.looked_at + now) / 2.0
             self.history.add_duration((job.api, job.type or "", before.phase), max(0.0, ended_at - before.entered_at))
+
+
+def _is_behind(known: Watched, job: Job) -> bool:
+    """Whether a reply just taken into account changed nothing, since it was older than what was known."""
+    return (known.status, known.attempt) != (job.status, job.attempt)
 
 
 def skew_of(reply: Reply, now: float) -> float:

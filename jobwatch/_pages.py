@@ -28,16 +28,22 @@ _FOR_HISTORY = 100
 _LOOKS_BEFORE_HISTORY = 4
 _PAUSE = 60.0
 _WORTH_A_GUESS = 4
+_WRONG_GUESSES = 3
+_KINDS_ASKED = 4096
 _NEVER_AGAIN = float("inf")
 _SHARED_AT_MOST = 25
 
 
 class Page(Struct, frozen=True, eq=False):
-    """One list request: whose jobs, how many, and the watches it can serve beside the one that is due."""
+    """One list request: whose jobs, how many, and the watches it can serve beside the one that is due.
+
+    A guess is one that may show none of the jobs that are due.
+    """
 
     project_id: str
     limit: int
     others: tuple[Watch, ...] = ()
+    guess: bool = False
 
 
 class Pages:
@@ -46,33 +52,39 @@ class Pages:
     def __init__(self, api: JobAPI, history: History) -> None:
         self._api = api
         self._history = history
-        self._groups: dict[str, dict[str, Watch]] = {}
+        self._groups: dict[str, dict[Watch, None]] = {}
         self._paused_until: dict[str, float] = {}
-        self._largest = _LARGEST
+        self._largest: dict[str, int] = {}
+        self._room: dict[str, int] = {}
         self._guessed: set[str] = set()
+        self._guesses_left = _WRONG_GUESSES
         self._asked: set[tuple[str, str | None]] = set()
 
     def join(self, watch: Watch) -> None:
         """Take in a watch whose project is known."""
         project_id = watch.watched.project_id
         if self._api.list_path is not None and project_id is not None and not watch.alone:
-            self._groups.setdefault(project_id, {})[watch.watched.job_id] = watch
+            self._groups.setdefault(project_id, {})[watch] = None
 
     def leave(self, watch: Watch) -> None:
         """Forget a watch."""
         project_id = watch.watched.project_id
         group = self._groups.get(project_id) if project_id is not None else None
-        if group is not None and project_id is not None and group.get(watch.watched.job_id) is watch:
-            del group[watch.watched.job_id]
+        if group is not None and project_id is not None and watch in group:
+            del group[watch]
             if not group:
                 del self._groups[project_id]
 
-    def sharers(self, watch: Watch) -> int:
-        """Return among how many jobs the cost of a look at this one is shared."""
+    def readers(self, watch: Watch, now: float) -> int:
+        """Return how many jobs a look at this one reads."""
         project_id = watch.watched.project_id
-        if project_id is None or watch.alone:
+        if project_id is None or watch.alone or now < self._paused_until.get(project_id, 0.0):
             return 1
-        return min(max(len(self._groups.get(project_id, ())), 1), _SHARED_AT_MOST)
+        return min(max(len(self._groups.get(project_id, ())), 1), self._most(project_id))
+
+    def sharers(self, watch: Watch, now: float) -> int:
+        """Return among how many jobs the cost of a look at this one is shared, as far as that may hasten it."""
+        return min(self.readers(watch, now), _SHARED_AT_MOST)
 
     def page_for(self, watch: Watch, now: float, newcomers: int) -> Page | None:
         """Return the list request to make in place of a look at one job, if there is one worth making.
@@ -88,43 +100,62 @@ class Pages:
         if self._api.list_path is None or now < self._paused_until.get(project_id, 0.0):
             return None
         if not watch.alone:
-            others = tuple(each for each in self._groups.get(project_id, {}).values() if not each.looking)
+            others = tuple(each for each in self._groups.get(project_id, ()) if each is not watch and not each.looking)
             if others:
-                limit = min(max(_SMALLEST, len(others) + len(others) // 4), self._largest)
-                return Page(project_id, limit, others)
+                return Page(project_id, self._limit(project_id, len(others)), others)
         return self._page_for_history(watch, project_id)
 
     def failed(self, page: Page, fault: Fault, now: float) -> None:
         """Learn that a list could not be read."""
         match fault.kind:
-            case FaultKind.UNREADABLE | FaultKind.REFUSED if self._largest > _SMALLEST and page.limit > _SMALLEST:
-                self._largest = max(page.limit // 4, _SMALLEST)
+            case FaultKind.UNREADABLE | FaultKind.REFUSED if page.limit > _SMALLEST:
+                self._largest[page.project_id] = max(page.limit // 4, _SMALLEST)
             case FaultKind.REFUSED | FaultKind.AUTH | FaultKind.NOT_FOUND | FaultKind.GONE:
                 self._paused_until[page.project_id] = _NEVER_AGAIN
             case _:
                 self._paused_until[page.project_id] = now + _PAUSE
 
-    def missed(self, watch: Watch) -> None:
-        """Learn that a project's list does not show a job."""
+    def guessed_right(self) -> None:
+        """Learn that a guess showed jobs that were due."""
+        self._guesses_left = _WRONG_GUESSES
+
+    def missed(self, watch: Watch, page: Page, shown: int) -> None:
+        """Learn that a project's list does not show a job, among so many others.
+
+        A page that was full may have ended before it: the next one is to be larger. Else the job is asked for singly.
+        """
+        if shown >= page.limit and page.limit < self._most(page.project_id):
+            self._room[page.project_id] = page.limit * 2
+            return
         self.leave(watch)
         watch.alone = watch.watched.project_id is not None
 
     def _page_for_newcomers(self, now: float, newcomers: int) -> Page | None:
-        """Guess that many jobs which came together belong to a project that is known already; one guess a project."""
-        if newcomers < _WORTH_A_GUESS:
+        """Guess that many jobs which came together belong to a project that is known already.
+
+        One guess a project, and none after a few wrong ones: each job may have a project of its own.
+        """
+        if newcomers < _WORTH_A_GUESS or not self._guesses_left:
             return None
         for project_id, group in self._groups.items():
             if project_id not in self._guessed and now >= self._paused_until.get(project_id, 0.0):
                 self._guessed.add(project_id)
-                wanted = newcomers + len(group)
-                return Page(project_id, min(max(_SMALLEST, wanted + wanted // 4), self._largest))
+                self._guesses_left -= 1
+                return Page(project_id, self._limit(project_id, newcomers + len(group)), guess=True)
         return None
 
     def _page_for_history(self, watch: Watch, project_id: str) -> Page | None:
         kind = project_id, watch.watched.type
-        if watch.watched.looks < _LOOKS_BEFORE_HISTORY or kind in self._asked:
+        if watch.watched.looks < _LOOKS_BEFORE_HISTORY or kind in self._asked or len(self._asked) >= _KINDS_ASKED:
             return None
         self._asked.add(kind)
         if self._history.knows(self._api.name, watch.watched.type):
             return None
-        return Page(project_id, min(_FOR_HISTORY, self._largest))
+        return Page(project_id, min(_FOR_HISTORY, self._most(project_id)))
+
+    def _limit(self, project_id: str, wanted: int) -> int:
+        room = self._room.get(project_id, _SMALLEST)  # jobs that have ended stay on the list
+        return min(max(room, wanted + wanted // 4), self._most(project_id))
+
+    def _most(self, project_id: str) -> int:
+        return self._largest.get(project_id, _LARGEST)

@@ -39,6 +39,10 @@ _AT_ONCE = 64
 _BLIND = 0.005
 """How far apart the first looks at many new jobs are while nothing is known of any, in seconds."""
 
+_AWAY_AT_MOST = 300.0
+"""For how long the whole origin is left alone when it asks for more than its jobs' patience, in seconds. Then one job
+asks again, and either all go on or each ends as unreachable: none is left waiting for good."""
+
 _AFTER = 1e-4
 """How long after a look is due its alarm rings, in seconds: a loop may ring it early by its clock's resolution."""
 
@@ -111,7 +115,21 @@ class Poller:
         seen_at = self._seen_at(reply, asked_at)
         return self._lookout.replied(watched, reply, seen_at, self._draw(), self._budget.price(self.now()))
 
-    async def read(self, target: Target, etag: str | None = None) -> Reply | Fault:
+    async def read(self, target: Target) -> Reply | Fault:
+        """Make one request out of turn: once the budget lets it go, and none while the origin asks to be left alone."""
+        while True:
+            now = self.now()
+            if now < self._not_before:
+                left = self._not_before - now
+                return Fault(
+                    FaultKind.RATE_LIMITED, f"the API has asked for no requests for {left:.0f} s more", retry_after=left
+                )
+            wait = self._budget.spend(now)
+            if not wait:
+                return await self._read(target)
+            await asyncio.sleep(wait)
+
+    async def _read(self, target: Target, etag: str | None = None) -> Reply | Fault:
         """Make one request, and learn from it how many more may be made."""
         self._in_flight += 1
         try:
@@ -120,7 +138,8 @@ class Poller:
             self._in_flight -= 1
         now = self.now()
         if isinstance(reply, Fault):
-            self._not_before = max(self._not_before, now + stay_away(reply))
+            longest = max(_AWAY_AT_MOST, self._lookout.patience.unreachable_after)
+            self._not_before = max(self._not_before, now + min(stay_away(reply), longest))
             if reply.kind is FaultKind.RATE_LIMITED:
                 self._budget.throttled(now)
         elif reply.rate is not None:
@@ -133,7 +152,7 @@ class Poller:
         while wait := max(0.0, self._not_before - self.now()) or self._budget.spend(self.now()):
             await asyncio.sleep(wait)
             self.check()
-        reply = await self.read(self._list_target_of(project_id, limit))
+        reply = await self._read(self._list_target_of(project_id, limit))
         return reply if isinstance(reply, Fault) else self._lookout.api.jobs(reply.body)
 
     def shown(self, jobs: Iterable[Job]) -> None:
@@ -261,8 +280,8 @@ class Poller:
             told()
 
     def _welcome(self, watch: Watch) -> None:
-        self._pages.join(watch)
         if watch.watched.outcome is None:
+            self._pages.join(watch)
             self._newcomers.append(watch)
             self._awaken_at(self.now())
 
@@ -295,6 +314,8 @@ class Poller:
         """See to it that a worker wakes at a time, unless all of them are at work, who will see for themselves."""
         if due >= self._alarm_at or not (self._idle or self._working < self._most_workers):
             return
+        if self._closed or self._crash is not None:
+            return
         if self._alarm is not None:
             self._alarm.cancel()
         self._alarm_at = due
@@ -319,6 +340,9 @@ class Poller:
             self._workers.create_task(self._work(), name="jobwatch worker")
 
     def _send_home(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm, self._alarm_at = None, NEVER
         while self._idle:
             _awaken(self._idle.popleft())
 
@@ -330,8 +354,13 @@ class Poller:
                 self._workers = workers
                 await self._work()
         except Exception as crash:  # noqa: BLE001 - whatever it was, those who listen must hear of it
-            self._crash = crash
+            self._crash = self._crash or crash
             self._ring_all()
+        except asyncio.CancelledError as crash:
+            if not self._closed:  # by somebody who cancels whatever tasks there are
+                self._crash = crash
+                self._ring_all()
+            raise
 
     async def _work(self) -> None:
         """Make one look after another, until no job is left."""
@@ -347,6 +376,9 @@ class Poller:
                     await self._look_at(watch)
                 else:
                     await self._look_at_list(watch, page)
+        except Exception as crash:
+            self._crash = self._crash or crash  # at once, so that no more workers are called
+            raise
         finally:
             self._working -= 1
 
@@ -398,7 +430,7 @@ class Poller:
         watch.target = target if self._many() <= _TARGETS_KEPT else None
         etag = watch.etag
         asked_at = self.unix()
-        reply = await self.read(target, etag)
+        reply = await self._read(target, etag)
         seen_at = self._seen_at(reply, asked_at)
         self._take(watch, reply, seen_at)
         for other in self._all_of(watch.watched.job_id):
@@ -433,42 +465,74 @@ class Poller:
         return self._dice() if self._known < _AT_ONCE else None
 
     def _price(self, watch: Watch) -> float:
-        return self._budget.price(self.now()) / self._pages.sharers(watch)
+        return self._budget.price(self.now()) / self._pages.sharers(watch, self.now())
 
     async def _look_at_list(self, first: Watch, page: Page) -> None:
         due = {watch: watch.due for watch in page.others}
+        newcomers = {watch for watch in page.others if watch.fresh}
         for watch in page.others:
             self._agenda.remove(watch)
-            watch.looking = True
-        reply = await self.read(self._list_target_of(page.project_id, page.limit))
+            watch.looking, watch.fresh = True, False
+        jobs = await self._jobs_on(page)
+        for watch in (first, *page.others):
+            watch.looking = False
+        shown = {watch for job in jobs or () for watch in self._see_listed(job)}
+        if page.guess and any(watch.watched.looks == 1 for watch in shown):
+            self._pages.guessed_right()
+        for unseen in {first, *page.others} - shown:
+            if unseen.wanted and unseen.watched.outcome is None:
+                if jobs is not None:
+                    self._pages.missed(unseen, page, len(jobs))
+                self._put_back(unseen, NEVER if unseen in newcomers else due.get(unseen, self.now()))
+
+    async def _jobs_on(self, page: Page) -> tuple[Job, ...] | None:
+        """Read a page, or learn that it cannot be read."""
+        try:
+            target = self._list_target_of(page.project_id, page.limit)
+        except ConfigError as error:  # an id that the server gave, and that cannot stand in a URL
+            self._pages.failed(page, Fault(FaultKind.REFUSED, str(error)), self.now())
+            return None
+        reply = await self._read(target)
         jobs = reply if isinstance(reply, Fault) else self._lookout.api.jobs(reply.body)
         if isinstance(jobs, Fault):
             self._pages.failed(page, jobs, self.now())
-            jobs = ()
-        for watch in (first, *page.others):
-            watch.looking = False
-        shown = {watch for job in jobs for watch in self._see_listed(job)}
-        for unseen in {first, *page.others} - shown:
-            if unseen.wanted:
-                if jobs:
-                    self._pages.missed(unseen)
-                self._put(unseen, due.get(unseen, self.now()))
+            return None
+        return jobs
+
+    def _put_back(self, watch: Watch, due: float) -> None:
+        """Put back a job that a list did not show, where it was; at once if somebody waits for the next look."""
+        if watch.hurried:
+            watch.again = False
+            self._put(watch, self.now())
+        elif due == NEVER:
+            watch.fresh = True
+            self._newcomers.append(watch)
+            self._awaken_at(self.now())
+        else:
+            self._put(watch, due)
 
     def _see_listed(self, job: Job) -> list[Watch]:
         """Take a job into account that a list shows, whether that was the reason for the request or not."""
-        shown = [watch for watch in self._all_of(job.id) if self._awaits(watch)]
-        if not shown:
+        awaited = [watch for watch in self._all_of(job.id) if self._awaits(watch)]
+        if not awaited:
             self._lookout.history.add(job, told=True)
-        for watch in shown:
+        shown = []
+        for watch in awaited:
+            looked = self._lookout.saw(watch.watched, job, self.unix(), self._draw(), self._price(watch))
+            if looked.job is None:
+                continue  # the list lags behind: the job is to be asked for by itself
+            shown.append(watch)
             self._agenda.remove(watch)
             watch.fresh = False
             watch.etag = watch.body_hash = None
-            self._enter(watch, self._lookout.saw(watch.watched, job, self.unix(), self._draw(), self._price(watch)))
+            self._enter(watch, looked)
         return shown
 
     def _enter(self, watch: Watch, looked: Looked) -> None:
         """Enter what a look gave, put the job back on the agenda, and ring if there is news."""
         before = watch.watched
+        if before.project_id != looked.watched.project_id:
+            self._pages.leave(watch)
         watch.watched = looked.watched
         watch.looking = False
         if watch.listeners:
@@ -480,7 +544,7 @@ class Poller:
         else:
             self._wish(watch, self._plain_wish(watch, self._undrawn(looked, looked.next_look)))
             self._put(watch, self.now() + (0.0 if watch.again else self._delay(looked.watched.fault, looked.next_look)))
-            if before.project_id is None and looked.watched.project_id is not None:
+            if before.project_id != looked.watched.project_id:
                 self._pages.join(watch)
         hurried, watch.hurried, watch.again = watch.hurried, watch.again, False
         if looked.transitions or looked.outcome or (hurried and not watch.hurried):
@@ -506,7 +570,7 @@ class Poller:
 
     def _plain_wish(self, watch: Watch, next_look: float) -> float:
         """Return how many requests a second a job would cost at the plain price: intervals grow with its root."""
-        return math.sqrt(self._budget.price(self.now())) / (next_look * self._pages.sharers(watch))
+        return math.sqrt(self._budget.price(self.now())) / (next_look * self._pages.readers(watch, self.now()))
 
     def _wish(self, watch: Watch, wish: float) -> None:
         """Enter how many requests a second a job would cost at the plain price."""
