@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from multidict import CIMultiDict
     from yarl import URL
 
-TESTED: Final = frozenset({"3.14.5"})
+TESTED: Final = frozenset({"3.14.4", "3.14.5"})
 
 
 class Head:
