@@ -106,6 +106,7 @@ class Watcher:
         self._opened: _Parts | None = None
         self._started = False
         self._closing: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
         self._outbox = Outbox(self._wants, self._done, self._check)
         self._callbacks: Callbacks | None = None
         self._calling: asyncio.Task[None] | None = None
@@ -231,9 +232,12 @@ class Watcher:
         fresh = {job_id: self._client.watched(job_id) for job_id in job_ids}
         self._check()
         parts = self._parts()
-        rows = await parts.journal.find([job_id for job_id in fresh if job_id not in parts.roll])
-        self._check()
-        added = parts.roll.enter(fresh.values(), rows)
+        async with self._turn:
+            # A job that is on the roll now, and not any more when its row has been read, has ended in between.
+            unknown = [job_id for job_id in fresh if job_id not in parts.roll]
+            rows = await parts.journal.find(unknown)
+            self._check()
+            added = parts.roll.enter([fresh[job_id] for job_id in unknown], rows)
         await parts.journal.written()
         return added
 
@@ -251,7 +255,8 @@ class Watcher:
         """
         self._check()
         parts = self._parts()
-        dropped = parts.roll.drop(job_id)
+        async with self._turn:
+            dropped = parts.roll.drop(job_id)
         await parts.journal.written()
         return dropped
 
@@ -266,7 +271,8 @@ class Watcher:
         """
         self._check()
         parts = self._parts()
-        parts.roll.forget(job_id)
+        async with self._turn:
+            parts.roll.forget(job_id)
         await parts.journal.written()
 
     async def add_project(self, project_id: str) -> bool:
@@ -369,15 +375,20 @@ class Watcher:
     async def _found(self, project: Project, new: Sequence[Job], jobs: Sequence[Job]) -> None:
         """Watch the new jobs of a project; what its list shows of any job counts as a look."""
         parts = self._parts()
-        rows = await parts.journal.find([job.id for job in new])
-        parts.journal.put(Followed(project))
-        for job in new:
-            if job.id not in rows:
-                try:
-                    parts.roll.enter([replace(self._client.watched(job.id), project_id=project.project_id)], {})
-                except ConfigError as error:
-                    _log.warning("a job of project %s cannot be watched: %s", project.project_id, error)
+        async with self._turn:
+            unknown = [job.id for job in new if job.id not in parts.roll]
+            rows = await parts.journal.find(unknown)
+            parts.journal.put(Followed(project))
+            for job_id in unknown:
+                if job_id not in rows:
+                    self._enter(parts.roll, job_id, project)
         parts.poller.shown(jobs)
+
+    def _enter(self, roll: Roll, job_id: str, project: Project) -> None:
+        try:
+            roll.enter([replace(self._client.watched(job_id), project_id=project.project_id)], {})
+        except ConfigError as error:
+            _log.warning("a job of project %s cannot be watched: %s", project.project_id, error)
 
     # --- what goes wrong -----------------------------------------------------------------------------------
 

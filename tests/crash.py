@@ -1,0 +1,328 @@
+"""Kill a watcher with SIGKILL at random instants, again and again, and compare what came out with the truth.
+
+``python -m tests.crash --times 500 --seed 1``
+
+Each life of the watcher is a forked process. Jobs begin, one every few milliseconds, and pass through their states by
+the clock on the wall, whether a watcher is alive or not; they tell their history, so nothing need be lost. A third of
+the looks fail. The consumer writes every change down, and is killed along with the watcher. At the end one life goes
+on until everything has been told, and the oracle reads two things: the journal's own log, which must hold every state
+of every job once, in order; and the consumer's record, which may hold a change twice only if that was in hand when
+the process died.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import os
+import random
+import signal
+import sqlite3
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from jobwatch import Change, ChangeKind, Client, Fault, FaultKind, History, Pace, Watcher
+from jobwatch._answer import Reply
+from jobwatch._budget import Budget
+from jobwatch._lookout import Lookout
+from jobwatch._poller import Poller
+from jobwatch._tracker import Patience
+from jobwatch.apis import BEDROCK
+
+TOKEN = "canary-in-no-file"
+BETWEEN_JOBS = 0.02
+LONGEST_LIFE = 0.15
+LONGEST_END = 30.0
+RECENT = 150
+
+
+class Truth(Struct):
+    """What jobs do, and when: the same for every life."""
+
+    seed: int
+    began: float
+
+    def count(self, now: float) -> int:
+        """Return how many jobs have begun."""
+        return max(0, int((now - self.began) / BETWEEN_JOBS))
+
+    def events(self, number: int) -> list[tuple[str, float]]:
+        """Return the states of a job, each with its time."""
+        dice = random.Random(f"{self.seed} {number}")
+        words = ["PENDING", *(["RUNNING", "PENDING"] * dice.randrange(3)), "RUNNING"]
+        words.append(dice.choice(["COMPLETED", "COMPLETED", "FAILED", "CANCELED"]))
+        at, told = self.began + number * BETWEEN_JOBS, []
+        for word in words:
+            told.append((word, round(at, 6)))
+            at += dice.choice([0.001, 0.02, 0.1])
+        return told
+
+
+class Telling(Struct):
+    """One line of the consumer's record."""
+
+    life: int
+    one_at_a_time: bool
+    job_id: str
+    seq: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.job_id, self.seq
+
+
+class Transport:
+    """Answers for the true jobs by the clock on the wall; a third of the answers are faults."""
+
+    def __init__(self, truth: Truth, *, faults: bool) -> None:
+        self.truth = truth
+        self.faults = faults
+
+    async def get(self, target: str, *, etag: str | None = None) -> Reply | Fault:
+        await asyncio.sleep(random.random() * 0.004)
+        if self.faults and random.random() < 0.33:
+            return Fault(FaultKind.UNREACHABLE, "no answer")
+        now = time.time()
+        events = [event for event in self.truth.events(int(target.removeprefix("job_"))) if event[1] <= now]
+        told = [{"status": status, "timestamp": at} for status, at in events]
+        error = {"code": "E1", "message": "it went wrong"} if events[-1][0] == "FAILED" else None
+        job = {"id": target, "status": events[-1][0], "events": told, "error": error, "updated_at": events[-1][1]}
+        return Reply(200, msgspec.json.encode({"data": job}))
+
+
+def client_of(truth: Truth, *, faults: bool) -> Client:
+    client = Client("bedrock", token=TOKEN)
+    client._poller = Poller(
+        Lookout(BEDROCK, Pace(min_interval=0.005, max_interval=0.03), Patience(unreachable_after=0.05), History()),
+        Transport(truth, faults=faults),  # type: ignore[arg-type]
+        Budget(),
+        target_of=lambda job_id: job_id,  # type: ignore[arg-type, return-value]
+        list_target_of=lambda project_id, limit: "",  # type: ignore[arg-type, return-value]
+        workers=16,
+    )
+    return client
+
+
+# --- one life ----------------------------------------------------------------------------------------------------
+
+
+async def live(folder: Path, truth: Truth, life: int, until: int | None) -> None:
+    """Watch, and write down what is told, until killed; or until so many jobs have ended and all is acknowledged."""
+    one_at_a_time = life % 2 == 0
+    handle = os.open(folder / "record", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def write(change: Change) -> None:
+        telling = Telling(life, one_at_a_time, change.job_id, change.seq)
+        os.write(handle, msgspec.json.encode(telling) + b"\n")
+
+    async def on_change(change: Change) -> None:
+        write(change)
+        await asyncio.sleep(random.random() * 0.002)
+
+    client = client_of(truth, faults=until is None)
+    journal = folder / "watch.db"
+    async with (
+        client,
+        Watcher(client, journal=journal, stale_after=0.02, on_change=None if one_at_a_time else on_change) as watcher,
+    ):
+        reading = asyncio.create_task(read(watcher, write)) if one_at_a_time else None
+        await add(watcher, truth, until)
+        while (health := watcher.health()).jobs or health.undelivered > one_at_a_time:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        if reading is not None:
+            await watcher.acknowledge()
+            reading.cancel()
+
+
+async def read(watcher: Watcher, write: object) -> None:
+    assert callable(write)
+    async for change in watcher:
+        write(change)
+        if random.random() < 0.2:
+            await asyncio.sleep(random.random() * 0.003)
+
+
+async def add(watcher: Watcher, truth: Truth, until: int | None) -> None:
+    """Watch the latest jobs, and every one that begins from now on."""
+    added = max(0, truth.count(time.time()) - RECENT)
+    while until is None or added < until:
+        count = truth.count(time.time()) if until is None else until
+        if count > added:
+            await watcher.add(*(f"job_{number}" for number in range(added, count)))
+            added = count
+        await asyncio.sleep(0.005)
+
+
+def begin(folder: Path, truth: Truth, life: int, until: int | None = None) -> int:
+    """Fork a life, and return its process."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        random.seed()
+        asyncio.run(live(folder, truth, life, until))
+    except BaseException:  # noqa: BLE001 - the oracle shall know
+        with (folder / "faults").open("a") as file:
+            file.write(f"life {life}\n{traceback.format_exc()}\n")
+        os._exit(1)
+    os._exit(0)
+
+
+# --- the oracle --------------------------------------------------------------------------------------------------
+
+
+class Verdict(Struct):
+    """What the oracle found."""
+
+    times: int
+    jobs: int
+    states: int
+    changes: int
+    told: int
+    repeated: int
+    in_hand_at_most: int
+    seconds: float
+    wrong: list[str]
+
+    def __str__(self) -> str:
+        return (
+            f"killed {self.times} times in {self.seconds:.0f} s; {self.jobs} jobs, {self.states} states, "
+            f"{self.changes} changes in the journal; {self.told} told, of which {self.repeated} again, each the one "
+            f"in hand; lost 0, repeated otherwise 0"
+            if not self.wrong
+            else f"{len(self.wrong)} wrong: " + "; ".join(self.wrong[:10])
+        )
+
+
+def run(times: int, seed: int, folder: Path) -> Verdict:
+    """Kill a watcher so many times, and return what came of it."""
+    began = time.time()
+    truth = Truth(seed, began)
+    dice = random.Random(seed)
+    for life in range(times):
+        pid = begin(folder, truth, life)
+        time.sleep(dice.random() * LONGEST_LIFE)
+        os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+        if not os.WIFSIGNALED(status):
+            return judge(folder, truth, life, times, began)
+    count = truth.count(time.time())
+    for life in (times, times + 1):  # one of each kind
+        if not has_ended(begin(folder, truth, life, until=count)):
+            (folder / "faults").write_text(f"life {life} did not come to its end")
+    return judge(folder, truth, count, times, began)
+
+
+def has_ended(pid: int) -> bool:
+    """Wait for a life that ends by itself; False if it has to be killed."""
+    for _ in range(int(LONGEST_END / 0.05)):
+        ended, _status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return True
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return False
+
+
+def judge(folder: Path, truth: Truth, count: int, times: int, began: float) -> Verdict:
+    wrong: list[str] = []
+    faults = folder / "faults"
+    if faults.exists():
+        wrong.append(faults.read_text())
+    logs = read_logs(folder / "watch.db")
+    states = 0
+    for number in range(count):
+        job_id = f"job_{number}"
+        wrong += (f"the journal: {job_id}: {problem}" for problem in wrong_in_log(truth, number, logs.get(job_id, [])))
+        states += len(truth.events(number))
+    if len(logs) > count:
+        wrong.append(f"the journal knows {len(logs)} jobs, and there are {count}")
+    tellings = [msgspec.json.decode(line, type=Telling) for line in (folder / "record").read_bytes().splitlines()]
+    repeated, most, problems = wrong_in_record(tellings, {job_id: len(log) for job_id, log in logs.items()})
+    wrong += problems
+    wrong += (f"{name.name} holds the token" for name in folder.iterdir() if TOKEN.encode() in name.read_bytes())
+    changes = sum(map(len, logs.values()))
+    return Verdict(times, count, states, changes, len(tellings), repeated, most, time.time() - began, wrong)
+
+
+def read_logs(path: Path) -> dict[str, list[tuple[Change, int]]]:
+    connection = sqlite3.connect(path)
+    logs: dict[str, list[tuple[Change, int]]] = {}
+    for job_id, change, acknowledged in connection.execute(
+        "SELECT job_id, change, acknowledged FROM deliveries ORDER BY number"
+    ):
+        logs.setdefault(job_id, []).append((msgspec.json.decode(change, type=Change), acknowledged))
+    connection.close()
+    return logs
+
+
+def wrong_in_log(truth: Truth, number: int, log: list[tuple[Change, int]]) -> Iterator[str]:
+    changes = [change for change, _ in log]
+    if [change.seq for change in changes] != list(range(1, len(changes) + 1)):
+        yield f"its changes are numbered {[change.seq for change in changes]}"
+    told = [change.transition for change in changes if change.transition is not None]
+    if [each.status for each in told] != [status for status, _ in truth.events(number)]:
+        yield f"its states are {[each.status for each in told]}, and were {truth.events(number)}"
+    if [each.seq for each in told] != list(range(1, len(told) + 1)):
+        yield f"its states are numbered {[each.seq for each in told]}"
+    if [change.kind for change in changes].index(ChangeKind.END) != len(changes) - 1 if changes else True:
+        yield "its end is not its last change"
+    healths = [change.health for change in changes if change.kind is ChangeKind.HEALTH]
+    if any(one is other for one, other in itertools.pairwise(healths)):
+        yield f"its health changes from one to the same: {healths}"
+    if not all(acknowledged for _, acknowledged in log):
+        yield "it is not acknowledged"
+
+
+def wrong_in_record(tellings: list[Telling], changes: dict[str, int]) -> tuple[int, int, list[str]]:
+    """Return how often something was told again, the most that was in hand at once, and what is wrong."""
+    wrong: list[str] = []
+    seen: dict[str, int] = {}
+    repeated, most = 0, 0
+    in_hand: set[tuple[str, int]] = set()  # told, and perhaps not acknowledged when the life before ended
+    now: dict[str, tuple[str, int]] = {}  # the same in the present life, by job, or "" where they come one at a time
+    life = -1
+    for telling in tellings:
+        if telling.life != life:
+            in_hand |= set(now.values())
+            most = max(most, len(in_hand)) if all(one.one_at_a_time for one in tellings) else most
+            now, life = {}, telling.life
+        if telling.seq <= seen.get(telling.job_id, 0):
+            repeated += 1
+            if telling.key not in in_hand:
+                wrong.append(f"the consumer: {telling.job_id}:{telling.seq} was told again in life {life}")
+        elif telling.seq != seen.get(telling.job_id, 0) + 1:
+            wrong.append(f"the consumer: {telling.job_id}:{telling.seq} came after {seen.get(telling.job_id)}")
+        seen[telling.job_id] = max(telling.seq, seen.get(telling.job_id, 0))
+        in_hand.discard(telling.key)
+        now["" if telling.one_at_a_time else telling.job_id] = telling.key
+    wrong += (
+        f"the consumer: {job_id} ended at {seen.get(job_id)}"
+        for job_id in changes
+        if seen.get(job_id) != changes[job_id]
+    )
+    return repeated, most, wrong
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        verdict = run(options.times, options.seed, Path(folder))
+    print(verdict)
+    return bool(verdict.wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
