@@ -546,4 +546,6 @@ def by_client(exchanges: Iterable[Exchange]) -> dict[str, list[Exchange]]:
     sorted_: dict[str, list[Exchange]] = {}
     for each in exchanges:
         sorted_.setdefault(each.client, []).append(each)
+    for record in sorted_.values():
+        record.sort(key=lambda each: each.asked)
     return sorted_

@@ -128,6 +128,9 @@ class Server:
         self._recent: dict[str, deque[float]] = {}
         self._below = [name for name in self.rates if name in faults.NETWORK or name == "tls"]
         self._below += [name for name in self.rates if name in faults.ON_THE_WIRE]
+        self._at_the_door = [name for name in ("refuse", "hang") if name in self.rates] if level == "wire" else []
+        if level == "wire" and "refuse" in self.rates:
+            self._below.remove("refuse")
         self._http = [name for name in self.rates if name in faults.HTTP or name in faults.FATAL]
         self._body = [name for name in self.rates if name in faults.BODY]
         self._meaning = [name for name in self.rates if name in faults.MEANING]
@@ -144,6 +147,38 @@ class Server:
         self.exchanges.append(exchange)
         return exchange
 
+    def knocked(self, client: str, path: str, now: float) -> str | None:
+        """Say what happens to a connection that is being opened for a request."""
+        outage = self._outage(now)
+        trouble = self._pick(self._at_the_door) if now < self.quiet_at else None
+        if outage is not None and outage.fault in ("refuse", "hang"):
+            trouble = outage.fault
+        if trouble is not None:
+            exchange = self._exchange(now, faults.UNREACHABLE, Answer(0, [], b"", trouble), (trouble,))
+            exchange.faults += ("outage",) if outage is not None else ()
+            exchange.client, exchange.path, exchange.job_id = client, path, self._job_id(path)
+            self.fired.update(exchange.faults)
+            self.exchanges.append(exchange)
+        return trouble
+
+    def answered(self, client: str, path: str, first: int, began: float, now: float) -> None:
+        """Note when a client began a request and had its answer, where the network stands between."""
+        for exchange in self.exchanges[first:]:
+            if exchange.client == client and exchange.path == path and exchange.answered is None:
+                break
+        else:
+            # It never came so far.
+            exchange = self._exchange(began, faults.UNREACHABLE, Answer(0, [], b"", "lost"), ("lost on the way",))
+            exchange.client, exchange.path, exchange.job_id = client, path, self._job_id(path)
+            self.fired.update(exchange.faults)
+            self.exchanges.append(exchange)
+        exchange.asked, exchange.answered = began, now
+
+    def _outage(self, now: float) -> Outage | None:
+        if now >= self.quiet_at:
+            return None
+        return next((each for each in self.outages if each.start <= now < each.end), None)
+
     def _job_id(self, path: str) -> str | None:
         parts = path.split("/")
         return unquote(parts[-1]) if parts[-2] == "jobs" else None
@@ -152,7 +187,7 @@ class Server:
         self, client: str, path: str, query: str, job_id: str | None, etag: str | None, now: float
     ) -> Exchange:
         noisy = now < self.quiet_at
-        outage = next((each for each in self.outages if each.start <= now < each.end), None) if noisy else None
+        outage = self._outage(now)
         limited = self._over_quota(client, now)
         if limited is not None:
             return limited
@@ -165,8 +200,9 @@ class Server:
             exchange = self._listed(path, query, now, noisy)
         else:
             exchange = self._about(job_id, etag, now, noisy)
+        exchange.client, exchange.path, exchange.job_id = client, path, job_id
         below = self._pick(self._below) if noisy else None
-        if outage is not None and outage.fault in faults.NETWORK:
+        if outage is not None and outage.fault in faults.NETWORK and (outage.fault, self.level) != ("refuse", "wire"):
             below = outage.fault
         if below is not None:
             self._troubled(exchange, below)
@@ -188,8 +224,10 @@ class Server:
         verdict = faults.NETWORK.get(name) or faults.ON_THE_WIRE.get(name) or faults.TLS
         if name == "slow":
             answer.delay = log_uniform(self.dice, 1.0, 25.0)
-        if name == "cut" and not answer.body:
+        if not answer.body and name not in ("slow", "refuse", "reset", "hang", "tls", "close without an answer"):
             name, verdict = "reset", faults.UNREACHABLE
+        if exchange.job_id is None and name.startswith("redirect"):
+            return
         exchange.faults += (name,)
         if verdict != faults.GOOD:
             answer.trouble = name
@@ -405,7 +443,7 @@ class Server:
         return job.appears_at <= now < self.vanished.get(job.id, now + 1.0)
 
 
-_STATUS_STANDS = frozenset({"cut", "hang in the body", "reset in the body", "chunked and cut", "too large", "gzip unasked"})
+_STATUS_STANDS = frozenset({"cut", "reset in the body", "chunked and cut", "too large", "gzip unasked"})
 
 
 def _both(one: Shown, other: Shown) -> Shown:

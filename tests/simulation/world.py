@@ -15,7 +15,7 @@ import jobwatch._poller
 from jobwatch import Client, Pace
 from jobwatch.apis import BEDROCK, CAPYDB
 
-from . import faults, oracle
+from . import faults, oracle, wire
 from .clock import START, Deadlock, Outside, VirtualLoop, run
 from .people import Heard, Person
 from .seam import SeamTransport
@@ -263,9 +263,10 @@ class _Run:
         self.loop = loop
         self.dice = Random(f"{world.plan.seed}/people")
         self.clients: dict[str, Client] = {}
+        self.origin = wire.Origin(world.server) if world.plan.level == WIRE else None
 
     async def live(self) -> None:
-        with mock.patch.object(jobwatch._poller, "time", _Clock(self.loop)):
+        with mock.patch.object(jobwatch._poller, "time", _Clock(self.loop)), wire.virtual_time(self.loop):
             main = self._client("main")
             tasks = [self.loop.create_task(each) for each in self._lives(main)]
             patience = self.plan.horizon
@@ -287,11 +288,12 @@ class _Run:
             if pending:
                 await asyncio.wait(pending)
             await self._close()
+            if self.origin is not None:
+                await self.origin.aclose()
             for task in tasks:
                 if task.done() and not task.cancelled() and task.exception() is not None:
                     self.world.violations.append(f"a person was surprised by {task.exception()!r}")
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await asyncio.sleep(1.0 if self.origin is not None else 0.0)
         left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         self.world.violations += [f"task left behind: {task!r}" for task in left]
 
@@ -320,9 +322,8 @@ class _Run:
         if self.plan.level == SEAM:
             client._transport = SeamTransport(name, self.world.server, client.api.problem)  # type: ignore[assignment]
         else:
-            from . import wire  # noqa: PLC0415  # it imports aiohttp, of which the seam has no need
-
-            wire.join(name, client, self.world.server)
+            assert self.origin is not None
+            wire.join(name, client, self.origin)
 
     def _lives(self, main: Client) -> list[Awaitable[None]]:  # type: ignore[override, unused-ignore]
         plan, dice = self.plan, self.dice

@@ -1,0 +1,350 @@
+"""The real transport, a real HTTP server, and between them a network that is two buffers in memory.
+
+There are no sockets, threads or names: `MemoryConnector` joins aiohttp's own client protocol with its server protocol
+by two `Pipe` ends. What the server answers comes from the same model as at the seam; here it becomes bytes, and some
+faults are about bytes alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import gzip
+from collections import deque
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, cast
+from unittest import mock
+
+import aiohttp
+import aiohttp.connector
+from aiohttp import web
+from multidict import CIMultiDict
+
+
+if TYPE_CHECKING:
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.tracing import Trace
+
+    from jobwatch import Client
+    from jobwatch._answer import Reply
+    from jobwatch._models import Fault
+    from jobwatch._transport import Target
+
+    from .clock import VirtualLoop
+    from .server import Answer, Exchange, Server
+
+HOP = 0.001
+"""How long bytes are under way, in seconds."""
+
+IDLE = 0.2
+"""How long a connection may be idle before a server that is in a hurry closes it."""
+
+TOO_LARGE = 2 * 1024 * 1024
+
+
+class Pipe(asyncio.Transport):
+    """One end of a connection in memory; what is written comes out at the other end, in order, a hop later."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, protocol: asyncio.BaseProtocol) -> None:
+        super().__init__()
+        self._loop = loop
+        self._protocol = cast("asyncio.Protocol", protocol)
+        self._under_way: deque[Callable[[], None]] = deque()
+        self._held: list[Callable[[], None]] = []
+        self._paused = False
+        self._closing = False
+        self._lost = False
+        self.peer: Pipe
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if not self._closing and data:
+            block = bytes(data)
+            self._send(lambda: self.peer._take(lambda: self.peer._protocol.data_received(block)))
+
+    def close(self) -> None:
+        self._end(None)
+
+    def abort(self) -> None:
+        self._end(ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"))
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self._protocol
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._protocol = cast("asyncio.Protocol", protocol)
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def is_reading(self) -> bool:
+        return not self._paused
+
+    def pause_reading(self) -> None:
+        self._paused = True
+
+    def resume_reading(self) -> None:
+        self._paused = False
+        held, self._held = self._held, []
+        for each in held:
+            self._take(each)
+
+    def _send(self, arrive: Callable[[], None]) -> None:
+        self._under_way.append(arrive)
+        self._loop.call_later(HOP, lambda: self._under_way.popleft()())
+
+    def _take(self, arrive: Callable[[], None]) -> None:
+        if self._paused:
+            self._held.append(arrive)
+        elif not self._lost:
+            arrive()
+
+    def _end(self, error: OSError | None) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        self._loop.call_soon(self._lose, None)
+        self._send(lambda: self.peer._take(lambda: self.peer._ended(error)) if error is None else self.peer._ended(error))
+
+    def _ended(self, error: OSError | None) -> None:
+        self._closing = True
+        self._lose(error)
+
+    def _lose(self, error: OSError | None) -> None:
+        if not self._lost:
+            self._lost = True
+            self._protocol.connection_lost(error)
+
+
+def connected(loop: asyncio.AbstractEventLoop, client: asyncio.BaseProtocol, server: asyncio.BaseProtocol) -> None:
+    """Join two protocols."""
+    here, there = Pipe(loop, client), Pipe(loop, server)
+    here.peer, there.peer = there, here
+    server.connection_made(there)
+    client.connection_made(here)
+
+
+class MemoryConnector(aiohttp.BaseConnector):
+    """Connects to the one server there is."""
+
+    def __init__(self, origin: Origin, client: str, **options: Any) -> None:
+        kept = {name: value for name, value in options.items() if name in ("limit", "keepalive_timeout")}
+        super().__init__(**kept)
+        self._origin = origin
+        self._client = client
+
+    async def _create_connection(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> ResponseHandler:
+        assert req.url.host == "api.example", f"a connection to {req.url.host}"
+        await asyncio.sleep(HOP)
+        trouble = self._origin.server.knocked(self._client, req.url.raw_path, asyncio.get_running_loop().time())
+        if trouble == "hang":
+            await asyncio.sleep(timeout.sock_connect or 60.0)
+            raise aiohttp.ConnectionTimeoutError
+        if trouble == "refuse":
+            refused = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+            raise aiohttp.ClientConnectorError(req.connection_key, refused)
+        protocol = self._factory()  # type: ignore[attr-defined]  # every connector makes its protocols by it
+        connected(self._loop, protocol, self._origin.accept(self._client))
+        return cast("ResponseHandler", protocol)
+
+
+class Origin:
+    """The HTTP server in front of the model."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self._doors: dict[str, web.Server[web.BaseRequest]] = {}
+        self._redirected: dict[tuple[str, str], Exchange] = {}
+        self._closing = asyncio.Event()
+
+    def accept(self, client: str) -> asyncio.BaseProtocol:
+        """Return the protocol of a new connection."""
+        if client not in self._doors:
+
+            async def handle(request: web.BaseRequest) -> web.StreamResponse:
+                return await self._handle(client, request)
+
+            self._doors[client] = web.Server(handle, handler_cancellation=True, access_log=None, keepalive_timeout=75.0)
+        return self._doors[client]()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        self._closing.set()
+        for door in self._doors.values():
+            await door.shutdown(1.0)
+
+    async def _handle(self, client: str, request: web.BaseRequest) -> web.StreamResponse:
+        path, query = request.url.raw_path, request.url.raw_query_string
+        exchange = self._redirected.pop((client, path), None) if "again=" in query else None
+        if exchange is not None and exchange.answer.trouble == "redirect in a circle":
+            self._redirected[client, path] = exchange
+            return _redirected(path, query)
+        if exchange is None:
+            now = asyncio.get_running_loop().time()
+            exchange = self.server.asked(client, path, query, request.headers.get("If-None-Match"), now)
+            if exchange.answer.trouble.startswith("redirect"):
+                self._redirected[client, path] = exchange
+                return _redirected(path, query)
+        await self._sleep(exchange.answer.delay)
+        return await self._answered(request, exchange.answer)
+
+    async def _sleep(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+
+    async def _answered(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+        head, body = _head(answer), answer.body
+        length = b"Content-Length: %d\r\n\r\n" % len(body)
+        match answer.trouble:
+            case "hang":
+                await self._sleep(60.0)
+                return _cut(request, b"")
+            case "reset":
+                return _cut(request, b"", reset=True)
+            case "close without an answer":
+                return _cut(request, b"")
+            case "cut":
+                return _cut(request, head + length + body[: int(len(body) * answer.cut)])
+            case "reset in the body":
+                return _cut(request, head + length + body[: int(len(body) * answer.cut)], reset=True)
+            case "hang in the body":
+                _write(request, head + length + body[: int(len(body) * answer.cut)])
+                await self._sleep(60.0)
+                return _cut(request, b"")
+            case "dribble":
+                return await self._dribbled(request, head + length + body)
+            case "chunked":
+                return await self._left_open(request, head + _chunked(body, len(body) // 3 + 1))
+            case "chunked and cut":
+                whole = _chunked(body, len(body) // 3 + 1)
+                return _cut(request, head + whole[: len(whole) - 5 - int(20 * answer.cut)])
+            case "until closed":
+                return _cut(request, head + b"Connection: close\r\n\r\n" + body)
+            case "early hints":
+                hints = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+                return await self._left_open(request, hints + head + length + body)
+            case "bytes left over":
+                return await self._left_open(request, head + length + body + head + length + b"x" * len(body))
+            case "gzip unasked":
+                packed = gzip.compress(body, mtime=0)
+                more = b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+                return await self._left_open(request, head + more + packed)
+            case "two lengths":
+                return _cut(request, head + b"Content-Length: 3\r\n" + length + body)
+            case "bad bytes":
+                return _cut(request, b"\x16\x03\x01 not HTTP at all \xff\x00\r\n\r\n")
+            case "too large":
+                return _cut(request, head + b"Content-Length: %d\r\n\r\n" % TOO_LARGE + b" " * TOO_LARGE)
+            case "many headers":
+                return _cut(request, head + b"X-Junk: " + b"x" * 70_000 + b"\r\n" + length + body)
+            case "closed when idle":
+                response = _plain(answer)
+                transport = request.transport
+                if transport is not None:
+                    asyncio.get_running_loop().call_later(IDLE, transport.close)
+                return response
+            case _:
+                return _plain(answer)
+
+    async def _left_open(self, request: web.BaseRequest, data: bytes) -> web.StreamResponse:
+        """Write an answer past the server's own writer; the next request comes on another connection."""
+        _write(request, data)
+        await self._sleep(HOP * 4)
+        return _cut(request, b"")
+
+    async def _dribbled(self, request: web.BaseRequest, data: bytes) -> web.StreamResponse:
+        step = max(1, len(data) // 20)
+        for start in range(0, len(data), step):
+            _write(request, data[start : start + step])
+            await self._sleep(0.05)
+        return _cut(request, b"")
+
+
+def _head(answer: Answer) -> bytes:
+    lines = [f"HTTP/1.1 {answer.status} {_reason(answer.status)}", *(f"{name}: {value}" for name, value in answer.headers)]
+    return "\r\n".join(lines).encode() + b"\r\n"
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Odd"
+
+
+def _plain(answer: Answer) -> web.Response:
+    headers = CIMultiDict(answer.headers)
+    headers.setdefault("Date", "")  # else the server would put in the real one
+    return web.Response(status=answer.status, reason=_reason(answer.status), headers=headers, body=answer.body)
+
+
+def _redirected(path: str, query: str) -> web.Response:
+    again = query.count("again=") + int(query.partition("again=")[2] or 0)
+    return web.Response(status=307, headers={"Location": f"{path}?again={again + 1}", "Date": ""})
+
+
+def _chunked(body: bytes, size: int) -> bytes:
+    blocks = [body[start : start + size] for start in range(0, len(body), size)]
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(block), block) for block in blocks)
+    return b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+
+
+def _write(request: web.BaseRequest, data: bytes) -> None:
+    if request.transport is not None and data:
+        request.transport.write(data)
+
+
+def _cut(request: web.BaseRequest, data: bytes, *, reset: bool = False) -> web.StreamResponse:
+    """Write what there is past the HTTP server, whose own answer then finds the connection closed."""
+    _write(request, data)
+    if request.transport is not None:
+        if reset:
+            request.transport.abort()
+        else:
+            request.transport.close()
+    return web.Response(headers={"Date": ""})
+
+
+# --- a client on this network ------------------------------------------------------------------------------------
+
+
+def join(name: str, client: Client, origin: Origin) -> None:
+    """Put a client's real transport on this network, and have the record kept of when its looks begin and end."""
+    transport = client._transport
+    with mock.patch.object(aiohttp, "TCPConnector", lambda **options: MemoryConnector(origin, name, **options)):
+        transport._opened(transport.prepared("/"))
+    get = transport.get
+
+    async def noted(target: Target, *, etag: str | None = None) -> Reply | Fault:
+        loop = asyncio.get_running_loop()
+        began, first = loop.time(), len(origin.server.exchanges)
+        reply = await get(target, etag=etag)
+        origin.server.answered(name, target.url.raw_path, first, began, loop.time())
+        return reply
+
+    transport.get = noted  # type: ignore[method-assign]
+
+
+@contextmanager
+def virtual_time(loop: VirtualLoop) -> Generator[None]:
+    """Have the connections age on the loop's clock."""
+    with mock.patch.object(aiohttp.connector, "monotonic", loop.time):
+        yield
+
+
