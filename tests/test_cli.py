@@ -98,7 +98,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("CAPYDB_API_KEY", "CAPYDB_API_URL", "NO_COLOR", "FORCE_COLOR", "CI"):
+    for name in ("CAPYDB_API_KEY", "CAPYDB_API_URL", "NO_COLOR", "FORCE_COLOR", "PYTHONUNBUFFERED"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("BEDROCK_API_KEY", CANARY)
     monkeypatch.setenv("JOBWATCH_API", "bedrock")
@@ -267,7 +267,7 @@ async def test_every_state_is_told_once_while_the_job_runs(command: Command, ser
 
     driver = asyncio.create_task(drive())
     ran = await command("wait", "job_1", "--json", *FAST)
-    await driver
+    await asyncio.wait_for(driver, 1)
     assert ran.code == 0
     assert [record["status"] for record in ran.records[:-1]] == ["PENDING", "RUNNING", "COMPLETED"]
     assert ran.records[-1]["looks"] == job.looks == 3
@@ -343,7 +343,7 @@ async def test_trouble_is_told_once_a_change_and_on_stderr(
 
     driver = asyncio.create_task(drive())
     ran = await command("wait", "job_1", "--json", *FAST)
-    await driver
+    await asyncio.wait_for(driver, 1)
     assert ran.code == 0
     first, second = ran.err.splitlines()
     assert re.fullmatch(r"jobwatch: job_1: cannot be read for now: .*HTTP 503.*", first)
@@ -430,6 +430,15 @@ async def test_get_exits_by_why_it_could_not_read(command: Command, server: JobS
     assert ran.out == ""
     assert ran.err.startswith("jobwatch: error: job job_1: ")
     assert ran.err.count("\n") == 1
+
+
+async def test_a_version_is_asked_for(command: Command, server: JobServer) -> None:
+    server.add("bedrock", "job_1", ["PENDING"])
+    await command("get", "job_1", "--api-version", "2026-01-01")
+    assert server.requests[-1].headers["X-API-Version"] == "2026-01-01"
+    ran = await command("get", "job_1", "--api-version", "1999-01-01")
+    assert ran.code == 7
+    assert "HTTP 400" in ran.err
 
 
 async def test_list_shows_a_projects_jobs(command: Command, server: JobServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -653,6 +662,15 @@ async def test_a_demo_that_goes_otherwise_fails(command: Command, quick_demo: py
     assert ran.code == 1
     assert "NOT AS SCRIPTED  export-project: succeeded, and not failed" in ran.err
     assert ran.outcomes == {"export-project": "succeeded"}
+
+
+async def test_a_demo_in_which_a_state_was_missed_fails(command: Command, quick_demo: pytest.MonkeyPatch) -> None:
+    steps = (("Queued", 0.0), ("Started", 0.4), ("Completed", 0.4))
+    scene = _demo.Scene("bedrock", "parse-legend", steps, Outcome.SUCCEEDED, {"shape": "vision"})
+    quick_demo.setattr(_demo, "SCENES", (scene,))
+    ran = await command("demo")
+    assert ran.code == 1
+    assert "NOT AS SCRIPTED  parse-legend: Queued Completed, and not Queued Started Completed" in ran.out
 
 
 async def test_a_served_job_starts_when_asked_for_and_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,7 +129,8 @@ def test_options_may_stand_between_ids() -> None:
 def test_all_options_of_wait_are_read() -> None:
     line = (
         "wait a --api bedrock --base-url http://h --api-version 2026-01-01 --timeout 1s --min-interval 2s"
-        " --max-interval 3s --poll-cost 4s --unreachable-after 5s --appear-within 6s --json --no-fail --debug"
+        " --max-interval 3s --poll-cost 4s --unreachable-after 5s --appear-within 6s --max-rate 7"
+        " --no-history --json --no-fail --debug"
     )
     options = parsed(line.split())
     assert vars(options) == {
@@ -144,6 +145,8 @@ def test_all_options_of_wait_are_read() -> None:
         "poll_cost": 4.0,
         "unreachable_after": 5.0,
         "appear_within": 6.0,
+        "max_rate": 7.0,
+        "no_history": True,
         "json": True,
         "no_fail": True,
         "debug": True,
@@ -327,6 +330,11 @@ def test_one_bound_beyond_the_usual_other_moves_it(
 ) -> None:
     pace = pace_for(Options(min_interval=least, max_interval=most))
     assert (pace.min_interval, pace.max_interval) == bounds
+
+
+def test_a_poll_cost_is_heeded() -> None:
+    assert pace_for(Options(poll_cost=0.5)).poll_cost == 0.5
+    assert pace_for(Options()).poll_cost == Pace().poll_cost
 
 
 # --- text -------------------------------------------------------------------------------------------------------
