@@ -1,8 +1,8 @@
 """An asyncio loop that does not wait: where it would sleep, its clock jumps.
 
 With a *frozen* clock, work takes no time, and what happens when depends on nothing but the program and its seeds. With
-a *running* one, work takes as long as it takes, and only idle time is left out: an hour of watching that needs ten
-seconds of work is over in ten seconds, with the same delays that it would have had.
+a *running* one, work takes the CPU time that it takes, and only idle time is left out: an hour of watching that needs
+ten seconds of work is over in ten seconds, with the delays that it would have had on a machine of its own.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class Loop(asyncio.SelectorEventLoop):
 
     def __init__(self, *, frozen: bool) -> None:
         self._jumps = _Selector()
-        self._began = None if frozen else time.perf_counter()
+        self._began = None if frozen else time.process_time()
         super().__init__(self._jumps)
 
     def time(self) -> float:
         """Return the seconds since the loop was made, idle ones included."""
-        return self._jumps.jumped + (0.0 if self._began is None else time.perf_counter() - self._began)
+        return self._jumps.jumped + (0.0 if self._began is None else time.process_time() - self._began)
 
 
 def run(main: Coroutine[Any, Any, T], *, frozen: bool = True) -> T:

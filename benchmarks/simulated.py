@@ -1,0 +1,134 @@
+"""CapyDB's API without a network: jobs that start and end at set times, read through jobwatch as it is.
+
+`Server` stands where `jobwatch._transport.Transport` stands; everything above that runs unchanged, on whatever clock
+the event loop has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from jobwatch._answer import Reply
+from jobwatch._budget import Budget
+from jobwatch._history import History
+from jobwatch._lookout import Lookout
+from jobwatch._models import Fault, FaultKind
+from jobwatch._pace import Pace
+from jobwatch._poller import Poller
+from jobwatch._tracker import Patience
+from jobwatch.apis import CAPYDB
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+EPOCH = 1_767_225_600.0
+"""What the server's calendar shows when the loop's clock shows 0: 1 January 2026."""
+
+API = CAPYDB.name
+
+
+class SimulatedJob(msgspec.Struct, frozen=True):
+    """One job: its type and project, and when it starts and ends, on the loop's clock."""
+
+    id: str
+    type: str = "project.backup"
+    starts: float = 0.0
+    ends: float = float("inf")
+    project_id: str | None = None
+
+    def wire(self, now: float) -> dict[str, object]:
+        """Return the job as the API tells it at a time."""
+        ended = now >= self.ends
+        return {
+            "id": self.id,
+            "state": "completed" if ended else "running",
+            "type": self.type,
+            "project_id": self.project_id,
+            "attempts": 1,
+            "created_at": EPOCH + self.starts,
+            "started_at": EPOCH + self.starts,
+            "completed_at": EPOCH + self.ends if ended else None,
+            "updated_at": EPOCH + (self.ends if ended else self.starts),
+        }
+
+
+class Server:
+    """Answers for simulated jobs.
+
+    Args:
+        jobs: The jobs there are; more may be added to `jobs` later.
+        round_trip: Seconds from request to reply; a request is answered as of half of that.
+        page: The most jobs that a list shows, the newest first, whatever was asked for.
+
+    Attributes:
+        times: When each request came in, on the loop's clock.
+        read: How many states of jobs were told in all; one by a look, many by a list.
+    """
+
+    def __init__(self, jobs: Iterable[SimulatedJob] = (), *, round_trip: float = 0.05, page: int = 1000) -> None:
+        self.jobs = {job.id: job for job in jobs}
+        self.times: list[float] = []
+        self.read = 0
+        self._round_trip = round_trip
+        self._page = page
+
+    async def get(self, target: str, *, etag: str | None = None) -> Reply | Fault:  # noqa: ARG002 - none is sent
+        """Answer a request, as `Transport.get` does."""
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(self._round_trip / 2.0)
+        now = loop.time()
+        self.times.append(now)
+        wire = self._wire(target, now)
+        await asyncio.sleep(self._round_trip / 2.0)
+        if wire is None:
+            return Fault(FaultKind.NOT_FOUND, "job not found", http_status=404)
+        return Reply(200, msgspec.json.encode(wire))
+
+    def _wire(self, target: str, now: float) -> dict[str, object] | None:
+        kind, name, limit = target.split()
+        if kind == "one":
+            self.read += 1
+            return {"job": self.jobs[name].wire(now)} if name in self.jobs else None
+        listed = [job for job in self.jobs.values() if job.project_id == name and job.starts <= now]
+        listed.sort(key=lambda job: job.starts, reverse=True)
+        shown = listed[: min(int(limit), self._page)]
+        self.read += len(shown)
+        return {"jobs": [job.wire(now) for job in shown]}
+
+
+def poller_of(
+    server: object,
+    *,
+    pace: Pace | None = None,
+    history: History | None = None,
+    max_rate: float | None = None,
+    workers: int = 64,
+    dice: Callable[[], float] = random.random,
+) -> Poller:
+    """Return a poller that reads a server, or anything else with its `get`."""
+    poller = Poller(
+        Lookout(CAPYDB, pace or Pace(), Patience(), history or History()),
+        server,  # type: ignore[arg-type]  # it stands in for Transport
+        Budget(max_rate),
+        target_of=lambda job_id: f"one {job_id} 1",  # type: ignore[arg-type,return-value]
+        list_target_of=lambda project_id, limit: f"list {project_id} {limit}",  # type: ignore[arg-type,return-value]
+        workers=workers,
+        dice=dice,
+    )
+    poller._epoch = EPOCH  # noqa: SLF001 - the server's calendar is ours
+    return poller
+
+
+def most_in_a_second(times: Iterable[float]) -> int:
+    """Return how many of some moments lie in the second that holds the most of them, wherever that begins."""
+    ordered = sorted(times)
+    most = first = 0
+    for last, at in enumerate(ordered):
+        while at - ordered[first] >= 1.0:
+            first += 1
+        most = max(most, last + 1 - first)
+    return most
