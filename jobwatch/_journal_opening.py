@@ -61,12 +61,16 @@ def opened(path: Path, api: str) -> sqlite3.Connection:
 def connect(path: Path) -> sqlite3.Connection:
     """Connect to a file that exists, with every commit safe on the disk before it returns."""
     connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
-    connection.execute("PRAGMA synchronous = FULL")
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
 def _create(path: Path, api: str) -> None:
-    left_behind = [name for name in _beside(path) if name.exists()]
+    left_behind = [part for part in _beside(path)[:2] if part.exists() and part.stat().st_size]
     if left_behind:
         trouble = f"is not there, but {left_behind[0].name} is: put it back, or delete that too to start anew"
         raise JournalError(str(path), trouble)
@@ -85,7 +89,7 @@ def _create(path: Path, api: str) -> None:
 
 
 def _beside(path: Path) -> list[Path]:
-    return [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal")]
+    return [path.with_name(path.name + suffix) for suffix in ("-wal", "-journal", "-shm")]
 
 
 def _migrate(connection: sqlite3.Connection, version: int, api: str | None = None) -> None:
