@@ -513,6 +513,13 @@ def test_json_that_cannot_be_read_is_a_fault_and_no_exception(body: bytes) -> No
     refused(BEDROCK, body)
 
 
+def test_what_cannot_be_read_is_said_in_words_of_ours() -> None:
+    assert refused(BEDROCK, b'{"data":{"id":"job_01JABCD123","status":"\xff"}}') == "the reply is not JSON"
+    assert refused(BEDROCK, b" ") == "the reply is empty"
+    assert "nested too deeply" in refused(CAPYDB, b'{"job":' + DEEP)
+    assert refused(BEDROCK, cms(status=7)).endswith("Expected `str`, got `int` - at `$.data.status`")
+
+
 def test_of_two_equal_keys_the_last_wins() -> None:
     body = b'{"data":{"id":"other","status":"COMPLETED","status":"RUNNING","id":"job_01JABCD123"}}'
     assert read(BEDROCK, body).phase is Phase.RUNNING

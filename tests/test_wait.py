@@ -750,6 +750,8 @@ async def test_as_completed_gives_handles_as_they_end(bedrock: Client, job_serve
 
 
 async def test_as_completed_left_early_leaves_nothing(bedrock: Client, job_server: JobServer) -> None:
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
     slow = job_server.add("bedrock", "slow", ["RUNNING"])
     job_server.add("bedrock", "quick", ["COMPLETED"])
     async for wait in bedrock.as_completed(["slow", "quick"]):
@@ -761,6 +763,7 @@ async def test_as_completed_left_early_leaves_nothing(bedrock: Client, job_serve
         async for _ in ended:
             break
     await no_more_looks(slow)
+    assert complaints == []
 
 
 async def test_as_completed_cancelled_while_waiting(bedrock: Client, running: ServedJob) -> None:
