@@ -95,7 +95,7 @@ class _Judgement:
             end = next_leg.began if leg.polled and next_leg is not None else self.until
             for each in self.world.by_client.get(leg.client, ()):
                 single = each.job_id == heard.job_id
-                if each.answered is None or not start <= each.answered <= end + TICK:
+                if each.answered is None or not start <= each.answered <= end + 1e-6:
                     continue
                 shown = each.shown.get(heard.job_id)
                 if each.asked < start:
@@ -375,6 +375,8 @@ class _Judgement:
 
     def _wrong_giving_up(self, ending: Outcome) -> Iterable[str]:
         heard = self.heard
+        if self.unsure:
+            return
         singles = [each for each in self.answers if each.single]
         last = singles[-1] if singles else None
         if last is None:

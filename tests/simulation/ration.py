@@ -2,7 +2,8 @@
 
 * R1 **floor**: two looks at a job by one poller are at least the shortest interval apart, except that each newcomer
   and each time limit may cause one look at once.
-* R2 **stay away**: a poller sends nothing before the time that the server asked it to wait has passed.
+* R2 **stay away**: a poller sends nothing before the time that the server asked it to wait has passed, or the longest
+  that it needs to believe.
 * R3 **rate**: with a rate given, never more than the rate and its burst, in any stretch of time.
 * R4 **silence**: after its end, and when nobody listens, a job is not looked at.
 * R5 **alive**: a wait that goes on is looked after: never silent for longer than the longest interval and what the
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 TICK = 0.002
 BURST_SECONDS = 0.25
+
+AWAY_AT_MOST = 300.0
+"""For how long a client may believe that it is to stay away; then one request may ask again."""
 
 
 def wrongs(world: World) -> Iterable[str]:
@@ -88,7 +92,7 @@ def _did_not_stay_away(world: World, exchanges: Sequence[Exchange]) -> Iterable[
     world.sometimes["asked to stay away"] += len(told)
     for each in told:
         assert each.answered is not None and each.stay_away is not None
-        end = each.answered + each.stay_away
+        end = each.answered + min(each.stay_away, AWAY_AT_MOST)
         broken = next((other for other in exchanges if each.answered + TICK < other.asked < end - TICK), None)
         if broken is not None:
             yield f"R2 asked at {broken.asked:.3f} though told at {each.answered:.3f} to stay away for {each.stay_away:g} s"

@@ -48,7 +48,8 @@ class SeamTransport:
         self.closed = False
         self._problem = problem
 
-    def prepared(self, path: str, query: str | None = None) -> SeamTarget:
+    def prepared(self, path: str, query: str | None = None, body: bytes | None = None) -> SeamTarget:
+        assert body is None, "these APIs are asked by GET"
         return SeamTarget(path, query or "")
 
     async def get(self, target: SeamTarget, *, etag: str | None = None) -> Reply | Fault:

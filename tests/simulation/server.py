@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -311,7 +312,7 @@ class Server:
         headers = [("Content-Type", "application/json")]
         if "no date" not in odd:
             off = self.dice.uniform(-1e5, 1e5) if "lying date" in odd else 0.0
-            headers.append(("Date", formatdate(EPOCH + now + self.skew + off, usegmt=True)))
+            headers.append(("Date", _date(int(EPOCH + now + self.skew + off))))
         if "rate told" in odd:
             left, reset = self.dice.choice((0, 1, 50, 5000)), self.dice.choice((1, 10, 60))
             headers += [("X-RateLimit-Remaining", str(left)), ("X-RateLimit-Reset", str(reset))]
@@ -441,6 +442,11 @@ class Server:
 
     def _is_known(self, job: TrueJob, now: float) -> bool:
         return job.appears_at <= now < self.vanished.get(job.id, now + 1.0)
+
+
+@functools.lru_cache(maxsize=256)
+def _date(unix: int) -> str:
+    return formatdate(unix, usegmt=True)
 
 
 _STATUS_STANDS = frozenset({"cut", "reset in the body", "chunked and cut", "too large", "gzip unasked"})

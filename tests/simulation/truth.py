@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -151,6 +152,7 @@ def _other(dice: Random, end: Phase) -> Phase:
     return dice.choice([phase for phase in (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED) if phase is not end])
 
 
+@functools.lru_cache(maxsize=4096)
 def stamp(unix: float, style: str) -> str | int | float:
     """Write a timestamp in one of the ways that servers do."""
     match style:
