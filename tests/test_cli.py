@@ -102,6 +102,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("BEDROCK_API_KEY", CANARY)
     monkeypatch.setenv("JOBWATCH_API", "bedrock")
+    monkeypatch.setenv("BEDROCK_API_URL", "http://127.0.0.1:9")  # nobody; no test shall ask the vendor by mistake
     yield
     _output._secrets.clear()
 
@@ -602,6 +603,7 @@ def test_a_table_higher_than_the_screen_shows_what_goes_on_first() -> None:
     told = drawn(use, height=10, jobs=jobs)
     assert re.findall(r"job_\d+", told) == ["job_2", "job_3", "job_4", "job_5", "job_6"]
     assert "… and 25 more" in told
+    assert re.findall(r"job_\d+", drawn(use, height=40, jobs=jobs)) == list(jobs), "all fit, so none is moved"
 
 
 def test_the_last_drawing_shows_every_row() -> None:
@@ -778,6 +780,16 @@ async def test_a_reader_that_goes_away_ends_the_wait_quietly(server: JobServer) 
         os.close(reading)
         await job.looked(3)
         job.advance("RUNNING")
+        _, err = await child.communicate()
+        assert child.returncode == 141
+    assert err == b""
+
+
+async def test_without_a_reader_a_command_ends_quietly() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    async with process("apis", out=writing) as child:
+        os.close(writing)
         _, err = await child.communicate()
         assert child.returncode == 141
     assert err == b""
