@@ -39,9 +39,8 @@ _AT_ONCE = 64
 _BLIND = 0.005
 """How far apart the first looks at many new jobs are while nothing is known of any, in seconds."""
 
-_AWAY_AT_MOST = 300.0
-"""For how long the whole origin is left alone when it asks for more than its jobs' patience, in seconds. Then one job
-asks again, and either all go on or each ends as unreachable: none is left waiting for good."""
+_AWAY_AT_MOST = 86_400.0
+"""For how long the origin is left alone at most, in seconds, whatever it asks."""
 
 _AFTER = 1e-4
 """How long after a look is due its alarm rings, in seconds: a loop may ring it early by its clock's resolution."""
@@ -120,10 +119,7 @@ class Poller:
         while True:
             now = self.now()
             if now < self._not_before:
-                left = self._not_before - now
-                return Fault(
-                    FaultKind.RATE_LIMITED, f"the API has asked for no requests for {left:.0f} s more", retry_after=left
-                )
+                return self._away(now)
             wait = self._budget.spend(now)
             if not wait:
                 return await self._read(target)
@@ -138,13 +134,24 @@ class Poller:
             self._in_flight -= 1
         now = self.now()
         if isinstance(reply, Fault):
-            longest = max(_AWAY_AT_MOST, self._lookout.patience.unreachable_after)
-            self._not_before = max(self._not_before, now + min(stay_away(reply), longest))
+            self._not_before = max(self._not_before, now + min(stay_away(reply), _AWAY_AT_MOST))
             if reply.kind is FaultKind.RATE_LIMITED:
                 self._budget.throttled(now)
         elif reply.rate is not None:
             self._budget.told(reply.rate, self._in_flight, now)
         return reply
+
+    def _away(self, now: float) -> Fault:
+        """Return what a look comes to that is not made, since the origin asks to be left alone."""
+        left = self._not_before - now
+        return Fault(
+            FaultKind.RATE_LIMITED, f"the API has asked for no requests for {left:.0f} s more", retry_after=left
+        )
+
+    def _asleep_until(self) -> float:
+        """Return until when no look is to be made; none where that is beyond all patience, so that nobody waits on."""
+        patience = self._lookout.patience.unreachable_after
+        return self._not_before if self._not_before - self.now() <= patience else 0.0
 
     async def listed(self, project_id: str, limit: int) -> tuple[Job, ...] | Fault:
         """Read a project's latest jobs, once the origin and the budget let a request go."""
@@ -199,7 +206,8 @@ class Poller:
         watch.watched = replace(watch.watched, outcome=None)
         self._pages.join(watch)
         slowly = pace.max_interval * (0.5 + self._dice())
-        self._put(watch, self.now() + max(slowly, (fault.retry_after or 0.0) if fault is not None else 0.0))
+        asked = 0.0 if fault is None else min(fault.retry_after or 0.0, _AWAY_AT_MOST)
+        self._put(watch, self.now() + max(slowly, asked))
 
     def leave(self, watch: Watch) -> None:
         """Stop listening; the last one to leave takes the job off the agenda."""
@@ -308,7 +316,7 @@ class Poller:
 
     def _put(self, watch: Watch, due: float) -> None:
         self._agenda.put(watch, due)
-        self._awaken_at(max(due, self._not_before, self._broke_until))
+        self._awaken_at(max(due, self._asleep_until(), self._broke_until))
 
     def _awaken_at(self, due: float) -> None:
         """See to it that a worker wakes at a time, unless all of them are at work, who will see for themselves."""
@@ -322,7 +330,7 @@ class Poller:
         self._alarm = self._loop.call_at(due + _AFTER, self._ring_alarm)
 
     def _set_alarm(self) -> None:
-        self._awaken_at(max(self._next_due(), self._not_before, self._broke_until))
+        self._awaken_at(max(self._next_due(), self._asleep_until(), self._broke_until))
 
     def _ring_alarm(self) -> None:
         self._alarm = None
@@ -371,6 +379,9 @@ class Poller:
                 if watch is None:
                     await self._rest()
                     continue
+                if now < self._not_before:
+                    self._take(watch, self._away(now), self.unix())
+                    continue
                 page = self._pages.page_for(watch, now, len(self._newcomers))
                 if page is None:
                     await self._look_at(watch)
@@ -390,9 +401,9 @@ class Poller:
 
     def _next(self, now: float) -> Watch | None:
         """Take what is to be looked at now off the agenda, and call another worker if there is more."""
-        if now < self._not_before or self._next_due() > now:
+        if now < self._asleep_until() or self._next_due() > now:
             return None
-        wait = self._budget.spend(now)
+        wait = self._budget.spend(now) if now >= self._not_before else 0.0
         if wait:
             self._broke_until = now + wait
             return None
@@ -429,15 +440,19 @@ class Poller:
         target = watch.target or self._target_of(watch.watched.job_id)
         watch.target = target if self._many() <= _TARGETS_KEPT else None
         etag = watch.etag
+        others = [
+            other
+            for other in self._all_of(watch.watched.job_id)
+            if other is not watch and self._awaits(other) and (etag is None or etag == other.etag)
+        ]
+        for other in others:
+            self._agenda.remove(other)
+            other.looking, other.fresh = True, False
         asked_at = self.unix()
         reply = await self._read(target, etag)
         seen_at = self._seen_at(reply, asked_at)
-        self._take(watch, reply, seen_at)
-        for other in self._all_of(watch.watched.job_id):
-            if other is not watch and self._awaits(other) and (etag is None or etag == other.etag):
-                self._agenda.remove(other)
-                other.fresh = False
-                self._take(other, reply, seen_at)
+        for each in (watch, *others):
+            self._take(each, reply, seen_at)
 
     @staticmethod
     def _awaits(watch: Watch) -> bool:
@@ -570,7 +585,9 @@ class Poller:
 
     def _plain_wish(self, watch: Watch, next_look: float) -> float:
         """Return how many requests a second a job would cost at the plain price: intervals grow with its root."""
-        return math.sqrt(self._budget.price(self.now())) / (next_look * self._pages.readers(watch, self.now()))
+        now = self.now()
+        sharers = self._pages.readers(watch, now) * len(self._all_of(watch.watched.job_id))
+        return math.sqrt(self._budget.price(now)) / (next_look * max(1, sharers))
 
     def _wish(self, watch: Watch, wish: float) -> None:
         """Enter how many requests a second a job would cost at the plain price."""

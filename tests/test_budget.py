@@ -24,7 +24,7 @@ from tests.virtual import on_virtual_clock
 PATIENT = Patience(unreachable_after=1e7)
 
 
-# --- rules ---------------------------------------------------------------------------------------------------
+# --- rules -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, math.nan, math.inf, -math.inf])
@@ -234,7 +234,7 @@ def test_a_turn_is_when_the_rates_to_come_add_up_to_it(
     assert served >= plain * 0.99 or budget.rate(later + turn) == UNLIMITED or turn > 3600.0
 
 
-# --- the poller under a budget --------------------------------------------------------------------------------
+# --- the poller under a budget -----------------------------------------------------------------------------------
 
 
 class Window:

@@ -44,7 +44,7 @@ def _seconds(history: History, kind: tuple[str, str, Phase] = BACKUP) -> tuple[f
     return history._durations.get(kind, Durations()).seconds
 
 
-# --- what a job's own timestamps tell ------------------------------------------------------------------------
+# --- what a job's own timestamps tell ----------------------------------------------------------------------------
 
 
 def test_a_capydb_job_tells_how_long_it_took_from_each_phase() -> None:
@@ -97,7 +97,7 @@ def test_an_instant_job_took_no_time() -> None:
     assert durations_of(_job(took=0.0)) == [(Phase.RUNNING, 0.0)]
 
 
-# --- learning ---------------------------------------------------------------------------------------------------
+# --- learning ----------------------------------------------------------------------------------------------------
 
 
 def test_each_job_teaches_once() -> None:
@@ -375,7 +375,7 @@ async def test_a_client_saves_when_it_closes(tmp_path: Path) -> None:
     assert seconds == pytest.approx(0.2, abs=0.01)
 
 
-# --- what it is worth ---------------------------------------------------------------------------------------------
+# --- what it is worth --------------------------------------------------------------------------------------------
 
 
 async def _waited(history: History | None, took: float, *, pace: Pace | None = None) -> tuple[int, float]:
@@ -452,7 +452,7 @@ async def test_ends_seen_by_chance_on_a_list_are_learned() -> None:
     assert _seconds(history, ("capydb", "b", Phase.RUNNING)) == pytest.approx((20.0,) * 5)
 
 
-# --- the one request for a history --------------------------------------------------------------------------------
+# --- the one request for a history -------------------------------------------------------------------------------
 
 
 def _project(*jobs: ScriptedJob) -> ScriptedTransport:

@@ -65,7 +65,7 @@ def _only_lists(reply: Reply | Fault) -> Callable[[str, float], Reply | Fault | 
     return lambda target, _now: reply if target.startswith("list") else None
 
 
-# --- which page -------------------------------------------------------------------------------------------------
+# --- which page --------------------------------------------------------------------------------------------------
 
 
 def test_one_job_alone_is_asked_for_by_itself() -> None:
@@ -203,7 +203,7 @@ def test_a_history_is_asked_for_once_a_type_after_some_looks() -> None:
     assert pages.page_for(other, 0.0, 0) is not None
 
 
-# --- what it saves ------------------------------------------------------------------------------------------------
+# --- what it saves -----------------------------------------------------------------------------------------------
 
 
 @on_virtual_clock
@@ -271,7 +271,7 @@ async def test_lists_do_not_claim_a_budget_that_they_do_not_need() -> None:
     assert min(watch.watched.looks for watch in watches) >= 25
 
 
-# --- what it must not cost ------------------------------------------------------------------------------------------
+# --- what it must not cost ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("why", REFUSALS)

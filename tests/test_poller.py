@@ -1,0 +1,909 @@
+"""The poller on a virtual clock: when it looks, what it never does, and what it leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import math
+import random
+from collections import Counter, defaultdict
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import pytest
+
+from jobwatch import JobwatchError
+from jobwatch._agenda import Watch
+from jobwatch._answer import Reply
+from jobwatch._lookout import Looked
+from jobwatch._models import Fault, FaultKind, Outcome
+from jobwatch._pace import Pace, interval
+from jobwatch._poller import Poller
+from jobwatch._tracker import Patience, Watched
+from jobwatch.apis import CAPYDB
+from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport, ended, poller_of, watched
+from tests.virtual import idle_tasks, on_virtual_clock, running_loop
+
+DOWN = Fault(FaultKind.UNREACHABLE, "no connection")
+THROTTLED = Fault(FaultKind.RATE_LIMITED, "slow down", 429)
+
+
+def _jobs(count: int, *, age: float = 0.0, ends: float = math.inf) -> ScriptedTransport:
+    return ScriptedTransport([ScriptedJob(f"j{index}", starts=-age, ends=ends) for index in range(count)])
+
+
+def _listen(poller: Poller, transport: ScriptedTransport) -> list[Watch]:
+    return [poller.listen(watched(job_id)) for job_id in transport.jobs]
+
+
+def _away(seconds: float, kind: FaultKind = FaultKind.RATE_LIMITED) -> Fault:
+    return Fault(kind, "come back later", 503, retry_after=seconds)
+
+
+# --- when it looks -----------------------------------------------------------------------------------------------
+
+
+@on_virtual_clock
+async def test_the_first_look_is_at_once() -> None:
+    transport = _jobs(1)
+    await asyncio.sleep(1000.0)
+    poller = poller_of(transport)
+    poller.listen(watched("j0"))
+    await asyncio.sleep(0.01)
+    assert transport.times() == pytest.approx([1000.0], abs=1e-3)
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_looks_come_as_the_pace_says() -> None:
+    pace = Pace(poll_cost=0.1, min_interval=1.0, max_interval=20.0)
+    transport = _jobs(1, age=30.0)
+    poller = poller_of(transport, pace=pace)
+    poller.listen(watched("j0"))
+    await asyncio.sleep(600.0)
+    await poller.aclose()
+    times = transport.times()
+    assert len(times) > 30
+    for number, (one, next_one) in enumerate(pairwise(times)):
+        answered = one + transport.round_trip
+        phase = 0.5 if number == 0 else None
+        assert next_one - answered == pytest.approx(interval(pace, answered + 30.0, phase=phase), abs=1e-3)
+
+
+@on_virtual_clock
+async def test_the_second_look_has_a_random_phase_and_the_third_has_not() -> None:
+    seconds, thirds = [], []
+    for draw in (0.0, 0.25, 0.5, 0.999):
+        transport = _jobs(1, age=600.0)
+        transport.jobs["j0"].starts = asyncio.get_running_loop().time() - 600.0
+        poller = poller_of(transport, dice=lambda draw=draw: draw)  # type: ignore[misc]
+        poller.listen(watched("j0"))
+        await asyncio.sleep(60.0)
+        await poller.aclose()
+        first, second, third = transport.times()[:3]
+        seconds.append(second - first)
+        thirds.append(third - second)
+    assert seconds == sorted(seconds)
+    assert seconds[3] > 2.5 * seconds[0]
+    assert thirds[3] < 1.1 * thirds[0]
+
+
+@on_virtual_clock
+async def test_jobs_that_start_together_drift_apart() -> None:
+    transport = _jobs(50, age=100.0)
+    poller = poller_of(transport, workers=64, dice=random.Random(1).random)
+    _listen(poller, transport)
+    await asyncio.sleep(300.0)
+    await poller.aclose()
+    assert len({round(at, 1) for at in transport.times()[:50]}) == 1
+    a_tenth = Counter(round(at, 1) for at in transport.times() if at > 5.0)
+    assert max(a_tenth.values()) <= 12
+
+
+@on_virtual_clock
+async def test_one_job_costs_one_look_however_many_listen() -> None:
+    transport = _jobs(1, ends=60.0)
+    poller = poller_of(transport)
+    known = await asyncio.gather(*(ended(poller, "j0") for _ in range(5000)))
+    assert len(set(known)) == 1
+    assert len(transport.requests) <= 30
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_a_late_listener_hears_everything() -> None:
+    transport = _jobs(1, ends=60.0)
+    poller = poller_of(transport)
+    first = poller.listen(watched("j0"))
+    await asyncio.sleep(30.0)
+    late = poller.listen(watched("j0"))
+    assert late is first
+    assert [each.status for each in late.log] == ["pending", "running"]
+    assert late.job is not None
+    await asyncio.sleep(60.0)
+    assert [each.status for each in late.log] == ["pending", "running", "completed"]
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_the_last_one_to_leave_stops_the_looks() -> None:
+    transport = _jobs(2)
+    poller = poller_of(transport)
+    one, two, other = (poller.listen(watched(job_id)) for job_id in ("j0", "j0", "j1"))
+    await asyncio.sleep(20.0)
+    poller.leave(one)
+    await asyncio.sleep(20.0)
+    assert len([at for at, target in transport.requests if target == "job:j0" and at > 20.0]) > 3
+    poller.leave(two)
+    transport.requests.clear()
+    await asyncio.sleep(60.0)
+    assert {target for _, target in transport.requests} == {"job:j1"}
+    poller.leave(other)
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_a_listener_keeps_a_job_that_a_watcher_drops_and_the_other_way_round() -> None:
+    transport = _jobs(1)
+    poller = poller_of(transport)
+    told: list[Looked] = []
+    background = poller.watch(watched("j0"), lambda _watch, looked: told.append(looked))
+    listener = poller.listen(watched("j0"))
+    await asyncio.sleep(5.0)
+    poller.drop(background)
+    await asyncio.sleep(5.0)
+    looks = listener.watched.looks
+    await asyncio.sleep(10.0)
+    assert listener.watched.looks > looks
+    again = poller.watch(watched("j0"), lambda _watch, looked: told.append(looked))
+    poller.leave(listener)
+    await asyncio.sleep(10.0)
+    assert again.watched.looks >= 3
+    assert len(told) == 2
+    poller.drop(again)
+    await asyncio.sleep(0.1)
+    assert idle_tasks() == set()
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_a_watcher_and_a_listener_share_looks() -> None:
+    transport = _jobs(1)
+    poller = poller_of(transport)
+    background = poller.watch(watched("j0"), lambda _watch, _looked: None)
+    listener = poller.listen(watched("j0"))
+    await asyncio.sleep(100.0)
+    assert abs(background.watched.looks - listener.watched.looks) <= 1
+    assert len(transport.requests) <= listener.watched.looks + 1
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_jobs_come_and_go_while_it_runs() -> None:
+    dice = random.Random(6)
+    transport = _jobs(400)
+    poller = poller_of(transport, dice=dice.random)
+    present: dict[str, Watch] = {}
+    for _ in range(4000):
+        job_id = f"j{dice.randrange(400)}"
+        if job_id in present:
+            poller.leave(present.pop(job_id))
+        else:
+            present[job_id] = poller.listen(watched(job_id))
+        await asyncio.sleep(dice.choice((0.0, 0.001, 0.05, 0.2)))
+    await asyncio.sleep(80.0)
+    transport.requests.clear()
+    await asyncio.sleep(130.0)
+    assert {target[4:] for _, target in transport.requests} == set(present)
+    assert len(poller._watches) == len(present)
+    for watch in present.values():
+        poller.leave(watch)
+    assert (poller._known, poller._budget.demand) == (0, 0.0)
+    await asyncio.sleep(0.2)
+    assert idle_tasks() == set()
+    await poller.aclose()
+
+
+# --- hurrying ----------------------------------------------------------------------------------------------------
+
+
+async def _hurried(poller: Poller, watch: Watch) -> float:
+    began = poller.now()
+    assert poller.hurry(watch)
+    while watch.hurried:
+        await poller.news(watch, began + 30.0)
+        assert poller.now() < began + 30.0
+    return poller.now() - began
+
+
+@on_virtual_clock
+async def test_a_hurried_look_is_made_now_and_heard_whatever_it_shows() -> None:
+    transport = _jobs(1, age=3600.0)
+    poller = poller_of(transport)
+    watch = poller.listen(watched("j0"))
+    await asyncio.sleep(10.0)
+    looks = watch.watched.looks
+    assert await _hurried(poller, watch) == pytest.approx(transport.round_trip, abs=0.01)
+    assert watch.watched.looks == looks + 1
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_a_look_under_way_is_not_the_one_that_was_hurried_for() -> None:
+    transport = _jobs(1)
+    transport.round_trip = 2.0
+    poller = poller_of(transport)
+    watch = poller.listen(watched("j0"))
+    await asyncio.sleep(1.0)
+    assert watch.looking
+    assert await _hurried(poller, watch) == pytest.approx(3.0, abs=0.01)
+    assert watch.watched.looks == len(transport.requests) == 2
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_hurrying_for_a_newcomer_and_twice_makes_one_look() -> None:
+    transport = _jobs(1)
+    poller = poller_of(transport)
+    watch = poller.listen(watched("j0"))
+    assert poller.hurry(watch)
+    await _hurried(poller, watch)
+    assert watch.watched.looks == len(transport.requests) == 1
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_nothing_is_hurried_while_the_origin_is_to_be_left_alone() -> None:
+    transport = _jobs(2)
+    transport.answer = lambda _target, now: _away(40.0) if now < 1.0 else None
+    poller = poller_of(transport)
+    one, two = _listen(poller, transport)
+    await asyncio.sleep(1.0)
+    assert not poller.hurry(one)
+    assert not poller.hurry(two)
+    assert not one.hurried
+    await asyncio.sleep(38.0)
+    assert len(transport.requests) == 2
+    await asyncio.sleep(20.0)
+    assert poller.hurry(one)
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_what_has_ended_is_not_hurried() -> None:
+    transport = _jobs(1, ends=1.0)
+    poller = poller_of(transport)
+    watch = poller.listen(watched("j0"))
+    await asyncio.sleep(10.0)
+    assert watch.watched.outcome is Outcome.SUCCEEDED
+    assert not poller.hurry(watch)
+    await poller.aclose()
+
+
+# --- no hot loop, ever -------------------------------------------------------------------------------------------
+
+SILLY: dict[str, Reply | Fault] = {
+    "down": DOWN,
+    "throttled": THROTTLED,
+    "come back in 0 s": _away(0.0),
+    "come back in 0 s, down": _away(0.0, FaultKind.UNREACHABLE),
+    "not JSON": Reply(200, b"x"),
+    "empty": Reply(200, b""),
+    "another job": Reply(200, msgspec.json.encode({"job": {"id": "other", "state": "running"}})),
+    "unknown word": Reply(200, msgspec.json.encode({"job": {"id": "j0", "state": "???"}})),
+    "started in the future": Reply(
+        200, msgspec.json.encode({"job": {"id": "j0", "state": "running", "started_at": EPOCH + 1e7}})
+    ),
+    "not changed": Reply(304, b""),
+}
+
+
+@pytest.mark.parametrize("answer", SILLY)
+@on_virtual_clock
+async def test_no_answer_makes_it_hurry(answer: str) -> None:
+    transport = _jobs(1)
+    transport.answer = lambda _target, _now: SILLY[answer]
+    transport.round_trip = 0.0
+    poller = poller_of(transport, patience=Patience(unreachable_after=1e6), dice=lambda: 0.0)
+    poller.listen(watched("j0"))
+    before = running_loop().steps
+    await asyncio.sleep(3600.0)
+    await poller.aclose()
+    assert len(transport.requests) <= 300
+    assert min(b - a for a, b in pairwise(transport.times())) >= 0.5
+    assert running_loop().steps - before <= 20 * len(transport.requests) + 100
+
+
+@on_virtual_clock
+async def test_the_loop_goes_round_a_few_times_a_look() -> None:
+    transport = _jobs(200, age=600.0)
+    poller = poller_of(transport, max_rate=7.0, dice=random.Random(7).random)
+    _listen(poller, transport)
+    await asyncio.sleep(100.0)
+    before, looks = running_loop().steps, len(transport.requests)
+    await asyncio.sleep(1000.0)
+    assert running_loop().steps - before <= 12 * (len(transport.requests) - looks)
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_waiting_for_nothing_costs_nothing() -> None:
+    transport = _jobs(5)
+    transport.answer = lambda _target, now: _away(250.0) if now < 1.0 else None
+    poller = poller_of(transport)
+    _listen(poller, transport)
+    await asyncio.sleep(1.0)
+    before = running_loop().steps
+    await asyncio.sleep(200.0)
+    assert running_loop().steps - before <= 10
+    await poller.aclose()
+
+
+# --- workers -----------------------------------------------------------------------------------------------------
+
+
+@on_virtual_clock
+async def test_no_more_looks_are_under_way_than_there_are_workers() -> None:
+    transport = _jobs(300)
+    transport.round_trip = 3.0
+    under_way = most = 0
+    really = transport.get
+
+    async def counted(target: str, *, etag: str | None = None) -> Reply | Fault:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        try:
+            return await really(target, etag=etag)
+        finally:
+            under_way -= 1
+
+    transport.get = counted  # type: ignore[method-assign]
+    poller = poller_of(transport, workers=8)
+    _listen(poller, transport)
+    await asyncio.sleep(200.0)
+    assert most == 8
+    assert len(idle_tasks()) <= 8
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_jobs_that_answer_slowly_do_not_hold_up_the_others() -> None:
+    transport = _jobs(12)
+    really = transport.get
+
+    async def slow(target: str, *, etag: str | None = None) -> Reply | Fault:
+        if target in {"job:j0", "job:j1", "job:j2"}:
+            await asyncio.sleep(25.0)
+        return await really(target, etag=etag)
+
+    transport.get = slow  # type: ignore[method-assign]
+    poller = poller_of(transport, workers=4)
+    _listen(poller, transport)
+    await asyncio.sleep(100.0)
+    await poller.aclose()
+    looks: defaultdict[str, list[float]] = defaultdict(list)
+    for at, target in transport.requests:
+        looks[target].append(at)
+    for number in range(3, 12):
+        assert max(b - a for a, b in pairwise(looks[f"job:j{number}"])) <= 8.0
+
+
+@on_virtual_clock
+async def test_one_worker_is_enough() -> None:
+    transport = _jobs(40, ends=30.0)
+    poller = poller_of(transport, workers=1)
+    known = await asyncio.gather(*(ended(poller, job_id) for job_id in transport.jobs))
+    assert max(known) <= 45.0
+    await poller.aclose()
+
+
+# --- when something breaks ---------------------------------------------------------------------------------------
+
+
+@on_virtual_clock
+async def test_a_crash_reaches_everybody_who_listens_and_who_comes_later() -> None:
+    transport = _jobs(20)
+    poller = poller_of(transport)
+    waits = [asyncio.create_task(ended(poller, job_id)) for job_id in transport.jobs]
+    told: list[str] = []
+    poller.when_stopped(lambda: told.append("stopped"))
+    await asyncio.sleep(5.0)
+
+    def broken(_target: str, _now: float) -> Reply:
+        raise ZeroDivisionError("a fault of its own")
+
+    transport.answer = broken
+    results = await asyncio.gather(*waits, return_exceptions=True)
+    for error in results:
+        assert isinstance(error, JobwatchError)
+        assert isinstance(error.__cause__, ZeroDivisionError), "what broke, and no group of one"
+    assert told == ["stopped"]
+    with pytest.raises(JobwatchError, match="a fault of its own"):
+        poller.listen(watched("new"))
+    looks = len(transport.requests)
+    for watch in poller._watches.values():
+        poller.hurry(watch)
+    await asyncio.sleep(200.0)
+    assert len(transport.requests) == looks, "no worker comes back"
+    assert idle_tasks() == set()
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_a_sink_that_breaks_is_told_to_everybody_too() -> None:
+    transport = _jobs(2)
+    poller = poller_of(transport)
+
+    def broken(_watch: Watch, _looked: Looked) -> None:
+        raise ValueError("sink")
+
+    poller.watch(watched("j0"), broken)
+    with pytest.raises(JobwatchError, match="a fault of its own") as raised:
+        await ended(poller, "j1")
+    assert isinstance(raised.value.__cause__, ValueError)
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_a_stranger_who_cancels_the_poller_is_told_of() -> None:
+    transport = _jobs(3)
+    poller = poller_of(transport)
+    waits = [asyncio.create_task(ended(poller, job_id)) for job_id in transport.jobs]
+    await asyncio.sleep(5.0)
+    for task in asyncio.all_tasks():
+        if task.get_name().startswith("jobwatch"):
+            task.cancel()
+    results = await asyncio.gather(*waits, return_exceptions=True)
+    assert {type(error) for error in results} == {JobwatchError}
+    await poller.aclose()
+
+
+# --- the end -----------------------------------------------------------------------------------------------------
+
+
+@on_virtual_clock
+async def test_nothing_is_left_on_the_loop_when_the_last_job_has_ended() -> None:
+    transport = _jobs(30, ends=40.0)
+    poller = poller_of(transport)
+    await asyncio.gather(*(ended(poller, job_id) for job_id in transport.jobs))
+    await asyncio.sleep(0.01)
+    assert idle_tasks() == set()
+    assert running_loop().timers() == []
+    assert poller._watches == {}
+    transport.jobs["j0"].ends = 200.0
+    await ended(poller, "j0")
+    await asyncio.sleep(0.01)
+    assert idle_tasks() == set()
+    assert running_loop().timers() == []
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_nothing_is_left_when_the_last_job_is_dropped_between_two_looks() -> None:
+    transport = _jobs(1, age=3600.0)
+    poller = poller_of(transport)
+    watch = poller.listen(watched("j0"))
+    await asyncio.sleep(10.0)
+    poller.leave(watch)
+    await asyncio.sleep(0.0)
+    await asyncio.sleep(0.0)
+    await asyncio.sleep(0.0)
+    assert running_loop().timers() == []
+    assert idle_tasks() == set()
+    again = poller.listen(watched("j0"))
+    await asyncio.sleep(0.2)
+    assert again.watched.looks == 1
+    await poller.aclose()
+
+
+@pytest.mark.parametrize("steps", range(40))
+@on_virtual_clock
+async def test_closing_at_any_step_leaves_nothing(steps: int) -> None:
+    transport = _jobs(6)
+    poller = poller_of(transport, workers=3)
+    waits = [asyncio.create_task(ended(poller, job_id)) for job_id in transport.jobs]
+    for _ in range(steps):
+        await asyncio.sleep(0.0 if steps % 2 else 0.011)
+    await poller.aclose()
+    for error in await asyncio.gather(*waits, return_exceptions=True):
+        assert isinstance(error, JobwatchError)
+    looks = len(transport.requests)
+    await asyncio.sleep(100.0)
+    assert len(transport.requests) == looks
+
+
+@on_virtual_clock
+async def test_closing_from_another_task_and_twice_and_at_once() -> None:
+    transport = _jobs(3)
+    transport.round_trip = 5.0
+    poller = poller_of(transport)
+    watches = _listen(poller, transport)
+    await asyncio.sleep(1.0)
+    await asyncio.create_task(poller.aclose())
+    await asyncio.gather(poller.aclose(), poller.aclose())
+    await poller.aclose()
+    assert idle_tasks() == set()
+    with pytest.raises(JobwatchError, match="the client is closed"):
+        poller.listen(watched("j0"))
+    with pytest.raises(JobwatchError, match="the client is closed"):
+        await poller.news(watches[0])
+    poller.hurry(watches[0])
+    for watch in watches:
+        poller.leave(watch)
+    await asyncio.sleep(100.0)
+    assert len(transport.requests) == 3
+
+
+@on_virtual_clock
+async def test_closing_that_is_cancelled_still_tells_those_who_listen() -> None:
+    transport = _jobs(1)
+    poller = poller_of(transport)
+    wait = asyncio.create_task(ended(poller, "j0"))
+    await asyncio.sleep(1.0)
+    closing = asyncio.create_task(poller.aclose())
+    await asyncio.sleep(0.0)
+    closing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await closing
+    with pytest.raises(JobwatchError):
+        await wait
+
+
+@on_virtual_clock
+async def test_closing_what_never_began() -> None:
+    poller = poller_of(_jobs(1))
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_watches_that_come_and_go_leave_no_memory() -> None:
+    transport = _jobs(1)
+    poller = poller_of(transport)
+    keeper = poller.listen(watched("j0"))
+
+    async def come_and_go(job_id: str) -> None:
+        watch = poller.listen(watched(job_id))
+        await asyncio.sleep(0.06)
+        poller.leave(watch)
+
+    for number in range(2000):
+        await come_and_go(f"x{number}")
+    await asyncio.sleep(120.0)
+    gc.collect()
+    alive = sum(1 for thing in gc.get_objects() if isinstance(thing, Watch))
+    assert len(poller._agenda._heap) <= 130
+    assert len(poller._newcomers) <= 1
+    assert alive <= 130
+    poller.leave(keeper)
+    await poller.aclose()
+
+
+# --- Retry-After -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [FaultKind.RATE_LIMITED, FaultKind.UNREACHABLE])
+@on_virtual_clock
+async def test_retry_after_stops_the_whole_origin(kind: FaultKind) -> None:
+    transport = _jobs(100, age=600.0)
+    poller = poller_of(transport, dice=random.Random(8).random)
+    _listen(poller, transport)
+    await asyncio.sleep(100.0)
+    transport.answer = lambda target, now: _away(50.0, kind) if target == "job:j7" and now < 150.0 else None
+    while not any(target == "job:j7" and at > 100.0 for at, target in transport.requests):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    asked = transport.times()[-1] + transport.round_trip
+    await asyncio.sleep(100.0)
+    await poller.aclose()
+    assert [at for at in transport.times() if asked < at < asked + 50.0] == []
+    assert [at for at in transport.times() if at >= asked + 50.0] != []
+
+
+@on_virtual_clock
+async def test_a_refusal_of_one_job_stops_that_job_only() -> None:
+    transport = _jobs(10, age=100.0)
+    not_found = Fault(FaultKind.NOT_FOUND, "not yet", 404, retry_after=50.0)
+    transport.answer = lambda target, _now: not_found if target == "job:j7" else None
+    poller = poller_of(transport, patience=Patience(appear_within=200.0))
+    _listen(poller, transport)
+    await asyncio.sleep(40.0)
+    await poller.aclose()
+    looks = Counter(target for _, target in transport.requests)
+    assert looks["job:j7"] == 1
+    assert looks["job:j0"] > 5
+
+
+@on_virtual_clock
+async def test_a_500_for_one_job_slows_that_job_alone() -> None:
+    transport = _jobs(10, age=100.0)
+    transport.answer = lambda target, _now: DOWN if target == "job:j7" else None
+    poller = poller_of(transport, patience=Patience(unreachable_after=1e4))
+    _listen(poller, transport)
+    await asyncio.sleep(600.0)
+    with_trouble = Counter(target for _, target in transport.requests)
+    await poller.aclose()
+    assert with_trouble["job:j7"] < with_trouble["job:j0"] / 1.5
+    assert with_trouble["job:j0"] > 10
+
+
+@on_virtual_clock
+async def test_no_burst_when_the_origin_may_be_asked_again_under_a_budget() -> None:
+    transport = _jobs(300, age=600.0)
+    poller = poller_of(transport, max_rate=5.0, dice=random.Random(9).random)
+    _listen(poller, transport)
+    await asyncio.sleep(200.0)
+    transport.answer = lambda _target, now: _away(60.0) if 200.0 <= now < 201.0 else None
+    await asyncio.sleep(200.0)
+    await poller.aclose()
+    a_second = Counter(int(at) for at in transport.times() if at > 201.5)
+    assert max(a_second.values()) <= 7
+
+
+@pytest.mark.parametrize("retry_after", [301.0, 3600.0, 1e12])
+@on_virtual_clock
+async def test_a_retry_after_beyond_all_patience_leaves_nobody_waiting(retry_after: float) -> None:
+    transport = _jobs(20, age=100.0)
+    transport.answer = lambda target, now: _away(retry_after) if target == "job:j3" and now > 50.0 else None
+    poller = poller_of(transport)
+    watches = _listen(poller, transport)
+    await asyncio.sleep(100.0)
+    asked = len(transport.requests)
+    late = poller.listen(watched("late"))
+    await asyncio.sleep(100.0)
+    assert {watch.watched.outcome for watch in [*watches, late]} == {Outcome.UNREACHABLE}
+    assert {watch.watched.fault.kind for watch in watches if watch.watched.fault} == {FaultKind.RATE_LIMITED}
+    assert len(transport.requests) == asked, "and nothing is sent before the time"
+    for watch in [*watches, late]:
+        poller.leave(watch)
+    await asyncio.sleep(min(retry_after, 86_400.0) - 120.0)
+    again = poller.listen(watched("j0"))
+    await asyncio.sleep(1.0)
+    assert again.watched.status == "running"
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_a_watcher_goes_on_when_a_retry_after_beyond_all_patience_is_over() -> None:
+    transport = _jobs(2, age=100.0)
+    transport.answer = lambda _target, now: _away(1e12) if 50.0 < now < 60.0 else None
+    poller = poller_of(transport)
+    outcomes: list[Outcome] = []
+
+    def sink(watch: Watch, looked: Looked) -> None:
+        if looked.outcome is not None:
+            outcomes.append(looked.outcome)
+            poller.resume(watch)
+
+    watches = [poller.watch(watched(job_id), sink) for job_id in transport.jobs]
+    await asyncio.sleep(80.0)
+    assert outcomes == [Outcome.UNREACHABLE] * 2
+    asked = len(transport.requests)
+    await asyncio.sleep(86_000.0)
+    assert len(transport.requests) == asked
+    await asyncio.sleep(1000.0)
+    assert [watch.watched.fault for watch in watches] == [None, None]
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_a_request_out_of_turn_is_not_made_while_the_origin_is_to_be_left_alone() -> None:
+    transport = _jobs(1)
+    transport.answer = lambda _target, now: _away(30.0) if now < 1.0 else None
+    poller = poller_of(transport)
+    looked = await poller.look(watched("j0"))
+    assert looked.next_look == 30.0
+    await asyncio.sleep(10.0)
+    looked = await poller.look(looked.watched)
+    assert looked.watched.fault is not None
+    assert looked.watched.fault.retry_after == pytest.approx(20.0, abs=0.1)
+    assert looked.next_look == pytest.approx(20.0, abs=0.1)
+    reply = await poller.read("job:j0")  # type: ignore[arg-type]
+    assert isinstance(reply, Fault)
+    assert len(transport.requests) == 1
+    await asyncio.sleep(20.1)
+    assert isinstance(await poller.read("job:j0"), Reply)  # type: ignore[arg-type]
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_requests_out_of_turn_keep_to_the_budget() -> None:
+    transport = _jobs(1)
+    poller = poller_of(transport, max_rate=2.0)
+    await asyncio.gather(*(poller.read("job:j0") for _ in range(20)))  # type: ignore[arg-type]
+    assert transport.times()[-1] >= 9.0
+    assert transport.times()[-1] <= 10.0
+    await poller.aclose()
+
+
+# --- what did not change -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The bodies that were decoded."""
+    bodies: list[bytes] = []
+    really = type(CAPYDB).job
+
+    def counted(self: Any, body: bytes, *args: Any, **kwargs: Any) -> Any:
+        bodies.append(body)
+        return really(self, body, *args, **kwargs)
+
+    monkeypatch.setattr(type(CAPYDB), "job", counted)
+    return bodies
+
+
+@on_virtual_clock
+async def test_a_body_like_the_last_is_not_decoded_again(decoded: list[bytes]) -> None:
+    transport = _jobs(1, ends=100.0)
+    poller = poller_of(transport)
+    watch = poller.listen(watched("j0"))
+    await asyncio.sleep(130.0)
+    assert watch.watched.looks > 10
+    assert watch.watched.outcome is Outcome.SUCCEEDED
+    assert len(decoded) == 2
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_a_validator_is_sent_back_and_not_changed_counts_as_good(decoded: list[bytes]) -> None:
+    transport = _jobs(1, ends=100.0)
+
+    def answer(_target: str, now: float) -> Reply:
+        tag = f'"{now >= 100.0}"'
+        if transport.etags[-1] == tag:
+            return Reply(304, b"", etag=tag)
+        return Reply(200, msgspec.json.encode({"job": transport.jobs["j0"].body(now)}), etag=tag)
+
+    transport.answer = answer
+    poller = poller_of(transport)
+    watch = poller.listen(watched("j0"))
+    await asyncio.sleep(60.0)
+    assert watch.watched.looks == len(transport.requests) > 10
+    assert watch.watched.looked_at is not None
+    assert watch.watched.looked_at > EPOCH + 50.0
+    assert transport.etags[:2] == [None, '"False"']
+    await asyncio.sleep(70.0)
+    assert watch.watched.outcome is Outcome.SUCCEEDED
+    assert len(decoded) == 2
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_after_a_fault_the_whole_body_is_asked_for_and_counts_as_good(decoded: list[bytes]) -> None:
+    transport = _jobs(1)
+    tag = '"1"'
+
+    def answer(_target: str, now: float) -> Reply | Fault:
+        if 20.0 < now < 30.0:
+            return DOWN
+        if transport.etags[-1] == tag:
+            return Reply(304, b"", etag=tag)
+        return Reply(200, msgspec.json.encode({"job": transport.jobs["j0"].body(now)}), etag=tag)
+
+    transport.answer = answer
+    poller = poller_of(transport)
+    watch = poller.listen(watched("j0"))
+    await asyncio.sleep(29.0)
+    assert watch.watched.faults > 1
+    await asyncio.sleep(60.0)
+    assert watch.watched.fault is None
+    assert watch.watched.faults == 0
+    assert watch.watched.failing_since is None
+    assert len(decoded) == 2
+    await poller.aclose()
+
+
+@pytest.mark.parametrize("body", [b"not JSON", b"", b'{"job": {"id": "other", "state": "completed"}}'])
+@on_virtual_clock
+async def test_an_unreadable_body_that_comes_again_is_never_good(body: bytes, decoded: list[bytes]) -> None:
+    transport = _jobs(1)
+    transport.answer = lambda _target, now: Reply(200, body, etag='"1"') if now > 5.0 else None
+    poller = poller_of(transport, patience=Patience(unreachable_after=60.0))
+    watch = poller.listen(watched("j0"))
+    await asyncio.sleep(50.0)
+    assert watch.watched.faults == len([each for each in decoded if each == body]) > 3
+    assert set(transport.etags) == {None}
+    await asyncio.sleep(100.0)
+    assert watch.watched.outcome is Outcome.UNREADABLE
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_a_reply_older_than_the_last_is_not_shown_as_the_latest() -> None:
+    transport = _jobs(1)
+    pending = transport.jobs["j0"].body(0.0) | {"state": "pending", "updated_at": EPOCH - 60.0, "attempts": 0}
+    transport.answer = lambda _target, now: (
+        Reply(200, msgspec.json.encode({"job": pending})) if 10.0 < now < 20.0 else None
+    )
+    poller = poller_of(transport)
+    watch = poller.listen(watched("j0"))
+    await asyncio.sleep(15.0)
+    assert watch.watched.status == "running"
+    assert watch.job is not None
+    assert watch.job.status == "running"
+    await poller.aclose()
+
+
+# --- the fleet ---------------------------------------------------------------------------------------------------
+
+
+@on_virtual_clock
+async def test_many_thousand_listeners_hear_one_bell() -> None:
+    transport = _jobs(1, ends=20.0)
+    poller = poller_of(transport)
+    watch = poller.listen(watched("j0"))
+    heard = [asyncio.create_task(poller.news(watch)) for _ in range(20_000)]
+    await asyncio.sleep(0.02)
+    for task in heard[::2]:
+        task.cancel()
+    await asyncio.sleep(1.0)
+    assert all(task.done() for task in heard)
+    assert watch.bell is None
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_ten_thousand_jobs_are_spread() -> None:
+    transport = _jobs(10_000, age=3600.0)
+    poller = poller_of(transport, workers=64, dice=random.Random(10).random)
+    _listen(poller, transport)
+    await asyncio.sleep(200.0)
+    await poller.aclose()
+    a_second = Counter(int(at) for at in transport.times())
+    steady = [a_second[second] for second in range(60, 200)]
+    mean = sum(steady) / len(steady)
+    assert max(steady) <= 1.5 * mean
+    assert max(a_second.values()) <= 2.0 * mean
+    looks = Counter(target for _, target in transport.requests)
+    assert len(looks) == 10_000
+    assert min(looks.values()) >= 2
+
+
+@on_virtual_clock
+async def test_no_job_of_many_starves_under_a_small_budget() -> None:
+    transport = _jobs(2000, age=600.0)
+    poller = poller_of(transport, max_rate=20.0, dice=random.Random(11).random)
+    _listen(poller, transport)
+    await asyncio.sleep(600.0)
+    await poller.aclose()
+    looks: defaultdict[str, list[float]] = defaultdict(lambda: [0.0])
+    for at, target in transport.requests:
+        looks[target].append(at)
+    assert len(looks) == 2000
+    assert max(max(b - a for a, b in pairwise([*times, 600.0])) for times in looks.values()) <= 3 * 2000 / 20.0
+
+
+@on_virtual_clock
+async def test_after_an_outage_all_is_as_before() -> None:
+    transport = _jobs(500, age=3600.0)
+    transport.answer = lambda _target, now: DOWN if 100.0 < now < 200.0 else None
+    poller = poller_of(transport, workers=64, dice=random.Random(12).random)
+    watches = _listen(poller, transport)
+    await asyncio.sleep(400.0)
+    assert all(watch.watched.fault is None for watch in watches)
+    a_second = Counter(int(at) for at in transport.times())
+    before = sum(a_second[second] for second in range(50, 100)) / 50
+    assert sum(a_second[second] for second in range(300, 400)) / 100 == pytest.approx(before, rel=0.2)
+    assert max(a_second[second] for second in range(101, 400)) <= 2.5 * before
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_a_watched_job_of_another_engine_is_looked_at_once_a_call() -> None:
+    transport = _jobs(1, ends=5.0)
+    poller = poller_of(transport)
+    state: Watched = watched("j0")
+    looked = await poller.look(state)
+    for _ in range(20):
+        state = msgspec.json.decode(msgspec.json.encode(looked.watched), type=Watched)
+        if looked.next_look is None:
+            break
+        await asyncio.sleep(looked.next_look)
+        looked = await poller.look(state)
+    assert looked.outcome is Outcome.SUCCEEDED
+    assert len(transport.requests) == state.looks
+    assert (await poller.look(state)).outcome is Outcome.SUCCEEDED
+    assert len(transport.requests) == state.looks
+    await poller.aclose()
