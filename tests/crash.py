@@ -19,6 +19,7 @@ import os
 import random
 import signal
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
@@ -313,13 +314,24 @@ def wrong_in_record(tellings: list[Telling], changes: dict[str, int]) -> tuple[i
     return repeated, most, wrong
 
 
+def run_apart(times: int, seed: int, folder: Path) -> Verdict:
+    """Do the same from a process of its own: one with threads, as a test run has, should not fork."""
+    command = [sys.executable, "-m", "tests.crash", "--times", str(times), "--seed", str(seed), "--folder", str(folder)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent.parent)
+    assert not told.stderr, told.stderr
+    return msgspec.json.decode((folder / "verdict").read_bytes(), type=Verdict)
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--folder", type=Path, help="an empty one, to keep what is written")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        verdict = run(options.times, options.seed, Path(folder))
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or Path(temporary)
+        verdict = run(options.times, options.seed, folder)
+        (folder / "verdict").write_bytes(msgspec.json.encode(verdict))
     print(verdict)
     return bool(verdict.wrong)
 

@@ -1,0 +1,311 @@
+"""A journal cut off at any instant is the journal before or after the transaction at that instant: nothing between."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from jobwatch import Change, ChangeKind, JournalError
+from jobwatch import _journal_opening as opening
+from jobwatch._entries import Aged, Done, Entry, Followed, Forgotten, Project, RowState, Told, Unfollowed
+from jobwatch._journal_file import JournalFile
+
+from . import crash
+from .test_journal import API, change_of, row_of, told
+
+TIMES = int(os.environ.get("JOBWATCH_KILLS", "20"))
+
+BATCHES: list[list[Entry]] = [
+    [Told(row_of("a")), Told(row_of("b")), Followed(Project(project_id="p", added_at=1.0))],
+    [told("a", 1, 2), told("b", 1, 1)],
+    [Done("a", 1)],
+    [told("a", 3, 3, RowState.ENDED), Done("b", 1), told("b", 2, 3)],
+    [Followed(Project(project_id="p", added_at=1.0, known=("a", "b")))],
+    [Done("a", 3), Done("b", 3), told("c", 1, 5), Done("c", 2)],
+    [Told(row_of("b", 3, RowState.DROPPED, 5.0))],
+    [Forgotten("c"), told("c", 1, 1), Unfollowed("p")],
+    [Aged(10.0)],
+    [told("d", 1, 40), Done("d", 39)],
+]
+
+State = list[tuple[object, ...]]
+
+
+class Crashed(BaseException):
+    """The process ends here."""
+
+
+class Watchful:
+    """Stands before a connection, and calls a function before every statement."""
+
+    def __init__(self, connection: sqlite3.Connection, before: Callable[[str], None]) -> None:
+        self._connection = connection
+        self._before = before
+
+    def execute(self, statement: str, *args: object) -> sqlite3.Cursor:
+        self._before(statement)
+        return self._connection.execute(statement, *args)  # type: ignore[arg-type]
+
+    def executemany(self, statement: str, rows: list[tuple[object, ...]]) -> None:
+        for row in rows:
+            self.execute(statement, row)
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._connection.in_transaction
+
+    def close(self) -> None:
+        self._before("close")
+        self._connection.close()
+
+
+@pytest.fixture
+def before(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str], None]], None]:
+    """Have a function called before every statement, every renaming and every sync of a folder."""
+
+    def install(told_of: Callable[[str], None]) -> None:
+        connect, sync, rename = opening.connect, opening._sync, Path.rename
+
+        def renamed(self: Path, target: Path) -> Path:
+            told_of("rename")
+            return rename(self, target)
+
+        def synced(folder: Path) -> None:
+            told_of("sync")
+            sync(folder)
+
+        monkeypatch.setattr(opening, "connect", lambda path: Watchful(connect(path), told_of))
+        monkeypatch.setattr(opening, "_sync", synced)
+        monkeypatch.setattr(Path, "rename", renamed)
+
+    return install
+
+
+def state_of(path: Path) -> State:
+    """Open a journal, as the next process would, and return all that it holds."""
+    JournalFile(path, API).close()
+    connection = sqlite3.connect(path)
+    tables = ("jobs", "deliveries", "projects", "facts")
+    state = [(table, *row) for table in tables for row in connection.execute(f"SELECT * FROM {table} ORDER BY 1")]
+    connection.close()
+    return state
+
+
+def copied(folder: Path, name: str) -> Path:
+    """Copy a journal as it is on the disk at this instant, which is what SIGKILL leaves."""
+    copy = folder.parent / name
+    shutil.copytree(folder, copy)
+    return copy / "watch.db"
+
+
+def states_after_each_batch(folder: Path) -> list[State]:
+    folder.mkdir()
+    path = folder / "watch.db"
+    JournalFile(path, API).close()
+    states = [state_of(path)]
+    for batch in BATCHES:
+        file = JournalFile(path, API)
+        file.write(batch)
+        file.close()
+        states.append(state_of(path))
+    return states
+
+
+def test_107_a_crash_before_any_statement_leaves_whole_transactions(
+    tmp_path: Path, before: Callable[[Callable[[str], None]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = states_after_each_batch(tmp_path / "reference")
+    folder = tmp_path / "live"
+    folder.mkdir()
+    points: list[tuple[str, Path, int]] = []
+    committed = [-1]
+
+    def snap(statement: str) -> None:
+        points.append((statement, copied(folder, f"point{len(points)}"), committed[0]))
+
+    before(snap)
+    file = JournalFile(folder / "watch.db", API)
+    committed[0] = 0
+    for batch in BATCHES:
+        file.write(batch)
+        committed[0] += 1
+    file.close()
+    monkeypatch.undo()
+    assert len(points) > 100
+    assert {"rename", "sync", "COMMIT", "BEGIN IMMEDIATE", "close"} <= {statement for statement, _, _ in points}
+    for statement, path, done in points:
+        assert state_of(path) == states[max(done, 0)], (statement, path)
+
+
+@pytest.mark.parametrize("how", [Crashed, sqlite3.OperationalError])
+def test_119_a_statement_that_fails_leaves_the_transaction_to_be_repeated(
+    tmp_path: Path, before: Callable[[Callable[[str], None]], None], how: type[BaseException]
+) -> None:
+    states = states_after_each_batch(tmp_path / "reference")
+    count, fatal = [0], [-1]
+
+    def trip(statement: str) -> None:
+        count[0] += 1
+        if count[0] == fatal[0] and statement != "close":
+            raise how("disk I/O error")
+
+    folder = tmp_path / "live"
+    folder.mkdir()
+    before(trip)
+    file = JournalFile(folder / "watch.db", API)
+    points = 0
+    for number, batch in enumerate(BATCHES, start=1):
+        statement = 0
+        while True:
+            statement += 1
+            fatal[0] = count[0] + statement
+            try:
+                file.write(batch)
+            except how:
+                points += 1
+                fatal[0] = -1
+                assert state_in(file) == states[number - 1]
+            else:
+                break
+        fatal[0] = -1
+        assert state_in(file) == states[number]
+    file.close()
+    assert points > 75
+
+
+def state_in(file: JournalFile) -> State:
+    tables = ("jobs", "deliveries", "projects", "facts")
+    connection = file._connection
+    return [(table, *row) for table in tables for row in connection.execute(f"SELECT * FROM {table} ORDER BY 1")]
+
+
+def test_120_a_log_cut_off_at_any_byte_holds_whole_transactions(tmp_path: Path) -> None:
+    """As after a loss of power: SQLite's write-ahead log ends anywhere, or in garbage."""
+    states = states_after_each_batch(tmp_path / "reference")
+    folder = tmp_path / "live"
+    folder.mkdir()
+    file = JournalFile(folder / "watch.db", API)
+    for batch in BATCHES:
+        file.write(batch)
+    whole = (folder / "watch.db-wal").read_bytes()
+    frame = 24 + 4096
+    ends = [32 + frame * number for number in range((len(whole) - 32) // frame + 1)]
+    dice = random.Random(1)
+    cuts = sorted({0, 31, *ends, *(end - 1 for end in ends), *(dice.randrange(len(whole)) for _ in range(60))})
+    reached: list[int] = []
+    for cut in cuts:
+        for garbage in (b"", dice.randbytes(min(3000, len(whole) - cut))):
+            path = copied(folder, f"cut{cut}_{len(garbage)}")
+            path.with_name("watch.db-shm").unlink()
+            path.with_name("watch.db-wal").write_bytes(whole[:cut] + garbage)
+            state = state_of(path)
+            assert state in states, cut
+            reached.append(states.index(state))
+            shutil.rmtree(path.parent)
+    file.close()
+    assert reached == sorted(reached)
+    assert set(reached) == set(range(len(states)))
+
+
+def test_107_a_crash_while_it_is_migrated_leaves_the_old_or_the_new(
+    tmp_path: Path, before: Callable[[Callable[[str], None]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "live"
+    folder.mkdir()
+    file = JournalFile(folder / "watch.db", API)
+    file.write([told("a", 1, 3)])
+    file.close()
+    step = "ALTER TABLE jobs ADD COLUMN colour TEXT; UPDATE jobs SET colour = 'red'; CREATE TABLE more (x)"
+    monkeypatch.setattr(opening, "STEPS", [*opening.STEPS, step])
+    points: list[Path] = []
+    before(lambda _statement: points.append(copied(folder, f"point{len(points)}")))
+    JournalFile(folder / "watch.db", API).close()
+    monkeypatch.undo()
+    versions = []
+    for path in points:
+        connection = sqlite3.connect(path)
+        versions.append(connection.execute("PRAGMA user_version").fetchone()[0])
+        columns = {row[1] for row in connection.execute("PRAGMA table_info(jobs)")}
+        connection.close()
+        assert ("colour" in columns) == (versions[-1] == 2)
+        if versions[-1] == 1:
+            file = JournalFile(path, API)
+            assert [change.seq for change in file.log("a")] == [1, 2, 3]
+            file.close()
+    assert versions == sorted(versions)
+    assert set(versions) == {1, 2}
+
+
+# --- a real SIGKILL ----------------------------------------------------------------------------------------------
+
+
+def test_107_killed_at_random_instants_nothing_is_lost_and_nothing_repeated_but_the_one_in_hand(
+    tmp_path: Path,
+) -> None:
+    verdict = crash.run_apart(TIMES, 7, tmp_path)
+    assert not verdict.wrong, str(verdict)
+    assert verdict.times == TIMES
+    assert verdict.jobs > TIMES
+    assert verdict.changes > verdict.states > verdict.jobs
+    assert verdict.told > verdict.changes
+
+
+# --- the oracle itself -------------------------------------------------------------------------------------------
+
+
+def telling(life: int, job_id: str, seq: int, *, one: bool = True) -> crash.Telling:
+    return crash.Telling(life, one, job_id, seq)
+
+
+@pytest.mark.parametrize(
+    ("tellings", "repeated", "wrong"),
+    [
+        ([(0, "a", 1), (0, "a", 2), (1, "a", 2), (1, "a", 3)], 1, ""),
+        ([(0, "a", 1), (0, "a", 2), (1, "a", 1), (1, "a", 2), (1, "a", 3)], 2, "a:1 was told again in life 1"),
+        ([(0, "a", 1), (0, "a", 2), (0, "a", 2), (0, "a", 3)], 1, "a:2 was told again in life 0"),
+        ([(0, "a", 1), (0, "a", 3)], 0, "a:3 came after 1"),
+        ([(0, "a", 1), (0, "a", 2)], 0, "a ended at 2"),
+        ([(0, "a", 1), (0, "a", 2), (1, "a", 2), (2, "a", 2), (2, "a", 3)], 2, ""),
+        ([(0, "a", 1), (0, "a", 2), (1, "a", 3), (2, "a", 2)], 1, ""),
+    ],
+)
+def test_the_oracle_sees_what_is_wrong_in_a_record(
+    tellings: list[tuple[int, str, int]], repeated: int, wrong: str
+) -> None:
+    told_again, _, problems = crash.wrong_in_record([telling(*each) for each in tellings], {"a": 3})
+    assert told_again == repeated
+    assert any(wrong in problem for problem in problems) if wrong else not problems
+
+
+def test_the_oracle_sees_what_is_wrong_in_a_log() -> None:
+    truth = crash.Truth(1, 0.0)
+    words = [status for status, _ in truth.events(0)]
+
+    def log(*statuses: str) -> list[tuple[Change, int]]:
+        made = []
+        for seq, status in enumerate(statuses, start=1):
+            change = change_of("job_0", seq, ChangeKind.END if seq == len(statuses) else ChangeKind.STATE)
+            assert change.transition is not None
+            made.append((replace(change, transition=replace(change.transition, status=status)), 1))
+        return made
+
+    assert list(crash.wrong_in_log(truth, 0, log(*words))) == []
+    for spoiled in ([], log(*words[:-1]), log(*words[1:]), log(words[0], *words), log(*reversed(words))):
+        assert list(crash.wrong_in_log(truth, 0, spoiled))
+    whole = log(*words)
+    assert list(crash.wrong_in_log(truth, 0, [*whole[:-1], (whole[-1][0], 0)]))
+    assert list(crash.wrong_in_log(truth, 0, [(replace(change, seq=7), done) for change, done in whole]))
+
+
+def test_a_journal_in_use_is_not_taken_for_a_crashed_one(tmp_path: Path) -> None:
+    file = JournalFile(tmp_path / "watch.db", API)
+    with pytest.raises(JournalError, match="in use"):
+        state_of(tmp_path / "watch.db")
+    file.close()
