@@ -43,14 +43,16 @@ def client_for(options: Options) -> Client:
 
 
 def history_for(options: Options) -> History | None:
-    """Return the history in the user's cache directory; none if it cannot be used, and a note on stderr says why."""
+    """Return the history in the user's cache directory, if it can be used; where it is damaged, stderr says so."""
     if options.no_history:
         return None
     try:
         from platformdirs import user_cache_path  # noqa: PLC0415 - comes with the extra "cli"
 
         return History(user_cache_path("jobwatch", appauthor=False) / "durations.json")
-    except (ConfigError, ImportError) as error:
+    except ImportError:
+        return None
+    except ConfigError as error:
         note(f"going without a history: {error}")
         return None
 
