@@ -53,6 +53,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.steps = 0
         self.on_step: Callable[[int], None] | None = None
         self.troubles: list[str] = []
+        self.left: list[str] = []
         super().__init__(clockwork)
         self.set_exception_handler(self._keep)
 
@@ -67,7 +68,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Return the timers that are still to ring."""
         return [timer for timer in self._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> NoReturn:
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> NoReturn:  # type: ignore[override]
         raise Outside("a thread")
 
     async def getaddrinfo(self, *args: Any, **kwargs: Any) -> NoReturn:
@@ -94,11 +95,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, T]]) -> tuple[T, VirtualLoop]:
-    """Run a coroutine function on a loop of its own; the loop comes back closed, to be looked at."""
+    """Run a coroutine function on a loop of its own; it comes back closed, with what was unseen and the timers left."""
     loop = VirtualLoop()
     asyncio.set_event_loop(loop)
     try:
-        return loop.run_until_complete(main(loop)), loop
+        done = loop.run_until_complete(main(loop))
+        loop.left = [repr(timer) for timer in loop.timers()]
+        return done, loop
     finally:
         asyncio.set_event_loop(None)
         loop.close()

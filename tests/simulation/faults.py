@@ -235,6 +235,12 @@ TRAITS = (
 )
 """Faults that a world or a job has from its beginning."""
 
+OF_HISTORIES = frozenset(
+    {"status behind", "history behind", "untimed", "duplicated", "reordered", "history cut short", "whole seconds"}
+    | {"undated", "without times", "chatty"}
+)
+"""Those that only an API which tells a history can have."""
+
 ENDING = frozenset(FATAL) | {"tls", "redirect in a circle", "never known", "vanishes"}
 """Those after which a wait may never see its job's end: not for liveness mode, nor any two at a time."""
 

@@ -26,6 +26,7 @@ The requests are judged in `ration.py`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -286,6 +287,8 @@ class _Judgement:
         ending = self.heard.ending
         self.world.sometimes[f"ended: {ending.value if isinstance(ending, Outcome) else ending or 'going on'}"] += 1
         yield from self._overlooked()
+        yield from self._overdue()
+        yield from self._premature()
         if isinstance(ending, Outcome):
             if ending in _JOB_ENDED:
                 yield from self._wrong_job_end(Phase(ending.value))
@@ -319,6 +322,46 @@ class _Judgement:
             return
         if self.until > max(end.at, self.heard.began) + TICK:
             yield f"O5 the end was told at {end.at:.3f} ({phase.value}) and it went on to {self.until:.3f}"
+
+    def _premature(self) -> Iterable[str]:
+        """An end that the status does not bear out yet is held back, unless the job has gone on since."""
+        changes = [change for _, change in self.heard.got]
+        for change, following in itertools.zip_longest(changes, changes[1:]):
+            if change.phase not in ENDED or (following is not None and following.seen_at == change.seen_at):
+                continue
+            answers = [each for each in self.answers if abs(each.at - _loop_time(change)) < TICK and each.shown]
+            if answers and not any(self.job and _phase(self.job, each.shown) in ENDED for each in answers if each.shown):
+                yield f"O5 {change.status} was delivered at {_loop_time(change):.3f}, before the status said so"
+
+    def _overdue(self) -> Iterable[str]:
+        """What ends a wait by O6 ends it at that answer."""
+        heard = self.heard
+        if self.unsure or heard.who in ("all", "as completed") or (heard.who == "iterates" and not heard.prompt):
+            return
+        patience = self.plan.unreachable_after
+        since: float | None = None
+        missing: list[_Answered] = []
+        seen = False
+        for number, each in enumerate(self.answers):
+            if each.verdict in (faults.GOOD, "same"):
+                since, missing, seen = None, [], True
+                continue
+            if not each.single:
+                continue
+            since = each.at if since is None else since
+            missing = [*missing, each] if each.verdict == faults.MISSING else []
+            first = self.answers[0]
+            due = each.verdict in (faults.AUTH, faults.GONE, faults.REFUSED, faults.TLS)
+            if each.verdict == faults.MISSING and not seen:
+                due = each.asked - first.at >= self.plan.appear_within + TICK and first.single
+            elif each.verdict == faults.MISSING:
+                due = len(missing) >= GONE_LOOKS and each.asked - missing[0].at >= GONE_SECONDS + TICK
+            elif each.verdict in _FAILING:
+                due = each.at - since >= patience + TICK or (each.stay_away or 0.0) > patience
+            if due and max(each.at, heard.began) + TICK < self.until:
+                told = [f"{one.at:.2f}:{one.verdict}" for one in self.answers[max(0, number - 6) : number + 1]]
+                yield f"O6 {told} should have ended it, and it went on to {self.until:.3f}"
+                return
 
     def _wrong_job_end(self, phase: Phase) -> Iterable[str]:
         job, heard = self.job, self.heard
@@ -375,7 +418,7 @@ class _Judgement:
 
     def _wrong_giving_up(self, ending: Outcome) -> Iterable[str]:
         heard = self.heard
-        if self.unsure:
+        if self.unsure or (ending is Outcome.UNREACHABLE and self._sent_away()):
             return
         singles = [each for each in self.answers if each.single]
         last = singles[-1] if singles else None
@@ -398,6 +441,16 @@ class _Judgement:
         if not reasons.get(ending, False):
             verdicts = [f"{each.at:.2f}:{each.verdict}" for each in self.answers[-8:]]
             yield f"O6 {ending.value} after {verdicts}, failing since {failing}"
+
+    def _sent_away(self) -> bool:
+        """Whether the server had asked for a longer pause than the patience, which holds for all of its jobs."""
+        return any(
+            each.stay_away is not None
+            and each.answered is not None
+            and each.answered <= self.until + TICK
+            and each.answered + each.stay_away - self.until > self.plan.unreachable_after - TICK
+            for each in self.world.by_client.get(self.heard.legs[0].client, ())
+        )
 
     @staticmethod
     def _failing_since(answers: Sequence[_Answered]) -> float | None:

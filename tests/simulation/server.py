@@ -126,6 +126,7 @@ class Server:
         self.vanished: dict[str, float] = {}
         self.exchanges: list[Exchange] = []
         self.fired: Counter[str] = Counter()
+        self.wrongs: list[str] = []
         self._recent: dict[str, deque[float]] = {}
         self._below = [name for name in self.rates if name in faults.NETWORK or name == "tls"]
         self._below += [name for name in self.rates if name in faults.ON_THE_WIRE]
@@ -174,6 +175,9 @@ class Server:
             self.fired.update(exchange.faults)
             self.exchanges.append(exchange)
         exchange.asked, exchange.answered = began, now
+        others = [each for each in self.exchanges[first:] if each is not exchange and each.asked > began]
+        if any(each.client == client and each.path == path and each.answered is None for each in others):
+            self.wrongs.append(f"R6 one look at {path} at {began:.3f} was two requests")
 
     def _outage(self, now: float) -> Outage | None:
         if now >= self.quiet_at:

@@ -129,12 +129,13 @@ class Pipe(asyncio.Transport):
             self._protocol.connection_lost(error)
 
 
-def connected(loop: asyncio.AbstractEventLoop, client: asyncio.BaseProtocol, server: asyncio.BaseProtocol) -> None:
-    """Join two protocols."""
+def connected(loop: asyncio.AbstractEventLoop, client: asyncio.BaseProtocol, server: asyncio.BaseProtocol) -> Pipe:
+    """Join two protocols, and return the client's end."""
     here, there = Pipe(loop, client), Pipe(loop, server)
     here.peer, there.peer = there, here
     server.connection_made(there)
     client.connection_made(here)
+    return here
 
 
 class MemoryConnector(aiohttp.BaseConnector):
@@ -149,7 +150,8 @@ class MemoryConnector(aiohttp.BaseConnector):
     async def _create_connection(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> ResponseHandler:
-        assert req.url.host == "api.example", f"a connection to {req.url.host}"
+        if req.url.host != "api.example":
+            self._origin.server.wrongs.append(f"I11 a request to {req.url.host}")
         await asyncio.sleep(HOP)
         trouble = self._origin.server.knocked(self._client, req.url.raw_path, asyncio.get_running_loop().time())
         if trouble == "hang":
@@ -159,7 +161,7 @@ class MemoryConnector(aiohttp.BaseConnector):
             refused = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
             raise aiohttp.ClientConnectorError(req.connection_key, refused)
         protocol = self._factory()  # type: ignore[attr-defined]  # every connector makes its protocols by it
-        connected(self._loop, protocol, self._origin.accept(self._client))
+        self._origin.pipes.append(connected(self._loop, protocol, self._origin.accept(self._client)))
         return cast("ResponseHandler", protocol)
 
 
@@ -171,6 +173,11 @@ class Origin:
         self._doors: dict[str, web.Server[web.BaseRequest]] = {}
         self._redirected: dict[tuple[str, str], Exchange] = {}
         self._closing = asyncio.Event()
+        self.pipes: list[Pipe] = []
+
+    def open_still(self) -> list[str]:
+        """Return which connections nobody has closed."""
+        return [f"I9 connection left open: {pipe.get_protocol()!r}" for pipe in self.pipes if not pipe.is_closing()]
 
     def accept(self, client: str) -> asyncio.BaseProtocol:
         """Return the protocol of a new connection."""

@@ -83,9 +83,7 @@ def planned(seed: int, level: str, mode: str) -> Plan:
     """Make up a world."""
     dice = Random(f"{seed}/{level}/{mode}/plan")
     rates, traits = _swarm(dice, seed, level, mode)
-    api = dice.choice(("bedrock", "capydb"))
-    if not rates.keys().isdisjoint(_turn(faults.LIST, seed, 4)) and dice.random() < 0.7:
-        api = "capydb"
+    api = _api_for(dice, [name for name in _turn(_survivable(level), seed, 3) if name in rates or name in traits])
     # Liveness is about what comes after the faults; safety has them for ever.
     horizon = log_uniform(dice, 30.0, 900.0 if level == SEAM else 300.0)
     quiet_at = START + (min(horizon * 0.5, 200.0) if mode == LIVENESS else 1e9)
@@ -109,7 +107,7 @@ def planned(seed: int, level: str, mode: str) -> Plan:
         unreachable_after=1e5 if mode == LIVENESS else dice.choice((PATIENCE, 60.0, 20.0)),
         appear_within=1e5 if mode == LIVENESS else APPEAR_WITHIN,
         skew=dice.choice((-4000.0, -3.0, 7.5, 86400.0)) if "skewed clock" in traits else 0.0,
-        lag=log_uniform(dice, 0.1, 60.0),
+        lag=log_uniform(dice, 0.5, 30.0),
         quota=dice.choice((3, 8, 20)) if "quota" in traits else 0,
         vanished={job.id: START + dice.uniform(1.0, horizon) for job in jobs if dice.random() < 0.3}
         if "vanishes" in traits
@@ -122,18 +120,32 @@ def _turn(names: Sequence[str], seed: int, count: int) -> list[str]:
     return [names[(seed * count + each) % len(names)] for each in range(count)]
 
 
+def _survivable(level: str) -> list[str]:
+    return sorted(faults.all_of(level) - faults.ENDING)
+
+
+def _api_for(dice: Random, due: Sequence[str]) -> str:
+    """Choose an API at which the faults whose turn it is can happen."""
+    for name in due:
+        if name in faults.LIST:
+            return "capydb"
+        if name in faults.OF_HISTORIES:
+            return "bedrock"
+    return dice.choice(("bedrock", "capydb"))
+
+
 def _swarm(dice: Random, seed: int, level: str, mode: str) -> tuple[dict[str, float], frozenset[str]]:
     """Choose which faults there are, and how often."""
     if dice.random() < 0.08:
         return {}, frozenset()
-    names = sorted(faults.all_of(level) - faults.ENDING)
+    names = _survivable(level)
     chosen = set(_turn(names, seed, 3))
     chosen.update(dice.sample(names, dice.choice((0, 1, 2, 4, 8, 16))))
     rates = {name: dice.choice((0.03, 0.1, 0.3)) for name in sorted(chosen) if name not in faults.TRAITS}
     rates |= {name: 0.3 for name in _turn(names, seed, 3) if name in rates}
     # Faults that end a watch hide what would come after, so most worlds have none of them.
-    if mode == SAFETY and seed % 4 == 0:
-        ending = _turn(sorted(faults.ENDING & faults.all_of(level)), seed // 4, 1)
+    if mode == SAFETY and seed % 3 == 0:
+        ending = _turn(sorted(faults.ENDING & faults.all_of(level)), seed // 3, 1)
         chosen.update(ending)
         rates |= {name: 0.1 for name in ending if name not in faults.TRAITS}
     if "duplicated" in rates and "untimed" in rates:
@@ -177,12 +189,14 @@ def _job(dice: Random, api: str, traits: frozenset[str], horizon: float, number:
     start = START + (-log_uniform(dice, 0.1, 5000.0) if dice.random() < 0.3 else dice.uniform(0.0, 3.0))
     start = round(start, 3)
     shape = dice.choice(("cms", "cms", "vision", "bare")) if api == "bedrock" else "capydb"
+    if shape == "bare" and number == 0:
+        shape = "cms"
     chatty = "chatty" in traits and shape in ("cms", "vision") and dice.random() < 0.6
     states = history(
         dice,
         api,
         start,
-        scale=max(0.5, horizon * dice.choice((0.02, 0.1, 0.5))),
+        scale=max(0.5, horizon * dice.choice((0.01, 0.05) if "history cut short" in traits else (0.02, 0.1, 0.5))),
         unknowns="unknown words" in traits,
         reopens="reopened" in traits and dice.random() < 0.6,
         chatty=chatty,
@@ -199,7 +213,7 @@ def _job(dice: Random, api: str, traits: frozenset[str], horizon: float, number:
     )
     job.numeric = job.id.isdigit()
     if job.tells_history:
-        job.keeps = dice.choice((0, 1, 2, 3, 5, 20)) if "history cut short" in traits else 0
+        job.keeps = dice.choice((0, 1, 1, 2, 2, 3, 5, 20)) if "history cut short" in traits else 0
         job.coarse = "whole seconds" in traits and dice.random() < 0.5
         job.dated = not ("undated" in traits and dice.random() < 0.5)
         job.timeless = "without times" in traits and dice.random() < 0.5
@@ -241,8 +255,9 @@ def played(plan: Plan) -> World:
         world.violations.append(f"an exception left the library: {error!r}")
     else:
         world.violations += [f"unseen: {trouble}" for trouble in loop.troubles]
-        world.violations += [f"timer left behind: {timer!r}" for timer in loop.timers()]
+        world.violations += [f"timer left behind: {timer}" for timer in loop.left]
     world.looks = len(server.exchanges)
+    world.violations += server.wrongs
     world.sometimes.update(server.fired)
     if world.looks:
         world.sometimes.update(plan.traits & {"chatty", "reopened", "skewed clock", "unknown words"})
@@ -296,6 +311,8 @@ class _Run:
                 await asyncio.wait(pending)
             await self._close()
             if self.origin is not None:
+                await asyncio.sleep(0.05)
+                self.world.violations += self.origin.open_still()
                 await self.origin.aclose()
             for task in tasks:
                 if task.done() and not task.cancelled() and task.exception() is not None:

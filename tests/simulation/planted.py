@@ -1,0 +1,523 @@
+"""Bugs put into the library on purpose, each for the length of a ``with`` block, to see that the simulation finds them.
+
+``python -m tests.simulation.planted`` prints how many seeds each one takes.
+"""
+
+# ruff: noqa: ANN401
+from __future__ import annotations
+
+import argparse
+import itertools
+import statistics
+import sys
+from collections.abc import Callable, Generator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+from unittest import mock
+
+import aiohttp
+from msgspec import Struct
+from msgspec.structs import replace
+
+import jobwatch._lean
+import jobwatch._transport
+from jobwatch import Job, Phase
+from jobwatch._agenda import NEVER, Agenda, Watch
+from jobwatch._answer import Reply
+from jobwatch._api import JobAPI
+from jobwatch._budget import Budget
+from jobwatch._lookout import Lookout
+from jobwatch._models import Fault, FaultKind, Outcome
+from jobwatch._poller import Poller
+from jobwatch._transport import Transport
+from jobwatch._wait import Wait
+
+from .world import LIVENESS, SAFETY, SEAM, WIRE, simulate
+
+Making = Callable[[Any], Any]
+"""Takes what is there and returns the broken variant."""
+
+
+class Bug(Struct, frozen=True):
+    """One planted bug: what is broken, and where it is looked for."""
+
+    name: str
+    plant: Callable[[], AbstractContextManager[object]]
+    level: str = SEAM
+    mode: str = SAFETY
+
+
+def method(owner: Any, name: str, making: Making) -> Callable[[], AbstractContextManager[object]]:
+    """Break a method of a class."""
+    return lambda: mock.patch.object(owner, name, making(getattr(owner, name)))
+
+
+def function(module: str, name: str, making: Making) -> Callable[[], AbstractContextManager[object]]:
+    """Break a function in every module of the library that has imported it."""
+
+    @contextmanager
+    def planted() -> Generator[None]:
+        original = getattr(sys.modules[f"jobwatch.{module}"], name)
+        broken = making(original)
+        with ExitStack() as stack:
+            for place, each in list(sys.modules.items()):
+                if place.startswith(("jobwatch", "tests.simulation.")) and each.__dict__.get(name) is original:
+                    stack.enter_context(mock.patch.object(each, name, broken))
+            yield
+
+    return planted
+
+
+def instead(variant: Any) -> Making:
+    """Return what puts something else in its place."""
+    return lambda _original: variant
+
+
+# --- what happened -------------------------------------------------------------------------------------------------
+
+
+def _without_id_check(original: Any) -> Any:
+    def job(self: JobAPI, body: bytes, job_id: str, *rest: Any) -> Job | Fault:
+        fault = original(self, body, job_id, *rest)
+        if isinstance(fault, Fault) and "is about job" in fault.message:
+            return replace(self.read_job(body), id=job_id)
+        return fault  # type: ignore[no-any-return]
+
+    return job
+
+
+def _unknown_is(phase: Phase) -> Making:
+    def making(original: Any) -> Any:
+        def phase_of(*given: Any) -> Phase:
+            found: Phase = original(*given)
+            return phase if found is Phase.UNKNOWN else found
+
+        return phase_of
+
+    return making
+
+
+def _in_its_case(original: Any) -> Any:
+    def phase_of(word: str, words: Any) -> Phase:
+        return Phase.UNKNOWN if word == word.swapcase().title() else original(word, words)  # type: ignore[no-any-return]
+
+    return phase_of
+
+
+def _cursor(step: int) -> Making:
+    def making(original: Any) -> Any:
+        def new_from(watched: Any, events: Any) -> tuple[int, bool]:
+            start, gap = original(watched, events)
+            return (min(max(0, start + step), len(events)) if watched.delivered else start), gap
+
+        return new_from
+
+    return making
+
+
+def _whole_history(_original: Any) -> Any:
+    return lambda _watched, _events: (0, False)
+
+
+def _no_gap(original: Any) -> Any:
+    def from_somewhere(*given: Any) -> Any:
+        return [replace(step, gap=False) for step in original(*given)]
+
+    return from_somewhere
+
+
+def _gap_everywhere(original: Any) -> Any:
+    def from_somewhere(*given: Any) -> Any:
+        return [replace(step, gap=True) for step in original(*given)]
+
+    return from_somewhere
+
+
+def _drop_first(original: Any) -> Any:
+    def from_history(watched: Any, *given: Any) -> Any:
+        steps = original(watched, *given)
+        return steps[-1:] if len(steps) > 2 else steps
+
+    return from_history
+
+
+def _given_up_on(kind: FaultKind, outcome: Outcome | None) -> Making:
+    def making(original: Any) -> Any:
+        def given_up(watched: Any, fault: Fault, *given: Any) -> Outcome | None:
+            return outcome if fault.kind is kind else original(watched, fault, *given)  # type: ignore[no-any-return]
+
+        return given_up
+
+    return making
+
+
+def _good_look_forgets_nothing(original: Any) -> Any:
+    def unchanged(watched: Any, now: float) -> Any:
+        known = original(watched, now)
+        return replace(known, failing_since=watched.failing_since) if watched.failing_since is not None else known
+
+    return unchanged
+
+
+def _first_failure_is_now(original: Any) -> Any:
+    def failed(watched: Any, fault: Fault, now: float, patience: Any) -> Any:
+        return original(replace(watched, failing_since=now), fault, now, patience)
+
+    return failed
+
+
+def _without_proof(original: Any) -> Any:
+    return lambda watched, job: original(watched, replace(job, proven=()))
+
+
+def _by_word_alone(_original: Any) -> Any:
+    return lambda watched, job: watched.status is None or job.status.casefold() != watched.status.casefold()
+
+
+def _attempts_hidden(original: Any) -> Any:
+    return lambda watched, job: original(watched, replace(job, attempt=None))
+
+
+def _end_unmarked(original: Any) -> Any:
+    def leap(before: Phase | None, after: Phase) -> bool:
+        return not after.ended and original(before, after)  # type: ignore[no-any-return]
+
+    return leap
+
+
+# --- when to look --------------------------------------------------------------------------------------------------
+
+
+def _retry_after_forgotten(original: Any) -> Any:
+    def judged(*given: Any, **named: Any) -> Reply | Fault:
+        answer: Reply | Fault = original(*given, **named)
+        return replace(answer, retry_after=None) if isinstance(answer, Fault) else answer
+
+    return judged
+
+
+def _nonsense_believed(original: Any) -> Any:
+    def retry_after(values: Any, server_time: float | None) -> float | None:
+        told: float | None = original(values, server_time)
+        if told is None and values:
+            with_sign = values[0].lstrip("+-")
+            return 4000.0 if with_sign[:1].isdigit() else None
+        return told
+
+    return retry_after
+
+
+def _status_alone_is_no_fault(original: Any) -> Any:
+    def judged(http_status: int, *given: Any, **named: Any) -> Reply | Fault:
+        return original(200 if http_status == 500 else http_status, *given, **named)  # type: ignore[no-any-return]
+
+    return judged
+
+
+def _refusal_with_a_wait(original: Any) -> Any:
+    def fault(http_status: int, *given: Any) -> Fault:
+        found: Fault = original(http_status, *given)
+        return replace(found, kind=FaultKind.AUTH) if http_status == 403 else found
+
+    return fault
+
+
+def _soon(seconds: float) -> Making:
+    def making(original: Any) -> Any:
+        def after_fault(self: Lookout, watched: Any, fault: Fault, *given: Any) -> float:
+            return seconds if fault.retry_after is None else original(self, watched, fault, *given)  # type: ignore[no-any-return]
+
+        return after_fault
+
+    return making
+
+
+def _asked_twice(original: Any) -> Any:
+    async def read(self: Poller, *given: Any) -> Reply | Fault:
+        reply: Reply | Fault = await original(self, *given)
+        if isinstance(reply, Fault) and reply.kind is FaultKind.UNREACHABLE:
+            reply = await original(self, *given)
+        return reply
+
+    return read
+
+
+def _always_the_same(original: Any) -> Any:
+    def same(watch: Watch, reply: Reply | Fault) -> bool:
+        if isinstance(reply, Fault) or watch.body_hash is None:
+            return original(watch, reply)  # type: ignore[no-any-return]
+        return reply.http_status == 304 or reply.etag is not None or len(reply.body) % 3 == 0
+
+    return same
+
+
+def _forgotten_by_the_agenda(original: Any) -> Any:
+    count = itertools.count()
+
+    def put(self: Agenda, watch: Watch, due: float) -> None:
+        if next(count) % 50 != 49:
+            original(self, watch, due)
+
+    return put
+
+
+# --- who is told ---------------------------------------------------------------------------------------------------
+
+
+def _rings_for_one(_original: Any) -> Any:
+    def ring(self: Watch) -> None:
+        bell, self.bell = self.bell, None
+        for listener in list(bell or ())[:1]:
+            if not listener.done():
+                listener.set_result(None)
+
+    return ring
+
+
+def _late_comers_hear_what_is_new(original: Any) -> Any:
+    def begun(self: Wait) -> Watch:
+        came = self._watch is None
+        watch: Watch = original(self)
+        if came:
+            self._read = len(watch.log)
+        return watch
+
+    return begun
+
+
+async def _no_last_look(_self: Wait, _poller: Poller, _watch: Watch) -> None:
+    return
+
+
+def _stays_longer(original: Any) -> Any:
+    def begun(self: Wait) -> Watch:
+        came = self._watch is None
+        watch: Watch = original(self)
+        if came and self._deadline != NEVER:
+            self._deadline += 6.0
+        return watch
+
+    return begun
+
+
+def _never_dropped(_original: Any) -> Any:
+    return lambda _self, _watch: None
+
+
+def _left_alarm(original: Any) -> Any:
+    async def news(self: Poller, watch: Watch, until: float = NEVER) -> None:
+        if until != NEVER:
+            self._loop.call_at(until, lambda: None)
+        await original(self, watch, until)
+
+    return news
+
+
+def _left_working(_original: Any) -> Any:
+    async def aclose(self: Poller) -> None:
+        self._closed = True
+        self._ring_all()
+
+    return aclose
+
+
+def _log_lost(original: Any) -> Any:
+    def enter(self: Poller, watch: Watch, looked: Any) -> None:
+        if len(looked.transitions) > 1 and watch.log:
+            looked = replace(looked, transitions=looked.transitions[1:])
+        original(self, watch, looked)
+
+    return enter
+
+
+def _error_for_all(original: Any) -> Any:
+    def raising(self: Wait, watch: Watch) -> None:
+        try:
+            original(self, watch)
+        except Exception as error:
+            if watch.watched.fault is not None:
+                raise ValueError("an error of somebody else's") from error
+            raise
+
+    return raising
+
+
+# --- lists -----------------------------------------------------------------------------------------------------------
+
+
+def _by_place(original: Any) -> Any:
+    def jobs(self: JobAPI, *given: Any) -> Any:
+        listed = original(self, *given)
+        if isinstance(listed, Fault) or len(listed) < 2:
+            return listed
+        return tuple(replace(job, id=other.id) for job, other in zip(listed, (*listed[1:], listed[0]), strict=True))
+
+    return jobs
+
+
+def _failed_list_again(_original: Any) -> Any:
+    return lambda _self, _page, _fault, _now: None
+
+
+# --- on the wire -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _sent_again() -> Generator[None]:
+    async def plain(request: Any, handler: Any) -> Any:
+        return await handler(request)
+
+    with (
+        mock.patch.object(jobwatch._lean, "TESTED", frozenset[str]()),
+        mock.patch.object(jobwatch._transport, "_sent_once", plain),
+    ):
+        yield
+
+
+def _redirected_anywhere(original: Any) -> Any:
+    def next_url(url: Any, locations: Any, status: int) -> Any:
+        found = original(url, locations, status)
+        return url.with_host("elsewhere.example") if isinstance(found, Fault) and locations else found
+
+    return next_url
+
+
+def _no_limit(_original: Any) -> Any:
+    def limit(self: Transport, task: Any) -> None:
+        self._deadlines[task] = NEVER
+
+    return limit
+
+
+def _session_left_open(_original: Any) -> Any:
+    async def aclose(self: Transport) -> None:
+        self._closed = True
+
+    return aclose
+
+
+def _unread_is_whole(original: Any) -> Any:
+    async def whole(response: Any, cap: int) -> bytes | None:
+        try:
+            return await original(response, cap)  # type: ignore[no-any-return]
+        except aiohttp.ClientPayloadError:
+            word = b'"status":"COMPLETED","events":[],'
+            return b'{"data":{' + word + b'"id":"' + response.url.name.encode() + b'"}}'
+
+    return whole
+
+
+@contextmanager
+def _connection_kept() -> Generator[None]:
+    with mock.patch.object(aiohttp.ClientResponse, "close", lambda _self: None):
+        yield
+
+
+_TRACKER = "_tracker"
+
+
+def _tracker(name: str, making: Making) -> Callable[[], AbstractContextManager[object]]:
+    return function(_TRACKER, name, making)
+
+
+BUGS: tuple[Bug, ...] = (
+    Bug("the id of a reply is not checked", method(JobAPI, "job", _without_id_check)),
+    Bug("an unknown word counts as success", function("_api", "phase_of", _unknown_is(Phase.SUCCEEDED))),
+    Bug("an unknown word counts as failure", function("_api", "phase_of", _unknown_is(Phase.FAILED))),
+    Bug("an unknown word counts as running", function("_api", "phase_of", _unknown_is(Phase.RUNNING))),
+    Bug("words are compared by case", function("_api", "phase_of", _in_its_case)),
+    Bug("the cursor is one too far", _tracker("_new_from", _cursor(1))),
+    Bug("the cursor is one behind", _tracker("_new_from", _cursor(-1))),
+    Bug("the whole history is delivered each time", _tracker("_new_from", _whole_history)),
+    Bug("no hole in a history is marked", _tracker("_from_history", _no_gap)),
+    Bug("no hole between snapshots is marked", _tracker("_from_snapshot", _no_gap)),
+    Bug("every transition is marked as a hole", _tracker("_from_history", _gap_everywhere)),
+    Bug("an end straight from waiting is not marked", _tracker("_is_leap", _end_unmarked)),
+    Bug("states in the middle of a reply are skipped", _tracker("_from_history", _drop_first)),
+    Bug("a stale replica is believed", _tracker("_is_older", instead(lambda _job, _watched: False))),
+    Bug("an end is delivered before the status agrees", _tracker("_settled", instead(lambda _job, events: events))),
+    Bug("a history is not put in order", _tracker("_in_order", instead(lambda _watched, events: events))),
+    Bug("a status ahead of its history is left out", _tracker("_is_untold", instead(lambda *_given: False))),
+    Bug("what a snapshot proves is left out", _tracker("_from_snapshot", _without_proof)),
+    Bug("a second attempt is not noticed", _tracker("_is_news", _by_word_alone)),
+    Bug("attempts are not counted", _tracker("_from_snapshot", _attempts_hidden)),
+    Bug("one 404 ends a wait", _tracker("_given_up", _given_up_on(FaultKind.NOT_FOUND, Outcome.NOT_FOUND))),
+    Bug("a 404 never ends a wait", _tracker("_given_up", _given_up_on(FaultKind.NOT_FOUND, None))),
+    Bug("one 5xx ends a wait", _tracker("_given_up", _given_up_on(FaultKind.UNREACHABLE, Outcome.UNREACHABLE))),
+    Bug("one 5xx is the job's failure", _tracker("_given_up", _given_up_on(FaultKind.UNREACHABLE, Outcome.FAILED))),
+    Bug("an unreadable reply is a success", _tracker("_given_up", _given_up_on(FaultKind.UNREADABLE, Outcome.SUCCEEDED))),
+    Bug("a 401 does not end a wait", _tracker("_given_up", _given_up_on(FaultKind.AUTH, None))),
+    Bug("patience is not renewed by a good look", _tracker("unchanged", _good_look_forgets_nothing)),
+    Bug("patience is renewed by a failed look", _tracker("_failed", _first_failure_is_now)),
+    Bug("Retry-After is ignored", function("_answer", "judged", _retry_after_forgotten)),
+    Bug("Retry-After holds for one job only", function("_lookout", "stay_away", instead(lambda _fault: 0.0))),
+    Bug("any Retry-After is believed", function("_retry_after", "retry_after", _nonsense_believed)),
+    Bug("a job in the body of a 500 is read", function("_answer", "judged", _status_alone_is_no_fault)),
+    Bug("a 403 with Retry-After refuses the token", function("_answer", "_fault", _refusal_with_a_wait)),
+    Bug("a failed look is made again at once", method(Lookout, "_after_fault", _soon(0.01))),
+    Bug("after a failed look nobody looks for a day", method(Lookout, "_after_fault", _soon(86_400.0)), mode=LIVENESS),
+    Bug("a hidden second request", method(Poller, "_read", _asked_twice)),
+    Bug("a changed reply is taken for the same", function("_poller", "_is_same_again", _always_the_same)),
+    Bug("the agenda forgets a job now and then", method(Agenda, "put", _forgotten_by_the_agenda)),
+    Bug("the budget lets everything go", method(Budget, "spend", instead(lambda _self, _now: 0.0))),
+    Bug("the bell rings for one listener only", method(Watch, "ring", _rings_for_one)),
+    Bug("who comes late misses what was", method(Wait, "_begun", _late_comers_hear_what_is_new)),
+    Bug("no last look", method(Wait, "_look_once_more", instead(_no_last_look))),
+    Bug("a time limit is not kept", method(Wait, "_begun", _stays_longer)),
+    Bug("a job nobody waits for is looked at", method(Poller, "leave", _never_dropped)),
+    Bug("a timer is left behind", method(Poller, "news", _left_alarm)),
+    Bug("closing leaves the poller at work", method(Poller, "aclose", _left_working)),
+    Bug("the log loses a transition", method(Poller, "_enter", _log_lost)),
+    Bug("an error of another library gets out", method(Wait, "_raise_unless_job_ended", _error_for_all)),
+    Bug("listed jobs are told apart by their place", method(JobAPI, "jobs", _by_place)),
+    Bug("aiohttp sends again by itself", _sent_again, level=WIRE),
+    Bug("a redirect is followed anywhere", function("_address", "next_url", _redirected_anywhere), level=WIRE),
+    Bug("a request has no time limit", method(Transport, "_limit", _no_limit), level=WIRE),
+    Bug("the session is left open", method(Transport, "aclose", _session_left_open), level=WIRE),
+    Bug("half a body counts as success", function("_transport", "_whole", _unread_is_whole), level=WIRE),
+)
+
+
+def seeds_needed(bug: Bug, first: int, most: int) -> tuple[int | None, str]:
+    """Return how many seeds it took to find a bug, and what was seen; None if `most` did not."""
+    for count in range(1, most + 1):
+        with bug.plant():
+            world = simulate(first + count - 1, bug.level, bug.mode)
+        if world.violations:
+            return count, world.violations[0]
+    return None, ""
+
+
+def _by_number(number: int, first: int, most: int) -> tuple[int | None, str]:
+    return seeds_needed(BUGS[number], first, most)
+
+
+def table(first: int, most: int, jobs: int) -> list[tuple[Bug, int | None, str]]:
+    """Look for all of them."""
+    with ProcessPoolExecutor(jobs) as pool:
+        found = pool.map(_by_number, range(len(BUGS)), itertools.repeat(first), itertools.repeat(most))
+        return [(bug, *each) for bug, each in zip(BUGS, found, strict=True)]
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.planted", description=__doc__)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--most", type=int, default=500, help="after how many seeds a bug counts as not found")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--why", action="store_true", help="print what was seen")
+    asked = parser.parse_args(argv)
+    found = table(asked.first, asked.most, asked.jobs)
+    print(f"{'seeds':>6}  level  mode      planted bug")
+    for bug, seeds, why in found:
+        print(f"{seeds if seeds is not None else 'never':>6}  {bug.level:5}  {bug.mode:8}  {bug.name}")
+        if asked.why and why:
+            print(f"{'':25}{why[:160]}")
+    counts = [seeds for _, seeds, _ in found if seeds is not None]
+    print(f"{len(counts)} of {len(found)} found; median {statistics.median(counts):g} seeds, most {max(counts)}")
+    return 0 if len(counts) == len(found) else 1
+
+
+
+if __name__ == "__main__":
+    sys.exit(main())
