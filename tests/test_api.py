@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -516,7 +517,7 @@ def test_json_that_cannot_be_read_is_a_fault_and_no_exception(body: bytes) -> No
 def test_what_cannot_be_read_is_said_in_words_of_ours() -> None:
     assert refused(BEDROCK, b'{"data":{"id":"job_01JABCD123","status":"\xff"}}') == "the reply is not JSON"
     assert refused(BEDROCK, b" ") == "the reply is empty"
-    assert "nested too deeply" in refused(CAPYDB, b'{"job":' + DEEP)
+    assert "nested too deeply" in refused(CAPYDB, b'{"job":{"unheard_of":' + DEEP)
     assert refused(BEDROCK, cms(status=7)).endswith("Expected `str`, got `int` - at `$.data.status`")
 
 
@@ -622,6 +623,14 @@ def test_timestamps_in_all_forms_are_utc(told: Moment) -> None:
     moment = moment_of(told)
     assert moment == NINE
     assert moment.tzinfo is UTC
+
+
+def test_a_time_without_a_zone_is_utc_wherever_we_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "UTC-9")
+        time.tzset()
+        assert moment_of("2024-06-17T08:55:00") == NINE
+    time.tzset()
 
 
 @pytest.mark.parametrize(

@@ -619,6 +619,17 @@ async def test_a_job_that_never_appears_is_not_found_even_if_the_time_was_short(
         assert wait.outcome is Outcome.NOT_FOUND
 
 
+async def test_a_job_that_was_seen_and_is_missing_at_the_deadline_has_timed_out(
+    bedrock: Client, job_server: JobServer, running: ServedJob
+) -> None:
+    wait = bedrock.wait_for(ID, timeout=0.06)
+    await anext(wait)
+    job_server.remove(running)
+    with pytest.raises(WaitTimeout, match=r"last seen RUNNING; last look: the API knows no such job"):
+        await wait
+    assert wait.outcome is Outcome.TIMEOUT
+
+
 async def test_a_server_that_is_not_there(job_server: JobServer) -> None:
     url = job_server.url_of("bedrock")
     await job_server.aclose()
