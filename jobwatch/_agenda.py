@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ._transport import Target
 
 NEVER = float("inf")
+FIRST = -NEVER
+"""When a look is due that goes before all others."""
 
 
 class Watch(Struct, gc=False, eq=False):

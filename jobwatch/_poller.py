@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import anyio
 from msgspec.structs import replace
 
-from ._agenda import NEVER, Agenda, Watch
+from ._agenda import FIRST, NEVER, Agenda, Watch
 from ._budget import Budget
 from ._errors import ConfigError, JobwatchError
 from ._lookout import Looked, Lookout, stay_away
@@ -41,6 +41,12 @@ _BLIND = 0.005
 
 _AWAY_AT_MOST = 86_400.0
 """For how long the origin is left alone at most, in seconds, whatever it asks."""
+
+_LATE = 1.0
+"""By how much a look has to be late, in seconds, for the late ones of many jobs to be spread: there was a pause."""
+
+_CATCH_UP = 1.25
+"""How many times as many looks as usual are made then."""
 
 _AFTER = 1e-4
 """How long after a look is due its alarm rings, in seconds: a loop may ring it early by its clock's resolution."""
@@ -88,6 +94,7 @@ class Poller:
         self._known = 0
         self._next_newcomer = 0.0
         self._was_newcomer = False
+        self._next_late = 0.0
         self._pages = Pages(lookout.api, lookout.history)
         self._idle: deque[asyncio.Future[None]] = deque()
         self._working = 0
@@ -235,7 +242,7 @@ class Poller:
             watch.again = True
         else:
             watch.fresh = False
-            self._put(watch, now)
+            self._put(watch, FIRST)
         return True
 
     async def news(self, watch: Watch, until: float = NEVER) -> None:
@@ -408,11 +415,15 @@ class Poller:
             self._broke_until = now + wait
             return None
         # By turns where both are due, so that neither those who keep coming nor those who are there starve the others.
-        by_turns = self._was_newcomer and self._agenda.next_due() <= now
+        by_turns = self._was_newcomer and self._agenda_due(now) <= now
         self._was_newcomer = newcomer = self._next_newcomer_at() <= now and not by_turns
+        due = self._agenda.next_due()
         watch = self._newcomers.popleft() if newcomer else self._agenda.pop()
         if newcomer:
             self._next_newcomer = max(now, self._next_newcomer + self._between_newcomers())
+        elif FIRST < due < now - _LATE:
+            usual = min(self._budget.demand, self._budget.rate(now))
+            self._next_late = now + 1.0 / (_CATCH_UP * max(usual, 1.0 / _AWAY_AT_MOST))
         watch.fresh = False
         watch.looking = True
         if self._next_due() <= now:
@@ -422,7 +433,12 @@ class Poller:
         return watch
 
     def _next_due(self) -> float:
-        return min(self._agenda.next_due(), self._next_newcomer_at())
+        return min(self._agenda_due(self.now()), self._next_newcomer_at())
+
+    def _agenda_due(self, now: float) -> float:
+        """Return when the next look at a job seen before may be made; where many are late, one after the other."""
+        due = self._agenda.next_due()
+        return max(due, self._next_late) if FIRST < due < now - _LATE and self._known > _AT_ONCE else due
 
     def _next_newcomer_at(self) -> float:
         newcomers = self._newcomers
@@ -518,7 +534,7 @@ class Poller:
         """Put back a job that a list did not show, where it was; at once if somebody waits for the next look."""
         if watch.hurried:
             watch.again = False
-            self._put(watch, self.now())
+            self._put(watch, FIRST)
         elif due == NEVER:
             watch.fresh = True
             self._newcomers.append(watch)
@@ -558,7 +574,8 @@ class Poller:
             self._pages.leave(watch)
         else:
             self._wish(watch, self._plain_wish(watch, self._undrawn(looked, looked.next_look)))
-            self._put(watch, self.now() + (0.0 if watch.again else self._delay(looked.watched.fault, looked.next_look)))
+            delay = self._delay(looked.watched.fault, looked.next_look)
+            self._put(watch, FIRST if watch.again else self.now() + delay)
             if before.project_id != looked.watched.project_id:
                 self._pages.join(watch)
         hurried, watch.hurried, watch.again = watch.hurried, watch.again, False

@@ -152,6 +152,14 @@ def test_a_429_counts_from_the_first_second_on() -> None:
     assert budget.rate(0.5) == pytest.approx(5.0)
 
 
+def test_a_429_leaves_nothing_saved_up() -> None:
+    budget = Budget(100.0)
+    budget.demand = 40.0
+    assert budget.spend(10.0) == 0.0
+    budget.throttled(10.0)
+    assert budget.spend(10.0) == pytest.approx(1.0 / 20.0)
+
+
 def test_many_429s_at_once_are_one() -> None:
     budget = Budget()
     budget.demand = 40.0

@@ -145,9 +145,12 @@ def test_a_curve_is_kept_until_there_is_something_new() -> None:
     assert history.curve(*BACKUP) is not first
     other = history.curve("capydb", "other", Phase.RUNNING)
     assert history.curve("capydb", "other", Phase.RUNNING) is other
-    for _ in range(4):
+    for _ in range(KEPT):
         history.add_duration(BACKUP, 300.0)
     assert history.curve("capydb", "other", Phase.RUNNING) is not other, "its kin have become many more"
+    other = history.curve("capydb", "other", Phase.RUNNING)
+    history.add_duration(("capydb", "other", Phase.RUNNING), 5.0)
+    assert history.curve("capydb", "other", Phase.RUNNING) is not other, "it has become one more itself"
 
 
 def test_an_api_that_names_each_job_a_type_of_its_own_fills_no_memory(tmp_path: Path) -> None:

@@ -890,6 +890,54 @@ async def test_after_an_outage_all_is_as_before() -> None:
     await poller.aclose()
 
 
+@pytest.mark.parametrize("pause", ["asked for", "suspended"])
+@on_virtual_clock
+async def test_after_a_pause_of_all_looks_they_are_as_spread_as_before(pause: str) -> None:
+    transport = _jobs(1000, age=3600.0)
+    if pause == "asked for":
+        away = _away(60.0, FaultKind.UNREACHABLE)
+        transport.answer = lambda _target, now: away if 100.0 < now < 101.0 else None
+    poller = poller_of(transport, workers=64, dice=random.Random(13).random)
+    _listen(poller, transport)
+    await asyncio.sleep(100.5)
+    if pause == "suspended":
+        running_loop().jump(3600.0)
+    await asyncio.sleep(61.0)
+    over = asyncio.get_running_loop().time()
+    await asyncio.sleep(200.0)
+    await poller.aclose()
+    a_second = Counter(int(at) for at in transport.times())
+    mean = sum(a_second[second] for second in range(40, 100)) / 60
+    assert max(count for second, count in a_second.items() if second > 101) <= 1.5 * mean
+    looks = Counter(target for at, target in transport.requests if at > over)
+    assert len(looks) == 1000
+    assert min(looks.values()) >= 3
+
+
+@on_virtual_clock
+async def test_what_is_hurried_goes_before_what_is_late() -> None:
+    transport = _jobs(1000, age=3600.0)
+    poller = poller_of(transport, workers=64, dice=random.Random(14).random)
+    watches = _listen(poller, transport)
+    await asyncio.sleep(60.0)
+    running_loop().jump(3600.0)
+    await asyncio.sleep(1.0)
+    last = max((watch for watch in watches if not watch.looking), key=lambda watch: watch.due)
+    assert await _hurried(poller, last) <= 0.2
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_what_is_hurried_goes_before_what_waits_for_the_budget() -> None:
+    transport = _jobs(200)
+    poller = poller_of(transport, max_rate=5.0, dice=random.Random(15).random)
+    watches = _listen(poller, transport)
+    await asyncio.sleep(100.0)
+    last = max((watch for watch in watches if not watch.looking), key=lambda watch: watch.due)
+    assert await _hurried(poller, last) <= 0.5
+    await poller.aclose()
+
+
 @on_virtual_clock
 async def test_a_watched_job_of_another_engine_is_looked_at_once_a_call() -> None:
     transport = _jobs(1, ends=5.0)

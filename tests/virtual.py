@@ -48,6 +48,10 @@ class Loop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumps.now
 
+    def jump(self, seconds: float) -> None:
+        """Let time pass at once, as if the machine had been suspended."""
+        self._jumps.now += seconds
+
     @property
     def steps(self) -> int:
         """How many times the loop has gone round."""
