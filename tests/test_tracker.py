@@ -414,7 +414,7 @@ def test_a_lagging_replica_changes_nothing() -> None:
     assert stream.watched.entered_at == before.entered_at
     assert stream.watched.looks == before.looks + 1
     assert stream.look(told(events("PR"))) == ""
-    assert stream.look(told(events("PU"), updated=0.5)) == ""
+    assert stream.look(told(events("PRU"), updated=0.5)) == ""
     assert stream.look(told(events("PRC"), updated=2)) == "C2"
 
 
