@@ -49,6 +49,7 @@ class Budget:
         "_at",
         "_found",
         "_found_at",
+        "_free",
         "_given",
         "_refill",
         "_refill_until",
@@ -72,10 +73,13 @@ class Budget:
         self._found_at = -UNLIMITED
         self._at = 0.0
         self._tokens = 1.0
+        self._free = max_rate is None  # until somebody says otherwise: then a look has nothing to reckon
         self.demand = 0.0
 
     def rate(self, now: float) -> float:
         """Return how many requests a second may be sent; infinite where nothing limits them."""
+        if self._free:
+            return UNLIMITED
         return min(self._standing(now), self._recovered(now), self._told if now < self._told_until else UNLIMITED)
 
     def _standing(self, now: float) -> float:
@@ -120,6 +124,9 @@ class Budget:
         Returns:
             0 if it may go now; else the seconds until one may, and nothing was taken.
         """
+        if self._free:
+            self._at = now
+            return 0.0
         rate = self.rate(now)
         passed = now - self._at
         self._at = now
@@ -136,6 +143,7 @@ class Budget:
         """Learn from the rate headers of a reply, where it had any."""
         if limit is None or limit.reset_in is None:
             return
+        self._free = False
         left, window = max(limit.remaining - in_flight, 0), max(limit.reset_in, 1.0)
         self._told = max(left / window, _LEAST)
         self._told_until = now + limit.reset_in
@@ -151,6 +159,7 @@ class Budget:
         """Learn from a 429 that what was being sent is too much."""
         if now - self._found_at < max(_SAME_FAULT, _JUDGED / self._found):
             return
+        self._free = False
         self._found = max(min(self.demand or _AT_LEAST_WANTED, self.rate(now)) / 2.0, _LEAST)
         self._found_at = now
         self._tokens = 0.0

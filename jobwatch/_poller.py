@@ -157,6 +157,8 @@ class Poller:
 
     def _asleep_until(self) -> float:
         """Return until when no look is to be made; none where that is beyond all patience, so that nobody waits on."""
+        if not self._not_before:
+            return 0.0
         patience = self._lookout.patience.unreachable_after
         return self._not_before if self._not_before - self.now() <= patience else 0.0
 
@@ -323,7 +325,8 @@ class Poller:
 
     def _put(self, watch: Watch, due: float) -> None:
         self._agenda.put(watch, due)
-        self._awaken_at(max(due, self._asleep_until(), self._broke_until))
+        if due < self._alarm_at:
+            self._awaken_at(max(due, self._asleep_until(), self._broke_until))
 
     def _awaken_at(self, due: float) -> None:
         """See to it that a worker wakes at a time, unless all of them are at work, who will see for themselves."""
@@ -337,7 +340,9 @@ class Poller:
         self._alarm = self._loop.call_at(due + _AFTER, self._ring_alarm)
 
     def _set_alarm(self) -> None:
-        self._awaken_at(max(self._next_due(), self._asleep_until(), self._broke_until))
+        due = self._next_due(self.now())
+        if due < self._alarm_at:
+            self._awaken_at(max(due, self._asleep_until(), self._broke_until))
 
     def _ring_alarm(self) -> None:
         self._alarm = None
@@ -408,7 +413,7 @@ class Poller:
 
     def _next(self, now: float) -> Watch | None:
         """Take what is to be looked at now off the agenda, and call another worker if there is more."""
-        if now < self._asleep_until() or self._next_due() > now:
+        if self._next_due(now) > now or now < self._asleep_until():
             return None
         wait = self._budget.spend(now) if now >= self._not_before else 0.0
         if wait:
@@ -426,14 +431,16 @@ class Poller:
             self._next_late = now + 1.0 / (_CATCH_UP * max(usual, 1.0 / _AWAY_AT_MOST))
         watch.fresh = False
         watch.looking = True
-        if self._next_due() <= now:
+        due = self._next_due(now)
+        if due <= now:
             self._call_a_worker()
-        else:
+        elif due < self._alarm_at:
             self._set_alarm()
         return watch
 
-    def _next_due(self) -> float:
-        return min(self._agenda_due(self.now()), self._next_newcomer_at())
+    def _next_due(self, now: float) -> float:
+        due = self._agenda_due(now)
+        return min(due, self._next_newcomer_at()) if self._newcomers else due
 
     def _agenda_due(self, now: float) -> float:
         """Return when the next look at a job seen before may be made; where many are late, one after the other."""
@@ -456,11 +463,7 @@ class Poller:
         target = watch.target or self._target_of(watch.watched.job_id)
         watch.target = target if self._many() <= _TARGETS_KEPT else None
         etag = watch.etag
-        others = [
-            other
-            for other in self._all_of(watch.watched.job_id)
-            if other is not watch and self._awaits(other) and (etag is None or etag == other.etag)
-        ]
+        others = self._others_with(watch, etag) if self._background and self._watches else ()
         for other in others:
             self._agenda.remove(other)
             other.looking, other.fresh = True, False
@@ -469,6 +472,14 @@ class Poller:
         seen_at = self._seen_at(reply, asked_at)
         for each in (watch, *others):
             self._take(each, reply, seen_at)
+
+    def _others_with(self, watch: Watch, etag: str | None) -> list[Watch]:
+        """Return the other watch of a job, if one and the same reply can serve it too."""
+        return [
+            other
+            for other in self._all_of(watch.watched.job_id)
+            if other is not watch and self._awaits(other) and (etag is None or etag == other.etag)
+        ]
 
     @staticmethod
     def _awaits(watch: Watch) -> bool:
@@ -496,7 +507,8 @@ class Poller:
         return self._dice() if self._known < _AT_ONCE else None
 
     def _price(self, watch: Watch) -> float:
-        return self._budget.price(self.now()) / self._pages.sharers(watch, self.now())
+        now = self.now()
+        return self._budget.price(now) / self._pages.sharers(watch, now)
 
     async def _look_at_list(self, first: Watch, page: Page) -> None:
         due = {watch: watch.due for watch in page.others}
@@ -603,7 +615,9 @@ class Poller:
     def _plain_wish(self, watch: Watch, next_look: float) -> float:
         """Return how many requests a second a job would cost at the plain price: intervals grow with its root."""
         now = self.now()
-        sharers = self._pages.readers(watch, now) * len(self._all_of(watch.watched.job_id))
+        sharers = self._pages.readers(watch, now)
+        if self._background and self._watches:
+            sharers *= len(self._all_of(watch.watched.job_id))
         return math.sqrt(self._budget.price(now)) / (next_look * max(1, sharers))
 
     def _wish(self, watch: Watch, wish: float) -> None:
