@@ -430,7 +430,7 @@ async def test_the_demand_is_exactly_nothing_when_all_jobs_have_gone() -> None:
 async def test_looks_that_all_fail_are_not_more_than_looks_that_do_not(kind: FaultKind, age: float) -> None:
     counts = []
     for fault in (None, Fault(kind, "in trouble")):
-        transport = _scripted(100, age=age)
+        transport = _scripted(40, age=age)
         transport.answer = lambda _target, now, fault=fault: fault if now > 30.0 else None  # type: ignore[misc]
         poller = poller_of(transport, patience=PATIENT, dice=random.Random(1).random)
         _all_listened(poller, transport)
@@ -439,6 +439,6 @@ async def test_looks_that_all_fail_are_not_more_than_looks_that_do_not(kind: Fau
         counts.append(sum(1 for at in transport.times() if at > 30.0))
     fine, failing = counts
     if kind is FaultKind.NOT_FOUND:
-        assert failing <= 7 * 100, "a job that is gone is given up"
+        assert failing <= 7 * 40, "a job that is gone is given up"
     else:
         assert failing <= 1.1 * fine
