@@ -108,7 +108,8 @@ class Poller:
         self._crash: BaseException | None = None
         self._closed = False
         self._loop = asyncio.get_running_loop()
-        self._epoch = time.time() - self._loop.time()
+        self._time = self._loop.time
+        self._epoch = time.time() - self._time()
 
     # --- one look ------------------------------------------------------------------------------------------
 
@@ -119,12 +120,12 @@ class Poller:
         asked_at = self.unix()
         reply = await self.read(self._target_of(watched.job_id))
         seen_at = self._seen_at(reply, asked_at)
-        return self._lookout.replied(watched, reply, seen_at, self._draw(), self._budget.price(self.now()))
+        return self._lookout.replied(watched, reply, seen_at, self._draw(), self._budget.price(self._time()))
 
     async def read(self, target: Target) -> Reply | Fault:
         """Make one request out of turn: once the budget lets it go, and none while the origin asks to be left alone."""
         while True:
-            now = self.now()
+            now = self._time()
             if now < self._not_before:
                 return self._away(now)
             wait = self._budget.spend(now)
@@ -139,7 +140,7 @@ class Poller:
             reply = await self._transport.get(target, etag=etag)
         finally:
             self._in_flight -= 1
-        now = self.now()
+        now = self._time()
         if isinstance(reply, Fault):
             self._not_before = max(self._not_before, now + min(stay_away(reply), _AWAY_AT_MOST))
             if reply.kind is FaultKind.RATE_LIMITED:
@@ -160,12 +161,12 @@ class Poller:
         if not self._not_before:
             return 0.0
         patience = self._lookout.patience.unreachable_after
-        return self._not_before if self._not_before - self.now() <= patience else 0.0
+        return self._not_before if self._not_before - self._time() <= patience else 0.0
 
     async def listed(self, project_id: str, limit: int) -> tuple[Job, ...] | Fault:
         """Read a project's latest jobs, once the origin and the budget let a request go."""
         self.check()
-        while wait := max(0.0, self._not_before - self.now()) or self._budget.spend(self.now()):
+        while wait := max(0.0, self._not_before - self._time()) or self._budget.spend(self._time()):
             await asyncio.sleep(wait)
             self.check()
         reply = await self._read(self._list_target_of(project_id, limit))
@@ -178,11 +179,11 @@ class Poller:
 
     def now(self) -> float:
         """Return the time of the loop's clock, in seconds."""
-        return self._loop.time()
+        return self._time()
 
     def unix(self) -> float:
         """Return Unix seconds on the loop's clock, which no change of the system's time moves."""
-        return self._epoch + self._loop.time()
+        return self._epoch + self._time()
 
     # --- those who listen ----------------------------------------------------------------------------------
 
@@ -216,7 +217,7 @@ class Poller:
         self._pages.join(watch)
         slowly = pace.max_interval * (0.5 + self._dice())
         asked = 0.0 if fault is None else min(fault.retry_after or 0.0, _AWAY_AT_MOST)
-        self._put(watch, self.now() + max(slowly, asked))
+        self._put(watch, self._time() + max(slowly, asked))
 
     def leave(self, watch: Watch) -> None:
         """Stop listening; the last one to leave takes the job off the agenda."""
@@ -236,7 +237,7 @@ class Poller:
         Returns:
             Whether it will be: not if the watch has ended, or the origin has asked us to stay away.
         """
-        now = self.now()
+        now = self._time()
         if watch.watched.outcome is not None or now < self._not_before:
             return False
         watch.hurried = True
@@ -300,7 +301,7 @@ class Poller:
         if watch.watched.outcome is None:
             self._pages.join(watch)
             self._newcomers.append(watch)
-            self._awaken_at(self.now())
+            self._awaken_at(self._time())
 
     def _drop(self, watch: Watch) -> None:
         job_id = watch.watched.job_id
@@ -340,7 +341,7 @@ class Poller:
         self._alarm = self._loop.call_at(due + _AFTER, self._ring_alarm)
 
     def _set_alarm(self) -> None:
-        due = self._next_due(self.now())
+        due = self._next_due(self._time())
         if due < self._alarm_at:
             self._awaken_at(max(due, self._asleep_until(), self._broke_until))
 
@@ -386,7 +387,7 @@ class Poller:
         """Make one look after another, until no job is left."""
         try:
             while self._many():
-                now = self.now()
+                now = self._time()
                 watch = self._next(now)
                 if watch is None:
                     await self._rest()
@@ -507,7 +508,7 @@ class Poller:
         return self._dice() if self._known < _AT_ONCE else None
 
     def _price(self, watch: Watch) -> float:
-        now = self.now()
+        now = self._time()
         return self._budget.price(now) / self._pages.sharers(watch, now)
 
     async def _look_at_list(self, first: Watch, page: Page) -> None:
@@ -526,19 +527,19 @@ class Poller:
             if unseen.wanted and unseen.watched.outcome is None:
                 if jobs is not None:
                     self._pages.missed(unseen, page, len(jobs))
-                self._put_back(unseen, NEVER if unseen in newcomers else due.get(unseen, self.now()))
+                self._put_back(unseen, NEVER if unseen in newcomers else due.get(unseen, self._time()))
 
     async def _jobs_on(self, page: Page) -> tuple[Job, ...] | None:
         """Read a page, or learn that it cannot be read."""
         try:
             target = self._list_target_of(page.project_id, page.limit)
         except ConfigError as error:  # an id that the server gave, and that cannot stand in a URL
-            self._pages.failed(page, Fault(FaultKind.REFUSED, str(error)), self.now())
+            self._pages.failed(page, Fault(FaultKind.REFUSED, str(error)), self._time())
             return None
         reply = await self._read(target)
         jobs = reply if isinstance(reply, Fault) else self._lookout.api.jobs(reply.body)
         if isinstance(jobs, Fault):
-            self._pages.failed(page, jobs, self.now())
+            self._pages.failed(page, jobs, self._time())
             return None
         return jobs
 
@@ -550,7 +551,7 @@ class Poller:
         elif due == NEVER:
             watch.fresh = True
             self._newcomers.append(watch)
-            self._awaken_at(self.now())
+            self._awaken_at(self._time())
         else:
             self._put(watch, due)
 
@@ -587,7 +588,7 @@ class Poller:
         else:
             self._wish(watch, self._plain_wish(watch, self._undrawn(looked, looked.next_look)))
             delay = self._delay(looked.watched.fault, looked.next_look)
-            self._put(watch, FIRST if watch.again else self.now() + delay)
+            self._put(watch, FIRST if watch.again else self._time() + delay)
             if before.project_id != looked.watched.project_id:
                 self._pages.join(watch)
         hurried, watch.hurried, watch.again = watch.hurried, watch.again, False
@@ -600,11 +601,11 @@ class Poller:
         """Return how long it would be to the next look without the dice: what a second look's interval promises."""
         if looked.watched.looks != 1 or self._known >= _AT_ONCE or looked.watched.fault is not None:
             return next_look
-        return self._lookout.next_look(looked.watched, self.unix(), None, self._budget.price(self.now()))
+        return self._lookout.next_look(looked.watched, self.unix(), None, self._budget.price(self._time()))
 
     def _delay(self, fault: Fault | None, next_look: float) -> float:
         """Cut a delay that a high price made long down to when the price will have fallen."""
-        now = self.now()
+        now = self._time()
         price = self._budget.price(now)
         if price <= 1.0:
             return next_look
@@ -614,7 +615,7 @@ class Poller:
 
     def _plain_wish(self, watch: Watch, next_look: float) -> float:
         """Return how many requests a second a job would cost at the plain price: intervals grow with its root."""
-        now = self.now()
+        now = self._time()
         sharers = self._pages.readers(watch, now)
         if self._background and self._watches:
             sharers *= len(self._all_of(watch.watched.job_id))
