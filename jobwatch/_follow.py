@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from ._entries import Project
     from ._models import Job
     from ._poller import Poller
+
+_log = logging.getLogger("jobwatch")
 
 _SHORT = 100
 _LONG = 1000
@@ -90,6 +93,7 @@ class Follower:
         new = new_on(jobs, project)
         if new and project.known and len(new) == len(jobs) >= _LONG:
             self.faults[project.project_id] = f"more than {_LONG} jobs are new since the last list: some may be missed"
+            _log.error("project %s: %s", project.project_id, self.faults[project.project_id])
         else:
             self.faults.pop(project.project_id, None)
         after = replace(project, known=remembered(jobs, project))

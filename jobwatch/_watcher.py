@@ -150,8 +150,7 @@ class Watcher:
             self._opened = _Parts(poller, journal, roll, follower)
             self._restore(self._opened, kept)
         except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self._abandon(journal)
+            await _finished(asyncio.get_running_loop().create_task(self._abandon(journal), name="jobwatch close"))
             raise
         self._outbox.open(journal)
         if self._callbacks is not None:
@@ -167,9 +166,7 @@ class Watcher:
             return
         if self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self._close(self._opened), name="jobwatch close")
-        with anyio.CancelScope(shield=True):
-            await asyncio.wait([self._closing])
-        self._closing.result()
+        await _finished(self._closing)
 
     async def _close(self, parts: _Parts) -> None:
         self._outbox.close()
@@ -428,3 +425,16 @@ class Watcher:
             self._stopped = error
             _log.error("the watcher has stopped: %s", error, exc_info=error)
         self._outbox.ring()
+
+
+async def _finished(task: asyncio.Task[None]) -> None:
+    """Wait for a task to its end, however often the wait is cancelled meanwhile; a shield does not keep that out."""
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    task.result()
