@@ -322,13 +322,34 @@ def _new_from(watched: Watched, events: Sequence[Event]) -> tuple[int, bool]:
         return 0, False
     if _begins_with(watched, events):
         return watched.seq, False
-    for length in range(min(len(marks), len(events)), 0, -1):
+    resumed = _after_last_dated(marks, events)
+    if resumed is not None:
+        return resumed
+    # One word is no proof of place: where times are told at all, what both ends have in common includes one.
+    shortest = 1 + next((back for back, mark in enumerate(reversed(marks)) if mark.at is not None), 0)
+    for length in range(min(len(marks), len(events)), shortest - 1, -1):
         if _are_same(marks[-length:], events[:length]):
             return length, False
     for start in range(len(marks) - len(events) + 1):
         if _are_same(marks[start : start + len(events)], events):
             return len(events), False
     return _resumed_after(marks[-1], watched.seq, events), True
+
+
+def _after_last_dated(marks: Sequence[Mark], events: Sequence[Event]) -> tuple[int, bool] | None:
+    """Find the entry that was delivered last with a time, if there is no doubt which it is, and go on from there.
+
+    What was delivered after it without a time, since the status told of it before the history did, is passed over.
+    """
+    last = max((index for index, mark in enumerate(marks) if mark.at is not None), default=-1)
+    found = [index for index, event in enumerate(events) if event.at is not None and _is_same(marks[last], event)]
+    if last < 0 or len(found) != 1:
+        return None
+    start = found[0] + 1
+    for mark in marks[last + 1 :]:
+        start += start < len(events) and _is_same(mark, events[start])
+    known = events[max(0, start - len(marks)) : start]
+    return start, not all(any(_is_same(mark, event) for mark in marks) for event in known)
 
 
 def _begins_with(watched: Watched, events: Sequence[Event]) -> bool:
