@@ -201,6 +201,8 @@ class Server:
             http = outage.fault
         if http is not None:
             exchange = self._telling(http, now)
+            if exchange.answer.status == 304 and etag is not None:
+                exchange.verdict = "same"  # it was asked for, so it is a lie and no fault
         elif job_id is None:
             exchange = self._listed(path, query, now, noisy)
         else:

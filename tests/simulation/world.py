@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from random import Random
+from typing import Any
 from unittest import mock
 
 from msgspec import Struct
@@ -87,7 +88,7 @@ def planned(seed: int, level: str, mode: str) -> Plan:
     # Liveness is about what comes after the faults; safety has them for ever.
     horizon = log_uniform(dice, 30.0, 900.0 if level == SEAM else 300.0)
     quiet_at = START + (min(horizon * 0.5, 200.0) if mode == LIVENESS else 1e9)
-    jobs = _jobs(dice, api, traits, horizon, level)
+    jobs = _jobs(dice, api, rates, traits, horizon, level)
     # The bare record has no times at all that would tell an old state from a new one, nor one attempt from the next.
     return Plan(
         seed=seed,
@@ -142,7 +143,8 @@ def _swarm(dice: Random, seed: int, level: str, mode: str) -> tuple[dict[str, fl
     chosen = set(_turn(names, seed, 3))
     chosen.update(dice.sample(names, dice.choice((0, 1, 2, 4, 8, 16))))
     rates = {name: dice.choice((0.03, 0.1, 0.3)) for name in sorted(chosen) if name not in faults.TRAITS}
-    rates |= {name: 0.3 for name in _turn(names, seed, 3) if name in rates}
+    rare = {*faults.MEANING, *faults.LIST}
+    rates |= {name: 0.5 if name in rare else 0.3 for name in _turn(names, seed, 3) if name in rates}
     # Faults that end a watch hide what would come after, so most worlds have none of them.
     if mode == SAFETY and seed % 3 == 0:
         ending = _turn(sorted(faults.ENDING & faults.all_of(level)), seed // 3, 1)
@@ -175,13 +177,16 @@ def _outages(dice: Random, traits: frozenset[str], horizon: float, mode: str) ->
     return outages
 
 
-def _jobs(dice: Random, api: str, traits: frozenset[str], horizon: float, level: str) -> list[TrueJob]:
+def _jobs(
+    dice: Random, api: str, rates: Mapping[str, float], traits: frozenset[str], horizon: float, level: str
+) -> list[TrueJob]:
     count = dice.choice((1, 1, 2, 3, 4, 6, 9)) if level == SEAM else dice.choice((1, 2, 3, 5))
-    if api == "capydb":
-        count += 1  # for the lists
+    lists = api == "capydb" and not rates.keys().isdisjoint(faults.LIST)
+    if lists:
+        count += 3
     if level == SEAM and dice.random() < 0.02:
         count = 90
-    projects = ["prj-1", "prj-2"][: dice.choice((1, 2))]
+    projects = ["prj-1", "prj-2"][: 1 if lists else dice.choice((1, 2))]
     return [_job(dice, api, traits, horizon, number, projects) for number in range(count)]
 
 
@@ -349,13 +354,13 @@ class _Run:
             assert self.origin is not None
             wire.join(name, client, self.origin)
 
-    def _lives(self, main: Client) -> list[Awaitable[None]]:  # type: ignore[override, unused-ignore]
+    def _lives(self, main: Client) -> list[Coroutine[Any, Any, None]]:
         plan, dice = self.plan, self.dice
         ids = [job.id for job in plan.jobs]
         if "never known" in plan.traits:
             ids.append("never-known")
         person = Person("main", main, self.world.heard)
-        lives: list[Awaitable[None]] = []
+        lives: list[Coroutine[Any, Any, None]] = []
         first = [dice.choice(ids) for _ in range(3)] if len(ids) < 20 else []
         for number, job_id in enumerate([*ids, *first]):
             lives.append(self._later(self._entry(), self._life(person, number, job_id)))
@@ -382,7 +387,7 @@ class _Run:
     def _timeout(self) -> float | None:
         return log_uniform(self.dice, 0.5, self.plan.horizon) if self.dice.random() < 0.3 else None
 
-    def _life(self, person: Person, number: int, job_id: str) -> Callable[[], Awaitable[object]]:
+    def _life(self, person: Person, number: int, job_id: str) -> Callable[[], Coroutine[Any, Any, object]]:
         dice = self.dice
         timeout, after, changes = self._timeout(), log_uniform(dice, 0.3, self.plan.horizon), dice.randint(1, 4)
         check, pause = dice.random() < 0.5, log_uniform(dice, 0.1, 30.0)
@@ -406,7 +411,7 @@ class _Run:
     def _others(self, names: Sequence[str]) -> list[tuple[str, Client]]:
         return [(name, self._client(name)) for name in names]
 
-    async def _cut(self, after: float, life: Awaitable[None]) -> None:
+    async def _cut(self, after: float, life: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(life)
         try:
             done, _ = await asyncio.wait([task], timeout=after)
@@ -420,7 +425,7 @@ class _Run:
         else:
             task.result()
 
-    async def _later(self, delay: float, life: Callable[[], Awaitable[object]]) -> None:
+    async def _later(self, delay: float, life: Callable[[], Coroutine[Any, Any, object]]) -> None:
         if delay:
             await asyncio.sleep(delay)
         await life()
