@@ -99,6 +99,7 @@ class Poller:
         self._idle: deque[asyncio.Future[None]] = deque()
         self._working = 0
         self._in_flight = 0
+        self._lookers: dict[Watch, asyncio.Task[object]] = {}
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = NEVER
         self._not_before = 0.0
@@ -309,6 +310,9 @@ class Poller:
         if group.get(job_id) is not watch:
             return
         del group[job_id]
+        looker = self._lookers.pop(watch, None)
+        if looker is not None:
+            looker.cancel()
         self._agenda.remove(watch)
         self._pages.leave(watch)
         self._wish(watch, 0.0)
@@ -469,10 +473,26 @@ class Poller:
             self._agenda.remove(other)
             other.looking, other.fresh = True, False
         asked_at = self.unix()
-        reply = await self._read(target, etag)
+        reply = await (self._read(target, etag) if others else self._read_while_wanted(watch, target, etag))
+        if reply is None:
+            return
         seen_at = self._seen_at(reply, asked_at)
         for each in (watch, *others):
             self._take(each, reply, seen_at)
+
+    async def _read_while_wanted(self, watch: Watch, target: Target, etag: str | None) -> Reply | Fault | None:
+        """Make a request that ends, with None, when nobody wants its answer any more."""
+        looker = asyncio.current_task()
+        if looker is not None:
+            self._lookers[watch] = looker
+        try:
+            return await self._read(target, etag)
+        except asyncio.CancelledError:
+            if watch in self._lookers or looker is None or looker.uncancel():
+                raise  # somebody else cancelled the worker, too
+            return None
+        finally:
+            self._lookers.pop(watch, None)
 
     def _others_with(self, watch: Watch, etag: str | None) -> list[Watch]:
         """Return the other watch of a job, if one and the same reply can serve it too."""

@@ -824,3 +824,27 @@ async def in_time_list(client: Client, ids: list[str]) -> list[Job]:
 def test_names_of_the_handle_are_public() -> None:
     assert isinstance(Wait.__doc__, str)
     assert jobwatch.Wait is Wait
+
+
+async def test_the_last_to_leave_ends_the_request_under_way_too(job_server: JobServer, bedrock: Client) -> None:
+    job_server.add("bedrock", "job_1", ["PENDING"])
+    job_server.trouble(Trouble.hang(), times=None, job_id="job_1")
+    waiting = asyncio.create_task(bedrock.wait_for("job_1"))
+    await soon(lambda: len(job_server.requests) == 1)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    await soon(lambda: not own_tasks())
+
+
+async def test_a_request_that_is_given_up_leaves_the_worker_for_other_jobs(job_server: JobServer) -> None:
+    job_server.add("bedrock", "job_1", ["PENDING"])
+    other = job_server.add("bedrock", "job_2", ["PENDING"])
+    job_server.trouble(Trouble.hang(), times=None, job_id="job_1")
+    async with client_of(job_server, max_in_flight=1) as client:
+        waiting = asyncio.create_task(client.wait_for("job_1"))
+        await soon(lambda: len(job_server.requests) == 1)
+        going_on = asyncio.create_task(client.wait_for("job_2"))
+        waiting.cancel()
+        await soon(lambda: other.looks > 0)
+        other.advance("COMPLETED")
+        assert (await in_time(going_on)).phase is Phase.SUCCEEDED  # type: ignore[attr-defined]
