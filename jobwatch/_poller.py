@@ -118,20 +118,24 @@ class Poller:
         """Make exactly one look, unless the watch has ended."""
         if watched.outcome is not None:
             return Looked(watched, (), watched.outcome, None)
-        asked_at = self.unix()
-        reply = await self.read(self._target_of(watched.job_id))
-        seen_at = self._seen_at(reply, asked_at)
+        reply, seen_at = await self._in_turn(self._target_of(watched.job_id))
         return self._lookout.replied(watched, reply, seen_at, self._draw(), self._budget.price(self._time()))
 
     async def read(self, target: Target) -> Reply | Fault:
         """Make one request out of turn: once the budget lets it go, and none while the origin asks to be left alone."""
+        return (await self._in_turn(target))[0]
+
+    async def _in_turn(self, target: Target) -> tuple[Reply | Fault, float]:
+        """Make one request as `read` does; return the time that the reply speaks of too."""
         while True:
             now = self._time()
             if now < self._not_before:
-                return self._away(now)
+                return self._away(now), self.unix()
             wait = self._budget.spend(now)
             if not wait:
-                return await self._read(target)
+                asked_at = self.unix()
+                reply = await self._read(target)
+                return reply, self._seen_at(reply, asked_at)
             await asyncio.sleep(wait)
 
     async def _read(self, target: Target, etag: str | None = None) -> Reply | Fault:
