@@ -88,8 +88,11 @@ def planned(seed: int, level: str, mode: str) -> Plan:
     # Liveness is about what comes after the faults; safety has them for ever.
     horizon = log_uniform(dice, 30.0, 900.0 if level == SEAM else 300.0)
     quiet_at = START + (min(horizon * 0.5, 200.0) if mode == LIVENESS else 1e9)
-    jobs = _jobs(dice, api, rates, traits, horizon, level)
-    # The bare record has no times at all that would tell an old state from a new one, nor one attempt from the next.
+    many = level == SEAM and dice.random() < 0.02
+    if many:
+        horizon = min(horizon, 100.0)
+        traits -= {"chatty"}
+    jobs = _jobs(dice, api, rates, traits, horizon, level, many)
     return Plan(
         seed=seed,
         level=level,
@@ -162,7 +165,7 @@ def _pace(dice: Random) -> Pace:
         return Pace()
     least = dice.choice((0.1, 0.5, 2.0))
     return Pace(
-        poll_cost=log_uniform(dice, 0.005, 0.5), min_interval=least, max_interval=dice.choice((least * 2, 20.0, 60.0))
+        poll_cost=log_uniform(dice, 0.005, 0.5), min_interval=least, max_interval=dice.choice((max(2.0, least * 2), 20.0, 60.0))
     )
 
 
@@ -178,14 +181,14 @@ def _outages(dice: Random, traits: frozenset[str], horizon: float, mode: str) ->
 
 
 def _jobs(
-    dice: Random, api: str, rates: Mapping[str, float], traits: frozenset[str], horizon: float, level: str
+    dice: Random, api: str, rates: Mapping[str, float], traits: frozenset[str], horizon: float, level: str, many: bool
 ) -> list[TrueJob]:
     count = dice.choice((1, 1, 2, 3, 4, 6, 9)) if level == SEAM else dice.choice((1, 2, 3, 5))
     lists = api == "capydb" and not rates.keys().isdisjoint(faults.LIST)
     if lists:
         count += 3
-    if level == SEAM and dice.random() < 0.02:
-        count = 90
+    if many:
+        count = 90  # more than get their first look at once
     projects = ["prj-1", "prj-2"][: 1 if lists else dice.choice((1, 2))]
     return [_job(dice, api, traits, horizon, number, projects) for number in range(count)]
 
