@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ._change import Change, ChangeKind, Health, WatchedJob, WatcherHealth
     from ._client import Client
     from ._completions import Completions
+    from ._config import load_api
     from ._errors import (
         AuthError,
         ConfigError,
@@ -74,6 +75,7 @@ __all__ = [
     "WatchedJob",
     "Watcher",
     "WatcherHealth",
+    "load_api",
     "printable",
 ]
 
@@ -89,6 +91,7 @@ _MODULES = (
     "_wait",
     "_completions",
     "_client",
+    "_config",
     "_watcher",
 )
 

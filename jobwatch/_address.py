@@ -48,6 +48,18 @@ def segment(job_id: str) -> str:
     return quote(job_id, safe="")
 
 
+def reserved(name: str) -> str:
+    """Return a resource's name quoted as several path segments: its slashes, and colons and the like, stay.
+
+    Raises:
+        ConfigError: One of its segments is none: see `segment`.
+    """
+    parts = name.removeprefix("/").split("/")
+    for part in parts:
+        segment(part)
+    return "/".join(quote(part, safe="!$&'()*+,;=:@") for part in parts)
+
+
 def is_encoded_path(path: str) -> bool:
     """Return whether a path starts at the root, is encoded, has no dot segments, and is all path. RFC 3986, 3.3."""
     return _PATH.fullmatch(path) is not None

@@ -2,6 +2,7 @@
 
 The rules, first match wins:
 
+* what the API itself says of a status, where that would not be read: a state of the job, or that there is none;
 * 2xx is a reply, except 204 and 205 (no content), 206 (a part, unasked), an empty body, a body in a content coding
   (we ask for none) and an HTML page where JSON was asked for;
 * 304 is a reply if it answers our own validator;
@@ -24,6 +25,7 @@ from ._models import Fault, FaultKind, Problem, printable
 from ._retry_after import RateLimit, http_date, rate_limit, retry_after
 
 ProblemReader: TypeAlias = Callable[[bytes], Problem | None]
+Verdict: TypeAlias = Callable[[int, bytes], FaultKind | bool]
 
 _MESSAGE_CAP = 400
 _EXCERPT_CAP = 200
@@ -94,6 +96,7 @@ def judged(
     *,
     etag: str | None = None,
     problem: ProblemReader | None = None,
+    verdict: Verdict | None = None,
 ) -> Reply | Fault:
     """Return what an answer amounts to, by the rules at the top of this file. RFC 9110, section 15.
 
@@ -103,7 +106,14 @@ def judged(
         body: The body, already bounded and complete.
         etag: The validator that the request carried, if it carried one.
         problem: How the API words its errors.
+        verdict: What the API means by a status and a body that by the rules would not be read.
     """
+    if verdict is not None and (not 200 <= http_status <= 203 or not body):
+        meant = verdict(http_status, body)
+        if meant is True:
+            return _reply(http_status, headers, body, None)
+        if isinstance(meant, FaultKind):
+            return _fault(http_status, headers, body, problem, meant)
     if 200 <= http_status <= 299 and not 204 <= http_status <= 206:
         wrong = _unreadable(headers, body)
         return _reply(http_status, headers, body, None) if wrong is None else _refusal(http_status, headers, wrong)
@@ -147,12 +157,14 @@ def _refusal(http_status: int, headers: Headers, message: str) -> Fault:
     return Fault(FaultKind.UNREADABLE, message, http_status, request_id=_request_id(headers, None))
 
 
-def _fault(http_status: int, headers: Headers, body: bytes, problem: ProblemReader | None) -> Fault:
+def _fault(
+    http_status: int, headers: Headers, body: bytes, problem: ProblemReader | None, meant: FaultKind | None = None
+) -> Fault:
     server_time = _server_time(headers.get("Date") or "")
     wait = retry_after(headers.getall("Retry-After", ()), server_time)
     rate = _rate(headers, headers.get("X-RateLimit-Remaining") or "", server_time)
     spent = rate is not None and rate.remaining == 0
-    kind = _kind(http_status)
+    kind = meant or _kind(http_status)
     if http_status == 403 and (wait is not None or spent):
         kind = FaultKind.RATE_LIMITED
     if wait is None and spent and rate is not None and kind is FaultKind.RATE_LIMITED:

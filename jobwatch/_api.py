@@ -18,7 +18,7 @@ from typing import TypeAlias, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from ._models import JSON, Fault, FaultKind, Job, Phase, Problem, printable
+from ._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, printable
 
 Moment: TypeAlias = str | int | float | None
 """A timestamp as APIs send it: RFC 3339 text, or seconds or milliseconds since 1970."""
@@ -60,6 +60,19 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         read_job: Reads one job from a body; may raise what msgspec raises.
         read_jobs: Reads a list of jobs from a body, where there is a list.
         read_problem: Reads what an error body says.
+        token_is_basic: Whether the token is ``user:password`` and goes into the header encoded, as Basic wants it.
+        token_is_optional: Whether the API may be asked without a token too.
+        headers: Headers to send; ``${NAME}`` in them is an environment variable.
+        params: The names that stand in braces in the URLs and the body beside those above, with their defaults.
+        method: How to ask for one job: ``GET`` or ``POST``.
+        body: What a POST sends, with ``{job_id}`` where the id goes.
+        states: The HTTP statuses that are states of the job: their replies are read, and no redirect is followed.
+        verdict: Says of an HTTP status and a body that would not be read whether they are to be read (True), taken
+            as usual (False), or a fault of some kind.
+        read_reply: Reads one job from a reply, with the HTTP status and the id asked for, in place of `read_job`.
+        history_path: The path and query of a job's history, where it takes a request of its own.
+        read_history: Reads that history.
+        started: Where the id lies in the body of the response that started a job, where it is not with the job.
     """
 
     name: str
@@ -75,10 +88,26 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     version_header: str | None = None
     list_path: str | None = None
     read_jobs: Callable[[bytes], tuple[Job, ...]] | None = None
+    token_is_basic: bool = False
+    token_is_optional: bool = False
+    headers: Mapping[str, str] = {}
+    params: Mapping[str, str | None] = {}
+    method: str = "GET"
+    body: str | None = None
+    states: frozenset[int] = frozenset()
+    verdict: Callable[[int, bytes], FaultKind | bool] | None = None
+    read_reply: Callable[[int, bytes, str], Job | Fault] | None = None
+    history_path: str | None = None
+    read_history: Callable[[bytes], tuple[Event, ...] | None] | None = None
+    started: tuple[tuple[str | int, ...], ...] = ()
 
-    def job(self, body: bytes, job_id: str) -> Job | Fault:
+    def job(self, body: bytes, job_id: str, http_status: int = 200) -> Job | Fault:
         """Read the job asked for from a successful reply's body, or say why it cannot be read."""
-        seen = _read(self.read_job, body)
+        read_reply = self.read_reply
+        if read_reply is None:
+            seen = _read(self.read_job, body)
+        else:
+            seen = _read(lambda whole: read_reply(http_status, whole, job_id), body)
         if isinstance(seen, Job) and seen.id != job_id:
             return unreadable(f"the reply is about job {printable(seen.id)[:80]}, not about {printable(job_id)}")
         return seen
@@ -88,6 +117,11 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         if self.read_jobs is None:
             return unreadable(f"{self.name} documents no list of jobs")
         return _read(self.read_jobs, body)
+
+    def history(self, body: bytes) -> tuple[Event, ...] | None:
+        """Read the reply to the request for a job's history; None where it cannot be read."""
+        events = None if self.read_history is None else _read(self.read_history, body)
+        return None if isinstance(events, Fault) else events
 
     def problem(self, body: bytes) -> Problem | None:
         """Read what an error reply's body says, or None where it says nothing that can be read."""

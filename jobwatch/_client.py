@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
 import anyio
@@ -19,8 +19,9 @@ from ._lookout import Looked, Lookout
 from ._models import Fault, Job
 from ._pace import Pace
 from ._poller import Poller
+from ._request import Given, Requests
 from ._tracker import Patience, Watched
-from ._transport import Transport, segment
+from ._transport import Transport
 from ._wait import Wait, error_of
 from .apis import api_named
 
@@ -45,6 +46,7 @@ class Client:
         base_url: Where the API is served; by default its environment variable (``BEDROCK_API_URL``,
             ``CAPYDB_API_URL``), else the vendor's address.
         api_version: The version to ask for, where the API has a header for it (Bedrock's ``X-API-Version``).
+        params: What stands in the API's URLs beside a job's id: GitHub's ``owner`` and ``repo``.
         pace: How eagerly to look.
         history: Where to remember how long jobs took, so that later ones are looked at when they are likely to end:
             a `History`, to be shared between clients, or a file's path; by default it is forgotten with the client.
@@ -64,6 +66,7 @@ class Client:
         token: str | None = None,
         base_url: str | None = None,
         api_version: str | None = None,
+        params: Mapping[str, str] | None = None,
         pace: Pace | None = None,
         history: History | str | os.PathLike[str] | None = None,
         max_rate: float | None = None,
@@ -71,7 +74,7 @@ class Client:
         appear_within: float = 10.0,
         max_in_flight: int = 16,
     ) -> None:
-        given = _Given(token, base_url)
+        given = Given(token, base_url)
         del token, base_url  # a traceback that shows local variables shall not show these two
         self.api = api_named(api) if isinstance(api, str) else api
         patience = Patience(
@@ -84,10 +87,14 @@ class Client:
         if max_in_flight < 1:
             raise ConfigError(f"max_in_flight must be at least 1, not {max_in_flight}")
         self._max_in_flight = max_in_flight
+        self._requests = Requests(self.api, params, given, api_version)
         self._transport = Transport(
-            given.base_url or os.environ.get(self.api.base_url_variable) or self.api.base_url,
-            _headers(self.api, given, api_version),
+            self._requests.base_url(),
+            self._requests.headers(),
             problem=self.api.problem,
+            verdict=self.api.verdict,
+            states=self.api.states,
+            posts=self.api.method == "POST",
             max_connections=max_in_flight,
         )
         self._poller: Poller | None = None
@@ -136,7 +143,7 @@ class Client:
             ConfigError: The id cannot stand in a URL.
         """
         reply = await self._engine().read(self._target(job_id))
-        seen = reply if isinstance(reply, Fault) else self.api.job(reply.body, job_id)
+        seen = reply if isinstance(reply, Fault) else self.api.job(reply.body, job_id, reply.http_status)
         if isinstance(seen, Fault):
             raise error_of(seen, job_id)
         return seen
@@ -166,7 +173,7 @@ class Client:
 
     def watched(self, job_id: str) -> Watched:
         """Return what is known of a job before the first look at it, for `look`."""
-        segment(job_id)
+        self._requests.job(job_id)
         return Watched(job_id=job_id, api=self.api.name)
 
     async def look(self, watched: Watched) -> Looked:
@@ -254,36 +261,17 @@ class Client:
         return self._poller
 
     def _target(self, job_id: str) -> Target:
-        return self._transport.prepared(self.api.job_path.format(job_id=segment(job_id)))
+        asked = self._requests.job(job_id)
+        return self._transport.prepared(asked.path, asked.query, asked.body)
 
     def _list_target(self, project_id: str, limit: int) -> Target:
-        path, _, query = (self.api.list_path or "").partition("?")
-        return self._transport.prepared(path.format(project_id=segment(project_id)), query.format(limit=limit) or None)
-
-
-class _Given:
-    """What may hold a secret, as it was given; no repr shows it."""
-
-    def __init__(self, token: str | None, base_url: str | None) -> None:
-        self.token = token
-        self.base_url = base_url
+        asked = self._requests.jobs(project_id, limit)
+        return self._transport.prepared(asked.path, asked.query)
 
 
 def engine_of(client: Client) -> Poller:
     """Return the poller of a client, for a watcher."""
     return client._engine()  # noqa: SLF001 - they are of one house  # pyright: ignore[reportPrivateUsage]
-
-
-def _headers(api: JobAPI, given: _Given, api_version: str | None) -> dict[str, str]:
-    headers = {"Accept": "application/json"}
-    if api_version is not None:
-        if api.version_header is None:
-            raise ConfigError(f"{api.name} has no API version to choose; leave api_version out")
-        headers[api.version_header] = api_version
-    token = given.token or os.environ.get(api.token_variable)
-    if not token:
-        raise ConfigError(f"no token for {api.name}: set {api.token_variable}, or pass token=")
-    return headers | {api.token_header: f"{api.token_prefix}{token.strip()}"}
 
 
 def _not_negative(name: str, seconds: float) -> float:

@@ -68,7 +68,8 @@ class Lookout(Struct, frozen=True):
         """
         if isinstance(reply, Fault):
             return self.saw(watched, reply, now, draw, price)
-        return self.saw(watched, self.api.job(reply.body, watched.job_id), now, draw, price, skew=skew_of(reply, now))
+        seen = self.api.job(reply.body, watched.job_id, reply.http_status)
+        return self.saw(watched, seen, now, draw, price, skew=skew_of(reply, now))
 
     def saw(
         self, watched: Watched, seen: Job | Fault, now: float, draw: float | None, price: float, *, skew: float = 0.0

@@ -1,4 +1,4 @@
-"""One bounded GET, and what came of it as a value. The only module that imports aiohttp.
+"""One bounded request, a GET or where an API wants it a POST, as a value. The only module that imports aiohttp.
 
 What it promises, whatever the server does:
 
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from ._address import checked_base, is_encoded_path, next_url, segment, unfit_for_url
-from ._answer import ProblemReader, Reply, judged
+from ._answer import ProblemReader, Reply, Verdict, judged
 from ._errors import ConfigError
 from ._models import Fault, FaultKind, printable
 
@@ -38,6 +38,7 @@ __all__ = ["Reply", "Target", "Transport", "segment"]
 ERROR_BODY_CAP: Final = 64 * 1024
 MAX_HOPS: Final = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SAME_METHOD = frozenset({307, 308})
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OUR_HEADERS = frozenset(
     {
@@ -58,23 +59,27 @@ _SECRET_NAME = re.compile(r"auth|cookie|key|pass|secret|sig|token", re.IGNORECAS
 class Target:
     """A URL made ready once and used for every look at the same thing; see `Transport.prepared`."""
 
-    __slots__ = ("path", "url")
+    __slots__ = ("body", "path", "url")
 
-    def __init__(self, url: URL, path: str) -> None:
+    def __init__(self, url: URL, path: str, body: bytes | None = None) -> None:
         self.url = url
         self.path = path
+        self.body = body
 
     def __repr__(self) -> str:
         return f"Target({self.path!r})"
 
 
 class Transport:
-    """Sends GET requests to one origin and hands back values.
+    """Sends requests to one origin and hands back values.
 
     Args:
         base_url: Where the API lives: http or https, without user, query or fragment.
         headers: Sent with every request; this is where the token goes.
         problem: How this API words its errors; its findings go into the fault.
+        verdict: What this API means by HTTP statuses that would not be read; see `judged`.
+        states: The HTTP statuses that tell a state of the job, so that no redirect among them is followed.
+        posts: Whether some targets have a body, to be sent by POST.
         max_body: The largest body that is read, in bytes.
         timeout: The longest one `get` may take, redirects and body included, in seconds.
         connect_timeout: The longest a connection may take to open, TLS included, in seconds.
@@ -94,6 +99,9 @@ class Transport:
         headers: Mapping[str, str],
         *,
         problem: ProblemReader | None = None,
+        verdict: Verdict | None = None,
+        states: frozenset[int] = frozenset(),
+        posts: bool = False,
         max_body: int = 1024 * 1024,
         timeout: float = 30.0,
         connect_timeout: float = 10.0,
@@ -108,6 +116,9 @@ class Transport:
         if trouble:
             raise ConfigError(trouble)
         self._problem = problem
+        self._verdict = verdict
+        self._states = states
+        self._posts = posts
         self._max_body = max_body
         self._timeout = timeout
         self._connect_timeout = connect_timeout
@@ -122,12 +133,13 @@ class Transport:
     def __repr__(self) -> str:
         return f"Transport({self._base!r})"
 
-    def prepared(self, path: str, query: str | None = None) -> Target:
+    def prepared(self, path: str, query: str | None = None, body: bytes | None = None) -> Target:
         """Return the URL of something below the base URL, ready for any number of looks.
 
         Args:
             path: The path below the base URL, with a leading ``/``, already encoded (see `segment`).
             query: The query without its ``?``, already encoded.
+            body: What is to be sent by POST, if that is how the API wants to be asked.
 
         Raises:
             ConfigError: It is not an encoded path, or steps out of the base URL.
@@ -139,7 +151,7 @@ class Transport:
         if query is not None and ("#" in query or unfit_for_url(query)):
             raise ConfigError("the query is not encoded")
         url = URL(f"{self._base}{path}" + (f"?{query}" if query else ""), encoded=True)
-        return Target(url, url.raw_path)
+        return Target(url, url.raw_path, body)
 
     async def get(self, target: Target, *, etag: str | None = None) -> Reply | Fault:
         """Return what one look at a target brings: a reply, or what went wrong.
@@ -187,11 +199,18 @@ class Transport:
         headers = None if etag is None else {"If-None-Match": etag}
         for _ in range(MAX_HOPS + 1):
             self.requests += 1
-            response = await session.get(url, allow_redirects=False, headers=headers)
+            if target.body is None:
+                response = await session.get(url, allow_redirects=False, headers=headers)
+            else:
+                response = await session.post(url, data=target.body, allow_redirects=False, headers=headers)
             try:
                 if response.status not in _REDIRECTS:
                     return await self._answered(response, target, etag)
                 step = next_url(url, response.headers.getall("Location", ()), response.status)
+                if response.status in self._states and not isinstance(step, Fault):
+                    return await self._answered(response, target, etag)
+                if target.body is not None and response.status not in _SAME_METHOD:
+                    return Fault(FaultKind.REFUSED, "a POST was redirected to a GET: not followed", response.status)
             finally:
                 # A response that was read to its end is closed already, and its connection free. What is not read, such
                 # as the body of a redirect, goes down with its connection.
@@ -214,7 +233,7 @@ class Transport:
             body = await _start(response, ERROR_BODY_CAP)
         if body is None or (good and len(body) > self._max_body):
             return Fault(FaultKind.UNREADABLE, f"the reply is too large: over {self._max_body} bytes", status)
-        answer = judged(status, response.headers, body, etag=etag, problem=self._problem)
+        answer = judged(status, response.headers, body, etag=etag, problem=self._problem, verdict=self._verdict)
         return self._headers.scrubbed(answer, target.url) if isinstance(answer, Fault) else answer
 
     def _opened(self, target: Target) -> ClientSession | None:
@@ -225,7 +244,7 @@ class Transport:
         from . import _lean  # noqa: PLC0415  # it imports aiohttp
 
         # Not every version of aiohttp has been seen to work with the lean classes; the stock ones always do.
-        lean = aiohttp.__version__ in _lean.TESTED
+        lean = aiohttp.__version__ in _lean.TESTED and not self._posts
         connector = aiohttp.TCPConnector(
             limit=self._max_connections,
             ttl_dns_cache=60,

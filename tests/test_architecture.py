@@ -17,9 +17,9 @@ PACKAGE = Path(jobwatch.__file__).parent
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_errors"}),
     frozenset({"_models"}),
-    frozenset({"_curve", "_pace", "_api", "apis", "_tracker", "_change"}),
+    frozenset({"_curve", "_pace", "_api", "_tracker", "_change"} | {"_paths", "_words", "_reader", "_table", "apis"}),
     frozenset({"_budget", "_history", "_lookout", "_retry_after", "_answer", "_address", "_lean", "_transport"}),
-    frozenset({"_agenda", "_pages", "_poller"}),
+    frozenset({"_agenda", "_pages", "_poller", "_request", "_config"}),
     frozenset({"_entries", "_journal_lock", "_journal_opening"}),
     frozenset({"_journal_file", "_journal"}),
     frozenset({"_wait", "_completions", "_client"}),
@@ -29,7 +29,10 @@ LAYERS: tuple[frozenset[str], ...] = (
 )
 WITHIN: dict[str, frozenset[str]] = {
     "_pace": frozenset({"_curve"}),
-    "apis": frozenset({"_api", "apis"}),
+    "_words": frozenset({"_api"}),
+    "_reader": frozenset({"_api", "_paths", "_words"}),
+    "_table": frozenset({"_api", "_paths", "_words", "_reader"}),
+    "apis": frozenset({"_api", "_table", "apis"}),
     "_tracker": frozenset({"_api"}),
     "_answer": frozenset({"_retry_after"}),
     "_transport": frozenset({"_answer", "_address", "_lean"}),
@@ -45,7 +48,7 @@ BESIDE_KNOWS = frozenset({"_errors", "_models", BESIDE})
 
 PURE = frozenset(
     {"_errors", "_models", "_curve", "_pace", "_api", "apis", "_tracker", "_retry_after", "_answer", "_budget"}
-    | {"_lookout"},
+    | {"_lookout", "_paths", "_words", "_reader", "_table"},
 )
 IMPURE_IMPORTS = frozenset(
     {"aiohttp", "anyio", "asyncio", "os", "pathlib", "random", "secrets", "socket", "ssl", "subprocess", "threading"}

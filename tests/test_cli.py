@@ -464,14 +464,14 @@ async def test_apis_tell_whether_a_token_is_set_and_never_which(
 ) -> None:
     monkeypatch.setenv("BEDROCK_API_URL", f"https://user:{CANARY}@example.com/x?key={CANARY}#{CANARY}")
     lines = await command("apis", "--json")  # checks for the token
-    assert [(record["name"], record["token_is_set"]) for record in lines.records] == [
-        ("bedrock", True),
-        ("capydb", False),
-    ]
+    told = {record["name"]: record["token_is_set"] for record in lines.records}
+    assert list(told)[:2] == ["bedrock", "capydb"]
+    assert told["bedrock"]
+    assert not told["capydb"]
     assert lines.records[0]["base_url"] == "https://example.com/x"
     plain = await command("apis")
     assert plain.code == 0
-    _, bedrock, capydb = plain.out.splitlines()
+    _, bedrock, capydb, *_ = plain.out.splitlines()
     assert bedrock.split()[:3] == ["bedrock", "BEDROCK_API_KEY", "yes"]
     assert capydb.split()[:3] == ["capydb", "CAPYDB_API_KEY", "no"]
 

@@ -1,15 +1,63 @@
-"""The APIs that jobwatch speaks, one short module each: wire Structs and a table."""
+"""The APIs that jobwatch speaks: one short file each, a module where a vendor's bodies need one, else a table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from .._api import JobAPI
 from .._errors import ConfigError
 from .bedrock import BEDROCK
 from .capydb import CAPYDB
 
-APIS: Mapping[str, JobAPI] = {api.name: api for api in (BEDROCK, CAPYDB)}
+_TABLES = (
+    "airflow",
+    "azure",
+    "databricks",
+    "fal",
+    "github",
+    "gitlab",
+    "google",
+    "ogc",
+    "openai",
+    "prefect",
+    "replicate",
+)
+
+
+class _BuiltIn(Mapping[str, JobAPI]):
+    """The built-in APIs by their names; a table is read when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._read = {api.name: api for api in (BEDROCK, CAPYDB)}
+        self._names = (*self._read, *_TABLES)
+
+    def __getitem__(self, name: str) -> JobAPI:
+        if name not in self._read:
+            if name not in _TABLES:
+                raise KeyError(name)
+            self._read[name] = _from_table(name)
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __repr__(self) -> str:
+        return f"APIS({', '.join(self._names)})"
+
+
+def _from_table(name: str) -> JobAPI:
+    import tomllib  # noqa: PLC0415 - only where a table is asked for
+    from importlib.resources import files  # noqa: PLC0415
+
+    from .._table import api_of  # noqa: PLC0415
+
+    return api_of(tomllib.loads(files(__name__).joinpath(f"{name}.toml").read_text("utf-8")), name)
+
+
+APIS: Mapping[str, JobAPI] = _BuiltIn()
 """Every built-in API by its name."""
 
 

@@ -26,6 +26,7 @@ class ApiRecord(Struct, frozen=True, tag_field="type", tag="api"):
     token_is_set: bool
     base_url: str
     base_url_variable: str
+    params: tuple[str, ...]
     lists_jobs: bool
     docs: str
 
@@ -47,6 +48,7 @@ def _record(api: JobAPI) -> ApiRecord:
         token_variable=api.token_variable,
         token_is_set=bool(os.environ.get(api.token_variable)),
         base_url=_public(os.environ.get(api.base_url_variable) or api.base_url),
+        params=tuple(api.params),
         base_url_variable=api.base_url_variable,
         lists_jobs=api.list_path is not None,
         docs=api.docs,
@@ -55,7 +57,8 @@ def _record(api: JobAPI) -> ApiRecord:
 
 def _row(record: ApiRecord) -> tuple[str, ...]:
     token, listing = ("yes" if record.token_is_set else "no"), ("yes" if record.lists_jobs else "no")
-    return record.name, record.token_variable, token, listing, safe(record.base_url), record.docs
+    served_at = safe(record.base_url) if record.base_url else f"${record.base_url_variable}"
+    return record.name, record.token_variable, token, listing, served_at, record.docs
 
 
 def _public(url: str) -> str:
@@ -64,4 +67,6 @@ def _public(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return "(not a URL)"
+    if not parts.netloc:
+        return url
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

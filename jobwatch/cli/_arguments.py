@@ -27,6 +27,7 @@ class Options(argparse.Namespace):
     api: str | None = None
     base_url: str | None = None
     api_version: str | None = None
+    param: tuple[str, ...] | list[str] = ()
     job: str = ""
     jobs: list[str]
     timeout: float | None = None
@@ -282,7 +283,17 @@ def _add_api(parser: _Parser) -> None:
         "which API", "The token comes from the API's environment variable (see jobwatch apis), never from an option."
     )
     api.add_argument(
-        "--api", metavar="NAME", help="bedrock or capydb (default: JOBWATCH_API, else the only one whose token is set)"
+        "--api",
+        metavar="NAME",
+        help="bedrock, capydb or another of jobwatch apis, one named in a file nearby, or a file of your own: ./my.toml"
+        " (default: JOBWATCH_API, else bedrock or capydb if only its token is set)",
+    )
+    api.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what stands in the API's URLs beside the job's id, such as owner=... for github; once for each",
     )
     api.add_argument("--base-url", metavar="URL", help="where it is served (default: its variable, else the vendor)")
     api.add_argument("--api-version", metavar="V", help="the version to ask for, where the API has versions (Bedrock)")

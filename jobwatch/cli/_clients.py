@@ -9,14 +9,18 @@ from .._client import Client
 from .._errors import ConfigError
 from .._history import History
 from .._pace import Pace
+from .._request import secrets_of
 from .._tracker import Patience
-from ..apis import APIS, api_named
+from ..apis import APIS, BEDROCK, CAPYDB
 from ._output import keep_secret, note
 
 if TYPE_CHECKING:
+    from .._api import JobAPI
     from ._arguments import Options
 
 VARIABLE = "JOBWATCH_API"
+
+_GUESSED = (BEDROCK, CAPYDB)  # the token of any other may be there for another reason, as GITHUB_TOKEN mostly is
 
 
 def client_for(options: Options) -> Client:
@@ -25,21 +29,52 @@ def client_for(options: Options) -> Client:
     Raises:
         ConfigError: They ask for nothing that there is, or the token is missing.
     """
-    api, patience = api_named(api_name(options.api)), Patience()
+    api, patience = api_for(options), Patience()
     token = os.environ.get(api.token_variable)
-    if not token:
+    if not token and api.token_variable and not api.token_is_optional:
         raise ConfigError(f"no token for {api.name}: put it into the environment variable {api.token_variable}")
-    keep_secret(token)
+    for secret in (token, *secrets_of(api)):
+        keep_secret(secret or "")
     return Client(
         api,
         base_url=options.base_url,
         api_version=options.api_version,
+        params=params_for(options),
         pace=pace_for(options),
         history=history_for(options),
         max_rate=options.max_rate,
         unreachable_after=_or(options.unreachable_after, patience.unreachable_after),
         appear_within=_or(options.appear_within, patience.appear_within),
     )
+
+
+def api_for(options: Options) -> JobAPI:
+    """Return the API that the options ask for, built in or written down in a file.
+
+    Raises:
+        ConfigError: There is none, or what is written down is wrong.
+    """
+    name = api_name(options.api)
+    if name.casefold() in APIS:
+        return APIS[name.casefold()]
+    from .._config import load_api  # noqa: PLC0415 - only where a file may have to be read
+
+    return load_api(name)
+
+
+def params_for(options: Options) -> dict[str, str]:
+    """Return the parameters given as ``name=value``.
+
+    Raises:
+        ConfigError: One is not of that form, or given twice.
+    """
+    params: dict[str, str] = {}
+    for text in options.param:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value) or name in params:
+            raise ConfigError(f"--param takes name=value, and each name once, not {text!r}")
+        params[name] = value
+    return params
 
 
 def history_for(options: Options) -> History | None:
@@ -81,14 +116,17 @@ def api_name(given: str | None) -> str:
     name = given or os.environ.get(VARIABLE)
     if name:
         return name
-    ready = [api.name for api in APIS.values() if os.environ.get(api.token_variable)]
+    ready = [api.name for api in _GUESSED if os.environ.get(api.token_variable)]
     if len(ready) == 1:
         return ready[0]
-    names = " or ".join(APIS)
+    names = " or ".join(api.name for api in _GUESSED)
     if ready:
         raise ConfigError(f"tokens of several APIs are set: choose one with --api {names}, or set {VARIABLE}")
-    variables = " or ".join(api.token_variable for api in APIS.values())
-    raise ConfigError(f"no API chosen: give --api {names}, or set {VARIABLE}; its token goes into {variables}")
+    variables = " or ".join(api.token_variable for api in _GUESSED)
+    raise ConfigError(
+        f"no API chosen: give --api {names}, or another of jobwatch apis, or set {VARIABLE}; its token goes into"
+        f" {variables}"
+    )
 
 
 def _or(given: float | None, usual: float) -> float:

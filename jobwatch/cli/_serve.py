@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from .._models import Problem
-from ..apis import APIS
+from ..apis import BEDROCK, CAPYDB
 from ..testing import JobOptions, JobServer
 from ._exit_codes import code_of_signal
 from ._output import say
@@ -88,10 +88,10 @@ async def _play(server: JobServer, role: Role) -> None:
 
 def _tell(server: JobServer) -> None:
     say("# Both APIs are served until Ctrl-C. In another terminal:")
-    for api in APIS.values():
+    for api in (BEDROCK, CAPYDB):
         say(f"export {api.base_url_variable}={server.url_of(api.name)} {api.token_variable}={server.token}")
     say("#")
-    for api in APIS.values():
+    for api in (BEDROCK, CAPYDB):
         jobs = " ".join(role.job_id for role in ROLES if role.api == api.name)
         say(f"jobwatch wait --api {api.name} {jobs}")
     say(f"jobwatch list --api capydb --project {_PROJECT}")

@@ -1,0 +1,258 @@
+"""What is asked of an API: its address, its headers, and the URL and body of each request.
+
+A table can say that a variable is sent to a host. So the variables are read here, once, for the headers that the
+table names, and the address comes from the caller, from the table or from the variable that the table names.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from ._address import reserved, segment
+from ._errors import ConfigError
+
+if TYPE_CHECKING:
+    from ._api import JobAPI
+
+_HOLE = re.compile(r"(?<!\$)\{(\+?)([A-Za-z_][A-Za-z0-9_]*)\}")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_HOST_PART = re.compile(r"[0-9A-Za-z.:\[\]-]+")
+_ORIGIN = re.compile(r"https?://[^/]*")
+
+
+class Asked(Struct, frozen=True):
+    """One request, below the base URL.
+
+    Attributes:
+        path: Its path, encoded.
+        query: Its query, encoded, if it has one.
+        body: What a POST sends; None for a GET.
+    """
+
+    path: str
+    query: str | None = None
+    body: bytes | None = None
+
+
+class Given:
+    """What may hold a secret, as it was given; no repr shows it."""
+
+    def __init__(self, token: str | None, base_url: str | None) -> None:
+        self.token = token
+        self.base_url = base_url
+
+
+class Requests:
+    """Makes the requests of one client.
+
+    Args:
+        api: The API.
+        params: What goes into the names in braces that its URLs have, beside its own defaults.
+        given: The token and where the API is served; by default, its variables say, else its own address.
+        api_version: The version to ask for.
+
+    Raises:
+        ConfigError: Something is missing, or there is no such parameter or version.
+    """
+
+    def __init__(
+        self,
+        api: JobAPI,
+        params: Mapping[str, str] | None,
+        given: Given,
+        api_version: str | None,
+    ) -> None:
+        self._api = api
+        self._params = _params(api, params or {})
+        self._base_url = given.base_url or os.environ.get(api.base_url_variable) or self._own_address()
+        self._headers = self._all_headers(given, api_version)
+        self._job_path = self._filled(api.job_path)
+        self._by_id = self._job_path.format if self._job_path.count("{") == 1 and "{job_id}" in self._job_path else None
+
+    def __repr__(self) -> str:
+        return f"Requests({self._api.name!r})"
+
+    def base_url(self) -> str:
+        """Return the address of the API; a method, so that no repr shows it."""
+        return self._base_url
+
+    def headers(self) -> dict[str, str]:
+        """Return what is sent with each request."""
+        return dict(self._headers)
+
+    def job(self, job_id: str) -> Asked:
+        """Return the request for one job.
+
+        Raises:
+            ConfigError: The id cannot stand in a URL, or is one of another origin.
+        """
+        if self._by_id is not None and self._api.method == "GET":
+            path, _, query = self._by_id(job_id=segment(job_id)).partition("?")
+            return Asked(path, query or None)
+        if self._job_path == "{url}":
+            return self._below(job_id)
+        segment(job_id)
+        path, _, query = _fill(self._job_path, {"job_id": job_id}).partition("?")
+        return Asked(path, query or None, self._body(job_id))
+
+    def jobs(self, project_id: str, limit: int) -> Asked:
+        """Return the request for a project's jobs."""
+        told = _fill(self._filled(self._api.list_path or ""), {"project_id": project_id, "limit": str(limit)})
+        path, _, query = told.partition("?")
+        return Asked(path, query or None)
+
+    def history(self, job_id: str) -> Asked:
+        """Return the request for a job's history."""
+        path, _, query = _fill(self._filled(self._api.history_path or ""), {"job_id": job_id}).partition("?")
+        return Asked(path, query or None)
+
+    def id_in(self, url: str) -> str | None:
+        """Return the id of the job that a URL leads to, or None if it leads to none of this API."""
+        asked = None if not url else self._below(url)
+        if asked is None:
+            return None
+        if self._job_path == "{url}":
+            return url
+        told = asked.path + (f"?{asked.query}" if asked.query else "")
+        path, _, _ = self._job_path.partition("?")
+        for template, text in ((self._job_path, told), (path, asked.path)):
+            found = re.fullmatch(_pattern(template), text)
+            if found is not None and "job_id" in found.groupdict():
+                return _unquoted(found["job_id"])
+        return None
+
+    # --- within --------------------------------------------------------------------------------------------
+
+    def _below(self, url: str) -> Asked:
+        """Return the request for a URL, or for a path and query, on the origin of the API."""
+        origin = _origin(self._base_url)
+        try:
+            parts = urlsplit(url)
+            theirs = _origin(url) if parts.netloc or parts.scheme else origin
+        except ValueError:
+            raise ConfigError("the job's URL cannot be read") from None
+        if theirs != origin:
+            raise ConfigError(f"the job's URL is not on {origin}, where {self._api.name} is served: not followed")
+        base = urlsplit(self._base_url).path
+        path = parts.path if parts.path.startswith("/") else f"/{parts.path}"
+        if not path.startswith(f"{base}/"):
+            raise ConfigError(f"the job's URL is not below the base URL of {self._api.name}")
+        return Asked(path.removeprefix(base), parts.query or None)
+
+    def _filled(self, template: str) -> str:
+        return _fill(template, self._params)
+
+    def _body(self, job_id: str) -> bytes | None:
+        if self._api.method != "POST":
+            return None
+        values = self._params | {"job_id": job_id}
+        return _HOLE.sub(
+            lambda hole: _in_json(values[hole[2]]) if hole[2] in values else hole[0], self._api.body or ""
+        ).encode()
+
+    def _own_address(self) -> str:
+        template = self._api.base_url
+        if not template:
+            name = self._api.base_url_variable
+            raise ConfigError(f"no address for {self._api.name}: pass base_url=" + (f", or set {name}" if name else ""))
+        host = _ORIGIN.match(template)
+        for hole in _HOLE.finditer(template[: host.end()] if host else ""):
+            if not _HOST_PART.fullmatch(self._params.get(hole[2], "")):
+                raise ConfigError(f"the parameter {hole[2]} is to be a host name, or a part of one")
+        return self._filled(template)
+
+    def _all_headers(self, given: Given, api_version: str | None) -> dict[str, str]:
+        api = self._api
+        headers = {"Accept": "application/json"}
+        if api_version is not None:
+            if api.version_header is None:
+                raise ConfigError(f"{api.name} has no API version to choose; leave api_version out")
+            headers[api.version_header] = api_version
+        if api.method == "POST" and api.body is not None:
+            headers["Content-Type"] = "application/json"
+        for name, value in api.headers.items():
+            _check_variables(name, value)  # before there is a secret among the local variables
+        for name, value in api.headers.items():
+            filled = _HOLE.sub(lambda hole: self._params.get(hole[2], hole[0]), value)
+            headers[name] = _VARIABLE.sub(lambda variable: os.environ[variable[1]].strip(), filled)
+        return headers | self._credentials(given)
+
+    def _credentials(self, given: Given) -> dict[str, str]:
+        api = self._api
+        token = (given.token or os.environ.get(api.token_variable) or "").strip()
+        if not token:
+            if not api.token_variable or api.token_is_optional:
+                return {}
+            raise ConfigError(f"no token for {api.name}: set {api.token_variable}, or pass token=")
+        if api.token_is_basic:
+            token = base64.b64encode(token.encode()).decode()
+        return {api.token_header: f"{api.token_prefix}{token}"}
+
+
+def secrets_of(api: JobAPI) -> list[str]:
+    """Return the values of the variables that an API's headers name."""
+    named = [variable[1] for value in api.headers.values() for variable in _VARIABLE.finditer(value)]
+    return [os.environ[name].strip() for name in named if name in os.environ]
+
+
+def _params(api: JobAPI, given: Mapping[str, str]) -> dict[str, str]:
+    unknown = given.keys() - api.params.keys()
+    if unknown:
+        told = f"; there are: {', '.join(api.params)}" if api.params else ", nor any other"
+        raise ConfigError(f"{api.name} has no parameter {', '.join(sorted(unknown))}{told}")
+    params = {name: given.get(name, default) for name, default in api.params.items()}
+    missing = [name for name, value in params.items() if not value]
+    if missing:
+        example = ", ".join(f"{name}=..." for name in missing)
+        raise ConfigError(f"{api.name} needs the parameters {example}: --param {missing[0]}=..., or params={{...}}")
+    return {name: value for name, value in params.items() if value}
+
+
+def _check_variables(name: str, text: str) -> None:
+    for variable in _VARIABLE.finditer(text):
+        if not os.environ.get(variable[1], "").strip():
+            raise ConfigError(f"the header {name} needs the environment variable {variable[1]}")
+
+
+def _fill(template: str, values: Mapping[str, str]) -> str:
+    def quoted(hole: re.Match[str]) -> str:
+        if hole[2] not in values:
+            return hole[0]
+        return reserved(values[hole[2]]) if hole[1] else segment(values[hole[2]])
+
+    return _HOLE.sub(quoted, template)
+
+
+def _in_json(text: str) -> str:
+    return msgspec.json.encode(text).decode()[1:-1]
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    usual = port == {"https": 443, "http": 80}.get(parts.scheme)
+    return f"{parts.scheme}://{parts.hostname or ''}" + ("" if usual else f":{port}")
+
+
+def _pattern(template: str) -> str:
+    pieces, position = "", 0
+    for hole in _HOLE.finditer(template):
+        inside = ".+" if hole[1] else "[^/?&]+"
+        pieces += re.escape(template[position : hole.start()])
+        pieces += f"(?P<job_id>{inside})" if hole[2] == "job_id" else inside
+        position = hole.end()
+    return pieces + re.escape(template[position:])
+
+
+def _unquoted(text: str) -> str:
+    from urllib.parse import unquote  # noqa: PLC0415 - seldom wanted
+
+    return unquote(text)

@@ -1,0 +1,101 @@
+"""Which words mean which phase, for APIs that are tables. Pure.
+
+Words are compared without regard to case, spaces, hyphens and underscores, so that ``InProgress``, ``in_progress``
+and ``IN-PROGRESS`` are one word. Words that APIs use in two senses are not among the usual ones: a ``stopped`` job
+may have been cancelled or have come to its end, ``ok`` may be the API's and not the job's. A table says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from ._api import status_of
+from ._models import Phase
+
+Word: TypeAlias = str | int | float | bool
+
+_BETWEEN = re.compile(r"[\s_-]+")
+_REMEMBERED = 512
+
+_USUAL: Mapping[Phase, str] = {
+    Phase.PENDING: (
+        "pending queued waiting scheduled submitted accepted created new requested enqueued received inqueue notstarted"
+        " unscheduled preparing validating blocked held onhold paused suspended deferred waitingforretry retry"
+        " upforretry awaitingretry requeued null"
+    ),
+    Phase.RUNNING: (
+        "running inprogress processing started active executing working starting initializing finalizing finishing"
+        " completing canceling cancelling stopping terminating aborting retrying restarting rescheduling"
+    ),
+    Phase.SUCCEEDED: "succeeded success successful successfully completed complete finished done passed",
+    Phase.FAILED: (
+        "failed failure error errored exception crashed timeout timedout expired internalerror systemerror"
+        " executorerror outofmemory upstreamfailed startupfailure"
+    ),
+    Phase.CANCELLED: "cancelled canceled aborted revoked killed dismissed usercancelled usercanceled",
+}
+USUAL_WORDS: Mapping[str, Phase] = {word: phase for phase, words in _USUAL.items() for word in words.split()}
+"""Words that mean the same nearly wherever they are met; a table may give any of them another meaning."""
+
+
+def text_of(word: Word | None, name: str = "") -> str:
+    """Return a status as text: words as they are, anything else as JSON writes it, behind the name of its field."""
+    if isinstance(word, str):
+        return word
+    told = "null" if word is None else str(word).lower()
+    return f"{name}={told}" if name and word is not None else told
+
+
+def told_apart(text: str) -> str:
+    """Return a word as it is compared."""
+    return _BETWEEN.sub("", text).casefold() or text
+
+
+class Words:
+    """What one API's words mean.
+
+    Args:
+        given: The words of each phase, as the table gives them; ``absent`` stands for a status that is left out.
+
+    Attributes:
+        absent: What a status means that is left out; None where it must not be.
+    """
+
+    def __init__(self, given: Mapping[Phase, Sequence[Word]]) -> None:
+        told = {told_apart(text_of(word)): phase for phase, words in given.items() for word in words}
+        self.absent = told.pop("absent", None)
+        self._words = {**USUAL_WORDS, **told}
+        self._seen: dict[str, tuple[str, Phase]] = {}
+
+    def meaning(self, word: Word | list[Word | None] | None, name: str = "") -> tuple[str, Phase]:
+        """Return a status as it is shown, and what it means.
+
+        Args:
+            word: The status as it came.
+            name: The name of its field, which a status that is no word is shown with.
+        """
+        if isinstance(word, str):
+            known = self._seen.get(word)
+            if known is None:
+                known = status_of(word), self._words.get(told_apart(word), Phase.UNKNOWN)
+                if len(self._seen) < _REMEMBERED:
+                    self._seen[word] = known
+            return known
+        if isinstance(word, list):
+            return self._meaning_of_all(word, name)
+        shown = text_of(word, name)
+        phase = self._words.get(told_apart(shown)) or self._words.get(told_apart(text_of(word)))
+        return status_of(shown), phase or Phase.UNKNOWN
+
+    def _meaning_of_all(self, words: Sequence[Word | None], name: str) -> tuple[str, Phase]:
+        """Return a status that came as a list as it is shown, and what it means.
+
+        A job goes on as long as one of its words says so, and it has ended only if all of them are known.
+        """
+        told = [self.meaning(word, name) for word in words]
+        phases = {phase for _, phase in told}
+        order = (Phase.PENDING, Phase.RUNNING, Phase.UNKNOWN, Phase.FAILED, Phase.CANCELLED, Phase.SUCCEEDED)
+        phase = next(phase for phase in order if phase in phases)
+        return status_of("+".join(text for text, _ in told)), phase

@@ -1,0 +1,646 @@
+"""APIs written down as tables: what is read from bodies, what is asked, and what is wrong with a table."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobwatch import Client, ConfigError, Fault, FaultKind, Job, JobAPI, JobNotFound, Pace, Phase, load_api
+from jobwatch._paths import PART, Plan, path_of, plain
+from jobwatch._table import TableError, api_of
+from jobwatch._words import USUAL_WORDS
+from jobwatch.apis import APIS, CAPYDB
+from jobwatch.cli import main
+from tests.table_server import TableServer, in_order
+
+MINIMAL = 'job = "https://api.test/jobs/{job_id}"\nstatus = "status"\n'
+QUICK = Pace(min_interval=0.01, max_interval=0.02)
+
+CAPY = """
+job = "https://capydb.dev/api/capydb/v1/jobs/{job_id}"
+token = "CAPYDB_API_KEY"
+root = "job"
+id = "id"
+status = "state"
+type = "type"
+project = "project_id"
+error = "error"
+result = "result"
+attempt = "attempts"
+created_at = "created_at"
+started_at = "started_at"
+ended_at = "completed_at"
+updated_at = "updated_at"
+times = { pending = "created_at", running = "started_at" }
+list = { request = "/api/capydb/v1/projects/{project_id}/jobs?limit={limit}", root = "jobs" }
+"""
+
+
+def table(text: str, name: str = "own") -> JobAPI:
+    return api_of(tomllib.loads(text), name)
+
+
+def read(text: str, body: object, job_id: str = "j1", http_status: int = 200) -> Job | Fault:
+    raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
+    return table(text).job(raw, job_id, http_status)
+
+
+def seen(text: str, body: object, job_id: str = "j1", http_status: int = 200) -> Job:
+    job = read(text, body, job_id, http_status)
+    assert isinstance(job, Job), job
+    return job
+
+
+def fault(text: str, body: object, http_status: int = 200) -> Fault:
+    job = read(text, body, http_status=http_status)
+    assert isinstance(job, Fault), job
+    return job
+
+
+def client(server: TableServer, api: JobAPI, **options: object) -> Client:
+    kept: dict[str, object] = {"pace": QUICK, "base_url": server.url, "appear_within": 0.05, "unreachable_after": 0.2}
+    return Client(api, **(kept | options))  # type: ignore[arg-type]
+
+
+# --- what is read -------------------------------------------------------------------------------------------------
+
+
+def test_a_table_of_two_lines_reads_a_job() -> None:
+    job = seen(MINIMAL, {"status": "IN_PROGRESS", "id": 7})
+    assert (job.id, job.status, job.phase, job.api) == ("j1", "IN_PROGRESS", Phase.RUNNING, "own")
+
+
+@pytest.mark.parametrize("state", ["pending", "running", "completed", "failed"])
+def test_capydb_as_a_table_reads_as_the_module_does(state: str) -> None:
+    body = {
+        "job": {
+            "id": "j1",
+            "state": state,
+            "type": "project.backup",
+            "project_id": "prj_1",
+            "attempts": 1,
+            "error": "disk full" if state == "failed" else None,
+            "result": {"size": 3} if state == "completed" else None,
+            "created_at": "2019-08-24T14:15:22Z",
+            "started_at": "2019-08-24T14:15:23.5Z",
+            "completed_at": "2019-08-24T14:16:22Z" if state in {"completed", "failed"} else None,
+            "updated_at": "2019-08-24T14:16:22.123456789Z",
+        }
+    }
+    raw = msgspec.json.encode(body)
+    wanted = CAPYDB.job(raw, "j1")
+    assert isinstance(wanted, Job)
+    assert table(CAPY, "capydb").job(raw, "j1") == msgspec.structs.replace(wanted, wire=None)
+    many = msgspec.json.encode({"jobs": [body["job"]]})
+    assert table(CAPY, "capydb").jobs(many) == (msgspec.structs.replace(wanted, wire=None),)
+    assert table(CAPY, "capydb").jobs(b'{"jobs":null}') == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "phase"),
+    [
+        ({"conclusion": None, "status": "queued"}, "queued", Phase.PENDING),
+        ({"conclusion": "", "status": "queued"}, "queued", Phase.PENDING),
+        ({"conclusion": "failure", "status": "completed"}, "failure", Phase.FAILED),
+        ({"status": "completed"}, "completed", Phase.SUCCEEDED),
+    ],
+)
+def test_the_first_path_that_holds_a_value_wins(body: object, status: str, phase: Phase) -> None:
+    job = seen('job = "https://a.test/{job_id}"\nstatus = ["conclusion", "status"]', body)
+    assert (job.status, job.phase) == (status, phase)
+
+
+NUMBERED = """
+job = "https://a.test/{job_id}"
+status = ["results", "complete"]
+words = { running = [false], succeeded = [0, true], failed = [1, 2.5] }
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "phase"),
+    [
+        ({"results": None, "complete": False}, "complete=false", Phase.RUNNING),
+        ({"results": 0, "complete": True}, "results=0", Phase.SUCCEEDED),
+        ({"results": 1, "complete": True}, "results=1", Phase.FAILED),
+        ({"results": 2.5}, "results=2.5", Phase.FAILED),
+        ({"results": 3, "complete": True}, "results=3", Phase.UNKNOWN),
+        ({"complete": True}, "complete=true", Phase.SUCCEEDED),
+    ],
+)
+def test_words_may_be_numbers_and_booleans(body: object, status: str, phase: Phase) -> None:
+    job = seen(NUMBERED, body)
+    assert (job.status, job.phase) == (status, phase)
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "phase"),
+    [
+        (["COMPLETED"], "COMPLETED", Phase.SUCCEEDED),
+        (["RUNNING", "COMPLETED"], "RUNNING+COMPLETED", Phase.RUNNING),
+        (["FAILED", "REQUEUED"], "FAILED+REQUEUED", Phase.PENDING),
+        (["COMPLETED", "ODD"], "COMPLETED+ODD", Phase.UNKNOWN),
+        (["COMPLETED", "CANCELLED"], "COMPLETED+CANCELLED", Phase.CANCELLED),
+    ],
+)
+def test_a_state_that_comes_as_a_list(state: list[str], status: str, phase: Phase) -> None:
+    job = seen(
+        'job = "https://a.test/{job_id}"\nroot = "jobs[0]"\nstatus = "job_state"', {"jobs": [{"job_state": state}]}
+    )
+    assert (job.status, job.phase) == (status, phase)
+
+
+def test_an_unknown_word_is_shown_and_is_no_end() -> None:
+    job = seen(MINIMAL, {"status": "ok"})
+    assert (job.status, job.phase) == ("ok", Phase.UNKNOWN)
+
+
+def test_what_a_table_says_of_a_word_goes_before_what_is_usual() -> None:
+    assert seen(MINIMAL + "words = { pending = ['Completed'] }", {"status": "COMPLETED"}).phase is Phase.PENDING
+
+
+@pytest.mark.parametrize("word", ["In-Progress", "IN_PROGRESS", "inProgress", "in progress"])
+def test_words_are_compared_without_what_only_looks_different(word: str) -> None:
+    assert seen(MINIMAL, {"status": word}).phase is Phase.RUNNING
+
+
+def test_usual_words_are_spelled_as_they_are_compared() -> None:
+    assert all(word == word.casefold() and word.isalpha() for word in USUAL_WORDS)
+
+
+GOOGLE = """
+job = "https://a.test/v1/{+job_id}"
+status = "done"
+words = { running = [false, "absent"], succeeded = [true] }
+failed_if = "error"
+cancelled_if = "error.code = 1"
+error = "error"
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "phase"),
+    [
+        ({"name": "j1"}, "no done", Phase.RUNNING),
+        ({"done": False}, "done=false", Phase.RUNNING),
+        ({"done": True, "response": {}}, "done=true", Phase.SUCCEEDED),
+        ({"done": True, "error": {"code": 5, "message": "no"}}, "failed", Phase.FAILED),
+        ({"done": True, "error": {"code": 1, "message": "stop"}}, "cancelled", Phase.CANCELLED),
+        ({"done": True, "error": None}, "done=true", Phase.SUCCEEDED),
+        ({"done": True, "error": {}}, "done=true", Phase.SUCCEEDED),
+    ],
+)
+def test_presence_may_mean_failure(body: object, status: str, phase: Phase) -> None:
+    job = seen(GOOGLE, body)
+    assert (job.status, job.phase) == (status, phase)
+
+
+@pytest.mark.parametrize(
+    ("value", "message", "code"),
+    [
+        ("boom", "boom", None),
+        ({"code": "E1", "message": "boom"}, "boom", "E1"),
+        ([{"code": 3, "detail": "boom"}], "boom", "3"),
+        ({"error": {"message": "boom", "type": "T"}}, "boom", "T"),
+        (3, "3", None),
+        ({"odd": 1}, '{"odd":1}', None),
+    ],
+)
+def test_whatever_an_api_calls_an_error_becomes_a_message(value: object, message: str, code: str | None) -> None:
+    job = seen(MINIMAL + 'error = "error"', {"status": "failed", "error": value})
+    assert job.error is not None
+    assert (job.error.message, job.error.code) == (message, code)
+
+
+def test_a_message_of_a_job_that_went_well_is_no_error() -> None:
+    assert seen(MINIMAL + 'error = "message"', {"status": "succeeded", "message": "Job complete"}).error is None
+
+
+@pytest.mark.parametrize(
+    ("value", "zone", "wanted"),
+    [
+        (1718614500, "UTC", datetime(2024, 6, 17, 8, 55, tzinfo=UTC)),
+        (1718614500000, "UTC", datetime(2024, 6, 17, 8, 55, tzinfo=UTC)),
+        ("1718614500", "UTC", datetime(2024, 6, 17, 8, 55, tzinfo=UTC)),
+        ("2024-06-17T10:55:00+02:00", "UTC", datetime(2024, 6, 17, 8, 55, tzinfo=UTC)),
+        ("2024-06-17T08:55:00", "UTC", datetime(2024, 6, 17, 8, 55, tzinfo=UTC)),
+        ("2024-06-17 10:55:00", "Europe/Berlin", datetime(2024, 6, 17, 8, 55, tzinfo=UTC)),
+        ("2024-06-17T08:55:00Z", "Europe/Berlin", datetime(2024, 6, 17, 8, 55, tzinfo=UTC)),
+        ("yesterday", "Europe/Berlin", None),
+        (0, "UTC", None),
+    ],
+)
+def test_times_in_any_form(value: object, zone: str, wanted: datetime | None) -> None:
+    text = MINIMAL + f'created_at = ["never", "created"]\ntimezone = "{zone}"'
+    assert seen(text, {"status": "x", "created": value}).created_at == wanted
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "share"),
+    [
+        ("p", {"p": 0.25}, 0.25),
+        ("p / 100", {"p": 25}, 0.25),
+        ("n.done / n.total", {"n": {"done": 1, "total": 4}}, 0.25),
+        ("n.done / n.total", {"n": {"done": 1, "total": 0}}, None),
+        ("p", {"p": 25}, None),
+        ("p", {"p": "a quarter"}, None),
+    ],
+)
+def test_progress_is_a_share(path: str, body: dict[str, object], share: float | None) -> None:
+    assert seen(MINIMAL + f'progress = "{path}"', {"status": "running", **body}).progress == share
+
+
+def test_a_history_lies_where_the_table_says() -> None:
+    text = MINIMAL + 'events = { path = "log.entries", status = ["to", "state"], at = "when" }'
+    entries = [{"to": "queued", "when": 1718614500}, {"state": "running"}, None]
+    job = seen(text, {"status": "running", "log": {"entries": entries}})
+    assert job.events is not None
+    assert [(event.status, event.phase) for event in job.events] == [
+        ("queued", Phase.PENDING),
+        ("running", Phase.RUNNING),
+    ]
+    assert job.events[0].at == datetime(2024, 6, 17, 8, 55, tzinfo=UTC)
+    assert seen(text, {"status": "running"}).events is None
+
+
+def test_a_map_of_states_to_times_proves_what_a_job_has_been_through() -> None:
+    text = MINIMAL + 'times = "at"'
+    job = seen(text, {"status": "done", "at": {"running": 1718614505, "queued": 1718614500, "held": None, "done": 9e9}})
+    assert [event.status for event in job.proven] == ["queued", "running"]
+
+
+# --- bodies that are not the job -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "told"),
+    [
+        (b"null", FaultKind.NOT_FOUND, "no such job"),
+        (b'{"data":null}', FaultKind.NOT_FOUND, "no such job"),
+        (b'{"data":{"id":null,"state":null}}', FaultKind.NOT_FOUND, "no such job"),
+        (b'{"data":{"id":"j2","state":"done"}}', FaultKind.UNREADABLE, "about job j2"),
+        (b'{"data":{"id":"j1"}}', FaultKind.UNREADABLE, "no status"),
+        (b'{"data":{"state":"done"}}', FaultKind.UNREADABLE, "no id"),
+        (b'{"status":"ok"}', FaultKind.UNREADABLE, "missing required field - at `$.data`"),
+        (b'{"data":{"id":"j1","state":{}}}', FaultKind.UNREADABLE, "got `object` - at `$.data.state`"),
+        (b'{"data":[]}', FaultKind.UNREADABLE, "got `array` - at `$.data`"),
+        (b'{"data":{"id":"j1","state":"do', FaultKind.UNREADABLE, "not JSON"),
+        (b"", FaultKind.UNREADABLE, "empty"),
+    ],
+)
+def test_a_body_that_does_not_fit_is_a_fault_with_the_place(body: bytes, kind: FaultKind, told: str) -> None:
+    found = fault('job = "https://a.test/{job_id}"\nroot = "data"\nid = "id"\nstatus = "state"', body)
+    assert found.kind is kind
+    assert told in found.message
+
+
+def test_a_null_state_is_pending_while_the_job_is_there() -> None:
+    job = seen(MINIMAL + 'id = "id"', {"id": "j1", "status": None})
+    assert (job.status, job.phase) == ("null", Phase.PENDING)
+
+
+def test_an_empty_list_in_place_of_the_job_is_no_such_job() -> None:
+    text = 'job = "https://a.test/{job_id}"\nroot = "jobs[0]"\nstatus = "state"'
+    assert fault(text, {"jobs": []}).kind is FaultKind.NOT_FOUND
+
+
+def test_a_missing_job_may_be_told_by_a_condition() -> None:
+    text = MINIMAL + 'missing = ["status = PENDING and !received", "error_number = 2017"]'
+    assert fault(text, {"status": "PENDING", "received": None}).kind is FaultKind.NOT_FOUND
+    assert seen(text, {"status": "PENDING", "received": 1718614500.5}).phase is Phase.PENDING
+    assert fault(text, {"status": "x", "error_number": 2017}).kind is FaultKind.NOT_FOUND
+
+
+def test_an_id_may_be_the_end_of_a_name() -> None:
+    text = MINIMAL + 'id = "name"'
+    assert seen(text, {"status": "x", "name": "projects/p/operations/j1"}).id == "j1"
+    assert seen(text, {"status": "x", "name": "j1"}, "operations/j1").id == "operations/j1"
+
+
+HTTP = MINIMAL + 'http = { 202 = "running", 303 = "succeeded", 200 = "succeeded", 404 = "missing" }'
+
+
+@pytest.mark.parametrize(
+    ("http_status", "body", "status", "phase"),
+    [
+        (202, b"", "HTTP 202", Phase.RUNNING),
+        (202, b'{"status":"queued"}', "queued", Phase.PENDING),
+        (202, b"Accepted", "HTTP 202", Phase.RUNNING),
+        (303, b"<html>see other</html>", "HTTP 303", Phase.SUCCEEDED),
+        (200, b'{"output":1}', "HTTP 200", Phase.SUCCEEDED),
+    ],
+)
+def test_an_http_status_may_be_a_state(http_status: int, body: bytes, status: str, phase: Phase) -> None:
+    job = seen(HTTP, body, http_status=http_status)
+    assert (job.status, job.phase) == (status, phase)
+
+
+# --- what is asked --------------------------------------------------------------------------------------------------
+
+
+async def test_params_headers_and_token_go_where_the_table_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OWN_USER", "someone")
+    monkeypatch.setenv("OWN_KEY", "s3cret-s3cret")
+    api = table(
+        'job = "https://a.test/v/{region}/{+queue}/jobs?id={job_id}&full=1"\nstatus = "status"\ntoken = "OWN_KEY"\n'
+        'auth = "X-Own-Key: key={token}"\nheaders = { X-User = "${OWN_USER}", X-Region = "{region}" }\n'
+        'params = { region = "eu" }'
+    )
+    async with (
+        TableServer(in_order({"status": "done"})) as server,
+        client(server, api, params={"queue": "a/b c"}) as own,
+    ):
+        assert (await own.wait_for("x$1/y:2", timeout=5)).phase is Phase.SUCCEEDED
+    method, path, headers, _ = server.requests[0]
+    assert (method, path) == ("GET", "/v/eu/a/b%20c/jobs?id=x%241%2Fy%3A2&full=1")
+    assert (headers["X-Own-Key"], headers["X-User"], headers["X-Region"]) == ("key=s3cret-s3cret", "someone", "eu")
+    assert "Authorization" not in headers
+
+
+async def test_basic_credentials_are_encoded() -> None:
+    api = table(MINIMAL + 'token = "OWN_KEY"\nauth = "basic"')
+    async with TableServer(in_order({"status": "done"})) as server, client(server, api, token="user:pass") as own:
+        await own.wait_for("j1", timeout=5)
+    assert server.requests[0][2]["Authorization"] == "Basic dXNlcjpwYXNz"
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        ('{ id = "{job_id}", q = { deep = ["{job_id}", 1] } }', b'{"id":"a\\"b","q":{"deep":["a\\"b",1]}}'),
+        ('\'{"run": "{job_id}"}\'', b'{"run": "a\\"b"}'),
+    ],
+)
+async def test_a_status_by_post(body: str, sent: bytes) -> None:
+    api = table(f'job = "https://a.test/status"\nmethod = "POST"\nbody = {body}\nstatus = "status"')
+    async with TableServer(in_order({"status": "running"}, {"status": "done"})) as server, client(server, api) as own:
+        assert (await own.wait_for('a"b', timeout=5)).phase is Phase.SUCCEEDED
+    assert [(method, path, raw) for method, path, _, raw in server.requests] == [("POST", "/status", sent)] * 2
+    assert server.requests[0][2]["Content-Type"] == "application/json"
+
+
+async def test_http_states_are_seen_through_the_network() -> None:
+    away = web.Response(status=303, headers={"Location": "/result/1"}, text="see there")
+    api = table('job = "https://a.test/jobs/{job_id}"\nhttp = { 202 = "running", 303 = "succeeded" }')
+    async with TableServer(in_order((202, b"", {}), (200, away, {}))) as server, client(server, api) as own:
+        changes = [change.status async for change in own.wait_for("j1", timeout=5)]
+    assert changes == ["HTTP 202", "HTTP 303"]
+    assert len(server.requests) == 2
+
+
+async def test_a_redirect_to_another_origin_is_no_state() -> None:
+    away = web.Response(status=303, headers={"Location": "https://login.test/"})
+    api = table('job = "https://a.test/jobs/{job_id}"\nhttp = { 303 = "succeeded" }')
+    async with TableServer(in_order((303, away, {}))) as server, client(server, api) as own:
+        wait = own.wait_for("j1", timeout=5)
+        with pytest.raises(Exception, match="another origin"):
+            await wait
+
+
+@pytest.mark.parametrize(
+    ("keys", "answer"),
+    [
+        ("", (200, b"null", {})),
+        ('http = { 400 = "missing" }', (400, {"detail": "bad id"}, {})),
+        ('missing = "errors[0].number = 2017"', (500, {"errors": [{"number": 2017}], "status": None}, {})),
+        ('missing = "status = PENDING and !name"', (200, {"status": "PENDING"}, {})),
+    ],
+)
+async def test_a_missing_job_is_known_as_one(keys: str, answer: object) -> None:
+    async with TableServer(in_order(answer)) as server, client(server, table(MINIMAL + keys)) as own:
+        with pytest.raises(JobNotFound):
+            await own.wait_for("j1", timeout=5)
+
+
+async def test_another_500_is_trouble_as_ever() -> None:
+    api = table(MINIMAL + 'missing = "errors[0].number = 2017"')
+    answers = in_order((500, {"errors": [{"number": 1}]}, {}), {"status": "done"})
+    async with TableServer(answers) as server, client(server, api) as own:
+        assert (await own.wait_for("j1", timeout=5)).phase is Phase.SUCCEEDED
+
+
+@pytest.mark.parametrize("kind", ["text/html", "text/plain", "*", ""])
+async def test_json_is_json_whatever_it_is_called(kind: str) -> None:
+    answer = (200, {"status": "done"}, {"Content-Type": kind})
+    async with TableServer(in_order(answer)) as server, client(server, table(MINIMAL)) as own:
+        assert (await own.wait_for("j1", timeout=5)).phase is Phase.SUCCEEDED
+
+
+async def test_a_job_may_go_back_to_pending() -> None:
+    answers = in_order(*({"status": word} for word in ("queued", "running", "queued", "running", "done")))
+    async with TableServer(answers) as server, client(server, table(MINIMAL)) as own:
+        changes = [change.status async for change in own.wait_for("j1", timeout=5)]
+    assert changes == ["queued", "running", "queued", "running", "done"]
+
+
+async def test_an_id_that_is_a_url_is_asked_on_its_own_origin_only() -> None:
+    api = table('job = "{url}"\nbase_url = "https://a.test"\nstatus = "status"')
+    async with TableServer(in_order({"status": "done"})) as server, client(server, api) as own:
+        await own.wait_for(f"{server.url}/ops/1?v=2", timeout=5)
+        await own.wait_for("/ops/2", timeout=5)
+        for elsewhere in ("https://evil.test/ops/1", f"{server.url}0/x", "//evil.test/x", "file:///x"):
+            with pytest.raises(ConfigError, match="the job's URL"):
+                own.wait_for(elsewhere)
+    assert [path for _, path, _, _ in server.requests] == ["/ops/1?v=2", "/ops/2"]
+
+
+def test_a_parameter_that_is_missing_or_unknown_is_told() -> None:
+    with pytest.raises(ConfigError, match=r"github needs the parameters repo=\.\.\."):
+        Client("github", token="t", params={"owner": "o"})
+    with pytest.raises(ConfigError, match="has no parameter ower; there are: owner, repo"):
+        Client("github", token="t", params={"ower": "o"})
+    with pytest.raises(ConfigError, match="bedrock has no parameter x"):
+        Client("bedrock", token="t", params={"x": "o"})
+
+
+@pytest.mark.parametrize("service", ["evil.test/", "evil.test?", "a@evil.test", "evil.test#", ""])
+def test_a_parameter_in_a_host_name_stays_in_it(service: str) -> None:
+    with pytest.raises(ConfigError):
+        Client("google", token="t", params={"service": service})
+
+
+def test_a_header_needs_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OWN_SECOND", raising=False)
+    with pytest.raises(ConfigError, match="the header X-B needs the environment variable OWN_SECOND"):
+        Client(table(MINIMAL + 'headers = { X-B = "${OWN_SECOND}" }'))
+
+
+# --- tables that are wrong ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "told"),
+    [
+        ('status = "s"', 1, "lacks job"),
+        ('job = "https://a.test/{job_id}"', 1, "lacks status"),
+        (MINIMAL + 'statsu = "x"', 3, "statsu: there is no such key; did you mean status?"),
+        (MINIMAL + 'zzz = "x"', 3, "zzz: there is no such key; there are: job,"),
+        (MINIMAL + "\nroot = 3", 4, "root: expected str, got int"),
+        (MINIMAL + "[words]\n\npending = [1]\nrunnning = [2]", 6, "words.runnning: there is no such key; did you mean"),
+        (MINIMAL + '[words]\npending = ["a"]\nfailed = ["A"]', 5, "words.failed: 'A' is among the words for pending"),
+        (MINIMAL + 'id = "a..b"', 3, "id: 'a..b' is no path"),
+        (MINIMAL + 'error = ["ok", "a[x]"]', 3, "error: 'a[x]' is no path"),
+        (MINIMAL + 'failed_if = "a == b"', 3, "failed_if: 'a == b' is no condition"),
+        (MINIMAL + "http = { 99 = 'running' }", 3, "http.99: an HTTP status"),
+        (MINIMAL + "http = { 202 = 'run' }", 3, "http"),
+        (MINIMAL + 'auth = "X-Key"', 3, "auth: token must name a variable"),
+        (MINIMAL + 'token = "T"\nauth = "X-Key"', 4, "auth: write"),
+        (MINIMAL + 'token = "T"\nauth = "none"', 4, "auth: there is a token"),
+        (MINIMAL + 'body = "x"', 3, "body: only a POST"),
+        (MINIMAL + "params = { x = '1' }", 3, "params.x: nothing in the table has a place for it"),
+        (MINIMAL + 'base_url = "https://b.test"', 3, "base_url: job is a whole URL already"),
+        (MINIMAL + 'timezone = "Mars/Base"', 3, "timezone: 'Mars/Base' is no zone"),
+        (MINIMAL + 'list = { request = "/x" }', 3, "list: the jobs of a list are told apart by their ids"),
+        ('status = "s"\njob = "/x/{job_id}"', 2, "job: nothing says where the API is served"),
+        ('status = "s"\njob = "https://a.test/x"', 2, "job: it has no place for the id"),
+        ('status = "s"\njob = "x/{job_id}"', 2, "job: it must start with /"),
+        ('status = "s"\nbase_url = "ftp://x"\njob = "/x/{job_id}"', 2, "base_url: it must start with https://"),
+    ],
+)
+def test_what_is_wrong_is_said_with_file_line_and_key(tmp_path: Path, text: str, line: int, told: str) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_api(file)
+    assert str(caught.value).startswith(f"{file}:{line}: ")
+    assert told in str(caught.value)
+
+
+def test_a_file_that_is_not_toml_or_not_there_is_told(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text("a = = 1")
+    with pytest.raises(ConfigError, match=r"bad\.toml is not TOML: .*line 1"):
+        load_api(tmp_path / "bad.toml")
+    with pytest.raises(ConfigError, match="No such file"):
+        load_api(tmp_path / "none.toml")
+
+
+# --- where tables are found -----------------------------------------------------------------------------------------
+
+
+def test_the_nearest_table_of_a_name_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    monkeypatch.chdir(inner)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    (tmp_path / "config" / "jobwatch").mkdir(parents=True)
+    (tmp_path / "config" / "jobwatch" / "jobwatch.toml").write_text(f"[apis.mine]\n{MINIMAL}docs = 'config'\n")
+    assert load_api("mine").docs == "config"
+    (tmp_path / "jobwatch.toml").write_text(f"[apis.mine]\n{MINIMAL}docs = 'above'\n")
+    assert load_api("mine").docs == "above"
+    (tmp_path / "a" / "pyproject.toml").write_text(f"[tool.jobwatch.apis.mine]\n{MINIMAL}docs = 'nearest'\n")
+    api = load_api("mine")
+    assert (api.name, api.docs) == ("mine", "nearest")
+    with pytest.raises(ConfigError, match=r"no API is called 'yours'.*in files here: mine"):
+        load_api("yours")
+    assert load_api("GitHub") is APIS["github"]
+
+
+def test_no_file_takes_a_built_in_name(tmp_path: Path) -> None:
+    file = tmp_path / "jobwatch.toml"
+    file.write_text(f"[apis.bedrock]\n{MINIMAL}")
+    with pytest.raises(ConfigError, match=r"jobwatch\.toml:1: bedrock is built in"):
+        load_api(file)
+
+
+def test_a_file_that_anybody_could_have_put_there_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "jobwatch.toml").write_text(f"[apis.mine]\n{MINIMAL}")
+    tmp_path.chmod(0o777)
+    assert load_api("mine").name == "mine"
+    monkeypatch.setattr("os.getuid", lambda: 4711)
+    with pytest.raises(ConfigError, match="no API is called"):
+        load_api("mine")
+
+
+async def test_the_command_line_takes_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import asyncio
+
+    async with TableServer(in_order({"status": "running"}, {"status": "done"})) as server:
+        file = tmp_path / "own.toml"
+        file.write_text(f'base_url = "{server.url}"\njob = "/{{queue}}/{{job_id}}"\nstatus = "status"')
+        line = ["wait", "j1", "--api", str(file), "--param", "queue=q", "--no-history", "--min-interval", "10ms"]
+        assert await asyncio.to_thread(main, line) == 0
+        assert await asyncio.to_thread(main, [*line[:4], "--param", "queue"]) == 2
+    assert server.requests[0][1] == "/q/j1"
+    assert "name=value" in capsys.readouterr().err
+
+
+# --- paths ----------------------------------------------------------------------------------------------------------
+
+KEYS = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters='"\\\\'), min_size=1, max_size=5)
+PATHS = st.lists(KEYS | st.integers(0, 3), max_size=5)
+
+
+def written(path: list[str | int]) -> str:
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else ("." if text else "") + f'"{step}"'
+    return text
+
+
+def nested(path: list[str | int], value: object) -> object:
+    for step in reversed(path):
+        value = [None] * step + [value] if isinstance(step, int) else {step: value}
+    return value
+
+
+@given(PATHS)
+def test_a_path_is_read_as_it_is_written(path: list[str | int]) -> None:
+    assert list(path_of(written(path))) == path
+
+
+@given(st.lists(PATHS, min_size=1, max_size=4), st.integers())
+def test_a_plan_finds_what_each_path_leads_to(paths: list[list[str | int]], value: int) -> None:
+    plan = Plan()
+    for path in paths:
+        plan.want(tuple(path), PART)
+    compiled = plan.compiled()
+    for path, reader in zip(paths, compiled.readers, strict=True):
+        body = msgspec.json.encode(nested(path, value))
+        try:
+            root = msgspec.json.decode(body, type=compiled.type)
+        except msgspec.ValidationError:
+            continue  # another of the paths says that here is an object, and this one that it is a list
+        assert plain(reader(compiled.base(root))) == value
+
+
+@given(st.text(max_size=12))
+def test_a_path_is_read_or_refused(text: str) -> None:
+    try:
+        path_of(text)
+    except ValueError as error:
+        told = str(error)
+    else:
+        return
+    assert "no path" in told
+
+
+NAMES = st.sampled_from(["job", "id", "state", "error", "jobs", "at"])
+BODIES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+)
+
+
+@given(BODIES)
+def test_any_body_is_a_job_or_a_fault(body: object) -> None:
+    api = table(CAPY + 'failed_if = "error.code"\nevents = { path = "jobs", status = "state" }')
+    assert isinstance(api.job(msgspec.json.encode(body), "j1"), Job | Fault)
+    assert isinstance(api.job(msgspec.json.encode({"job": body}), "j1"), Job | Fault)
+    assert isinstance(api.jobs(msgspec.json.encode({"jobs": body})), tuple | Fault)
+
+
+def test_a_table_error_names_its_key() -> None:
+    with pytest.raises(TableError, match="words: expected object, got array"):
+        table(MINIMAL + "words = []")
