@@ -65,8 +65,8 @@ class Watch(Struct, gc=False, eq=False):
     body_hash: int | None = None
 
     def __lt__(self, other: Watch) -> bool:
-        """Break ties of time in the heap, in any way that does not change."""
-        return id(self) < id(other)
+        """Break ties of time in the heap, in any way that is the same whenever the same happens."""
+        return self.watched.job_id < other.watched.job_id
 
     @property
     def wanted(self) -> bool:
