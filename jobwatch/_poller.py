@@ -547,8 +547,8 @@ class Poller:
         shown = {watch for job in jobs or () for watch in self._see_listed(job)}
         if page.guess and any(watch.watched.looks == 1 for watch in shown):
             self._pages.guessed_right()
-        for unseen in {first, *page.others} - shown:
-            if unseen.wanted and unseen.watched.outcome is None:
+        for unseen in (first, *page.others):
+            if unseen not in shown and unseen.wanted and unseen.watched.outcome is None:
                 if jobs is not None:
                     self._pages.missed(unseen, page, len(jobs))
                 self._put_back(unseen, NEVER if unseen in newcomers else due.get(unseen, self._time()))
