@@ -16,7 +16,6 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-import anyio
 from msgspec.structs import replace
 
 from ._agenda import FIRST, NEVER, Agenda, Watch
@@ -25,9 +24,10 @@ from ._errors import ConfigError, JobwatchError
 from ._lookout import Looked, Lookout, stay_away
 from ._models import Fault, FaultKind, Job
 from ._pages import Page, Pages
+from ._workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from ._answer import Reply
     from ._tracker import Watched
@@ -47,9 +47,6 @@ _LATE = 1.0
 
 _CATCH_UP = 1.25
 """How many times as many looks as usual are made then."""
-
-_AFTER = 1e-4
-"""How long after a look is due its alarm rings, in seconds: a loop may ring it early by its clock's resolution."""
 
 _TARGETS_KEPT = 10_000
 """Up to how many watched jobs a prepared URL is kept for each."""
@@ -84,7 +81,6 @@ class Poller:
         self._budget = budget
         self._target_of = target_of
         self._list_target_of = list_target_of
-        self._most_workers = workers
         self._dice = dice
         self._watches: dict[str, Watch] = {}
         self._background: dict[str, Watch] = {}
@@ -96,17 +92,13 @@ class Poller:
         self._was_newcomer = False
         self._next_late = 0.0
         self._pages = Pages(lookout.api, lookout.history)
-        self._idle: deque[asyncio.Future[None]] = deque()
-        self._working = 0
         self._in_flight = 0
         self._lookers: dict[Watch, asyncio.Task[object]] = {}
-        self._alarm: asyncio.TimerHandle | None = None
-        self._alarm_at = NEVER
         self._not_before = 0.0
         self._broke_until = 0.0
-        self._task: asyncio.Task[None] | None = None
-        self._workers: asyncio.TaskGroup | None = None
-        self._crash: BaseException | None = None
+        self._workers = Workers(
+            workers, work=self._next_look, due=self._next_at, needed=lambda: self._many() > 0, crashed=self._ring_all
+        )
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self._time = self._loop.time
@@ -258,7 +250,7 @@ class Poller:
         self.check()
         listener: asyncio.Future[None] = self._loop.create_future()
         watch.hear(listener)
-        alarm = None if until == NEVER else self._loop.call_at(until, _awaken, listener)
+        alarm = None if until == NEVER else self._loop.call_at(until, _set, listener)
         try:
             await listener
         finally:
@@ -278,20 +270,14 @@ class Poller:
         """Stop looking, and wake all who listen."""
         self._closed = True
         self._ring_all()  # before anything is awaited, which a cancelled task would not come back from
-        if self._alarm is not None:
-            self._alarm.cancel()
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait([task])
+        await self._workers.aclose()
         self._watches.clear()
         self._background.clear()
 
     def check(self) -> None:
         """Raise what keeps looks from being made, if anything does."""
-        if self._crash is not None:
-            raise JobwatchError("the poller has stopped by a fault of its own") from self._crash
+        if self._workers.crash is not None:
+            raise JobwatchError("the poller has stopped by a fault of its own") from self._workers.crash
         if self._closed:
             raise JobwatchError("the client is closed")
 
@@ -306,7 +292,7 @@ class Poller:
         if watch.watched.outcome is None:
             self._pages.join(watch)
             self._newcomers.append(watch)
-            self._awaken_at(self._time())
+            self._workers.wake_at(self._time())
 
     def _drop(self, watch: Watch) -> None:
         job_id = watch.watched.job_id
@@ -321,7 +307,7 @@ class Poller:
         self._pages.leave(watch)
         self._wish(watch, 0.0)
         if not self._many():
-            self._send_home()
+            self._workers.send_home()
 
     def _many(self) -> int:
         return len(self._watches) + len(self._background)
@@ -330,95 +316,30 @@ class Poller:
         found = (self._watches.get(job_id), self._background.get(job_id))
         return [watch for watch in found if watch is not None]
 
-    # --- when the workers wake -------------------------------------------------------------------------------
+    # --- what is due -----------------------------------------------------------------------------------------
 
     def _put(self, watch: Watch, due: float) -> None:
         self._agenda.put(watch, due)
-        if due < self._alarm_at:
-            self._awaken_at(max(due, self._asleep_until(), self._broke_until))
+        if due < self._workers.alarm_at:
+            self._workers.wake_at(max(due, self._asleep_until(), self._broke_until))
 
-    def _awaken_at(self, due: float) -> None:
-        """See to it that a worker wakes at a time, unless all of them are at work, who will see for themselves."""
-        if due >= self._alarm_at or not (self._idle or self._working < self._most_workers):
-            return
-        if self._closed or self._crash is not None:
-            return
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self._alarm_at = due
-        self._alarm = self._loop.call_at(due + _AFTER, self._ring_alarm)
+    def _next_at(self) -> float:
+        """Return when the next look may be made, on the loop's clock."""
+        return max(self._next_due(self._time()), self._asleep_until(), self._broke_until)
 
-    def _set_alarm(self) -> None:
-        due = self._next_due(self._time())
-        if due < self._alarm_at:
-            self._awaken_at(max(due, self._asleep_until(), self._broke_until))
+    def _next_look(self) -> Coroutine[object, object, None] | None:
+        """Return the look that is due, to be awaited; None if none is."""
+        now = self._time()
+        watch = self._next(now)
+        if watch is None:
+            return None
+        if now < self._not_before:
+            return self._turn_away(watch, now)
+        page = self._pages.page_for(watch, now, len(self._newcomers))
+        return self._look_at(watch) if page is None else self._look_at_list(watch, page)
 
-    def _ring_alarm(self) -> None:
-        self._alarm = None
-        self._alarm_at = NEVER
-        self._call_a_worker()
-
-    def _call_a_worker(self) -> None:
-        if self._idle:
-            _awaken(self._idle.popleft())
-        elif self._working == 0:
-            self._working = 1
-            self._task = self._loop.create_task(self._run(), name="jobwatch poller")
-        elif self._working < self._most_workers and self._workers is not None:
-            self._working += 1
-            self._workers.create_task(self._work(), name="jobwatch worker")
-
-    def _send_home(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm, self._alarm_at = None, NEVER
-        while self._idle:
-            _awaken(self._idle.popleft())
-
-    # --- what they do ----------------------------------------------------------------------------------------
-
-    async def _run(self) -> None:
-        try:
-            async with asyncio.TaskGroup() as workers:
-                self._workers = workers
-                await self._work()
-        except Exception as crash:  # noqa: BLE001 - whatever it was, those who listen must hear of it
-            self._crash = self._crash or crash
-            self._ring_all()
-        except asyncio.CancelledError as crash:
-            if not self._closed:  # by somebody who cancels whatever tasks there are
-                self._crash = crash
-                self._ring_all()
-            raise
-
-    async def _work(self) -> None:
-        """Make one look after another, until no job is left."""
-        try:
-            while self._many():
-                now = self._time()
-                watch = self._next(now)
-                if watch is None:
-                    await self._rest()
-                    continue
-                if now < self._not_before:
-                    self._take(watch, self._away(now), self.unix())
-                    continue
-                page = self._pages.page_for(watch, now, len(self._newcomers))
-                if page is None:
-                    await self._look_at(watch)
-                else:
-                    await self._look_at_list(watch, page)
-        except Exception as crash:
-            self._crash = self._crash or crash  # at once, so that no more workers are called
-            raise
-        finally:
-            self._working -= 1
-
-    async def _rest(self) -> None:
-        seat: asyncio.Future[None] = self._loop.create_future()
-        self._idle.append(seat)
-        self._set_alarm()
-        await seat
+    async def _turn_away(self, watch: Watch, now: float) -> None:
+        self._take(watch, self._away(now), self.unix())
 
     def _next(self, now: float) -> Watch | None:
         """Take what is to be looked at now off the agenda, and call another worker if there is more."""
@@ -442,9 +363,9 @@ class Poller:
         watch.looking = True
         due = self._next_due(now)
         if due <= now:
-            self._call_a_worker()
-        elif due < self._alarm_at:
-            self._set_alarm()
+            self._workers.call()
+        elif due < self._workers.alarm_at:
+            self._workers.wake_at(self._next_at())
         return watch
 
     def _next_due(self, now: float) -> float:
@@ -575,7 +496,7 @@ class Poller:
         elif due == NEVER:
             watch.fresh = True
             self._newcomers.append(watch)
-            self._awaken_at(self._time())
+            self._workers.wake_at(self._time())
         else:
             self._put(watch, due)
 
@@ -584,7 +505,7 @@ class Poller:
         awaited = [watch for watch in self._all_of(job.id) if self._awaits(watch)]
         if not awaited:
             self._lookout.history.add(job, told=True)
-        shown = []
+        shown: list[Watch] = []
         for watch in awaited:
             looked = self._lookout.saw(watch.watched, job, self.unix(), self._draw(), self._price(watch))
             if looked.job is None:
@@ -658,6 +579,6 @@ def _is_same_again(watch: Watch, reply: Reply | Fault) -> bool:
     return reply.http_status == 304 or hash(reply.body) == watch.body_hash
 
 
-def _awaken(sleeper: asyncio.Future[None]) -> None:
-    if not sleeper.done():
-        sleeper.set_result(None)
+def _set(listener: asyncio.Future[None]) -> None:
+    if not listener.done():
+        listener.set_result(None)
