@@ -84,7 +84,9 @@ def _page(_dice: Random, _now: float) -> Told:
 def _problem_with_words(dice: Random, _now: float) -> Told:
     """An error whose body looks like a job that ended: its status alone counts."""
     word = dice.choice(("failed", "completed")).encode()
-    return Told(500, UNREACHABLE, (), b'{"data":{"id":"job-0","status":"%b"},"job":{"id":"job-0","state":"%b"}}' % (word, word))
+    return Told(
+        500, UNREACHABLE, (), b'{"data":{"id":"job-0","status":"%b"},"job":{"id":"job-0","state":"%b"}}' % (word, word)
+    )
 
 
 HTTP: Mapping[str, Answering] = {
@@ -111,7 +113,9 @@ HTTP: Mapping[str, Answering] = {
     "999": _plain(999, UNREADABLE),
     "304 unasked": lambda _dice, _now: Told(304, UNREADABLE, body=b""),
     "html": _page,
-    "coding not asked for": lambda _dice, _now: Told(200, UNREADABLE, (("Content-Encoding", "br"),), b"\x0b\x02\x80{}\x03"),
+    "coding not asked for": lambda _dice, _now: Told(
+        200, UNREADABLE, (("Content-Encoding", "br"),), b"\x0b\x02\x80{}\x03"
+    ),
 }
 """Answers that a job survives."""
 

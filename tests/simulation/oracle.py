@@ -253,12 +253,18 @@ class _Judgement:
         return not change.gap or not job.tells_history or bool(job.keeps) or behind
 
     def _told(self, changes: Sequence[Transition]) -> str:
-        told = " ".join(f"{change.status}{'(gap)' if change.gap else ''}@{_loop_time(change):.3f}" for change in changes)
+        told = " ".join(
+            f"{change.status}{'(gap)' if change.gap else ''}@{_loop_time(change):.3f}" for change in changes
+        )
         assert self.job is not None
         true = " ".join(f"{place}:{state.word}@{state.at:.3f}" for place, state in enumerate(self.job.states[:40]))
         answers = " ".join(
             f"{each.at:.3f}:{'' if each.single else 'list '}{each.verdict}"
-            + (f"{list(each.shown.states[-8:])}/{each.shown.status}{sorted(each.shown.odd) or ''}" if each.shown else "")
+            + (
+                f"{list(each.shown.states[-8:])}/{each.shown.status}{sorted(each.shown.odd) or ''}"
+                if each.shown
+                else ""
+            )
             for each in self.answers[-12:]
         )
         return f"told {told or 'nothing'}; true {true} ({self.job.shape} keeps {self.job.keeps}); answers {answers}"
@@ -330,13 +336,19 @@ class _Judgement:
             if change.phase not in ENDED or (following is not None and following.seen_at == change.seen_at):
                 continue
             answers = [each for each in self.answers if abs(each.at - _loop_time(change)) < TICK and each.shown]
-            if answers and not any(self.job and _phase(self.job, each.shown) in ENDED for each in answers if each.shown):
+            if answers and not any(
+                self.job and _phase(self.job, each.shown) in ENDED for each in answers if each.shown
+            ):
                 yield f"O5 {change.status} was delivered at {_loop_time(change):.3f}, before the status said so"
 
     def _overdue(self) -> Iterable[str]:
         """What ends a wait by O6 ends it at that answer."""
         heard = self.heard
-        if self.unsure or heard.who in ("all", "as completed") or (heard.who == "iterates" and not heard.prompt):
+        if (
+            self.unsure
+            or heard.who in ("all", "as completed", "watches")
+            or (heard.who == "iterates" and not heard.prompt)
+        ):
             return
         patience = self.plan.unreachable_after
         since: float | None = None
@@ -590,8 +602,10 @@ def _not_live(world: World) -> Iterable[str]:
             if late > bound(plan):
                 yield f"L1 {heard.who} {heard.job_id}: the end was known {late:.0f} s late"
         given_up = isinstance(heard.ending, Outcome) and heard.ending not in (*_JOB_ENDED, Outcome.TIMEOUT)
-        if given_up and heard.timeout is None and not (
-            heard.ending is Outcome.NOT_FOUND and not plan.rates.keys().isdisjoint({"stale", "404"})
+        if (
+            given_up
+            and heard.timeout is None
+            and not (heard.ending is Outcome.NOT_FOUND and not plan.rates.keys().isdisjoint({"stale", "404"}))
         ):
             yield f"L2 {heard.who} {heard.job_id}: {heard.ending.value}, though all faults pass"
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 import msgspec
 from msgspec import Struct
 
-from jobwatch import Client, Job, JobEnded, JobwatchError, Outcome, Transition, WaitTimeout, Watched
+from jobwatch import Client, Job, JobEnded, JobwatchError, Outcome, Transition, WaitTimeout, Watched, Watcher
 from jobwatch._wait import Wait
 
 LEFT = "left"
@@ -197,6 +197,31 @@ class Person:
             for heard in records.values():
                 if not heard.ending:
                     _over(heard, LEFT)
+
+    async def watches(self, job_ids: Sequence[str]) -> None:
+        """Watch in the background, until all have ended."""
+        records = {job_id: self._heard("watches", job_id) for job_id in job_ids}
+        try:
+            async with Watcher(self.client) as watcher:
+                await watcher.add(*job_ids)
+                async for change in watcher:
+                    heard = records[change.job_id]
+                    if change.transition is not None:
+                        _note(heard, change.transition)
+                    if change.outcome is not None:
+                        _over(heard, change.outcome)
+                    if all(each.ending for each in records.values()):
+                        break
+        except asyncio.CancelledError:
+            for heard in records.values():
+                if not heard.ending:
+                    _over(heard, CANCELLED)
+            raise
+        except Exception as error:  # noqa: BLE001  # as above
+            for heard in records.values():
+                if not heard.ending:
+                    heard.error = error
+                    _over(heard, STOPPED)
 
     def _ended(self, heard: Heard, wait: Wait) -> None:
         _over(heard, wait.outcome or STOPPED)

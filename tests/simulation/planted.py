@@ -3,11 +3,11 @@
 ``python -m tests.simulation.planted`` prints how many seeds each one takes.
 """
 
-# ruff: noqa: ANN401
 from __future__ import annotations
 
 import argparse
 import itertools
+import multiprocessing
 import statistics
 import sys
 from collections.abc import Callable, Generator
@@ -446,7 +446,9 @@ BUGS: tuple[Bug, ...] = (
     Bug("a 404 never ends a wait", _tracker("_given_up", _given_up_on(FaultKind.NOT_FOUND, None))),
     Bug("one 5xx ends a wait", _tracker("_given_up", _given_up_on(FaultKind.UNREACHABLE, Outcome.UNREACHABLE))),
     Bug("one 5xx is the job's failure", _tracker("_given_up", _given_up_on(FaultKind.UNREACHABLE, Outcome.FAILED))),
-    Bug("an unreadable reply is a success", _tracker("_given_up", _given_up_on(FaultKind.UNREADABLE, Outcome.SUCCEEDED))),
+    Bug(
+        "an unreadable reply is a success", _tracker("_given_up", _given_up_on(FaultKind.UNREADABLE, Outcome.SUCCEEDED))
+    ),
     Bug("a 401 does not end a wait", _tracker("_given_up", _given_up_on(FaultKind.AUTH, None))),
     Bug("patience is not renewed by a good look", _tracker("unchanged", _good_look_forgets_nothing)),
     Bug("patience is renewed by a failed look", _tracker("_failed", _first_failure_is_now)),
@@ -490,12 +492,13 @@ def seeds_needed(bug: Bug, first: int, most: int) -> tuple[int | None, str]:
 
 
 def _by_number(number: int, first: int, most: int) -> tuple[int | None, str]:
+    sys.unraisablehook = lambda _what: None  # some of them leave things behind for the garbage collector to find
     return seeds_needed(BUGS[number], first, most)
 
 
 def table(first: int, most: int, jobs: int) -> list[tuple[Bug, int | None, str]]:
     """Look for all of them."""
-    with ProcessPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         found = pool.map(_by_number, range(len(BUGS)), itertools.repeat(first), itertools.repeat(most))
         return [(bug, *each) for bug, each in zip(BUGS, found, strict=True)]
 
@@ -516,7 +519,6 @@ def main(argv: list[str] | None = None) -> int:
     counts = [seeds for _, seeds, _ in found if seeds is not None]
     print(f"{len(counts)} of {len(found)} found; median {statistics.median(counts):g} seeds, most {max(counts)}")
     return 0 if len(counts) == len(found) else 1
-
 
 
 if __name__ == "__main__":

@@ -32,10 +32,10 @@ def wrongs(world: World) -> Iterable[str]:
     """Return what was wrong with the requests of a run."""
     for client, exchanges in world.by_client.items():
         yield from _over_rate(world, client, exchanges)
-        if client == "main":
-            yield from _too_soon(world, exchanges)
-            yield from _not_asked_for(world, exchanges)
-            yield from _silent(world, exchanges)
+        if client in ("main", "watch"):
+            yield from _too_soon(world, client, exchanges)
+            yield from _not_asked_for(world, client, exchanges)
+            yield from _silent(world, client, exchanges)
             yield from _did_not_stay_away(world, exchanges)
             world.sometimes["list asked for"] += sum(each.job_id is None for each in exchanges)
         else:
@@ -44,7 +44,7 @@ def wrongs(world: World) -> Iterable[str]:
 
 def _over_rate(world: World, client: str, exchanges: Sequence[Exchange]) -> Iterable[str]:
     rate = world.plan.max_rate
-    if rate is None or client != "main":
+    if rate is None or client not in ("main", "watch"):
         return
     burst = max(1.0, rate * BURST_SECONDS)
     tokens, at = burst, 0.0
@@ -56,7 +56,7 @@ def _over_rate(world: World, client: str, exchanges: Sequence[Exchange]) -> Iter
             return
 
 
-def _too_soon(world: World, exchanges: Sequence[Exchange]) -> Iterable[str]:
+def _too_soon(world: World, client: str, exchanges: Sequence[Exchange]) -> Iterable[str]:
     floor = world.plan.pace.min_interval
     last: dict[str, float] = {}
     short: dict[str, int] = {}
@@ -67,7 +67,7 @@ def _too_soon(world: World, exchanges: Sequence[Exchange]) -> Iterable[str]:
             short[each.job_id] = short.get(each.job_id, 0) + 1
         last[each.job_id] = each.asked
     for job_id, count in short.items():
-        heard = [each for each in world.heard if each.job_id == job_id and each.legs and each.legs[0].client == "main"]
+        heard = [each for each in world.heard if each.job_id == job_id and each.legs and each.legs[0].client == client]
         # A newcomer's look, and the one that was due soon after it; the look at a time limit, and the one after that.
         allowed = sum(2 + (each.timeout is not None) for each in heard)
         if count > allowed:
@@ -99,14 +99,14 @@ def _did_not_stay_away(world: World, exchanges: Sequence[Exchange]) -> Iterable[
             return
 
 
-def _not_asked_for(world: World, exchanges: Sequence[Exchange]) -> Iterable[str]:
+def _not_asked_for(world: World, client: str, exchanges: Sequence[Exchange]) -> Iterable[str]:
     for each in exchanges:
         if each.job_id is None:
             continue
         if not any(
             heard.job_id == each.job_id
             and heard.legs
-            and heard.legs[0].client == "main"
+            and heard.legs[0].client == client
             and heard.began <= each.asked <= (_left(heard.until, heard.legs) or world.closed_at) + TICK
             for heard in world.heard
         ):
@@ -118,15 +118,15 @@ def _left(until: float | None, legs: Sequence[object]) -> float | None:
     return getattr(legs[1], "began", None) if len(legs) > 1 else until
 
 
-def _silent(world: World, exchanges: Sequence[Exchange]) -> Iterable[str]:
+def _silent(world: World, client: str, exchanges: Sequence[Exchange]) -> Iterable[str]:
     plan = world.plan
     slowed = plan.max_rate is not None or plan.quota or any(each.verdict == faults.LIMITED for each in exchanges)
     if slowed or "rate told" in plan.rates or len(plan.jobs) > 60 or plan.max_in_flight < 3:
         return
     longest = 1.5 * plan.pace.max_interval + 31.0 + TICK
     for heard in world.heard:
-        if not (heard.legs and heard.legs[0].client == "main") or heard.who == "all" or not heard.prompt:
-            continue
+        if not (heard.legs and heard.legs[0].client == client) or heard.who in ("all", "watches") or not heard.prompt:
+            continue  # a watcher looks slowly at what a wait would have given up
         end = _left(heard.until, heard.legs) or world.closed_at
         at = heard.began
         for each in exchanges:

@@ -265,7 +265,9 @@ class Server:
         headers = [*told.headers]
         if not any(key == "Content-Type" for key, _ in headers):
             headers.append(("Content-Type", "application/json"))
-        exchange = self._exchange(now, told.verdict, Answer(told.status, headers, told.body, delay=self._delay()), (name,))
+        exchange = self._exchange(
+            now, told.verdict, Answer(told.status, headers, told.body, delay=self._delay()), (name,)
+        )
         exchange.stay_away = told.stay_away
         return exchange
 

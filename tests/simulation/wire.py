@@ -22,7 +22,6 @@ import aiohttp.connector
 from aiohttp import web
 from multidict import CIMultiDict
 
-
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.tracing import Trace
@@ -117,7 +116,9 @@ class Pipe(asyncio.Transport):
             return
         self._closing = True
         self._loop.call_soon(self._lose, None)
-        self._send(lambda: self.peer._take(lambda: self.peer._ended(error)) if error is None else self.peer._ended(error))
+        self._send(
+            lambda: self.peer._take(lambda: self.peer._ended(error)) if error is None else self.peer._ended(error)
+        )
 
     def _ended(self, error: OSError | None) -> None:
         self._closing = True
@@ -284,7 +285,10 @@ class Origin:
 
 
 def _head(answer: Answer) -> bytes:
-    lines = [f"HTTP/1.1 {answer.status} {_reason(answer.status)}", *(f"{name}: {value}" for name, value in answer.headers)]
+    lines = [
+        f"HTTP/1.1 {answer.status} {_reason(answer.status)}",
+        *(f"{name}: {value}" for name, value in answer.headers),
+    ]
     return "\r\n".join(lines).encode() + b"\r\n"
 
 
@@ -353,5 +357,3 @@ def virtual_time(loop: VirtualLoop) -> Generator[None]:
     """Have the connections age on the loop's clock."""
     with mock.patch.object(aiohttp.connector, "monotonic", loop.time):
         yield
-
-

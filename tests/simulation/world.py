@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from random import Random
@@ -22,6 +23,8 @@ from .people import Heard, Person
 from .seam import SeamTransport
 from .server import Exchange, Outage, Server
 from .truth import EPOCH, STYLES, TrueJob, history, log_uniform
+
+logging.getLogger("jobwatch").addHandler(logging.NullHandler())  # what goes wrong here is meant to
 
 SAFETY, LIVENESS = "safety", "liveness"
 SEAM, WIRE = "seam", "wire"
@@ -131,7 +134,7 @@ def _survivable(level: str) -> list[str]:
 def _api_for(dice: Random, due: Sequence[str]) -> str:
     """Choose an API at which the faults whose turn it is can happen."""
     for name in due:
-        if name in faults.LIST:
+        if name in faults.LIST or name == "stale":  # which a history sees through
             return "capydb"
         if name in faults.OF_HISTORIES:
             return "bedrock"
@@ -147,7 +150,7 @@ def _swarm(dice: Random, seed: int, level: str, mode: str) -> tuple[dict[str, fl
     chosen.update(dice.sample(names, dice.choice((0, 1, 2, 4, 8, 16))))
     rates = {name: dice.choice((0.03, 0.1, 0.3)) for name in sorted(chosen) if name not in faults.TRAITS}
     rare = {*faults.MEANING, *faults.LIST}
-    rates |= {name: 0.5 if name in rare else 0.3 for name in _turn(names, seed, 3) if name in rates}
+    rates |= {name: 0.6 if name in rare else 0.3 for name in _turn(names, seed, 3) if name in rates}
     # Faults that end a watch hide what would come after, so most worlds have none of them.
     if mode == SAFETY and seed % 3 == 0:
         ending = _turn(sorted(faults.ENDING & faults.all_of(level)), seed // 3, 1)
@@ -165,14 +168,18 @@ def _pace(dice: Random) -> Pace:
         return Pace()
     least = dice.choice((0.1, 0.5, 2.0))
     return Pace(
-        poll_cost=log_uniform(dice, 0.005, 0.5), min_interval=least, max_interval=dice.choice((max(2.0, least * 2), 20.0, 60.0))
+        poll_cost=log_uniform(dice, 0.005, 0.5),
+        min_interval=least,
+        max_interval=dice.choice((max(2.0, least * 2), 20.0, 60.0)),
     )
 
 
 def _outages(dice: Random, traits: frozenset[str], horizon: float, mode: str) -> list[Outage]:
     if "outage" not in traits:
         return []
-    names = ("refuse", "hang", "503", "500", "html", "429", "404") if mode == SAFETY else ("refuse", "hang", "503", "429")
+    names = (
+        ("refuse", "hang", "503", "500", "html", "429", "404") if mode == SAFETY else ("refuse", "hang", "503", "429")
+    )
     outages = []
     for _ in range(dice.choice((1, 1, 2))):
         start = START + dice.uniform(0.0, horizon * 0.7)
@@ -186,7 +193,7 @@ def _jobs(
     count = dice.choice((1, 1, 2, 3, 4, 6, 9)) if level == SEAM else dice.choice((1, 2, 3, 5))
     lists = api == "capydb" and not rates.keys().isdisjoint(faults.LIST)
     if lists:
-        count += 3
+        count += 5
     if many:
         count = 90  # more than get their first look at once
     projects = ["prj-1", "prj-2"][: 1 if lists else dice.choice((1, 2))]
@@ -375,6 +382,10 @@ class _Run:
             several = dice.sample(ids, min(len(ids), 3))
             limit = self._timeout()
             lives.append(self._later(self._entry(), lambda: person.all_of(several, limit)))
+        if dice.random() < 0.3:
+            watching = Person("watch", self._client("watch"), self.world.heard)
+            watched = dice.sample(ids, dice.randint(1, min(len(ids), 6)))
+            lives.append(self._later(self._entry(), lambda: watching.watches(watched)))
         return lives
 
     def _entry(self) -> float:

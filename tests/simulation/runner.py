@@ -1,0 +1,114 @@
+"""Many worlds, in several processes, and what came of them in sum."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+
+from msgspec import Struct
+
+from . import faults
+from .clock import START
+from .world import LIVENESS, SAFETY, simulate
+
+_CHUNK = 25
+
+ENOUGH = {"seam": 1000, "wire": 200}
+"""After how many seeds everything must have happened."""
+
+
+class Sum(Struct):
+    """What came of some seeds."""
+
+    seeds: int = 0
+    looks: int = 0
+    seconds: float = 0.0
+    sometimes: Counter[str] = Counter()
+    failures: list[tuple[int, str, list[str]]] = []
+
+    def add(self, other: Sum) -> None:
+        self.seeds += other.seeds
+        self.looks += other.looks
+        self.seconds += other.seconds
+        self.sometimes.update(other.sometimes)
+        self.failures += other.failures
+
+
+def some(level: str, mode: str, seeds: range) -> Sum:
+    """Run some seeds in this process."""
+    total = Sum(sometimes=Counter())
+    for seed in seeds:
+        world = simulate(seed, level, mode)
+        total.seeds += 1
+        total.looks += world.looks
+        total.seconds += world.closed_at - START
+        total.sometimes.update(world.sometimes)
+        if world.violations:
+            total.failures.append((seed, mode, world.violations))
+    return total
+
+
+def many(level: str, mode: str, first: int, seeds: int, jobs: int) -> Sum:
+    """Run a range of seeds in some processes."""
+    total = Sum(sometimes=Counter())
+    chunks = [range(start, min(start + _CHUNK, first + seeds)) for start in range(first, first + seeds, _CHUNK)]
+    if jobs == 1:
+        for chunk in chunks:
+            total.add(some(level, mode, chunk))
+        return total
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        for part in pool.map(some, [level] * len(chunks), [mode] * len(chunks), chunks):
+            total.add(part)
+    return total
+
+
+def replay(level: str, mode: str, seed: int) -> str:
+    """Return the command that runs one seed again."""
+    return f"python -m tests.simulation --level {level} --mode {mode} --first {seed} --seeds 1 --trace"
+
+
+def never(level: str, sometimes: Counter[str]) -> list[str]:
+    """Return the faults that never fired and the branches that were never taken."""
+    return sorted(name for name in faults.all_of(level) | SOMETIMES if not sometimes[name])
+
+
+SOMETIMES = frozenset(
+    {
+        "delivered",
+        "gap marked",
+        "unknown word delivered",
+        "log replayed to a late listener",
+        "an end in the middle of a history",
+        "asked to stay away",
+        "closed with waits going",
+        "cancelled in the middle",
+        "ended: succeeded",
+        "ended: failed",
+        "ended: cancelled",
+        "ended: timeout",
+        "ended: not_found",
+        "ended: unreachable",
+        "ended: unreadable",
+        "ended: auth",
+        "ended: left",
+        "ended: stopped",
+        "list asked for",
+    }
+)
+
+
+def both(level: str, first: int, seeds: int, jobs: int) -> Sum:
+    """Run half of the seeds in each mode."""
+    total = many(level, SAFETY, first, seeds - seeds // 2, jobs)
+    total.add(many(level, LIVENESS, first, seeds // 2, jobs))
+    return total
+
+
+def report(level: str, total: Sum) -> list[str]:
+    """Return what failed, and how to see it again."""
+    lines = []
+    for seed, mode, violations in total.failures[:20]:
+        more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+        lines += [f"seed {seed} ({mode}): {violations[0][:600]}{more}", f"    {replay(level, mode, seed)}"]
+    return lines

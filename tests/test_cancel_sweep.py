@@ -1,0 +1,240 @@
+"""What each way of waiting leaves behind when it is cancelled, at every step of the loop in turn: nothing.
+
+At the seam for speed, and on the wire with the real transport under it. After the cancelling, the client still works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from random import Random
+from unittest import mock
+
+import msgspec
+import pytest
+
+import jobwatch._poller
+from jobwatch import Client, Job, Outcome, Pace, Phase, Transition, Watched, Watcher
+from jobwatch._client import engine_of
+from jobwatch.apis import BEDROCK
+
+from .simulation import wire
+from .simulation.clock import START, VirtualLoop, run
+from .simulation.planted import BUGS
+from .simulation.seam import SeamTransport
+from .simulation.server import Server
+from .simulation.truth import EPOCH, State, TrueJob
+from .simulation.world import SEAM, WIRE
+
+Scenario = Callable[[Client], Awaitable[object]]
+IDS = ("job-0", "job-1", "job-2")
+
+
+async def awaiting(client: Client) -> Job:
+    return await client.wait_for("job-0")
+
+
+async def iterating(client: Client) -> list[str]:
+    return [change.status async for change in client.wait_for("job-0")]
+
+
+async def several(client: Client) -> object:
+    return await asyncio.gather(*(client.wait_for(job_id) for job_id in IDS), client.wait_for("job-0"))
+
+
+async def as_they_end(client: Client) -> list[Job]:
+    async with client.as_completed(IDS) as ended:
+        return [await wait async for wait in ended]
+
+
+async def all_of(client: Client) -> list[Job]:
+    return await client.wait_all(IDS)
+
+
+async def with_a_time_limit(client: Client) -> object:
+    with pytest.raises(TimeoutError):
+        await client.wait_for("job-2", timeout=0.7)
+    return None
+
+
+async def look_by_look(client: Client) -> Watched:
+    watched = client.watched("job-0")
+    while watched.outcome is None:
+        looked = await client.look(msgspec.json.decode(msgspec.json.encode(watched), type=Watched))
+        watched = looked.watched
+        if looked.next_look is not None:
+            await asyncio.sleep(looked.next_look)
+    return watched
+
+
+async def reading(client: Client) -> Job:
+    await client.job("job-1")
+    return await client.job("job-0")
+
+
+async def closing(client: Client) -> object:
+    waits = [asyncio.ensure_future(client.wait_for(job_id)) for job_id in IDS]
+    try:
+        await asyncio.sleep(0.3)
+        await client.aclose()
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.wait(waits)
+    return None
+
+
+async def watching(client: Client) -> list[Outcome]:
+    ends: list[Outcome] = []
+    async with Watcher(client) as watcher:
+        await watcher.add(*IDS)
+        async for change in watcher:
+            if change.outcome is not None:
+                ends.append(change.outcome)
+            if len(ends) == len(IDS):
+                break
+    return ends
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    awaiting,
+    iterating,
+    several,
+    as_they_end,
+    all_of,
+    with_a_time_limit,
+    look_by_look,
+    reading,
+    closing,
+    watching,
+)
+
+
+def _true_jobs() -> list[TrueJob]:
+    jobs = []
+    for number, job_id in enumerate(IDS):
+        phases = ("QUEUED", Phase.PENDING), ("RUNNING", Phase.RUNNING), ("COMPLETED", Phase.SUCCEEDED)
+        times = START, START + 0.3 + number * 0.4, START + 0.9 + number * 0.9
+        states = tuple(State(word, phase, at, 1) for (word, phase), at in zip(phases, times, strict=True))
+        jobs.append(TrueJob(job_id, "cms", None, "Compare", states, START))
+    return jobs
+
+
+class Attempt:
+    """One run of a scenario, which is cancelled at a step of the loop counted from its start."""
+
+    def __init__(self, scenario: Scenario, level: str, step: int) -> None:
+        self.scenario = scenario
+        self.level = level
+        self.step = step
+        self.steps = 0
+        self.wrong: list[str] = []
+        self.ending = ""
+
+    async def main(self, loop: VirtualLoop) -> None:
+        clock = mock.Mock(time=lambda: EPOCH + loop.time())
+        with mock.patch.object(jobwatch._poller, "time", clock), wire.virtual_time(loop):
+            await self._lived(loop)
+
+    async def _lived(self, loop: VirtualLoop) -> None:
+        server = Server(
+            "bedrock",
+            _true_jobs(),
+            rates={},
+            dice=Random(1),
+            quiet_at=START,
+            outages=[],
+            skew=0.0,
+            etags=True,
+            quota=0,
+            lag=0.0,
+            latency=0.03,
+            level=self.level,
+        )
+        origin = wire.Origin(server)
+        pace = Pace(min_interval=0.1, max_interval=0.4)
+        client = Client(BEDROCK, token="t", base_url="http://api.example", pace=pace, max_in_flight=2)
+        if self.level == SEAM:
+            client._transport = SeamTransport("main", server, BEDROCK.problem)  # type: ignore[assignment]
+        else:
+            wire.join("main", client, origin)
+        engine_of(client)._dice = Random(2).random
+        await self._cut(loop, client)
+        if self.scenario is not closing:
+            await self._still_works(client)
+        await client.aclose()
+        await asyncio.sleep(0.05)
+        self.wrong += origin.open_still()
+        await origin.aclose()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        self.wrong += [f"task left behind: {task!r}" for task in left]
+
+    async def _cut(self, loop: VirtualLoop, client: Client) -> None:
+        first = loop.steps
+        task = asyncio.ensure_future(self.scenario(client))
+
+        def step(count: int) -> None:
+            if not task.done():
+                self.steps = count - first
+                if self.steps == self.step:
+                    task.cancel("by the sweep")
+
+        loop.on_step = step
+        await asyncio.wait([task])
+        loop.on_step = None
+        if task.cancelled():
+            self.ending = "cancelled"
+        elif task.exception() is not None:
+            self.wrong.append(f"cancelled, it raised {task.exception()!r}")
+        else:
+            self.ending = "ended"
+
+    async def _still_works(self, client: Client) -> None:
+        """A wait that begins now sees everything, whatever was cut off before."""
+        await asyncio.sleep(0.01)
+        if engine_of(client)._watches:
+            self.wrong.append("a job that nobody waits for is still watched")
+        changes: list[Transition] = []
+        async with asyncio.timeout(10.0):
+            async for change in client.wait_for("job-0"):
+                changes.append(change)  # noqa: PERF401  # so that what came before an error can be seen
+            told = [(change.seq, change.status) for change in changes]
+        if told != [(1, "QUEUED"), (2, "RUNNING"), (3, "COMPLETED")]:
+            self.wrong.append(f"afterwards a wait was told {told}")
+
+    def run(self) -> None:
+        _, loop = run(self.main)
+        self.wrong += loop.troubles
+        self.wrong += [f"timer left behind: {timer}" for timer in loop.left]
+
+
+@pytest.mark.parametrize("level", [SEAM, WIRE])
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_cancelled_at_every_step_it_leaves_nothing_behind(scenario: Scenario, level: str) -> None:
+    whole = Attempt(scenario, level, -1)
+    whole.run()
+    assert not whole.wrong
+    assert whole.ending == "ended"
+    endings: Counter[str] = Counter()
+    for step in range(1, whole.steps + 1):
+        attempt = Attempt(scenario, level, step)
+        attempt.run()
+        assert not attempt.wrong, f"cancelled at step {step} of {whole.steps}: {attempt.wrong}"
+        endings[attempt.ending] += 1
+    # In the last steps what was asked for may be there already, and is not thrown away.
+    assert endings["cancelled"] >= whole.steps * 0.8
+
+
+@pytest.mark.parametrize(
+    "name", ["a job nobody waits for is looked at", "a timer is left behind", "the session is left open"]
+)
+def test_the_sweep_finds_what_is_left_behind(name: str) -> None:
+    bug = next(bug for bug in BUGS if bug.name == name)
+    wrong: list[str] = []
+    with bug.plant():
+        for step in range(1, 30):
+            attempt = Attempt(with_a_time_limit, WIRE, step)
+            attempt.run()
+            wrong += attempt.wrong
+    assert wrong

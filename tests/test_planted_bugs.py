@@ -1,0 +1,30 @@
+"""The check of the check: bugs planted in the library are found by the simulation, each within some seeds."""
+
+from __future__ import annotations
+
+import os
+import statistics
+
+import pytest
+
+from .simulation.planted import BUGS, table
+
+MOST = 400
+JOBS = int(os.environ.get("JOBWATCH_SIM_JOBS", "2"))
+FIRST = int(os.environ.get("JOBWATCH_FIRST_SEED", "0"))
+
+
+def test_every_planted_bug_is_found() -> None:
+    found = table(FIRST, MOST, JOBS)
+    never = [bug.name for bug, seeds, _ in found if seeds is None]
+    assert not never, f"not found within {MOST} seeds: {', '.join(never)}"
+    assert len(found) >= 30
+    assert statistics.median(seeds for _, seeds, _ in found if seeds is not None) <= 50
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_a_planted_bug_is_gone_after_its_block(bug: object) -> None:
+    for planted in BUGS:
+        if planted is bug:
+            with planted.plant():
+                pass

@@ -1,0 +1,233 @@
+"""The simulation as a test: some worlds of each kind, and what the simulation itself promises.
+
+`JOBWATCH_SEAM_SEEDS`, `JOBWATCH_WIRE_SEEDS` and `JOBWATCH_FIRST_SEED` make it longer, `JOBWATCH_SIM_JOBS` says in how
+many processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from jobwatch import Client, Event, Fault, FaultKind, Job, Pace, Phase, Transition, Watched
+from jobwatch._client import engine_of
+from jobwatch._tracker import Patience, observe
+from jobwatch.apis import CAPYDB
+
+from .simulation.clock import START, Deadlock, Outside, VirtualLoop, run
+from .simulation.runner import both, never, report
+from .simulation.seam import SeamTransport
+from .simulation.server import Outage, Server
+from .simulation.truth import State, TrueJob
+from .simulation.world import LIVENESS, SAFETY, SEAM, WIRE, simulate
+
+SEEDS = {
+    SEAM: int(os.environ.get("JOBWATCH_SEAM_SEEDS", "2000")),
+    WIRE: int(os.environ.get("JOBWATCH_WIRE_SEEDS", "200")),
+}
+FIRST = int(os.environ.get("JOBWATCH_FIRST_SEED", "0"))
+JOBS = int(os.environ.get("JOBWATCH_SIM_JOBS", "2"))
+
+
+@pytest.mark.parametrize("level", [SEAM, WIRE])
+def test_made_up_worlds(level: str) -> None:
+    total = both(level, FIRST, SEEDS[level], JOBS)
+    assert not total.failures, "\n" + "\n".join(report(level, total))
+    assert not never(level, total.sometimes)
+
+
+# --- the simulation itself ----------------------------------------------------------------------------------------
+
+_HASHES = """
+from tests.simulation.world import simulate
+for level, mode, seeds in (("seam", "safety", 20), ("seam", "liveness", 10), ("wire", "safety", 6), ("wire", "liveness", 4)):
+    print(*(simulate(seed, level, mode).hash for seed in range(seeds)))
+"""
+
+
+def test_the_same_seed_gives_the_same_world_in_every_process() -> None:
+    told = []
+    for hash_seed in ("0", "1", "4242"):
+        environ = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        command = [sys.executable, "-W", "error", "-c", _HASHES]
+        root = Path(__file__).parent.parent
+        told.append(subprocess.run(command, env=environ, cwd=root, check=True, capture_output=True, text=True).stdout)
+    assert told[0] == told[1] == told[2]
+    assert len(set(told[0].split())) == 40
+
+
+def test_a_failure_is_told_with_the_command_that_shows_it_again() -> None:
+    root = Path(__file__).parent.parent
+    command = [sys.executable, "-m", "tests.simulation", "--seeds", "1", "--first", "7", "--level", "seam"]
+    done = subprocess.run([*command, "--trace"], cwd=root, check=True, capture_output=True, text=True)
+    assert simulate(7, SEAM, SAFETY).hash in done.stdout
+    assert simulate(7, SEAM, LIVENESS).hash in done.stdout
+
+
+async def _waits_for_nothing(loop: VirtualLoop) -> None:
+    await loop.create_future()
+
+
+async def _asks_for_a_thread(loop: VirtualLoop) -> None:
+    await loop.run_in_executor(None, print)
+
+
+async def _asks_for_a_name(loop: VirtualLoop) -> None:
+    await loop.getaddrinfo("api.example", 80)
+
+
+def test_who_waits_for_nothing_is_found() -> None:
+    with pytest.raises(Deadlock):
+        run(_waits_for_nothing)
+
+
+@pytest.mark.parametrize("main", [_asks_for_a_thread, _asks_for_a_name])
+def test_nothing_reaches_outside(main: object) -> None:
+    with pytest.raises(Outside):
+        run(main)  # type: ignore[arg-type]
+
+
+def test_time_passes_at_once() -> None:
+    async def main(loop: VirtualLoop) -> float:
+        await asyncio.sleep(86_400.0)
+        return loop.time()
+
+    assert run(main)[0] == START + 86_400.0
+
+
+# --- a server that always fails -----------------------------------------------------------------------------------
+
+
+def _requests_in(seconds: float, fault: str | None, jobs: int) -> int:
+    """Return how many requests are made while jobs that go on and on are waited for."""
+    true = [
+        TrueJob(f"job-{number}", "capydb", None, "project.backup", _LONG, START - 5.0)  # nobody lists them
+        for number in range(jobs)
+    ]
+    outages = [] if fault is None else [Outage(START - 1.0, START + 1e9, fault)]
+    server = Server(
+        "capydb",
+        true,
+        rates={},
+        dice=Random(1),
+        quiet_at=START + 1e9,
+        outages=outages,
+        skew=0.0,
+        etags=False,
+        quota=0,
+        lag=0.0,
+        latency=0.05,
+        level=SEAM,
+    )
+
+    async def main(_loop: VirtualLoop) -> None:
+        client = Client(
+            CAPYDB,
+            token="t",
+            base_url="http://api.example",
+            pace=Pace(),
+            unreachable_after=1e6,
+            appear_within=1e6,
+        )
+        client._transport = SeamTransport("main", server, CAPYDB.problem)  # type: ignore[assignment]
+        engine_of(client)._dice = Random(2).random
+        waits = [asyncio.ensure_future(client.wait_for(job.id)) for job in true]
+        await asyncio.sleep(seconds)
+        for wait in waits:
+            wait.cancel()
+        await asyncio.wait(waits)
+        await client.aclose()
+
+    run(main)
+    return len(server.exchanges)
+
+
+_LONG = (State("pending", Phase.PENDING, START - 5.0, 0), State("running", Phase.RUNNING, START - 4.0, 1))
+
+
+@pytest.mark.parametrize("fault", ["500", "502", "503", "html", "429", "404", "599", "refuse", "reset", "hang"])
+@pytest.mark.parametrize(("seconds", "jobs"), [(60.0, 1), (600.0, 1), (600.0, 20), (600.0, 200)])
+def test_i7_a_server_that_fails_gets_no_more_requests(fault: str, seconds: float, jobs: int) -> None:
+    assert _requests_in(seconds, fault, jobs) <= 1.1 * _requests_in(seconds, None, jobs)
+
+
+# --- what it has found ----------------------------------------------------------------------------------------------
+
+
+def _told(*entries: tuple[str, float | None], status: str | None = None) -> Job:
+    phases = {"P": Phase.PENDING, "R": Phase.RUNNING, "C": Phase.SUCCEEDED, "X": Phase.CANCELLED}
+    events = tuple(
+        Event(word, phases[word], None if at is None else datetime.fromtimestamp(1e9 + at, UTC)) for word, at in entries
+    )
+    word = status or entries[-1][0]
+    return Job(id="j", api="bedrock", status=word, phase=phases[word], events=events)
+
+
+def _delivered(*seen: Job | Fault) -> str:
+    watched, changes = Watched(job_id="j", api="bedrock"), list[Transition]()
+    for number, each in enumerate(seen):
+        observed = observe(watched, each, 2e9 + number, Patience())
+        watched, changes = observed.watched, changes + list(observed.transitions)
+    return " ".join(("!" if change.gap else "") + change.status for change in changes)
+
+
+def test_an_old_entry_that_the_server_says_again_at_the_end_is_no_news() -> None:
+    assert _delivered(_told(("P", 0), ("R", 1)), _told(("P", 0), ("R", 1), ("P", 0), status="R")) == "P R"
+
+
+def test_a_delivered_history_that_comes_in_another_order_is_the_same() -> None:
+    resumed = _told(("P", 0), ("X", 1), ("R", 2))
+    assert _delivered(resumed, _told(("R", 2), ("P", 0), ("X", 1), status="R")) == "P X R"
+
+
+def test_a_history_that_is_cut_short_for_once_delivers_nothing_twice() -> None:
+    whole = [("P", 0.0), ("R", 1.0), ("P", 2.0), ("R", 3.0)]
+    glitch = Job(id="j", api="bedrock", status="P", phase=Phase.PENDING, events=())
+    more = [*whole, ("P", 4.0), ("R", 5.0)]
+    assert _delivered(_told(*whole), glitch, _told(*whole[:2], status="P"), _told(*more)) == "P R P R P R"
+
+
+def test_a_slow_404_speaks_for_when_it_was_asked() -> None:
+    async def main(loop: VirtualLoop) -> Job:
+        client = Client(CAPYDB, token="t", base_url="http://api.example", appear_within=10.0)
+        asked: list[float] = []
+        true = TrueJob(
+            "job-0", "capydb", None, "t", (*_LONG, State("completed", Phase.SUCCEEDED, START + 20.0, 1)), 0.0
+        )
+        server = Server(
+            "capydb",
+            [true],
+            rates={},
+            dice=Random(1),
+            quiet_at=START,
+            outages=[],
+            skew=0.0,
+            etags=False,
+            quota=0,
+            lag=0.0,
+            latency=0.05,
+            level=SEAM,
+        )
+        transport = SeamTransport("main", server, CAPYDB.problem)
+        get = transport.get
+
+        async def slow(target: object, *, etag: str | None = None) -> object:
+            asked.append(loop.time())
+            if len(asked) < 3:
+                await asyncio.sleep(12.0 if len(asked) == 2 else 0.05)
+                return Fault(FaultKind.NOT_FOUND, "not yet", 404)
+            return await get(target, etag=etag)  # type: ignore[arg-type]
+
+        transport.get = slow  # type: ignore[assignment, method-assign]
+        client._transport = transport  # type: ignore[assignment]
+        async with client:
+            return await client.wait_for("job-0")
+
+    assert run(main)[0].phase is Phase.SUCCEEDED
