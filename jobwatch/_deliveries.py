@@ -94,7 +94,12 @@ class Outbox:
         """
         while not self.closed and self._journal is not None:
             self._bell.clear()
-            found = await self._journal.undelivered(number, _BATCH)
+            try:
+                found = await self._journal.undelivered(number, _BATCH)
+            except JournalError:
+                if self.closed:
+                    break
+                raise
             if found:
                 return found
             self._check()

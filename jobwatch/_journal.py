@@ -32,6 +32,7 @@ _T = TypeVar("_T")
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 30.0
+_LONGEST_PAUSE_TO_READ = 2.0  # shorter, since whoever reads has to notice that the watcher closes
 _ENDED_KEPT = 10_000
 
 
@@ -87,10 +88,12 @@ class Journal:
         self._ring()
         closed = False
         try:
-            if self._writer is not None:
-                await self._writer
-            await self._run(self._close)
-            closed = True
+            try:
+                if self._writer is not None:
+                    await self._writer
+            finally:
+                await self._run(self._close)
+                closed = True
         finally:
             if self._writer is not None:
                 self._writer.cancel()
@@ -150,6 +153,8 @@ class Journal:
             try:
                 found = await self._run(self._opened.undelivered, after, limit)
             except (sqlite3.Error, OSError) as error:
+                if self._closing:
+                    raise self._error(error) from None
                 trouble = self._trouble(error)
                 if is_lasting(error):
                     raise trouble from None
@@ -157,7 +162,7 @@ class Journal:
                 self.trouble = self.trouble if self._pausing else None
                 return found
             await asyncio.sleep(pause)
-            pause = min(pause * 2.0, _LONGEST_PAUSE)
+            pause = min(pause * 2.0, _LONGEST_PAUSE_TO_READ)
 
     # --- the thread ----------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ._address import segment
 from ._change import Change, WatcherHealth
 from ._client import engine_of
-from ._deliveries import Callback, Callbacks, Outbox, Stream
+from ._deliveries import Callback, Callbacks, Outbox
 from ._entries import Aged, Followed, Kept, Project, Unfollowed
 from ._errors import ConfigError, JobwatchError
 from ._follow import Follower
@@ -22,7 +22,7 @@ from ._roll import Roll
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
     from types import TracebackType
 
     from ._change import WatchedJob
@@ -342,7 +342,7 @@ class Watcher:
 
     # --- what comes out ------------------------------------------------------------------------------------
 
-    def __aiter__(self) -> Stream:
+    def __aiter__(self) -> AsyncIterator[Change]:
         """Iterate over the changes, beginning with those that were not acknowledged.
 
         Raises:

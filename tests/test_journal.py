@@ -616,6 +616,15 @@ async def test_a_mark_is_reached_when_what_was_put_before_it_is_written(path: Pa
     await journal.aclose()
 
 
+async def test_what_is_found_is_never_older_than_what_was_put(path: Path) -> None:
+    journal, disk = await opened(path)
+    disk.slow = 0.01
+    for seq in range(1, 4):
+        journal.put(told("a", seq, seq))
+        assert (await journal.find(["a"]))["a"].seq == seq
+    await journal.aclose()
+
+
 async def test_119_a_full_disk_is_told_to_the_impatient_and_waited_for_by_the_patient(path: Path) -> None:
     journal, disk = await opened(path)
     disk.fault = FULL

@@ -7,7 +7,7 @@ import contextlib
 import errno
 import itertools
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,8 @@ from jobwatch import (
     Watcher,
 )
 from jobwatch._answer import Reply
-from jobwatch._journal import Journal
+from jobwatch._entries import Forgotten, Row, Unfollowed
+from jobwatch._journal import Journal, Memory
 from jobwatch._journal_file import JournalFile
 from jobwatch._lookout import Looked
 from jobwatch._roll import changes_of
@@ -47,6 +48,7 @@ from .test_journal import NOON
 
 STATE, HEALTH, END = ChangeKind.STATE, ChangeKind.HEALTH, ChangeKind.END
 TOKEN = "canary-token"
+QUICK = Pace(min_interval=0.01, max_interval=0.05)
 pytestmark = pytest.mark.looptime
 
 
@@ -153,6 +155,26 @@ async def test_a_job_is_added_once() -> None:
         await asyncio.sleep(1000)
         assert len(transport.requests) == asked
         assert watcher.jobs() == ()
+
+
+async def test_a_job_that_ends_and_is_acknowledged_while_it_is_added_again_stays_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    find, may_find = Memory.find, asyncio.Event()
+
+    async def late(self: Memory, job_ids: Collection[str]) -> dict[str, Row]:
+        await may_find.wait()
+        return await find(self, job_ids)
+
+    async with watching(ScriptedJob("a", ends=5.0), ScriptedJob("b")) as (watcher, _):
+        await watcher.add("a")
+        await asyncio.sleep(20.0)
+        monkeypatch.setattr(Memory, "find", late)
+        adding = asyncio.create_task(watcher.add("a", "b"))
+        await asyncio.sleep(1.0)
+        assert len(await until_end(watcher)) == 3
+        may_find.set()
+        assert await adding == ("b",)
 
 
 @pytest.mark.parametrize("job_id", ["", "..", "a\nb", "x" * 2000])
@@ -562,31 +584,50 @@ async def test_118_a_fault_in_taking_a_look_in_is_not_silent(monkeypatch: pytest
             await first(watcher, 1)
 
 
-async def test_109_start_and_close_cancelled_at_every_step_leave_nothing(tmp_path: Path) -> None:
+async def come_and_go(watcher: Watcher) -> None:
+    async with watcher:
+        await watcher.add("a", "b")
+        await watcher.drop("b")
+        await watcher.add_project("p")
+        async for change in watcher:
+            if change.kind is END:
+                break
+        await watcher.forget("a")
+
+
+async def test_109_a_cancel_at_every_step_leaves_nothing(tmp_path: Path, inline: None) -> None:
     points = 0
     for step in itertools.count():
-        transport = ScriptedTransport([ScriptedJob("a", ends=3.0)])
+        before = asyncio.all_tasks()
+        transport = ScriptedTransport([ScriptedJob("a", ends=0.3), ScriptedJob("c", project_id="p")])
         async with client_of(transport) as client:
-            watcher = Watcher(client, journal=tmp_path / "watch.db", on_change=lambda _change: None)
-
-            async def scenario(watcher: Watcher = watcher) -> None:
-                async with watcher:
-                    await watcher.add("a", f"b{step}")  # noqa: B023
-                    await watcher.drop(f"b{step}")  # noqa: B023
-                    await watcher.forget("a")
-
-            task = asyncio.create_task(scenario())
-            for _ in range(step):
-                await asyncio.sleep(0)
+            task = asyncio.create_task(come_and_go(Watcher(client, journal=tmp_path / "watch.db")))
+            for number in range(step):
+                await asyncio.sleep(0 if number % 12 else 0.01)
             finished = not task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-            assert not [each for each in threading.enumerate() if each.name.startswith("jobwatch")]
-        JournalFile(tmp_path / "watch.db", "capydb").close()
+            await asyncio.wait([task])
+            assert task.cancelled() or finished
+            assert {each.get_name() for each in asyncio.all_tasks() - before} <= {"jobwatch poller", "jobwatch worker"}
+        file = JournalFile(tmp_path / "watch.db", "capydb")
+        file.write([Forgotten("a"), Unfollowed("p"), Forgotten("c")])
+        file.close()
         points += 1
         if finished:
             break
-    assert points > 10
+    assert points > 40
+
+
+@pytest.mark.looptime(False)
+async def test_109_a_cancel_at_any_time_leaves_no_thread_and_no_lock(tmp_path: Path) -> None:
+    for number in range(40):
+        transport = ScriptedTransport([ScriptedJob("a", ends=0.01), ScriptedJob("c", project_id="p")], round_trip=0.001)
+        async with client_of(transport, pace=QUICK) as client:
+            task = asyncio.create_task(come_and_go(Watcher(client, journal=tmp_path / "watch.db")))
+            await asyncio.sleep(number * 0.001)
+            task.cancel()
+            await asyncio.wait([task])
+            assert not [each for each in threading.enumerate() if each.name.startswith("jobwatch")]
+        JournalFile(tmp_path / "watch.db", "capydb").close()
 
 
 # --- callbacks ---------------------------------------------------------------------------------------------------
@@ -768,7 +809,6 @@ def inline(monkeypatch: pytest.MonkeyPatch) -> None:
         return work(*args)
 
     monkeypatch.setattr(Journal, "_run", run)
-    monkeypatch.setattr(Journal, "_close_in_thread", lambda self: self._close(), raising=False)
 
 
 async def test_107_a_restart_goes_on_where_it_was(tmp_path: Path, inline: None) -> None:
@@ -892,19 +932,42 @@ async def test_119_closing_with_a_full_disk_says_what_was_not_written(
 
 
 async def test_112_a_slow_consumer_holds_up_nobody_and_loses_nothing(tmp_path: Path, inline: None) -> None:
-    jobs = [ScriptedJob(f"j{number}", ends=10.0 + number) for number in range(400)]
+    jobs = [ScriptedJob(f"j{number}", ends=10.0 + number) for number in range(60)]
     for journal in (None, tmp_path / "watch.db"):
         async with watching(*jobs, journal=journal) as (watcher, transport):
             await watcher.add(*(job.id for job in jobs))
-            await asyncio.sleep(2000)
+            await asyncio.sleep(200)
             asked = len(transport.requests)
-            assert watcher.health().undelivered == 1200
+            assert watcher.health().undelivered == 180
             assert watcher.health().jobs == 0
             seqs: dict[str, list[int]] = {}
             for change in await until_end(watcher, len(jobs)):
                 seqs.setdefault(change.job_id, []).append(change.seq)
             assert set(map(tuple, seqs.values())) == {(1, 2, 3)}
             assert len(transport.requests) == asked
+
+
+async def test_119_closing_while_the_journal_cannot_be_read_ends_the_loop(tmp_path: Path, inline: None) -> None:
+    async with watching(ScriptedJob("a", ends=5.0), journal=tmp_path / "watch.db") as (watcher, _):
+        await watcher.add("a")
+        await asyncio.sleep(10)
+        journal = watcher._parts().journal
+        assert isinstance(journal, Journal)
+
+        def broken(_after: int, _limit: int) -> list[tuple[int, Change]]:
+            raise OSError(errno.EIO, "Input/output error")
+
+        journal._opened.undelivered = broken  # type: ignore[method-assign, assignment]
+
+        async def consume() -> list[Change]:
+            return [change async for change in watcher]
+
+        consumer = asyncio.create_task(consume())
+        await asyncio.sleep(100)
+        assert "Input/output error" in (watcher.health().journal or "")
+        await watcher.aclose()
+        async with asyncio.timeout(5.0):
+            assert await consumer == []
 
 
 async def test_jobs_that_ended_long_ago_are_forgotten(tmp_path: Path, inline: None) -> None:
@@ -1088,9 +1151,6 @@ async def test_in_an_aiohttp_cleanup_context(job_server: JobServer, tmp_path: Pa
     await asyncio.create_task(runner.cleanup())
     assert seen == ["a pending", "a running", "a completed"]
     assert TOKEN.encode() not in (tmp_path / "watch.db").read_bytes()
-
-
-QUICK = Pace(min_interval=0.01, max_interval=0.05)
 
 
 async def until(condition: Callable[[], bool]) -> None:
