@@ -15,7 +15,8 @@ requests a second as the former made, once as the latter; a new job takes the pl
 **Delay**: from a job's end to when that is known, half a round trip included, over all jobs whose end was learned after
 the first tenth of the time.
 
-the burst is a quarter of a second's requests, or one.
+**Windows**: the most requests that came to the server in any second, wherever it begins, against ``rate + burst``,
+where the burst is a quarter of a second's requests, or one.
 
 **Bias.** *For us*: the kinds differ by a factor of a hundred, and where jobs are alike there is less to gain; short
 jobs end most often, so they make up most of the mean. *Against us*: one request a job goes into the look at once at
