@@ -17,9 +17,9 @@ PACKAGE = Path(jobwatch.__file__).parent
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_errors"}),
     frozenset({"_models"}),
-    frozenset({"_curve", "_pace", "_api", "_tracker", "_change"} | {"_paths", "_words", "_reader", "_table", "apis"}),
+    frozenset({"_curve", "_pace", "_api", "_lenient", "_tracker", "_change"} | {"_paths", "_words", "_reader", "_table", "apis"}),
     frozenset({"_budget", "_history", "_lookout", "_retry_after", "_answer", "_address", "_lean", "_transport"}),
-    frozenset({"_agenda", "_pages", "_workers", "_poller", "_request", "_config"}),
+    frozenset({"_agenda", "_pages", "_workers", "_poller", "_request", "_config", "_started"}),
     frozenset({"_entries", "_journal_lock", "_journal_opening"}),
     frozenset({"_journal_file", "_journal"}),
     frozenset({"_wait", "_completions", "_client"}),
@@ -32,7 +32,7 @@ WITHIN: dict[str, frozenset[str]] = {
     "_words": frozenset({"_api"}),
     "_reader": frozenset({"_api", "_paths", "_words"}),
     "_table": frozenset({"_api", "_paths", "_words", "_reader"}),
-    "apis": frozenset({"_api", "_table", "apis"}),
+    "apis": frozenset({"_api", "_lenient", "_table", "apis"}),
     "_tracker": frozenset({"_api"}),
     "_answer": frozenset({"_retry_after"}),
     "_transport": frozenset({"_answer", "_address", "_lean"}),
@@ -49,7 +49,7 @@ BESIDE_KNOWS = frozenset({"_errors", "_models", BESIDE})
 
 PURE = frozenset(
     {"_errors", "_models", "_curve", "_pace", "_api", "apis", "_tracker", "_retry_after", "_answer", "_budget"}
-    | {"_lookout", "_paths", "_words", "_reader", "_table"},
+    | {"_lookout", "_lenient", "_paths", "_words", "_reader", "_table", "_started"},
 )
 IMPURE_IMPORTS = frozenset(
     {"aiohttp", "anyio", "asyncio", "os", "pathlib", "random", "secrets", "socket", "ssl", "subprocess", "threading"}

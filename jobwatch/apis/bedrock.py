@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from .._api import COMMON_WORDS, NOTHING, JobAPI, Moment, moment_of, phase_of, plain_of, shared, status_of
+from .._lenient import decoded
 from .._models import Event, Job, Phase, Problem
 
 WORDS: Mapping[str, Phase] = {
@@ -111,10 +112,10 @@ _problems = msgspec.json.Decoder(_Problem)
 
 def read_job(body: bytes) -> Job:
     """Read either documented body of ``GET /jobs/{job_id}``."""
-    wire = _envelopes.decode(body).data
+    wire = decoded(_envelopes, body).data
     if wire is not None:
         return _job(wire, wire.id, None)
-    bare = _bare_jobs.decode(body)
+    bare = decoded(_bare_jobs, body)
     return _job(bare, bare.job_id, _share(bare.progress))
 
 

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from .._api import COMMON_WORDS, NOTHING, JobAPI, Moment, moment_of, phase_of, plain_of, shared, status_of
+from .._lenient import decoded
 from .._models import Event, Job, Phase, Problem
 
 WORDS: Mapping[str, Phase] = {**COMMON_WORDS, "pending": Phase.PENDING, "running": Phase.RUNNING}
@@ -66,12 +67,12 @@ _problems = msgspec.json.Decoder(_Problem)
 
 def read_job(body: bytes) -> Job:
     """Read the body of ``GET /v1/jobs/{job_id}``."""
-    return _job(_ones.decode(body).job)
+    return _job(decoded(_ones, body).job)
 
 
 def read_jobs(body: bytes) -> tuple[Job, ...]:
     """Read the body of ``GET /v1/projects/{project_id}/jobs``."""
-    return tuple(_job(wire) for wire in _manies.decode(body).jobs or ())
+    return tuple(_job(wire) for wire in decoded(_manies, body, items="jobs").jobs or ())
 
 
 def _job(wire: CapyJob) -> Job:
