@@ -140,8 +140,8 @@ class Watcher:
         self._started = True
         poller = engine_of(self._client)
         poller.check()
-        api, news = self._client.api.name, self._outbox.ring
-        journal = Memory(news) if self._path is None else Journal(self._path, api, news)
+        api = self._client.api.name
+        journal = Memory(self._outbox.ring) if self._path is None else Journal(self._path, api, self._written)
         try:
             kept = await journal.open()
             poller.check()
@@ -396,13 +396,10 @@ class Watcher:
 
     def _check(self) -> None:
         """Raise what keeps changes from coming, if anything does."""
-        parts = self._parts()
         if self._closing is not None:
             raise JobwatchError("this watcher is closed")
         if self._stopped is not None:
             raise self._stopped
-        if parts.journal.broken is not None:
-            raise parts.journal.broken
 
     def _is_full(self) -> bool:
         return self._parts().roll.undelivered >= _MOST_UNDELIVERED
@@ -416,9 +413,21 @@ class Watcher:
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
         if error is not None and self._closing is None:
-            fault = error if isinstance(error, JobwatchError) else JobwatchError(f"{task.get_name()} has failed")
-            fault.__cause__ = None if fault is error else error
-            self._stop(fault)
+            if not isinstance(error, JobwatchError):
+                fault, error = (
+                    error,
+                    JobwatchError(f"the watcher has stopped by a fault of its own ({task.get_name()})"),
+                )
+                error.__cause__ = fault
+            self._stop(error)
+
+    def _written(self) -> None:
+        """Hear of the journal that something was written, or that nothing ever will be again."""
+        parts = self._opened
+        if parts is not None and parts.journal.broken is not None and self._closing is None:
+            parts.roll.close()
+            self._stop(parts.journal.broken)
+        self._outbox.ring()
 
     def _stop(self, error: JobwatchError) -> None:
         if self._stopped is None:

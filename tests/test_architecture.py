@@ -49,7 +49,7 @@ BESIDE_KNOWS = frozenset({"_errors", "_models", BESIDE})
 
 PURE = frozenset(
     {"_errors", "_models", "_curve", "_pace", "_api", "apis", "_tracker", "_retry_after", "_answer", "_budget"}
-    | {"_lookout", "_lenient", "_paths", "_words", "_reader", "_table", "_started"},
+    | {"_lookout", "_change", "_entries", "_lenient", "_paths", "_words", "_reader", "_table", "_started"},
 )
 IMPURE_IMPORTS = frozenset(
     {"aiohttp", "anyio", "asyncio", "os", "pathlib", "random", "secrets", "socket", "ssl", "subprocess", "threading"}

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import itertools
+import sqlite3
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
@@ -44,7 +45,7 @@ from jobwatch._tracker import Watched
 from jobwatch.testing import JobServer
 
 from .scripted import EPOCH, ScriptedJob, ScriptedTransport, poller_of
-from .test_journal import NOON
+from .test_journal import CORRUPT, NOON
 
 STATE, HEALTH, END = ChangeKind.STATE, ChangeKind.HEALTH, ChangeKind.END
 TOKEN = "canary-token"
@@ -875,16 +876,19 @@ async def test_a_journal_with_a_job_that_another_watcher_has_does_not_start(tmp_
 
 
 class Disk:
-    """Lets the writes of a watcher's journal fail."""
+    """Lets the writes of a watcher's journal fail, or hang."""
 
     def __init__(self, watcher: Watcher) -> None:
         journal = watcher._parts().journal
         assert isinstance(journal, Journal)
-        self.fault: OSError | None = None
+        self.fault: OSError | sqlite3.Error | None = None
+        self.hang: threading.Event | None = None
         self._write = journal._opened.write
         journal._opened.write = self.write  # type: ignore[method-assign]
 
     def write(self, entries: Any) -> None:
+        if self.hang is not None:
+            self.hang.wait()
         if self.fault is not None:
             raise self.fault
         self._write(entries)
@@ -929,6 +933,64 @@ async def test_119_closing_with_a_full_disk_says_what_was_not_written(
     assert "closed before all was written: cannot be written or read: No space left on device" in caplog.text
     async with watching(ScriptedJob("a", ends=5.0), journal=path) as (watcher, _):
         assert [change.key for change in await until_end(watcher)] == ["a:1", "a:2", "a:3"]
+
+
+async def test_119_closing_with_a_full_disk_ends_a_loop_that_waits_for_it(tmp_path: Path, inline: None) -> None:
+    async with watching(ScriptedJob("a"), journal=tmp_path / "watch.db") as (watcher, _):
+        await watcher.add("a")
+        stream = aiter(watcher)
+        await anext(stream)
+        Disk(watcher).fault = OSError(errno.ENOSPC, "No space left on device")
+        waiting = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(10)
+        assert not waiting.done()
+        await watcher.aclose()
+        with pytest.raises(StopAsyncIteration):
+            await waiting
+
+
+async def test_120_damage_stops_the_watcher_and_is_not_silent(
+    tmp_path: Path, inline: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with watching(ScriptedJob("a", ends=100.0), journal=tmp_path / "watch.db") as (watcher, transport):
+        await watcher.add("a")
+        stream = aiter(watcher)
+        assert [(await anext(stream)).key for _ in range(2)] == ["a:1", "a:2"]
+        Disk(watcher).fault = CORRUPT
+        with pytest.raises(JournalError, match="it is damaged"):
+            await anext(stream)
+        asked = len(transport.requests)
+        await asyncio.sleep(500)
+        assert len(transport.requests) <= asked + 1
+        assert "it is damaged" in (watcher.health().stopped or "")
+        with pytest.raises(JournalError, match="it is damaged"):
+            await watcher.add("b")
+    assert "the watcher has stopped" in caplog.text
+
+
+@pytest.mark.looptime(False)
+async def test_a_disk_that_hangs_does_not_hold_up_closing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("jobwatch._watcher._CLOSED_WITHIN", 0.03)
+    transport = ScriptedTransport([ScriptedJob("a")], round_trip=0.001)
+    async with client_of(transport) as client:
+        watcher = Watcher(client, journal=tmp_path / "watch.db")
+        await watcher.start()
+        disk = Disk(watcher)
+        disk.hang = threading.Event()
+        adding = asyncio.create_task(watcher.add("a"))
+        await asyncio.sleep(0.01)
+        async with asyncio.timeout(1.0):
+            await watcher.aclose()
+        assert "closed before all was written: time was up" in caplog.text
+        with pytest.raises(JournalError, match="is closed"):
+            await adding
+        disk.hang.set()
+        for thread in threading.enumerate():
+            if thread.name.startswith("jobwatch"):
+                thread.join(1.0)
+    JournalFile(tmp_path / "watch.db", "capydb").close()
 
 
 async def test_112_a_slow_consumer_holds_up_nobody_and_loses_nothing(tmp_path: Path, inline: None) -> None:
@@ -1095,6 +1157,26 @@ async def test_37_a_list_waits_for_the_origins_retry_after() -> None:
         await asyncio.sleep(400.0)
     assert not [at for at in transport.times() if 1.0 < at < 200.0]
     assert [at for at in transport.times("list") if at > 200.0]
+
+
+async def test_122_a_listed_job_whose_id_cannot_stand_in_a_url_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    jobs = [ScriptedJob("..", project_id="p"), ScriptedJob("a", ends=100.0, project_id="p")]
+    async with watching(*jobs) as (watcher, _):
+        await watcher.add_project("p")
+        assert brief(await until_end(watcher)) == ["pending", "running", "completed"]
+        assert watcher.health().ok
+    assert "a job of project p cannot be watched: a job id cannot be '..'" in caplog.text
+
+
+async def test_118_a_project_that_cannot_be_followed_by_a_fault_of_our_own_is_not_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("jobwatch._follow.new_on", None)
+    async with watching(ScriptedJob("a", project_id="p")) as (watcher, _):
+        await watcher.add_project("p")
+        with pytest.raises(JobwatchError, match=r"fault of its own \(jobwatch p\)") as caught:
+            await first(watcher, 1)
+        assert isinstance(caught.value.__cause__, TypeError)
 
 
 async def test_a_followed_job_that_was_dropped_stays_so() -> None:
