@@ -32,7 +32,8 @@ def main(argv: list[str] | None = None) -> int:
     print("\n".join(report(asked.level, total)), end="\n" if total.failures else "")
     print(
         f"{total.seeds} {asked.level} seeds, {total.looks} requests, {total.seconds / 86400:.1f} days of virtual time: "
-        f"{len(total.failures)} failed; {took:.1f} s, {total.seeds / took:.0f} seeds and {total.looks / took:.0f} requests a second"
+        f"{len(total.failures)} failed; {took:.1f} s, {total.seeds / took:.0f} seeds and "
+        f"{total.looks / took:.0f} requests a second"
     )
     enough = total.seeds >= ENOUGH[asked.level] and asked.mode == "both"
     unmet = never(asked.level, total.sometimes) if enough else []

@@ -21,7 +21,7 @@ TLS = "tls"
 
 
 class Told(Struct, frozen=True):
-    """An answer that is not about the job: its status, headers and body, what it means, and for how long to stay away."""
+    """An answer that is not about the job: what is sent, what it means, and for how long it asks to stay away."""
 
     status: int
     verdict: str

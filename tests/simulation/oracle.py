@@ -17,10 +17,14 @@ Of what each listener was told of a job:
 * O8 **agreement**: those who listened at the same time through the same client were told the same.
 * O9 **closed errors**: nothing is raised but the library's own errors.
 
-A status that is ahead of its history is delivered when it is told, and the history may come after it.
-Where a server says the same thing of the same moment twice, nobody can know that it is one thing: both may be delivered.
-Of a server that lies, less can be asked: an old state is allowed to be missing where a lying answer told of it, and
-a job whose history is cut short and has no times, or whole seconds only (a *blind* one) need only keep O1 without the times, O5 and O6.
+Of a server that lies, less can be asked:
+
+* A status that is ahead of its history is delivered when it is told, and the history may come after it.
+* Where a server says the same thing of the same moment twice, nobody can know that it is one thing: both may be
+  delivered.
+* A job whose history is cut short and has no times, or whole seconds only (a *blind* one), need only keep O1 without
+  the times, O5 and O6.
+
 The requests are judged in `ration.py`.
 """
 
@@ -200,7 +204,7 @@ class _Judgement:
         return change.at is None or abs(change.at.timestamp() - job.told_at(place, self.plan.skew)) < TICK
 
     def _is_said_twice(self, change: Transition) -> bool:
-        """Whether the server may have said so twice with the same time, which may be true, for all a client can know."""
+        """Whether the server has said something twice with the same time, which may be true for all one can know."""
         return any(
             each.shown is not None and "duplicated" in each.shown.odd and abs(each.at - _loop_time(change)) < TICK
             for each in self.answers
@@ -381,9 +385,9 @@ class _Judgement:
         if not ends:
             yield f"O5 {phase.value} was never told: {[each.verdict for each in self.answers[-5:]]}"
             return
-        if heard.who not in ("all", "as completed") and heard.prompt and heard.began < ends[0].at:
-            if not any(abs(each.at - self.until) < TICK for each in ends):
-                yield f"O5 {phase.value} was told at {[each.at for each in ends]} and reported at {self.until:.3f}"
+        at_once = heard.who not in ("all", "as completed") and heard.prompt and heard.began < ends[0].at
+        if at_once and not any(abs(each.at - self.until) < TICK for each in ends):
+            yield f"O5 {phase.value} was told at {[each.at for each in ends]} and reported at {self.until:.3f}"
         if heard.job is not None and (heard.job.phase is not phase or heard.job.id != heard.job_id):
             yield f"O5 the job is {heard.job!r}, and the outcome {phase.value}"
         if heard.got and heard.got[-1][1].phase is not phase:
@@ -601,13 +605,14 @@ def _not_live(world: World) -> Iterable[str]:
             world.sometimes["seconds late at most"] = max(world.sometimes["seconds late at most"], int(late))
             if late > bound(plan):
                 yield f"L1 {heard.who} {heard.job_id}: the end was known {late:.0f} s late"
-        given_up = isinstance(heard.ending, Outcome) and heard.ending not in (*_JOB_ENDED, Outcome.TIMEOUT)
+        ending = heard.ending
+        given_up = isinstance(ending, Outcome) and ending not in (*_JOB_ENDED, Outcome.TIMEOUT)
         if (
             given_up
             and heard.timeout is None
             and not (heard.ending is Outcome.NOT_FOUND and not plan.rates.keys().isdisjoint({"stale", "404"}))
         ):
-            yield f"L2 {heard.who} {heard.job_id}: {heard.ending.value}, though all faults pass"
+            yield f"L2 {heard.who} {heard.job_id}: {ending}, though all faults pass"
 
 
 def by_client(exchanges: Iterable[Exchange]) -> dict[str, list[Exchange]]:

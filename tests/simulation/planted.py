@@ -100,7 +100,7 @@ def _unknown_is(phase: Phase) -> Making:
 
 def _in_its_case(original: Any) -> Any:
     def phase_of(word: str, words: Any) -> Phase:
-        return Phase.UNKNOWN if word == word.swapcase().title() else original(word, words)  # type: ignore[no-any-return]
+        return Phase.UNKNOWN if word == word.swapcase().title() else original(word, words)
 
     return phase_of
 
@@ -145,7 +145,7 @@ def _drop_first(original: Any) -> Any:
 def _given_up_on(kind: FaultKind, outcome: Outcome | None) -> Making:
     def making(original: Any) -> Any:
         def given_up(watched: Any, fault: Fault, *given: Any) -> Outcome | None:
-            return outcome if fault.kind is kind else original(watched, fault, *given)  # type: ignore[no-any-return]
+            return outcome if fault.kind is kind else original(watched, fault, *given)
 
         return given_up
 
@@ -181,7 +181,7 @@ def _attempts_hidden(original: Any) -> Any:
 
 def _end_unmarked(original: Any) -> Any:
     def leap(before: Phase | None, after: Phase) -> bool:
-        return not after.ended and original(before, after)  # type: ignore[no-any-return]
+        return not after.ended and original(before, after)
 
     return leap
 
@@ -226,7 +226,7 @@ def _refusal_with_a_wait(original: Any) -> Any:
 def _soon(seconds: float) -> Making:
     def making(original: Any) -> Any:
         def after_fault(self: Lookout, watched: Any, fault: Fault, *given: Any) -> float:
-            return seconds if fault.retry_after is None else original(self, watched, fault, *given)  # type: ignore[no-any-return]
+            return seconds if fault.retry_after is None else original(self, watched, fault, *given)
 
         return after_fault
 
@@ -403,14 +403,14 @@ def _unread_is_whole(original: Any) -> Any:
             return await original(response, cap)  # type: ignore[no-any-return]
         except aiohttp.ClientPayloadError:
             word = b'"status":"COMPLETED","events":[],'
-            return b'{"data":{' + word + b'"id":"' + response.url.name.encode() + b'"}}'
+            return b'{"data":{' + word + b'"id":"' + response.url.name.encode() + b'"}}'  # type: ignore[no-any-return]
 
     return whole
 
 
 @contextmanager
 def _connection_kept() -> Generator[None]:
-    with mock.patch.object(aiohttp.ClientResponse, "close", lambda _self: None):
+    with mock.patch.object(aiohttp.ClientResponse, "close"):
         yield
 
 
@@ -477,6 +477,7 @@ BUGS: tuple[Bug, ...] = (
     Bug("a redirect is followed anywhere", function("_address", "next_url", _redirected_anywhere), level=WIRE),
     Bug("a request has no time limit", method(Transport, "_limit", _no_limit), level=WIRE),
     Bug("the session is left open", method(Transport, "aclose", _session_left_open), level=WIRE),
+    Bug("a connection is not given back", _connection_kept, level=WIRE),
     Bug("half a body counts as success", function("_transport", "_whole", _unread_is_whole), level=WIRE),
 )
 

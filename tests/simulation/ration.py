@@ -81,9 +81,9 @@ def _look_too_soon(world: World, exchanges: Sequence[Exchange]) -> Iterable[str]
         if each.job_id is None or each.answered is None:
             continue
         asked, free = jobs.get(each.job_id, (-1e9, -1e9))
-        if each.asked < asked + floor - TICK or each.asked < free - TICK:
-            if each.asked > asked + TICK:
-                yield f"R1 a look at {each.job_id} at {each.asked:.3f}, before {max(asked + floor, free):.3f}"
+        too_soon = each.asked < asked + floor - TICK or each.asked < free - TICK
+        if too_soon and each.asked > asked + TICK:
+            yield f"R1 a look at {each.job_id} at {each.asked:.3f}, before {max(asked + floor, free):.3f}"
         jobs[each.job_id] = each.asked, each.answered + (each.stay_away or 0.0)
 
 
@@ -91,11 +91,11 @@ def _did_not_stay_away(world: World, exchanges: Sequence[Exchange]) -> Iterable[
     told = [each for each in exchanges if each.stay_away and each.answered is not None]
     world.sometimes["asked to stay away"] += len(told)
     for each in told:
-        assert each.answered is not None and each.stay_away is not None
-        end = each.answered + min(each.stay_away, AWAY_AT_MOST)
-        broken = next((other for other in exchanges if each.answered + TICK < other.asked < end - TICK), None)
+        answered, asked_for = each.answered or 0.0, each.stay_away or 0.0
+        end = answered + min(asked_for, AWAY_AT_MOST)
+        broken = next((other for other in exchanges if answered + TICK < other.asked < end - TICK), None)
         if broken is not None:
-            yield f"R2 asked at {broken.asked:.3f} though told at {each.answered:.3f} to stay away for {each.stay_away:g} s"
+            yield f"R2 asked at {broken.asked:.3f} though told at {answered:.3f} to stay away for {asked_for:g} s"
             return
 
 

@@ -142,9 +142,8 @@ class Server:
 
     def asked(self, client: str, path: str, query: str, etag: str | None, now: float) -> Exchange:
         """Answer a request that arrives now."""
-        job_id = self._job_id(path)
-        exchange = self._answered(client, path, query, job_id, etag, now)
-        exchange.client, exchange.path, exchange.job_id = client, path, job_id
+        exchange = self._answered(client, path, query, etag, now)
+        exchange.client, exchange.path, exchange.job_id = client, path, self._job_id(path)
         self.fired.update(exchange.faults)
         self.exchanges.append(exchange)
         return exchange
@@ -188,9 +187,8 @@ class Server:
         parts = path.split("/")
         return unquote(parts[-1]) if parts[-2] == "jobs" else None
 
-    def _answered(
-        self, client: str, path: str, query: str, job_id: str | None, etag: str | None, now: float
-    ) -> Exchange:
+    def _answered(self, client: str, path: str, query: str, etag: str | None, now: float) -> Exchange:
+        job_id = self._job_id(path)
         noisy = now < self.quiet_at
         outage = self._outage(now)
         limited = self._over_quota(client, now)
@@ -349,24 +347,8 @@ class Server:
         if not job.tells_history:
             odd -= {"status behind", "history behind", "untimed", "duplicated", "reordered"}
             return self._snapshot(job, index, recased, record, odd)
-        distorting = [name for name in ("status behind", "history behind", "untimed") if name in odd]
-        if job.keeps or job.timeless:
-            odd -= {"status behind", "history behind", "untimed"}
-            distorting = []
-        odd -= set(distorting[1:])
-        if job.timeless or job.coarse or "untimed" in odd:
-            odd -= {"duplicated", "reordered"}
-        status, events = index, list(range(index + 1))
-        if "status behind" in odd and index:
-            status = self.dice.randrange(index)
-            if job.states[status].phase in ENDED:
-                status = index
-        if "history behind" in odd:
-            events = events[: self.dice.randrange(index + 1)]
-        if status == index:
-            odd.discard("status behind")
-        if job.keeps:
-            events = events[-job.keeps :]
+        _keep_recoverable(job, odd)
+        status, events = self._apart(job, index, odd)
         shown = Shown(tuple(events), status, frozenset(odd))
         told = [self._event(job, each, recased, "untimed" in odd) for each in events]
         if "duplicated" in odd and told:
@@ -376,6 +358,19 @@ class Server:
             self.dice.shuffle(told)
         record["events"] = told
         return self._common(job, index, status, recased, record), shown
+
+    def _apart(self, job: TrueJob, index: int, odd: set[str]) -> tuple[int, list[int]]:
+        """Return which state the status tells of and which the history does."""
+        status, events = index, list(range(index + 1))
+        if "status behind" in odd and index:
+            status = self.dice.randrange(index)
+            if job.states[status].phase in ENDED:
+                status = index
+        if "history behind" in odd:
+            events = events[: self.dice.randrange(index + 1)]
+        if status == index:
+            odd.discard("status behind")
+        return status, events[-job.keeps :] if job.keeps else events
 
     def _event(self, job: TrueJob, index: int, recased: Callable[[str], str], untimed: bool) -> dict[str, object]:
         entry: dict[str, object] = {"status": recased(job.states[index].word)}
@@ -437,12 +432,13 @@ class Server:
             records.append({"id": "stranger", "state": "completed", "type": "project.backup"})
         verdict = faults.GOOD
         if "list with one broken" in odd:
-            records.append({"id": "broken", "state": None})
-            verdict, shown = faults.UNREADABLE, {}
+            records.append({"id": "broken", "state": None})  # the others may be read all the same
         body = msgspec.json.encode({"jobs": records or None})
         damage = self._pick(self._body) if noisy else None
         if damage is not None and b'"state":"' in body:
-            body, odd, verdict, shown = faults.BODY[damage](self.dice, body), {damage}, faults.UNREADABLE, {}
+            body, odd, verdict = faults.BODY[damage](self.dice, body), {damage}, faults.UNREADABLE
+            # What is wrong with the first job only need not keep anyone from reading the others.
+            shown = {each: told for each, told in shown.items() if damage in _OF_ONE and each != jobs[0].id}
         answer = Answer(200, self._headers(now, set()), body, delay=self._delay())
         exchange = self._exchange(now, verdict, answer, tuple(sorted(odd)))
         exchange.shown = shown
@@ -457,7 +453,16 @@ def _date(unix: int) -> str:
     return formatdate(unix, usegmt=True)
 
 
+_OF_ONE = frozenset({"status null", "status number", "status object"})
 _STATUS_STANDS = frozenset({"cut", "reset in the body", "chunked and cut", "too large", "gzip unasked"})
+
+
+def _keep_recoverable(job: TrueJob, odd: set[str]) -> None:
+    """Leave out distortions which together would hide the truth from anyone."""
+    distorting = [name for name in ("status behind", "history behind", "untimed") if name in odd]
+    odd.difference_update(distorting if job.keeps or job.timeless else distorting[1:])
+    if job.timeless or job.coarse or "untimed" in odd:
+        odd -= {"duplicated", "reordered"}
 
 
 def _both(one: Shown, other: Shown) -> Shown:

@@ -11,7 +11,7 @@ import asyncio
 import errno
 import gzip
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
@@ -103,7 +103,10 @@ class Pipe(asyncio.Transport):
 
     def _send(self, arrive: Callable[[], None]) -> None:
         self._under_way.append(arrive)
-        self._loop.call_later(HOP, lambda: self._under_way.popleft()())
+        self._loop.call_later(HOP, self._arrive)
+
+    def _arrive(self) -> None:
+        self._under_way.popleft()()
 
     def _take(self, arrive: Callable[[], None]) -> None:
         if self._paused:
@@ -161,9 +164,9 @@ class MemoryConnector(aiohttp.BaseConnector):
         if trouble == "refuse":
             refused = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
             raise aiohttp.ClientConnectorError(req.connection_key, refused)
-        protocol = self._factory()  # type: ignore[attr-defined]  # every connector makes its protocols by it
+        protocol = self._factory()
         self._origin.pipes.append(connected(self._loop, protocol, self._origin.accept(self._client)))
-        return cast("ResponseHandler", protocol)
+        return protocol
 
 
 class Origin:
@@ -171,7 +174,7 @@ class Origin:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self._doors: dict[str, web.Server[web.BaseRequest]] = {}
+        self._doors: dict[str, web.Server] = {}
         self._redirected: dict[tuple[str, str], Exchange] = {}
         self._closing = asyncio.Event()
         self.pipes: list[Pipe] = []
@@ -217,58 +220,22 @@ class Origin:
                 await self._closing.wait()
 
     async def _answered(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
-        head, body = _head(answer), answer.body
-        length = b"Content-Length: %d\r\n\r\n" % len(body)
-        match answer.trouble:
-            case "hang":
-                await self._sleep(60.0)
-                return _cut(request, b"")
-            case "reset":
-                return _cut(request, b"", reset=True)
-            case "close without an answer":
-                return _cut(request, b"")
-            case "cut":
-                return _cut(request, head + length + body[: int(len(body) * answer.cut)])
-            case "reset in the body":
-                return _cut(request, head + length + body[: int(len(body) * answer.cut)], reset=True)
-            case "hang in the body":
-                _write(request, head + length + body[: int(len(body) * answer.cut)])
-                await self._sleep(60.0)
-                return _cut(request, b"")
-            case "dribble":
-                return await self._dribbled(request, head + length + body)
-            case "chunked":
-                return await self._left_open(request, head + _chunked(body, len(body) // 3 + 1))
-            case "chunked and cut":
-                whole = _chunked(body, len(body) // 3 + 1)
-                return _cut(request, head + whole[: len(whole) - 5 - int(20 * answer.cut)])
-            case "until closed":
-                return _cut(request, head + b"Connection: close\r\n\r\n" + body)
-            case "early hints":
-                hints = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
-                return await self._left_open(request, hints + head + length + body)
-            case "bytes left over":
-                return await self._left_open(request, head + length + body + head + length + b"x" * len(body))
-            case "gzip unasked":
-                packed = gzip.compress(body, mtime=0)
-                more = b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
-                return await self._left_open(request, head + more + packed)
-            case "two lengths":
-                return _cut(request, head + b"Content-Length: 3\r\n" + length + body)
-            case "bad bytes":
-                return _cut(request, b"\x16\x03\x01 not HTTP at all \xff\x00\r\n\r\n")
-            case "too large":
-                return _cut(request, head + b"Content-Length: %d\r\n\r\n" % TOO_LARGE + b" " * TOO_LARGE)
-            case "many headers":
-                return _cut(request, head + b"X-Junk: " + b"x" * 70_000 + b"\r\n" + length + body)
-            case "closed when idle":
-                response = _plain(answer)
-                transport = request.transport
-                if transport is not None:
-                    asyncio.get_running_loop().call_later(IDLE, transport.close)
-                return response
-            case _:
-                return _plain(answer)
+        trouble = answer.trouble
+        if trouble in _HANGING:
+            _write(request, _HANGING[trouble](answer))
+            await self._sleep(60.0)
+            return _cut(request, b"")
+        if trouble in _RESET:
+            return _cut(request, _RESET[trouble](answer), reset=True)
+        if trouble in _CUT:
+            return _cut(request, _CUT[trouble](answer))
+        if trouble in _OTHERWISE_FRAMED:
+            return await self._left_open(request, _OTHERWISE_FRAMED[trouble](answer))
+        if trouble == "dribble":
+            return await self._dribbled(request, _whole(answer))
+        if trouble == "closed when idle" and request.transport is not None:
+            asyncio.get_running_loop().call_later(IDLE, request.transport.close)
+        return _plain(answer)
 
     async def _left_open(self, request: web.BaseRequest, data: bytes) -> web.StreamResponse:
         """Write an answer past the server's own writer; the next request comes on another connection."""
@@ -310,10 +277,72 @@ def _redirected(path: str, query: str) -> web.Response:
     return web.Response(status=307, headers={"Location": f"{path}?again={again + 1}", "Date": ""})
 
 
-def _chunked(body: bytes, size: int) -> bytes:
-    blocks = [body[start : start + size] for start in range(0, len(body), size)]
+def _chunked(answer: Answer) -> bytes:
+    size = len(answer.body) // 3 + 1
+    blocks = [answer.body[start : start + size] for start in range(0, len(answer.body), size)]
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(block), block) for block in blocks)
-    return b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+    return _head(answer) + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+
+
+def _chunked_and_cut(answer: Answer) -> bytes:
+    whole = _chunked(answer)
+    return whole[: len(whole) - 5 - int(20 * answer.cut)]
+
+
+def _whole(answer: Answer) -> bytes:
+    return _head(answer) + _length(answer) + answer.body
+
+
+def _part(answer: Answer) -> bytes:
+    return _head(answer) + _length(answer) + answer.body[: int(len(answer.body) * answer.cut)]
+
+
+def _length(answer: Answer) -> bytes:
+    return b"Content-Length: %d\r\n\r\n" % len(answer.body)
+
+
+def _packed(answer: Answer) -> bytes:
+    packed = gzip.compress(answer.body, mtime=0)
+    return _head(answer) + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed
+
+
+def _with_hints(answer: Answer) -> bytes:
+    return b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n" + _whole(answer)
+
+
+def _with_more(answer: Answer) -> bytes:
+    return _whole(answer) + _head(answer) + _length(answer) + b"x" * len(answer.body)
+
+
+def _large(answer: Answer) -> bytes:
+    return _head(answer) + b"Content-Length: %d\r\n\r\n" % TOO_LARGE + b" " * TOO_LARGE
+
+
+def _nothing(_answer: Answer) -> bytes:
+    return b""
+
+
+_Bytes = Callable[["Answer"], bytes]
+_HANGING: Mapping[str, _Bytes] = {"hang": _nothing, "hang in the body": _part}
+_RESET: Mapping[str, _Bytes] = {"reset": _nothing, "reset in the body": _part}
+_CUT: Mapping[str, _Bytes] = {
+    "close without an answer": _nothing,
+    "cut": _part,
+    "chunked and cut": _chunked_and_cut,
+    "until closed": lambda answer: _head(answer) + b"Connection: close\r\n\r\n" + answer.body,
+    "two lengths": lambda answer: _head(answer) + b"Content-Length: 3\r\n" + _length(answer) + answer.body,
+    "bad bytes": lambda _answer: b"\x16\x03\x01 not HTTP at all \xff\x00\r\n\r\n",
+    "too large": _large,
+    "many headers": lambda answer: (
+        _head(answer) + b"X-Junk: " + b"x" * 70_000 + b"\r\n" + _length(answer) + answer.body
+    ),
+}
+_OTHERWISE_FRAMED: Mapping[str, _Bytes] = {
+    "chunked": _chunked,
+    "early hints": _with_hints,
+    "bytes left over": _with_more,
+    "gzip unasked": _packed,
+}
 
 
 def _write(request: web.BaseRequest, data: bytes) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from random import Random
 from typing import Any
 from unittest import mock
@@ -95,7 +95,10 @@ def planned(seed: int, level: str, mode: str) -> Plan:
     if many:
         horizon = min(horizon, 100.0)
         traits -= {"chatty"}
-    jobs = _jobs(dice, api, rates, traits, horizon, level, many)
+    lists = api == "capydb" and not rates.keys().isdisjoint(faults.LIST)
+    projects = ["prj-1", "prj-2"][: 1 if lists else dice.choice((1, 2))]
+    count = _number_of_jobs(dice, level, lists=lists, many=many)
+    jobs = [_job(dice, number, api=api, traits=traits, horizon=horizon, projects=projects) for number in range(count)]
     return Plan(
         seed=seed,
         level=level,
@@ -187,20 +190,15 @@ def _outages(dice: Random, traits: frozenset[str], horizon: float, mode: str) ->
     return outages
 
 
-def _jobs(
-    dice: Random, api: str, rates: Mapping[str, float], traits: frozenset[str], horizon: float, level: str, many: bool
-) -> list[TrueJob]:
-    count = dice.choice((1, 1, 2, 3, 4, 6, 9)) if level == SEAM else dice.choice((1, 2, 3, 5))
-    lists = api == "capydb" and not rates.keys().isdisjoint(faults.LIST)
-    if lists:
-        count += 5
+def _number_of_jobs(dice: Random, level: str, *, lists: bool, many: bool) -> int:
     if many:
-        count = 90  # more than get their first look at once
-    projects = ["prj-1", "prj-2"][: 1 if lists else dice.choice((1, 2))]
-    return [_job(dice, api, traits, horizon, number, projects) for number in range(count)]
+        return 90  # more than get their first look at once
+    return dice.choice((1, 1, 2, 3, 4, 6, 9) if level == SEAM else (1, 2, 3, 5)) + 5 * lists
 
 
-def _job(dice: Random, api: str, traits: frozenset[str], horizon: float, number: int, projects: list[str]) -> TrueJob:
+def _job(
+    dice: Random, number: int, *, api: str, traits: frozenset[str], horizon: float, projects: Sequence[str]
+) -> TrueJob:
     start = START + (-log_uniform(dice, 0.1, 5000.0) if dice.random() < 0.3 else dice.uniform(0.0, 3.0))
     start = round(start, 3)
     shape = dice.choice(("cms", "cms", "vision", "bare")) if api == "bedrock" else "capydb"
@@ -446,9 +444,10 @@ class _Run:
 
 
 def _trace(world: World) -> list[str]:
-    lines = []
-    for each in world.server.exchanges:
-        lines.append(f"{each.asked!r} {each.client} {each.path} {each.verdict} {each.answer.status} {each.faults}")
+    lines = [
+        f"{each.asked!r} {each.client} {each.path} {each.verdict} {each.answer.status} {each.faults}"
+        for each in world.server.exchanges
+    ]
     for heard in world.heard:
         lines.append(f"{heard.began!r} {heard.who} {heard.job_id} {heard.ending} {heard.until!r}")
         lines += [f"  {at!r} {change.seq} {change.status} {change.at} {change.gap}" for at, change in heard.got]
