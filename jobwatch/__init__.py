@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ._lookout import Looked
     from ._models import JSON, Event, Fault, FaultKind, Job, Outcome, Phase, Problem, Transition, printable
     from ._pace import Pace
+    from ._started import Response
     from ._tracker import Watched
     from ._wait import Wait
     from ._watcher import Watcher
@@ -66,6 +67,7 @@ __all__ = [
     "Phase",
     "Problem",
     "RateLimited",
+    "Response",
     "Transition",
     "Unreachable",
     "UnreadableReply",
@@ -90,6 +92,7 @@ _MODULES = (
     "_lookout",
     "_wait",
     "_completions",
+    "_started",
     "_client",
     "_config",
     "_watcher",

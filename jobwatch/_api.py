@@ -112,6 +112,11 @@ class JobAPI(Struct, frozen=True, kw_only=True):
             return unreadable(f"the reply is about job {printable(seen.id)[:80]}, not about {printable(job_id)}")
         return seen
 
+    def any_job(self, body: bytes) -> Job | None:
+        """Read a job, whichever it is, or None where the body shows none."""
+        seen = _read(self.read_job, body)
+        return None if isinstance(seen, Fault) else seen
+
     def jobs(self, body: bytes) -> tuple[Job, ...] | Fault:
         """Read a list reply's body, or say why it cannot be read."""
         if self.read_jobs is None:

@@ -20,6 +20,7 @@ from ._models import Fault, Job
 from ._pace import Pace
 from ._poller import Poller
 from ._request import Given, Requests
+from ._started import Found, Started, found_in
 from ._tracker import Patience, Watched
 from ._transport import Transport
 from ._wait import Wait, error_of
@@ -195,21 +196,23 @@ class Client:
 
     # --- waiting ------------------------------------------------------------------------------------------
 
-    def wait_for(self, job_id: str, timeout: float | None = None, check: bool = True) -> Wait:
+    def wait_for(self, job: str | Started, timeout: float | None = None, check: bool = True) -> Wait:
         """Wait for a job: await the handle for the finished job, iterate it for every state on the way.
 
         Args:
-            job_id: The job's id.
+            job: The job's id; or what the API answered when the job was started, as a `Response`, or its body as
+                bytes or decoded. A state that this shows already is taken into account, and needs no look.
             timeout: How long to wait at most, in seconds, from the first await; one last look is made at the end.
             check: Whether awaiting raises `JobFailed` or `JobCancelled` when the job ended so.
 
         Raises:
-            ConfigError: The id cannot stand in a URL, or the timeout is no duration.
+            ConfigError: The id cannot stand in a URL, the response names no job, or the timeout is no duration.
         """
         if timeout is not None:
             _not_negative("timeout", timeout)
-        watched = self.watched(job_id)
-        return Wait(lambda: self._enter(watched), job_id, timeout, check)
+        found = Found(job) if isinstance(job, str) else found_in(self.api, job, self._requests.id_in)
+        watched = self.watched(found.job_id)
+        return Wait(lambda: self._enter(watched, found.job), found.job_id, timeout, check)
 
     def as_completed(self, job_ids: Iterable[str], timeout: float | None = None, check: bool = True) -> Completions:
         """Wait for several jobs and iterate over their handles as they end.
@@ -244,9 +247,12 @@ class Client:
 
     # --- within ---------------------------------------------------------------------------------------------
 
-    def _enter(self, watched: Watched) -> tuple[Poller, Watch]:
+    def _enter(self, watched: Watched, shown: Job | None) -> tuple[Poller, Watch]:
         poller = self._engine()
-        return poller, poller.listen(watched)
+        watch = poller.listen(watched)
+        if shown is not None and not watch.watched.looks:
+            poller.shown([shown])
+        return poller, watch
 
     def _engine(self) -> Poller:
         if self._poller is None:

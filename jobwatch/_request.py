@@ -71,7 +71,8 @@ class Requests:
         api_version: str | None,
     ) -> None:
         self._api = api
-        self._params = _params(api, params or {})
+        is_elsewhere = bool(given.base_url or os.environ.get(api.base_url_variable))
+        self._params = _params(api, params or {}, _only_in_base_url(api) if is_elsewhere else frozenset())
         self._base_url = given.base_url or os.environ.get(api.base_url_variable) or self._own_address()
         self._headers = self._all_headers(given, api_version)
         self._job_path = self._filled(api.job_path)
@@ -203,13 +204,19 @@ def secrets_of(api: JobAPI) -> list[str]:
     return [os.environ[name].strip() for name in named if name in os.environ]
 
 
-def _params(api: JobAPI, given: Mapping[str, str]) -> dict[str, str]:
+def _only_in_base_url(api: JobAPI) -> frozenset[str]:
+    told = (api.job_path, api.list_path or "", api.history_path or "", api.body or "", *api.headers.values())
+    elsewhere = {hole[2] for text in told for hole in _HOLE.finditer(text)}
+    return frozenset({hole[2] for hole in _HOLE.finditer(api.base_url)} - elsewhere)
+
+
+def _params(api: JobAPI, given: Mapping[str, str], needless: frozenset[str]) -> dict[str, str]:
     unknown = given.keys() - api.params.keys()
     if unknown:
         told = f"; there are: {', '.join(api.params)}" if api.params else ", nor any other"
         raise ConfigError(f"{api.name} has no parameter {', '.join(sorted(unknown))}{told}")
     params = {name: given.get(name, default) for name, default in api.params.items()}
-    missing = [name for name, value in params.items() if not value]
+    missing = [name for name, value in params.items() if not value and name not in needless]
     if missing:
         example = ", ".join(f"{name}=..." for name in missing)
         raise ConfigError(f"{api.name} needs the parameters {example}: --param {missing[0]}=..., or params={{...}}")

@@ -243,8 +243,16 @@ class _Build:
             read_problem=read_problem,
             verdict=verdict if table.http or table.missing else None,
             states=states,
-            started=tuple(_path(("started",), text) for text in _several(table.started)),
+            started=self._started(),
         )
+
+    def _started(self) -> tuple[Path, ...]:
+        table = self._table
+        if table.started:
+            return tuple(_path(("started",), text) for text in _several(table.started))
+        ids = [_path(("id",), text) for text in _several(table.id)]
+        root = _path(("root",), table.root)
+        return tuple(dict.fromkeys([*(root + path for path in ids), *ids]))
 
     # --- the request -------------------------------------------------------------------------------------
 

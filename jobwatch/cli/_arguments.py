@@ -190,7 +190,7 @@ def _command(commands: _Commands, common: _Parser, name: str, about: str, epilog
 
 def _add_wait(commands: _Commands, common: _Parser) -> None:
     wait = _command(commands, common, "wait", "Wait for jobs to end, and exit by how they ended.", _WAIT_EPILOG)
-    wait.add_argument("jobs", nargs="+", metavar="JOB", help="a job's id; one given twice is waited for once")
+    wait.add_argument("jobs", nargs="+", metavar="JOB", help="a job's id, or - for the response that started it")
     _add_api(wait)
     limits = wait.add_argument_group("how long", "Durations: 90, 45s, 30m, 1h30m, 250ms.")
     limits.add_argument("--timeout", type=duration, metavar="TIME", help="give up after this long (default: never)")
@@ -316,6 +316,7 @@ first steps:
 _WAIT_EPILOG = """\
 examples:
   jobwatch wait job_01JABCD123 --api bedrock --timeout 10m
+  curl -X POST ... | jobwatch wait - --api capydb  # what started the job tells its id
   jobwatch wait job_1 job_2 job_3 --api capydb --json | jq .status
   jobwatch wait "$ID" --no-fail --timeout 1h30m  # end of the job, good or bad
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
+from .._errors import ConfigError
 from .._models import Outcome
+from .._started import Response, response_in
 from ._clients import client_for
 from ._exit_codes import BROKEN_PIPE, OWN_FAULT, USAGE, exit_code
 from ._output import note, silence
@@ -21,12 +24,27 @@ if TYPE_CHECKING:
     from ._arguments import Options
 
 
+_LARGEST = 4 * 1024 * 1024
+
+
 def run(options: Options) -> int:
     """Wait for jobs, show their states, and return the exit code of how they ended."""
     client = client_for(options)
-    job_ids = dict.fromkeys(options.jobs)
-    waits = [client.wait_for(job_id, options.timeout, check=False) for job_id in job_ids]
-    return run_interruptibly(_wait(client, waits, options))
+    jobs = [started() if job == "-" else job for job in dict.fromkeys(options.jobs)]
+    waits = {wait.job_id: wait for wait in (client.wait_for(job, options.timeout, check=False) for job in jobs)}
+    return run_interruptibly(_wait(client, list(waits.values()), options))
+
+
+def started() -> Response:
+    """Read the response that started a job from standard input.
+
+    Raises:
+        ConfigError: There is none, or it is too large to be one.
+    """
+    text = sys.stdin.buffer.read(_LARGEST + 1)
+    if len(text) > _LARGEST:
+        raise ConfigError(f"standard input is larger than a response that started a job: over {_LARGEST} bytes")
+    return response_in(text)
 
 
 async def _wait(client: Client, waits: Sequence[Wait], options: Options) -> int:

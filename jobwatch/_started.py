@@ -1,0 +1,155 @@
+"""Which job a response started: its id, and the state that it already shows. Pure.
+
+Looked at in this order: the header that names the job's URL (``Operation-Location``, ``Azure-AsyncOperation``,
+``Location``), as far as that is a URL of a job of this API; where the table says that the id lies; the job itself, as a
+look would show it; and the names under which APIs hand out the id of what they have started.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from ._api import JobAPI
+from ._errors import ConfigError
+from ._models import JSON, Fault, Job, printable
+
+_HEAD = re.compile(rb"HTTP/[\d.]+ (\d{3})[^\n]*\n((?:[^\r\n][^\n]*\n)*)\r?\n")
+_URLS = ("operation-location", "azure-asyncoperation", "location")
+_IDS = ("job_id", "jobId", "jobID", "id", "task_id", "run_id", "request_id", "uuid", "name")
+_WITHIN = ("job", "data", "task", "run", "operation")
+_SHOWN = 120
+
+
+class Response(Struct, frozen=True):
+    """What an API answered when a job was started; `Client.wait_for` takes it, and so does the CLI from ``curl -i``.
+
+    Attributes:
+        body: The body, as bytes or already decoded.
+        status: The HTTP status.
+        headers: The headers, in any case.
+    """
+
+    body: bytes | str | dict[str, Any] = b""
+    status: int = 200
+    headers: Mapping[str, str] = {}
+
+
+Started: TypeAlias = bytes | Mapping[str, Any] | Response
+
+
+class Found(Struct, frozen=True):
+    """A job that was started, and how it stood then, if the response tells."""
+
+    job_id: str
+    job: Job | None = None
+
+
+def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | None]) -> Found:
+    """Return the job that a response started.
+
+    Args:
+        api: Whose response it is.
+        started: The response, or its body.
+        id_in_url: Returns the id of the job that a URL leads to, if it leads to one of this API; may raise ConfigError.
+
+    Raises:
+        ConfigError: It says that nothing was started, or does not say what.
+    """
+    response = started if isinstance(started, Response) else Response(_body_of(started))
+    body = _body_of(response.body)
+    if response.status >= 400:
+        problem = api.problem(body)
+        raise ConfigError(f"no job was started: HTTP {response.status}" + (f", {problem}" if problem else ""))
+    job_id, refused = _in_headers(response.headers, id_in_url)
+    job_id = job_id or _told_id(api, body)
+    if job_id is None:
+        if refused is not None:
+            raise refused
+        start = body[:_SHOWN].decode("utf-8", "replace").strip()
+        told = f": {printable(start)}" if start else ", and its body is empty"
+        raise ConfigError(f"the response names no job of {api.name} that it started{told}")
+    seen = api.job(body, job_id, response.status) if body.strip() else None
+    return Found(job_id, None if isinstance(seen, Fault) else seen)
+
+
+def response_in(text: bytes) -> Response:
+    """Read what curl prints: a body, or with ``-i`` the headers before it, those of the last response if several.
+
+    Raises:
+        ConfigError: There is nothing.
+    """
+    if not text.strip():
+        raise ConfigError("there is no response on standard input: pipe in what the API answered when it started a job")
+    response, rest = Response(text), text
+    while (head := _HEAD.match(rest)) is not None:
+        rest = rest[head.end() :]
+        named = (line.partition(":") for line in head[2].decode("latin-1").splitlines())
+        headers = {name.strip().lower(): value.strip() for name, _, value in named}
+        response = Response(rest, int(head[1]), headers)
+    return response
+
+
+def _body_of(given: bytes | str | Mapping[str, Any]) -> bytes:
+    if isinstance(given, bytes):
+        return given
+    return given.encode() if isinstance(given, str) else msgspec.json.encode(dict(given))
+
+
+def _plain(body: bytes) -> JSON:
+    try:
+        plain: JSON = msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"))
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    return plain
+
+
+def _in_headers(
+    headers: Mapping[str, str], id_in_url: Callable[[str], str | None]
+) -> tuple[str | None, ConfigError | None]:
+    """Return the id that a header leads to, and why one that leads elsewhere was not followed."""
+    told = {name.lower(): value for name, value in headers.items()}
+    refused: ConfigError | None = None
+    for url in filter(None, (told.get(name) for name in _URLS)):
+        try:
+            job_id = id_in_url(url)
+        except ConfigError as error:
+            refused = refused or error
+            continue
+        if job_id is not None:
+            return job_id, None
+    return None, refused
+
+
+def _told_id(api: JobAPI, body: bytes) -> str | None:
+    if api.job_path == "{url}":
+        return None
+    plain = _plain(body)
+    found = next(filter(None, (_id(_at(plain, path)) for path in api.started)), None)
+    if found is not None:
+        return found
+    job = api.any_job(body)
+    if job is not None and job.id:
+        return job.id
+    places = (plain, *(_at(plain, (name,)) for name in _WITHIN)) if api.read_reply is not None else ()
+    return next(filter(None, (_id(_at(place, (name,))) for place in places for name in _IDS)), None)
+
+
+def _at(plain: JSON, path: tuple[str | int, ...]) -> JSON:
+    for step in path:
+        match plain, step:
+            case dict(), str():
+                plain = plain.get(step)
+            case list(), int() if -len(plain) <= step < len(plain):
+                plain = plain[step]
+            case _:
+                return None
+    return plain
+
+
+def _id(value: JSON) -> str | None:
+    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "" else None

@@ -1,0 +1,152 @@
+"""From the response that started a job: its id, the state that it shows, and ``jobwatch wait -``."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from jobwatch import Client, ConfigError, JobFailed, Phase, Response
+from jobwatch._started import response_in
+from jobwatch.apis import APIS
+from jobwatch.cli import main
+from jobwatch.testing import JobServer
+from tests.conftest import client_of
+from tests.table_server import TableServer, in_order
+
+CAPY_JOB = {"id": "job_1", "state": "pending", "type": "branch.create", "attempts": 0}
+
+
+@pytest.mark.parametrize("form", ["bytes", "dict", "response"])
+async def test_what_started_a_job_is_enough_to_wait_for_it(job_server: JobServer, form: str) -> None:
+    job_server.add("bedrock", "job_1", ["Queued", ("Completed", 0.05)], shape="vision")
+    body: dict[str, Any] = {"job_id": "job_1", "status": "Queued"}
+    raw = json.dumps(body).encode()
+    started = {"bytes": raw, "dict": body, "response": Response(raw, 202, {"Content-Type": "application/json"})}[form]
+    async with client_of(job_server) as client:
+        changes = [change.status async for change in client.wait_for(started, timeout=5)]  # type: ignore[arg-type]
+    assert changes == ["Queued", "Completed"]
+
+
+async def test_a_job_that_had_ended_when_it_was_started_needs_no_look(job_server: JobServer) -> None:
+    async with client_of(job_server) as client:
+        job = await client.wait_for({"job_id": "job_1", "status": "Completed", "results": {"n": 1}})
+        assert (job.status, job.result) == ("Completed", {"n": 1})
+        with pytest.raises(JobFailed, match="no sheet"):
+            await client.wait_for({"job_id": "job_2", "status": "Failed", "error": {"message": "no sheet"}})
+    assert len(job_server.requests) == 0
+
+
+async def test_the_job_beside_what_it_makes_is_the_one(job_server: JobServer) -> None:
+    job_server.add("capydb", "job_1", ["pending", "completed"])
+    async with client_of(job_server, "capydb") as client:
+        wait = client.wait_for({"preview": {"id": "pvw_1", "state": "provisioning"}, "job": CAPY_JOB}, timeout=5)
+        assert wait.job_id == "job_1"
+        assert (await wait).phase is Phase.SUCCEEDED
+
+
+async def test_what_is_known_already_is_not_overwritten(job_server: JobServer) -> None:
+    job_server.add("bedrock", "job_1", ["Started"], shape="vision")
+    async with client_of(job_server) as client:
+        first = client.wait_for("job_1", timeout=5)
+        assert (await anext(first)).status == "Started"
+        second = client.wait_for({"job_id": "job_1", "status": "Queued"}, timeout=5)
+        assert (await anext(second)).status == "Started"
+        first.close()
+        second.close()
+
+
+@pytest.mark.parametrize(
+    ("api", "params", "body", "headers", "job_id"),
+    [
+        ("github", {"owner": "o", "repo": "r"}, {"id": 30433642, "status": "queued"}, {}, "30433642"),
+        ("fal", {"model": "fal-ai/x"}, {"request_id": "r-1", "status": "IN_QUEUE"}, {}, "r-1"),
+        ("databricks", {}, {"run_id": 455644833, "number_in_job": 1}, {}, "455644833"),
+        ("google", {"service": "s"}, {"name": "operations/abc", "done": False}, {}, "operations/abc"),
+        ("openai", {}, {"id": "batch_1", "status": "validating"}, {}, "batch_1"),
+        ("ogc", {}, {"jobID": "j 1", "status": "accepted"}, {"Location": "{base}/jobs/j%201"}, "j 1"),
+        ("ogc", {}, {}, {"location": "{base}/jobs/j-2?f=json"}, "j-2"),
+        ("ogc", {}, {"jobID": "j-3"}, {"Location": "http://behind.a.proxy/jobs/j-3"}, "j-3"),
+        ("azure", {"host": "h"}, b"", {"Operation-Location": "{base}/ops/1?v=2"}, "{base}/ops/1?v=2"),
+        ("prefect", {}, {"id": "p-1", "state_type": "SCHEDULED"}, {}, "p-1"),
+    ],
+)
+def test_each_api_hands_out_its_ids(
+    api: str, params: Mapping[str, str], body: Any, headers: Mapping[str, str], job_id: str
+) -> None:
+    base = "https://api.test/x"
+    client = Client(APIS[api], token="t", base_url=base, params=params)
+    told = {name: value.replace("{base}", base) for name, value in headers.items()}
+    assert client.wait_for(Response(body, 202, told)).job_id == job_id.replace("{base}", base)
+
+
+@pytest.mark.parametrize(
+    ("api", "started", "told"),
+    [
+        ("bedrock", b"", "names no job of bedrock that it started, and its body is empty"),
+        ("bedrock", b"<html>", "names no job"),
+        ("bedrock", {"code": "NOT_FOUND", "detail": "no such block"}, "names no job"),
+        ("capydb", {"preview": {"id": "pvw_1"}}, "names no job"),
+        ("capydb", {"id": "prj_1"}, "names no job"),
+        ("capydb", Response({"error": "project has an active operation"}, 409), "HTTP 409, project has an active"),
+        ("azure", Response(b"", 202, {"Operation-Location": "https://evil.test/1"}), "is not on https://api.test"),
+        ("azure", Response({"id": "x"}, 202), "names no job"),
+    ],
+)
+def test_a_response_that_started_nothing_is_told(api: str, started: Any, told: str) -> None:
+    client = Client(api, token="t", base_url="https://api.test", params={"host": "h"} if api == "azure" else None)
+    with pytest.raises(ConfigError, match=told):
+        client.wait_for(started)
+
+
+CURL = (
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/2 202 \r\nContent-Type: application/json\r\n"
+    b'operation-location: https://h/ops/1\r\n\r\n{"status":\r\n\r\n"x"}'
+)
+
+
+@pytest.mark.parametrize("text", [CURL, CURL.replace(b"\r\n", b"\n")])
+def test_what_curl_prints_is_read(text: bytes) -> None:
+    response = response_in(text)
+    assert (response.status, response.headers["operation-location"]) == (202, "https://h/ops/1")
+    assert json.loads(response.body) == {"status": "x"}  # type: ignore[arg-type]
+
+
+def test_a_body_alone_is_read() -> None:
+    assert response_in(b' {"a": 1}') == Response(b' {"a": 1}')
+    with pytest.raises(ConfigError, match="no response on standard input"):
+        response_in(b" \n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        (b'{"job_id": "job_1", "status": "Queued"}', 0),
+        (b'HTTP/1.1 202 Accepted\r\n\r\n{"job_id": "job_1", "status": "Queued"}', 0),
+        (b'{"job_id": "job_1", "status": "Failed"}', 1),
+        (b'HTTP/1.1 402 Payment Required\r\n\r\n{"title": "Insufficient credits"}', 2),
+        (b"", 2),
+    ],
+)
+async def test_wait_reads_standard_input(
+    job_server: JobServer, monkeypatch: pytest.MonkeyPatch, typed: bytes, code: int
+) -> None:
+    job_server.add("bedrock", "job_1", ["Completed"], shape="vision")
+    monkeypatch.setenv("BEDROCK_API_KEY", "sk_test")
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(typed)))
+    line = ["wait", "-", "--api", "bedrock", "--base-url", job_server.url_of("bedrock"), "--no-history"]
+    assert await asyncio.to_thread(main, line) == code
+
+
+async def test_an_operation_location_is_waited_for() -> None:
+    answers = in_order({"status": "running"}, {"status": "succeeded"})
+    async with TableServer(answers) as server, Client("azure", token="key-key", base_url=server.url) as client:
+        started = Response(b"", 202, {"Operation-Location": f"{server.url}/contoso/ops/1?api-version=3"})
+        assert (await client.wait_for(started, timeout=5)).phase is Phase.SUCCEEDED
+    assert server.requests[0][1] == "/contoso/ops/1?api-version=3"
+    assert server.requests[0][2]["Ocp-Apim-Subscription-Key"] == "key-key"
