@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias, TypeVar
+from typing import Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -27,6 +27,7 @@ NOTHING = Raw(b"null")
 """A part of a body that is not there; an empty `Raw` could not be written out as JSON again."""
 
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
 
 _STATUS_LIMIT = 256
 _MILLISECONDS_FROM = 1e11  # as seconds this is the year 5138: a number this large counts milliseconds
@@ -69,7 +70,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         states: The HTTP statuses that are states of the job: their replies are read, and no redirect is followed.
         verdict: Says of an HTTP status and a body that would not be read whether they are to be read (True), taken
             as usual (False), or a fault of some kind.
-        read_reply: Reads one job from a reply, with the HTTP status and the id asked for, in place of `read_job`.
+        read_reply: Reads one job from a body, with the HTTP status and the id asked for, in place of `read_job`.
         history_path: The path and query of a job's history, where it takes a request of its own.
         read_history: Reads that history.
         started: Where the id lies in the body of the response that started a job, where it is not with the job.
@@ -96,18 +97,17 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     body: str | None = None
     states: frozenset[int] = frozenset()
     verdict: Callable[[int, bytes], FaultKind | bool] | None = None
-    read_reply: Callable[[int, bytes, str], Job | Fault] | None = None
+    read_reply: Callable[[bytes, int, str], Job | Fault] | None = None
     history_path: str | None = None
     read_history: Callable[[bytes], tuple[Event, ...] | None] | None = None
     started: tuple[tuple[str | int, ...], ...] = ()
 
     def job(self, body: bytes, job_id: str, http_status: int = 200) -> Job | Fault:
         """Read the job asked for from a successful reply's body, or say why it cannot be read."""
-        read_reply = self.read_reply
-        if read_reply is None:
+        if self.read_reply is None:
             seen = _read(self.read_job, body)
         else:
-            seen = _read(lambda whole: read_reply(http_status, whole, job_id), body)
+            seen = _read(self.read_reply, body, http_status, job_id)
         if isinstance(seen, Job) and seen.id != job_id:
             return unreadable(f"the reply is about job {printable(seen.id)[:80]}, not about {printable(job_id)}")
         return seen
@@ -139,10 +139,10 @@ def unreadable(message: str) -> Fault:
     return Fault(kind=FaultKind.UNREADABLE, message=message)
 
 
-def _read(reader: Callable[[bytes], _T], body: bytes) -> _T | Fault:
+def _read(reader: Callable[Concatenate[bytes, _P], _T], body: bytes, *args: _P.args, **kwargs: _P.kwargs) -> _T | Fault:
     # msgspec lets UnicodeDecodeError and RecursionError through beside its own errors.
     try:
-        return reader(body.removeprefix(_BOM))
+        return reader(body.removeprefix(_BOM), *args, **kwargs)
     except msgspec.ValidationError as error:
         return unreadable(f"the reply is not what the API documents: {error}")
     except (msgspec.MsgspecError, UnicodeError):

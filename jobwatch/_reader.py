@@ -7,6 +7,7 @@ a job that the API does not know; and so is one in which both the id and the sta
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any, TypeAlias
@@ -14,7 +15,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import UNSET, Struct
 
-from ._api import moment_of, seconds_since_1970, shared
+from ._api import moment_of, shared
 from ._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem
 from ._paths import Compiled, Path, Reader, plain, shown
 from ._words import Words, text_of, told_apart
@@ -24,6 +25,7 @@ Pick: TypeAlias = tuple[Reader, ...]
 
 _NO_SUCH_JOB = Fault(FaultKind.NOT_FOUND, "the API knows no such job", 200)
 _MESSAGE_LIMIT = 2000
+_when = operator.itemgetter(0)
 _MESSAGES = ("message", "msg", "detail", "description", "error_message", "errorMessage", "title", "reason", "error")
 _CODES = ("code", "error_code", "errorCode", "type")
 
@@ -125,7 +127,7 @@ class TableReader:
         """Return a reader of the same words, of jobs that lie elsewhere."""
         return TableReader(self._api, self._words, compiled, picks, root=(), zone=self._zone)
 
-    def reply(self, http_status: int, body: bytes, job_id: str) -> Job | Fault:
+    def reply(self, body: bytes, http_status: int, job_id: str) -> Job | Fault:
         """Read the reply to a look at one job."""
         phase = self._http.get(http_status)
         try:
@@ -137,10 +139,10 @@ class TableReader:
         base = None if root is None else self._base(root)
         if phase is not None and (base is None or base is UNSET):
             return self._stateless(f"HTTP {http_status}", phase, job_id)
-        if base is None or any(_all_hold(tests, base) for tests in self._picks.missing):
-            return _NO_SUCH_JOB
         if base is UNSET:
             raise msgspec.ValidationError(f"Object missing required field - at `{shown(self._root)}`")
+        if base is None or (self._picks.missing and _holds(self._picks.missing, base)):
+            return _NO_SUCH_JOB
         return self.job(base, job_id, None if phase is None else (f"HTTP {http_status}", phase))
 
     def is_missing(self, body: bytes) -> bool:
@@ -151,7 +153,7 @@ class TableReader:
             return False
         if base is None or base is UNSET:
             return False
-        return any(_all_hold(tests, base) for tests in self._picks.missing)
+        return _holds(self._picks.missing, base)
 
     def _stateless(self, status: str, phase: Phase, job_id: str) -> Job:
         return Job(id=job_id, api=self._api, status=status, phase=phase)
@@ -169,23 +171,23 @@ class TableReader:
         if state is None:
             return _NO_SUCH_JOB
         status, phase = state
-        told = self._id(base, job_id)
         ended = phase.ended
+        times: dict[object, datetime | None] = {}
         return Job(
-            id=told,
+            id=self._id(base, job_id),
             api=self._api,
             status=status,
             phase=phase,
             type=_text(picks.type, base) if picks.type else None,
             project_id=_text(picks.project, base) if picks.project else None,
-            created_at=self._moment(picks.created_at, base),
-            started_at=self._moment(picks.started_at, base),
-            ended_at=self._moment(picks.ended_at, base) if ended else None,
-            updated_at=self._moment(picks.updated_at, base),
+            created_at=self._moment(picks.created_at, base, times) if picks.created_at else None,
+            started_at=self._moment(picks.started_at, base, times) if picks.started_at else None,
+            ended_at=self._moment(picks.ended_at, base, times) if ended and picks.ended_at else None,
+            updated_at=self._moment(picks.updated_at, base, times) if picks.updated_at else None,
             attempt=_whole(_first(picks.attempt, base)) if picks.attempt else None,
             progress=_progress(picks.progress, base) if picks.progress else None,
             events=None if picks.events is None else self.events(picks.events, base),
-            proven=self._proven(base) if picks.proven or picks.times is not None else (),
+            proven=self._proven(base, times) if picks.proven or picks.times is not None else (),
             error=_problem(picks.error, base) if picks.error and _may_be_wrong(phase) else None,
             result=plain(_first(picks.result, base)) if ended and picks.result else None,
         )
@@ -197,6 +199,8 @@ class TableReader:
                 raise msgspec.ValidationError("the body holds no id where the table says that it lies")
             return job_id
         told = str(value)
+        if told == job_id:
+            return told
         if job_id is not None and (told.endswith(f"/{job_id}") or job_id.endswith(f"/{told}")):
             return job_id  # an id, and the resource's name that ends with it
         return told
@@ -247,25 +251,29 @@ class TableReader:
         if value is UNSET:
             raise msgspec.ValidationError("an entry of the history holds no status where the table says that it lies")
         status, phase = self._words.meaning(value)
-        return Event(status, phase, self._moment(paths.at, entry))
+        return Event(status, phase, self._moment(paths.at, entry, {}))
 
-    def _proven(self, base: object) -> tuple[Event, ...]:
-        told = [(word, self._moment(pick, base)) for word, pick in self._picks.proven]
+    def _proven(self, base: object, times: dict[object, datetime | None]) -> tuple[Event, ...]:
+        told = [(self._moment(pick, base, times), word) for word, pick in self._picks.proven]
         if self._picks.times is not None:
-            times: dict[str, object] = self._picks.times(base) or {}
-            told += [(word, self._time(value)) for word, value in times.items()]
-        dated = [(at, *self._words.meaning(word)) for word, at in told if at is not None]
-        dated.sort(key=lambda each: seconds_since_1970(each[0]))
+            table: dict[str, object] = self._picks.times(base) or {}
+            told += [(self._time(value), word) for word, value in table.items()]
+        dated = [(at, word) for at, word in told if at is not None]
+        dated.sort(key=_when)
         # An end is told by the status alone: what lies before it can be proven by a time.
-        return tuple(Event(status, phase, at) for at, status, phase in dated if not phase.ended)
+        events = (Event(*self._words.meaning(word), at) for at, word in dated)
+        return tuple(event for event in events if not event.phase.ended)
 
-    def _moment(self, pick: Pick, base: object) -> datetime | None:
+    def _moment(self, pick: Pick, base: object, times: dict[object, datetime | None]) -> datetime | None:
+        """Return the first time that a pick finds; a look at the same text twice is one reading."""
         for reader in pick:
             value = reader(base)
-            if value is not None and value is not UNSET:
-                moment = self._time(value)
-                if moment is not None:
-                    return moment
+            if value is None or value is UNSET:
+                continue
+            if value not in times:
+                times[value] = self._time(value)
+            if (moment := times[value]) is not None:
+                return moment
         return None
 
     def _time(self, value: Any) -> datetime | None:

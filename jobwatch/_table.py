@@ -214,7 +214,7 @@ class _Build:
             return FaultKind.NOT_FOUND if gone else False
 
         def read_job(body: bytes) -> Job:
-            seen = reader.reply(200, body, "")
+            seen = reader.reply(body, 200, "")
             if isinstance(seen, Fault):
                 raise msgspec.ValidationError(seen.message)
             return seen
