@@ -484,7 +484,8 @@ class _Judgement:
             return False
         timed_out = self.heard.timeout is not None and self.until >= self.heard.began + self.heard.timeout - TICK
         if not any(each.verdict in (faults.GOOD, "same") for each in singles):
-            return timed_out or singles[-1].asked - singles[0].asked >= self.plan.appear_within - TICK
+            since = self.heard.began if self.heard.who == "watches" else singles[0].asked
+            return timed_out or singles[-1].asked - since >= self.plan.appear_within - TICK
         row = 0
         while row < len(singles) and singles[-1 - row].verdict == faults.MISSING:
             row += 1
