@@ -531,9 +531,13 @@ class Poller:
             self._wish(watch, 0.0)
             self._pages.leave(watch)
         else:
-            self._wish(watch, self._plain_wish(watch, self._undrawn(looked, looked.next_look)))
-            delay = self._delay(looked.watched.fault, looked.next_look)
-            self._put(watch, FIRST if watch.again else self._time() + delay)
+            now = self._time()
+            price = self._budget.price(now)
+            self._wish(watch, self._plain_wish(watch, self._undrawn(looked, looked.next_look, price), price, now))
+            delay = (
+                looked.next_look if price <= 1.0 else self._delay(looked.watched.fault, looked.next_look, price, now)
+            )
+            self._put(watch, FIRST if watch.again else now + delay)
             if before.project_id != looked.watched.project_id:
                 self._pages.join(watch)
         hurried, watch.hurried, watch.again = watch.hurried, watch.again, False
@@ -542,29 +546,24 @@ class Poller:
         if watch.sink is not None and (looked.transitions or looked.outcome or looked.watched.fault != before.fault):
             watch.sink(watch, looked)
 
-    def _undrawn(self, looked: Looked, next_look: float) -> float:
+    def _undrawn(self, looked: Looked, next_look: float, price: float) -> float:
         """Return how long it would be to the next look without the dice: what a second look's interval promises."""
         if looked.watched.looks != 1 or self._known >= _AT_ONCE or looked.watched.fault is not None:
             return next_look
-        return self._lookout.next_look(looked.watched, self.unix(), None, self._budget.price(self._time()))
+        return self._lookout.next_look(looked.watched, self.unix(), None, price)
 
-    def _delay(self, fault: Fault | None, next_look: float) -> float:
+    def _delay(self, fault: Fault | None, next_look: float, price: float, now: float) -> float:
         """Cut a delay that a high price made long down to when the price will have fallen."""
-        now = self._time()
-        price = self._budget.price(now)
-        if price <= 1.0:
-            return next_look
         asked = 0.0 if fault is None else fault.retry_after or 0.0
         turn = self._budget.turn(next_look / math.sqrt(price), now)
         return max(min(next_look, turn), self._lookout.pace.min_interval, asked)
 
-    def _plain_wish(self, watch: Watch, next_look: float) -> float:
+    def _plain_wish(self, watch: Watch, next_look: float, price: float, now: float) -> float:
         """Return how many requests a second a job would cost at the plain price: intervals grow with its root."""
-        now = self._time()
         sharers = self._pages.readers(watch, now)
         if self._background and self._watches:
             sharers *= len(self._all_of(watch.watched.job_id))
-        return math.sqrt(self._budget.price(now)) / (next_look * max(1, sharers))
+        return math.sqrt(price) / (next_look * max(1, sharers))
 
     def _wish(self, watch: Watch, wish: float) -> None:
         """Enter how many requests a second a job would cost at the plain price."""
