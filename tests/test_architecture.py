@@ -17,7 +17,10 @@ PACKAGE = Path(jobwatch.__file__).parent
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_errors"}),
     frozenset({"_models"}),
-    frozenset({"_curve", "_pace", "_api", "_lenient", "_tracker", "_change"} | {"_paths", "_words", "_reader", "_table", "apis"}),
+    frozenset(
+        {"_curve", "_pace", "_api", "_lenient", "_tracker", "_change"}
+        | {"_paths", "_words", "_reader", "_table", "apis"}
+    ),
     frozenset({"_budget", "_history", "_lookout", "_retry_after", "_answer", "_address", "_lean", "_transport"}),
     frozenset({"_agenda", "_pages", "_workers", "_poller", "_request", "_config", "_started"}),
     frozenset({"_entries", "_journal_lock", "_journal_opening"}),
