@@ -162,8 +162,16 @@ class Server:
             self.exchanges.append(exchange)
         return trouble
 
-    def answered(self, client: str, path: str, first: int, began: float, now: float) -> None:
-        """Note when a client began a request and had its answer, where the network stands between."""
+    def answered(self, client: str, path: str, first: int, began: float, now: float, *, alone: bool) -> None:
+        """Note when a client began a request and had its answer, where the network stands between.
+
+        Args:
+            client, path: Whose request it was, and for what.
+            first: How many exchanges there had been when it began.
+            began: When it began.
+            now: When the answer was there.
+            alone: Whether no other request for the same was under way.
+        """
         for exchange in self.exchanges[first:]:
             if exchange.client == client and exchange.path == path and exchange.answered is None:
                 break
@@ -175,7 +183,7 @@ class Server:
             self.exchanges.append(exchange)
         exchange.asked, exchange.answered = began, now
         others = [each for each in self.exchanges[first:] if each is not exchange and each.asked > began]
-        if any(each.client == client and each.path == path and each.answered is None for each in others):
+        if alone and any(each.client == client and each.path == path and each.answered is None for each in others):
             self.wrongs.append(f"R6 one look at {path} at {began:.3f} was two requests")
 
     def _outage(self, now: float) -> Outage | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import gzip
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
@@ -177,6 +177,7 @@ class Origin:
         self._doors: dict[str, web.Server] = {}
         self._redirected: dict[tuple[str, str], Exchange] = {}
         self._closing = asyncio.Event()
+        self._busy: set[asyncio.Transport | None] = set()
         self.pipes: list[Pipe] = []
 
     def open_still(self) -> list[str]:
@@ -188,7 +189,11 @@ class Origin:
         if client not in self._doors:
 
             async def handle(request: web.BaseRequest) -> web.StreamResponse:
-                return await self._handle(client, request)
+                self._busy.add(request.transport)
+                try:
+                    return await self._handle(client, request)
+                finally:
+                    self._busy.discard(request.transport)
 
             self._doors[client] = web.Server(handle, handler_cancellation=True, access_log=None, keepalive_timeout=75.0)
         return self._doors[client]()
@@ -234,8 +239,12 @@ class Origin:
         if trouble == "dribble":
             return await self._dribbled(request, _whole(answer))
         if trouble == "closed when idle" and request.transport is not None:
-            asyncio.get_running_loop().call_later(IDLE, request.transport.close)
+            asyncio.get_running_loop().call_later(IDLE, self._close_if_idle, request.transport)
         return _plain(answer)
+
+    def _close_if_idle(self, transport: asyncio.Transport) -> None:
+        if transport not in self._busy:
+            transport.close()
 
     async def _left_open(self, request: web.BaseRequest, data: bytes) -> web.StreamResponse:
         """Write an answer past the server's own writer; the next request comes on another connection."""
@@ -370,12 +379,17 @@ def join(name: str, client: Client, origin: Origin) -> None:
     with mock.patch.object(aiohttp, "TCPConnector", lambda **options: MemoryConnector(origin, name, **options)):
         transport._opened(transport.prepared("/"))
     get = transport.get
+    under_way: Counter[str] = Counter()
 
     async def noted(target: Target, *, etag: str | None = None) -> Reply | Fault:
-        loop = asyncio.get_running_loop()
+        loop, path = asyncio.get_running_loop(), target.url.raw_path
         began, first = loop.time(), len(origin.server.exchanges)
-        reply = await get(target, etag=etag)
-        origin.server.answered(name, target.url.raw_path, first, began, loop.time())
+        under_way[path] += 1
+        try:
+            reply = await get(target, etag=etag)
+        finally:
+            under_way[path] -= 1
+        origin.server.answered(name, path, first, began, loop.time(), alone=not under_way[path])
         return reply
 
     transport.get = noted  # type: ignore[method-assign]
