@@ -59,6 +59,7 @@ class Roll:
     def __init__(self, poller: Poller, journal: Journal | Memory, stale_after: float) -> None:
         self.undelivered = 0
         self._poller = poller
+        self._sink = self._saw  # one bound method for all jobs
         self._journal = journal
         self._stale_after = stale_after
         self._records: dict[str, _Record] = {}
@@ -88,7 +89,7 @@ class Roll:
             record = self._records[row.job_id] = _Record(row.watched, row.seq, row.acknowledged, row.health)
             self.undelivered += row.seq - row.acknowledged
             if row.state is RowState.WATCHED:
-                record.watch = self._poller.watch(row.watched, self._saw)
+                record.watch = self._poller.watch(row.watched, self._sink)
 
     def enter(self, jobs: Iterable[Watched], rows: Mapping[str, Row]) -> tuple[str, ...]:
         """Begin to watch those jobs that are neither watched nor known to have ended, and return their ids.
@@ -106,7 +107,7 @@ class Roll:
             if job_id in self._records or (row is not None and row.state is RowState.ENDED):
                 continue
             record = _Record(watched) if row is None else _Record(row.watched, row.seq, row.seq, row.health)
-            record.watch = self._poller.watch(record.watched, self._saw)
+            record.watch = self._poller.watch(record.watched, self._sink)
             self._records[job_id] = record
             self._journal.put(Told(self._row(record, RowState.WATCHED)))
             added.append(job_id)
