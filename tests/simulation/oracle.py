@@ -106,7 +106,8 @@ class _Judgement:
                 if each.asked < start:
                     single = False  # an answer to who listened before is good news for a newcomer, and need not be
                 if single or shown is not None:
-                    yield _Answered(each.answered, each.asked, each.verdict, shown, single, each.stay_away)
+                    verdict = each.verdict if single or shown is None else faults.GOOD  # of a list, this job's part
+                    yield _Answered(each.answered, each.asked, verdict, shown, single, each.stay_away)
 
     def _is_unsure(self) -> bool:
         """Whether it came while somebody waited for several jobs, who may have stopped watching this one already."""
@@ -237,7 +238,9 @@ class _Judgement:
                     told = []  # nothing tells it from the state before
                 required |= {each for each in told if each > highest}
                 if job.states[shown.status].phase in ENDED and shown.status > highest:
-                    required.add(shown.status)
+                    # An end in a history that is behind may be taken for the one that the status tells of.
+                    if not (behind and any(job.states[each].phase in ENDED for each in shown.states)):
+                        required.add(shown.status)
                     if job.tells_history:
                         required = {each for each in required if each <= shown.status}
                     return required
@@ -452,7 +455,8 @@ class _Judgement:
             Outcome.NOT_FOUND: last.verdict == faults.GONE or self._is_missing(singles),
             Outcome.UNREADABLE: last.verdict == faults.REFUSED or (spent and last.verdict == faults.UNREADABLE),
             Outcome.UNREACHABLE: last.verdict == faults.TLS
-            or ((spent or too_long) and last.verdict in (faults.UNREACHABLE, faults.LIMITED)),
+            or ((spent or too_long) and last.verdict in (faults.UNREACHABLE, faults.LIMITED))
+            or self._is_shut_out(),
         }
         if not reasons.get(ending, False):
             verdicts = [f"{each.at:.2f}:{each.verdict}" for each in self.answers[-8:]]
@@ -466,6 +470,17 @@ class _Judgement:
             and each.answered <= self.until + TICK
             and each.answered + each.stay_away - self.until > self.plan.unreachable_after - TICK
             for each in self.world.by_client.get(self.heard.legs[0].client, ())
+        )
+
+    def _is_shut_out(self) -> bool:
+        """Whether the origin asks all of the client's jobs to stay away for longer than they have patience."""
+        patience = self.plan.unreachable_after
+        return any(
+            each.answered is not None
+            and (each.stay_away or 0.0) > patience
+            and each.answered <= self.until + TICK
+            and (self.until <= each.answered + (each.stay_away or 0.0) + TICK or not self.heard.prompt)
+            for each in self.world.by_client.get(self.heard.legs[-1].client, ())
         )
 
     @staticmethod
