@@ -252,6 +252,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not 0.0 < options.rate < float("inf"):
         parser.error(f"--rate is {options.rate}; it must be above 0")
+    if not options.seconds >= 60.0:
+        parser.error(f"--seconds is {options.seconds}; it must be at least 60")
     report = measure(options.rate, options.seconds, options.seed)
     print(json.dumps(msgspec.to_builtins(report), indent=2) if options.json else printed(report))
     return 0
