@@ -387,7 +387,10 @@ class Poller:
         """Spread the first looks at many new jobs over the time that lies between two looks at a job."""
         if self._many() <= _AT_ONCE:
             return 0.0
-        return self._known / (self._budget.demand * self._many()) if self._known else _BLIND
+        if not self._known:
+            return _BLIND
+        # Jobs that share their looks want next to none each: they say little about the others.
+        return min(self._known / self._budget.demand, self._lookout.pace.max_interval) / self._many()
 
     async def _look_at(self, watch: Watch) -> None:
         target = watch.target or self._target_of(watch.watched.job_id)
