@@ -78,6 +78,7 @@ class Reply(Struct, frozen=True, omit_defaults=True):
         rate: What is left of the request budget.
         request_id: The API's id of the request, to quote to its support.
         content_type: The media type, as sent.
+        history: The body of a second reply, which tells the job's history, where that takes a request of its own.
     """
 
     http_status: int
@@ -87,6 +88,7 @@ class Reply(Struct, frozen=True, omit_defaults=True):
     rate: RateLimit | None = None
     request_id: str | None = None
     content_type: str | None = None
+    history: bytes | None = None
 
 
 def judged(

@@ -17,6 +17,7 @@ from typing import Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from ._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, printable
 
@@ -102,14 +103,23 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     read_history: Callable[[bytes], tuple[Event, ...] | None] | None = None
     started: tuple[tuple[str | int, ...], ...] = ()
 
-    def job(self, body: bytes, job_id: str, http_status: int = 200) -> Job | Fault:
-        """Read the job asked for from a successful reply's body, or say why it cannot be read."""
+    def job(self, body: bytes, job_id: str, http_status: int = 200, history: bytes | None = None) -> Job | Fault:
+        """Read the job asked for from a reply's body, or say why it cannot be read.
+
+        Args:
+            body: The body.
+            job_id: The id asked for.
+            http_status: The reply's status, which may be a state of the job.
+            history: The body of the reply that tells the job's history, where that takes a request of its own.
+        """
         if self.read_reply is None:
             seen = _read(self.read_job, body)
         else:
             seen = _read(self.read_reply, body, http_status, job_id)
         if isinstance(seen, Job) and seen.id != job_id:
             return unreadable(f"the reply is about job {printable(seen.id)[:80]}, not about {printable(job_id)}")
+        if history is not None and isinstance(seen, Job) and (events := self.history(history)) is not None:
+            return replace(seen, events=events)
         return seen
 
     def any_job(self, body: bytes) -> Job | None:

@@ -143,8 +143,11 @@ class Client:
             LookError: It could not be read: see its subclasses.
             ConfigError: The id cannot stand in a URL.
         """
-        reply = await self._engine().read(self._target(job_id))
-        seen = reply if isinstance(reply, Fault) else self.api.job(reply.body, job_id, reply.http_status)
+        engine = self._engine()
+        reply = await engine.told(self.watched(job_id), await engine.read(self._target(job_id)))
+        if isinstance(reply, Fault):
+            raise error_of(reply, job_id)
+        seen = self.api.job(reply.body, job_id, reply.http_status, reply.history)
         if isinstance(seen, Fault):
             raise error_of(seen, job_id)
         return seen
@@ -262,6 +265,7 @@ class Client:
                 self._budget,
                 target_of=self._target,
                 list_target_of=self._list_target,
+                history_target_of=self._history_target if self.api.history_path is not None else None,
                 workers=self._max_in_flight,
             )
         return self._poller
@@ -269,6 +273,10 @@ class Client:
     def _target(self, job_id: str) -> Target:
         asked = self._requests.job(job_id)
         return self._transport.prepared(asked.path, asked.query, asked.body)
+
+    def _history_target(self, job_id: str) -> Target:
+        asked = self._requests.history(job_id)
+        return self._transport.prepared(asked.path, asked.query)
 
     def _list_target(self, project_id: str, limit: int) -> Target:
         asked = self._requests.jobs(project_id, limit)

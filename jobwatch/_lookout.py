@@ -68,7 +68,7 @@ class Lookout(Struct, frozen=True):
         """
         if isinstance(reply, Fault):
             return self.saw(watched, reply, now, draw, price)
-        seen = self.api.job(reply.body, watched.job_id, reply.http_status)
+        seen = self.api.job(reply.body, watched.job_id, reply.http_status, reply.history)
         return self.saw(watched, seen, now, draw, price, skew=skew_of(reply, now))
 
     def saw(

@@ -61,6 +61,7 @@ class Poller:
         budget: Says what a request costs, and when the next may go.
         target_of: Makes the URL of a job from its id.
         list_target_of: Makes the URL of a project's list from its id and the most jobs to show.
+        history_target_of: Makes the URL of a job's history, where the API tells it by a request of its own.
         workers: How many looks may be under way at once.
         dice: Draws evenly from [0, 1).
     """
@@ -73,6 +74,7 @@ class Poller:
         *,
         target_of: Callable[[str], Target],
         list_target_of: Callable[[str, int], Target],
+        history_target_of: Callable[[str], Target] | None = None,
         workers: int,
         dice: Callable[[], float] = random.random,
     ) -> None:
@@ -81,6 +83,7 @@ class Poller:
         self._budget = budget
         self._target_of = target_of
         self._list_target_of = list_target_of
+        self._history_target_of = history_target_of
         self._dice = dice
         self._watches: dict[str, Watch] = {}
         self._background: dict[str, Watch] = {}
@@ -111,11 +114,22 @@ class Poller:
         if watched.outcome is not None:
             return Looked(watched, (), watched.outcome, None)
         reply, seen_at = await self._in_turn(self._target_of(watched.job_id))
+        reply = await self.told(watched, reply)
         return self._lookout.replied(watched, reply, seen_at, self._draw(), self._budget.price(self._time()))
 
     async def read(self, target: Target) -> Reply | Fault:
         """Make one request out of turn: once the budget lets it go, and none while the origin asks to be left alone."""
         return (await self._in_turn(target))[0]
+
+    async def told(self, watched: Watched, reply: Reply | Fault) -> Reply | Fault:
+        """Add a job's history to a reply that shows a new state, where the API tells it by a request of its own."""
+        if self._history_target_of is None or isinstance(reply, Fault):
+            return reply
+        job = self._lookout.api.job(reply.body, watched.job_id, reply.http_status)
+        if isinstance(job, Fault) or (watched.status or "").casefold() == job.status.casefold():
+            return reply
+        history = await self._read(self._history_target_of(watched.job_id))
+        return reply if isinstance(history, Fault) else replace(reply, history=history.body)
 
     async def _in_turn(self, target: Target) -> tuple[Reply | Fault, float]:
         """Make one request as `read` does; return the time that the reply speaks of too."""
@@ -405,6 +419,8 @@ class Poller:
         if reply is None:
             return
         seen_at = self._seen_at(reply, asked_at)
+        if self._history_target_of is not None:
+            reply = await self.told(watch.watched, reply)
         for each in (watch, *others):
             self._take(each, reply, seen_at)
 

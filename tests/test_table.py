@@ -576,6 +576,28 @@ async def test_the_command_line_takes_a_file(
     assert "name=value" in capsys.readouterr().err
 
 
+def test_check_shows_what_a_table_reads_from_a_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.toml").write_text(MINIMAL + 'id = "id"\ntoken = "OWN_KEY"\nheaders = { X-Two = "${OWN_TWO}" }')
+    Path("sample.json").write_text('{"id": "j1", "status": "weird"}')
+    assert main(["apis", "--check", "./own.toml", "--body", "sample.json"]) == 0
+    told = capsys.readouterr().out
+    assert "weird (unknown)" in told
+    assert "the word weird means nothing yet" in told
+    assert "not found: created_at" in told
+    assert main(["apis", "--check", "./own.toml"]) == 0
+    told = capsys.readouterr().out
+    assert "GET https://api.test/jobs/{job_id}" in told
+    assert "sends $OWN_KEY there" in told
+    assert "X-Two: ${OWN_TWO}" in told
+    Path("sample.json").write_text('{"id": "j1"}')
+    assert main(["apis", "--check", "./own.toml", "--body", "sample.json"]) == 1
+    assert "holds no status" in capsys.readouterr().out
+    assert main(["apis", "--body", "sample.json"]) == 2
+
+
 # --- paths ----------------------------------------------------------------------------------------------------------
 
 KEYS = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters='"\\\\'), min_size=1, max_size=5)

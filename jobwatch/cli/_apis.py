@@ -33,6 +33,10 @@ class ApiRecord(Struct, frozen=True, tag_field="type", tag="api"):
 
 def run(options: Options) -> int:
     """Print the APIs, and whether each has a token; never the token."""
+    if options.check is not None:
+        from ._check import run as check  # noqa: PLC0415 - only where it is asked for
+
+        return check(options)
     records = [_record(api) for api in APIS.values()]
     if options.json:
         for record in records:

@@ -28,6 +28,8 @@ class Options(argparse.Namespace):
     base_url: str | None = None
     api_version: str | None = None
     param: tuple[str, ...] | list[str] = ()
+    check: str | None = None
+    body: str | None = None
     job: str = ""
     jobs: list[str]
     timeout: float | None = None
@@ -56,6 +58,8 @@ def parsed(argv: Sequence[str] | None = None) -> Options:
     if unknown:
         # Their values are not repeated: one of them may have been meant as a token.
         parser.error(f"unknown option {', '.join(unknown)}")
+    if options.body is not None and options.check is None:
+        parser.error("--body goes with --check: the table that is to read it")
     if left_over and options.command != "wait":
         parser.error(f"{options.command} takes fewer arguments")
     if left_over:
@@ -257,7 +261,11 @@ def _add_list(commands: _Commands, common: _Parser) -> None:
 
 def _add_apis(commands: _Commands, common: _Parser) -> None:
     apis = _command(commands, common, "apis", "Show the APIs, their variables and whether a token is set.")
-    _add_json(apis, "one JSON object a line for each API")
+    apis.add_argument("--check", metavar="API", help="check a table, ./my.toml or a name, and say what it sends where")
+    apis.add_argument(
+        "--body", metavar="FILE", help="with --check: show what it reads from a sample reply (- for stdin)"
+    )
+    _add_json(apis, "one JSON object a line for each API, or for the sample")
 
 
 def _add_serve(commands: _Commands, common: _Parser) -> None:

@@ -1,0 +1,88 @@
+"""``jobwatch apis --check FILE --body SAMPLE.json``: what a table reads from a sample."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .._api import JobAPI
+from .._config import load_api
+from .._errors import ConfigError
+from .._models import Fault, Job, Phase
+from .._started import Response, response_in
+from ._get import facts
+from ._output import is_unicode, say
+from ._records import job_record
+from ._text import json_line, safe
+
+if TYPE_CHECKING:
+    from ._arguments import Options
+
+_ANY_ID = "(any)"
+_WORTH_HAVING = {
+    "type": "what kind of job it is, so that looks are timed by how long others of its kind took",
+    "created_at": "when it was created",
+    "started_at": "when it started",
+    "ended_at": "when it ended",
+    "error": "what went wrong",
+}
+
+
+def run(options: Options) -> int:
+    """Print what a table says, and what it reads from a sample; exit 1 if the sample cannot be read."""
+    api = load_api(options.check or "")
+    if not options.body:
+        _tell(api)
+        return 0
+    response = _sample(options.body)
+    body = response.body if isinstance(response.body, bytes) else b""
+    shown = api.any_job(body)
+    job_id = (shown.id if shown is not None else "") or _ANY_ID
+    seen = api.job(body, job_id, response.status)
+    if isinstance(seen, Fault):
+        say(f"the sample cannot be read: {safe(str(seen))}")
+        return 1
+    if options.json:
+        say(json_line(job_record(seen), ascii_only=not is_unicode()))
+        return 0
+    told = list(facts(seen))
+    width = max(len(key) for key, _ in told)
+    for key, value in told:
+        say(f"{key:<{width}}  {value}")
+    for line in _missing(seen):
+        say(line)
+    return 0
+
+
+def _tell(api: JobAPI) -> None:
+    say(f"{safe(api.name)}: {api.method} {safe(api.base_url or '$' + api.base_url_variable)}{safe(api.job_path)}")
+    if api.token_variable:
+        say(f"  sends ${api.token_variable} there, in the header {api.token_header}")
+    for name, sent in api.headers.items():
+        say(f"  sends {safe(name)}: {safe(sent)}")
+    for name, default in api.params.items():
+        say(f"  --param {name}=" + ("..." if default is None else f"...  (default: {safe(default)})"))
+
+
+def _missing(job: Job) -> list[str]:
+    lines = [f"not found: {name} ({why})" for name, why in _WORTH_HAVING.items() if _lacks(job, name)]
+    if job.phase is Phase.UNKNOWN:
+        lines.append(f"the word {safe(job.status)} means nothing yet: put it under [words], by what it means")
+    return lines
+
+
+def _lacks(job: Job, name: str) -> bool:
+    if name == "ended_at" and not job.phase.ended:
+        return False
+    if name == "error" and job.phase not in (Phase.FAILED, Phase.UNKNOWN):
+        return False
+    return getattr(job, name) is None
+
+
+def _sample(name: str) -> Response:
+    try:
+        text = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read {name}: {error.strerror}") from None
+    return response_in(text) if text.strip() else Response()
