@@ -275,13 +275,14 @@ class _Build:
 
     def _params(self) -> dict[str, str | None]:
         table = self._table
-        told = [self._base_url, self._job_path, _body(table) or "", *table.headers.values()]
+        told = [self._base_url, self._job_path, *table.headers.values()]
         told += [table.listing.request] if table.listing is not None else []
         told += [table.events.request or ""] if table.events is not None else []
         names = {name for text in told for name in _holes(text)}
         params: dict[str, str | None] = dict.fromkeys(sorted(names - {"job_id", "project_id", "limit", "url"}))
+        in_body = _holes(_body(table) or "")  # where {status} may as well be GraphQL's: a parameter there is declared
         for name in table.params:
-            if name not in params:
+            if name not in params and name not in in_body:
                 raise TableError(("params", name), f"nothing in the table has a place for it: write {{{name}}} there")
         return params | table.params
 

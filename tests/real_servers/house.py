@@ -1,0 +1,105 @@
+"""What every real server needs: an environment, a process, and requests to start and stop jobs with."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from jobwatch import Response
+
+
+def environment(folder: Path, requirement: str) -> Path:
+    """Return the bin folder of a virtual environment for a package and what it needs, made if it is not there."""
+    name = requirement.partition("=")[0]
+    place = folder / name
+    done = place / ".installed"
+    if not done.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
+        subprocess.run([str(place / "bin" / "pip"), "install", "--quiet", *requirement.split()], check=True)
+        done.write_text(requirement)
+    return place / "bin"
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@contextlib.contextmanager
+def workplace() -> Iterator[Path]:
+    """Make a folder that goes away afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="jobwatch-real-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def process(command: Sequence[str], folder: Path, variables: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server in a process group of its own, which is ended afterwards."""
+    with (folder / "log.txt").open("wb") as log:
+        running = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, **variables},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            yield running
+        finally:
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(running.pid, number)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    running.wait(10)
+
+
+def until_it_answers(url: str, server: subprocess.Popen[bytes], folder: Path, seconds: float = 120.0) -> None:
+    """Wait until a URL is served with 200.
+
+    Raises:
+        RuntimeError: The server ended, or time ran out; with the end of its log.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and server.poll() is None:
+        with contextlib.suppress(OSError):
+            if ask("GET", url).status == 200:
+                return
+        time.sleep(0.5)
+    raise RuntimeError(f"{url} does not answer:\n" + (folder / "log.txt").read_text(errors="replace")[-3000:])
+
+
+def ask(method: str, url: str, body: object = None, headers: Mapping[str, str] | None = None) -> Response:
+    """Send one request, as whoever starts a job does."""
+    raw = None if body is None else msgspec.json.encode(body)
+    told = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
+    request = urllib.request.Request(url, raw, told, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return Response(answer.read(), answer.status, dict(answer.headers.items()))
+    except urllib.error.HTTPError as error:
+        return Response(error.read(), error.code, dict(error.headers.items()))
+
+
+def plain(response: Response) -> Any:
+    """Return what a response says, decoded."""
+    return msgspec.json.decode(response.body) if isinstance(response.body, bytes) else response.body
