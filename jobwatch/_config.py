@@ -20,7 +20,8 @@ from typing import Any, cast
 from ._api import JobAPI
 from ._errors import ConfigError
 from ._models import printable
-from ._table import TableError, api_of
+from ._places import TableError
+from ._table import api_of
 from .apis import APIS
 
 _HEADER = re.compile(r"\s*\[\[?\s*(.+?)\s*\]\]?\s*(?:#.*)?$")

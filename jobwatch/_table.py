@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 import zoneinfo
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, tzinfo
 from typing import Any, Literal, TypeAlias, cast
 
@@ -19,12 +19,10 @@ from msgspec import Struct
 
 from ._api import JobAPI
 from ._models import Event, Fault, FaultKind, Job, Phase
-from ._paths import NUMBER, PART, TEXT, TIMES, WORD, Compiled, Kind, Path, Plan, path_of
-from ._reader import Condition, EventPaths, Pick, Picks, Progress, TableReader, Test, read_problem
+from ._paths import PART, TEXT, TIMES, WORD, Path, Plan
+from ._places import EventTable, Paths, Places, TableError, checked_path, list_of, several
+from ._reader import TableReader, read_problem
 from ._words import Word, Words, told_apart
-
-Paths: TypeAlias = str | list[str]
-"""One path, or several of which the first that holds a value wins."""
 
 State: TypeAlias = Literal["pending", "running", "succeeded", "failed", "cancelled", "missing"]
 
@@ -37,22 +35,6 @@ class WordTable(Struct, frozen=True, forbid_unknown_fields=True):
     succeeded: list[Word] = []
     failed: list[Word] = []
     cancelled: list[Word] = []
-
-
-class EventTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a history lies, and where each of its entries holds the status and the time.
-
-    Attributes:
-        path: The list.
-        status: The status in an entry.
-        at: The time in an entry.
-        request: The path and query of a request of its own that tells the history, where the job does not.
-    """
-
-    status: Paths
-    path: str = ""
-    at: Paths = []
-    request: str | None = None
 
 
 class ListTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -136,15 +118,6 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     times: str | dict[str, Paths] | None = None
     listing: ListTable | None = None
     started: Paths = []
-
-
-class TableError(Exception):
-    """A table is wrong, at one of its keys."""
-
-    def __init__(self, keys: Sequence[str], trouble: str) -> None:
-        self.keys = tuple(keys)
-        self.trouble = trouble
-        super().__init__(f"{'.'.join(keys)}: {trouble}" if keys else trouble)
 
 
 def api_of(table: Mapping[str, object], name: str) -> JobAPI:
@@ -249,9 +222,9 @@ class _Build:
     def _started(self) -> tuple[Path, ...]:
         table = self._table
         if table.started:
-            return tuple(_path(("started",), text) for text in _several(table.started))
-        ids = [_path(("id",), text) for text in _several(table.id)]
-        root = _path(("root",), table.root)
+            return tuple(checked_path(("started",), text) for text in several(table.started))
+        ids = [checked_path(("id",), text) for text in several(table.id)]
+        root = checked_path(("root",), table.root)
         return tuple(dict.fromkeys([*(root + path for path in ids), *ids]))
 
     # --- the request -------------------------------------------------------------------------------------
@@ -289,7 +262,7 @@ class _Build:
     # --- the reply ---------------------------------------------------------------------------------------
 
     def _reader(self) -> TableReader:
-        table, root = self._table, _path(("root",), self._table.root)
+        table, root = self._table, checked_path(("root",), self._table.root)
         places = self._wanted(root)
         compiled = self._plan.compiled(root)
         return TableReader(
@@ -302,16 +275,16 @@ class _Build:
             http={_status_of(key): Phase(state) for key, state in table.http.items() if state != "missing"},
         )
 
-    def _wanted(self, root: Path) -> _Places:
-        table, places = self._table, _Places(self._plan, root)
+    def _wanted(self, root: Path) -> Places:
+        table, places = self._table, Places(self._plan, root)
         for key in ("id", "type", "project", "attempt", "created_at", "started_at", "ended_at", "updated_at"):
             places.want(key, getattr(table, key), TEXT)
         places.want("status", table.status, WORD)
         places.want("error", table.error, PART)
         places.want("result", table.result, PART)
-        places.want_progress(_several(table.progress))
+        places.want_progress(several(table.progress))
         for key in ("failed_if", "cancelled_if", "missing"):
-            places.want_condition(key, _several(getattr(table, key)))
+            places.want_condition(key, several(getattr(table, key)))
         match table.times:
             case None:
                 pass
@@ -341,7 +314,7 @@ class _Build:
         if events is None or events.request is None:
             return None
         plan = Plan()
-        places = _Places(plan, ())
+        places = Places(plan, ())
         places.want_events(events)
         compiled = plan.compiled()
         paths = places.picks(compiled).events
@@ -364,7 +337,7 @@ class _Build:
         item = self._plan.compiled()
         of_items = reader.of(item, places.picks(item))
         plan = Plan()
-        plan.want(_path(("list", "root"), table.listing.root), _list_of(item.type))
+        plan.want(checked_path(("list", "root"), table.listing.root), list_of(item.type))
         listed = plan.compiled()
         decode = msgspec.json.Decoder(listed.type).decode
 
@@ -377,125 +350,9 @@ class _Build:
         return read
 
 
-class _Places:
-    """What is wanted of a plan, by the table's keys."""
-
-    def __init__(self, plan: Plan, root: Path) -> None:
-        self._plan = plan
-        self._root = root
-        self._wanted: dict[str, list[tuple[str, int]]] = {}
-        self._progress: list[tuple[int, int | float]] = []
-        self._conditions: dict[str, list[list[tuple[int, str | None, bool]]]] = {}
-        self._events: tuple[int, EventPaths] | None = None
-
-    def want(self, key: str, paths: Paths, kind: Kind) -> None:
-        """Want what a key's paths lead to."""
-        for text in _several(paths):
-            path = _path((key,), text)
-            place = self._plan.want(self._root + path, kind)
-            self._wanted.setdefault(key, []).append((str(path[-1]) if path else "", place))
-
-    def want_progress(self, texts: Sequence[str]) -> None:
-        """Want what progress is made of."""
-        for text in texts:
-            part, _, whole = (each.strip() for each in text.partition(" / "))
-            value = self._plan.want(self._root + _path(("progress",), part), NUMBER)
-            if not whole or _NUMBER.fullmatch(whole):
-                self._progress.append((value, float(whole or 1)))
-            else:
-                self._progress.append((value, self._plan.want(self._root + _path(("progress",), whole), NUMBER)))
-
-    def want_condition(self, key: str, texts: Sequence[str]) -> None:
-        """Want what a condition looks at."""
-        rows = [[self._test(key, test.strip()) for test in text.split(" and ")] for text in texts]
-        self._conditions[key] = rows
-
-    def _test(self, key: str, text: str) -> tuple[int, str | None, bool]:
-        test = _TEST.fullmatch(text)
-        if test is None:
-            raise TableError((key,), f"{text!r} is no condition: write a path, !path, path = word or path != word")
-        place = self._plan.want(self._root + _path((key,), test["path"]), PART)
-        word = None if test["word"] is None else told_apart(test["word"].strip("\"'"))
-        return place, word, test["sign"] != "!=" and not test["not"]
-
-    def want_events(self, events: EventTable) -> None:
-        """Want a history."""
-        plan = Plan()
-        places = _Places(plan, ())
-        places.want("status", events.status, WORD)
-        places.want("at", events.at, TEXT)
-        entry = plan.compiled()
-        place = self._plan.want(self._root + _path(("events", "path"), events.path), _list_of(entry.type))
-        status, at = (places.pick(key, entry) for key in ("status", "at"))
-        self._events = place, EventPaths(entries=entry.base, base=entry.base, status=status, at=at)
-
-    def pick(self, key: str, compiled: Compiled) -> Pick:
-        """Return the readers of a key's paths."""
-        return tuple(compiled.readers[place] for _, place in self._wanted.get(key, ()))
-
-    def picks(self, compiled: Compiled) -> Picks:
-        """Return all readers."""
-        read = compiled.readers
-
-        def pick(key: str) -> Pick:
-            return self.pick(key, compiled)
-
-        times = pick("times")
-        return Picks(
-            id=pick("id"),
-            status=tuple((name, read[place]) for name, place in self._wanted.get("status", ())),
-            type=pick("type"),
-            project=pick("project"),
-            error=pick("error"),
-            result=pick("result"),
-            attempt=pick("attempt"),
-            progress=tuple(
-                Progress(read[value], whole if isinstance(whole, float) else read[whole])
-                for value, whole in self._progress
-            ),
-            created_at=pick("created_at"),
-            started_at=pick("started_at"),
-            ended_at=pick("ended_at"),
-            updated_at=pick("updated_at"),
-            events=self._history(compiled),
-            times=times[0] if times else None,
-            proven=tuple((key.partition(".")[2], pick(key)) for key in self._wanted if key.startswith("times.")),
-            failed_if=self._condition("failed_if", compiled),
-            cancelled_if=self._condition("cancelled_if", compiled),
-            missing=self._condition("missing", compiled),
-        )
-
-    def _history(self, compiled: Compiled) -> EventPaths | None:
-        if self._events is None:
-            return None
-        place, paths = self._events
-        return msgspec.structs.replace(paths, entries=compiled.readers[place])
-
-    def _condition(self, key: str, compiled: Compiled) -> Condition:
-        rows = self._conditions.get(key, ())
-        return tuple(tuple(Test(compiled.readers[place], word, wanted) for place, word, wanted in row) for row in rows)
-
-
-_NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
-_TEST = re.compile(r"(?P<not>!)?(?P<path>[^\s=!]+)(?:\s*(?P<sign>!?=)\s*(?P<word>[^\s=].*))?")
 _HOLE = re.compile(r"(?<!\$)\{\+?([A-Za-z_][A-Za-z0-9_]*)\}")
 _ORIGIN = re.compile(r"(https?://[^/]+)(/.*)", re.DOTALL)
 _HEADER = re.compile(r"([A-Za-z0-9-]+):\s*([^{}]*)\{token\}")
-
-
-def _several(paths: Paths) -> list[str]:
-    return [paths] if isinstance(paths, str) else paths
-
-
-def _path(keys: tuple[str, ...], text: str) -> Path:
-    try:
-        return path_of(text)
-    except ValueError as error:
-        raise TableError(keys, str(error)) from None
-
-
-def _list_of(kind: Kind) -> Kind:
-    return list[kind] | None
 
 
 def _holes(text: str) -> list[str]:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from jobwatch import Client, ConfigError, Fault, FaultKind, Job, JobAPI, JobNotFound, Pace, Phase, load_api
 from jobwatch._paths import PART, Plan, path_of, plain
-from jobwatch._table import TableError, api_of
+from jobwatch._places import TableError
+from jobwatch._table import api_of
 from jobwatch._words import USUAL_WORDS
 from jobwatch.apis import APIS, CAPYDB
 from jobwatch.cli import main

@@ -65,7 +65,7 @@ missing = "__typename = RunNotFoundError"
 started_at = "startTime"
 ended_at = "endTime"
 [body]
-query = "query($id: ID!) {runOrError(runId: $id) {__typename ... on Run {runId,status,startTime} ... on Error {message}}}"
+query = "query($id: ID!) {runOrError(runId: $id) {__typename ... on Run {runId,status,startTime,endTime}}}"
 variables = { id = "{job_id}" }
 """,
     # https://www.jenkins.io/doc/book/using/remote-access-api/
