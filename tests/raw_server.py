@@ -29,11 +29,14 @@ class RawServer:
         gone: Set whenever a client has closed a connection.
     """
 
-    def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, *answers: Answer, tls: ssl.SSLContext | None = None, address: tuple[str, int] = ("127.0.0.1", 0)
+    ) -> None:
         self.requests: list[bytes] = []
         self.connections = 0
         self.gone = asyncio.Event()
         self.port = 0
+        self._address = address
         self._came = asyncio.Event()
         self._answers = answers
         self._tls = tls
@@ -41,7 +44,7 @@ class RawServer:
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
+        self._server = await asyncio.start_server(self._serve, *self._address, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -284,7 +284,7 @@ def test_words_in_any_case(word: str, spelt: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("api", [BEDROCK, CAPYDB], ids=lambda api: api.name)
-def test_an_unknown_word_is_shown_and_is_never_an_end(api: JobAPI, word: str) -> None:
+def test_row_79_an_unknown_word_is_shown_and_is_never_an_end(api: JobAPI, word: str) -> None:
     job = read(api, cms(status=word) if api is BEDROCK else capy(state=word))
     assert job.phase is Phase.UNKNOWN
     assert not job.phase.ended
@@ -293,12 +293,12 @@ def test_an_unknown_word_is_shown_and_is_never_an_end(api: JobAPI, word: str) ->
 
 
 @given(st.text())
-def test_only_listed_words_are_an_end(word: str) -> None:
+def test_row_79_only_listed_words_are_an_end(word: str) -> None:
     if word.casefold() not in WORDS:
         assert not phase_of(word, WORDS).ended
 
 
-def test_a_status_of_ten_megabytes_is_cut() -> None:
+def test_row_78_a_status_of_ten_megabytes_is_cut() -> None:
     job = read(BEDROCK, cms(status="x" * 10_000_000, events=[{"status": "y" * 10_000_000}]))
     assert len(job.status) == 256
     assert job.events is not None
@@ -313,28 +313,28 @@ def test_a_long_word_is_looked_up_whole_before_it_is_cut() -> None:
 # --- ids ----------------------------------------------------------------------------------------------------
 
 
-def test_a_number_is_an_id() -> None:
+def test_row_74_a_number_is_an_id() -> None:
     assert read(BEDROCK, cms(id=17), "17").id == "17"
     assert read(BEDROCK, vision(job_id=17), "17").id == "17"
     assert read(CAPYDB, capy(id=-17), "-17").id == "-17"
 
 
 @pytest.mark.parametrize("job_id", [None, {}, [], True, 1.5, ["job_01JABCD123"]])
-def test_what_is_no_id(job_id: object) -> None:
+def test_row_74_what_is_no_id(job_id: object) -> None:
     for body in (cms(id=job_id), vision(job_id=job_id)):
         refused(BEDROCK, body)
     refused(CAPYDB, capy(id=job_id))
 
 
 @pytest.mark.parametrize("status", [None, {}, [], 3, True, ["COMPLETED"], {"name": "COMPLETED"}])
-def test_what_is_no_status(status: object) -> None:
+def test_row_74_what_is_no_status(status: object) -> None:
     for body in (cms(status=status), vision(status=status)):
         refused(BEDROCK, body)
     refused(CAPYDB, capy(state=status))
 
 
 @pytest.mark.parametrize("other", ["job_01jabcd123", "job_01JABCD124", "", "job_01JABCD123 ", "x" * 100_000, "\x1b[2J"])
-def test_another_jobs_answer_is_nobodys(other: str) -> None:
+def test_row_91_another_jobs_answer_is_nobodys(other: str) -> None:
     for api, body in ((BEDROCK, cms(id=other)), (BEDROCK, vision(job_id=other)), (CAPYDB, capy(id=other))):
         message = refused(api, body)
         assert "not about job_01JABCD123" in message
@@ -359,7 +359,7 @@ def test_another_jobs_answer_is_nobodys(other: str) -> None:
         (CAPYDB, '{"error": "job not found"}'),
     ],
 )
-def test_id_and_status_are_required(api: JobAPI, body: str) -> None:
+def test_rows_40_77_id_and_status_are_required(api: JobAPI, body: str) -> None:
     assert "not what the API documents" in refused(api, body)
 
 
@@ -404,7 +404,7 @@ def test_unknown_and_null_fields_are_nothing() -> None:
         (None, None),
     ],
 )
-def test_progress_as_a_share_or_counted(told: object, progress: float | None) -> None:
+def test_row_71_progress_as_a_share_or_counted(told: object, progress: float | None) -> None:
     assert read(BEDROCK, vision(progress=told)).progress == progress
 
 
@@ -479,17 +479,17 @@ def test_what_is_no_job_at_all(api: JobAPI, body: bytes) -> None:
     refused(api, body)
 
 
-def test_every_cut_of_a_good_body_is_unreadable() -> None:
+def test_row_63_every_cut_of_a_good_body_is_unreadable() -> None:
     for end in range(len(WHOLE)):
         refused(BEDROCK, WHOLE[:end])
 
 
 @pytest.mark.parametrize("more", [b"x", b"}", b"{}", b"\x00", b"<html>", WHOLE])
-def test_trailing_garbage(more: bytes) -> None:
+def test_row_73_trailing_garbage(more: bytes) -> None:
     refused(BEDROCK, WHOLE + more)
 
 
-def test_white_space_and_a_byte_order_mark_are_no_garbage() -> None:
+def test_row_70_white_space_and_a_byte_order_mark_are_no_garbage() -> None:
     for body in (WHOLE + b"\r\n \t", b"\n" + WHOLE, b"\xef\xbb\xbf" + WHOLE):
         assert read(BEDROCK, body).phase is Phase.SUCCEEDED
     refused(BEDROCK, b"\xef\xbb\xbf\xef\xbb\xbf" + WHOLE)
@@ -510,7 +510,7 @@ def test_white_space_and_a_byte_order_mark_are_no_garbage() -> None:
     ],
     ids=range(9),
 )
-def test_json_that_cannot_be_read_is_a_fault_and_no_exception(body: bytes) -> None:
+def test_rows_68_69_71_76_json_that_cannot_be_read_is_a_fault_and_no_exception(body: bytes) -> None:
     refused(BEDROCK, body)
 
 
@@ -521,7 +521,7 @@ def test_what_cannot_be_read_is_said_in_words_of_ours() -> None:
     assert refused(BEDROCK, cms(status=7)).endswith("Expected `str`, got `int` - at `$.data.status`")
 
 
-def test_of_two_equal_keys_the_last_wins() -> None:
+def test_row_72_of_two_equal_keys_the_last_wins() -> None:
     body = b'{"data":{"id":"other","status":"COMPLETED","status":"RUNNING","id":"job_01JABCD123"}}'
     assert read(BEDROCK, body).phase is Phase.RUNNING
 
@@ -619,13 +619,13 @@ NINE = datetime(2024, 6, 17, 8, 55, 0, tzinfo=UTC)
         1718614500000.0,
     ],
 )
-def test_timestamps_in_all_forms_are_utc(told: Moment) -> None:
+def test_row_89_timestamps_in_all_forms_are_utc(told: Moment) -> None:
     moment = moment_of(told)
     assert moment == NINE
     assert moment.tzinfo is UTC
 
 
-def test_a_time_without_a_zone_is_utc_wherever_we_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_89_a_time_without_a_zone_is_utc_wherever_we_are(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as elsewhere:
         elsewhere.setenv("TZ", "UTC-9")
         time.tzset()
@@ -645,7 +645,7 @@ def test_a_time_without_a_zone_is_utc_wherever_we_are(monkeypatch: pytest.Monkey
         (1718614500123, NINE.replace(microsecond=123000)),
     ],
 )
-def test_odd_timestamps(told: Moment, moment: datetime) -> None:
+def test_row_89_odd_timestamps(told: Moment, moment: datetime) -> None:
     assert moment_of(told) == moment
 
 
@@ -686,7 +686,7 @@ def test_odd_timestamps(told: Moment, moment: datetime) -> None:
     ],
     ids=lambda told: repr(told)[:24],
 )
-def test_what_no_clock_could_have_shown(told: Moment) -> None:
+def test_row_89_what_no_clock_could_have_shown(told: Moment) -> None:
     assert moment_of(told) is None
 
 

@@ -186,7 +186,7 @@ def test_429s_for_ever_leave_at_least_a_request_a_minute() -> None:
     assert budget.rate(100_000.0) >= 1.0 / 60.0
 
 
-def test_headers_that_lie_lose_against_a_429() -> None:
+def test_row_54_headers_that_lie_lose_against_a_429() -> None:
     budget = Budget()
     budget.demand = 10.0
     budget.throttled(0.0)

@@ -211,7 +211,7 @@ class Attempt:
 
 @pytest.mark.parametrize("level", [SEAM, WIRE])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-def test_cancelled_at_every_step_it_leaves_nothing_behind(scenario: Scenario, level: str) -> None:
+def test_row_109_cancelled_at_every_step_it_leaves_nothing_behind(scenario: Scenario, level: str) -> None:
     whole = Attempt(scenario, level, -1)
     whole.run()
     assert not whole.wrong

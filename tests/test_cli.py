@@ -355,7 +355,7 @@ async def test_trouble_is_told_once_a_change_and_on_stderr(
 # --- what a server may have made up ----------------------------------------------------------------------------------
 
 
-async def test_hostile_text_reaches_neither_terminal_nor_runner(command: Command, server: JobServer) -> None:
+async def test_row_75_hostile_text_reaches_neither_terminal_nor_runner(command: Command, server: JobServer) -> None:
     words: dict[str, JSON] = {
         "events": [{"status": HOSTILE, "timestamp": "2024-06-17T08:55:00Z"}],
         "type": HOSTILE,
@@ -374,7 +374,7 @@ async def test_hostile_text_reaches_neither_terminal_nor_runner(command: Command
     assert all(re.match(r"[a-z_.]+ ", line) for line in got.out.splitlines())
 
 
-async def test_hostile_text_in_json_is_escaped_and_whole(command: Command, server: JobServer) -> None:
+async def test_row_75_hostile_text_in_json_is_escaped_and_whole(command: Command, server: JobServer) -> None:
     words: dict[str, JSON] = {"events": [{"status": HOSTILE, "timestamp": None}], "type": HOSTILE}
     server.add("bedrock", "job_1", ["PENDING", "COMPLETED"], extra=words)
     ran = await command("wait", "job_1", "--json")
@@ -387,7 +387,7 @@ async def test_hostile_text_in_json_is_escaped_and_whole(command: Command, serve
     assert got.records[0]["type"] == HOSTILE
 
 
-async def test_a_token_that_the_server_sends_back_is_not_printed(command: Command, server: JobServer) -> None:
+async def test_row_122_a_token_that_the_server_sends_back_is_not_printed(command: Command, server: JobServer) -> None:
     server.add("bedrock", "job_1", ["PENDING", "FAILED"], error=f"{CANARY} is no good", extra={"type": CANARY})
     for argv in (["wait", "job_1"], ["wait", "job_1", "--json"], ["get", "job_1"], ["get", "job_1", "--json"]):
         ran = await command(*argv, "--debug")  # checks for it
@@ -480,7 +480,7 @@ async def test_apis_tell_whether_a_token_is_set_and_never_which(
 
 
 @pytest.mark.parametrize("debug", [False, True])
-async def test_a_fault_of_our_own_is_told_without_secrets(
+async def test_row_122_a_fault_of_our_own_is_told_without_secrets(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], server: JobServer, debug: bool
 ) -> None:
     async def crash(self: Run) -> None:
@@ -522,7 +522,7 @@ class Deaf(PlainShow):
         ("FAILED", OSError(28, "No space left on device"), 1),
     ],
 )
-async def test_a_known_verdict_outlives_its_reader(
+async def test_row_108_a_known_verdict_outlives_its_reader(
     server: JobServer, monkeypatch: pytest.MonkeyPatch, status: str, error: OSError, code: int
 ) -> None:
     from jobwatch import Client
@@ -719,7 +719,7 @@ async def line_of(child: asyncio.subprocess.Process) -> str:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-async def test_a_signal_ends_a_wait_cleanly(server: JobServer, number: int, code: int) -> None:
+async def test_rows_105_106_a_signal_ends_a_wait_cleanly(server: JobServer, number: int, code: int) -> None:
     server.add("bedrock", "good", ["COMPLETED"])
     server.add("bedrock", "slow", ["PENDING", "RUNNING"])
     async with process("wait", "good", "slow", "--json", *FAST) as child:
@@ -754,7 +754,7 @@ sys.exit(_running.run(work()))
 
 
 @pytest.mark.parametrize("grace", ["60", "0.05"], ids=["second signal", "grace"])
-async def test_a_wait_that_does_not_end_is_ended(grace: str) -> None:
+async def test_rows_105_106_a_wait_that_does_not_end_is_ended(grace: str) -> None:
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-c", STUBBORN, grace, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
@@ -773,7 +773,7 @@ async def test_a_wait_that_does_not_end_is_ended(grace: str) -> None:
             await child.communicate()
 
 
-async def test_a_reader_that_goes_away_ends_the_wait_quietly(server: JobServer) -> None:
+async def test_row_108_a_reader_that_goes_away_ends_the_wait_quietly(server: JobServer) -> None:
     job = server.add("bedrock", "job_1", ["PENDING"])
     reading, writing = os.pipe()
     async with process("wait", "job_1", "--json", *FAST, out=writing) as child:
@@ -787,7 +787,7 @@ async def test_a_reader_that_goes_away_ends_the_wait_quietly(server: JobServer) 
     assert err == b""
 
 
-async def test_without_a_reader_a_command_ends_quietly() -> None:
+async def test_row_108_without_a_reader_a_command_ends_quietly() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     async with process("apis", out=writing) as child:

@@ -169,7 +169,7 @@ def test_all_options_of_wait_are_read() -> None:
     ],
     ids=lambda argv: " ".join(argv).replace(CANARY, "X"),
 )
-def test_a_token_on_the_command_line_is_refused_and_not_repeated(
+def test_row_122_a_token_on_the_command_line_is_refused_and_not_repeated(
     argv: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*argv, "--debug"]) == 2

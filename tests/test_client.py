@@ -93,7 +93,7 @@ def test_a_token_that_no_header_can_hold(token: str) -> None:
         "http://" + "x" * 64 + ".test",
     ],
 )
-def test_a_base_url_that_cannot_be_one(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_13_a_base_url_that_cannot_be_one(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError):
         Client("bedrock", token="t", base_url=url)
     monkeypatch.setenv("BEDROCK_API_URL", url)
@@ -106,7 +106,7 @@ IDS = ["", ".", "..", "a\x00b", "a\nb", "\u202egnp", "a\u200bb", "\ud800", "\x1b
 
 
 @pytest.mark.parametrize("job_id", IDS, ids=lambda job_id: ascii(job_id)[:12])
-async def test_ids_that_cannot_stand_in_a_url(bedrock: Client, job_server: JobServer, job_id: str) -> None:
+async def test_row_122_ids_that_cannot_stand_in_a_url(bedrock: Client, job_server: JobServer, job_id: str) -> None:
     calls: list[Callable[[], object]] = [
         lambda: bedrock.wait_for(job_id),
         lambda: bedrock.watched(job_id),
@@ -151,7 +151,7 @@ async def test_ids_that_cannot_stand_in_a_url(bedrock: Client, job_server: JobSe
     ],
     ids=lambda job_id: ascii(job_id)[:12],
 )
-async def test_other_ids_keep_to_their_place_in_the_path(job_server: JobServer, job_id: str) -> None:
+async def test_row_122_other_ids_keep_to_their_place_in_the_path(job_server: JobServer, job_id: str) -> None:
     for api in ("bedrock", "capydb"):
         job_server.add(api, job_id, ["completed"])
         async with client_of(job_server, api) as client:
@@ -528,7 +528,7 @@ def told(error: BaseException) -> str:
     return "\n".join([*shown.format(), repr(error), str(error), repr(vars(error)), repr(error.args)])
 
 
-def test_no_repr_shows_the_token() -> None:
+def test_row_122_no_repr_shows_the_token() -> None:
     client = Client("bedrock", token=CANARY)
     assert repr(client) == "Client('bedrock', Transport('https://api.bedrock.cv'))"
     for value in vars(client).values():
@@ -554,7 +554,7 @@ def test_no_repr_shows_the_token() -> None:
     ],
     ids=lambda trouble: f"{trouble.kind.name}-{trouble.code}",
 )
-async def test_no_error_shows_the_token_not_even_in_its_frames(
+async def test_row_122_no_error_shows_the_token_not_even_in_its_frames(
     trouble: Trouble, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -577,7 +577,7 @@ async def test_no_error_shows_the_token_not_even_in_its_frames(
     assert CANARY not in caplog.text
 
 
-async def test_no_time_out_and_no_cancelling_shows_the_token() -> None:
+async def test_row_122_no_time_out_and_no_cancelling_shows_the_token() -> None:
     async with JobServer(token=CANARY) as server:
         job = server.add("bedrock", ID, ["RUNNING"])
         server.trouble(Trouble.hang(), None)
@@ -613,7 +613,9 @@ async def test_no_time_out_and_no_cancelling_shows_the_token() -> None:
     ],
     ids=range(7),
 )
-def test_no_configuration_error_shows_the_token(wrong: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_122_no_configuration_error_shows_the_token(
+    wrong: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def shown_by(options: dict[str, object]) -> str:
         with pytest.raises(ConfigError) as caught:
             Client("bedrock", **options)  # type: ignore[arg-type]

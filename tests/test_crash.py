@@ -118,7 +118,7 @@ def states_after_each_batch(folder: Path) -> list[State]:
     return states
 
 
-def test_107_a_crash_before_any_statement_leaves_whole_transactions(
+def test_row_107_a_crash_before_any_statement_leaves_whole_transactions(
     tmp_path: Path, before: Callable[[Callable[[str], None]], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     states = states_after_each_batch(tmp_path / "reference")
@@ -145,7 +145,7 @@ def test_107_a_crash_before_any_statement_leaves_whole_transactions(
 
 
 @pytest.mark.parametrize("how", [Crashed, sqlite3.OperationalError])
-def test_119_a_statement_that_fails_leaves_the_transaction_to_be_repeated(
+def test_row_119_a_statement_that_fails_leaves_the_transaction_to_be_repeated(
     tmp_path: Path, before: Callable[[Callable[[str], None]], None], how: type[BaseException]
 ) -> None:
     states = states_after_each_batch(tmp_path / "reference")
@@ -186,7 +186,7 @@ def state_in(file: JournalFile) -> State:
     return [(table, *row) for table in tables for row in connection.execute(f"SELECT * FROM {table} ORDER BY 1")]
 
 
-def test_120_a_log_cut_off_at_any_byte_holds_whole_transactions(tmp_path: Path) -> None:
+def test_row_120_a_log_cut_off_at_any_byte_holds_whole_transactions(tmp_path: Path) -> None:
     """As after a loss of power: SQLite's write-ahead log ends anywhere, or in garbage."""
     states = states_after_each_batch(tmp_path / "reference")
     folder = tmp_path / "live"
@@ -214,7 +214,7 @@ def test_120_a_log_cut_off_at_any_byte_holds_whole_transactions(tmp_path: Path) 
     assert set(reached) == set(range(len(states)))
 
 
-def test_107_a_crash_while_it_is_migrated_leaves_the_old_or_the_new(
+def test_row_107_a_crash_while_it_is_migrated_leaves_the_old_or_the_new(
     tmp_path: Path, before: Callable[[Callable[[str], None]], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "live"
@@ -246,7 +246,7 @@ def test_107_a_crash_while_it_is_migrated_leaves_the_old_or_the_new(
 # --- a real SIGKILL ----------------------------------------------------------------------------------------------
 
 
-def test_107_killed_at_random_instants_nothing_is_lost_and_nothing_repeated_but_the_one_in_hand(
+def test_row_107_killed_at_random_instants_nothing_is_lost_and_nothing_repeated_but_the_one_in_hand(
     tmp_path: Path,
 ) -> None:
     verdict = crash.run_apart(TIMES, 7, tmp_path)

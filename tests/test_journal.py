@@ -257,25 +257,25 @@ def open_files() -> list[Path]:
     return [each.readlink() for each in Path("/proc/self/fd").iterdir() if each.exists()]
 
 
-def test_120_an_empty_file_is_refused(path: Path) -> None:
+def test_row_120_an_empty_file_is_refused(path: Path) -> None:
     path.touch()
     assert "is damaged (the file is empty)" in str(refused(path))
 
 
 @pytest.mark.parametrize("text", [b"x", b"{}", b"\0" * 4096, b"SQLite format 2\0" * 300])
-def test_120_a_file_of_something_else_is_refused(path: Path, text: bytes) -> None:
+def test_row_120_a_file_of_something_else_is_refused(path: Path, text: bytes) -> None:
     path.write_bytes(text)
     assert "something else than a jobwatch journal" in str(refused(path))
 
 
-def test_120_a_database_of_something_else_is_refused(path: Path) -> None:
+def test_row_120_a_database_of_something_else_is_refused(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE jobs (job_id TEXT)")
     connection.close()
     assert "database of something else" in str(refused(path))
 
 
-def test_120_a_journal_of_a_newer_jobwatch_is_refused(path: Path) -> None:
+def test_row_120_a_journal_of_a_newer_jobwatch_is_refused(path: Path) -> None:
     made(path)
     connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA user_version = {len(opening.STEPS) + 1}")
@@ -283,7 +283,7 @@ def test_120_a_journal_of_a_newer_jobwatch_is_refused(path: Path) -> None:
     assert "newer jobwatch (format 2, known here: 1)" in str(refused(path))
 
 
-def test_120_a_journal_without_a_format_is_refused(path: Path) -> None:
+def test_row_120_a_journal_without_a_format_is_refused(path: Path) -> None:
     made(path)
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 0")
@@ -291,12 +291,12 @@ def test_120_a_journal_without_a_format_is_refused(path: Path) -> None:
     assert "is damaged" in str(refused(path))
 
 
-def test_120_a_journal_of_another_api_is_refused(path: Path) -> None:
+def test_row_120_a_journal_of_another_api_is_refused(path: Path) -> None:
     made(path)
     assert "belongs to bedrock, and this client reads capydb" in str(refused(path, "capydb"))
 
 
-def test_120_a_journal_that_names_no_api_is_refused(path: Path) -> None:
+def test_row_120_a_journal_that_names_no_api_is_refused(path: Path) -> None:
     made(path)
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("DELETE FROM facts")
@@ -304,7 +304,7 @@ def test_120_a_journal_that_names_no_api_is_refused(path: Path) -> None:
     assert "belongs to no API" in str(refused(path))
 
 
-def test_120_a_truncated_journal_is_refused_at_any_length(path: Path) -> None:
+def test_row_120_a_truncated_journal_is_refused_at_any_length(path: Path) -> None:
     made(path, told("a", 1, 300))
     whole = path.read_bytes()
     for length in range(0, len(whole), 1024):
@@ -314,7 +314,7 @@ def test_120_a_truncated_journal_is_refused_at_any_length(path: Path) -> None:
     JournalFile(path, API).close()
 
 
-def test_120_a_damaged_page_is_refused(path: Path) -> None:
+def test_row_120_a_damaged_page_is_refused(path: Path) -> None:
     made(path, told("a", 1, 300))
     whole = path.read_bytes()
     page = 8 * 4096
@@ -333,7 +333,7 @@ def test_120_a_damaged_page_is_refused(path: Path) -> None:
         "UPDATE projects SET project = '[]'",
     ],
 )
-def test_120_a_journal_with_entries_that_cannot_be_read_is_refused(path: Path, statement: str) -> None:
+def test_row_120_a_journal_with_entries_that_cannot_be_read_is_refused(path: Path, statement: str) -> None:
     made(path, told("a", 1, 1), Followed(Project(project_id="p", added_at=1.0)))
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute(statement)
@@ -344,7 +344,7 @@ def test_120_a_journal_with_entries_that_cannot_be_read_is_refused(path: Path, s
     file.close()
 
 
-def test_120_a_change_that_cannot_be_read_is_no_reason_to_skip_it(path: Path) -> None:
+def test_row_120_a_change_that_cannot_be_read_is_no_reason_to_skip_it(path: Path) -> None:
     made(path, told("a", 1, 1))
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("UPDATE deliveries SET change = '{}'")
@@ -357,22 +357,22 @@ def test_120_a_change_that_cannot_be_read_is_no_reason_to_skip_it(path: Path) ->
     file.close()
 
 
-def test_120_a_folder_is_no_journal(path: Path) -> None:
+def test_row_120_a_folder_is_no_journal(path: Path) -> None:
     path.mkdir()
     assert "is not a file" in str(refused(path))
 
 
-def test_119_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_row_119_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="cannot be locked: No such file or directory"):
         JournalFile(tmp_path / "nowhere" / "watch.db", API)
 
 
-def test_119_a_folder_in_which_nothing_can_be_written() -> None:
+def test_row_119_a_folder_in_which_nothing_can_be_written() -> None:
     with pytest.raises(JournalError, match=r"/proc/watch\.db cannot be locked"):
         JournalFile("/proc/watch.db", API)
 
 
-def test_119_a_journal_that_cannot_be_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_119_a_journal_that_cannot_be_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made(path)
 
     def connect(where: Path) -> sqlite3.Connection:
@@ -384,7 +384,7 @@ def test_119_a_journal_that_cannot_be_written(path: Path, monkeypatch: pytest.Mo
     assert "readonly" in str(refused(path))
 
 
-def test_119_a_journal_that_cannot_be_made_leaves_none(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_119_a_journal_that_cannot_be_made_leaves_none(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_space(*_args: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -399,7 +399,7 @@ def test_119_a_journal_that_cannot_be_made_leaves_none(path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize("suffix", ["-wal", "-journal"])
-def test_120_a_journal_that_is_gone_but_for_a_part_is_not_started_afresh(path: Path, suffix: str) -> None:
+def test_row_120_a_journal_that_is_gone_but_for_a_part_is_not_started_afresh(path: Path, suffix: str) -> None:
     made(path)
     path.unlink()
     path.with_name(path.name + suffix).write_bytes(b"part")
@@ -447,7 +447,7 @@ def test_the_error_survives_pickling() -> None:
 # --- one process -------------------------------------------------------------------------------------------------
 
 
-def test_121_the_same_process_cannot_open_it_twice(path: Path) -> None:
+def test_row_121_the_same_process_cannot_open_it_twice(path: Path) -> None:
     first = JournalFile(path, API)
     with pytest.raises(JournalError, match="in use by this process") as caught:
         JournalFile(path, API)
@@ -457,7 +457,7 @@ def test_121_the_same_process_cannot_open_it_twice(path: Path) -> None:
     JournalFile(path, API).close()
 
 
-def test_121_nor_by_another_name_of_it(path: Path) -> None:
+def test_row_121_nor_by_another_name_of_it(path: Path) -> None:
     first = JournalFile(path, API)
     other = path.with_name("link.db")
     other.symlink_to(path)
@@ -469,7 +469,7 @@ def test_121_nor_by_another_name_of_it(path: Path) -> None:
 _HOLD = "import sys, jobwatch._journal_file as f; j = f.JournalFile(sys.argv[1], 'bedrock'); print(); input()"
 
 
-def test_121_another_process_is_told_whose_it_is_and_a_dead_one_holds_nothing(path: Path) -> None:
+def test_row_121_another_process_is_told_whose_it_is_and_a_dead_one_holds_nothing(path: Path) -> None:
     holder = subprocess.Popen([sys.executable, "-c", _HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     with holder:
         assert holder.stdout is not None
@@ -481,7 +481,7 @@ def test_121_another_process_is_told_whose_it_is_and_a_dead_one_holds_nothing(pa
     JournalFile(path, API).close()
 
 
-def test_121_of_many_that_open_it_at_once_one_gets_it(path: Path) -> None:
+def test_row_121_of_many_that_open_it_at_once_one_gets_it(path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     with context.Pool(2) as pool:
         got = pool.map(_try_to_hold, [str(path)] * 6, chunksize=1)
@@ -500,7 +500,7 @@ def _try_to_hold(path: str) -> bool:
     return True
 
 
-def test_121_a_lock_that_was_deleted_and_made_anew_is_noticed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_121_a_lock_that_was_deleted_and_made_anew_is_noticed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import fcntl
 
     lock = path.with_name("watch.db.lock")
@@ -520,7 +520,7 @@ def test_121_a_lock_that_was_deleted_and_made_anew_is_noticed(path: Path, monkey
     file.close()
 
 
-def test_121_a_lock_that_tells_no_process(path: Path) -> None:
+def test_row_121_a_lock_that_tells_no_process(path: Path) -> None:
     first = JournalFile(path, API)
     path.with_name("watch.db.lock").write_text("?")
     with pytest.raises(JournalError, match="in use by another process") as caught:
@@ -625,7 +625,7 @@ async def test_what_is_found_is_never_older_than_what_was_put(path: Path) -> Non
     await journal.aclose()
 
 
-async def test_119_a_full_disk_is_told_to_the_impatient_and_waited_for_by_the_patient(path: Path) -> None:
+async def test_row_119_a_full_disk_is_told_to_the_impatient_and_waited_for_by_the_patient(path: Path) -> None:
     journal, disk = await opened(path)
     disk.fault = FULL
     patient = asyncio.create_task(journal.written(journal.put(told("a", 1, 1)), patient=True))
@@ -644,7 +644,7 @@ async def test_119_a_full_disk_is_told_to_the_impatient_and_waited_for_by_the_pa
     await journal.aclose()
 
 
-async def test_119_a_really_full_database(path: Path) -> None:
+async def test_row_119_a_really_full_database(path: Path) -> None:
     journal, _ = await opened(path)
     file = journal._opened
 
@@ -663,7 +663,7 @@ async def test_119_a_really_full_database(path: Path) -> None:
     await journal.aclose()
 
 
-async def test_119_somebody_elses_lock_is_waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_row_119_somebody_elses_lock_is_waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening, "_BUSY_SECONDS", 0.01)
     journal, _ = await opened(path)
     other = sqlite3.connect(path, isolation_level=None)
@@ -677,7 +677,7 @@ async def test_119_somebody_elses_lock_is_waited_for(path: Path, monkeypatch: py
     await journal.aclose()
 
 
-async def test_119_it_is_tried_again_ever_less_often(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_row_119_it_is_tried_again_ever_less_often(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal, disk = await opened(path)
     disk.fault = OSError(errno.EIO, "Input/output error")
     pauses: list[float] = []
@@ -698,7 +698,7 @@ async def test_119_it_is_tried_again_ever_less_often(path: Path, monkeypatch: py
     await journal.aclose()
 
 
-async def test_120_damage_is_for_good_and_told_to_all(path: Path) -> None:
+async def test_row_120_damage_is_for_good_and_told_to_all(path: Path) -> None:
     rung: list[int] = []
     journal, disk = await opened(path, rung)
     disk.fault = CORRUPT
@@ -723,7 +723,7 @@ async def test_a_fault_of_our_own_is_not_swallowed(path: Path) -> None:
     JournalFile(path, API).close()
 
 
-async def test_119_reading_is_tried_again_too(path: Path) -> None:
+async def test_row_119_reading_is_tried_again_too(path: Path) -> None:
     journal, _ = await opened(path)
     journal.put(told("a", 1, 1))
     await journal.written()
@@ -768,7 +768,7 @@ async def test_closing_with_a_full_disk_tries_once_more_and_tells_those_who_wait
     file.close()
 
 
-async def test_109_opening_can_be_cancelled_and_leaves_nothing_open(path: Path) -> None:
+async def test_row_109_opening_can_be_cancelled_and_leaves_nothing_open(path: Path) -> None:
     for delay in (0.0, 0.001, 0.005):
         journal = Journal(path, API, lambda: None)
         opening = asyncio.create_task(journal.open())

@@ -56,7 +56,7 @@ def test_an_entry_of_the_history_is_not_left_out() -> None:
     assert "$.data.events[0].status" in seen.message
 
 
-def test_one_bad_job_of_a_list_leaves_the_others() -> None:
+def test_row_93_one_bad_job_of_a_list_leaves_the_others() -> None:
     body = (
         b'{"jobs":[{"id":"a","state":"running"},{"id":null,"state":"q"},{"state":"q"},3,{"id":"b","state":"failed"}]}'
     )

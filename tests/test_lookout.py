@@ -118,7 +118,7 @@ def test_the_same_again_is_a_good_look() -> None:
     assert looked.next_look == interval(PACE, 102.0, PRIOR)
 
 
-def test_an_older_reply_is_not_the_job() -> None:
+def test_row_80_an_older_reply_is_not_the_job() -> None:
     lookout = _lookout()
     watched = lookout.replied(_new(), Reply(200, _body(updated_at=NOW - 10.0)), NOW, 0.5, 1.0).watched
     late = Reply(200, _body(state="pending", updated_at=NOW - 50.0))
@@ -129,7 +129,7 @@ def test_an_older_reply_is_not_the_job() -> None:
     assert looked.watched.fault is None
 
 
-def test_a_reply_of_another_job_is_a_fault() -> None:
+def test_row_91_a_reply_of_another_job_is_a_fault() -> None:
     looked = _lookout().replied(_new(), Reply(200, _body("other", "completed")), NOW, 0.5, 1.0)
     assert looked.watched.fault is not None
     assert looked.watched.fault.kind is FaultKind.UNREADABLE
@@ -141,7 +141,7 @@ def test_a_reply_of_another_job_is_a_fault() -> None:
 
 
 @pytest.mark.parametrize("skew", [-7200.0, -60.0, 60.0, 7200.0])
-def test_a_wrong_clock_on_either_side_does_not_change_the_age(skew: float) -> None:
+def test_row_90_a_wrong_clock_on_either_side_does_not_change_the_age(skew: float) -> None:
     lookout = _lookout()
     body = _body(started=NOW + skew - 100.0)
     watched = lookout.replied(_new(), Reply(200, body, server_time=NOW + skew), NOW, 0.5, 1.0).watched
@@ -264,14 +264,14 @@ def test_retry_after_is_waited_for_even_beyond_the_patience() -> None:
     assert later.next_look == 90.0
 
 
-def test_retry_after_of_nothing_is_no_reason_to_hurry() -> None:
+def test_row_49_retry_after_of_nothing_is_no_reason_to_hurry() -> None:
     lookout = _lookout()
     looked = lookout.replied(_new(), _fault(FaultKind.RATE_LIMITED, 0.0), NOW, 0.0, 1.0)
     assert looked.next_look is not None
     assert looked.next_look >= 0.5
 
 
-def test_retry_after_beyond_all_patience_is_the_end() -> None:
+def test_row_51_retry_after_beyond_all_patience_is_the_end() -> None:
     looked = _lookout().replied(_seen(_lookout()), _fault(FaultKind.RATE_LIMITED, 301.0), NOW, 0.5, 1.0)
     assert (looked.outcome, looked.next_look) == (Outcome.UNREACHABLE, None)
 

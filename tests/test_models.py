@@ -57,7 +57,7 @@ def test_printable_leaves_plain_text_alone() -> None:
         assert printable(text) == text
 
 
-def test_printable_escapes_what_steers_a_terminal() -> None:
+def test_row_75_printable_escapes_what_steers_a_terminal() -> None:
     assert printable("a\x1b[31mb") == "a\\x1b[31mb"
     assert printable("a\r\nb\u2028c") == "a\\r\\nb\\u2028c"
     assert printable("\u202egnp.exe") == "\\u202egnp.exe"
@@ -76,7 +76,7 @@ def test_printable_gives_one_visible_line(text: str) -> None:
     )
 
 
-def test_every_control_and_format_character_is_escaped() -> None:
+def test_row_75_every_control_and_format_character_is_escaped() -> None:
     wild = [
         chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) in {"Cc", "Cf", "Zl", "Zp"}
     ]
@@ -95,7 +95,7 @@ def test_every_control_and_format_character_is_escaped() -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_whatever_is_shown_of_server_text_is_escaped(value: object) -> None:
+def test_row_75_whatever_is_shown_of_server_text_is_escaped(value: object) -> None:
     assert str(value).isascii()
     assert "\\x1b[31m" in str(value)
 

@@ -301,7 +301,7 @@ async def test_a_list_that_shows_nothing_is_not_asked_again_and_again(jobs: byte
 
 
 @on_virtual_clock
-async def test_a_job_that_the_list_does_not_show_is_asked_for_by_itself() -> None:
+async def test_row_92_a_job_that_the_list_does_not_show_is_asked_for_by_itself() -> None:
     transport = ScriptedTransport(_project(40, ends=100.0), page=30)
     poller, watches = await _ready(transport)
     await asyncio.sleep(250.0)
@@ -335,7 +335,7 @@ async def test_a_list_that_lags_behind_does_not_hide_an_end() -> None:
 
 
 @on_virtual_clock
-async def test_an_older_state_on_a_list_changes_nothing_and_is_not_shown() -> None:
+async def test_rows_80_95_an_older_state_on_a_list_changes_nothing_and_is_not_shown() -> None:
     transport = ScriptedTransport(_project(3, ends=50.0))
     bodies = [job.body(0.0) | {"state": "pending", "started_at": None} for job in transport.jobs.values()]
     lagging = [body | {"updated_at": EPOCH - 1000.0} for body in bodies]
@@ -350,7 +350,7 @@ async def test_an_older_state_on_a_list_changes_nothing_and_is_not_shown() -> No
 
 
 @on_virtual_clock
-async def test_extra_foreign_and_repeated_jobs_on_a_list_do_no_harm() -> None:
+async def test_row_92_extra_foreign_and_repeated_jobs_on_a_list_do_no_harm() -> None:
     mine, other = _project(4, ends=60.0), _project(3, "q", ends=60.0)
     transport = ScriptedTransport([*mine, *other])
 

@@ -586,7 +586,7 @@ async def test_watches_that_come_and_go_leave_no_memory() -> None:
 
 @pytest.mark.parametrize("kind", [FaultKind.RATE_LIMITED, FaultKind.UNREACHABLE])
 @on_virtual_clock
-async def test_retry_after_stops_the_whole_origin(kind: FaultKind) -> None:
+async def test_row_37_retry_after_stops_the_whole_origin(kind: FaultKind) -> None:
     transport = _jobs(100, age=600.0)
     poller = poller_of(transport, dice=random.Random(8).random)
     _listen(poller, transport)
@@ -616,7 +616,7 @@ async def test_a_refusal_of_one_job_stops_that_job_only() -> None:
 
 
 @on_virtual_clock
-async def test_a_500_for_one_job_slows_that_job_alone() -> None:
+async def test_row_36_a_500_for_one_job_slows_that_job_alone() -> None:
     transport = _jobs(10, age=100.0)
     transport.answer = lambda target, _now: DOWN if target == "job:j7" else None
     poller = poller_of(transport, patience=Patience(unreachable_after=1e4))
@@ -629,7 +629,7 @@ async def test_a_500_for_one_job_slows_that_job_alone() -> None:
 
 
 @on_virtual_clock
-async def test_no_burst_when_the_origin_may_be_asked_again_under_a_budget() -> None:
+async def test_row_117_no_burst_when_the_origin_may_be_asked_again_under_a_budget() -> None:
     transport = _jobs(300, age=600.0)
     poller = poller_of(transport, max_rate=5.0, dice=random.Random(9).random)
     _listen(poller, transport)
@@ -643,7 +643,7 @@ async def test_no_burst_when_the_origin_may_be_asked_again_under_a_budget() -> N
 
 @pytest.mark.parametrize("retry_after", [400.0, 3600.0, 1e12])
 @on_virtual_clock
-async def test_a_retry_after_beyond_all_patience_leaves_nobody_waiting(retry_after: float) -> None:
+async def test_row_51_a_retry_after_beyond_all_patience_leaves_nobody_waiting(retry_after: float) -> None:
     transport = _jobs(20, age=100.0)
     transport.answer = lambda target, now: _away(retry_after) if target == "job:j3" and now > 50.0 else None
     poller = poller_of(transport)
@@ -665,7 +665,7 @@ async def test_a_retry_after_beyond_all_patience_leaves_nobody_waiting(retry_aft
 
 
 @on_virtual_clock
-async def test_a_watcher_goes_on_when_a_retry_after_beyond_all_patience_is_over() -> None:
+async def test_row_51_a_watcher_goes_on_when_a_retry_after_beyond_all_patience_is_over() -> None:
     transport = _jobs(2, age=100.0)
     transport.answer = lambda _target, now: _away(1e12) if 50.0 < now < 60.0 else None
     poller = poller_of(transport)
@@ -747,7 +747,7 @@ async def test_a_body_like_the_last_is_not_decoded_again(decoded: list[bytes]) -
 
 
 @on_virtual_clock
-async def test_a_validator_is_sent_back_and_not_changed_counts_as_good(decoded: list[bytes]) -> None:
+async def test_row_27_a_validator_is_sent_back_and_not_changed_counts_as_good(decoded: list[bytes]) -> None:
     transport = _jobs(1, ends=100.0)
 
     def answer(_target: str, now: float) -> Reply:
@@ -797,7 +797,7 @@ async def test_after_a_fault_the_whole_body_is_asked_for_and_counts_as_good(deco
 
 @pytest.mark.parametrize("body", [b"not JSON", b"", b'{"job": {"id": "other", "state": "completed"}}'])
 @on_virtual_clock
-async def test_an_unreadable_body_that_comes_again_is_never_good(body: bytes, decoded: list[bytes]) -> None:
+async def test_row_91_an_unreadable_body_that_comes_again_is_never_good(body: bytes, decoded: list[bytes]) -> None:
     transport = _jobs(1)
     transport.answer = lambda _target, now: Reply(200, body, etag='"1"') if now > 5.0 else None
     poller = poller_of(transport, patience=Patience(unreachable_after=60.0))
@@ -811,7 +811,7 @@ async def test_an_unreadable_body_that_comes_again_is_never_good(body: bytes, de
 
 
 @on_virtual_clock
-async def test_a_reply_older_than_the_last_is_not_shown_as_the_latest() -> None:
+async def test_row_95_a_reply_older_than_the_last_is_not_shown_as_the_latest() -> None:
     transport = _jobs(1)
     pending = transport.jobs["j0"].body(0.0) | {"state": "pending", "updated_at": EPOCH - 60.0, "attempts": 0}
     transport.answer = lambda _target, now: (
@@ -845,7 +845,7 @@ async def test_many_thousand_listeners_hear_one_bell() -> None:
 
 
 @on_virtual_clock
-async def test_ten_thousand_jobs_are_spread() -> None:
+async def test_row_117_ten_thousand_jobs_are_spread() -> None:
     transport = _jobs(10_000, age=3600.0)
     poller = poller_of(transport, workers=64, dice=random.Random(10).random)
     _listen(poller, transport)
@@ -862,7 +862,7 @@ async def test_ten_thousand_jobs_are_spread() -> None:
 
 
 @on_virtual_clock
-async def test_no_job_of_many_starves_under_a_small_budget() -> None:
+async def test_row_117_no_job_of_many_starves_under_a_small_budget() -> None:
     transport = _jobs(2000, age=600.0)
     poller = poller_of(transport, max_rate=20.0, dice=random.Random(11).random)
     _listen(poller, transport)
@@ -876,7 +876,7 @@ async def test_no_job_of_many_starves_under_a_small_budget() -> None:
 
 
 @on_virtual_clock
-async def test_after_an_outage_all_is_as_before() -> None:
+async def test_row_117_after_an_outage_all_is_as_before() -> None:
     transport = _jobs(500, age=3600.0)
     transport.answer = lambda _target, now: DOWN if 100.0 < now < 200.0 else None
     poller = poller_of(transport, workers=64, dice=random.Random(12).random)
@@ -892,7 +892,7 @@ async def test_after_an_outage_all_is_as_before() -> None:
 
 @pytest.mark.parametrize("pause", ["asked for", "suspended"])
 @on_virtual_clock
-async def test_after_a_pause_of_all_looks_they_are_as_spread_as_before(pause: str) -> None:
+async def test_row_111_after_a_pause_of_all_looks_they_are_as_spread_as_before(pause: str) -> None:
     transport = _jobs(1000, age=3600.0)
     if pause == "asked for":
         away = _away(60.0, FaultKind.UNREACHABLE)

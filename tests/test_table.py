@@ -434,14 +434,14 @@ async def test_json_is_json_whatever_it_is_called(kind: str) -> None:
         assert (await own.wait_for("j1", timeout=5)).phase is Phase.SUCCEEDED
 
 
-async def test_a_job_may_go_back_to_pending() -> None:
+async def test_row_80_a_job_may_go_back_to_pending() -> None:
     answers = in_order(*({"status": word} for word in ("queued", "running", "queued", "running", "done")))
     async with TableServer(answers) as server, client(server, table(MINIMAL)) as own:
         changes = [change.status async for change in own.wait_for("j1", timeout=5)]
     assert changes == ["queued", "running", "queued", "running", "done"]
 
 
-async def test_an_id_that_is_a_url_is_asked_on_its_own_origin_only() -> None:
+async def test_row_48_an_id_that_is_a_url_is_asked_on_its_own_origin_only() -> None:
     api = table('job = "{url}"\nbase_url = "https://a.test"\nstatus = "status"')
     async with TableServer(in_order({"status": "done"})) as server, client(server, api) as own:
         await own.wait_for(f"{server.url}/ops/1?v=2", timeout=5)

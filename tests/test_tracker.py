@@ -152,7 +152,7 @@ def test_one_state_a_look() -> None:
     assert [transition.seq for transition in stream.delivered] == [1, 2, 3]
 
 
-def test_several_states_between_two_looks() -> None:
+def test_row_96_several_states_between_two_looks() -> None:
     assert Stream().all(told(events("P")), told(events("PRPRF"))) == "P0 R1 P2 R3 F4"
 
 
@@ -190,34 +190,34 @@ def test_more_states_than_are_remembered() -> None:
     assert not any(transition.gap for transition in stream.delivered)
 
 
-def test_equal_states_at_equal_times_are_told_by_their_place() -> None:
+def test_row_85_equal_states_at_equal_times_are_told_by_their_place() -> None:
     same = [event("P", 0), event("R", 1), event("R", 1), event("R", 1)]
     assert Stream().all(*(told(same[:length]) for length in (1, 2, 3, 4, 4))) == "P0 R1 R1 R1"
 
 
-def test_equal_times_keep_the_servers_order() -> None:
+def test_row_87_equal_times_keep_the_servers_order() -> None:
     same = [event("P", 0), event("R", 0), event("P", 0), event("R", 0), event("C", 0)]
     assert Stream().all(*(told(same[:length]) for length in (2, 3, 5))) == "P0 R0 P0 R0 C0"
 
 
-def test_equal_times_in_another_order_at_the_next_look_are_not_news() -> None:
+def test_row_87_equal_times_in_another_order_at_the_next_look_are_not_news() -> None:
     first = [event("P", 0), event("R", 0), event("U", 0)]
     for order in itertools.permutations(first):
         assert Stream().all(told(first), told(order, "U"), told([*order, event("C", 1)])) == "P0 R0 U0 C1"
 
 
-def test_a_reordered_history_is_sorted_by_time() -> None:
+def test_row_83_a_reordered_history_is_sorted_by_time() -> None:
     for order in itertools.permutations(events("PRC")):
         assert Stream().all(told(order, "C")) == "P0 R1 C2"
         assert Stream().all(told(events("P")), told(order, "C")) == "P0 R1 C2"
 
 
-def test_the_clocks_of_a_servers_machines_may_disagree() -> None:
+def test_row_90_the_clocks_of_a_servers_machines_may_disagree() -> None:
     history = [event("P", 0.75), event("R", 0.5), event("U", 0.25), event("C", 9)]
     assert Stream().all(*(told(history[:length]) for length in (1, 2, 3, 4))) == "P0.75 R0.5 U0.25 C9"
 
 
-def test_missing_times_keep_the_servers_order() -> None:
+def test_row_88_missing_times_keep_the_servers_order() -> None:
     history = [event("P"), event("R", 5), event("U"), event("C", 1)]
     stream = Stream()
     assert stream.all(*(told(history[:length]) for length in (1, 2, 3, 4))) == "P R5 U C1"
@@ -225,7 +225,7 @@ def test_missing_times_keep_the_servers_order() -> None:
     assert all(transition.seen_at is not None for transition in stream.delivered)
 
 
-def test_times_that_are_filled_in_later_are_not_news() -> None:
+def test_row_88_times_that_are_filled_in_later_are_not_news() -> None:
     bare = [event("P"), event("R")]
     assert Stream().all(told(bare), told(events("PR")), told(events("PRC"))) == "P R C2"
 
@@ -241,18 +241,18 @@ def test_another_case_of_the_same_word_is_not_news() -> None:
 # --- a hole is marked and never filled ----------------------------------------------------------------------
 
 
-def test_a_truncated_history_that_overlaps_is_whole() -> None:
+def test_row_84_a_truncated_history_that_overlaps_is_whole() -> None:
     history = events("PRURUC")
     looks = [told(history[max(0, length - 2) : length]) for length in range(1, 7)]
     assert Stream().all(*looks) == "P0 R1 U2 R3 U4 C5"
 
 
-def test_a_truncated_history_without_overlap_has_one_hole() -> None:
+def test_row_84_a_truncated_history_without_overlap_has_one_hole() -> None:
     history = events("PRURUC")
     assert Stream().all(told(history[:2]), told(history[3:5]), told(history[4:])) == "P0 R1 !R3 U4 C5"
 
 
-def test_a_hole_is_not_filled_when_the_history_is_whole_again() -> None:
+def test_row_84_a_hole_is_not_filled_when_the_history_is_whole_again() -> None:
     history = events("PRURUC")
     stream = Stream()
     assert stream.all(told(history[:1]), told(history[3:4])) == "P0 !R3"
@@ -265,7 +265,7 @@ def test_a_truncated_history_may_be_older_than_what_was_delivered() -> None:
     assert Stream().all(told(history[:5]), told(history[1:3]), told(history[:2]), told(history)) == "P0 R1 U2 R3 U4 C5"
 
 
-def test_a_rewritten_entry_is_not_delivered_again() -> None:
+def test_row_86_a_rewritten_entry_is_not_delivered_again() -> None:
     rewritten = [event("P", 0), event("R", 1.5), event("C", 3)]
     stream = Stream()
     assert stream.look(told(events("PR"))) == "P0 R1"
@@ -274,14 +274,14 @@ def test_a_rewritten_entry_is_not_delivered_again() -> None:
     assert stream.watched.outcome is Outcome.SUCCEEDED
 
 
-def test_an_entry_that_turns_up_late_is_not_delivered_out_of_order() -> None:
+def test_row_86_an_entry_that_turns_up_late_is_not_delivered_out_of_order() -> None:
     late = [event("P", 0), event("U", 0.5), event("R", 1)]
     stream = Stream()
     assert stream.all(told(events("PR")), told(late), told(late)) == "P0 R1"
     assert stream.look(told([*late, event("C", 2)])) == "!C2"
 
 
-def test_an_entry_repeated_by_the_server_loses_nothing() -> None:
+def test_row_85_an_entry_repeated_by_the_server_loses_nothing() -> None:
     twice = [event("P", 0), event("P", 0), event("R", 1)]
     stream = Stream()
     assert stream.all(told(events("PR")), told(twice)) == "P0 R1"
@@ -292,7 +292,7 @@ def test_an_entry_of_the_same_moment_that_cannot_be_put_in_order_is_left_out() -
     assert Stream().all(told(events("PR")), told([event("U", 1), event("C", 2)])) == "P0 R1 !C2"
 
 
-def test_truncated_histories_without_times() -> None:
+def test_row_84_truncated_histories_without_times() -> None:
     bare = [event(letter) for letter in "PRURVR"]
     assert Stream().all(told(bare), told(bare[2:5])) == "P R U R V R"
     twice = [event("P"), event("R"), event("R"), event("C")]
@@ -302,7 +302,7 @@ def test_truncated_histories_without_times() -> None:
     )
 
 
-def test_a_history_without_times_that_has_nothing_in_common() -> None:
+def test_row_84_a_history_without_times_that_has_nothing_in_common() -> None:
     stream = Stream()
     assert stream.look(told([event("P"), event("R")])) == "P R"
     assert stream.look(told([event("U"), event("V"), event("C")])) == "!C"
@@ -329,7 +329,7 @@ def test_no_entry_of_a_history_is_an_end_by_itself(status: str) -> None:
         assert not any(transition.phase.ended for transition in stream.delivered)
 
 
-def test_a_failure_that_the_server_retries_is_a_state_like_another() -> None:
+def test_row_81_a_failure_that_the_server_retries_is_a_state_like_another() -> None:
     stream = Stream()
     assert stream.all(told(events("PRF"), "R"), told(events("PRFR"))) == "P0 R1 F2 R3"
     assert stream.watched.outcome is None
@@ -347,7 +347,7 @@ def test_an_end_in_other_words_is_told_once() -> None:
     assert Stream().all(told(events("PR")), succeeded) == "P0 R1 C2"
 
 
-def test_what_the_history_tells_after_the_end_is_left_out() -> None:
+def test_row_82_what_the_history_tells_after_the_end_is_left_out() -> None:
     assert Stream().all(told(events("PRCU"), "C")) == "P0 R1 C2"
     assert Stream().all(told(events("PRCF"), "C")) == "P0 R1 C2"
 
@@ -373,7 +373,7 @@ def test_the_last_transition_is_the_end(letter: str, outcome: Outcome) -> None:
     assert stream.delivered[-1].phase is WORDS[letter][1]
 
 
-def test_an_unknown_word_is_delivered_and_never_an_end() -> None:
+def test_row_79_an_unknown_word_is_delivered_and_never_an_end() -> None:
     stream = Stream()
     assert stream.all(told(events("PU")), told(events("PUV")), told(events("PUV"))) == "P0 U1 V2"
     assert Stream().all(told(events("PU"), "V"), told(events("PU"), "V")) == "P0 U1 V"
@@ -389,7 +389,7 @@ def test_two_words_for_the_same_state_are_two_states_only_if_the_history_says_so
     assert [transition.status for transition in delivered] == ["Queued"]
 
 
-def test_what_ended_stays_ended() -> None:
+def test_rows_81_82_what_ended_stays_ended() -> None:
     stream = Stream()
     stream.look(told(events("PRC")))
     ended = stream.watched
@@ -401,7 +401,7 @@ def test_what_ended_stays_ended() -> None:
 # --- replies that are older than one already seen -----------------------------------------------------------
 
 
-def test_a_lagging_replica_changes_nothing() -> None:
+def test_row_80_a_lagging_replica_changes_nothing() -> None:
     stream = Stream()
     assert stream.look(told(events("PR"), updated=1)) == "P0 R1"
     before = stream.watched
@@ -418,20 +418,20 @@ def test_a_lagging_replica_changes_nothing() -> None:
     assert stream.look(told(events("PRC"), updated=2)) == "C2"
 
 
-def test_a_lagging_replica_without_times_of_change() -> None:
+def test_row_80_a_lagging_replica_without_times_of_change() -> None:
     stream = Stream()
     assert stream.all(told(events("PRU")), told(events("P")), told(events("PR")), told(events("PRU"))) == "P0 R1 U2"
     assert stream.look(told(events("PRUC"))) == "C3"
 
 
-def test_a_lagging_snapshot_changes_nothing() -> None:
+def test_row_80_a_lagging_snapshot_changes_nothing() -> None:
     stream = Stream()
     running = snap("R", 1, started=1, updated=1)
     assert stream.all(running, snap("P", 0, updated=0), snap("P", 0, updated=1), running) == "P0 R1"
     assert stream.all(snap("C", 1, started=1, ended=5, updated=5)) == "C5"
 
 
-def test_a_lagging_snapshot_without_times_of_change_shows_in_its_attempts() -> None:
+def test_row_80_a_lagging_snapshot_without_times_of_change_shows_in_its_attempts() -> None:
     assert Stream().all(snap("R", 2, started=5), snap("R", 1, started=1), snap("P", 1), snap("C", 2, started=5)) == (
         "P0 !R5 C"
     )
@@ -472,7 +472,7 @@ def test_an_older_reply_ends_a_row_of_faults() -> None:
         (snap("U"), "P0 U"),
     ],
 )
-def test_a_snapshot_first_seen(seen: Job, delivered: str) -> None:
+def test_row_96_a_snapshot_first_seen(seen: Job, delivered: str) -> None:
     assert Stream().look(seen) == delivered
 
 
@@ -519,7 +519,7 @@ def test_a_snapshot_first_seen(seen: Job, delivered: str) -> None:
         ([snap("P", 0, updated=0), snap("P", 0, updated=1), snap("P", 0, updated=2)], "P0"),
     ],
 )
-def test_snapshots_in_a_row(looks: list[Job], delivered: str) -> None:
+def test_row_96_snapshots_in_a_row(looks: list[Job], delivered: str) -> None:
     assert Stream().all(*looks) == delivered
 
 
@@ -547,7 +547,7 @@ def test_the_phase_began_when_the_server_says() -> None:
     assert observe(later, told(events("PRU")), NOW + 101, PATIENCE).watched.entered_at == NOW + 100
 
 
-def test_a_server_whose_clock_is_wrong_cannot_move_the_phase_beyond_the_looks() -> None:
+def test_rows_89_90_a_server_whose_clock_is_wrong_cannot_move_the_phase_beyond_the_looks() -> None:
     first = observe(fresh(), told(events("P")), NOW - 500, PATIENCE).watched
     assert first.entered_at == NOW - 500  # told to begin in 500 s
     second = observe(first, told([event("P", 0), event("R", -1e6)]), NOW - 400, PATIENCE).watched
@@ -585,7 +585,7 @@ def failing(
         (FaultKind.REFUSED, Outcome.UNREADABLE),
     ],
 )
-def test_some_faults_end_the_watch_at_once(kind: FaultKind, outcome: Outcome) -> None:
+def test_rows_14_28_29_33_35_some_faults_end_the_watch_at_once(kind: FaultKind, outcome: Outcome) -> None:
     for before in ([], [told(events("PR"))], [fault(FaultKind.UNREACHABLE)]):
         stream = Stream()
         stream.all(*before, fault(kind))
@@ -602,7 +602,7 @@ def test_some_faults_end_the_watch_at_once(kind: FaultKind, outcome: Outcome) ->
     ],
 )
 @pytest.mark.parametrize("seen_before", [False, True])
-def test_other_faults_have_patience(kind: FaultKind, outcome: Outcome, seen_before: bool) -> None:
+def test_rows_1_8_34_39_other_faults_have_patience(kind: FaultKind, outcome: Outcome, seen_before: bool) -> None:
     assert failing(kind, seen_before=seen_before) == (300.0, 301)
     assert failing(kind, seen_before=seen_before, patience=Patience(unreachable_after=0.0)) == (0.0, 1)
     stream = Stream(Patience(unreachable_after=0.0))
@@ -610,7 +610,7 @@ def test_other_faults_have_patience(kind: FaultKind, outcome: Outcome, seen_befo
     assert stream.watched.outcome is outcome
 
 
-def test_no_fault_is_ever_the_jobs_own_end() -> None:
+def test_row_34_no_fault_is_ever_the_jobs_own_end() -> None:
     for kind in FaultKind:
         for patience in (PATIENCE, Patience(unreachable_after=0.0, appear_within=0.0)):
             stream = Stream(patience)
@@ -635,7 +635,7 @@ def test_one_good_look_starts_the_patience_anew() -> None:
     assert stream.watched.looks == 30
 
 
-def test_a_job_that_was_never_there_has_a_moment_to_appear() -> None:
+def test_row_31_a_job_that_was_never_there_has_a_moment_to_appear() -> None:
     assert failing(FaultKind.NOT_FOUND, seen_before=False) == (10.0, 11)
     assert failing(FaultKind.NOT_FOUND, seen_before=False, patience=Patience(appear_within=0.0)) == (0.0, 1)
     stream = Stream()
@@ -643,13 +643,13 @@ def test_a_job_that_was_never_there_has_a_moment_to_appear() -> None:
     assert (stream.watched.missing, stream.watched.missing_since, stream.watched.outcome) == (0, None, None)
 
 
-def test_a_job_that_was_there_is_gone_only_when_confirmed() -> None:
+def test_row_32_a_job_that_was_there_is_gone_only_when_confirmed() -> None:
     assert failing(FaultKind.NOT_FOUND, seen_before=True) == (10.0, 11)
     assert failing(FaultKind.NOT_FOUND, seen_before=True, every=60.0) == (120.0, 3)
     assert failing(FaultKind.NOT_FOUND, seen_before=True, every=5.0) == (10.0, 3)
 
 
-def test_trouble_before_a_404_does_not_confirm_it() -> None:
+def test_row_32_trouble_before_a_404_does_not_confirm_it() -> None:
     stream = Stream()
     stream.all(told(events("PR")), *[fault(FaultKind.UNREACHABLE)] * 100, fault(FaultKind.NOT_FOUND))
     assert stream.watched.outcome is None
@@ -666,7 +666,7 @@ def test_faults_that_alternate_do_not_stretch_the_patience() -> None:
     assert 300 < stream.now - began <= 303
 
 
-def test_a_server_that_asks_for_more_patience_than_there_is() -> None:
+def test_row_51_a_server_that_asks_for_more_patience_than_there_is() -> None:
     for kind in (FaultKind.RATE_LIMITED, FaultKind.UNREACHABLE):
         stream = Stream()
         stream.look(fault(kind, 300.0))

@@ -10,9 +10,10 @@ import resource
 import socket
 import ssl
 import sys
+import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -111,7 +112,7 @@ async def test_the_callers_headers_take_the_place_of_ours() -> None:
     assert "user-agent: mine" in sent
 
 
-async def test_a_connection_is_used_again() -> None:
+async def test_row_22_a_connection_is_used_again() -> None:
     async with served(http(JSON)) as (server, transport):
         for _ in range(5):
             assert isinstance(await look(transport), Reply)
@@ -128,7 +129,7 @@ async def test_a_body_in_many_pieces_is_put_together() -> None:
 
 
 @pytest.mark.parametrize("drop", [closing(b""), resetting(), closing(b"HTTP/1.1 20")])
-async def test_f1_a_dead_connection_is_a_fault_and_never_a_second_request(drop: Answer) -> None:
+async def test_rows_3_4_a_dead_connection_is_a_fault_and_never_a_second_request(drop: Answer) -> None:
     async with served(http(JSON), drop) as (server, transport):
         assert isinstance(await look(transport), Reply)
         for _ in range(9):
@@ -147,19 +148,25 @@ async def test_row_1_connection_refused() -> None:
     assert fault == Fault(FaultKind.UNREACHABLE, "no connection to 127.0.0.1: Connection refused")
 
 
-async def test_row_2_a_black_hole_ends_with_the_connect_timeout() -> None:
-    with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))
-        deaf.listen(0)
-        fillers = [socket.socket() for _ in range(2)]
-        for filler in fillers:
+@contextmanager
+def deaf(address: tuple[str, int] = ("127.0.0.1", 0)) -> Iterator[int]:
+    """Take a port at which every new connection is left waiting, as in a black hole."""
+    with ExitStack() as sockets:
+        listening = sockets.enter_context(socket.socket())
+        listening.bind(address)
+        listening.listen(0)
+        for _ in range(2):
+            filler = sockets.enter_context(socket.socket())
             filler.setblocking(False)
-            filler.connect_ex(deaf.getsockname())
-        transport = Transport(f"http://127.0.0.1:{deaf.getsockname()[1]}", {}, connect_timeout=0.02)
+            filler.connect_ex(listening.getsockname())
+        yield listening.getsockname()[1]
+
+
+async def test_row_2_a_black_hole_ends_with_the_connect_timeout() -> None:
+    with deaf() as port:
+        transport = Transport(f"http://127.0.0.1:{port}", {}, connect_timeout=0.02)
         fault = await look(transport)
         await transport.aclose()
-        for filler in fillers:
-            filler.close()
     assert fault == Fault(FaultKind.UNREACHABLE, "no connection to 127.0.0.1 in time")
 
 
@@ -188,7 +195,7 @@ async def test_row_4_a_connection_that_was_seen_to_close_is_not_used() -> None:
     assert server.connections == 3
 
 
-async def test_row_5_and_7_accept_then_silence_ends_with_the_timeout() -> None:
+async def test_rows_5_7_accept_then_silence_ends_with_the_timeout() -> None:
     async with served(silent(), http(JSON), timeout=0.02) as (server, transport):
         assert await look(transport) == Fault(FaultKind.UNREACHABLE, "no answer within 0.02 s")
         async with asyncio.timeout(1):
@@ -229,6 +236,54 @@ async def test_row_9_a_resolver_that_never_answers_ends_with_the_timeout(monkeyp
     await transport.aclose()
 
 
+def resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+    """Have a host name stand for these addresses, at each question for the next ones; return the names asked for."""
+    asked: list[str] = []
+
+    async def answer(host: str, port: int, **_: object) -> list[object]:
+        addresses = answers[min(len(asked), len(answers) - 1)]
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (each, port)) for each in addresses]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", answer)
+    return asked
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a second address on loopback")
+async def test_row_10_a_host_that_moves_is_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = resolving(monkeypatch, ["127.0.0.1"], ["127.0.0.2"])
+    late = 0.0
+    monkeypatch.setattr("aiohttp.connector.monotonic", lambda: time.monotonic() + late)
+    async with RawServer(http(JSON)) as old, RawServer(http(JSON), address=("127.0.0.2", old.port)) as new:
+        transport = Transport(f"http://api.example.com:{old.port}", {})
+        for _ in range(2):
+            assert isinstance(await look(transport), Reply)
+        late = 61.0
+        for _ in range(2):
+            assert isinstance(await look(transport), Reply)
+        await transport.aclose()
+    assert asked == ["api.example.com"] * 2
+    assert (len(old.requests), len(new.requests)) == (2, 2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a second address on loopback")
+async def test_row_11_a_dead_address_beside_one_that_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving(monkeypatch, ["127.0.0.2", "127.0.0.1"])
+    async with RawServer(http(JSON)) as server:
+        with deaf(("127.0.0.2", server.port)):
+            transport = Transport(f"http://api.example.com:{server.port}", {}, connect_timeout=1.0)
+            session = transport._opened(transport.prepared("/jobs/job_1"))
+            assert session is not None
+            connector = session.connector
+            assert isinstance(connector, aiohttp.TCPConnector)
+            assert connector._happy_eyeballs_delay == 0.25
+            connector._happy_eyeballs_delay = 0.01
+            began = time.monotonic()
+            assert isinstance(await look(transport), Reply)
+            assert time.monotonic() - began < 0.5
+            await transport.aclose()
+
+
 async def test_row_13_a_label_that_is_too_long_is_found_before_any_request() -> None:
     with pytest.raises(ConfigError, match="more than 63 characters"):
         Transport(f"https://{'a' * 64}.example.com", {})
@@ -250,6 +305,26 @@ async def test_row_21_no_file_descriptor_is_left() -> None:
         taken[0].close()
         await warm.aclose()
         await transport.aclose()
+
+
+async def test_row_20_no_proxy_is_used_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with RawServer(http(b"", status="407 Proxy Authentication Required")) as proxy, served(http(JSON)) as (_, at):
+        for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://user:{QUERY_KEY}@127.0.0.1:{proxy.port}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        assert isinstance(await look(at), Reply)
+    assert proxy.connections == 0
+
+
+async def test_row_20_a_proxy_that_stands_in_the_way_wants_what_it_does_not_get() -> None:
+    wanted = ("Proxy-Authenticate: Basic", "Connection: keep-alive")
+    async with served(http(b"", *wanted, status="407 Proxy Authentication Required")) as (server, transport):
+        fault = await look(transport)
+    assert isinstance(fault, Fault)
+    assert (fault.kind, fault.http_status) == (FaultKind.REFUSED, 407)
+    assert len(server.requests) == 1
+    assert b"proxy-authorization" not in server.requests[0].lower()
 
 
 # --- TLS --------------------------------------------------------------------------------------------------------
@@ -284,7 +359,7 @@ async def test_tls_with_a_trusted_certificate() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["unknown authority", "another host", "expired"])
-async def test_row_14_and_15_a_certificate_that_is_not_trusted(wrong: str) -> None:
+async def test_rows_14_15_a_certificate_that_is_not_trusted(wrong: str) -> None:
     authority = trustme.CA()
     name = "api.example.com" if wrong == "another host" else "127.0.0.1"
     tls = server_tls(authority, name, timedelta(days=-1 if wrong == "expired" else 1))
@@ -371,7 +446,7 @@ async def test_row_23_a_protocol_switch_that_nobody_asked_for() -> None:
 
 
 @pytest.mark.parametrize("status", ["204 No Content", "205 Reset Content", "206 Partial Content"])
-async def test_row_24_and_25_statuses_without_a_whole_record(status: str) -> None:
+async def test_rows_24_25_statuses_without_a_whole_record(status: str) -> None:
     fault = await fault_of(http(b"" if status[:3] == "204" else JSON, status=status))
     assert (fault.kind, fault.http_status) == (FaultKind.UNREADABLE, int(status[:3]))
 
@@ -393,7 +468,7 @@ async def test_row_27_a_304_to_our_validator_and_one_to_nobodys() -> None:
 
 
 @pytest.mark.parametrize("status", ["000 Odd", "600 Odd", "999 Odd"])
-async def test_row_38_and_f7_statuses_that_http_does_not_know(status: str) -> None:
+async def test_row_38_statuses_that_http_does_not_know(status: str) -> None:
     fault = await fault_of(http(JSON, status=status))
     assert (fault.kind, fault.http_status) == (FaultKind.UNREADABLE, int(status[:3]))
 
@@ -446,7 +521,7 @@ def redirect(location: str, status: int = 307) -> bytes:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_row_41_and_f4_nothing_is_sent_to_another_origin(status: int) -> None:
+async def test_rows_41_44_nothing_is_sent_to_another_origin(status: int) -> None:
     async with RawServer(http(JSON)) as other:
         target = f"{other.url}/steal?x={QUERY_KEY}"
         async with served(redirect(target, status)) as (server, transport):
@@ -512,7 +587,7 @@ async def test_row_47_the_body_of_a_redirect_is_never_read() -> None:
 # --- D: headers -------------------------------------------------------------------------------------------------
 
 
-async def test_row_37_and_54_a_429_waits_as_long_as_it_says() -> None:
+async def test_rows_37_54_a_429_waits_as_long_as_it_says() -> None:
     rates = ("X-RateLimit-Remaining: 100", "X-RateLimit-Reset: 5")
     fault = await fault_of(http(b"", "Retry-After: 7", *rates, status="429 Slow Down"))
     assert (fault.kind, fault.retry_after) == (FaultKind.RATE_LIMITED, 7.0)
@@ -609,7 +684,7 @@ async def test_row_61_chunks_of_no_length() -> None:
 
 
 @pytest.mark.parametrize("keep", [50, -1, -8])
-async def test_row_62_and_f2_truncated_gzip_of_the_right_length_is_not_read(keep: int) -> None:
+async def test_row_62_truncated_gzip_of_the_right_length_is_not_read(keep: int) -> None:
     packed = gzip.compress(JSON * 50)[:keep]
     assert (await fault_of(http(packed, "Content-Encoding: gzip"))).kind is FaultKind.UNREADABLE
 
@@ -627,7 +702,7 @@ async def test_row_63_a_truncated_body_that_only_the_end_of_the_connection_ends(
         pytest.param(gzip.compress(b"") * 20_000, id="row 66: many empty members"),
     ],
 )
-async def test_rows_64_to_66_gzip_tricks_are_never_unpacked(packed: bytes) -> None:
+async def test_rows_64_65_66_gzip_tricks_are_never_unpacked(packed: bytes) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     fault = await fault_of(http(packed, "Content-Encoding: gzip"))
     assert fault.kind is FaultKind.UNREADABLE
@@ -651,7 +726,7 @@ async def test_rows_64_to_66_gzip_tricks_are_never_unpacked(packed: bytes) -> No
         pytest.param(endless(b"HTTP/1.1 200 OK\r\n\r\n", b" " * 65536), id="until the connection closes"),
     ],
 )
-async def test_row_67_and_f3_a_body_over_the_cap(answer: Answer) -> None:
+async def test_row_67_a_body_over_the_cap(answer: Answer) -> None:
     async with served(answer, max_body=50_000) as (server, transport):
         fault = await look(transport)
         assert fault == Fault(FaultKind.UNREADABLE, "the reply is too large: over 50000 bytes", 200)
@@ -733,7 +808,7 @@ BREAKAGES: list[Answer] = [
 
 
 @pytest.mark.parametrize("answer", BREAKAGES)
-async def test_f5_no_secret_in_what_comes_back_or_in_a_log(answer: Answer, everything: Everything) -> None:
+async def test_row_122_no_secret_in_what_comes_back_or_in_a_log(answer: Answer, everything: Everything) -> None:
     asyncio.get_running_loop().set_debug(True)
     async with served(answer, timeout=0.02) as (_, transport):
         target = transport.prepared("/jobs/job_1", f"api_key={QUERY_KEY}")
@@ -743,7 +818,7 @@ async def test_f5_no_secret_in_what_comes_back_or_in_a_log(answer: Answer, every
 
 
 @pytest.mark.parametrize("answer", [silent(), silent(http(JSON, length=99))])
-async def test_f5_no_secret_in_the_traceback_of_a_cancelled_look(answer: Answer) -> None:
+async def test_row_122_no_secret_in_the_traceback_of_a_cancelled_look(answer: Answer) -> None:
     async with served(answer) as (server, transport):
         target = transport.prepared("/jobs/job_1", f"api_key={QUERY_KEY}")
         looking = asyncio.create_task(transport.get(target))
@@ -751,7 +826,7 @@ async def test_f5_no_secret_in_the_traceback_of_a_cancelled_look(answer: Answer)
         looking.cancel()
         with pytest.raises(asyncio.CancelledError) as caught:
             await looking
-    shown = told(caught.value, "test_f5_no_secret_in_the_traceback_of_a_cancelled_look")
+    shown = told(caught.value, "test_row_122_no_secret_in_the_traceback_of_a_cancelled_look")
     assert "get" in shown
     assert (TOKEN in shown, QUERY_KEY in shown) == (False, False)
 
@@ -767,21 +842,21 @@ async def test_f5_no_secret_in_the_traceback_of_a_cancelled_look(answer: Answer)
         (f"ftp://{TOKEN}:x@api.example.com", {}),
     ],
 )
-async def test_f5_no_secret_in_the_traceback_of_a_wrong_configuration(url: str, headers: dict[str, str]) -> None:
+async def test_row_122_no_secret_in_the_traceback_of_a_wrong_configuration(url: str, headers: dict[str, str]) -> None:
     with pytest.raises(ConfigError) as caught:
         Transport(url, headers)
-    shown = told(caught.value, "test_f5_no_secret_in_the_traceback_of_a_wrong_configuration")
+    shown = told(caught.value, "test_row_122_no_secret_in_the_traceback_of_a_wrong_configuration")
     assert "__init__" in shown
     assert TOKEN not in shown
 
 
-async def test_f5_no_secret_in_what_the_session_is_made_of() -> None:
+async def test_row_122_no_secret_in_what_the_session_is_made_of() -> None:
     async with served(http(JSON)) as (_, transport):
         await look(transport)
         assert TOKEN not in repr([vars(transport), _lean.Head({"Authorization": TOKEN})])
 
 
-async def test_f5_no_exception_of_aiohttp_is_kept_alive_by_a_fault() -> None:
+async def test_row_122_no_exception_of_aiohttp_is_kept_alive_by_a_fault() -> None:
     async with served(closing(http(JSON, length=99))) as (_, transport):
         await look(transport)
         assert sys.exception() is None
@@ -938,7 +1013,7 @@ async def test_closing_ends_the_looks_in_flight() -> None:
     assert left_over() == (0, 0)
 
 
-async def test_no_more_connections_than_allowed() -> None:
+async def test_row_21_no_more_connections_than_allowed() -> None:
     async with served(http(JSON), max_connections=3) as (server, transport):
         answers = await asyncio.gather(*(look(transport) for _ in range(20)))
     assert all(isinstance(answer, Reply) for answer in answers)

@@ -190,7 +190,7 @@ async def test_iterating_a_failing_job_ends_without_raising(bedrock: Client, job
             await wait
 
 
-async def test_an_unknown_word_is_waited_out(bedrock: Client, job_server: JobServer) -> None:
+async def test_row_79_an_unknown_word_is_waited_out(bedrock: Client, job_server: JobServer) -> None:
     job = job_server.add("bedrock", ID, ["PENDING", "ARCHIVING"])
     wait = bedrock.wait_for(ID)
     task = asyncio.create_task(drained(wait))
@@ -342,7 +342,7 @@ async def no_more_looks(job: ServedJob) -> None:
     assert job.looks == looks
 
 
-async def test_break_leaves_nothing_behind(bedrock: Client, running: ServedJob) -> None:
+async def test_row_115_break_leaves_nothing_behind(bedrock: Client, running: ServedJob) -> None:
     async for change in bedrock.wait_for(ID):
         if change.status == "RUNNING":
             break
@@ -360,14 +360,14 @@ async def test_break_out_of_a_kept_handle_goes_on_until_it_is_closed(bedrock: Cl
         await wait
 
 
-async def test_an_exception_inside_the_loop_leaves_nothing_behind(bedrock: Client, running: ServedJob) -> None:
+async def test_row_115_an_exception_inside_the_loop_leaves_nothing_behind(bedrock: Client, running: ServedJob) -> None:
     with pytest.raises(ZeroDivisionError):  # noqa: PT012 - the loop is what is tested
         async for _ in bedrock.wait_for(ID):
             raise ZeroDivisionError
     await no_more_looks(running)
 
 
-async def test_cancelling_leaves_nothing_behind(bedrock: Client, running: ServedJob) -> None:
+async def test_row_109_cancelling_leaves_nothing_behind(bedrock: Client, running: ServedJob) -> None:
     for make in (bedrock.wait_for, lambda job_id: drained(bedrock.wait_for(job_id))):
         task: asyncio.Task[Any] = asyncio.create_task(make(ID))
         await in_time(running.looked(running.looks + 2))
@@ -399,7 +399,7 @@ async def cancelled_after(steps: int, client: Client) -> Job | BaseException:
     return (await asyncio.gather(task, return_exceptions=True))[0]
 
 
-async def test_cancelled_at_any_point_it_leaves_nothing(job_server: JobServer) -> None:
+async def test_row_109_cancelled_at_any_point_it_leaves_nothing(job_server: JobServer) -> None:
     job = job_server.add("bedrock", ID, ["PENDING", "RUNNING"])
     async with client_of(job_server) as client:
         for steps in range(60):
@@ -409,7 +409,7 @@ async def test_cancelled_at_any_point_it_leaves_nothing(job_server: JobServer) -
         assert (await client.wait_for(ID)).status == "COMPLETED"
 
 
-async def test_cancelled_as_the_job_ends_the_cancel_or_the_job_comes_out(job_server: JobServer) -> None:
+async def test_row_110_cancelled_as_the_job_ends_the_cancel_or_the_job_comes_out(job_server: JobServer) -> None:
     job_server.add("bedrock", ID, ["COMPLETED"])
     async with client_of(job_server) as client:
         ends = {type(await cancelled_after(steps, client)) for steps in [*range(80), 10_000]}
@@ -417,7 +417,7 @@ async def test_cancelled_as_the_job_ends_the_cancel_or_the_job_comes_out(job_ser
         await soon(lambda: not own_tasks())
 
 
-async def test_a_wait_dropped_in_a_task_that_is_dropped(bedrock: Client, running: ServedJob) -> None:
+async def test_row_115_a_wait_dropped_in_a_task_that_is_dropped(bedrock: Client, running: ServedJob) -> None:
     async def half_way() -> None:
         wait = bedrock.wait_for(ID)
         await anext(wait)
@@ -429,7 +429,7 @@ async def test_a_wait_dropped_in_a_task_that_is_dropped(bedrock: Client, running
 # --- timing out ----------------------------------------------------------------------------------------------------
 
 
-async def test_the_wait_times_out_with_what_was_seen(bedrock: Client, running: ServedJob) -> None:
+async def test_row_98_the_wait_times_out_with_what_was_seen(bedrock: Client, running: ServedJob) -> None:
     wait = bedrock.wait_for(ID, timeout=0.05)
     with pytest.raises(WaitTimeout, match=r"job job_01 did not end within 0\.05 s \(last seen RUNNING\)") as caught:
         await wait
@@ -479,7 +479,7 @@ def replies(word: Callable[[float], str]) -> Callable[[int, object], Reply]:
 
 
 @pytest.mark.looptime
-async def test_one_last_look_is_made_exactly_at_the_deadline() -> None:
+async def test_row_98_one_last_look_is_made_exactly_at_the_deadline() -> None:
     transport = Scripted(replies(lambda now: "RUNNING"), seconds=0.25)
     async with scripted(transport) as client:
         began = asyncio.get_running_loop().time()
@@ -554,7 +554,7 @@ async def test_the_time_counts_from_the_first_await() -> None:
     ],
     ids=lambda value: f"{value.kind.name}-{value.code}" if isinstance(value, Trouble) else "",
 )
-async def test_every_trouble_has_its_error(
+async def test_rows_28_29_33_34_39_91_every_trouble_has_its_error(
     job_server: JobServer, trouble: Trouble, error: type[LookError], outcome: Outcome, text: str
 ) -> None:
     job_server.add("bedrock", ID, ["COMPLETED"])
@@ -588,7 +588,9 @@ async def test_every_trouble_has_its_error(
     ],
     ids=lambda trouble: f"{trouble.kind.name}-{trouble.code}",
 )
-async def test_trouble_that_passes_is_waited_out(bedrock: Client, job_server: JobServer, trouble: Trouble) -> None:
+async def test_rows_3_24_39_61_68_91_trouble_that_passes_is_waited_out(
+    bedrock: Client, job_server: JobServer, trouble: Trouble
+) -> None:
     job = job_server.add("bedrock", ID, ["PENDING", "RUNNING"])
     wait = bedrock.wait_for(ID)
     assert (await anext(wait)).status == "PENDING"
@@ -606,12 +608,12 @@ async def test_capydb_errors_reach_the_user(capydb: Client, job_server: JobServe
         await capydb.wait_for("job_nowhere")
 
 
-async def test_a_job_that_appears_late_is_waited_for(bedrock: Client, job_server: JobServer) -> None:
+async def test_row_31_a_job_that_appears_late_is_waited_for(bedrock: Client, job_server: JobServer) -> None:
     job_server.add("bedrock", ID, [("PENDING", 0.03), ("COMPLETED", 0.04)])
     assert await drained(bedrock.wait_for(ID)) == ["PENDING", "COMPLETED"]
 
 
-async def test_a_job_that_never_appears_is_not_found_even_if_the_time_was_short(job_server: JobServer) -> None:
+async def test_row_31_a_job_that_never_appears_is_not_found_even_if_the_time_was_short(job_server: JobServer) -> None:
     async with client_of(job_server, appear_within=60.0) as client:
         wait = client.wait_for(ID, timeout=0.03)
         with pytest.raises(JobNotFound):
@@ -630,7 +632,7 @@ async def test_a_job_that_was_seen_and_is_missing_at_the_deadline_has_timed_out(
     assert wait.outcome is Outcome.TIMEOUT
 
 
-async def test_a_server_that_is_not_there(job_server: JobServer) -> None:
+async def test_row_1_a_server_that_is_not_there(job_server: JobServer) -> None:
     url = job_server.url_of("bedrock")
     await job_server.aclose()
     async with Client("bedrock", token="sk_test", base_url=url, unreachable_after=0.0) as client:
@@ -638,7 +640,7 @@ async def test_a_server_that_is_not_there(job_server: JobServer) -> None:
             await client.wait_for(ID)
 
 
-async def test_server_text_is_escaped_in_errors(bedrock: Client, job_server: JobServer) -> None:
+async def test_row_75_server_text_is_escaped_in_errors(bedrock: Client, job_server: JobServer) -> None:
     evil = b'{"title":"\\u001b[2Jgone\\u202e","code":"A\\nB","requestId":"\\u0007"}'
     job_server.trouble(Trouble.body(evil, "application/problem+json", 400), None)
     with pytest.raises(UnreadableReply) as caught:
@@ -649,7 +651,7 @@ async def test_server_text_is_escaped_in_errors(bedrock: Client, job_server: Job
 
 
 @pytest.mark.parametrize(("status", "error"), [(429, RateLimited), (503, Unreachable)])
-async def test_told_to_stay_away_for_longer_than_there_is_patience(
+async def test_row_51_told_to_stay_away_for_longer_than_there_is_patience(
     bedrock: Client, job_server: JobServer, status: int, error: type[LookError]
 ) -> None:
     job_server.trouble(Trouble.throttled("3600", status))
@@ -672,7 +674,7 @@ async def test_rate_limited_for_ever_without_a_word_on_how_long() -> None:
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("status", [429, 503])
-async def test_retry_after_holds_for_the_whole_origin(status: int) -> None:
+async def test_row_37_retry_after_holds_for_the_whole_origin(status: int) -> None:
     told: list[float] = []
 
     def script(count: int, target: object) -> Reply | Fault:

@@ -179,7 +179,7 @@ async def test_a_job_that_ends_and_is_acknowledged_while_it_is_added_again_stays
 
 
 @pytest.mark.parametrize("job_id", ["", "..", "a\nb", "x" * 2000])
-async def test_122_an_id_that_cannot_stand_in_a_url(job_id: str) -> None:
+async def test_row_122_an_id_that_cannot_stand_in_a_url(job_id: str) -> None:
     async with watching() as (watcher, transport):
         with pytest.raises(ConfigError):
             await watcher.add("good", job_id)
@@ -274,7 +274,7 @@ async def test_the_change_a_loop_was_left_at_comes_again_unless_it_was_acknowled
         assert [change.key for change in await first(watcher, 1)] == ["a:3"]
 
 
-async def test_115_a_loop_that_raises_is_left_like_any_other() -> None:
+async def test_row_115_a_loop_that_raises_is_left_like_any_other() -> None:
     async with watching(ScriptedJob("a", ends=5.0)) as (watcher, _):
         await watcher.add("a")
 
@@ -287,7 +287,7 @@ async def test_115_a_loop_that_raises_is_left_like_any_other() -> None:
         assert [change.key for change in await first(watcher, 1)] == ["a:1"]
 
 
-async def test_109_waiting_for_a_change_can_be_cancelled_at_every_step_and_loses_nothing() -> None:
+async def test_row_109_waiting_for_a_change_can_be_cancelled_at_every_step_and_loses_nothing() -> None:
     jobs = [ScriptedJob(f"j{number}", ends=5.0 + number) for number in range(20)]
     async with watching(*jobs) as (watcher, _):
         await watcher.add(*(job.id for job in jobs))
@@ -311,7 +311,7 @@ def down(begins: float, ends: float, fault: Fault) -> Callable[[str, float], Fau
 NO_ANSWER = Fault(FaultKind.UNREACHABLE, "no answer")
 
 
-async def test_an_outage_of_hours_is_survived_and_told() -> None:
+async def test_rows_1_34_an_outage_of_hours_is_survived_and_told() -> None:
     transport = ScriptedTransport([ScriptedJob("a", ends=10_000.0)])
     transport.answer = down(100.0, 15_000.0, NO_ANSWER)
     async with watching(transport=transport) as (watcher, _):
@@ -337,7 +337,7 @@ async def test_an_outage_of_hours_is_survived_and_told() -> None:
     assert all(30.0 <= later - earlier <= 91.0 for earlier, later in itertools.pairwise(slow))
 
 
-async def test_116_a_refused_token_is_told_and_looked_at_again() -> None:
+async def test_row_116_a_refused_token_is_told_and_looked_at_again() -> None:
     transport = ScriptedTransport([ScriptedJob("a", ends=5000.0)])
     transport.answer = down(50.0, 2000.0, Fault(FaultKind.AUTH, "the API refused the token", http_status=401))
     async with watching(transport=transport) as (watcher, _):
@@ -396,7 +396,7 @@ async def test_a_short_outage_is_not_worth_a_word() -> None:
     assert brief(changes) == ["pending", "running", "completed"]
 
 
-async def test_37_a_retry_after_of_an_hour_is_waited_for() -> None:
+async def test_row_37_a_retry_after_of_an_hour_is_waited_for() -> None:
     transport = ScriptedTransport([ScriptedJob("a", ends=100.0)])
     transport.answer = down(0.0, 60.0, Fault(FaultKind.RATE_LIMITED, "slow down", retry_after=3600.0))
     async with watching(transport=transport) as (watcher, _):
@@ -406,7 +406,7 @@ async def test_37_a_retry_after_of_an_hour_is_waited_for() -> None:
     assert brief(changes)[:2] == [Health.UNREACHABLE, Health.OK]
 
 
-async def test_31_32_a_job_the_api_does_not_know_ends_so() -> None:
+async def test_rows_31_32_a_job_the_api_does_not_know_ends_so() -> None:
     async with watching(ScriptedJob("seen", ends=1e9)) as (watcher, transport):
         await watcher.add("never", "seen")
         changes = await first(watcher, 3)
@@ -423,7 +423,7 @@ async def test_31_32_a_job_the_api_does_not_know_ends_so() -> None:
         assert "not found" in str(end)
 
 
-async def test_36_a_fault_at_one_job_changes_nothing_for_another() -> None:
+async def test_row_36_a_fault_at_one_job_changes_nothing_for_another() -> None:
     async def told_of_b(answer: Callable[[str, float], Fault | None]) -> list[tuple[object, ...]]:
         transport = ScriptedTransport([ScriptedJob("a", ends=400.0), ScriptedJob("b", ends=500.0)])
         transport.answer = answer
@@ -553,7 +553,7 @@ async def test_a_client_that_is_closed_first_is_told() -> None:
         await Watcher(client).start()
 
 
-async def test_118_a_poller_that_dies_is_not_silent(caplog: pytest.LogCaptureFixture) -> None:
+async def test_row_118_a_poller_that_dies_is_not_silent(caplog: pytest.LogCaptureFixture) -> None:
     def answer(_target: str, now: float) -> None:
         if now > 100.0:
             raise ZeroDivisionError
@@ -577,7 +577,7 @@ async def test_118_a_poller_that_dies_is_not_silent(caplog: pytest.LogCaptureFix
     assert "the watcher has stopped" in caplog.text
 
 
-async def test_118_a_fault_in_taking_a_look_in_is_not_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_row_118_a_fault_in_taking_a_look_in_is_not_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     async with watching(ScriptedJob("a")) as (watcher, _):
         await watcher.add("a")
         monkeypatch.setattr("jobwatch._roll.changes_of", None)
@@ -596,7 +596,7 @@ async def come_and_go(watcher: Watcher) -> None:
         await watcher.forget("a")
 
 
-async def test_109_a_cancel_at_every_step_leaves_nothing(tmp_path: Path, inline: None) -> None:
+async def test_row_109_a_cancel_at_every_step_leaves_nothing(tmp_path: Path, inline: None) -> None:
     points = 0
     for step in itertools.count():
         before = asyncio.all_tasks()
@@ -619,7 +619,7 @@ async def test_109_a_cancel_at_every_step_leaves_nothing(tmp_path: Path, inline:
 
 
 @pytest.mark.looptime(False)
-async def test_109_a_cancel_at_any_time_leaves_no_thread_and_no_lock(tmp_path: Path) -> None:
+async def test_row_109_a_cancel_at_any_time_leaves_no_thread_and_no_lock(tmp_path: Path) -> None:
     for number in range(40):
         transport = ScriptedTransport([ScriptedJob("a", ends=0.01), ScriptedJob("c", project_id="p")], round_trip=0.001)
         async with client_of(transport, pace=QUICK) as client:
@@ -646,7 +646,7 @@ async def test_a_callback_is_called_with_each_change_in_order() -> None:
             aiter(watcher)
 
 
-async def test_113_a_callback_that_raises_is_called_again_and_other_jobs_are_not_held_up(
+async def test_row_113_a_callback_that_raises_is_called_again_and_other_jobs_are_not_held_up(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     calls: list[tuple[float, str]] = []
@@ -670,7 +670,7 @@ async def test_113_a_callback_that_raises_is_called_again_and_other_jobs_are_not
     assert "on_change failed for a:1 (attempt 3 of 4)" in caplog.text
 
 
-async def test_113_a_callback_that_always_raises_gives_up_that_job_and_says_so(
+async def test_row_113_a_callback_that_always_raises_gives_up_that_job_and_says_so(
     caplog: pytest.LogCaptureFixture, tmp_path: Path, inline: None
 ) -> None:
     seen: list[str] = []
@@ -696,7 +696,7 @@ async def test_113_a_callback_that_always_raises_gives_up_that_job_and_says_so(
         assert [change.key for change in await first(watcher, 2)] == ["a:2", "a:3"]
 
 
-async def test_114_a_callback_that_never_returns_is_stopped_and_others_proceed() -> None:
+async def test_row_114_a_callback_that_never_returns_is_stopped_and_others_proceed() -> None:
     seen: list[str] = []
 
     async def on_change(change: Change) -> None:
@@ -774,7 +774,7 @@ async def test_a_call_that_does_not_end_does_not_hold_up_closing() -> None:
     assert began == [1]
 
 
-async def test_112_callbacks_of_many_jobs_are_not_all_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_row_112_callbacks_of_many_jobs_are_not_all_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobwatch._deliveries._LINES", 10)
     at_once, most, seen = 0, 0, []
 
@@ -812,7 +812,7 @@ def inline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Journal, "_run", run)
 
 
-async def test_107_a_restart_goes_on_where_it_was(tmp_path: Path, inline: None) -> None:
+async def test_row_107_a_restart_goes_on_where_it_was(tmp_path: Path, inline: None) -> None:
     path = tmp_path / "watch.db"
     transport = ScriptedTransport([ScriptedJob("a", ends=500.0), ScriptedJob("b", ends=20.0)])
     async with watching(transport=transport, journal=path) as (watcher, _):
@@ -842,7 +842,7 @@ async def test_a_restart_in_an_outage_does_not_tell_of_it_again(tmp_path: Path, 
     assert brief(seen) == ["pending", "running", Health.STALE, Health.UNREACHABLE, Health.OK, "completed"]
 
 
-async def test_121_two_watchers_cannot_share_a_journal(tmp_path: Path) -> None:
+async def test_row_121_two_watchers_cannot_share_a_journal(tmp_path: Path) -> None:
     path = tmp_path / "watch.db"
     async with watching(ScriptedJob("a"), journal=path) as (watcher, transport):
         async with client_of(transport) as client:
@@ -851,7 +851,7 @@ async def test_121_two_watchers_cannot_share_a_journal(tmp_path: Path) -> None:
         await watcher.add("a")
 
 
-async def test_120_a_watcher_with_a_bad_journal_does_not_start(tmp_path: Path) -> None:
+async def test_row_120_a_watcher_with_a_bad_journal_does_not_start(tmp_path: Path) -> None:
     path = tmp_path / "watch.db"
     path.write_bytes(b"")
     async with client_of(ScriptedTransport([])) as client:
@@ -894,7 +894,7 @@ class Disk:
         self._write(entries)
 
 
-async def test_119_with_a_full_disk_nothing_is_handed_out_and_nothing_lost(
+async def test_row_119_with_a_full_disk_nothing_is_handed_out_and_nothing_lost(
     tmp_path: Path, inline: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     jobs = [ScriptedJob("a", ends=200.0), ScriptedJob("b", ends=200.0)]
@@ -922,7 +922,7 @@ async def test_119_with_a_full_disk_nothing_is_handed_out_and_nothing_lost(
     assert "closed before all was written" not in caplog.text
 
 
-async def test_119_closing_with_a_full_disk_says_what_was_not_written(
+async def test_row_119_closing_with_a_full_disk_says_what_was_not_written(
     tmp_path: Path, inline: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "watch.db"
@@ -935,7 +935,7 @@ async def test_119_closing_with_a_full_disk_says_what_was_not_written(
         assert [change.key for change in await until_end(watcher)] == ["a:1", "a:2", "a:3"]
 
 
-async def test_119_closing_with_a_full_disk_ends_a_loop_that_waits_for_it(tmp_path: Path, inline: None) -> None:
+async def test_row_119_closing_with_a_full_disk_ends_a_loop_that_waits_for_it(tmp_path: Path, inline: None) -> None:
     async with watching(ScriptedJob("a"), journal=tmp_path / "watch.db") as (watcher, _):
         await watcher.add("a")
         stream = aiter(watcher)
@@ -949,7 +949,7 @@ async def test_119_closing_with_a_full_disk_ends_a_loop_that_waits_for_it(tmp_pa
             await waiting
 
 
-async def test_120_damage_stops_the_watcher_and_is_not_silent(
+async def test_row_120_damage_stops_the_watcher_and_is_not_silent(
     tmp_path: Path, inline: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with watching(ScriptedJob("a", ends=100.0), journal=tmp_path / "watch.db") as (watcher, transport):
@@ -993,7 +993,7 @@ async def test_a_disk_that_hangs_does_not_hold_up_closing(
     JournalFile(tmp_path / "watch.db", "capydb").close()
 
 
-async def test_112_a_slow_consumer_holds_up_nobody_and_loses_nothing(tmp_path: Path, inline: None) -> None:
+async def test_row_112_a_slow_consumer_holds_up_nobody_and_loses_nothing(tmp_path: Path, inline: None) -> None:
     jobs = [ScriptedJob(f"j{number}", ends=10.0 + number) for number in range(60)]
     for journal in (None, tmp_path / "watch.db"):
         async with watching(*jobs, journal=journal) as (watcher, transport):
@@ -1009,7 +1009,7 @@ async def test_112_a_slow_consumer_holds_up_nobody_and_loses_nothing(tmp_path: P
             assert len(transport.requests) == asked
 
 
-async def test_119_closing_while_the_journal_cannot_be_read_ends_the_loop(tmp_path: Path, inline: None) -> None:
+async def test_row_119_closing_while_the_journal_cannot_be_read_ends_the_loop(tmp_path: Path, inline: None) -> None:
     async with watching(ScriptedJob("a", ends=5.0), journal=tmp_path / "watch.db") as (watcher, _):
         await watcher.add("a")
         await asyncio.sleep(10)
@@ -1147,7 +1147,7 @@ async def test_an_api_without_lists_cannot_be_followed(job_server: JobServer) ->
             await watcher.add_project("p")
 
 
-async def test_37_a_list_waits_for_the_origins_retry_after() -> None:
+async def test_row_37_a_list_waits_for_the_origins_retry_after() -> None:
     transport = ScriptedTransport([ScriptedJob("a", project_id="p")])
     transport.answer = down(0.0, 20.0, Fault(FaultKind.RATE_LIMITED, "slow down", retry_after=200.0))
     async with watching(transport=transport) as (watcher, _):
@@ -1159,7 +1159,9 @@ async def test_37_a_list_waits_for_the_origins_retry_after() -> None:
     assert [at for at in transport.times("list") if at > 200.0]
 
 
-async def test_122_a_listed_job_whose_id_cannot_stand_in_a_url_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+async def test_row_122_a_listed_job_whose_id_cannot_stand_in_a_url_is_left_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     jobs = [ScriptedJob("..", project_id="p"), ScriptedJob("a", ends=100.0, project_id="p")]
     async with watching(*jobs) as (watcher, _):
         await watcher.add_project("p")
@@ -1168,7 +1170,7 @@ async def test_122_a_listed_job_whose_id_cannot_stand_in_a_url_is_left_out(caplo
     assert "a job of project p cannot be watched: a job id cannot be '..'" in caplog.text
 
 
-async def test_118_a_project_that_cannot_be_followed_by_a_fault_of_our_own_is_not_silent(
+async def test_row_118_a_project_that_cannot_be_followed_by_a_fault_of_our_own_is_not_silent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("jobwatch._follow.new_on", None)
@@ -1189,7 +1191,7 @@ async def test_a_followed_job_that_was_dropped_stays_so() -> None:
         assert watcher.health().undelivered == 0
 
 
-async def test_119_a_project_goes_on_when_the_disk_has_room_again(tmp_path: Path, inline: None) -> None:
+async def test_row_119_a_project_goes_on_when_the_disk_has_room_again(tmp_path: Path, inline: None) -> None:
     jobs = [ScriptedJob("a", starts=50.0, ends=300.0, project_id="p")]
     async with watching(*jobs, journal=tmp_path / "watch.db") as (watcher, _):
         await watcher.add_project("p")
