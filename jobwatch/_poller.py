@@ -13,7 +13,6 @@ import asyncio
 import math
 import random
 import time
-from collections import deque
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -21,9 +20,12 @@ from msgspec.structs import replace
 from ._agenda import FIRST, NEVER, Agenda, Watch
 from ._budget import Budget
 from ._errors import ConfigError, JobwatchError
-from ._lookout import Looked, Lookout, stay_away
-from ._models import Fault, FaultKind, Job
+from ._lookout import Looked, Lookout
+from ._models import Fault, Job
+from ._origin import AWAY_AT_MOST, Origin, spoken_of
 from ._pages import Page, Pages
+from ._together import Together
+from ._turns import AT_ONCE, Turns
 from ._workers import Workers
 
 if TYPE_CHECKING:
@@ -32,21 +34,6 @@ if TYPE_CHECKING:
     from ._answer import Reply
     from ._tracker import Watched
     from ._transport import Target, Transport
-
-_AT_ONCE = 64
-"""How many new jobs get their first look at once; more of them are spread over the time between two looks."""
-
-_BLIND = 0.005
-"""How far apart the first looks at many new jobs are while nothing is known of any, in seconds."""
-
-_AWAY_AT_MOST = 86_400.0
-"""For how long the origin is left alone at most, in seconds, whatever it asks."""
-
-_LATE = 1.0
-"""By how much a look has to be late, in seconds, for the late ones of many jobs to be spread: there was a pause."""
-
-_CATCH_UP = 1.25
-"""How many times as many looks as usual are made then."""
 
 _TARGETS_KEPT = 10_000
 """Up to how many watched jobs a prepared URL is kept for each."""
@@ -79,25 +66,19 @@ class Poller:
         dice: Callable[[], float] = random.random,
     ) -> None:
         self._lookout = lookout
-        self._transport = transport
         self._budget = budget
+        self._origin = Origin(transport, budget, lookout.patience.unreachable_after)
         self._target_of = target_of
-        self._list_target_of = list_target_of
         self._history_target_of = history_target_of
         self._dice = dice
         self._watches: dict[str, Watch] = {}
         self._background: dict[str, Watch] = {}
         self._stopped: dict[Callable[[], None], None] = {}
         self._agenda = Agenda()
-        self._newcomers: deque[Watch] = deque()
-        self._known = 0
-        self._next_newcomer = 0.0
-        self._was_newcomer = False
-        self._next_late = 0.0
+        self._turns = Turns(self._agenda, budget, lookout.pace.max_interval)
         self._pages = Pages(lookout.api, lookout.history)
-        self._in_flight = 0
+        self._together = Together(lookout.api, self._pages, self._agenda, self._origin, list_target_of)
         self._lookers: dict[Watch, asyncio.Task[object]] = {}
-        self._not_before = 0.0
         self._broke_until = 0.0
         self._workers = Workers(
             workers, work=self._next_look, due=self._next_at, needed=lambda: self._many() > 0, crashed=self._ring_all
@@ -113,13 +94,14 @@ class Poller:
         """Make exactly one look, unless the watch has ended."""
         if watched.outcome is not None:
             return Looked(watched, (), watched.outcome, None)
-        reply, seen_at = await self._in_turn(self._target_of(watched.job_id))
+        reply, seen_at = await self._origin.read_in_turn(self._target_of(watched.job_id))
         reply = await self.told(watched, reply)
-        return self._lookout.replied(watched, reply, seen_at, self._draw(), self._budget.price(self._time()))
+        price = self._budget.price(self._time())
+        return self._lookout.replied(watched, reply, self._epoch + seen_at, self._draw(), price)
 
     async def read(self, target: Target) -> Reply | Fault:
         """Make one request out of turn: once the budget lets it go, and none while the origin asks to be left alone."""
-        return (await self._in_turn(target))[0]
+        return (await self._origin.read_in_turn(target))[0]
 
     async def told(self, watched: Watched, reply: Reply | Fault) -> Reply | Fault:
         """Add a job's history to a reply that shows a new state, where the API tells it by a request of its own."""
@@ -128,60 +110,16 @@ class Poller:
         job = self._lookout.api.job(reply.body, watched.job_id, reply.http_status)
         if isinstance(job, Fault) or (watched.status or "").casefold() == job.status.casefold():
             return reply
-        history = await self._read(self._history_target_of(watched.job_id))
+        history = await self._origin.read(self._history_target_of(watched.job_id))
         return reply if isinstance(history, Fault) else replace(reply, history=history.body)
-
-    async def _in_turn(self, target: Target) -> tuple[Reply | Fault, float]:
-        """Make one request as `read` does; return the time that the reply speaks of too."""
-        while True:
-            now = self._time()
-            if now < self._not_before:
-                return self._away(now), self.unix()
-            wait = self._budget.spend(now)
-            if not wait:
-                asked_at = self.unix()
-                reply = await self._read(target)
-                return reply, self._seen_at(reply, asked_at)
-            await asyncio.sleep(wait)
-
-    async def _read(self, target: Target, etag: str | None = None) -> Reply | Fault:
-        """Make one request, and learn from it how many more may be made."""
-        self._in_flight += 1
-        try:
-            reply = await self._transport.get(target, etag=etag)
-        finally:
-            self._in_flight -= 1
-        now = self._time()
-        if isinstance(reply, Fault):
-            self._not_before = max(self._not_before, now + min(stay_away(reply), _AWAY_AT_MOST))
-            if reply.kind is FaultKind.RATE_LIMITED:
-                self._budget.throttled(now)
-        elif reply.rate is not None:
-            self._budget.told(reply.rate, self._in_flight, now)
-        return reply
-
-    def _away(self, now: float) -> Fault:
-        """Return what a look comes to that is not made, since the origin asks to be left alone."""
-        left = self._not_before - now
-        return Fault(
-            FaultKind.RATE_LIMITED, f"the API has asked for no requests for {left:.0f} s more", retry_after=left
-        )
-
-    def _asleep_until(self) -> float:
-        """Return until when no look is to be made; none where that is beyond all patience, so that nobody waits on."""
-        if not self._not_before:
-            return 0.0
-        patience = self._lookout.patience.unreachable_after
-        return self._not_before if self._not_before - self._time() <= patience else 0.0
 
     async def listed(self, project_id: str, limit: int) -> tuple[Job, ...] | Fault:
         """Read a project's latest jobs, once the origin and the budget let a request go."""
         self.check()
-        while wait := max(0.0, self._not_before - self._time()) or self._budget.spend(self._time()):
+        while wait := max(0.0, self._origin.not_before - self._time()) or self._budget.spend(self._time()):
             await asyncio.sleep(wait)
             self.check()
-        reply = await self._read(self._list_target_of(project_id, limit))
-        return reply if isinstance(reply, Fault) else self._lookout.api.jobs(reply.body)
+        return await self._together.list_of(project_id, limit)
 
     def shown(self, jobs: Iterable[Job]) -> None:
         """Take jobs that a list showed into account, as looks at those of them that are watched."""
@@ -227,7 +165,7 @@ class Poller:
         watch.watched = replace(watch.watched, outcome=None)
         self._pages.join(watch)
         slowly = pace.max_interval * (0.5 + self._dice())
-        asked = 0.0 if fault is None else min(fault.retry_after or 0.0, _AWAY_AT_MOST)
+        asked = 0.0 if fault is None else min(fault.retry_after or 0.0, AWAY_AT_MOST)
         self._put(watch, self._time() + max(slowly, asked))
 
     def leave(self, watch: Watch) -> None:
@@ -249,7 +187,7 @@ class Poller:
             Whether it will be: not if the watch has ended, or the origin has asked us to stay away.
         """
         now = self._time()
-        if watch.watched.outcome is not None or now < self._not_before:
+        if watch.watched.outcome is not None or now < self._origin.not_before:
             return False
         watch.hurried = True
         if watch.looking:
@@ -305,7 +243,7 @@ class Poller:
     def _welcome(self, watch: Watch) -> None:
         if watch.watched.outcome is None:
             self._pages.join(watch)
-            self._newcomers.append(watch)
+            self._turns.welcome(watch)
             self._workers.wake_at(self._time())
 
     def _drop(self, watch: Watch) -> None:
@@ -335,11 +273,11 @@ class Poller:
     def _put(self, watch: Watch, due: float) -> None:
         self._agenda.put(watch, due)
         if due < self._workers.alarm_at:
-            self._workers.wake_at(max(due, self._asleep_until(), self._broke_until))
+            self._workers.wake_at(max(due, self._origin.asleep_until(), self._broke_until))
 
     def _next_at(self) -> float:
         """Return when the next look may be made, on the loop's clock."""
-        return max(self._next_due(self._time()), self._asleep_until(), self._broke_until)
+        return max(self._turns.next_due(self._time()), self._origin.asleep_until(), self._broke_until)
 
     def _next_look(self) -> Coroutine[object, object, None] | None:
         """Return the look that is due, to be awaited; None if none is."""
@@ -347,64 +285,31 @@ class Poller:
         watch = self._next(now)
         if watch is None:
             return None
-        if now < self._not_before:
+        if now < self._origin.not_before:
             return self._turn_away(watch, now)
-        page = self._pages.page_for(watch, now, len(self._newcomers))
-        return self._look_at(watch) if page is None else self._look_at_list(watch, page)
+        page = self._pages.page_for(watch, now, self._turns.newcomers)
+        return self._look_at(watch) if page is None else self._look_together(watch, page)
 
     async def _turn_away(self, watch: Watch, now: float) -> None:
-        self._take(watch, self._away(now), self.unix())
+        self._take(watch, self._origin.away(now), self.unix())
 
     def _next(self, now: float) -> Watch | None:
         """Take what is to be looked at now off the agenda, and call another worker if there is more."""
-        if self._next_due(now) > now or now < self._asleep_until():
+        if self._turns.next_due(now) > now or now < self._origin.asleep_until():
             return None
-        wait = self._budget.spend(now) if now >= self._not_before else 0.0
+        wait = self._budget.spend(now) if now >= self._origin.not_before else 0.0
         if wait:
             self._broke_until = now + wait
             return None
-        # By turns where both are due, so that neither those who keep coming nor those who are there starve the others.
-        by_turns = self._was_newcomer and self._agenda_due(now) <= now
-        self._was_newcomer = newcomer = self._next_newcomer_at() <= now and not by_turns
-        due = self._agenda.next_due()
-        watch = self._newcomers.popleft() if newcomer else self._agenda.pop()
-        if newcomer:
-            self._next_newcomer = max(now, self._next_newcomer + self._between_newcomers())
-        elif FIRST < due < now - _LATE:
-            usual = min(self._budget.demand, self._budget.rate(now))
-            self._next_late = now + 1.0 / (_CATCH_UP * max(usual, 1.0 / _AWAY_AT_MOST))
+        watch = self._turns.take(now, self._many())
         watch.fresh = False
         watch.looking = True
-        due = self._next_due(now)
+        due = self._turns.next_due(now)
         if due <= now:
             self._workers.call()
         elif due < self._workers.alarm_at:
             self._workers.wake_at(self._next_at())
         return watch
-
-    def _next_due(self, now: float) -> float:
-        due = self._agenda_due(now)
-        return min(due, self._next_newcomer_at()) if self._newcomers else due
-
-    def _agenda_due(self, now: float) -> float:
-        """Return when the next look at a job seen before may be made; where many are late, one after the other."""
-        due = self._agenda.next_due()
-        return max(due, self._next_late) if FIRST < due < now - _LATE and self._known > _AT_ONCE else due
-
-    def _next_newcomer_at(self) -> float:
-        newcomers = self._newcomers
-        while newcomers and not (newcomers[0].fresh and newcomers[0].wanted):
-            newcomers.popleft()
-        return self._next_newcomer if newcomers else NEVER
-
-    def _between_newcomers(self) -> float:
-        """Spread the first looks at many new jobs over the time that lies between two looks at a job."""
-        if self._many() <= _AT_ONCE:
-            return 0.0
-        if not self._known:
-            return _BLIND
-        # Jobs that share their looks want next to none each: they say little about the others.
-        return min(self._known / self._budget.demand, self._lookout.pace.max_interval) / self._many()
 
     async def _look_at(self, watch: Watch) -> None:
         target = watch.target or self._target_of(watch.watched.job_id)
@@ -414,11 +319,11 @@ class Poller:
         for other in others:
             self._agenda.remove(other)
             other.looking, other.fresh = True, False
-        asked_at = self.unix()
-        reply = await (self._read(target, etag) if others else self._read_while_wanted(watch, target, etag))
+        asked_at = self._time()
+        reply = await (self._origin.read(target, etag) if others else self._read_while_wanted(watch, target, etag))
         if reply is None:
             return
-        seen_at = self._seen_at(reply, asked_at)
+        seen_at = self._epoch + spoken_of(reply, asked_at, self._time())
         if self._history_target_of is not None:
             reply = await self.told(watch.watched, reply)
         for each in (watch, *others):
@@ -430,7 +335,7 @@ class Poller:
         if looker is not None:
             self._lookers[watch] = looker
         try:
-            return await self._read(target, etag)
+            return await self._origin.read(target, etag)
         except asyncio.CancelledError:
             if watch in self._lookers or looker is None or looker.uncancel():
                 raise  # somebody else cancelled the worker, too
@@ -450,11 +355,6 @@ class Poller:
     def _awaits(watch: Watch) -> bool:
         return watch.wanted and not watch.looking and watch.watched.outcome is None
 
-    def _seen_at(self, reply: Reply | Fault, asked_at: float) -> float:
-        """Return the time that a reply speaks of: a slow 404 proves nothing of what the API has come to know since."""
-        missing = isinstance(reply, Fault) and reply.kind is FaultKind.NOT_FOUND
-        return asked_at if missing else self.unix()
-
     def _take(self, watch: Watch, reply: Reply | Fault, now: float) -> None:
         draw, price = self._draw(), self._price(watch)
         if _is_same_again(watch, reply):
@@ -469,43 +369,18 @@ class Poller:
 
     def _draw(self) -> float | None:
         """Draw a number to set jobs apart that came together; where first looks were spread, they are apart."""
-        return self._dice() if self._known < _AT_ONCE else None
+        return self._dice() if self._turns.known < AT_ONCE else None
 
     def _price(self, watch: Watch) -> float:
         now = self._time()
         return self._budget.price(now) / self._pages.sharers(watch, now)
 
-    async def _look_at_list(self, first: Watch, page: Page) -> None:
-        due = {watch: watch.due for watch in page.others}
-        newcomers = {watch for watch in page.others if watch.fresh}
-        for watch in page.others:
-            self._agenda.remove(watch)
-            watch.looking, watch.fresh = True, False
-        jobs = await self._jobs_on(page)
-        for watch in (first, *page.others):
-            watch.looking = False
+    async def _look_together(self, first: Watch, page: Page) -> None:
+        errand = self._together.set_out(first, page)
+        jobs = await self._together.jobs_of(errand)
         shown = {watch for job in jobs or () for watch in self._see_listed(job)}
-        if page.guess and any(watch.watched.looks == 1 for watch in shown):
-            self._pages.guessed_right()
-        for unseen in (first, *page.others):
-            if unseen not in shown and unseen.wanted and unseen.watched.outcome is None:
-                if jobs is not None:
-                    self._pages.missed(unseen, page, len(jobs))
-                self._put_back(unseen, NEVER if unseen in newcomers else due.get(unseen, self._time()))
-
-    async def _jobs_on(self, page: Page) -> tuple[Job, ...] | None:
-        """Read a page, or learn that it cannot be read."""
-        try:
-            target = self._list_target_of(page.project_id, page.limit)
-        except ConfigError as error:  # an id that the server gave, and that cannot stand in a URL
-            self._pages.failed(page, Fault(FaultKind.REFUSED, str(error)), self._time())
-            return None
-        reply = await self._read(target)
-        jobs = reply if isinstance(reply, Fault) else self._lookout.api.jobs(reply.body)
-        if isinstance(jobs, Fault):
-            self._pages.failed(page, jobs, self._time())
-            return None
-        return jobs
+        for watch, due in self._together.come_back(errand, jobs, shown):
+            self._put_back(watch, due)
 
     def _put_back(self, watch: Watch, due: float) -> None:
         """Put back a job that a list did not show, where it was; at once if somebody waits for the next look."""
@@ -514,7 +389,7 @@ class Poller:
             self._put(watch, FIRST)
         elif due == NEVER:
             watch.fresh = True
-            self._newcomers.append(watch)
+            self._turns.welcome(watch)
             self._workers.wake_at(self._time())
         else:
             self._put(watch, due)
@@ -567,7 +442,7 @@ class Poller:
 
     def _undrawn(self, looked: Looked, next_look: float, price: float) -> float:
         """Return how long it would be to the next look without the dice: what a second look's interval promises."""
-        if looked.watched.looks != 1 or self._known >= _AT_ONCE or looked.watched.fault is not None:
+        if looked.watched.looks != 1 or self._turns.known >= AT_ONCE or looked.watched.fault is not None:
             return next_look
         return self._lookout.next_look(looked.watched, self.unix(), None, price)
 
@@ -586,8 +461,8 @@ class Poller:
 
     def _wish(self, watch: Watch, wish: float) -> None:
         """Enter how many requests a second a job would cost at the plain price."""
-        self._known += (wish > 0.0) - (watch.wish > 0.0)
-        self._budget.demand = max(0.0, self._budget.demand + wish - watch.wish) if self._known else 0.0
+        self._turns.known += (wish > 0.0) - (watch.wish > 0.0)
+        self._budget.demand = max(0.0, self._budget.demand + wish - watch.wish) if self._turns.known else 0.0
         watch.wish = wish
 
 

@@ -22,7 +22,20 @@ LAYERS: tuple[frozenset[str], ...] = (
         | {"_paths", "_words", "_reader", "_places", "_table", "apis"}
     ),
     frozenset({"_budget", "_history", "_lookout", "_retry_after", "_answer", "_address", "_lean", "_transport"}),
-    frozenset({"_agenda", "_pages", "_workers", "_poller", "_request", "_config", "_started"}),
+    frozenset(
+        {
+            "_agenda",
+            "_origin",
+            "_pages",
+            "_together",
+            "_turns",
+            "_workers",
+            "_poller",
+            "_request",
+            "_config",
+            "_started",
+        }
+    ),
     frozenset({"_entries", "_journal_lock", "_journal_opening"}),
     frozenset({"_journal_file", "_journal"}),
     frozenset({"_wait", "_completions", "_client"}),
@@ -40,7 +53,9 @@ WITHIN: dict[str, frozenset[str]] = {
     "_tracker": frozenset({"_api"}),
     "_answer": frozenset({"_retry_after"}),
     "_transport": frozenset({"_answer", "_address", "_lean"}),
-    "_poller": frozenset({"_agenda", "_pages", "_workers"}),
+    "_poller": frozenset({"_agenda", "_origin", "_pages", "_together", "_turns", "_workers"}),
+    "_together": frozenset({"_agenda", "_origin", "_pages"}),
+    "_turns": frozenset({"_agenda", "_origin"}),
     "_workers": frozenset({"_agenda"}),
     "_journal": frozenset({"_journal_file"}),
     "_completions": frozenset({"_wait"}),

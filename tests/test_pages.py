@@ -376,8 +376,8 @@ async def test_a_project_id_that_cannot_stand_in_a_url_stops_nothing(project_id:
 
     transport = ScriptedTransport(_project(4, project_id, ends=60.0))
     poller = poller_of(transport)
-    named = poller._list_target_of
-    poller._list_target_of = lambda project, limit: named(segment(project), limit)
+    named = poller._together._list_target_of
+    poller._together._list_target_of = lambda project, limit: named(segment(project), limit)
     watches = [poller.listen(watched(job_id)) for job_id in transport.jobs]
     await asyncio.sleep(150.0)
     assert {watch.watched.outcome for watch in watches} == {Outcome.SUCCEEDED}

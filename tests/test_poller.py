@@ -200,7 +200,7 @@ async def test_jobs_come_and_go_while_it_runs() -> None:
     assert len(poller._watches) == len(present)
     for watch in present.values():
         poller.leave(watch)
-    assert (poller._known, poller._budget.demand) == (0, 0.0)
+    assert (poller._turns.known, poller._budget.demand) == (0, 0.0)
     await asyncio.sleep(0.2)
     assert idle_tasks() == set()
     await poller.aclose()
@@ -575,7 +575,7 @@ async def test_watches_that_come_and_go_leave_no_memory() -> None:
     gc.collect()
     alive = sum(1 for thing in gc.get_objects() if isinstance(thing, Watch))
     assert len(poller._agenda._heap) <= 130
-    assert len(poller._newcomers) <= 1
+    assert poller._turns.newcomers <= 1
     assert alive <= 130
     poller.leave(keeper)
     await poller.aclose()

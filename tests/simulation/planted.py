@@ -29,6 +29,7 @@ from jobwatch._api import JobAPI
 from jobwatch._budget import Budget
 from jobwatch._lookout import Lookout
 from jobwatch._models import Fault, FaultKind, Outcome
+from jobwatch._origin import Origin
 from jobwatch._poller import Poller
 from jobwatch._transport import Transport
 from jobwatch._wait import Wait
@@ -234,7 +235,7 @@ def _soon(seconds: float) -> Making:
 
 
 def _asked_twice(original: Any) -> Any:
-    async def read(self: Poller, *given: Any) -> Reply | Fault:
+    async def read(self: Origin, *given: Any) -> Reply | Fault:
         reply: Reply | Fault = await original(self, *given)
         if isinstance(reply, Fault) and reply.kind is FaultKind.UNREACHABLE:
             reply = await original(self, *given)
@@ -459,7 +460,7 @@ BUGS: tuple[Bug, ...] = (
     Bug("a 403 with Retry-After refuses the token", function("_answer", "_fault", _refusal_with_a_wait)),
     Bug("a failed look is made again at once", method(Lookout, "_after_fault", _soon(0.01))),
     Bug("after a failed look nobody looks for a day", method(Lookout, "_after_fault", _soon(86_400.0)), mode=LIVENESS),
-    Bug("a hidden second request", method(Poller, "_read", _asked_twice)),
+    Bug("a hidden second request", method(Origin, "read", _asked_twice)),
     Bug("a changed reply is taken for the same", function("_poller", "_is_same_again", _always_the_same)),
     Bug("the agenda forgets a job now and then", method(Agenda, "put", _forgotten_by_the_agenda)),
     Bug("the budget lets everything go", method(Budget, "spend", instead(lambda _self, _now: 0.0))),
