@@ -44,7 +44,7 @@ class Patience(Struct, frozen=True, kw_only=True):
 
     Attributes:
         unreachable_after: Since the first of a row of failed looks; one good look starts it anew.
-        appear_within: Since the watch began, while the API has never known the job.
+        appear_within: Since the API first said that it knows no such job, while it has never known it.
     """
 
     unreachable_after: float = 300.0
@@ -77,7 +77,7 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
         faults: How many looks failed in a row.
         failing_since: When the first of these was made.
         missing: How many of these, the last ones in a row, said that there is no such job.
-        missing_since: When the first of those was made.
+        missing_since: When the first of those was made; of a job that was never seen, the first one ever that said so.
         outcome: How the watch ended; None while it goes on.
     """
 
@@ -138,6 +138,8 @@ def observe(watched: Watched, seen: Job | Fault, now: float, patience: Patience,
 
 def _failed(watched: Watched, fault: Fault, now: float, patience: Patience) -> Watched:
     missing = watched.missing + 1 if fault.kind is FaultKind.NOT_FOUND else 0
+    # Other faults in between say nothing of whether a job that was never seen has come to be known.
+    missing_since = watched.missing_since if missing or watched.looked_at is None else None
     watched = replace(
         watched,
         looks=watched.looks + 1,
@@ -145,7 +147,7 @@ def _failed(watched: Watched, fault: Fault, now: float, patience: Patience) -> W
         faults=watched.faults + 1,
         failing_since=now if watched.failing_since is None else watched.failing_since,
         missing=missing,
-        missing_since=None if not missing else now if missing == 1 else watched.missing_since,
+        missing_since=now if missing and missing_since is None else missing_since,
     )
     return replace(watched, outcome=_given_up(watched, fault, now, patience))
 
@@ -177,11 +179,9 @@ def patience_ends_at(watched: Watched, patience: Patience) -> float:
     """Return when the watch is given up if looks go on failing as the last one did, in Unix seconds."""
     if watched.fault is None or watched.failing_since is None:
         return float("inf")
-    if watched.missing_since is None:
+    if not watched.missing or watched.missing_since is None:
         return watched.failing_since + patience.unreachable_after
-    if watched.looked_at is None and watched.added_at is not None:
-        return watched.added_at + patience.appear_within
-    return watched.missing_since + _GONE_SECONDS
+    return watched.missing_since + (patience.appear_within if watched.looked_at is None else _GONE_SECONDS)
 
 
 # --- looks that showed the job -----------------------------------------------------------------------------

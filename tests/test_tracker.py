@@ -643,6 +643,32 @@ def test_row_31_a_job_that_was_never_there_has_a_moment_to_appear() -> None:
     assert (stream.watched.missing, stream.watched.missing_since, stream.watched.outcome) == (0, None, None)
 
 
+def test_row_31_the_moment_to_appear_begins_when_the_api_first_says_that_it_knows_no_such_job() -> None:
+    stream = Stream()
+    stream.all(*[fault(FaultKind.UNREACHABLE)] * 30)
+    stream.all(*[fault(FaultKind.NOT_FOUND)] * 9)
+    assert stream.watched.outcome is None
+    assert stream.all(told(events("P"))) == "P0"
+
+
+def test_row_31_other_faults_do_not_put_off_the_end_of_a_job_that_was_never_there() -> None:
+    stream = Stream()
+    began = stream.now
+    kinds = itertools.cycle([FaultKind.NOT_FOUND, FaultKind.UNREACHABLE, FaultKind.UNREADABLE])
+    while stream.watched.outcome is None:
+        stream.look(fault(next(kinds)))
+    assert stream.watched.outcome is Outcome.NOT_FOUND
+    assert 10.0 <= stream.now - began <= 13.0
+    stream = Stream()
+    stream.look(fault(FaultKind.NOT_FOUND))
+    stream.look(fault(FaultKind.UNREACHABLE), 20.0)
+    assert stream.watched.outcome is None, "it was not asked again yet"
+    assert (stream.watched.missing, stream.watched.missing_since) == (0, stream.now - 20.0)
+    assert patience_ends_at(stream.watched, PATIENCE) == stream.now + 280.0
+    stream.look(fault(FaultKind.NOT_FOUND))
+    assert stream.watched.outcome is Outcome.NOT_FOUND
+
+
 def test_row_32_a_job_that_was_there_is_gone_only_when_confirmed() -> None:
     assert failing(FaultKind.NOT_FOUND, seen_before=True) == (10.0, 11)
     assert failing(FaultKind.NOT_FOUND, seen_before=True, every=60.0) == (120.0, 3)

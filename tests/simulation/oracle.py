@@ -173,7 +173,7 @@ class _Judgement:
         for change in changes:
             answers = [each for each in self.answers if abs(each.at - _loop_time(change)) < TICK and each.shown]
             after: set[int] = set()
-            for place in range(len(job.states)):
+            for place in job.places_of(change.status):
                 if not self._is_same(job, place, change):
                     continue
                 if "shown" in wanted and not any(_tells(job, each.shown, place, change) for each in answers):
@@ -200,7 +200,7 @@ class _Judgement:
 
     def _is_same(self, job: TrueJob, place: int, change: Transition) -> bool:
         state = job.states[place]
-        if state.word.casefold() != change.status.casefold() or state.phase is not change.phase:
+        if state.phase is not change.phase:
             return False
         return change.at is None or abs(change.at.timestamp() - job.told_at(place, self.plan.skew)) < TICK
 
@@ -360,6 +360,7 @@ class _Judgement:
         patience = self.plan.unreachable_after
         since: float | None = None
         missing: list[_Answered] = []
+        unknown: _Answered | None = None
         seen = False
         for number, each in enumerate(self.answers):
             if each.verdict in (faults.GOOD, "same"):
@@ -369,10 +370,10 @@ class _Judgement:
                 continue
             since = each.at if since is None else since
             missing = [*missing, each] if each.verdict == faults.MISSING else []
-            first = self.answers[0]
             due = each.verdict in (faults.AUTH, faults.GONE, faults.REFUSED, faults.TLS)
             if each.verdict == faults.MISSING and not seen:
-                due = each.asked - first.at >= self.plan.appear_within + TICK and first.single
+                unknown = unknown or each
+                due = each.asked - unknown.asked >= self.plan.appear_within + TICK
             elif each.verdict == faults.MISSING:
                 due = len(missing) >= GONE_LOOKS and each.asked - missing[0].at >= GONE_SECONDS + TICK
             elif each.verdict in _FAILING:
@@ -480,7 +481,8 @@ class _Judgement:
             and (each.stay_away or 0.0) > patience
             and each.answered <= self.until + TICK
             and (self.until <= each.answered + (each.stay_away or 0.0) + TICK or not self.heard.prompt)
-            for each in self.world.by_client.get(self.heard.legs[-1].client, ())
+            for leg in self.heard.legs  # what is carried on from one client to the next may be given up already
+            for each in self.world.by_client.get(leg.client, ())
         )
 
     @staticmethod
@@ -499,8 +501,8 @@ class _Judgement:
             return False
         timed_out = self.heard.timeout is not None and self.until >= self.heard.began + self.heard.timeout - TICK
         if not any(each.verdict in (faults.GOOD, "same") for each in singles):
-            since = self.heard.began if self.heard.who == "watches" else singles[0].asked
-            return timed_out or singles[-1].asked - since >= self.plan.appear_within - TICK
+            first = next(each for each in singles if each.verdict == faults.MISSING)
+            return timed_out or singles[-1].asked - first.asked >= self.plan.appear_within - TICK
         row = 0
         while row < len(singles) and singles[-1 - row].verdict == faults.MISSING:
             row += 1

@@ -73,6 +73,14 @@ class TrueJob(Struct, eq=False):
     style: str = "z"
     numeric: bool = False
     timeless: bool = False
+    places: dict[str, list[int]] = {}
+
+    def places_of(self, word: str) -> list[int]:
+        """Return which of its states are told by a word, without regard to case."""
+        if not self.places:
+            for place, state in enumerate(self.states):
+                self.places.setdefault(state.word.casefold(), []).append(place)
+        return self.places.get(word.casefold(), [])
 
     @property
     def tells_history(self) -> bool:
