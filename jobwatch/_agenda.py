@@ -10,6 +10,7 @@ import heapq
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     import asyncio
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from ._models import Job, Transition
     from ._tracker import Watched
     from ._transport import Target
+
+LOG_KEPT = 1000
+"""How many transitions of a job a listener that comes late can still read."""
 
 NEVER = float("inf")
 FIRST = -NEVER
@@ -34,7 +38,8 @@ class Watch(Struct, gc=False, eq=False):
         wish: How many looks a second it wants at the plain price.
         listeners: How many waits listen to it; only for them are log and job kept.
         sink: Told of every look that changed something; for watchers of many jobs.
-        log: The transitions seen since the first listener came.
+        log: The transitions seen since the first listener came, less what `enter` has left out.
+        readers: The ``seq`` up to which each listener that iterates has read, by a key of its own.
         job: The job as last read.
         bell: What to set when there is news.
         fresh: Whether it has yet to be looked at.
@@ -53,6 +58,7 @@ class Watch(Struct, gc=False, eq=False):
     listeners: int = 0
     sink: Callable[[Watch, Looked], None] | None = None
     log: tuple[Transition, ...] = ()
+    readers: dict[object, int] | None = None
     job: Job | None = None
     bell: dict[asyncio.Future[None], None] | None = None
     fresh: bool = True
@@ -72,6 +78,23 @@ class Watch(Struct, gc=False, eq=False):
     def wanted(self) -> bool:
         """Whether anybody still wants to hear of the job."""
         return self.listeners > 0 or self.sink is not None
+
+    def enter(self, transitions: tuple[Transition, ...]) -> None:
+        """Add to the log; of a long one, what every listener has read goes, but for the latest `LOG_KEPT`.
+
+        Listeners that only await the end count as having read all, since they may never read any.
+        """
+        self.log += transitions
+        if len(self.log) >= 2 * LOG_KEPT:
+            read = min((self.readers or {}).values(), default=self.log[-1].seq)
+            self.log = self.log[max(0, min(len(self.log) - LOG_KEPT, read - self.log[0].seq + 1)) :]
+
+    def after(self, seq: int) -> Transition | None:
+        """Return the first transition in the log after one, or None; it is marked where others are not kept."""
+        if not self.log or seq >= self.log[-1].seq:
+            return None
+        missing = self.log[0].seq - seq - 1
+        return self.log[-1 - (self.log[-1].seq - seq - 1)] if missing <= 0 else replace(self.log[0], gap=True)
 
     def hear(self, listener: asyncio.Future[None]) -> None:
         """Have a future set when the bell rings."""

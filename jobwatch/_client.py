@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
-import anyio
 import anyio.to_thread
 
 from ._api import JobAPI
 from ._budget import Budget
 from ._completions import Completions
 from ._errors import ConfigError
+from ._finishing import finished
 from ._history import History
 from ._lookout import Looked, Lookout
 from ._models import Fault, Job
@@ -99,6 +100,7 @@ class Client:
             max_connections=max_in_flight,
         )
         self._poller: Poller | None = None
+        self._closing: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         """Name the API, and no secret."""
@@ -115,12 +117,22 @@ class Client:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop all looks, close all connections and save the history; waits still going on are told so."""
+        """Stop all looks, close all connections and save the history; waits still going on are told so.
+
+        Once begun it goes on to the end, even if whoever called it is cancelled.
+        """
+        engine = self._engine()  # one that is not there yet too, so that it never starts
+        if self._closing is None or self._closing.done():
+            self._closing = asyncio.get_running_loop().create_task(self._close(engine), name="jobwatch close")
+        await finished(self._closing)
+
+    async def _close(self, engine: Poller) -> None:
         try:
-            await self._engine().aclose()  # one that is not there yet too, so that it never starts
+            await engine.aclose()
         finally:
-            with anyio.CancelScope(shield=True):
+            try:
                 await self._transport.aclose()
+            finally:
                 await self._save_history()
 
     async def _save_history(self) -> None:

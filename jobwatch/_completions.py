@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
-import anyio
+from ._finishing import ended
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,9 +54,7 @@ class Completions:
         """Stop the remaining waits."""
         if self._line is not None:
             self._line.stop()
-            if self._line.going:
-                with anyio.CancelScope(shield=True):
-                    await asyncio.wait(self._line.going)
+            await ended(list(self._line.going))
 
     def __del__(self) -> None:
         """Stop the waits of an iteration that was left early."""
@@ -84,8 +82,9 @@ class _Line:
         return self._ended.popleft()
 
     def stop(self) -> None:
-        for task in self.going:
-            task.cancel()
+        if not self._loop.is_closed():  # else they have ended with it
+            for task in self.going:
+                task.cancel()
 
     def _end(self, task: asyncio.Task[Job]) -> None:
         self._ended.append(self.going.pop(task))

@@ -171,7 +171,7 @@ class Poller:
     def leave(self, watch: Watch) -> None:
         """Stop listening; the last one to leave takes the job off the agenda."""
         watch.listeners -= 1
-        if not watch.wanted:
+        if not watch.wanted and not self._loop.is_closed():
             self._drop(watch)
 
     def drop(self, watch: Watch) -> None:
@@ -419,7 +419,7 @@ class Poller:
         watch.watched = looked.watched
         watch.looking = False
         if watch.listeners:
-            watch.log += looked.transitions
+            watch.enter(looked.transitions)
             watch.job = looked.job or watch.job
         if looked.next_look is None or not watch.wanted:
             self._wish(watch, 0.0)

@@ -59,6 +59,7 @@ class Wait(Coroutine[Any, Any, Job]):
         self._watch: Watch | None = None
         self._deadline = NEVER
         self._read = 0
+        self._reader = object()
         self._timed_out = False
         self._stopped_by: JobwatchError | None = None
         self._coroutine: CoroutineType[Any, Any, Job] | None = None
@@ -92,12 +93,13 @@ class Wait(Coroutine[Any, Any, Job]):
     async def __anext__(self) -> Transition:
         """Return the next transition."""
         watch = self._begun()
-        while self._read == len(watch.log):
+        while (transition := watch.after(self._read)) is None:
+            self._reads(watch)
             if not await self._news(watch):
                 self._raise_unless_job_ended(watch)
                 raise StopAsyncIteration
-        transition = watch.log[self._read]
-        self._read += 1
+        self._read = transition.seq
+        self._reads(watch)
         return transition
 
     async def aclose(self) -> None:
@@ -210,9 +212,18 @@ class Wait(Coroutine[Any, Any, Job]):
             while watch.hurried and watch.watched.outcome is None and poller.now() < until:
                 await poller.news(watch, until)
 
+    def _reads(self, watch: Watch) -> None:
+        """Have what was not read yet kept, while this listens."""
+        if self._poller is not None:
+            if watch.readers is None:
+                watch.readers = {}
+            watch.readers[self._reader] = self._read
+
     def _leave(self) -> None:
         poller, self._poller = self._poller, None
         if poller is not None and self._watch is not None:
+            if self._watch.readers is not None:
+                self._watch.readers.pop(self._reader, None)
             poller.leave(self._watch)
 
     def _never_appeared(self) -> bool:

@@ -16,6 +16,7 @@ from ._client import engine_of
 from ._deliveries import Callback, Callbacks, Outbox
 from ._entries import Aged, Followed, Kept, Project, Unfollowed
 from ._errors import ConfigError, JobwatchError
+from ._finishing import finished
 from ._follow import Follower
 from ._journal import Journal, Memory
 from ._roll import Roll
@@ -150,7 +151,7 @@ class Watcher:
             self._opened = _Parts(poller, journal, roll, follower)
             self._restore(self._opened, kept)
         except BaseException:
-            await _finished(asyncio.get_running_loop().create_task(self._abandon(journal), name="jobwatch close"))
+            await finished(asyncio.get_running_loop().create_task(self._abandon(journal), name="jobwatch close"))
             raise
         self._outbox.open(journal)
         if self._callbacks is not None:
@@ -166,7 +167,7 @@ class Watcher:
             return
         if self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self._close(self._opened), name="jobwatch close")
-        await _finished(self._closing)
+        await finished(self._closing)
 
     async def _close(self, parts: _Parts) -> None:
         self._outbox.close()
@@ -434,16 +435,3 @@ class Watcher:
             self._stopped = error
             _log.error("the watcher has stopped: %s", error, exc_info=error)
         self._outbox.ring()
-
-
-async def _finished(task: asyncio.Task[None]) -> None:
-    """Wait for a task to its end, however often the wait is cancelled meanwhile; a shield does not keep that out."""
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
-    task.result()

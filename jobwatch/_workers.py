@@ -10,9 +10,8 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-import anyio
-
 from ._agenda import NEVER
+from ._finishing import ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -95,8 +94,7 @@ class Workers:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait([task])
+            await ended([task])
 
     def _silence(self) -> None:
         if self._alarm is not None:
@@ -118,6 +116,10 @@ class Workers:
             if not self._closed:  # by somebody who cancels whatever tasks there are
                 self._fail(crash)
             raise
+        except BaseException:
+            if not self._loop.is_closed():
+                raise
+            # Else this was left over when its loop was closed, and there is nobody to tell.
 
     def _fail(self, crash: BaseException) -> None:
         self.crash = self.crash or crash

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobwatch import Watched
-from jobwatch._agenda import NEVER, Agenda, Watch
+from jobwatch import Phase, Transition, Watched
+from jobwatch._agenda import LOG_KEPT, NEVER, Agenda, Watch
 
 
 def watches(count: int) -> list[Watch]:
@@ -147,3 +148,46 @@ async def test_a_bell_wakes_all_who_listen_and_only_once() -> None:
     watch.unhear(first)
     watch.ring()
     assert later.done()
+
+
+# --- the log of a job that goes on and on ---------------------------------------------------------------------------
+
+
+def entered(watch: Watch, first: int, last: int) -> None:
+    at = datetime.fromtimestamp(0.0, UTC)
+    for seq in range(first, last + 1):
+        watch.enter((Transition("job", seq, "RUNNING", Phase.RUNNING, None, at),))
+
+
+def test_112_what_all_listeners_have_read_is_not_kept_for_ever() -> None:
+    watch = Watch(Watched(job_id="job", api="capydb"))
+    fast, slow = object(), object()
+    watch.readers = {fast: 0, slow: 0}
+    entered(watch, 1, 2 * LOG_KEPT - 1)
+    watch.readers = {fast: 2 * LOG_KEPT - 1, slow: 700}
+    entered(watch, 2 * LOG_KEPT, 2 * LOG_KEPT)
+    assert (watch.log[0].seq, len(watch.log)) == (701, 2 * LOG_KEPT - 700), "the slow one loses nothing"
+    watch.readers = {fast: 2 * LOG_KEPT}
+    entered(watch, 2 * LOG_KEPT + 1, 10 * LOG_KEPT)
+    assert watch.log[-1].seq == 10 * LOG_KEPT
+    assert watch.log[0].seq == 2 * LOG_KEPT + 1, "the one that is left never came back"
+    watch.readers = None
+    entered(watch, 10 * LOG_KEPT + 1, 20 * LOG_KEPT)
+    assert LOG_KEPT <= len(watch.log) < 2 * LOG_KEPT, "nobody reads"
+
+
+def test_112_who_comes_too_late_is_told_that_something_is_missing() -> None:
+    watch = Watch(Watched(job_id="job", api="capydb"))
+    assert watch.after(0) is None
+    entered(watch, 1, 5)
+    first = watch.after(0)
+    assert first is not None
+    assert (first.seq, first.gap) == (1, False)
+    entered(watch, 6, 5 * LOG_KEPT)
+    oldest = watch.log[0].seq
+    late, next_ = watch.after(0), watch.after(oldest)
+    assert late is not None
+    assert next_ is not None
+    assert (late.seq, late.gap) == (oldest, True)
+    assert (next_.seq, next_.gap) == (oldest + 1, False)
+    assert watch.after(5 * LOG_KEPT) is None

@@ -15,7 +15,7 @@ PACKAGE = Path(jobwatch.__file__).parent
 
 # A module may import from the layers above its own, and from its own layer what `WITHIN` allows. New modules go here.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"_errors"}),
+    frozenset({"_errors", "_finishing"}),
     frozenset({"_models"}),
     frozenset(
         {"_curve", "_pace", "_api", "_lenient", "_tracker", "_change"}

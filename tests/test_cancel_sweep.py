@@ -6,16 +6,21 @@ At the seam for speed, and on the wire with the real transport under it. After t
 from __future__ import annotations
 
 import asyncio
+import gc
+import itertools
+import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from random import Random
+from typing import Any
 from unittest import mock
 
 import msgspec
 import pytest
 
 import jobwatch._poller
-from jobwatch import Client, Job, Outcome, Pace, Phase, Transition, Watched, Watcher
+from jobwatch import Client, Job, JobwatchError, Outcome, Pace, Phase, Transition, Watched, Watcher
 from jobwatch._client import engine_of
 from jobwatch.apis import BEDROCK
 
@@ -121,11 +126,46 @@ def _true_jobs() -> list[TrueJob]:
     return jobs
 
 
+def _client(level: str, seed: int = 1) -> tuple[Client, wire.Origin]:
+    """Return a client, and the network with a server of three jobs behind it."""
+    server = Server(
+        "bedrock",
+        _true_jobs(),
+        rates={},
+        dice=Random(seed),
+        quiet_at=START,
+        outages=[],
+        skew=0.0,
+        etags=True,
+        quota=0,
+        lag=0.0,
+        latency=0.03,
+        level=level,
+    )
+    origin = wire.Origin(server)
+    pace = Pace(min_interval=0.1, max_interval=0.4)
+    client = Client(BEDROCK, token="t", base_url="http://api.example", pace=pace, max_in_flight=2)
+    if level == SEAM:
+        client._transport = SeamTransport("main", server, BEDROCK.problem)  # type: ignore[assignment]
+    else:
+        wire.join("main", client, origin)
+    engine_of(client)._dice = Random(seed + 1).random
+    return client, origin
+
+
+@contextmanager
+def _virtual_time(loop: VirtualLoop) -> Generator[None]:
+    clock = mock.Mock(time=lambda: EPOCH + loop.time())
+    with mock.patch.object(jobwatch._poller, "time", clock), wire.virtual_time(loop):
+        yield
+
+
 class Attempt:
     """One run of a scenario, which is cancelled at a step of the loop counted from its start."""
 
-    def __init__(self, scenario: Scenario, level: str, step: int) -> None:
+    def __init__(self, scenario: Scenario, level: str, step: int, seed: int = 1) -> None:
         self.scenario = scenario
+        self.seed = seed
         self.level = level
         self.step = step
         self.steps = 0
@@ -133,33 +173,11 @@ class Attempt:
         self.ending = ""
 
     async def main(self, loop: VirtualLoop) -> None:
-        clock = mock.Mock(time=lambda: EPOCH + loop.time())
-        with mock.patch.object(jobwatch._poller, "time", clock), wire.virtual_time(loop):
+        with _virtual_time(loop):
             await self._lived(loop)
 
     async def _lived(self, loop: VirtualLoop) -> None:
-        server = Server(
-            "bedrock",
-            _true_jobs(),
-            rates={},
-            dice=Random(1),
-            quiet_at=START,
-            outages=[],
-            skew=0.0,
-            etags=True,
-            quota=0,
-            lag=0.0,
-            latency=0.03,
-            level=self.level,
-        )
-        origin = wire.Origin(server)
-        pace = Pace(min_interval=0.1, max_interval=0.4)
-        client = Client(BEDROCK, token="t", base_url="http://api.example", pace=pace, max_in_flight=2)
-        if self.level == SEAM:
-            client._transport = SeamTransport("main", server, BEDROCK.problem)  # type: ignore[assignment]
-        else:
-            wire.join("main", client, origin)
-        engine_of(client)._dice = Random(2).random
+        client, origin = _client(self.level, self.seed)
         await self._cut(loop, client)
         if self.scenario is not closing:
             await self._still_works(client)
@@ -224,6 +242,94 @@ def test_row_109_cancelled_at_every_step_it_leaves_nothing_behind(scenario: Scen
         endings[attempt.ending] += 1
     # In the last steps what was asked for may be there already, and is not thrown away.
     assert endings["cancelled"] >= whole.steps * 0.8
+
+
+class UnderFire:
+    """Something that is cancelled at every step of the loop from one on, as long as it takes."""
+
+    def __init__(self, closing: Callable[[], Awaitable[object]], loop: VirtualLoop, first: int) -> None:
+        self.times = 0
+        self._task = asyncio.ensure_future(closing())
+        self._loop = loop
+        self._from = loop.steps + first
+
+    async def over(self) -> None:
+        self._loop.on_step = self._fire
+        await asyncio.wait([self._task])
+        self._loop.on_step = None
+        assert self._task.cancelled() == bool(self.times)
+
+    def _fire(self, count: int) -> None:
+        if count >= self._from and not self._task.done():
+            self.times += 1
+            self._task.cancel("by the sweep")
+
+
+async def _closed_under_fire(loop: VirtualLoop, level: str, first: int) -> int:
+    with _virtual_time(loop):
+        client, origin = _client(level)
+        waits = [asyncio.ensure_future(client.wait_for(job_id)) for job_id in IDS]
+        await asyncio.sleep(0.3)
+        fire = UnderFire(client.aclose, loop, first)
+        await fire.over()
+        left = {task for task in asyncio.all_tasks() if task.get_name().startswith("jobwatch")}
+        assert not left
+        await asyncio.wait(waits, timeout=0.05)
+        assert all(isinstance(wait.exception(), JobwatchError) for wait in waits)
+        assert not engine_of(client)._watches
+        assert origin.open_still() == []
+        await origin.aclose()
+        return fire.times
+
+
+async def _completions_left_under_fire(loop: VirtualLoop, level: str, first: int) -> int:
+    with _virtual_time(loop):
+        client, origin = _client(level)
+        completions = client.as_completed(IDS)
+        await anext(completions)
+        fire = UnderFire(completions.aclose, loop, first)
+        await fire.over()
+        assert completions._line is not None
+        assert not completions._line.going
+        assert not engine_of(client)._watches
+        await client.aclose()
+        await asyncio.sleep(0.05)
+        await origin.aclose()
+        return fire.times
+
+
+@pytest.mark.parametrize("level", [SEAM, WIRE])
+@pytest.mark.parametrize("closing", [_closed_under_fire, _completions_left_under_fire])
+def test_109_closing_goes_on_to_its_end_however_often_it_is_cancelled(closing: Any, level: str) -> None:
+    times = 1
+    for first in itertools.count(2):  # at its very first step it has not begun
+        times, loop = run(lambda loop, first=first: closing(loop, level, first))  # type: ignore[misc]
+        assert loop.troubles == []
+        assert loop.left == []
+        if not times:
+            break
+    assert first > 3, "it takes some steps"
+
+
+@pytest.mark.parametrize("closing", ["wait", "completions"])
+def test_a_wait_that_outlives_its_loop_ends_in_silence(closing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    unraisable: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+
+    async def begun() -> list[object]:
+        client, _ = _client(SEAM)
+        wait, completions = client.wait_for("job-0"), client.as_completed(IDS)
+        await anext(wait if closing == "wait" else completions)
+        return [wait, completions]
+
+    loop = VirtualLoop()
+    kept = loop.run_until_complete(begun())
+    for task in asyncio.all_tasks(loop):
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # nobody closed the client: that is the point
+    loop.close()
+    kept.clear()
+    gc.collect()
+    assert unraisable == []
 
 
 @pytest.mark.parametrize("name", ["a job nobody waits for is looked at", "a timer is left behind"])

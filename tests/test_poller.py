@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobwatch import JobwatchError
+import jobwatch._agenda
+from jobwatch import Client, JobwatchError
 from jobwatch._agenda import Watch
 from jobwatch._answer import Reply
 from jobwatch._lookout import Looked
@@ -955,3 +956,41 @@ async def test_a_watched_job_of_another_engine_is_looked_at_once_a_call() -> Non
     assert (await poller.look(state)).outcome is Outcome.SUCCEEDED
     assert len(transport.requests) == state.looks
     await poller.aclose()
+
+
+# --- a job that goes on and on ----------------------------------------------------------------------------------------
+
+
+@on_virtual_clock
+async def test_112_listeners_of_a_job_that_flaps_lose_nothing_and_what_all_have_read_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jobwatch._agenda, "LOG_KEPT", 5)
+    transport = _jobs(1)
+
+    def flapping(_target: str, _now: float) -> Reply:
+        count = len(transport.requests)
+        told = {"id": "j0", "state": ("running", "pending")[count % 2], "updated_at": EPOCH + count}
+        return Reply(200, msgspec.json.encode({"job": told}))
+
+    transport.answer = flapping
+    client = Client("capydb", token="t", base_url="http://127.0.0.1:9")
+    poller = client._poller = poller_of(transport)
+    fast, slow, awaited = client.wait_for("j0"), client.wait_for("j0"), asyncio.ensure_future(client.wait_for("j0"))
+    heard = [await anext(slow)]
+    seen = [(await anext(fast)).seq for _ in range(100)]
+    assert seen == list(range(1, 101))
+    (watch,) = poller._watches.values()
+    assert len(watch.log) >= 99, "for the slow one"
+    heard += [await anext(slow) for _ in range(99)]
+    assert [(change.seq, change.gap) for change in heard] == [(seq, False) for seq in range(1, 101)]
+    slow.close()
+    seen = [(await anext(fast)).seq for _ in range(100)]
+    assert len(watch.log) < 10, "the one that only awaits the end holds nothing up"
+    late = [await anext(wait) for wait in [client.wait_for("j0")] for _ in range(2)]
+    assert late[0].seq > 190
+    assert [change.gap for change in late] == [True, False]
+    fast.close()
+    awaited.cancel()
+    await asyncio.wait([awaited])
+    await client.aclose()
