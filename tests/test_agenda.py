@@ -159,7 +159,7 @@ def entered(watch: Watch, first: int, last: int) -> None:
         watch.enter((Transition("job", seq, "RUNNING", Phase.RUNNING, None, at),))
 
 
-def test_112_what_all_listeners_have_read_is_not_kept_for_ever() -> None:
+def test_row_112_what_all_listeners_have_read_is_not_kept_for_ever() -> None:
     watch = Watch(Watched(job_id="job", api="capydb"))
     fast, slow = object(), object()
     watch.readers = {fast: 0, slow: 0}
@@ -176,7 +176,7 @@ def test_112_what_all_listeners_have_read_is_not_kept_for_ever() -> None:
     assert LOG_KEPT <= len(watch.log) < 2 * LOG_KEPT, "nobody reads"
 
 
-def test_112_who_comes_too_late_is_told_that_something_is_missing() -> None:
+def test_row_112_who_comes_too_late_is_told_that_something_is_missing() -> None:
     watch = Watch(Watched(job_id="job", api="capydb"))
     assert watch.after(0) is None
     entered(watch, 1, 5)

@@ -300,7 +300,7 @@ async def _completions_left_under_fire(loop: VirtualLoop, level: str, first: int
 
 @pytest.mark.parametrize("level", [SEAM, WIRE])
 @pytest.mark.parametrize("closing", [_closed_under_fire, _completions_left_under_fire])
-def test_109_closing_goes_on_to_its_end_however_often_it_is_cancelled(closing: Any, level: str) -> None:
+def test_row_109_closing_goes_on_to_its_end_however_often_it_is_cancelled(closing: Any, level: str) -> None:
     times = 1
     for first in itertools.count(2):  # at its very first step it has not begun
         times, loop = run(lambda loop, first=first: closing(loop, level, first))  # type: ignore[misc]

@@ -962,7 +962,7 @@ async def test_a_watched_job_of_another_engine_is_looked_at_once_a_call() -> Non
 
 
 @on_virtual_clock
-async def test_112_listeners_of_a_job_that_flaps_lose_nothing_and_what_all_have_read_goes(
+async def test_row_112_listeners_of_a_job_that_flaps_lose_nothing_and_what_all_have_read_goes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(jobwatch._agenda, "LOG_KEPT", 5)
