@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from ._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, printable
 
 Moment: TypeAlias = str | int | float | None
-"""A timestamp as APIs send it: RFC 3339 text, or seconds or milliseconds since 1970."""
+"""A timestamp as APIs send it: RFC 3339 text, or seconds since 1970, or milli-, micro- or nanoseconds."""
 
 NOTHING = Raw(b"null")
 """A part of a body that is not there; an empty `Raw` could not be written out as JSON again."""
@@ -31,7 +31,8 @@ _T = TypeVar("_T")
 _P = ParamSpec("_P")
 
 _STATUS_LIMIT = 256
-_MILLISECONDS_FROM = 1e11  # as seconds this is the year 5138: a number this large counts milliseconds
+_MILLISECONDS_FROM = 1e11  # as seconds this is the year 5138: a number this large counts something smaller
+_UNITS = (1, 1e3, 1e6, 1e9)
 _BOM = b"\xef\xbb\xbf"
 
 COMMON_WORDS: Mapping[str, Phase] = {
@@ -191,9 +192,9 @@ def moment_of(value: Moment) -> datetime | None:
             case str():
                 moment = _from_text(value)
             case _:
-                seconds = value / 1000 if abs(value) >= _MILLISECONDS_FROM else value
+                seconds = next(told for unit in _UNITS if abs(told := value / unit) < _MILLISECONDS_FROM)
                 moment = datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):
+    except (ValueError, OverflowError, OSError, StopIteration):
         return None
     return moment if moment > _EPOCH else None
 

@@ -1,11 +1,14 @@
 """Paths into a JSON body, compiled once to a msgspec type. Pure.
 
-``data.items[0].state`` is the ``state`` of the first of the ``items`` of ``data``; ``[-1]`` is the last one, a key
-that is no plain word is quoted (``"a.b".c``), and the empty path is the whole body. A `Plan` takes in all paths that
-are wanted and makes one msgspec type of them, which skips the rest of the body undecoded; a body that does not fit
-is refused with the place, as in ``Expected `object`, got `array` - at `$.job```.
+``data.items[0].state`` is the ``state`` of the first of the ``items`` of ``data``; ``[-1]`` is the last one,
+``[type=Failed]`` the first whose ``type`` is ``Failed``, a key that is no plain word is quoted (``"a.b".c``), and the
+empty path is the whole body. In a root, ``{job_id}`` is the key that is the id asked for, and ``[id={job_id}]`` the
+item with that id. A `Plan` takes in all paths that are wanted and makes one msgspec type of them, which skips the rest
+of the body undecoded; a body that does not fit is refused with the place, as in ``Expected `object`, got `array` - at
+`$.job```. Then the plan is read loosely: what is optional and of another type than wanted is left out.
 
-What is wanted both whole and in part, or both as an object and as a list, is kept as it came and read afterwards.
+What is wanted both whole and in part, or both as an object and as a list, or lies in a chosen item, is kept as it came
+and read afterwards.
 """
 
 from __future__ import annotations
@@ -20,8 +23,19 @@ from msgspec import UNSET, Raw, Struct
 
 from ._models import JSON
 
-Path: TypeAlias = tuple[str | int, ...]
-"""Keys and list indexes, from the outside in."""
+ID = "{job_id}"
+"""Stands in a root for the id asked for."""
+
+
+class Chosen(Struct, frozen=True):
+    """A step to the first item of a list in which a key holds a word."""
+
+    key: str
+    word: str
+
+
+Path: TypeAlias = tuple[str | int | Chosen, ...]
+"""Keys, list indexes and chosen items, from the outside in."""
 
 Reader: TypeAlias = Callable[[Any], Any]
 """Takes what a value lies in, and returns the value: None for null, UNSET where there is none."""
@@ -41,6 +55,7 @@ PART: Kind = Raw
 _ABSENT = Raw(b"")
 _STEP = re.compile(
     r'(?P<dot>\.?)(?:(?P<key>[^.\[\]"\\\x00-\x20]+)|"(?P<quoted>[^"\\\x00-\x1f]+)")|\[(?P<index>-?\d{1,6})\]'
+    r'|\[(?P<field>[^.=\[\]"\\\x00-\x20]+)=(?P<word>[^=\[\]"\\\x00-\x1f]+)\]'
 )
 
 
@@ -50,20 +65,43 @@ def path_of(text: str) -> Path:
     Raises:
         ValueError: It is none; the message says from where on.
     """
-    steps: list[str | int] = []
+    steps: list[str | int | Chosen] = []
     position = 0
     while position < len(text):
         step = _STEP.match(text, position)
-        if step is None or (step["index"] is None and bool(step["dot"]) is not bool(steps)):
+        if step is None or (step[0][0] != "[" and bool(step["dot"]) is not bool(steps)):
             raise ValueError(f"{text!r} is no path: it cannot be read from {text[position:]!r} on")
-        steps.append(int(step["index"]) if step["index"] is not None else step["key"] or step["quoted"])
+        steps.append(_step(step))
         position = step.end()
     return tuple(steps)
 
 
+def _step(found: re.Match[str]) -> str | int | Chosen:
+    if found["field"] is not None:
+        return Chosen(found["field"], found["word"])
+    return int(found["index"]) if found["index"] is not None else found["key"] or found["quoted"]
+
+
+def needs_id(path: Path) -> bool:
+    """Whether a path leads through the id asked for."""
+    return any(step == ID or (isinstance(step, Chosen) and step.word == ID) for step in path)
+
+
+def with_id(path: Path, job_id: str) -> Path:
+    """Return a path with the id asked for in its place."""
+    put = (Chosen(step.key, job_id) if isinstance(step, Chosen) and step.word == ID else step for step in path)
+    return tuple(job_id if step == ID else step for step in put)
+
+
 def shown(path: Path) -> str:
     """Return a path as error messages write it, from ``$`` on."""
-    return "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return "$" + "".join(_shown(step) for step in path)
+
+
+def _shown(step: str | int | Chosen) -> str:
+    if isinstance(step, Chosen):
+        return f"[{step.key}={step.word}]"
+    return f"[{step}]" if isinstance(step, int) else f".{step}"
 
 
 def plain(part: object) -> JSON:
@@ -82,11 +120,13 @@ class Compiled(Struct, frozen=True):
         type: What a body is decoded to, or null.
         base: Reads what all wanted values lie in, from the decoded body.
         readers: Read each wanted value, in the order of wanting, from what `base` gave.
+        base_of: In place of `base`, where that takes the id asked for.
     """
 
     type: Kind
     base: Reader
     readers: tuple[Reader, ...]
+    base_of: Callable[[str], Reader] | None = None
 
 
 class Plan:
@@ -94,16 +134,29 @@ class Plan:
 
     def __init__(self) -> None:
         self._root = _Node()
-        self._wanted: list[tuple[Path, Kind]] = []
+        self._wanted: list[_Wanted] = []
 
-    def want(self, path: Path, kind: Kind) -> int:
-        """Want a value, and return its place among the readers."""
+    def want(self, path: Path, kind: Kind, *, required: bool = False) -> int:
+        """Want a value, and return its place among the readers.
+
+        Args:
+            path: Where it lies.
+            kind: Its type.
+            required: Whether one of another type is an error, and not as good as none.
+        """
+        node, is_all = self._node(path)
+        node.kinds.append(kind if is_all else PART)
+        self._wanted.append(_Wanted(path, kind, required))
+        return len(self._wanted) - 1
+
+    def _node(self, path: Path) -> tuple[_Node, bool]:
+        """Return the place that a path leads to, as far as that is known beforehand, and whether that is all of it."""
         node = self._root
         for step in path:
+            if isinstance(step, Chosen) or step == ID:
+                return node, False
             node = node.child(step)
-        node.kinds.append(kind)
-        self._wanted.append((path, kind))
-        return len(self._wanted) - 1
+        return node, True
 
     def compiled(self, root: Path = ()) -> Compiled:
         """Compile everything that is wanted.
@@ -111,21 +164,36 @@ class Plan:
         Args:
             root: What all wanted paths begin with.
         """
+        holder, is_all = self._node(root)
+        if not is_all:
+            holder.kinds.append(PART)
         kind = self._root.compiled()
         node, steps = self._root, list[Reader]()
+        base_of: Callable[[str], Reader] | None = None
         for depth, step in enumerate(root):
-            if node.is_loose:
-                steps.append(_loosely(root[depth:], PART, root))
+            if node.is_loose or isinstance(step, Chosen):  # where a step is chosen, all is kept as it came
+                base_of = _last_step(tuple(steps), _Wanted(root, PART, required=True), depth)
+                steps.append(_loosely(_Wanted(root, PART, required=True), depth))
                 break
             steps.append(node.step(step))
             node = node.child(step)
-        readers = tuple(self._reader(node, path, kind, root) for path, kind in self._wanted)
-        return Compiled(kind if self._root.is_loose else kind | None, _chain(steps), readers)
+        readers = tuple(node.reader(wanted, len(root)) for wanted in self._wanted)
+        type_ = kind if self._root.is_loose else kind | None
+        return Compiled(type_, _chain(steps), readers, base_of if needs_id(root) else None)
 
-    @staticmethod
-    def _reader(node: _Node, path: Path, kind: Kind, root: Path) -> Reader:
-        rest = path[len(root) :]
-        return _loosely(rest, kind, path) if node.is_loose else node.reader(rest, kind, path)
+    def loosely(self, root: Path = ()) -> Compiled:
+        """Compile everything that is wanted, to be read from any JSON, in which what is optional may be of any type."""
+        wanted = _Wanted(root, PART, required=True)
+        readers = tuple(_loosely(each, len(root)) for each in self._wanted)
+        return Compiled(Any, _loosely(wanted, 0), readers, _last_step((), wanted, 0) if needs_id(root) else None)
+
+
+class _Wanted(Struct, frozen=True):
+    """A value that is wanted."""
+
+    path: Path
+    kind: Kind
+    required: bool
 
 
 class _Node:
@@ -164,16 +232,16 @@ class _Node:
             return _item(step)
         return operator.attrgetter(f"f{list(self.keys).index(step)}")
 
-    def reader(self, path: Path, kind: Kind, whole: Path) -> Reader:
-        """Return what reads a value that lies in this place."""
+    def reader(self, wanted: _Wanted, depth: int) -> Reader:
+        """Return what reads a value that lies in this place, so many steps down its path."""
         node, steps = self, list[Reader]()
-        for depth, step in enumerate(path):
-            if node.is_loose:
-                return _chain([*steps, _loosely(path[depth:], kind, whole)])
+        for place, step in enumerate(wanted.path[depth:], depth):
+            if node.is_loose or isinstance(step, Chosen):
+                return _chain([*steps, _loosely(wanted, place)])
             steps.append(node.step(step))
             node = node.child(step)
-        if node.is_loose and kind is not PART:
-            steps.append(_loosely((), kind, whole))
+        if node.is_loose and wanted.kind is not PART:
+            steps.append(_loosely(wanted, len(wanted.path)))
         return _chain(steps)
 
 
@@ -217,32 +285,71 @@ def _same(value: object) -> object:
     return value
 
 
-def _loosely(path: Path, kind: Kind, whole: Path) -> Reader:
-    """Return what finds a value in a part that was kept as it came."""
+def _last_step(steps: Sequence[Reader], root: _Wanted, depth: int) -> Callable[[str], Reader]:
+    """Return what makes the reader of a root that leads through the id asked for; where that is not: None."""
+    place = next((place for place, step in enumerate(root.path) if needs_id((step,))), 0)
+    holder = _chain([*steps, _loosely(_Wanted(root.path[:place], PART, required=True), depth)])
+
+    def of(job_id: str) -> Reader:
+        inner = _chain([*steps, _loosely(_Wanted(with_id(root.path, job_id), PART, required=True), depth)])
+
+        def read(body: object) -> object:
+            value = inner(body)
+            return None if value is UNSET and holder(body) is not UNSET else value
+
+        return read
+
+    return of
+
+
+def _loosely(wanted: _Wanted, depth: int) -> Reader:
+    """Return what finds a value in a part that was kept as it came, so many steps down its path."""
+    path, kind, required = wanted.path, wanted.kind, wanted.required
 
     def read(part: object) -> object:
         if isinstance(part, Raw) and not part:
             return UNSET
         value: Any = plain(part)
-        for step in path:
+        for place, step in enumerate(path[depth:], depth):
             if value is None:
                 return None
+            if required:
+                _check_holder(value, step, path[:place])
             value = _inner(value, step)
             if value is UNSET:
                 return UNSET
         try:
             return value if kind is PART else msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
-            raise msgspec.ValidationError(f"{error} - at `{shown(whole)}`") from None
+            if not required:
+                return UNSET
+            raise msgspec.ValidationError(f"{error} - at `{shown(path)}`") from None
 
     return read
 
 
-def _inner(value: JSON, step: str | int) -> object:
+def _check_holder(value: JSON, step: str | int | Chosen, place: Path) -> None:
+    """Refuse, as msgspec words it, what is no object or list where the path to something that is needed has one."""
+    kind: Kind = dict[str, Any] if isinstance(step, str) else list[Any]
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise msgspec.ValidationError(f"{error} - at `{shown(place)}`") from None
+
+
+def _inner(value: JSON, step: str | int | Chosen) -> object:
     match value, step:
         case dict(), str():
             return value.get(step, UNSET)
         case list(), int():
             return value[step] if -len(value) <= step < len(value) else None
+        case list(), Chosen():
+            return next(
+                (item for item in value if isinstance(item, dict) and _is(item.get(step.key), step.word)), UNSET
+            )
         case _:
             return UNSET
+
+
+def _is(value: JSON, word: str) -> bool:
+    return value == word if isinstance(value, str) else msgspec.json.encode(value) == word.encode()

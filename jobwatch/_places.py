@@ -9,15 +9,22 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
-from ._paths import NUMBER, PART, TEXT, WORD, Compiled, Kind, Path, Plan, path_of
-from ._reader import Condition, EventPaths, Pick, Picks, Progress, Test
+from ._conditions import Condition, Test
+from ._models import Phase
+from ._paths import NUMBER, PART, TEXT, WORD, Chosen, Compiled, Kind, Path, Plan, needs_id, path_of
+from ._reader import EventPaths, Pick, Picks, Progress
 from ._words import told_apart
 
 Paths: TypeAlias = str | list[str]
 """One path, or several of which the first that holds a value wins."""
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
-_TEST = re.compile(r"(?P<not>!)?(?P<path>[^\s=!]+)(?:\s*(?P<sign>!?=)\s*(?P<word>[^\s=].*))?")
+_TEST = re.compile(
+    r"""(?P<not>!)?(?P<path>(?:[^\s=!\["]|\[[^\]]*\]|"[^"]*")+)(?:\s*(?P<sign>!?=)\s*(?P<word>[^\s=].*))?"""
+)
+_DECIDED = (Phase.CANCELLED, Phase.FAILED, Phase.SUCCEEDED, Phase.RUNNING, Phase.PENDING)
+CONDITIONS = tuple(f"{phase.value}_if" for phase in _DECIDED)
+"""The keys of the conditions that decide a job's phase, the first that holds before the others."""
 
 
 class EventTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,9 +60,21 @@ def several(paths: Paths) -> list[str]:
 def checked_path(keys: tuple[str, ...], text: str) -> Path:
     """Read a path; where it is none, the error names the key."""
     try:
-        return path_of(text)
+        path = path_of(text)
     except ValueError as error:
         raise TableError(keys, str(error)) from None
+    if needs_id(path) and keys != ("root",):
+        raise TableError(keys, "only root may lead through {job_id}: say there where the job lies")
+    return path
+
+
+def plain_path(keys: tuple[str, ...], text: str) -> tuple[str | int, ...]:
+    """Read a path of keys and list indexes alone."""
+    path = checked_path(keys, text)
+    plain = tuple(step for step in path if not isinstance(step, Chosen))
+    if len(plain) < len(path):
+        raise TableError(keys, f"{text!r} chooses an item: write its place in the list, such as [0]")
+    return plain
 
 
 def list_of(kind: Kind) -> Kind:
@@ -78,7 +97,7 @@ class Places:
         """Want what a key's paths lead to."""
         for text in several(paths):
             path = checked_path((key,), text)
-            place = self._plan.want(self._root + path, kind)
+            place = self._plan.want(self._root + path, kind, required=key in ("id", "status"))
             self._wanted.setdefault(key, []).append((str(path[-1]) if path else "", place))
 
     def want_progress(self, texts: Sequence[str]) -> None:
@@ -146,8 +165,11 @@ class Places:
             events=self._history(compiled),
             times=times[0] if times else None,
             proven=tuple((key.partition(".")[2], pick(key)) for key in self._wanted if key.startswith("times.")),
-            failed_if=self._condition("failed_if", compiled),
-            cancelled_if=self._condition("cancelled_if", compiled),
+            decided=tuple(
+                (phase, self._condition(key, compiled))
+                for key, phase in zip(CONDITIONS, _DECIDED, strict=True)
+                if self._conditions.get(key)
+            ),
             missing=self._condition("missing", compiled),
         )
 

@@ -2,53 +2,37 @@
 
 Nothing is guessed from a body that does not fit: it is a fault with the place in the body. A body that is null, or in
 which null stands where the table says that the job lies (an empty list in place of its first entry counts as that), is
-a job that the API does not know; and so is one in which both the id and the status are null.
+a job that the API does not know; and so is one in which both the id and the status are null. Only id and status must be
+of the types that a table wants; whatever else is not, is left out.
 """
 
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Struct
 
 from ._api import moment_of, shared
-from ._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem
+from ._conditions import Condition, holds
+from ._models import Event, Fault, FaultKind, Job, Phase, Problem
 from ._paths import Compiled, Path, Reader, plain, shown
-from ._words import Words, text_of, told_apart
+from ._problems import problem_of, read_problem
+from ._words import Words
 
 Pick: TypeAlias = tuple[Reader, ...]
 """Readers of one thing; the first that finds a value wins."""
 
-_NO_SUCH_JOB = Fault(FaultKind.NOT_FOUND, "the API knows no such job", 200)
-_MESSAGE_LIMIT = 2000
+_BARE_WORD = re.compile(rb"[A-Za-z][A-Za-z0-9_ -]{0,63}")
+_SECONDS = re.compile(r"\d{10,19}(?:\.\d+)?", re.ASCII)
+_SHOWN = 200
+_BAD_ENDS = (Phase.FAILED, Phase.CANCELLED)
 _when = operator.itemgetter(0)
-_MESSAGES = ("message", "msg", "detail", "description", "error_message", "errorMessage", "title", "reason", "error")
-_CODES = ("code", "error_code", "errorCode", "type")
-
-
-class Test(Struct, frozen=True):
-    """One condition on a body: that a value is there, or is a word; or the contrary."""
-
-    reader: Reader
-    word: str | None
-    wanted: bool
-
-    def holds(self, base: object) -> bool:
-        """Whether it holds."""
-        value = self.reader(base)
-        if self.word is None:
-            return bool(plain(value)) is self.wanted
-        value = plain(value)
-        scalar = None if isinstance(value, (dict, list)) else value
-        return (told_apart(text_of(scalar)) == self.word) is self.wanted
-
-
-Condition: TypeAlias = tuple[tuple[Test, ...], ...]
-"""Tests of which all in one row must hold."""
 
 
 class EventPaths(Struct, frozen=True):
@@ -78,8 +62,7 @@ class Picks(Struct, frozen=True, kw_only=True):
     events: EventPaths | None = None
     times: Reader | None = None
     proven: tuple[tuple[str, Pick], ...] = ()
-    failed_if: Condition = ()
-    cancelled_if: Condition = ()
+    decided: tuple[tuple[Phase, Condition], ...] = ()
     missing: Condition = ()
 
 
@@ -101,6 +84,7 @@ class TableReader:
         root: Where the job lies.
         zone: The zone of times that name none.
         http: Which HTTP statuses are states.
+        loosely: Reads the bodies that are not of the types that this one wants.
     """
 
     def __init__(
@@ -113,15 +97,21 @@ class TableReader:
         root: Path,
         zone: tzinfo = UTC,
         http: dict[int, Phase] | None = None,
+        loosely: TableReader | None = None,
     ) -> None:
         self._api = api
         self._words = words
         self._base = compiled.base
+        self._base_of = compiled.base_of
         self._root = root
         self._decode: Callable[[bytes], object] = msgspec.json.Decoder(compiled.type).decode
         self._picks = picks
         self._zone = zone
         self._http = http or {}
+        self._loosely = loosely or self
+        names = [name for name, _ in picks.status]
+        self._is_bare_word = names == [""] and not root
+        self._tells_by_http_alone = not (names or picks.id or root)
 
     def of(self, compiled: Compiled, picks: Picks) -> TableReader:
         """Return a reader of the same words, of jobs that lie elsewhere."""
@@ -131,35 +121,57 @@ class TableReader:
         """Read the reply to a look at one job."""
         phase = self._http.get(http_status)
         try:
+            return self._reply(body, http_status, job_id)
+        except msgspec.MsgspecError as error:
+            if phase is not None and (http_status != 200 or self._tells_by_http_alone):
+                return self._stateless((f"HTTP {http_status}", phase), job_id, body)
+            if self._is_bare_word and (word := _BARE_WORD.fullmatch(body.strip())) is not None:
+                return self._stateless(self._words.meaning(word[0].decode()), job_id, body)
+            if isinstance(error, msgspec.ValidationError) and (problem := _problem_in(body)) is not None:
+                raise msgspec.ValidationError(f"{error}; it says: {problem}") from None
+            raise
+
+    def _reply(self, body: bytes, http_status: int, job_id: str) -> Job | Fault:
+        try:
             root = self._decode(body)
-        except msgspec.MsgspecError:
-            if phase is None or http_status == 200:
+        except msgspec.ValidationError:
+            if self._loosely is self:
                 raise
-            root = None
-        base = None if root is None else self._base(root)
-        if phase is not None and (base is None or base is UNSET):
-            return self._stateless(f"HTTP {http_status}", phase, job_id)
+            return self._loosely._reply(body, http_status, job_id)  # noqa: SLF001 - another of the same class
+        base = None if root is None else self._base_in(root, job_id)
+        phase = self._http.get(http_status)
+        otherwise = None if phase is None else (f"HTTP {http_status}", phase)
         if base is UNSET:
             raise msgspec.ValidationError(f"Object missing required field - at `{shown(self._root)}`")
-        if base is None or (self._picks.missing and _holds(self._picks.missing, base)):
-            return _NO_SUCH_JOB
-        return self.job(base, job_id, None if phase is None else (f"HTTP {http_status}", phase))
+        if base is None and root is not None and self._base_of is not None and self._words.absent is not None:
+            otherwise = otherwise or ("absent", self._words.absent)
+        if base is None and otherwise is not None:
+            return self._stateless(otherwise, job_id, body)
+        if base is None or (self._picks.missing and holds(self._picks.missing, base)):
+            return _no_such_job(http_status, body)
+        return self.job(base, job_id, otherwise) or _no_such_job(http_status, body)
 
     def is_missing(self, body: bytes) -> bool:
         """Whether an error reply's body says, by the table's conditions, that there is no such job."""
+        loosely = self._loosely
         try:
-            base = self._base(self._decode(body))
-        except (msgspec.MsgspecError, AttributeError):
+            base = loosely._base(loosely._decode(body))  # noqa: SLF001 - another of the same class
+        except msgspec.MsgspecError:
             return False
         if base is None or base is UNSET:
             return False
-        return _holds(self._picks.missing, base)
+        return holds(loosely._picks.missing, base)  # noqa: SLF001 - another of the same class
 
-    def _stateless(self, status: str, phase: Phase, job_id: str) -> Job:
-        return Job(id=job_id, api=self._api, status=status, phase=phase)
+    def _base_in(self, root: object, job_id: str) -> object:
+        return self._base(root) if self._base_of is None else self._base_of(job_id)(root)
 
-    def job(self, base: object, job_id: str | None, otherwise: tuple[str, Phase] | None = None) -> Job | Fault:
-        """Read a job.
+    def _stateless(self, state: tuple[str, Phase], job_id: str, body: bytes) -> Job:
+        status, phase = state
+        error = _problem_in(body) if phase.ended and _may_be_wrong(phase) else None
+        return Job(id=job_id, api=self._api, status=status, phase=phase, error=error)
+
+    def job(self, base: object, job_id: str | None, otherwise: tuple[str, Phase] | None = None) -> Job | None:
+        """Read a job; None where all that is needed is null.
 
         Args:
             base: What the job lies in.
@@ -169,7 +181,7 @@ class TableReader:
         picks = self._picks
         state = self._state(base, otherwise)
         if state is None:
-            return _NO_SUCH_JOB
+            return None
         status, phase = state
         ended = phase.ended
         times: dict[object, datetime | None] = {}
@@ -192,6 +204,22 @@ class TableReader:
             result=plain(_first(picks.result, base)) if ended and picks.result else None,
         )
 
+    def jobs(self, entries: Sequence[object] | None) -> tuple[Job, ...]:
+        """Read the jobs of a list; those that cannot be read are left out, unless none can."""
+        found: list[Job] = []
+        wrong: msgspec.ValidationError | None = None
+        for entry in entries or ():
+            try:
+                job = self.job(entry, None) if entry is not None else None
+            except msgspec.ValidationError as error:
+                wrong = wrong or error
+                continue
+            if job is not None:
+                found.append(job)
+        if wrong is not None and not found:
+            raise wrong
+        return tuple(found)
+
     def _id(self, base: object, job_id: str | None) -> str:
         value = _first(self._picks.id, base) if self._picks.id else UNSET
         if value is None or value is UNSET:
@@ -207,11 +235,10 @@ class TableReader:
 
     def _state(self, base: object, otherwise: tuple[str, Phase] | None) -> tuple[str, Phase] | None:
         picks = self._picks
-        if picks.cancelled_if and _holds(picks.cancelled_if, base):
-            return self._told(base, "cancelled")[0], Phase.CANCELLED
-        if picks.failed_if and _holds(picks.failed_if, base):
-            return self._told(base, "failed")[0], Phase.FAILED
-        null = False
+        for phase, condition in picks.decided:
+            if holds(condition, base):
+                return self._told(base, phase), phase
+        null, nothing = False, None
         for name, reader in picks.status:
             value = reader(base)
             if value is UNSET or value in ("", []):
@@ -219,37 +246,43 @@ class TableReader:
             if value is None:
                 null = True
                 continue
+            if self._words.says_nothing(value):
+                nothing = nothing or self._words.meaning(value, name)
+                continue
             return self._words.meaning(value, name)
         if otherwise is not None:
             return otherwise
         if not null and self._words.absent is not None:
             return f"no {picks.status[0][0]}" if picks.status else "absent", self._words.absent
-        if null:
-            return None if picks.id and _first(picks.id, base) in (None, UNSET) else self._words.meaning(None)
+        if null or nothing is not None:
+            missing = nothing is None and picks.id and _first(picks.id, base) in (None, UNSET)
+            return None if missing else nothing or self._words.meaning(None)
         raise msgspec.ValidationError("the body holds no status where the table says that it lies")
 
-    def _told(self, base: object, otherwise: str) -> tuple[str, Phase]:
+    def _told(self, base: object, phase: Phase) -> str:
         """Return the API's own word for a state that a condition has decided, unless it says something else."""
         for name, reader in self._picks.status:
             value = reader(base)
             if isinstance(value, str) and value:
-                status, phase = self._words.meaning(value, name)
-                if phase.ended and phase is not Phase.SUCCEEDED:
-                    return status, phase
-        return otherwise, Phase.UNKNOWN
+                status, meant = self._words.meaning(value, name)
+                if meant is phase or (meant in _BAD_ENDS and phase in _BAD_ENDS):
+                    return status
+        return phase.value
 
     def events(self, paths: EventPaths, base: object) -> tuple[Event, ...] | None:
         """Read a history; None where there is none."""
         entries = paths.entries(base)
         if entries is None or entries is UNSET:
             return None
-        return tuple(self._event(paths, entry) for entry in entries if entry is not None)
+        events = [self._event(paths, entry) for entry in entries if entry is not None]
+        told = tuple(event for event in events if event is not None)
+        return told if len(told) == len(events) else None
 
-    def _event(self, paths: EventPaths, entry: object) -> Event:
+    def _event(self, paths: EventPaths, entry: object) -> Event | None:
         entry = paths.base(entry)
         value = None if entry is None or entry is UNSET else _first(paths.status, entry)
         if value is UNSET:
-            raise msgspec.ValidationError("an entry of the history holds no status where the table says that it lies")
+            return None
         status, phase = self._words.meaning(value)
         return Event(status, phase, self._moment(paths.at, entry, {}))
 
@@ -279,10 +312,10 @@ class TableReader:
     def _time(self, value: Any) -> datetime | None:
         if not isinstance(value, str):
             return moment_of(value)
-        if value.isdigit() and len(value) >= 10:
-            return moment_of(int(value)) if len(value) < 20 else None
+        if _SECONDS.fullmatch(value):
+            return moment_of(float(value))
         if self._zone is UTC:
-            return moment_of(value)
+            return moment_of(value) or _in_words(value)
         return _local(value, self._zone)
 
 
@@ -292,7 +325,17 @@ def _local(text: str, zone: tzinfo) -> datetime | None:
         local = moment.tzinfo is None
         return moment_of(moment.replace(tzinfo=zone).isoformat() if local else text)
     except (ValueError, OverflowError):
-        return moment_of(text)
+        return moment_of(text) or _in_words(text)
+
+
+def _in_words(text: str) -> datetime | None:
+    """Read a time as HTTP and mail headers write it, or with the zone's name at its end."""
+    if text.endswith((" UTC", " GMT")) and text[:1].isdigit():
+        return moment_of(text[:-4])
+    try:
+        return moment_of(parsedate_to_datetime(text).timestamp())
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _first(pick: Pick, base: object) -> Any:
@@ -333,17 +376,22 @@ def _progress(progress: Sequence[Progress], base: object) -> float | None:
     return None
 
 
-def _holds(condition: Condition, base: object) -> bool:
-    return any(_all_hold(tests, base) for tests in condition)
-
-
-def _all_hold(tests: Sequence[Test], base: object) -> bool:
-    return all(test.holds(base) for test in tests)
-
-
 def _may_be_wrong(phase: Phase) -> bool:
     """Whether a message can be an error's: of a job that goes on or succeeded it tells something else."""
     return phase in (Phase.FAILED, Phase.CANCELLED, Phase.UNKNOWN)
+
+
+def _no_such_job(http_status: int, body: bytes) -> Fault:
+    problem = _problem_in(body)
+    told = "the API knows no such job" + (f": {problem.message[:_SHOWN]}" if problem is not None else "")
+    return Fault(FaultKind.NOT_FOUND, told, http_status)
+
+
+def _problem_in(body: bytes) -> Problem | None:
+    try:
+        return read_problem(body)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
 
 
 def _problem(pick: Pick, base: object) -> Problem | None:
@@ -352,42 +400,3 @@ def _problem(pick: Pick, base: object) -> Problem | None:
         if problem is not None:
             return problem
     return None
-
-
-def problem_of(value: JSON) -> Problem | None:
-    """Return what went wrong, from whatever an API puts in the place of an error; None if that is nothing."""
-    match value:
-        case None | False | "" | 0:
-            return None
-        case dict():
-            return _from_object(value)
-        case list():
-            return next((problem for problem in map(problem_of, value) if problem is not None), None)
-        case _:
-            return Problem(text_of(value)[:_MESSAGE_LIMIT])
-
-
-def _from_object(value: dict[str, JSON]) -> Problem | None:
-    if not value:
-        return None
-    code = next((text_of(told) for key in _CODES if isinstance(told := value.get(key), (str, int)) and told), None)
-    for key in _MESSAGES:
-        told = value.get(key)
-        if isinstance(told, str) and told:
-            return Problem(told[:_MESSAGE_LIMIT], code)
-        if isinstance(told, (dict, list)) and (inner := problem_of(told)) is not None:
-            return Problem(inner.message, inner.code or code)
-    return Problem(code or msgspec.json.encode(value).decode()[:_MESSAGE_LIMIT], code)
-
-
-_bodies = msgspec.json.Decoder(dict[str, Any])
-
-
-def read_problem(body: bytes) -> Problem | None:
-    """Read an error body, whatever it calls its message."""
-    value = _bodies.decode(body)
-    problem = _from_object({key: value[key] for key in (*_MESSAGES, *_CODES) if key in value})
-    request_id = value.get("request_id") or value.get("requestId")
-    if problem is None or not isinstance(request_id, str):
-        return problem
-    return Problem(problem.message, problem.code, request_id)

@@ -155,8 +155,10 @@ class Requests:
         if self._api.method != "POST":
             return None
         values = self._params | {"job_id": job_id}
+        sent = {name.lower(): value for name, value in self._headers.items()}
+        put = segment if "form-urlencoded" in sent.get("content-type", "") else _in_json
         return _HOLE.sub(
-            lambda hole: _in_json(values[hole[2]]) if hole[2] in values else hole[0], self._api.body or ""
+            lambda hole: put(values[hole[2]]) if hole[2] in values else hole[0], self._api.body or ""
         ).encode()
 
     def _own_address(self) -> str:
@@ -181,6 +183,8 @@ class Requests:
             headers["Content-Type"] = "application/json"
         for name, value in api.headers.items():
             _check_variables(name, value)  # before there is a secret among the local variables
+        own = {name.lower() for name in api.headers}
+        headers = {name: value for name, value in headers.items() if name.lower() not in own}
         for name, value in api.headers.items():
             filled = _HOLE.sub(lambda hole: self._params.get(hole[2], hole[0]), value)
             headers[name] = _VARIABLE.sub(lambda variable: os.environ[variable[1]].strip(), filled)

@@ -1,123 +1,28 @@
 """An API written down as a table, as TOML or JSON holds it, made into a `JobAPI`. Pure.
 
-The keys are those of `Table` below; the README explains them with examples. Everything is checked when the table is
-read: a key that there is not, a path that is none, a word that means two things. An error names the key, and whoever
-read the file adds its name and the line.
+The keys are those of `Table` in ``_keys.py``; the README explains them with examples. Everything is checked when the
+table is read: a key that there is not, a path that is none, a word that means two things. An error names the key, and
+whoever read the file adds its name and the line.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 import zoneinfo
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, tzinfo
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import msgspec
-from msgspec import Struct
 
 from ._api import JobAPI
+from ._keys import Table, checked
 from ._models import Event, Fault, FaultKind, Job, Phase
-from ._paths import PART, TEXT, TIMES, WORD, Path, Plan
-from ._places import EventTable, Paths, Places, TableError, checked_path, list_of, several
-from ._reader import TableReader, read_problem
-from ._words import Word, Words, told_apart
-
-State: TypeAlias = Literal["pending", "running", "succeeded", "failed", "cancelled", "missing"]
-
-
-class WordTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which words mean which phase."""
-
-    pending: list[Word] = []
-    running: list[Word] = []
-    succeeded: list[Word] = []
-    failed: list[Word] = []
-    cancelled: list[Word] = []
-
-
-class ListTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """The request for a project's jobs.
-
-    Attributes:
-        request: Its path and query, with ``{project_id}`` and ``{limit}`` where they go.
-        root: Where the list lies in the reply.
-    """
-
-    request: str
-    root: str = ""
-
-
-class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"listing": "list"}):
-    """One API.
-
-    Attributes:
-        job: The path and query of one job, or the whole URL; ``{job_id}`` is where the id goes, quoted, ``{+job_id}``
-            where its slashes and colons are to stay, and any other ``{name}`` is a parameter. ``{url}`` alone: the
-            id is itself a URL on the API's origin.
-        base_url: Where the API is served.
-        base_url_variable: The environment variable that overrides `base_url`.
-        docs: The page that the table was written from.
-        method: ``GET`` or ``POST``.
-        body: What a POST sends, as a text or as a table; holes as in `job`.
-        headers: Headers to send; ``${NAME}`` is an environment variable.
-        auth: ``bearer``, ``basic``, ``none``, or a header with the token in it: ``X-Api-Key: {token}``.
-        token: The environment variable that holds the token; for basic, ``user:password``.
-        token_optional: Whether the API may be asked without the token too.
-        params: Parameters with their defaults.
-        root: Where the job lies in the body; all paths below start there.
-        id: Its id, to be compared with what was asked for.
-        status: Its status.
-        words: Which words mean which phase, besides those in `USUAL_WORDS`.
-        failed_if: What means that it failed, whatever its status.
-        cancelled_if: What means that it was cancelled, whatever its status.
-        missing: What means that there is no such job.
-        http: Which HTTP statuses are states.
-        type, project, error, result, attempt: Paths.
-        progress: Paths, each perhaps with what it is a part of: ``done / total`` or ``percent / 100``.
-        created_at, started_at, ended_at, updated_at: Paths of times.
-        timezone: The zone of times that name none.
-        events: The history.
-        times: The path of a map from states to times, or for each state the path of the time when it was entered.
-        listing: The request for a project's jobs; its key is ``list``.
-        started: Where the id lies in the response that started the job.
-    """
-
-    job: str
-    base_url: str = ""
-    base_url_variable: str = ""
-    docs: str = ""
-    method: Literal["GET", "POST"] = "GET"
-    body: str | dict[str, Any] | None = None
-    headers: dict[str, str] = {}
-    auth: str = ""
-    token: str = ""
-    token_optional: bool = False
-    params: dict[str, str] = {}
-    root: str = ""
-    id: Paths = []
-    status: Paths = []
-    words: WordTable = WordTable()
-    failed_if: Paths = []
-    cancelled_if: Paths = []
-    missing: Paths = []
-    http: dict[str, State] = {}
-    type: Paths = []
-    project: Paths = []
-    error: Paths = []
-    result: Paths = []
-    attempt: Paths = []
-    progress: Paths = []
-    created_at: Paths = []
-    started_at: Paths = []
-    ended_at: Paths = []
-    updated_at: Paths = []
-    timezone: str = "UTC"
-    events: EventTable | None = None
-    times: str | dict[str, Paths] | None = None
-    listing: ListTable | None = None
-    started: Paths = []
+from ._paths import ID, PART, TEXT, TIMES, WORD, Chosen, Compiled, Path, Plan
+from ._places import CONDITIONS, Places, TableError, checked_path, list_of, plain_path, several
+from ._problems import read_problem
+from ._reader import TableReader
+from ._words import Word, Words, text_of, told_apart
 
 
 def api_of(table: Mapping[str, object], name: str) -> JobAPI:
@@ -130,35 +35,7 @@ def api_of(table: Mapping[str, object], name: str) -> JobAPI:
     Raises:
         TableError: The table is wrong.
     """
-    return _Build(_checked(table), name).api()
-
-
-# --- what is written down ---------------------------------------------------------------------------------
-
-
-def _checked(table: Mapping[str, object]) -> Table:
-    if not isinstance(table, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - it comes from a file
-        raise TableError((), "an API is a table, with job and status in it")
-    _known_keys(dict(table), Table, ())
-    for key, kind in (("words", WordTable), ("events", EventTable), ("list", ListTable)):
-        _known_keys(table.get(key), kind, (key,))
-    if "job" not in table:
-        raise TableError((), 'the table lacks job, the path of one job, such as job = "/jobs/{job_id}"')
-    try:
-        return msgspec.convert(dict(table), Table)
-    except msgspec.ValidationError as error:
-        trouble, _, place = str(error).partition(" - at `$")
-        keys = [key for key in re.split(r"[.\[\]]", place.removesuffix("`")) if key and key != "..."]
-        raise TableError(keys, trouble[0].lower() + trouble[1:].replace("`", "")) from None
-
-
-def _known_keys(table: object, kind: type[Struct], where: tuple[str, ...]) -> None:
-    known = kind.__struct_encode_fields__
-    for key in cast("dict[str, object]", table) if isinstance(table, dict) else ():
-        if key not in known:
-            near = difflib.get_close_matches(key, known, 1, 0.6)
-            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
-            raise TableError((*where, key), f"there is no such key; {hint}")
+    return _Build(checked(table), name).api()
 
 
 class _Build:
@@ -219,12 +96,13 @@ class _Build:
             started=self._started(),
         )
 
-    def _started(self) -> tuple[Path, ...]:
+    def _started(self) -> tuple[tuple[str | int, ...], ...]:
         table = self._table
         if table.started:
-            return tuple(checked_path(("started",), text) for text in several(table.started))
-        ids = [checked_path(("id",), text) for text in several(table.id)]
-        root = checked_path(("root",), table.root)
+            return tuple(plain_path(("started",), text) for text in several(table.started))
+        if any(isinstance(step, Chosen) or step == ID for step in checked_path(("root",), table.root)):
+            return ()
+        ids, root = [plain_path(("id",), text) for text in several(table.id)], plain_path(("root",), table.root)
         return tuple(dict.fromkeys([*(root + path for path in ids), *ids]))
 
     # --- the request -------------------------------------------------------------------------------------
@@ -240,7 +118,7 @@ class _Build:
             raise TableError(("base_url",), "it must start with https:// or http:// and a host")
         if not (self._base_url or table.base_url_variable):
             raise TableError(("job",), "nothing says where the API is served: give base_url, or job as a whole URL")
-        if not (table.status or table.http):
+        if not (table.status != [] or table.http or any(getattr(table, key) for key in CONDITIONS)):
             raise TableError((), 'the table lacks status, the path of the job\'s status, such as status = "status"')
         for name in _holes(self._job_path):
             if name in ("project_id", "limit"):
@@ -264,16 +142,14 @@ class _Build:
     def _reader(self) -> TableReader:
         table, root = self._table, checked_path(("root",), self._table.root)
         places = self._wanted(root)
-        compiled = self._plan.compiled(root)
-        return TableReader(
-            self._name,
-            self._words(),
-            compiled,
-            places.picks(compiled),
-            root=root,
-            zone=_zone(table.timezone),
-            http={_status_of(key): Phase(state) for key, state in table.http.items() if state != "missing"},
-        )
+        words, zone = self._words(), _zone(table.timezone)
+        http = {_status_of(key): Phase(state) for key, state in table.http.items() if state != "missing"}
+
+        def reader(compiled: Compiled, loosely: TableReader | None = None) -> TableReader:
+            picks = places.picks(compiled)
+            return TableReader(self._name, words, compiled, picks, root=root, zone=zone, http=http, loosely=loosely)
+
+        return reader(self._plan.compiled(root), reader(self._plan.loosely(root)))
 
     def _wanted(self, root: Path) -> Places:
         table, places = self._table, Places(self._plan, root)
@@ -283,7 +159,7 @@ class _Build:
         places.want("error", table.error, PART)
         places.want("result", table.result, PART)
         places.want_progress(several(table.progress))
-        for key in ("failed_if", "cancelled_if", "missing"):
+        for key in (*CONDITIONS, "missing"):
             places.want_condition(key, several(getattr(table, key)))
         match table.times:
             case None:
@@ -298,16 +174,15 @@ class _Build:
         return places
 
     def _words(self) -> Words:
+        told = msgspec.structs.asdict(self._table.words)
         seen: dict[str, str] = {}
-        for phase in WordTable.__struct_fields__:
-            for word in getattr(self._table.words, phase):
-                text = told_apart(word if isinstance(word, str) else str(word).lower())
-                if seen.setdefault(text, phase) != phase:
-                    raise TableError(("words", phase), f"{word!r} is among the words for {seen[text]} too")
-        told: dict[Phase, list[Word]] = {
-            Phase(phase): getattr(self._table.words, phase) for phase in WordTable.__struct_fields__
-        }
-        return Words(told)
+        for meaning, words in told.items():
+            for word in words:
+                if seen.setdefault(told_apart(text_of(word)), meaning) != meaning:
+                    known = seen[told_apart(text_of(word))]
+                    raise TableError(("words", meaning), f"{word!r} is among the words for {known} too")
+        nothing: list[Word] = told.pop("nothing")
+        return Words({Phase(phase): words for phase, words in told.items()}, nothing, self._table.status_prefix)
 
     def _history_reader(self, reader: TableReader) -> _ReadsHistory | None:
         events = self._table.events
@@ -335,19 +210,31 @@ class _Build:
         self._plan = Plan()
         places = self._wanted(())
         item = self._plan.compiled()
-        of_items = reader.of(item, places.picks(item))
-        plan = Plan()
-        plan.want(checked_path(("list", "root"), table.listing.root), list_of(item.type))
-        listed = plan.compiled()
-        decode = msgspec.json.Decoder(listed.type).decode
+        root = checked_path(("list", "root"), table.listing.root)
+        of_items, whole = reader.of(item, places.picks(item)), Plan()
+        whole.want(root, list_of(item.type), required=True)
+        item = self._plan.loosely()
+        of_odd_items, parts = reader.of(item, places.picks(item)), Plan()
+        parts.want(root, list_of(Any), required=True)
 
         def read(body: bytes) -> tuple[Job, ...]:
-            root: object = decode(body)
-            entries = None if root is None else listed.readers[0](root)
-            found = [of_items.job(each, None) for each in entries or () if each is not None]
-            return tuple(job for job in found if isinstance(job, Job))
+            try:
+                return of_items.jobs(typed(body))
+            except msgspec.ValidationError:
+                return of_odd_items.jobs(loose(body))
 
+        typed, loose = _decoder(whole.compiled()), _decoder(parts.compiled())
         return read
+
+
+def _decoder(listed: Compiled) -> Callable[[bytes], Sequence[object] | None]:
+    decode, entries = msgspec.json.Decoder(listed.type).decode, listed.readers[0]
+
+    def read(body: bytes) -> Sequence[object] | None:
+        root: object = decode(body)
+        return None if root is None else entries(root)
+
+    return read
 
 
 _HOLE = re.compile(r"(?<!\$)\{\+?([A-Za-z_][A-Za-z0-9_]*)\}")

@@ -21,13 +21,14 @@ _REMEMBERED = 512
 
 _USUAL: Mapping[Phase, str] = {
     Phase.PENDING: (
-        "pending queued waiting scheduled submitted accepted created new requested enqueued received inqueue notstarted"
-        " unscheduled preparing validating blocked held onhold paused suspended deferred waitingforretry retry"
-        " upforretry awaitingretry requeued null"
+        "pending queued queueing queuing waiting scheduled submitted accepted created new requested enqueued received"
+        " inqueue notstarted runnable unscheduled preparing validating blocked held onhold paused suspended deferred"
+        " waitingforretry retry upforretry awaitingretry requeued null"
     ),
     Phase.RUNNING: (
         "running inprogress processing started active executing working starting initializing finalizing finishing"
-        " completing canceling cancelling stopping terminating aborting retrying restarting rescheduling"
+        " completing failing canceling cancelling stopping terminating aborting killing timingout retrying restarting"
+        " rescheduling"
     ),
     Phase.SUCCEEDED: "succeeded success successful successfully completed complete finished done passed",
     Phase.FAILED: (
@@ -58,16 +59,24 @@ class Words:
 
     Args:
         given: The words of each phase, as the table gives them; ``absent`` stands for a status that is left out.
+        nothing: The words that say nothing, as if they were left out.
+        prefix: What words begin with, and need not here.
 
     Attributes:
         absent: What a status means that is left out; None where it must not be.
     """
 
-    def __init__(self, given: Mapping[Phase, Sequence[Word]]) -> None:
+    def __init__(self, given: Mapping[Phase, Sequence[Word]], nothing: Sequence[Word] = (), prefix: str = "") -> None:
         told = {told_apart(text_of(word)): phase for phase, words in given.items() for word in words}
         self.absent = told.pop("absent", None)
         self._words = {**USUAL_WORDS, **told}
+        self._nothing = {told_apart(text_of(word)) for word in nothing}
+        self._prefix = told_apart(prefix)
         self._seen: dict[str, tuple[str, Phase]] = {}
+
+    def says_nothing(self, word: Word | list[Word | None]) -> bool:
+        """Whether a status is as good as none."""
+        return bool(self._nothing) and not isinstance(word, list) and told_apart(text_of(word)) in self._nothing
 
     def meaning(self, word: Word | list[Word | None] | None, name: str = "") -> tuple[str, Phase]:
         """Return a status as it is shown, and what it means.
@@ -79,15 +88,21 @@ class Words:
         if isinstance(word, str):
             known = self._seen.get(word)
             if known is None:
-                known = status_of(word), self._words.get(told_apart(word), Phase.UNKNOWN)
+                known = status_of(word), self._known(told_apart(word)) or Phase.UNKNOWN
                 if len(self._seen) < _REMEMBERED:
                     self._seen[word] = known
             return known
         if isinstance(word, list):
             return self._meaning_of_all(word, name)
         shown = text_of(word, name)
-        phase = self._words.get(told_apart(shown)) or self._words.get(told_apart(text_of(word)))
+        phase = self._known(told_apart(shown)) or self._known(told_apart(text_of(word)))
         return status_of(shown), phase or Phase.UNKNOWN
+
+    def _known(self, word: str) -> Phase | None:
+        phase = self._words.get(word)
+        if phase is None and self._prefix and word.startswith(self._prefix):
+            phase = self._words.get(word.removeprefix(self._prefix))
+        return phase
 
     def _meaning_of_all(self, words: Sequence[Word | None], name: str) -> tuple[str, Phase]:
         """Return a status that came as a list as it is shown, and what it means.

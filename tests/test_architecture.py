@@ -19,7 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_models"}),
     frozenset(
         {"_curve", "_pace", "_api", "_lenient", "_tracker", "_change"}
-        | {"_paths", "_words", "_reader", "_places", "_table", "apis"}
+        | {"_paths", "_words", "_conditions", "_problems", "_reader", "_places", "_keys", "_table", "apis"}
     ),
     frozenset({"_budget", "_history", "_lookout", "_retry_after", "_answer", "_address", "_lean", "_transport"}),
     frozenset(
@@ -46,9 +46,12 @@ LAYERS: tuple[frozenset[str], ...] = (
 WITHIN: dict[str, frozenset[str]] = {
     "_pace": frozenset({"_curve"}),
     "_words": frozenset({"_api"}),
-    "_reader": frozenset({"_api", "_paths", "_words"}),
-    "_places": frozenset({"_paths", "_words", "_reader"}),
-    "_table": frozenset({"_api", "_paths", "_words", "_reader", "_places"}),
+    "_conditions": frozenset({"_paths", "_words"}),
+    "_problems": frozenset({"_words"}),
+    "_reader": frozenset({"_api", "_paths", "_words", "_conditions", "_problems"}),
+    "_places": frozenset({"_paths", "_words", "_conditions", "_reader"}),
+    "_keys": frozenset({"_places", "_words"}),
+    "_table": frozenset({"_api", "_keys", "_paths", "_words", "_problems", "_reader", "_places"}),
     "apis": frozenset({"_api", "_lenient", "_table", "apis"}),
     "_tracker": frozenset({"_api"}),
     "_answer": frozenset({"_retry_after"}),
@@ -68,7 +71,8 @@ BESIDE_KNOWS = frozenset({"_errors", "_models", BESIDE})
 
 PURE = frozenset(
     {"_errors", "_models", "_curve", "_pace", "_api", "apis", "_tracker", "_retry_after", "_answer", "_budget"}
-    | {"_lookout", "_change", "_entries", "_lenient", "_paths", "_words", "_reader", "_places", "_table", "_started"},
+    | {"_lookout", "_change", "_entries", "_lenient", "_paths", "_words", "_reader", "_places", "_table", "_started"}
+    | {"_conditions", "_problems", "_keys"},
 )
 IMPURE_IMPORTS = frozenset(
     {"aiohttp", "anyio", "asyncio", "os", "pathlib", "random", "secrets", "socket", "ssl", "subprocess", "threading"}

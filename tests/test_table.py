@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -230,6 +231,11 @@ def test_a_message_of_a_job_that_went_well_is_no_error() -> None:
         (1718614500, "UTC", datetime(2024, 6, 17, 8, 55, tzinfo=UTC)),
         (1718614500000, "UTC", datetime(2024, 6, 17, 8, 55, tzinfo=UTC)),
         ("1718614500", "UTC", datetime(2024, 6, 17, 8, 55, tzinfo=UTC)),
+        ("1718614500.25", "UTC", datetime(2024, 6, 17, 8, 55, 0, 250000, tzinfo=UTC)),
+        (1718614500000000, "UTC", datetime(2024, 6, 17, 8, 55, tzinfo=UTC)),
+        (1718614500000000000, "UTC", datetime(2024, 6, 17, 8, 55, tzinfo=UTC)),
+        ("Mon, 17 Jun 2024 08:55:00 GMT", "UTC", datetime(2024, 6, 17, 8, 55, tzinfo=UTC)),
+        ("2024-06-17 08:55:00 UTC", "Europe/Berlin", datetime(2024, 6, 17, 8, 55, tzinfo=UTC)),
         ("2024-06-17T10:55:00+02:00", "UTC", datetime(2024, 6, 17, 8, 55, tzinfo=UTC)),
         ("2024-06-17T08:55:00", "UTC", datetime(2024, 6, 17, 8, 55, tzinfo=UTC)),
         ("2024-06-17 10:55:00", "Europe/Berlin", datetime(2024, 6, 17, 8, 55, tzinfo=UTC)),
@@ -323,6 +329,247 @@ def test_an_id_may_be_the_end_of_a_name() -> None:
     text = MINIMAL + 'id = "name"'
     assert seen(text, {"status": "x", "name": "projects/p/operations/j1"}).id == "j1"
     assert seen(text, {"status": "x", "name": "j1"}, "operations/j1").id == "operations/j1"
+
+
+# --- what is odd is left out, and what is needed never is ------------------------------------------------------------
+
+ODD = """
+job = "https://a.test/{job_id}"
+root = "job"
+id = "id"
+status = ["conclusion", "state.name"]
+type = "kind.name"
+error = "error.message"
+result = "result"
+attempt = "attempts"
+progress = "done / total"
+created_at = "at.created"
+started_at = "started"
+times = "times"
+failed_if = "error.code = 1"
+events = { path = "log", status = "to", at = "when" }
+"""
+FINE: dict[str, object] = {
+    "id": "j1",
+    "conclusion": None,
+    "state": {"name": "failed"},
+    "kind": {"name": "backup"},
+    "error": {"message": "full"},
+    "attempts": 2,
+    "done": 1,
+    "total": 4,
+    "at": {"created": 1718614500},
+    "started": 1718614501,
+    "times": {"running": 1718614501},
+    "log": [{"to": "running", "when": 1718614501}],
+}
+LEFT_OUT: dict[str, dict[str, Any]] = {
+    "kind": {"type": None},
+    "error": {"error": None},
+    "attempts": {"attempt": None},
+    "done": {"progress": None},
+    "total": {"progress": None},
+    "at": {"created_at": None},
+    "started": {"started_at": None},
+    "times": {"proven": ()},
+    "log": {"events": None},
+}
+
+
+@pytest.mark.parametrize("odd", [{}, True, [{"name": 1}], [[]], {"name": [1], "to": {}, "running": []}])
+@pytest.mark.parametrize("field", LEFT_OUT)
+def test_an_optional_field_of_another_type_is_left_out_and_nothing_else(field: str, odd: object) -> None:
+    whole, job = seen(ODD, {"job": FINE}), seen(ODD, {"job": FINE | {field: odd}})
+    assert (job.id, job.status, job.phase) == ("j1", "failed", Phase.FAILED)
+    assert job == msgspec.structs.replace(whole, **LEFT_OUT[field])
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"state": []}, "Expected `object`, got `array` - at `$.job.state`"),
+        ({"state": {"name": {}}}, "got `object` - at `$.job.state.name`"),
+        ({"conclusion": {"x": 1}}, "got `object` - at `$.job.conclusion`"),
+        ({"id": ["j1"]}, "got `array` - at `$.job.id`"),
+        ({"id": True}, "got `bool` - at `$.job.id`"),
+    ],
+)
+def test_an_id_or_a_status_of_another_type_is_never_left_out(change: dict[str, object], told: str) -> None:
+    for more in ({}, {"kind": 3}, {"error": "odd", "times": []}):
+        found = fault(ODD, {"job": FINE | change | more})
+        assert found.kind is FaultKind.UNREADABLE
+        assert told in found.message
+
+
+def test_one_job_of_a_list_does_not_make_the_others_unreadable() -> None:
+    text = MINIMAL + 'id = "id"\ntype = "kind"\nlist = { request = "/p/{project_id}", root = "jobs" }'
+    good = {"id": "j1", "status": "done", "kind": "k"}
+
+    def listed(*jobs: object) -> object:
+        found = table(text).jobs(msgspec.json.encode({"jobs": jobs}))
+        return found if isinstance(found, Fault) else [(job.id, job.type) for job in found]
+
+    assert listed(good, {"id": "j2", "status": "done", "kind": []}) == [("j1", "k"), ("j2", None)]
+    assert listed(good, {"id": "j2", "status": {}}, {"id": "j3"}, 7, None) == [("j1", "k")]
+    assert isinstance(listed({"id": "j2", "status": {}}), Fault)
+    assert listed() == []
+    assert isinstance(table(text).jobs(b'{"jobs":{}}'), Fault)
+
+
+# --- what tells a state beside a word --------------------------------------------------------------------------------
+
+CONDITIONS = """
+job = "https://kube.test/jobs/{job_id}"
+id = "metadata.name"
+succeeded_if = "status.conditions[type=Complete].status = True"
+failed_if = "status.conditions[type=Failed].status = True"
+running_if = "status.active"
+words = { pending = ["absent"] }
+error = "status.conditions[type=Failed].message"
+"""
+
+
+@pytest.mark.parametrize(
+    ("status", "word", "phase"),
+    [
+        ({}, "absent", Phase.PENDING),
+        ({"active": 0}, "absent", Phase.PENDING),
+        ({"active": 1}, "running", Phase.RUNNING),
+        (
+            {"conditions": [{"type": "SuccessCriteriaMet", "status": "True"}, {"type": "Complete", "status": "True"}]},
+            "succeeded",
+            Phase.SUCCEEDED,
+        ),
+        (
+            {"active": 1, "conditions": [{"type": "Failed", "status": "False"}, {"type": "Suspended"}]},
+            "running",
+            Phase.RUNNING,
+        ),
+        ({"conditions": [7, {"type": "Failed", "status": "True", "message": "Backoff"}]}, "failed", Phase.FAILED),
+    ],
+)
+def test_a_state_told_by_conditions_alone(status: object, word: str, phase: Phase) -> None:
+    job = seen(CONDITIONS, {"metadata": {"name": "j1"}, "status": status})
+    assert (job.status, job.phase) == (word, phase)
+    assert (job.error.message if job.error else None) == ("Backoff" if phase is Phase.FAILED else None)
+
+
+def test_conditions_go_from_the_worst_end_to_the_best_and_then_back_in_time() -> None:
+    keys = ["cancelled", "failed", "succeeded", "running", "pending"]
+    text = MINIMAL + "".join(f'{key}_if = "{key}"\n' for key in reversed(keys))
+    for index, key in enumerate(keys):
+        body = {"status": "odd"} | dict.fromkeys(keys[index:], True)
+        assert seen(text, body).phase.value == key
+    assert seen(text, {"status": "Terminated OK"}).phase is Phase.UNKNOWN
+
+
+def test_a_condition_shows_the_word_of_the_api_where_that_says_the_same() -> None:
+    text = MINIMAL + 'succeeded_if = "code = 0"'
+    assert seen(text, {"status": "Passed", "code": 0}).status == "Passed"
+    assert seen(text, {"status": "running", "code": 0}).status == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("result", "state", "status", "phase"),
+    [
+        ("none", "inProgress", "inProgress", Phase.RUNNING),
+        (-1, "queued", "queued", Phase.PENDING),
+        ("failed", "completed", "failed", Phase.FAILED),
+        ("none", None, "none", Phase.UNKNOWN),
+    ],
+)
+def test_a_word_may_say_nothing(result: object, state: object, status: str, phase: Phase) -> None:
+    text = 'job = "https://a.test/{job_id}"\nstatus = ["result", "state"]\nwords = { nothing = ["None", -1] }'
+    job = seen(text, {"result": result, "state": state})
+    assert (job.status, job.phase) == (status, phase)
+
+
+@pytest.mark.parametrize(
+    ("word", "phase"),
+    [
+        ("JOB_STATE_SUCCEEDED", Phase.SUCCEEDED),
+        ("JOB_STATE_PARTIALLY_SUCCEEDED", Phase.UNKNOWN),
+        ("JOB_STATE_DRAINED", Phase.CANCELLED),
+        ("JOB_STATE_UPDATED", Phase.RUNNING),
+        ("running", Phase.RUNNING),
+        ("STATE_SUCCEEDED", Phase.UNKNOWN),
+    ],
+)
+def test_what_all_words_begin_with_need_not_be_in_the_table(word: str, phase: Phase) -> None:
+    text = MINIMAL + (
+        'status_prefix = "JOB_STATE_"\nwords = { cancelled = ["drained"], running = ["JOB_STATE_UPDATED"] }'
+    )
+    job = seen(text, {"status": word})
+    assert (job.status, job.phase) == (word, phase)
+
+
+# --- a job that lies under its id, or in a list ----------------------------------------------------------------------
+
+UNDER_ID = (
+    'job = "https://a.test/history"\nbody = "{job_id}"\nmethod = "POST"\nroot = "{job_id}"\nstatus = "status.s"\n'
+)
+IN_LIST = UNDER_ID.replace('"{job_id}"\nstatus', '"jobs[id={job_id}]"\nid = "id"\nstatus')
+
+
+@pytest.mark.parametrize("job_id", ["j1", "a.b", "x/y:1", "3"])
+def test_a_job_may_lie_under_its_id_or_be_chosen_by_it(job_id: str) -> None:
+    job = {"status": {"s": "running"}}
+    assert seen(UNDER_ID, {job_id: job, "other": {"status": "odd"}}, job_id).phase is Phase.RUNNING
+    own = int(job_id) if job_id == "3" else job_id
+    assert seen(IN_LIST, {"jobs": [{"id": "no"}, {}, 7, {"id": own, **job}]}, job_id).id == job_id
+
+
+def test_a_job_that_lies_nowhere_is_not_there_or_what_the_table_says() -> None:
+    assert fault(UNDER_ID, {"other": {"status": {"s": "done"}}}).kind is FaultKind.NOT_FOUND
+    assert fault(IN_LIST, {"jobs": []}).kind is FaultKind.NOT_FOUND
+    assert "missing required field" in fault(IN_LIST, {"odd": []}).message
+    assert "got `object` - at `$.jobs`" in fault(IN_LIST, {"jobs": {}}).message
+    job = seen(UNDER_ID + 'words = { pending = ["absent"] }', {})
+    assert (job.id, job.status, job.phase) == ("j1", "absent", Phase.PENDING)
+
+
+# --- replies that are words, or nothing but a status -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "phase"),
+    [(b"EXECUTING", Phase.RUNNING), (b"COMPLETED\r\n", Phase.SUCCEEDED), (b'"QUEUED"', Phase.PENDING)],
+)
+def test_a_reply_may_be_a_bare_word(body: bytes, phase: Phase) -> None:
+    assert seen('job = "https://a.test/{job_id}/phase"\nstatus = ""', body).phase is phase
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"Not found, sorry!", b"", b'{"a":1}', b"[}"])
+def test_what_is_no_word_is_none(body: bytes) -> None:
+    found = fault('job = "https://a.test/{job_id}/phase"\nstatus = ""', body)
+    assert found.kind is FaultKind.UNREADABLE
+    assert fault(MINIMAL, b"COMPLETED").message == "the reply is not JSON"
+
+
+def test_a_200_that_is_a_state_needs_the_body_only_where_the_table_wants_something_of_it() -> None:
+    bare = 'job = "https://a.test/{job_id}"\nhttp = { 200 = "succeeded", 500 = "failed" }\n'
+    for body in (b"\x89PNG\r\n", b'{"any":1}', b"[]", b""):
+        assert seen(bare, body).phase is Phase.SUCCEEDED
+    for more in ('root = "data"', 'id = "id"', 'status = "status"'):
+        for body in (b"\x89PNG\r\n", b"[]", b"{}"):
+            if (more, body) != ('status = "status"', b"{}"):
+                assert fault(bare + more, body).kind is FaultKind.UNREADABLE
+    failed = seen(bare + 'id = "id"', {"message": "boom"}, http_status=500)
+    assert (failed.id, failed.phase, str(failed.error)) == ("j1", Phase.FAILED, "boom")
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "told"),
+    [
+        ({"error": {"code": 400, "message": "Invalid job"}}, FaultKind.UNREADABLE, "it says: 400: Invalid job"),
+        ({"errors": [{"message": "Throttled"}]}, FaultKind.UNREADABLE, "it says: Throttled"),
+        ({"data": None, "errors": [{"message": "Access denied"}]}, FaultKind.NOT_FOUND, "no such job: Access denied"),
+    ],
+)
+def test_a_reply_that_is_no_job_but_an_error_is_told_in_its_own_words(body: object, kind: FaultKind, told: str) -> None:
+    found = fault('job = "https://a.test/{job_id}"\nroot = "data"\nstatus = "state"', body)
+    assert found.kind is kind
+    assert told in found.message
 
 
 HTTP = MINIMAL + 'http = { 202 = "running", 303 = "succeeded", 200 = "succeeded", 404 = "missing" }'
@@ -427,6 +674,19 @@ async def test_another_500_is_trouble_as_ever() -> None:
         assert (await own.wait_for("j1", timeout=5)).phase is Phase.SUCCEEDED
 
 
+async def test_a_form_is_sent_as_one() -> None:
+    api = table(
+        'job = "https://a.test/status"\nmethod = "POST"\nbody = "id={job_id}&full=1"\nstatus = "status"\n'
+        'headers = { content-type = "application/x-www-form-urlencoded", accept = "*/*" }'
+    )
+    async with TableServer(in_order({"status": "done"})) as server, client(server, api) as own:
+        await own.wait_for("a&b=c/d e", timeout=5)
+    _, _, headers, body = server.requests[0]
+    assert body == b"id=a%26b%3Dc%2Fd%20e&full=1"
+    sent = [(name.lower(), value) for name, value in headers.items() if name.lower() in {"content-type", "accept"}]
+    assert sorted(sent) == [("accept", "*/*"), ("content-type", "application/x-www-form-urlencoded")]
+
+
 @pytest.mark.parametrize("kind", ["text/html", "text/plain", "*", ""])
 async def test_json_is_json_whatever_it_is_called(kind: str) -> None:
     answer = (200, {"status": "done"}, {"Content-Type": kind})
@@ -473,7 +733,7 @@ def test_a_header_needs_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
         Client(table(MINIMAL + 'headers = { X-B = "${OWN_SECOND}" }'))
 
 
-# --- tables that are wrong ---------------------------------------------------------------------------------------
+# --- tables that are wrong -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -499,6 +759,14 @@ def test_a_header_needs_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
         (MINIMAL + 'base_url = "https://b.test"', 3, "base_url: job is a whole URL already"),
         (MINIMAL + 'timezone = "Mars/Base"', 3, "timezone: 'Mars/Base' is no zone"),
         (MINIMAL + 'list = { request = "/x" }', 3, "list: the jobs of a list are told apart by their ids"),
+        (MINIMAL + 'error = "a[{job_id}]"', 3, "error: 'a[{job_id}]' is no path"),
+        (MINIMAL + 'error = "a[id={job_id}].b"', 3, "error: only root may lead through {job_id}"),
+        (MINIMAL + 'started = "jobs[id=7]"', 3, "started: 'jobs[id=7]' chooses an item"),
+        (
+            MINIMAL + 'words = { nothing = ["x"], failed = ["X"] }',
+            3,
+            "words.nothing: 'x' is among the words for failed",
+        ),
         ('status = "s"\njob = "/x/{job_id}"', 2, "job: nothing says where the API is served"),
         ('status = "s"\njob = "https://a.test/x"', 2, "job: it has no place for the id"),
         ('status = "s"\njob = "x/{job_id}"', 2, "job: it must start with /"),
@@ -522,7 +790,7 @@ def test_a_file_that_is_not_toml_or_not_there_is_told(tmp_path: Path) -> None:
         load_api(tmp_path / "none.toml")
 
 
-# --- where tables are found -----------------------------------------------------------------------------------------
+# --- where tables are found ------------------------------------------------------------------------------------------
 
 
 def test_the_nearest_table_of_a_name_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
