@@ -32,6 +32,7 @@ _BARE_WORD = re.compile(rb"[A-Za-z][A-Za-z0-9_ -]{0,63}")
 _SECONDS = re.compile(r"\d{10,19}(?:\.\d+)?", re.ASCII)
 _SHOWN = 200
 _BAD_ENDS = (Phase.FAILED, Phase.CANCELLED)
+_ENDS = (Phase.SUCCEEDED, *_BAD_ENDS)
 _when = operator.itemgetter(0)
 
 
@@ -183,7 +184,7 @@ class TableReader:
         if state is None:
             return None
         status, phase = state
-        ended = phase.ended
+        ended = phase in _ENDS
         times: dict[object, datetime | None] = {}
         return Job(
             id=self._id(base, job_id),
@@ -294,8 +295,8 @@ class TableReader:
         dated = [(at, word) for at, word in told if at is not None]
         dated.sort(key=_when)
         # An end is told by the status alone: what lies before it can be proven by a time.
-        events = (Event(*self._words.meaning(word), at) for at, word in dated)
-        return tuple(event for event in events if not event.phase.ended)
+        events = [Event(*self._words.meaning(word), at) for at, word in dated]
+        return tuple([event for event in events if event.phase not in _ENDS])
 
     def _moment(self, pick: Pick, base: object, times: dict[object, datetime | None]) -> datetime | None:
         """Return the first time that a pick finds; a look at the same text twice is one reading."""
@@ -312,6 +313,8 @@ class TableReader:
     def _time(self, value: Any) -> datetime | None:
         if not isinstance(value, str):
             return moment_of(value)
+        if self._zone is UTC and value[4:5] == "-":  # nearly every time there is
+            return moment_of(value) or _in_words(value)
         if _SECONDS.fullmatch(value):
             return moment_of(float(value))
         if self._zone is UTC:
@@ -378,7 +381,7 @@ def _progress(progress: Sequence[Progress], base: object) -> float | None:
 
 def _may_be_wrong(phase: Phase) -> bool:
     """Whether a message can be an error's: of a job that goes on or succeeded it tells something else."""
-    return phase in (Phase.FAILED, Phase.CANCELLED, Phase.UNKNOWN)
+    return phase in _BAD_ENDS or phase is Phase.UNKNOWN
 
 
 def _no_such_job(http_status: int, body: bytes) -> Fault:
