@@ -94,8 +94,10 @@ class Poller:
         """Make exactly one look, unless the watch has ended."""
         if watched.outcome is not None:
             return Looked(watched, (), watched.outcome, None)
+        self.check()
         reply, seen_at = await self._origin.read_in_turn(self._target_of(watched.job_id))
         reply = await self.told(watched, reply)
+        self.check()  # a look that was cut off by closing is no sign of what the API is like
         price = self._budget.price(self._time())
         return self._lookout.replied(watched, reply, self._epoch + seen_at, self._draw(), price)
 

@@ -9,13 +9,16 @@ Pure: the time of a look is an argument. The rules, each tested by its own test:
 * The job's status decides whether it ended, and `Phase.UNKNOWN` never does. An entry of the history that says it
   ended is held back until the status agrees. What ended stays ended.
 * A reply older than one already seen (a lagging replica) changes nothing: one with an earlier `Job.updated_at`, or
-  with the same and fewer attempts.
+  with the same and fewer attempts. But a server's clock may be set back, and an end dated by it must not be ignored
+  for ever: it is believed when the history has it after all that was delivered, or when looks go on to show it for
+  longer than any replica lags behind.
 * A look that failed changes no state. It ends the watch only after its own patience has run out, and never as the
   job's failure.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import assert_never
@@ -30,6 +33,8 @@ _REMEMBERED = 64
 _OLDEST_PHASE = 7 * 86_400.0
 _GONE_LOOKS = 3
 _GONE_SECONDS = 10.0
+_BACK_LOOKS = 3
+_BACK_SECONDS = 60.0  # more than any replica should lag behind
 
 
 class Mark(Struct, frozen=True, array_like=True, gc=False):
@@ -37,6 +42,14 @@ class Mark(Struct, frozen=True, array_like=True, gc=False):
 
     status: str
     at: float | None = None
+
+
+class Doubt(Struct, frozen=True, array_like=True, gc=False):
+    """An end that replies tell of which look older than one before: its status, since when, and how often so far."""
+
+    status: str
+    since: float
+    looks: int = 1
 
 
 class Patience(Struct, frozen=True, kw_only=True):
@@ -78,6 +91,7 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
         failing_since: When the first of these was made.
         missing: How many of these, the last ones in a row, said that there is no such job.
         missing_since: When the first of those was made; of a job that was never seen, the first one ever that said so.
+        doubted: An end that the last good looks told of, and that is not believed yet.
         outcome: How the watch ended; None while it goes on.
     """
 
@@ -102,6 +116,7 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     failing_since: float | None = None
     missing: int = 0
     missing_since: float | None = None
+    doubted: Doubt | None = None
     outcome: Outcome | None = None
 
 
@@ -129,7 +144,9 @@ def observe(watched: Watched, seen: Job | Fault, now: float, patience: Patience,
     if isinstance(seen, Fault):
         return Observed(_failed(watched, seen, now, patience))
     if _is_older(seen, watched):
-        return Observed(unchanged(watched, now))
+        doubted = _doubted(watched, seen, now)
+        if doubted is None or doubted.looks < _BACK_LOOKS or now - doubted.since < _BACK_SECONDS:
+            return Observed(replace(unchanged(watched, now), doubted=doubted))
     return _saw(watched, seen, now, skew)
 
 
@@ -188,10 +205,36 @@ def patience_ends_at(watched: Watched, patience: Patience) -> float:
 
 
 def _is_older(job: Job, watched: Watched) -> bool:
+    if job.phase.ended and job.events and _goes_on_to_an_end(watched, job, job.events):
+        return False
     updated_at = _unix(job.updated_at)
     if updated_at is not None and watched.updated_at is not None and updated_at != watched.updated_at:
         return updated_at < watched.updated_at
     return job.attempt is not None and job.attempt < (watched.attempt or 0)
+
+
+def _goes_on_to_an_end(watched: Watched, job: Job, events: Sequence[Event]) -> bool:
+    """Whether a history begins with all that was delivered and then tells of the job's end, whatever the clocks say."""
+    return (
+        bool(watched.seq)
+        and len(events) > watched.seq
+        and (_begins_with(watched, events) and events[-1].phase is job.phase)
+    )
+
+
+def _doubted(watched: Watched, job: Job, now: float) -> Doubt | None:
+    """Return what an end that looks older than what is known comes to; None where it is sure to be an old one."""
+    started_at = _unix(job.started_at)
+    is_old = (job.attempt or 0) < (watched.attempt or 0) or (
+        started_at is not None and watched.started_at is not None and started_at < watched.started_at
+    )
+    is_delivered = any(_is_same(mark, event) for event in (job.events or ())[-1:] for mark in watched.delivered)
+    if is_old or not job.phase.ended or (is_delivered and job.events and job.events[-1].phase.ended):
+        return None
+    before = watched.doubted
+    if before is None or before.status.casefold() != job.status.casefold():
+        return Doubt(job.status, now)
+    return Doubt(job.status, before.since, before.looks + 1)
 
 
 def unchanged(watched: Watched, now: float) -> Watched:
@@ -205,6 +248,7 @@ def unchanged(watched: Watched, now: float) -> Watched:
         failing_since=None,
         missing=0,
         missing_since=None,
+        doubted=None,
     )
 
 
@@ -277,7 +321,7 @@ def _entered_at(watched: Watched, job: Job, steps: Sequence[_Step], now: float, 
 
 def _from_history(watched: Watched, job: Job, told: tuple[Event, ...]) -> list[_Step]:
     events = _settled(job, _in_order(watched, told))
-    start, gap = _new_from(watched, events)
+    start, gap = _new_from(watched, events, is_behind=bool(events) and events[-1].phase is not job.phase)
     steps = [_Step(event, gap and index == 0) for index, event in enumerate(events[start:])]
     if _is_untold(watched, job, events, steps):
         untold = Event(job.status, job.phase, job.ended_at if job.phase.ended else None)
@@ -315,8 +359,14 @@ def _settled(job: Job, events: Sequence[Event]) -> Sequence[Event]:
     return events[:length] if length and events[length - 1].phase is job.phase else events
 
 
-def _new_from(watched: Watched, events: Sequence[Event]) -> tuple[int, bool]:
-    """Return where in the history the undelivered part starts, and whether something before it is missing."""
+def _new_from(watched: Watched, events: Sequence[Event], *, is_behind: bool = False) -> tuple[int, bool]:
+    """Return where in the history the undelivered part starts, and whether something before it is missing.
+
+    Args:
+        watched: What was delivered.
+        events: The history.
+        is_behind: Whether it does not tell yet what the status does.
+    """
     marks = watched.delivered
     if not marks:
         return 0, False
@@ -325,15 +375,29 @@ def _new_from(watched: Watched, events: Sequence[Event]) -> tuple[int, bool]:
     resumed = _after_last_dated(marks, events)
     if resumed is not None:
         return resumed
+    if is_behind and _are_among(marks, events):
+        return len(events), False
     # One word is no proof of place: where times are told at all, what both ends have in common includes one.
     shortest = 1 + next((back for back, mark in enumerate(reversed(marks)) if mark.at is not None), 0)
     for length in range(min(len(marks), len(events)), shortest - 1, -1):
         if _are_same(marks[-length:], events[:length]):
             return length, False
-    for start in range(len(marks) - len(events) + 1):
-        if _are_same(marks[start : start + len(events)], events):
-            return len(events), False
-    return _resumed_after(marks[-1], watched.seq, events), True
+    if _are_among(marks, events):
+        return len(events), False
+    return max(_resumed_after(marks[-1], watched.seq, events), _older_than_delivered(marks, events)), True
+
+
+def _are_among(marks: Sequence[Mark], events: Sequence[Event]) -> bool:
+    """Whether a history is all of it a part of what was delivered."""
+    starts = range(len(marks) - len(events) + 1)
+    return any(_are_same(marks[start : start + len(events)], events) for start in starts)
+
+
+def _older_than_delivered(marks: Sequence[Mark], events: Sequence[Event]) -> int:
+    """Return how many entries at the beginning are older than one that was delivered, which so are no news."""
+    last = max((mark.at for mark in marks if mark.at is not None), default=float("-inf"))
+    older = itertools.takewhile(lambda event: event.at is not None and (_unix(event.at) or 0.0) < last, events)
+    return sum(1 for _ in older)
 
 
 def _after_last_dated(marks: Sequence[Mark], events: Sequence[Event]) -> tuple[int, bool] | None:

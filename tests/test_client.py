@@ -347,6 +347,19 @@ async def test_closing_while_a_look_is_under_way(job_server: JobServer) -> None:
     assert not own_tasks()
 
 
+async def test_closing_is_no_sign_of_trouble_to_a_look_that_is_under_way(job_server: JobServer) -> None:
+    job = job_server.add("bedrock", ID, ["RUNNING"])
+    job_server.trouble(Trouble.hang(), None)
+    client = client_of(job_server, unreachable_after=0.0)
+    looking = asyncio.create_task(client.look(client.watched(ID)))
+    await in_time(job.looked(1))
+    await in_time(client.aclose())
+    with pytest.raises(JobwatchError, match="the client is closed"):
+        await in_time(looking)
+    with pytest.raises(JobwatchError, match="the client is closed"):
+        await in_time(client.look(client.watched(ID)))
+
+
 @pytest.mark.parametrize("used", [False, True])
 async def test_a_closed_client_says_so(job_server: JobServer, used: bool) -> None:
     job_server.add("bedrock", ID, ["COMPLETED"])

@@ -716,6 +716,86 @@ def test_the_end_of_patience_can_be_foretold() -> None:
     assert patience_ends_at(stream.watched, PATIENCE) == stream.now + 10.0
 
 
+# --- a server whose clock is set back --------------------------------------------------------------------------
+
+
+def test_rows_80_90_an_end_with_an_older_stamp_is_believed_when_it_is_all_that_is_ever_told() -> None:
+    stream = Stream()
+    assert stream.look(snap("R", started=0, updated=50)) == "P0 R0"
+    assert stream.look(snap("C", started=0, ended=2, updated=2), 5.0) == ""
+    assert stream.watched.outcome is None
+    assert (stream.watched.status, stream.watched.updated_at) == ("RUNNING", at(50).timestamp())
+    assert stream.look(snap("C", started=0, ended=2, updated=2), 30.0) == ""
+    assert stream.look(fault(FaultKind.UNREACHABLE), 10.0) == "", "which says nothing of it"
+    assert stream.look(snap("C", started=0, ended=2, updated=2), 19.0) == ""
+    assert stream.watched.outcome is None
+    assert stream.look(snap("C", started=0, ended=2, updated=2), 1.0) == "C2"
+    assert stream.watched.outcome is Outcome.SUCCEEDED
+    assert stream.watched.doubted is None
+
+
+def test_row_80_an_old_end_takes_more_than_one_look_however_late_that_is() -> None:
+    stream = Stream()
+    stream.look(snap("R", started=0, updated=50))
+    stream.look(snap("F", started=0, updated=2))
+    stream.look(snap("F", started=0, updated=2), 1e4)
+    assert stream.watched.outcome is None
+    stream.look(snap("F", started=0, updated=2))
+    assert stream.watched.outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("between", [snap("R", started=0, updated=50), snap("F", started=0, updated=3)])
+def test_row_80_an_old_end_that_is_not_told_by_every_look_is_a_lagging_replicas(between: Job) -> None:
+    stream = Stream()
+    stream.look(snap("R", started=0, updated=50))
+    for _ in range(20):
+        assert stream.all(*[snap("C", started=0, updated=2)] * 2) == ""
+        assert stream.look(between, 40.0) == ""
+    assert stream.watched.outcome is None
+
+
+@pytest.mark.parametrize("old", [snap("C", 1, started=5, updated=9), snap("C", 2, started=5, updated=9)])
+def test_row_80_the_end_of_an_earlier_attempt_is_never_believed(old: Job) -> None:
+    stream = Stream()
+    stream.look(snap("R", 2, started=10, updated=50))
+    assert stream.all(*[old] * 200) == ""
+    assert stream.watched.outcome is None
+
+
+def test_rows_80_90_a_history_that_goes_on_to_an_end_is_newer_whatever_the_clock_says() -> None:
+    stream = Stream()
+    assert stream.look(told(events("PR"), updated=50)) == "P0 R1"
+    assert stream.look(told((*events("PR"), event("C", -5)), updated=2)) == "C-5"
+    assert stream.watched.outcome is Outcome.SUCCEEDED
+
+
+def test_rows_80_81_an_end_that_was_delivered_with_what_came_after_it_is_old() -> None:
+    stream = Stream()
+    assert stream.look(told(events("PRFR"), updated=50)) == "P0 R1 F2 R3"
+    assert stream.all(*[told(events("PRF"), updated=2)] * 200) == ""
+    assert stream.watched.outcome is None
+
+
+# --- a history that falls behind after the status was ahead of it -------------------------------------------------
+
+
+def test_a_history_that_is_older_than_what_was_delivered_tells_nothing_new() -> None:
+    stream = Stream()
+    assert stream.look(told((), "R")) == "!R"
+    assert stream.look(told(events("PRPRPRP"))) == "!P6"
+    assert stream.look(told(events("P"), "R")) == "R"
+    assert stream.look(told(events("PRPRPR"))) == ""
+    assert stream.look(told(events("PRPRPRPRC"))) == "C8"
+
+
+def test_a_history_without_an_end_to_match_the_status_is_held_to_be_an_old_part() -> None:
+    stream = Stream()
+    untimed = [Event(each.status, each.phase) for each in events("PRP")]
+    assert stream.look(told(untimed)) == "P R P"
+    assert stream.look(told(events("PR"), "P")) == ""
+    assert stream.look(told(events("PRPR"))) == "R3"
+
+
 # --- against the truth --------------------------------------------------------------------------------------
 #
 # A history is made up, looks are shown parts of it, and what was delivered is held against the history itself.
