@@ -724,7 +724,7 @@ def test_rows_80_90_an_end_with_an_older_stamp_is_believed_when_it_is_all_that_i
     assert stream.look(snap("R", started=0, updated=50)) == "P0 R0"
     assert stream.look(snap("C", started=0, ended=2, updated=2), 5.0) == ""
     assert stream.watched.outcome is None
-    assert (stream.watched.status, stream.watched.updated_at) == ("RUNNING", at(50).timestamp())
+    assert (stream.watched.status, stream.watched.updated_at) == ("running", at(50).timestamp())
     assert stream.look(snap("C", started=0, ended=2, updated=2), 30.0) == ""
     assert stream.look(fault(FaultKind.UNREACHABLE), 10.0) == "", "which says nothing of it"
     assert stream.look(snap("C", started=0, ended=2, updated=2), 19.0) == ""
