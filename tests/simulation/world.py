@@ -161,6 +161,8 @@ def _swarm(dice: Random, seed: int, level: str, mode: str) -> tuple[dict[str, fl
         rates |= {name: 0.1 for name in ending if name not in faults.TRAITS}
     if "duplicated" in rates and "untimed" in rates:
         del rates["untimed"]  # without times, nobody can tell what is said twice from what happened twice
+    if "untimed" in rates and "history behind" in rates and "whole seconds" in chosen:
+        del rates["untimed"]  # with few times, and those whole seconds, nobody can tell what is old from what is new
     if "304 though changed" in rates:
         chosen.add("etags")
     return rates, frozenset(chosen & set(faults.TRAITS))
