@@ -321,6 +321,8 @@ class _Secret:
             "Accept": "application/json",
             # Job records are small, and a decoder is one more thing that can be cut short or blown up unseen.
             "Accept-Encoding": "identity",
+            # Whatever stands between, an answer that was kept is not how the job stands now. RFC 9111, section 5.2.1.4.
+            "Cache-Control": "no-cache",
             "User-Agent": f"jobwatch/{version}" if version else "jobwatch",
         }
         theirs = {name.lower() for name in self._headers}

@@ -363,6 +363,38 @@ def test_rows_40_77_id_and_status_are_required(api: JobAPI, body: str) -> None:
     assert "not what the API documents" in refused(api, body)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"error": {"code": "INTERNAL", "message": "try again"}}',
+        '{"error": "try again", "status": "error"}',
+        '{"success": false, "errors": ["try again"]}',
+        '{"status": "ok"}',
+        '{"title": "Not Found", "status": 404, "requestId": "r"}',
+    ],
+)
+@pytest.mark.parametrize("api", [BEDROCK, CAPYDB], ids=lambda api: api.name)
+def test_row_40_an_error_in_a_200_is_no_state_of_the_job(api: JobAPI, body: str) -> None:
+    refused(api, body)
+
+
+@pytest.mark.parametrize(
+    ("api", "body", "place"),
+    [
+        (BEDROCK, '{"data": {"ID": "job_01JABCD123", "status": "COMPLETED"}}', "`id` - at `$.data`"),
+        (BEDROCK, '{"data": {"id": "job_01JABCD123", "Status": "COMPLETED"}}', "`status` - at `$.data`"),
+        (CAPYDB, '{"job": {"Id": "job_01JABCD123", "state": "completed"}}', "`id` - at `$.job`"),
+        (CAPYDB, '{"job": {"id": "job_01JABCD123", "STATE": "completed"}}', "`state` - at `$.job`"),
+        (CAPYDB, '{"Job": {"id": "job_01JABCD123", "state": "completed"}}', "`job`"),
+        (CAPYDB, '{"job": {"id": "job_01JABCD123", "state": ["secret"]}}', "`$.job.state`"),
+    ],
+)
+def test_row_77_what_is_missing_is_told_by_its_place_and_never_by_a_value(api: JobAPI, body: str, place: str) -> None:
+    told = refused(api, body)
+    assert place in told
+    assert not any(value in told.casefold() for value in ("completed", "secret"))
+
+
 def test_a_null_envelope_beside_a_bare_job() -> None:
     assert read(BEDROCK, vision(data=None)).phase is Phase.RUNNING
 

@@ -24,7 +24,7 @@ from msgspec import Struct
 from rich.console import Console
 
 from jobwatch import JSON, Fault, FaultKind, JobwatchError, Outcome, Phase, Problem, Transition
-from jobwatch.cli import _demo, _output, _serve, _show, main
+from jobwatch.cli import _demo, _output, _running, _serve, _show, main
 from jobwatch.cli._records import OutcomeRecord
 from jobwatch.cli._run import Run
 from jobwatch.cli._show import PlainShow, show_for
@@ -755,6 +755,7 @@ sys.exit(_running.run(work()))
 
 @pytest.mark.parametrize("grace", ["60", "0.05"], ids=["second signal", "grace"])
 async def test_rows_105_106_a_wait_that_does_not_end_is_ended(grace: str) -> None:
+    assert _running._GRACE <= 5.0
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-c", STUBBORN, grace, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )

@@ -219,7 +219,7 @@ def test_every_commit_is_synced(path: Path) -> None:
 # --- the file ----------------------------------------------------------------------------------------------------
 
 
-def test_nobody_else_may_read_it_whatever_the_umask(tmp_path: Path) -> None:
+def test_row_120_nobody_else_may_read_it_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         file = JournalFile(tmp_path / "watch.db", API)

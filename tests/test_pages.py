@@ -369,6 +369,25 @@ async def test_row_92_extra_foreign_and_repeated_jobs_on_a_list_do_no_harm() -> 
     assert [[each.status for each in watch.log] for watch in watches] == [["pending", "running", "completed"]] * 7
 
 
+@on_virtual_clock
+async def test_row_92_of_two_ends_on_one_list_the_first_is_the_end() -> None:
+    transport = ScriptedTransport(_project(4, ends=60.0))
+
+    def answer(target: str, now: float) -> Reply | None:
+        if not target.startswith("list") or now < 60.0:
+            return None
+        bodies = [job.body(now) for job in transport.jobs.values()]
+        others = [body | {"state": "failed", "completed_at": EPOCH + 61.0} for body in bodies]
+        return Reply(200, msgspec.json.encode({"jobs": [*bodies, *others]}))
+
+    transport.answer = answer
+    poller, watches = await _ready(transport)
+    await asyncio.sleep(120.0)
+    await poller.aclose()
+    assert [watch.watched.outcome for watch in watches] == [Outcome.SUCCEEDED] * 4
+    assert [[each.status for each in watch.log] for watch in watches] == [["pending", "running", "completed"]] * 4
+
+
 @pytest.mark.parametrize("project_id", ["..", ".", "a\x00b", "\u202e", "x" * 2000])
 @on_virtual_clock
 async def test_a_project_id_that_cannot_stand_in_a_url_stops_nothing(project_id: str) -> None:

@@ -7,7 +7,9 @@ import contextlib
 import gc
 import math
 import random
+import time
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -405,7 +407,7 @@ async def test_one_worker_is_enough() -> None:
 
 
 @on_virtual_clock
-async def test_a_crash_reaches_everybody_who_listens_and_who_comes_later() -> None:
+async def test_row_118_a_crash_reaches_everybody_who_listens_and_who_comes_later() -> None:
     transport = _jobs(20)
     poller = poller_of(transport)
     waits = [asyncio.create_task(ended(poller, job_id)) for job_id in transport.jobs]
@@ -434,7 +436,7 @@ async def test_a_crash_reaches_everybody_who_listens_and_who_comes_later() -> No
 
 
 @on_virtual_clock
-async def test_a_sink_that_breaks_is_told_to_everybody_too() -> None:
+async def test_row_118_a_sink_that_breaks_is_told_to_everybody_too() -> None:
     transport = _jobs(2)
     poller = poller_of(transport)
 
@@ -913,6 +915,30 @@ async def test_row_111_after_a_pause_of_all_looks_they_are_as_spread_as_before(p
     looks = Counter(target for at, target in transport.requests if at > over)
     assert len(looks) == 1000
     assert min(looks.values()) >= 3
+
+
+@pytest.mark.parametrize("wall", [lambda now: now + 3600.0, lambda now: now - 3600.0, lambda _now: 0.0])
+@on_virtual_clock
+async def test_row_111_the_systems_time_may_jump(wall: Callable[[float], float]) -> None:
+    really = time.time
+
+    async def seen_at(clock: Callable[[], float]) -> list[float]:
+        began = asyncio.get_running_loop().time()
+        transport = ScriptedTransport([ScriptedJob("j0", starts=began, ends=began + 500.0)])
+        transport.answer = lambda _target, now: DOWN if 250.0 < now - began < 300.0 else None
+        poller = poller_of(transport, patience=Patience(unreachable_after=120.0))
+        watch = poller.listen(watched("j0"))
+        await asyncio.sleep(200.0)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(time, "time", clock)
+            await asyncio.sleep(400.0)
+        assert watch.watched.outcome is Outcome.SUCCEEDED
+        await poller.aclose()
+        looks = [at - began for at in transport.times()]
+        return looks + [each.seen_at.timestamp() - EPOCH - began for each in watch.log]
+
+    undisturbed = await seen_at(really)
+    assert await seen_at(lambda: wall(really())) == pytest.approx(undisturbed, abs=1e-3)
 
 
 @on_virtual_clock

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gzip
 import io
 import logging
+import os
+import re
 import resource
 import socket
 import ssl
@@ -89,7 +92,7 @@ async def test_a_reply_and_what_its_headers_tell() -> None:
     assert reply == Reply(200, JSON, '"v1"', noon, RateLimit(99, 100, 60.0), "req_1", "application/json")
 
 
-async def test_what_is_sent() -> None:
+async def test_row_95_what_is_sent() -> None:
     async with served(http(JSON)) as (server, transport):
         await transport.get(transport.prepared("/jobs/" + segment("a/b"), "limit=5"), etag='"v1"')
     line, *headers = server.requests[0].decode().split("\r\n")[:-2]
@@ -98,6 +101,7 @@ async def test_what_is_sent() -> None:
     assert len(names) == len(set(names))
     assert {f"Authorization: Bearer {TOKEN}", f"Host: 127.0.0.1:{server.port}", "Accept: application/json"} < {*headers}
     assert {"Accept-Encoding: identity", 'If-None-Match: "v1"'} < {*headers}
+    assert "Cache-Control: no-cache" in headers
     assert any(header.startswith("User-Agent: jobwatch") for header in headers)
 
 
@@ -170,6 +174,15 @@ async def test_row_2_a_black_hole_ends_with_the_connect_timeout() -> None:
     assert fault == Fault(FaultKind.UNREACHABLE, "no connection to 127.0.0.1 in time")
 
 
+async def test_rows_2_5_6_18_the_limits_of_a_look_unless_others_are_given() -> None:
+    transport = Transport("http://api.example.com", {})
+    session = transport._opened(transport.prepared("/jobs/job_1"))
+    assert session is not None
+    assert session.timeout.sock_connect == 10.0
+    assert transport._timeout == 30.0
+    await transport.aclose()
+
+
 @pytest.mark.parametrize("answer", [resetting(), closing(b"")])
 async def test_row_3_reset_before_the_response(answer: Answer) -> None:
     assert await fault_of(answer) == Fault(FaultKind.UNREACHABLE, "the connection to 127.0.0.1 was lost")
@@ -216,9 +229,12 @@ async def test_row_6_slow_loris_in_the_head_or_in_the_body(upto: int) -> None:
     assert fault == Fault(FaultKind.UNREACHABLE, "no answer within 0.04 s")
 
 
-async def test_row_8_no_such_host(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("code", "text"), [(socket.EAI_NONAME, "Name or service not known"), (socket.EAI_AGAIN, "Temporary failure")]
+)
+async def test_rows_8_9_no_address_is_found(monkeypatch: pytest.MonkeyPatch, code: int, text: str) -> None:
     async def unknown(*_: object, **__: object) -> None:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        raise socket.gaierror(code, text)
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
     transport = Transport("http://api.example.com", {})
@@ -298,6 +314,7 @@ async def test_row_21_no_file_descriptor_is_left() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0].fileno() + 1, hard))
         try:
             fault = await look(transport)
+            assert isinstance(await look(warm), Reply), "what is connected goes on"
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert fault == Fault(FaultKind.UNREACHABLE, "no connection to 127.0.0.1: Too many open files")
@@ -305,6 +322,18 @@ async def test_row_21_no_file_descriptor_is_left() -> None:
         taken[0].close()
         await warm.aclose()
         await transport.aclose()
+
+
+async def test_row_22_no_port_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def none_left(*_: object) -> None:
+        raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+
+    async with served(http(JSON)) as (_, transport):
+        with monkeypatch.context() as used_up:
+            used_up.setattr(asyncio.get_running_loop(), "sock_connect", none_left)
+            fault = await look(transport)
+        assert fault == Fault(FaultKind.UNREACHABLE, "no connection to 127.0.0.1: Cannot assign requested address")
+        assert isinstance(await look(transport), Reply)
 
 
 async def test_row_20_no_proxy_is_used_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,12 +359,12 @@ async def test_row_20_a_proxy_that_stands_in_the_way_wants_what_it_does_not_get(
 # --- TLS --------------------------------------------------------------------------------------------------------
 
 
-def server_tls(
-    authority: trustme.CA, name: str = "127.0.0.1", expires: timedelta = timedelta(days=1)
-) -> ssl.SSLContext:
+def server_tls(authority: trustme.CA, name: str = "127.0.0.1", *, begins: int = -9, ends: int = 1) -> ssl.SSLContext:
+    """Return what a server proves its name with, from and until so many days from now."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     now = datetime.now(UTC)
-    authority.issue_cert(name, not_before=now - timedelta(days=9), not_after=now + expires).configure_cert(context)
+    first, last = now + timedelta(days=begins), now + timedelta(days=ends)
+    authority.issue_cert(name, not_before=first, not_after=last).configure_cert(context)
     return context
 
 
@@ -358,17 +387,27 @@ async def test_tls_with_a_trusted_certificate() -> None:
         assert isinstance(await tls_look(server, trusting(authority)), Reply)
 
 
-@pytest.mark.parametrize("wrong", ["unknown authority", "another host", "expired"])
-async def test_rows_14_15_a_certificate_that_is_not_trusted(wrong: str) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("unknown authority", "unable to get local issuer certificate|self.signed certificate"),
+        ("another host", "IP address mismatch"),
+        ("expired", "certificate has expired"),
+        ("not yet valid", "certificate is not yet valid"),
+    ],
+)
+async def test_rows_14_15_a_certificate_that_is_not_trusted(wrong: str, told: str) -> None:
     authority = trustme.CA()
     name = "api.example.com" if wrong == "another host" else "127.0.0.1"
-    tls = server_tls(authority, name, timedelta(days=-1 if wrong == "expired" else 1))
+    begins, ends = {"expired": (-9, -1), "not yet valid": (2, 9)}.get(wrong, (-9, 1))
+    tls = server_tls(authority, name, begins=begins, ends=ends)
     async with RawServer(http(JSON), tls=tls) as server:
         fault = await tls_look(server, None if wrong == "unknown authority" else trusting(authority))
     assert isinstance(fault, Fault)
     assert fault.kind is FaultKind.TLS
-    assert fault.message.startswith("the certificate of 127.0.0.1 is not trusted: ")
-    assert server.requests == []
+    assert re.match(f"the certificate of 127.0.0.1 is not trusted: .*(?:{told})", fault.message)
+    assert server.requests == [], "and nothing in the clear either"
+    assert server.connections <= 1
 
 
 async def look_at_tls_port(script: Script, **options: Any) -> Fault:

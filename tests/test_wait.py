@@ -429,7 +429,9 @@ async def test_row_115_a_wait_dropped_in_a_task_that_is_dropped(bedrock: Client,
 # --- timing out ----------------------------------------------------------------------------------------------------
 
 
-async def test_row_98_the_wait_times_out_with_what_was_seen(bedrock: Client, running: ServedJob) -> None:
+async def test_row_98_the_wait_times_out_with_what_was_seen(
+    bedrock: Client, job_server: JobServer, running: ServedJob
+) -> None:
     wait = bedrock.wait_for(ID, timeout=0.05)
     with pytest.raises(WaitTimeout, match=r"job job_01 did not end within 0\.05 s \(last seen RUNNING\)") as caught:
         await wait
@@ -440,6 +442,7 @@ async def test_row_98_the_wait_times_out_with_what_was_seen(bedrock: Client, run
     with pytest.raises(WaitTimeout):
         await wait
     await no_more_looks(running)
+    assert {request.method for request in job_server.requests} == {"GET"}, "the job itself is left alone"
 
 
 async def test_iterating_raises_the_time_out_too(bedrock: Client, running: ServedJob) -> None:

@@ -371,6 +371,18 @@ async def test_no_fault_of_the_network_ends_a_job(kind: FaultKind, health: Healt
     ]
 
 
+async def test_row_15_a_certificate_that_expires_meanwhile_is_told_and_waited_for() -> None:
+    transport = ScriptedTransport([ScriptedJob("a", ends=9000.0)])
+    transport.answer = down(100.0, 8000.0, Fault(FaultKind.TLS, "the certificate has expired"))
+    async with watching(transport=transport) as (watcher, _):
+        await watcher.add("a")
+        changes = await until_end(watcher)
+    assert brief(changes) == ["pending", "running", Health.UNREACHABLE, Health.OK, "completed"]
+    assert [change.seq for change in changes] == [1, 2, 3, 4, 5]
+    slow = [at for at in transport.times() if 1000.0 < at < 8000.0]
+    assert all(later - earlier >= 20.0 for earlier, later in itertools.pairwise(slow))
+
+
 async def test_health_that_goes_from_bad_to_other_is_told_each_time_and_only_then() -> None:
     transport = ScriptedTransport([ScriptedJob("a", ends=9000.0)])
     faults = {100.0: FaultKind.UNREACHABLE, 1000.0: FaultKind.AUTH, 2000.0: FaultKind.UNREACHABLE}
