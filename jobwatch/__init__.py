@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from ._tracker import Watched
     from ._wait import Wait
     from ._watcher import Watcher
+    from ._webhook_apps import webhook_app, webhook_handler
+    from ._webhooks import Received, Verdict, Webhooks, webhook_signature
 
 __version__ = "0.1.0"
 
@@ -67,18 +69,24 @@ __all__ = [
     "Phase",
     "Problem",
     "RateLimited",
+    "Received",
     "Response",
     "Transition",
     "Unreachable",
     "UnreadableReply",
+    "Verdict",
     "Wait",
     "WaitTimeout",
     "Watched",
     "WatchedJob",
     "Watcher",
     "WatcherHealth",
+    "Webhooks",
     "load_api",
     "printable",
+    "webhook_app",
+    "webhook_handler",
+    "webhook_signature",
 ]
 
 _MODULES = (
@@ -96,6 +104,8 @@ _MODULES = (
     "_client",
     "_config",
     "_watcher",
+    "_webhooks",
+    "_webhook_apps",
 )
 
 

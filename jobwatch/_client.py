@@ -260,6 +260,33 @@ class Client:
                 await wait
             return [await wait for wait in ended.waits]
 
+    # --- news from elsewhere ----------------------------------------------------------------------------------
+
+    def wake(self, job_id: str) -> bool:
+        """Have a job looked at now that somebody waits for or watches: there may be news of it.
+
+        This is one look, however many wakes come before it is made. Looks that wakes ask for lie at least the pace's
+        ``min_interval`` apart, and none is made while the API asks to be left alone: it follows when it may.
+
+        Args:
+            job_id: Its id; one that nobody waits for costs nothing.
+
+        Returns:
+            Whether it will be looked at.
+        """
+        return self._poller is not None and self._poller.wake(job_id)
+
+    def wake_project(self, project_id: str) -> bool:
+        """Have the jobs of a project looked at now that somebody waits for or watches, by one list if it has one.
+
+        Args:
+            project_id: Its id; it counts only for jobs that a look has shown to belong to it.
+
+        Returns:
+            Whether any job will be looked at.
+        """
+        return self._poller is not None and self._poller.wake_project(project_id)
+
     # --- within ---------------------------------------------------------------------------------------------
 
     def _enter(self, watched: Watched, shown: Job | None) -> tuple[Poller, Watch]:

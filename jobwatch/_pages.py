@@ -10,6 +10,7 @@ look at a job that has been looked at a few times already.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -85,6 +86,11 @@ class Pages:
     def sharers(self, watch: Watch, now: float) -> int:
         """Return among how many jobs the cost of a look at this one is shared, as far as that may hasten it."""
         return min(self.readers(watch, now), _SHARED_AT_MOST)
+
+    def to_wake(self, project_id: str, now: float) -> tuple[str, ...]:
+        """Return whom to look at for news of a project: one job, where a list shows the others with it."""
+        first = tuple(islice(self._groups.get(project_id, ()), _SHARED_AT_MOST))
+        return tuple(watch.watched.job_id for watch in first if watch is first[0] or self.readers(watch, now) == 1)
 
     def page_for(self, watch: Watch, now: float, newcomers: int) -> Page | None:
         """Return the list request to make in place of a look at one job, if there is one worth making.

@@ -79,6 +79,8 @@ class Poller:
         self._pages = Pages(lookout.api, lookout.history)
         self._together = Together(lookout.api, self._pages, self._agenda, self._origin, list_target_of)
         self._lookers: dict[Watch, asyncio.Task[object]] = {}
+        self._woken: set[str] = set()
+        self._wake_after: dict[str, float] = {}
         self._broke_until = 0.0
         self._workers = Workers(
             workers, work=self._next_look, due=self._next_at, needed=lambda: self._many() > 0, crashed=self._ring_all
@@ -199,6 +201,44 @@ class Poller:
             self._put(watch, FIRST)
         return True
 
+    def wake(self, job_id: str) -> bool:
+        """Have a job looked at now, whoever listens to it; that is one look, however many wakes come before it.
+
+        Looks that wakes ask for lie at least the pace's shortest interval apart, and wait while the origin asks to be
+        left alone.
+
+        Returns:
+            Whether it will be: not if nobody wants to hear of the job, or it has ended.
+        """
+        wanted = [watch for watch in self._all_of(job_id) if watch.wanted and watch.watched.outcome is None]
+        if wanted:
+            self._woken.add(job_id)
+            self._rouse(job_id)
+        return bool(wanted)
+
+    def wake_project(self, project_id: str) -> bool:
+        """Have the jobs of a project looked at now, by one list where that can be read.
+
+        Returns:
+            Whether any of them will be.
+        """
+        woken = [self.wake(job_id) for job_id in self._pages.to_wake(project_id, self._time())]
+        return any(woken)
+
+    def _rouse(self, job_id: str) -> None:
+        """Put a woken job in its new place, unless a look is under way: that may show what was before the wake."""
+        watches = self._all_of(job_id)
+        if job_id not in self._woken or any(watch.looking for watch in watches):
+            return
+        self._woken.discard(job_id)
+        now = self._time()
+        at = max(now, self._origin.not_before, self._wake_after.get(job_id, 0.0))
+        for watch in watches:
+            if self._awaits(watch) and at < watch.due:
+                watch.fresh = False
+                self._put(watch, FIRST if at <= now else at)
+                self._wake_after[job_id] = at + self._lookout.pace.min_interval
+
     async def news(self, watch: Watch, until: float = NEVER) -> None:
         """Return when a job's bell rings, or at a time of the loop's clock."""
         self.check()
@@ -260,6 +300,11 @@ class Poller:
         self._agenda.remove(watch)
         self._pages.leave(watch)
         self._wish(watch, 0.0)
+        if self._all_of(job_id):
+            self._rouse(job_id)
+        else:
+            self._woken.discard(job_id)
+            self._wake_after.pop(job_id, None)
         if not self._many():
             self._workers.send_home()
 
@@ -395,6 +440,8 @@ class Poller:
             self._workers.wake_at(self._time())
         else:
             self._put(watch, due)
+        if self._woken:
+            self._rouse(watch.watched.job_id)
 
     def _see_listed(self, job: Job) -> list[Watch]:
         """Take a job into account that a list shows, whether that was the reason for the request or not."""
@@ -441,6 +488,8 @@ class Poller:
             watch.ring()
         if watch.sink is not None and (looked.transitions or looked.outcome or looked.watched.fault != before.fault):
             watch.sink(watch, looked)
+        if self._woken:
+            self._rouse(watch.watched.job_id)
 
     def _undrawn(self, looked: Looked, next_look: float, price: float) -> float:
         """Return how long it would be to the next look without the dice: what a second look's interval promises."""

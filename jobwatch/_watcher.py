@@ -320,6 +320,33 @@ class Watcher:
         await parts.journal.written()
         return was_followed
 
+    def wake(self, job_id: str) -> bool:
+        """Have a job looked at now, if it is watched: there may be news of it (see `webhook_app`).
+
+        This is one look, however many wakes come before it is made. Looks that wakes ask for lie at least the pace's
+        ``min_interval`` apart, and none is made while the API asks to be left alone: it follows when it may.
+
+        Args:
+            job_id: Its id; one that is not watched costs nothing.
+
+        Returns:
+            Whether it will be looked at; never so before `start` and after `aclose`.
+        """
+        parts = self._opened if self._closing is None else None
+        return parts is not None and job_id in parts.roll and parts.poller.wake(job_id)
+
+    def wake_project(self, project_id: str) -> bool:
+        """Have the watched jobs of a project looked at now, by one list request if its API has one.
+
+        Args:
+            project_id: Its id; it counts only for jobs that a look has shown to belong to it.
+
+        Returns:
+            Whether any job will be looked at.
+        """
+        parts = self._opened if self._closing is None else None
+        return parts is not None and parts.poller.wake_project(project_id)
+
     def jobs(self) -> tuple[WatchedJob, ...]:
         """Return how the jobs stand that are watched, or have ended with changes not acknowledged yet."""
         return self._parts().roll.standing(self._refused())

@@ -22,6 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
         | {"_paths", "_words", "_conditions", "_problems", "_reader", "_places", "_keys", "_table", "apis"}
     ),
     frozenset({"_budget", "_history", "_lookout", "_retry_after", "_answer", "_address", "_lean", "_transport"}),
+    frozenset({"_webhooks"}),
     frozenset(
         {
             "_agenda",
@@ -41,6 +42,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_wait", "_completions", "_client"}),
     frozenset({"_deliveries", "_follow", "_roll"}),
     frozenset({"_watcher"}),
+    frozenset({"_webhook_apps"}),
     frozenset({"cli"}),
 )
 WITHIN: dict[str, frozenset[str]] = {
@@ -72,14 +74,15 @@ BESIDE_KNOWS = frozenset({"_errors", "_models", BESIDE})
 PURE = frozenset(
     {"_errors", "_models", "_curve", "_pace", "_api", "apis", "_tracker", "_retry_after", "_answer", "_budget"}
     | {"_lookout", "_change", "_entries", "_lenient", "_paths", "_words", "_reader", "_places", "_table", "_started"}
-    | {"_conditions", "_problems", "_keys"},
+    | {"_conditions", "_problems", "_keys", "_webhooks"},
 )
 IMPURE_IMPORTS = frozenset(
     {"aiohttp", "anyio", "asyncio", "os", "pathlib", "random", "secrets", "socket", "ssl", "subprocess", "threading"}
     | {"time", "yarl"}
 )
 IMPURE_CALLS = frozenset({"now", "today", "utcnow", "open", "print", "input"})
-NETWORK = frozenset({"_address", "_lean", "_transport", BESIDE})
+# `_webhook_apps` sends nothing: a handler for aiohttp's server has to answer with aiohttp's response.
+NETWORK = frozenset({"_address", "_lean", "_transport", "_webhook_apps", BESIDE})
 
 
 class Import:
