@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Concatenate, ParamSpec, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar, TypeVarTuple
 
 import msgspec
 from msgspec import Raw, Struct
@@ -28,7 +28,7 @@ NOTHING = Raw(b"null")
 """A part of a body that is not there; an empty `Raw` could not be written out as JSON again."""
 
 _T = TypeVar("_T")
-_P = ParamSpec("_P")
+_Ts = TypeVarTuple("_Ts")
 
 _STATUS_LIMIT = 256
 _MILLISECONDS_FROM = 1e11  # as seconds this is the year 5138: a number this large counts something smaller
@@ -150,10 +150,10 @@ def unreadable(message: str) -> Fault:
     return Fault(kind=FaultKind.UNREADABLE, message=message)
 
 
-def _read(reader: Callable[Concatenate[bytes, _P], _T], body: bytes, *args: _P.args, **kwargs: _P.kwargs) -> _T | Fault:
+def _read(reader: Callable[[bytes, *_Ts], _T], body: bytes, *args: *_Ts) -> _T | Fault:
     # msgspec lets UnicodeDecodeError and RecursionError through beside its own errors.
     try:
-        return reader(body.removeprefix(_BOM), *args, **kwargs)
+        return reader(body.removeprefix(_BOM), *args)
     except msgspec.ValidationError as error:
         return unreadable(f"the reply is not what the API documents: {error}")
     except (msgspec.MsgspecError, UnicodeError):
@@ -175,7 +175,7 @@ def shared(text: str) -> str:
 
 def status_of(word: str) -> str:
     """Return a status word cut to a length that nobody's table, log or metrics label minds."""
-    return shared(word if len(word) <= _STATUS_LIMIT else word[:_STATUS_LIMIT])
+    return shared(word[:_STATUS_LIMIT])
 
 
 def moment_of(value: Moment) -> datetime | None:
@@ -205,9 +205,7 @@ def _from_text(text: str) -> datetime:
     except ValueError:
         text = text.upper()  # RFC 3339, section 5.6, lets "t" and "z" stand for "T" and "Z"
         moment = datetime.fromisoformat(f"{text[:17]}59{text[19:]}" if text[16:19] == ":60" else text)
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=UTC)
-    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def plain_of(raw: Raw) -> JSON:

@@ -19,6 +19,7 @@ Pure: the time of a look is an argument. The rules, each tested by its own test:
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import assert_never
@@ -194,8 +195,8 @@ def _given_up(watched: Watched, fault: Fault, now: float, patience: Patience) ->
 
 def patience_ends_at(watched: Watched, patience: Patience) -> float:
     """Return when the watch is given up if looks go on failing as the last one did, in Unix seconds."""
-    if watched.fault is None or watched.failing_since is None:
-        return float("inf")
+    if watched.failing_since is None:
+        return math.inf
     if not watched.missing or watched.missing_since is None:
         return watched.failing_since + patience.unreachable_after
     return watched.missing_since + (patience.appear_within if watched.looked_at is None else _GONE_SECONDS)
@@ -430,7 +431,7 @@ def _are_same(marks: Sequence[Mark], events: Sequence[Event]) -> bool:
         return False
     if all(map(_is_same, marks, events)):
         return True
-    if any(mark.at is None for mark in marks) or any(event.at is None for event in events):
+    if any(mark.at is None for mark in marks):
         return False
     known = sorted((mark.at or 0.0, mark.status.casefold()) for mark in marks)
     return known == sorted((_unix(event.at) or 0.0, event.status.casefold()) for event in events)
@@ -492,7 +493,7 @@ def _from_snapshot(watched: Watched, job: Job) -> list[_Step]:
 
 
 def _is_news(watched: Watched, job: Job) -> bool:
-    if watched.seq == 0 or watched.status is None or job.status.casefold() != watched.status.casefold():
+    if watched.status is None or job.status.casefold() != watched.status.casefold():
         return True
     if watched.attempt is not None and (job.attempt or 0) > max(watched.attempt, 1):
         return True  # the first attempt may be counted before or after it starts: that is no news

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest_asyncio
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from jobwatch import Client, Fault, Pace
 from jobwatch._transport import Reply, Target, Transport
@@ -19,6 +19,10 @@ from jobwatch.testing import JobServer
 # Two cores, shared: fewer examples by default; `--hypothesis-profile=thorough` before a release.
 settings.register_profile("quick", deadline=None, max_examples=60)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
+# For mutation testing: the same examples each time, and no time spent on making a failing one small.
+settings.register_profile(
+    "mutants", deadline=None, max_examples=25, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]
+)
 settings.load_profile("quick")
 
 # Commands that tests run keep their history here, and not where yours is.

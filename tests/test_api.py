@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from jobwatch import ConfigError, Event, Fault, FaultKind, Job, JobAPI, Phase, Problem
 from jobwatch._api import Moment, moment_of, phase_of, seconds_since_1970
@@ -549,7 +550,9 @@ def test_rows_68_69_71_76_json_that_cannot_be_read_is_a_fault_and_no_exception(b
 def test_what_cannot_be_read_is_said_in_words_of_ours() -> None:
     assert refused(BEDROCK, b'{"data":{"id":"job_01JABCD123","status":"\xff"}}') == "the reply is not JSON"
     assert refused(BEDROCK, b" ") == "the reply is empty"
-    assert "nested too deeply" in refused(CAPYDB, b'{"job":{"unheard_of":' + DEEP)
+    assert refused(CAPYDB, b'{"job":{"unheard_of":' + DEEP) == (
+        "the reply is JSON that cannot be read: nested too deeply, or a number out of range"
+    )
     assert refused(BEDROCK, cms(status=7)).endswith("Expected `str`, got `int` - at `$.data.status`")
 
 
@@ -761,3 +764,61 @@ def test_tables_hold_what_the_client_relies_on(api: JobAPI) -> None:
     assert (api.list_path is None) == (api.read_jobs is None)
     assert api.token_variable == f"{api.name.upper()}_API_KEY"
     assert api.base_url_variable == f"{api.name.upper()}_API_URL"
+
+
+# --- what an API may say beside its job's body --------------------------------------------------------------------
+
+
+def test_a_number_from_a_hundred_thousand_million_on_counts_milliseconds() -> None:
+    assert moment_of(1e11) == at("1973-03-03T09:46:40")
+    assert moment_of(1e11 - 1) == datetime(5138, 11, 16, 9, 46, 39, tzinfo=UTC)
+
+
+def test_another_jobs_long_id_is_cut() -> None:
+    told = refused(BEDROCK, cms(id="j" * 300))
+    assert told == f"the reply is about job {'j' * 80}, not about {ID}"
+
+
+def test_a_reply_may_be_read_by_its_status_and_the_id_asked_for() -> None:
+    def read_reply(body: bytes, http_status: int, job_id: str) -> Job:
+        return Job(id=job_id, api="any", status=f"{http_status} {body.decode()}", phase=Phase.RUNNING)
+
+    api = replace(BEDROCK, read_reply=read_reply)
+    seen = api.job(b"on", "j", 202)
+    assert isinstance(seen, Job)
+    assert (seen.id, seen.status) == ("j", "202 on")
+    by_default = api.job(b"on", "j")
+    assert isinstance(by_default, Job)
+    assert by_default.status == "200 on"
+
+
+def lines(body: bytes) -> tuple[Event, ...] | None:
+    """Read a history of one word a line; a dash is a body that tells none."""
+    words = body.decode().splitlines()
+    return None if words == ["-"] else tuple(Event(word, Phase.RUNNING) for word in words)
+
+
+def test_a_history_of_its_own_is_read_with_the_job() -> None:
+    api = replace(BEDROCK, read_history=lines)
+    body = cms(events=[{"status": "PENDING"}]).encode()
+    told = Event("RUNNING", Phase.RUNNING), Event("AGAIN", Phase.RUNNING)
+    for history, events in [
+        (b"RUNNING\nAGAIN", told),
+        (b"", ()),
+        (b"-", (Event("PENDING", Phase.PENDING),)),
+        (b"\xff", (Event("PENDING", Phase.PENDING),)),
+        (None, (Event("PENDING", Phase.PENDING),)),
+    ]:
+        seen = api.job(body, ID, history=history)
+        assert isinstance(seen, Job)
+        assert (seen.id, seen.events) == (ID, events)
+    assert api.history(b"\xff") is None
+    assert isinstance(api.job(b"", ID, history=b"RUNNING"), Fault)
+    assert BEDROCK.history(b"RUNNING") is None
+
+
+def test_any_job_is_read_whichever_it_is() -> None:
+    seen = BEDROCK.any_job(cms(id="another").encode())
+    assert seen is not None
+    assert (seen.id, seen.status) == ("another", "RUNNING")
+    assert BEDROCK.any_job(b"no job") is None

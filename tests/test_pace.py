@@ -355,3 +355,30 @@ def test_a_job_that_never_ends_is_looked_at_ever_more_rarely_but_always(clock: C
     assert ages == sorted(ages)
     assert ages[-1] > 3_000 * 1e-3
     assert ages[-1] < 1e9
+
+
+# --- small figures that a wrong one would show in ----------------------------------------------------------------
+
+FREE = Pace(min_interval=1e-6, max_interval=1e9)
+
+
+@pytest.mark.parametrize(("phase", "step"), [(0.0, 0.5), (0.5, 1.0), (1.0, 1.5)])
+@pytest.mark.parametrize("age", [0.0, 3.0, 300.0])
+def test_a_phase_makes_the_step_half_to_one_and_a_half_times_as_long(age: float, phase: float, step: float) -> None:
+    assert interval(FREE, age, phase=phase) == pytest.approx(interval(FREE, age, price=step**2))
+
+
+def test_a_phase_makes_the_shortest_interval_one_to_two_times_as_long() -> None:
+    pace = Pace(min_interval=5.0)
+    assert [interval(pace, 0.0, phase=phase) for phase in (0.0, 0.5, 1.0)] == [5.0, 7.5, 10.0]
+
+
+@pytest.mark.parametrize("age", [-5.0, -math.inf, math.nan])
+@pytest.mark.parametrize("progress", [None, 0.5])
+def test_a_job_that_has_not_begun_is_taken_for_one_that_just_has(age: float, progress: float | None) -> None:
+    assert interval(FREE, age, progress=progress) == interval(FREE, 0.0)
+    assert interval(FREE, 0.0) == pytest.approx(interval(FREE, 1e-12), rel=1e-3)
+
+
+def test_progress_tells_of_short_jobs_too() -> None:
+    assert interval(FREE, 0.9, progress=0.9) < interval(FREE, 0.9) / 2.0

@@ -974,3 +974,79 @@ def test_a_watch_begun_by_an_older_version_is_read() -> None:
     old = b'{"job_id":"job_1","api":"bedrock","seq":1,"delivered":[["PENDING",1718614500.0]],"unheard_of":1}'
     watched = msgspec.json.decode(old, type=Watched)
     assert shown(observe(watched, told(events("PRC")), NOW, PATIENCE).transitions) == "R1 C2"
+
+
+# --- what a history looks like when it is not the one that was told before ----------------------------------------
+
+
+def bare(letters: str) -> list[Event]:
+    """Return one event a letter, without a time."""
+    return [event(letter) for letter in letters]
+
+
+def test_a_state_that_only_the_status_told_of_is_no_hole_in_the_history() -> None:
+    looks = told(events("PR"), "U"), told([*events("PR"), event("V", 2)])
+    assert Stream().all(*looks) == "P0 R1 U V2"
+    assert Stream().all(told(events("P"), "R"), told([event("P", 0), event("V", 2)])) == "P0 R V2"
+
+
+def test_a_state_that_the_status_told_of_first_is_known_again_in_a_history_cut_short() -> None:
+    assert Stream().all(told(events("PR"), "U"), told([event("R", 1), event("U", 2), event("V", 3)])) == "P0 R1 U V3"
+
+
+def test_a_state_before_the_last_dated_one_may_be_entered_again() -> None:
+    looks = told([event("P")]), told([event("P"), event("R", 1)]), told([event("R", 1), event("P", 2), event("R", 3)])
+    assert Stream().all(*looks) == "P R1 P2 R3"
+
+
+def test_a_beginning_that_was_rewritten_marks_what_follows() -> None:
+    assert Stream().all(told(events("PR")), told([event("V", 0), event("R", 1), event("C", 2)])) == "P0 R1 !C2"
+
+
+def test_a_word_without_a_time_is_no_proof_of_its_place() -> None:
+    assert Stream().all(told(events("PR"), "U"), told([event("U", 5), event("V", 6)])) == "P0 R1 U !V6"
+
+
+def test_where_no_times_are_told_one_word_in_common_is_enough() -> None:
+    assert Stream().all(told(bare("PRU")), told(bare("UV"))) == "P R U V"
+
+
+def test_an_old_part_of_a_history_without_times_is_no_news() -> None:
+    assert Stream().all(told(bare("PURVR")), told(bare("URV"))) == "P U R V R"
+
+
+def test_a_history_without_times_that_was_rewritten_goes_on_after_the_last_word_delivered() -> None:
+    assert Stream().all(told(bare("PR")), told(bare("UVR"))) == "P R"
+    assert Stream().all(told(bare("PRU")), told(bare("VUP"))) == "P R U !P"
+
+
+def test_an_entry_that_the_server_says_again_is_not_delivered_again() -> None:
+    assert Stream().all(told(events("PR")), told([*events("PR"), event("P", 0), event("U", 2)])) == "P0 R1 U2"
+
+
+def test_a_state_seen_before_is_news_when_the_status_says_that_it_came_back() -> None:
+    assert Stream().all(told(events("PU")), told([event("R", 2)], "U")) == "P0 U1 !R2 U"
+
+
+def test_a_state_that_is_no_end_is_not_dated_by_the_end_of_an_earlier_attempt() -> None:
+    assert Stream().all(replace(told(events("P"), "R"), ended_at=at(9))) == "P0 R"
+
+
+def test_a_phase_that_began_at_the_very_look_before_is_dated_there() -> None:
+    first = observe(fresh(), told(events("P")), NOW + 10, PATIENCE).watched
+    second = observe(first, told([event("P", 0), event("R", 10)]), NOW + 100, PATIENCE).watched
+    assert second.entered_at == NOW + 10
+
+
+def test_a_lagging_reply_is_a_good_look_all_the_same() -> None:
+    stream = Stream()
+    stream.all(told(events("PR"), updated=1), told(events("P"), updated=0))
+    assert stream.watched.looked_at == stream.now
+
+
+def test_a_patience_of_less_than_a_second_is_not_used_up_at_once() -> None:
+    stream = Stream(Patience(unreachable_after=0.5))
+    stream.look(fault(FaultKind.UNREACHABLE))
+    assert stream.watched.outcome is None
+    stream.look(fault(FaultKind.UNREACHABLE), 0.5)
+    assert stream.watched.outcome is Outcome.UNREACHABLE
