@@ -98,6 +98,7 @@ class _Judgement:
             start = self._watched_since(leg.client, leg.began) if leg.polled else leg.began
             next_leg = heard.legs[number + 1] if number + 1 < len(heard.legs) else None
             end = next_leg.began if leg.polled and next_leg is not None else self.until
+            end = end if leg.until is None else leg.until  # what a process learns and does not write dies with it
             for each in self.world.by_client.get(leg.client, ()):
                 single = each.job_id == heard.job_id
                 if each.answered is None or not start <= each.answered <= end + 1e-6:
@@ -353,7 +354,7 @@ class _Judgement:
         heard = self.heard
         if (
             self.unsure
-            or heard.who in ("all", "as completed", "watches")
+            or heard.who in ("all", "as completed", "watches", "journals")
             or (heard.who == "iterates" and not heard.prompt)
         ):
             return
@@ -613,7 +614,8 @@ def _not_live(world: World) -> Iterable[str]:
             continue
         if job.states[-1].phase not in ENDED:
             continue
-        ended_at = max(plan.quiet_at, job.states[-1].at, heard.began)
+        began = heard.legs[-1].began if heard.who == "journals" and heard.legs else heard.began
+        ended_at = max(plan.quiet_at, job.states[-1].at, began)
         pausing = heard.who == "iterates" and not heard.prompt
         to_the_end = not pausing and (heard.until is None or heard.until > world.closed_at - TICK)
         if to_the_end and heard.ending in (CANCELLED, STOPPED, "") and world.closed_at > ended_at + bound(plan):

@@ -17,12 +17,13 @@ CANCELLED = "cancelled by its caller"
 STOPPED = "stopped"
 
 
-class Leg(Struct, frozen=True):
-    """A client that somebody listened through, and whether its poller made the looks."""
+class Leg(Struct):
+    """A client that somebody listened through, whether its poller made the looks, and until when they count."""
 
     client: str
     began: float
     polled: bool = True
+    until: float | None = None
 
 
 class Heard(Struct, eq=False):

@@ -10,7 +10,7 @@ import itertools
 import multiprocessing
 import statistics
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
@@ -22,15 +22,19 @@ from msgspec.structs import replace
 
 import jobwatch._lean
 import jobwatch._transport
-from jobwatch import Job, Phase
+from jobwatch import Change, Health, Job, Phase, Watched
 from jobwatch._agenda import NEVER, Agenda, Watch
 from jobwatch._answer import Reply
 from jobwatch._api import JobAPI
 from jobwatch._budget import Budget
+from jobwatch._deliveries import Outbox, Stream
+from jobwatch._entries import Done, Entry, Kept, Row, RowState, Told
+from jobwatch._journal_file import JournalFile
 from jobwatch._lookout import Lookout
 from jobwatch._models import Fault, FaultKind, Outcome
 from jobwatch._origin import Origin
 from jobwatch._poller import Poller
+from jobwatch._roll import Roll
 from jobwatch._transport import Transport
 from jobwatch._wait import Wait
 
@@ -361,6 +365,99 @@ def _failed_list_again(_original: Any) -> Any:
     return lambda _self, _page, _fault, _now: None
 
 
+# --- the journal -----------------------------------------------------------------------------------------------------
+
+
+def _acknowledged_first(original: Any) -> Any:
+    async def next_change(self: Stream) -> Change:
+        change: Change = await original(self)
+        await self._outbox.acknowledged(self._outbox.done(change))
+        return change
+
+    return next_change
+
+
+async def _acknowledged_some_time(_self: Outbox, _mark: int) -> bool:
+    return True
+
+
+def _read_from_one_too_far(original: Any) -> Any:
+    def undelivered(self: JournalFile, after: int, limit: int) -> Any:
+        return original(self, after + bool(after), limit)
+
+    return undelivered
+
+
+def _entries(change: Callable[[Entry], Iterable[Entry]]) -> Making:
+    """Return what has other entries written than those that were put."""
+
+    def making(original: Any) -> Any:
+        def write(self: JournalFile, entries: Iterable[Entry]) -> None:
+            original(self, [other for entry in entries for other in change(entry)])
+
+        return write
+
+    return making
+
+
+def _done_with_more(entry: Entry) -> Iterable[Entry]:
+    yield replace(entry, seq=entry.seq + 1) if isinstance(entry, Done) else entry
+
+
+def _done_with_less(entry: Entry) -> Iterable[Entry]:
+    yield replace(entry, seq=entry.seq - 1) if isinstance(entry, Done) else entry
+
+
+def _in_two_parts(original: Any) -> Any:
+    """Write where a job stands at once, and what changed with whatever is written next."""
+    late: list[Entry] = []
+
+    def write(self: JournalFile, entries: Iterable[Entry]) -> None:
+        entries = list(entries)
+        original(self, [Told(entry.row) if isinstance(entry, Told) else entry for entry in entries])
+        first, late[:] = late[:], [entry for entry in entries if isinstance(entry, Told) and entry.changes]
+        original(self, first)
+
+    return write
+
+
+def _only_those_watched(original: Any) -> Any:
+    def kept(self: JournalFile) -> Kept:
+        found: Kept = original(self)
+        return replace(found, rows=tuple(row for row in found.rows if row.state is RowState.WATCHED))
+
+    return kept
+
+
+def _counted_anew(original: Any) -> Any:
+    def restore(self: Roll, rows: Iterable[Row]) -> None:
+        original(self, [replace(row, seq=row.acknowledged) for row in rows])
+
+    return restore
+
+
+def _begun_anew(original: Any) -> Any:
+    def restore(self: Roll, rows: Iterable[Row]) -> None:
+        fresh = Watched(job_id="", api="")
+        original(self, [replace(row, watched=replace(fresh, job_id=row.job_id, api=row.watched.api)) for row in rows])
+
+    return restore
+
+
+def _ended_taken_up_again(original: Any) -> Any:
+    def enter(self: Roll, jobs: Any, rows: Any) -> Any:
+        return original(self, jobs, {})
+
+    return enter
+
+
+def _health_forgotten(original: Any) -> Any:
+    def restore(self: Roll, rows: Iterable[Row]) -> None:
+        original(self, [replace(row, health=Health.OK) for row in rows])
+
+    return restore
+
+
 # --- on the wire -----------------------------------------------------------------------------------------------------
 
 
@@ -474,6 +571,20 @@ BUGS: tuple[Bug, ...] = (
     Bug("the log loses a transition", method(Poller, "_enter", _log_lost)),
     Bug("an error of another library gets out", method(Wait, "_raise_unless_job_ended", _error_for_all)),
     Bug("listed jobs are told apart by their place", method(JobAPI, "jobs", _by_place)),
+    Bug("a change is acknowledged before it is handed out", method(Stream, "_next", _acknowledged_first)),
+    Bug(
+        "the next change does not wait for the acknowledgement",
+        method(Outbox, "acknowledged", instead(_acknowledged_some_time)),
+    ),
+    Bug("the journal is read from one too far", method(JournalFile, "undelivered", _read_from_one_too_far)),
+    Bug("one change too many is acknowledged", method(JournalFile, "write", _entries(_done_with_more))),
+    Bug("one change too few is acknowledged", method(JournalFile, "write", _entries(_done_with_less))),
+    Bug("a job and its changes are not written together", method(JournalFile, "write", _in_two_parts)),
+    Bug("a restart forgets the changes of jobs that ended", method(JournalFile, "kept", _only_those_watched)),
+    Bug("a restart counts from what was acknowledged", method(Roll, "restore", _counted_anew)),
+    Bug("a restart forgets what was delivered", method(Roll, "restore", _begun_anew)),
+    Bug("a job that ended is taken up again", method(Roll, "enter", _ended_taken_up_again)),
+    Bug("a restart forgets how well a job could be seen", method(Roll, "restore", _health_forgotten)),
     Bug("aiohttp sends again by itself", _sent_again, level=WIRE),
     Bug("a redirect is followed anywhere", function("_address", "next_url", _redirected_anywhere), level=WIRE),
     Bug("a request has no time limit", method(Transport, "_limit", _no_limit), level=WIRE),
@@ -498,11 +609,12 @@ def _by_number(number: int, first: int, most: int) -> tuple[int | None, str]:
     return seeds_needed(BUGS[number], first, most)
 
 
-def table(first: int, most: int, jobs: int) -> list[tuple[Bug, int | None, str]]:
-    """Look for all of them."""
+def table(first: int, most: int, jobs: int, only: str = "") -> list[tuple[Bug, int | None, str]]:
+    """Look for all of them, or for those whose name has something in it."""
+    numbers = [number for number, bug in enumerate(BUGS) if only in bug.name]
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        found = pool.map(_by_number, range(len(BUGS)), itertools.repeat(first), itertools.repeat(most))
-        return [(bug, *each) for bug, each in zip(BUGS, found, strict=True)]
+        found = pool.map(_by_number, numbers, itertools.repeat(first), itertools.repeat(most))
+        return [(BUGS[number], *each) for number, each in zip(numbers, found, strict=True)]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -510,9 +622,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--most", type=int, default=500, help="after how many seeds a bug counts as not found")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", default="", help="only bugs whose name has this in it")
     parser.add_argument("--why", action="store_true", help="print what was seen")
     asked = parser.parse_args(argv)
-    found = table(asked.first, asked.most, asked.jobs)
+    found = table(asked.first, asked.most, asked.jobs, asked.only)
     print(f"{'seeds':>6}  level  mode      planted bug")
     for bug, seeds, why in found:
         print(f"{seeds if seeds is not None else 'never':>6}  {bug.level:5}  {bug.mode:8}  {bug.name}")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from . import faults
 
 if TYPE_CHECKING:
+    from .people import Heard
     from .server import Exchange
     from .world import World
 
@@ -32,7 +33,7 @@ def wrongs(world: World) -> Iterable[str]:
     """Return what was wrong with the requests of a run."""
     for client, exchanges in world.by_client.items():
         yield from _over_rate(world, client, exchanges)
-        if client in ("main", "watch"):
+        if _is_polled(client):
             yield from _too_soon(world, client, exchanges)
             yield from _not_asked_for(world, client, exchanges)
             yield from _silent(world, client, exchanges)
@@ -44,7 +45,7 @@ def wrongs(world: World) -> Iterable[str]:
 
 def _over_rate(world: World, client: str, exchanges: Sequence[Exchange]) -> Iterable[str]:
     rate = world.plan.max_rate
-    if rate is None or client not in ("main", "watch"):
+    if rate is None or not _is_polled(client):
         return
     burst = max(1.0, rate * BURST_SECONDS)
     tokens, at = burst, 0.0
@@ -67,7 +68,7 @@ def _too_soon(world: World, client: str, exchanges: Sequence[Exchange]) -> Itera
             short[each.job_id] = short.get(each.job_id, 0) + 1
         last[each.job_id] = each.asked
     for job_id, count in short.items():
-        heard = [each for each in world.heard if each.job_id == job_id and each.legs and each.legs[0].client == client]
+        heard = [each for each in world.heard if each.job_id == job_id and _polls(each, client)]
         # A newcomer's look, and the one that was due soon after it; the look at a time limit, and the one after that.
         allowed = sum(2 + (each.timeout is not None) for each in heard)
         if count > allowed:
@@ -105,17 +106,25 @@ def _not_asked_for(world: World, client: str, exchanges: Sequence[Exchange]) -> 
             continue
         if not any(
             heard.job_id == each.job_id
-            and heard.legs
-            and heard.legs[0].client == client
-            and heard.began <= each.asked <= (_left(heard.until, heard.legs) or world.closed_at) + TICK
+            and _polls(heard, client)
+            and heard.began <= each.asked <= (_left(heard) or world.closed_at) + TICK
             for heard in world.heard
         ):
             yield f"R4 {each.job_id} was looked at {each.asked:.3f} while nobody waited for it"
             return
 
 
-def _left(until: float | None, legs: Sequence[object]) -> float | None:
-    return getattr(legs[1], "began", None) if len(legs) > 1 else until
+def _is_polled(client: str) -> bool:
+    return client in ("main", "watch") or client.startswith("life-")
+
+
+def _polls(heard: Heard, client: str) -> bool:
+    return any(leg.client == client for leg in (heard.legs if heard.who == "journals" else heard.legs[:1]))
+
+
+def _left(heard: Heard) -> float | None:
+    """Return when somebody left who went on by other clients, or knew the end."""
+    return heard.legs[1].began if len(heard.legs) > 1 and heard.who != "journals" else heard.until
 
 
 def _silent(world: World, client: str, exchanges: Sequence[Exchange]) -> Iterable[str]:
@@ -125,9 +134,9 @@ def _silent(world: World, client: str, exchanges: Sequence[Exchange]) -> Iterabl
         return
     longest = 1.5 * plan.pace.max_interval + 31.0 + TICK
     for heard in world.heard:
-        if not (heard.legs and heard.legs[0].client == client) or heard.who in ("all", "watches") or not heard.prompt:
+        if not _polls(heard, client) or heard.who in ("all", "watches", "journals") or not heard.prompt:
             continue  # a watcher looks slowly at what a wait would have given up
-        end = _left(heard.until, heard.legs) or world.closed_at
+        end = _left(heard) or world.closed_at
         at = heard.began
         for each in exchanges:
             if each.asked > end or each.asked - at > longest:

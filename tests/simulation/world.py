@@ -19,6 +19,8 @@ from jobwatch.apis import BEDROCK, CAPYDB
 
 from . import faults, oracle, wire
 from .clock import START, Deadlock, Outside, VirtualLoop, run
+from .disk import disks
+from .lives import Keeper
 from .people import Heard, Person
 from .seam import SeamTransport
 from .server import Exchange, Outage, Server
@@ -28,6 +30,9 @@ logging.getLogger("jobwatch").addHandler(logging.NullHandler())  # what goes wro
 
 SAFETY, LIVENESS = "safety", "liveness"
 SEAM, WIRE = "seam", "wire"
+
+JOURNALS = 0.2
+"""In which share of the worlds somebody watches with a journal."""
 
 PATIENCE = 300.0
 APPEAR_WITHIN = 10.0
@@ -303,7 +308,8 @@ class _Run:
         self.origin = wire.Origin(world.server) if world.plan.level == WIRE else None
 
     async def live(self) -> None:
-        with mock.patch.object(jobwatch._poller, "time", _Clock(self.loop)), wire.virtual_time(self.loop):
+        clock = mock.patch.object(jobwatch._poller, "time", _Clock(self.loop))
+        with clock, wire.virtual_time(self.loop), disks(self.loop):
             main = self._client("main")
             tasks = [self.loop.create_task(each) for each in self._lives(main)]
             patience = self.plan.horizon
@@ -318,7 +324,8 @@ class _Run:
                 self.world.violations += [
                     f"still waiting after the client was closed: {heard.who} {heard.job_id}"
                     for heard in self.world.heard
-                    if not heard.ending and heard.legs[0].polled and len(heard.legs) == 1 and heard.who != "iterates"
+                    if not heard.ending and heard.legs[0].polled and len(heard.legs) == 1
+                    if heard.who not in ("iterates", "journals")
                 ]
             for task in pending:
                 task.cancel()
@@ -382,6 +389,12 @@ class _Run:
             several = dice.sample(ids, min(len(ids), 3))
             limit = self._timeout()
             lives.append(self._later(self._entry(), lambda: person.all_of(several, limit)))
+        keeping = Random(f"{plan.seed}/journal")
+        if plan.level == SEAM and len(ids) < 20 and keeping.random() < JOURNALS:
+            keeper = Keeper(
+                self.world, self.loop, self._client, keeping.sample(ids, keeping.randint(1, min(len(ids), 5))), keeping
+            )
+            lives.append(self._later(keeping.choice((0.0, 0.0, 3.0)), keeper.lives))
         if dice.random() < 0.3:
             watching = Person("watch", self._client("watch"), self.world.heard)
             watched = dice.sample(ids, dice.randint(1, min(len(ids), 6)))

@@ -1,0 +1,175 @@
+"""A journal's thread and its file in a virtual world, and the sudden death of a process that uses them.
+
+The files are real; what is not is the thread: its work is done in the loop, some virtual time after it was asked for,
+and what came of it is known some time later still. So a process can die between any two of these.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from concurrent.futures import Future
+from contextlib import contextmanager
+from random import Random
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import jobwatch._journal
+from jobwatch._entries import Entry
+from jobwatch._journal_file import JournalFile
+
+if TYPE_CHECKING:
+    from .clock import VirtualLoop
+
+_LIFE: contextvars.ContextVar[Life | None] = contextvars.ContextVar("life", default=None)
+
+
+class Life:
+    """One process: everything that is begun in it, until it ends or dies.
+
+    Args:
+        name: What its client is called.
+        dice: How slow its disk is.
+        stirred: Called whenever something was written.
+
+    Attributes:
+        saved_until: Up to when everything that it had learned is in the journal, on the loop's clock.
+        dead: Whether nothing that it does counts any more.
+    """
+
+    def __init__(self, name: str, dice: Random, stirred: Callable[[], None]) -> None:
+        self.name = name
+        self.dice = dice
+        self.saved_until = 0.0
+        self.writes = 0
+        self.dead = False
+        self.tasks: list[asyncio.Task[Any]] = []
+        self.files: list[JournalFile] = []
+        self._stirred = stirred
+
+    def begin(self, main: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a coroutine as this process."""
+        context = contextvars.copy_context()
+        context.run(_LIFE.set, self)
+        return asyncio.get_running_loop().create_task(main, context=context)
+
+    def wrote(self, asked_at: float) -> None:
+        """Note that what was asked for at a time has been written."""
+        self.writes += 1
+        self.saved_until = asked_at
+        self._stirred()
+
+    async def die(self, loop: VirtualLoop) -> list[str]:
+        """Stop everything at once; nothing is written any more, and nobody is told. Return what would not stop."""
+        self.dead = True
+        self._silence(loop)
+        for _ in range(100):
+            going = [task for task in self.tasks if not task.done()]
+            if not going:
+                break
+            for task in going:
+                task.cancel()
+            await asyncio.sleep(0)
+        self._silence(loop)
+        for file in self.files:
+            file.close()
+        for task in self.tasks:
+            if task.done() and not task.cancelled():
+                task.exception()
+        return [f"it lives on after its death: {task!r}" for task in self.tasks if not task.done()]
+
+    def _silence(self, loop: VirtualLoop) -> None:
+        for timer in loop.timers():
+            if timer._context.get(_LIFE) is self:  # type: ignore[attr-defined]
+                timer.cancel()
+
+
+class _Thread:
+    """Stands in for an executor with one thread: first come, first served."""
+
+    def __init__(self, _most: int, *, thread_name_prefix: str) -> None:
+        self.life = _LIFE.get()
+        self.free_at = 0.0
+
+    def run(self, loop: VirtualLoop, work: Callable[[], Any]) -> asyncio.Future[Any]:
+        life, told = self.life, loop.create_future()
+        if life is None:
+            raise AssertionError("a journal outside of any life")
+        if life.dead:
+            told.cancel()
+            return told
+        self.free_at = max(self.free_at, loop.time()) + life.dice.choice((0.0, 0.0, 0.002, 0.02))
+        loop.call_at(self.free_at, self._work, loop, loop.time(), work, told)
+        return told
+
+    def _work(self, loop: VirtualLoop, asked_at: float, work: Callable[[], Any], told: asyncio.Future[Any]) -> None:
+        life = self.life
+        if life is None or life.dead:
+            told.cancel()
+            return
+        writes = life.writes
+        tell: Callable[..., None] = told.set_result
+        try:
+            outcome = work()
+        except Exception as error:  # noqa: BLE001  # it is whoever asked that is to see it
+            tell, outcome = told.set_exception, error
+        if life.writes > writes:
+            life.wrote(asked_at)
+        loop.call_later(life.dice.choice((0.0, 0.0, 0.002, 0.01)), _unless_done, told, tell, outcome)
+
+    def submit(self, work: Callable[[], Any]) -> Future[Any]:
+        if self.life is not None and not self.life.dead:
+            work()
+        return Future()
+
+    def shutdown(self, wait: bool = True) -> None:
+        pass
+
+
+def _unless_done(told: asyncio.Future[Any], tell: Callable[[Any], None], outcome: object) -> None:
+    if not told.done():
+        tell(outcome)
+
+
+class _NotedFile(JournalFile):
+    """A journal's file that its life knows of."""
+
+    def __init__(self, path: Any, *given: Any, **named: Any) -> None:
+        super().__init__(path, *given, **named)
+        life = _LIFE.get()
+        if life is not None:
+            life.files.append(self)
+
+    def write(self, entries: Iterable[Entry]) -> None:
+        super().write(entries)
+        life = _LIFE.get()
+        if life is not None:
+            life.writes += 1
+
+
+@contextmanager
+def disks(loop: VirtualLoop) -> Generator[None]:
+    """Have journals be written in virtual time, and tasks known to the life that began them."""
+
+    def task(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
+        made = asyncio.Task(main, loop=loop, **options)
+        context = options.get("context")
+        life = _LIFE.get() if context is None else context.get(_LIFE)
+        if life is not None:
+            life.tasks.append(made)
+        return made
+
+    def run_in_executor(executor: Any, work: Callable[[], Any]) -> asyncio.Future[Any]:
+        if not isinstance(executor, _Thread):
+            return type(loop).run_in_executor(loop, executor, work)
+        return executor.run(loop, work)
+
+    loop.set_task_factory(task)  # type: ignore[arg-type]  # which leaves out the keywords
+    with (
+        mock.patch.object(loop, "run_in_executor", run_in_executor),
+        mock.patch.object(jobwatch._journal, "ThreadPoolExecutor", _Thread),
+        mock.patch.object(jobwatch._journal, "JournalFile", _NotedFile),
+    ):
+        yield
+    loop.set_task_factory(None)

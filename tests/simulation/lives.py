@@ -1,0 +1,301 @@
+"""One who watches in the background with a journal, and whose process dies and is started again.
+
+What was told is written down in every life. The rules:
+
+* J1 **numbers**: the changes of a job are numbered from 1 without a hole, over all lives, and in order.
+* J2 **again**: nothing is told twice but what was in hand when the life before ended, and that under the same key and
+  word for word.
+* J3 **in hand**: what was handed over and not done with is told again.
+* J4 **the end** of a job is its last change, and two changes of its health in a row are different.
+* J5 **the journal** holds what was told, and nothing else before it.
+
+The transitions of all lives together are held against the truth in `oracle.py`, where they are one listener's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from jobwatch import Change, ChangeKind, Client, JobwatchError, Outcome, Watcher
+from jobwatch._journal_file import JournalFile
+
+from .disk import Life
+from .people import CANCELLED, LEFT, STOPPED, Heard, Leg
+from .truth import log_uniform
+
+if TYPE_CHECKING:
+    from .clock import VirtualLoop
+    from .world import World
+
+_MEMORY = Path("/dev/shm")  # where there is one, no disk has to be waited for
+
+
+class Telling(Struct):
+    """One change as it was handed over: in which life and when, and whether the consumer has done with it, and how."""
+
+    life: int
+    at: float
+    change: Change
+    done: bool = False
+    acknowledged: bool = False
+    refused: bool = False
+
+
+class Keeper:
+    """Watches some jobs, from life to life.
+
+    Args:
+        world: What it is part of.
+        loop: The loop of that.
+        client: Makes a client by its name.
+        job_ids: What it watches.
+        dice: What decides how it lives.
+    """
+
+    def __init__(
+        self, world: World, loop: VirtualLoop, client: Callable[[str], Client], job_ids: Sequence[str], dice: Random
+    ) -> None:
+        self.world = world
+        self.tellings: list[Telling] = []
+        self.by_callback = dice.random() < 0.3
+        self._loop = loop
+        self._client = client
+        self._job_ids = job_ids
+        self._dice = dice
+        self._stir = asyncio.Event()
+        self._stirs = 0
+        self._heard: dict[str, Heard] = {}
+
+    async def lives(self) -> None:
+        """Live some lives, the last of them to the end of the world."""
+        now = self._loop.time()
+        self._heard = {job_id: Heard("journals", job_id, [], now, prompt=False) for job_id in self._job_ids}
+        self.world.heard += self._heard.values()
+        count = self._dice.choice((1, 2, 3, 3, 4, 6))
+        with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
+            path = Path(folder) / "watch.db"
+            try:
+                for number in range(count):
+                    if await self._live(number, path, is_last=number == count - 1):
+                        break
+                    await asyncio.sleep(log_uniform(self._dice, 0.001, 20.0))
+                self._over(LEFT)
+            except asyncio.CancelledError:
+                self._over(CANCELLED)
+                raise
+            except JobwatchError as error:
+                for heard in self._heard.values():
+                    heard.error = heard.error or error
+                self._over(STOPPED)
+            finally:
+                self.world.violations += [f"journal: {wrong}" for wrong in self._wrongs(path)]
+
+    async def _live(self, number: int, path: Path, *, is_last: bool) -> bool:
+        """Live one life; True if nothing is left to do."""
+        life = Life(f"life-{number}", self._dice, self._stirred)
+        began = self._loop.time()
+        for heard in self._heard.values():
+            if not heard.ending:
+                heard.legs.append(Leg(life.name, began, until=float("inf")))
+        main = life.begin(self._watches(life, number, path, is_last=is_last))
+        main.add_done_callback(lambda _: self._stirred())
+        try:
+            if is_last:
+                await asyncio.wait([main])
+            else:
+                await self._until_something(main, began)
+            if main.done():
+                life.saved_until = self._loop.time()
+                main.result()
+            else:
+                self.world.sometimes["a life that died"] += 1
+        finally:
+            self.world.violations += await life.die(self._loop)
+            for heard in self._heard.values():
+                if heard.legs[-1].client == life.name:
+                    heard.legs[-1].until = life.saved_until
+        return all(heard.ending for heard in self._heard.values())
+
+    async def _until_something(self, main: asyncio.Task[None], began: float) -> None:
+        """Wait for a moment to die at: some time, or some steps after something was told or written."""
+        until = began + log_uniform(self._dice, 0.05, self.world.plan.horizon / 2.0)
+        if self._dice.random() < 0.7:
+            stirs = self._stirs + self._dice.randint(1, 12)
+            while self._stirs < stirs and self._loop.time() < until and not main.done():
+                self._stir.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(until):
+                        await self._stir.wait()
+            for _ in range(self._dice.choice((0, 0, 1, 2, 4, 8, 16))):
+                await asyncio.sleep(0)
+            if self._dice.random() < 0.3:
+                await asyncio.sleep(self._dice.choice((0.001, 0.003, 0.015)))
+        else:
+            await asyncio.wait([main], timeout=until - self._loop.time())
+
+    def _stirred(self) -> None:
+        self._stirs += 1
+        self._stir.set()
+
+    # --- in a life ---------------------------------------------------------------------------------------------------
+
+    async def _watches(self, life: Life, number: int, path: Path, *, is_last: bool) -> None:
+        leaves_after = None if is_last else self._dice.choice((None, None, 1, 3, 8))
+        watcher = Watcher(
+            self._client(life.name),
+            journal=path,
+            stale_after=self._dice.choice((5.0, 60.0)),
+            on_change=(lambda change: self._called(life, number, change)) if self.by_callback else None,
+            callback_attempts=10**6,
+        )
+        async with watcher:
+            await watcher.add(*self._job_ids)
+            if self.by_callback:
+                await self._until_done(life, leaves_after)
+                return
+            count = 0
+            async for change in watcher:
+                telling = self._told(life, number, change)
+                await self._works()
+                if life.dead:
+                    return
+                telling.done = True
+                self._known(change)
+                count += 1
+                if count == leaves_after or self._is_done():
+                    break
+            if self._dice.random() < 0.7 or self._is_done():
+                await watcher.acknowledge()
+                if self.tellings and not life.dead:
+                    self.tellings[-1].acknowledged = True
+            elif self.tellings:
+                self.tellings[-1].done = False  # and so it is to be told again
+
+    async def _called(self, life: Life, number: int, change: Change) -> None:
+        telling = self._told(life, number, change)
+        await self._works()
+        if self._dice.random() < 0.05:
+            telling.refused = True
+            raise ValueError("not now")
+        if not life.dead:
+            telling.done = True
+            self._known(change)
+
+    async def _until_done(self, life: Life, leaves_after: int | None) -> None:
+        first = len(self.tellings)
+        while not self._is_done() and (leaves_after is None or len(self.tellings) - first < leaves_after):
+            self._stir.clear()
+            await self._stir.wait()
+            if life.dead:
+                return
+
+    async def _works(self) -> None:
+        """Take some time over a change."""
+        match self._dice.randrange(4):
+            case 0:
+                await asyncio.sleep(log_uniform(self._dice, 0.001, 1.0))
+            case 1:
+                for _ in range(self._dice.randint(1, 4)):
+                    await asyncio.sleep(0)
+            case _:
+                pass
+
+    def _told(self, life: Life, number: int, change: Change) -> Telling:
+        telling = Telling(number, self._loop.time(), change)
+        if not life.dead:
+            self.tellings.append(telling)
+            self._stirred()
+        return telling
+
+    def _known(self, change: Change) -> None:
+        if change.outcome is not None:
+            heard = self._heard[change.job_id]
+            heard.ending, heard.until = change.outcome, self._loop.time()
+
+    def _is_done(self) -> bool:
+        return all(heard.ending for heard in self._heard.values())
+
+    def _over(self, ending: Outcome | str) -> None:
+        for heard in self._heard.values():
+            if not heard.ending:
+                heard.ending, heard.until = ending, self._loop.time()
+
+    # --- what came of it ---------------------------------------------------------------------------------------------
+
+    def _wrongs(self, path: Path) -> Iterable[str]:
+        by_job: dict[str, list[Telling]] = {job_id: [] for job_id in self._job_ids}
+        for telling in self.tellings:
+            by_job[telling.change.job_id].append(telling)
+        logs = self._logs(path)
+        for job_id, tellings in by_job.items():
+            first = _firsts(tellings)
+            yield from _wrong_numbers(job_id, first)
+            yield from _wrong_changes(job_id, [telling.change for telling in first])
+            yield from self._wrong_journal(job_id, [telling.change for telling in first], logs.get(job_id, ()))
+            for each in first:
+                if each.change.transition is not None:
+                    self._heard[job_id].got.append((each.at, each.change.transition))
+        for group in by_job.values() if self.by_callback else [self.tellings]:
+            yield from self._wrong_again(group)
+
+    def _logs(self, path: Path) -> dict[str, Sequence[Change]]:
+        if not path.exists():
+            return {}
+        file = JournalFile(path, self.world.plan.api)
+        try:
+            return {job_id: file.log(job_id) for job_id in self._job_ids}
+        finally:
+            file.close()
+
+    def _wrong_journal(self, job_id: str, told: Sequence[Change], log: Sequence[Change]) -> Iterable[str]:
+        if list(log[: len(told)]) != list(told):
+            yield f"J5 {job_id}: told {[change.key for change in told]}, and it holds {[each.key for each in log]}"
+
+    def _wrong_again(self, tellings: Sequence[Telling]) -> Iterable[str]:
+        """Judge what was told one after the other: what was told again, and what should have been."""
+        told: dict[str, Change] = {}
+        last: Telling | None = None
+        for telling in tellings:
+            key = telling.change.key
+            if key in told:
+                in_hand = last is not None and last.change.key == key
+                over = last is not None and (last.acknowledged or (last.life == telling.life and not last.refused))
+                if not in_hand or over:
+                    yield f"J2 {key} was told again in life {telling.life} at {telling.at:.3f}"
+                if told[key] != telling.change:
+                    yield f"J2 {key} was told otherwise: {telling.change} and {told[key]}"
+                self.world.sometimes["a change told again"] += 1
+            elif last is not None and not last.done and last.change.key != key:
+                yield f"J3 {last.change.key} was not done with, and {key} was told next"
+            told[key] = telling.change
+            last = telling
+
+
+def _firsts(tellings: Iterable[Telling]) -> list[Telling]:
+    first: dict[str, Telling] = {}
+    for telling in tellings:
+        first.setdefault(telling.change.key, telling)
+    return list(first.values())
+
+
+def _wrong_numbers(job_id: str, first: Sequence[Telling]) -> Iterable[str]:
+    numbers = [telling.change.seq for telling in first]
+    if numbers != list(range(1, len(numbers) + 1)):
+        yield f"J1 {job_id}: the changes are numbered {numbers}"
+
+
+def _wrong_changes(job_id: str, changes: Sequence[Change]) -> Iterable[str]:
+    if any(change.kind is ChangeKind.END for change in changes[:-1]):
+        yield f"J4 {job_id}: its end is not its last change: {[change.kind.value for change in changes]}"
+    healths = [change.health for change in changes if change.kind is ChangeKind.HEALTH]
+    if any(one is other for one, other in itertools.pairwise(healths)):
+        yield f"J4 {job_id}: its health changes to the same: {healths}"
