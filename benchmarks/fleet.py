@@ -35,6 +35,7 @@ a look at once; ``peak_over_mean_later`` leaves the first minute out.
 **Requests a sweep**: `SWEPT` jobs of one CapyDB project; requests made while every job is read once on average, after
 the first minute; with a server that shows as many jobs as it is asked to, and with one that shows 100 at most. CapyDB
 documents ``limit`` and no way to ask for the next page, so that what the list does not show is asked for singly.
+The third figure is of as many jobs of no project, of an API of which one request may name `NAMED` ids.
 
 **Bias.** *For us*: nothing changes, fails or ends meanwhile; jobs of one type and age need but one curve; the rivals'
 interval has no jitter: with some, their peak and their lag would fall after the first looks. *Against us*: rivals keep
@@ -65,6 +66,9 @@ TOGETHER = 10_000
 
 SWEPT = 1_000
 """How many jobs the one project has."""
+
+NAMED = 100
+"""How many ids one request may name."""
 
 _WAKES = 3
 _WAYS: tuple[Way, ...] = ("jobwatch", "asyncio", "anyio")
@@ -110,6 +114,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     swept_jobs: int
     requests_a_sweep: float
     requests_a_sweep_if_100_shown: float
+    requests_a_sweep_by_ids: float
     rivals: list[Row]
 
 
@@ -136,6 +141,7 @@ def measure(jobs: int, counter: str) -> Report:
         swept_jobs=swept,
         requests_a_sweep=sweeps[0],
         requests_a_sweep_if_100_shown=sweeps[1],
+        requests_a_sweep_by_ids=_stage(Spread, "batches", "jobwatch", swept, NAMED).requests_a_sweep,
         rivals=rivals,
     )
 
@@ -207,7 +213,8 @@ def printed(report: Report) -> str:
     lines.append(f"{'':34s}" + "".join(f"{row.name:>12s}" for row in rows))
     lines += [f"{title:34s}" + "".join(f"{cell:>12s}" for cell in cells) for title, cells in figures]
     few, many = report.requests_a_sweep, report.requests_a_sweep_if_100_shown
-    sweeps = f"{few:.1f} if the list shows all, {many:,.0f} if it shows 100"
+    by_ids = f"by ids, {NAMED} a request: {report.requests_a_sweep_by_ids:.1f}"
+    sweeps = f"{few:.1f} if the list shows all, {many:,.0f} if it shows 100; {by_ids}"
     lines += [
         f"counted in {report.instructions.unit}",
         "",

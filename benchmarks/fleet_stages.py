@@ -1,6 +1,6 @@
 """The measurements of `benchmarks.fleet`, each run as a process of its own that prints its figures as JSON.
 
-python -m benchmarks.fleet_stages hold|count|busy|spread|sweep WAY JOBS [NUMBER]
+python -m benchmarks.fleet_stages hold|count|busy|spread|sweep|batches WAY JOBS [NUMBER]
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ HORIZON = 300.0
 SETTLED = 60.0
 """After how many seconds the start is over."""
 
-_AGE = {"hold": 86_400.0, "spread": 3_600.0, "sweep": 3_600.0}
+_AGE = {"hold": 86_400.0, "spread": 3_600.0, "sweep": 3_600.0, "batches": 3_600.0}
 _INTERVAL = {"hold": 60.0, "count": 60.0, "spread": 20.0}
 _TICK = 0.01
 _SLICE = 1_000
@@ -111,20 +111,28 @@ class Fleet:
         group: Where the tasks of the anyio way are started.
         interval: The seconds between two looks of a rival.
         workers: How many requests jobwatch may have under way at once.
+        batch: How many jobs one request of jobwatch may name by their ids, if the API can be asked so.
 
     Attributes:
         changes: How many changes have been heard of.
     """
 
     def __init__(
-        self, way: Way, server: Echo | simulated.Server, group: TaskGroup, interval: float, workers: int = 64
+        self,
+        way: Way,
+        server: Echo | simulated.Server,
+        group: TaskGroup,
+        interval: float,
+        *,
+        workers: int = 64,
+        batch: int | None = None,
     ) -> None:
         self.changes = 0
         self._way = way
         self._server = server
         self._group = group
         self._interval = interval
-        self._poller = simulated.poller_of(server, workers=workers, dice=random.Random(1).random)
+        self._poller = simulated.poller_of(server, workers=workers, dice=random.Random(1).random, batch=batch)
         self._tasks: set[asyncio.Task[None]] = set()
         self._decoder = msgspec.json.Decoder(_One)
         self._noted = self._note  # one bound method for all jobs
@@ -291,8 +299,14 @@ async def sweep(way: Way, jobs: int, page: int, group: TaskGroup) -> Spread:
     return await _spread(way, server, group)
 
 
-async def _spread(way: Way, server: simulated.Server, group: TaskGroup) -> Spread:
-    fleet = Fleet(way, server, group, _INTERVAL["spread"])
+async def batches(way: Way, jobs: int, most: int, group: TaskGroup) -> Spread:
+    """Watch jobs of no project, of which so many can be named by one request."""
+    server = simulated.Server(SimulatedJob(job_id, starts=-_AGE["batches"]) for job_id in _ids(jobs))
+    return await _spread(way, server, group, most)
+
+
+async def _spread(way: Way, server: simulated.Server, group: TaskGroup, batch: int | None = None) -> Spread:
+    fleet = Fleet(way, server, group, _INTERVAL["spread"], batch=batch)
     for job_id in server.jobs:
         fleet.add(job_id)
     await asyncio.sleep(SETTLED)
@@ -319,6 +333,8 @@ async def _tell(stage: str, way: Way, jobs: int, number: int) -> None:
                 found = await spread(way, jobs, group)
             case "sweep":
                 found = await sweep(way, jobs, number, group)
+            case "batches":
+                found = await batches(way, jobs, number, group)
             case _:
                 raise ValueError(stage)
         print(msgspec.json.encode(found).decode(), flush=True)

@@ -11,6 +11,7 @@ import random
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from jobwatch._answer import Reply
 from jobwatch._budget import Budget
@@ -93,6 +94,10 @@ class Server:
         if kind == "one":
             self.read += 1
             return {"job": self.jobs[name].wire(now)} if name in self.jobs else None
+        if kind == "batch":
+            job_ids = name.split(",")
+            self.read += len(job_ids)
+            return {"jobs": [self.jobs[job_id].wire(now) for job_id in job_ids]}
         listed = [job for job in self.jobs.values() if job.project_id == name and job.starts <= now]
         listed.sort(key=lambda job: job.starts, reverse=True)
         shown = listed[: min(int(limit), self._page)]
@@ -108,14 +113,17 @@ def poller_of(
     max_rate: float | None = None,
     workers: int = 64,
     dice: Callable[[], float] = random.random,
+    batch: int | None = None,
 ) -> Poller:
-    """Return a poller that reads a server, or anything else with its `get`."""
+    """Return a poller that reads a server, or anything else with its `get`; with `batch`, so many jobs at once."""
+    api = CAPYDB if batch is None else replace(CAPYDB, list_path=None, read_batch=CAPYDB.read_jobs, batch_most=batch)
     poller = Poller(
-        Lookout(CAPYDB, pace or Pace(), Patience(), history or History()),
+        Lookout(api, pace or Pace(), Patience(), history or History()),
         server,  # type: ignore[arg-type]  # it stands in for Transport
         Budget(max_rate),
         target_of=lambda job_id: f"one {job_id} 1",  # type: ignore[arg-type,return-value]
         list_target_of=lambda project_id, limit: f"list {project_id} {limit}",  # type: ignore[arg-type,return-value]
+        batch_target_of=None if batch is None else lambda job_ids: f"batch {','.join(job_ids)} 0",  # type: ignore[arg-type,return-value]
         workers=workers,
         dice=dice,
     )

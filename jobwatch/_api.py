@@ -73,6 +73,11 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         verdict: Says of an HTTP status and a body that would not be read whether they are to be read (True), taken
             as usual (False), or a fault of some kind.
         read_reply: Reads one job from a body, with the HTTP status and the id asked for, in place of `read_job`.
+        batch_path: The path and query of a request for several jobs: ``{job_ids}`` is where their ids go, with commas
+            between them; a part of the query such as ``id={job_id}`` is written once for each.
+        batch_body: What such a request sends by POST; the text ``"{job_ids}"`` in it is the list of the ids.
+        batch_most: How many ids it takes.
+        read_batch: Reads the jobs from its answer.
         history_path: The path and query of a job's history, where it takes a request of its own.
         read_history: Reads that history.
         started: Where the id lies in the body of the response that started a job, where it is not with the job.
@@ -100,6 +105,10 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     states: frozenset[int] = frozenset()
     verdict: Callable[[int, bytes], FaultKind | bool] | None = None
     read_reply: Callable[[bytes, int, str], Job | Fault] | None = None
+    batch_path: str | None = None
+    batch_body: str | None = None
+    batch_most: int = 100
+    read_batch: Callable[[bytes], tuple[Job, ...]] | None = None
     history_path: str | None = None
     read_history: Callable[[bytes], tuple[Event, ...] | None] | None = None
     started: tuple[tuple[str | int, ...], ...] = ()
@@ -133,6 +142,12 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         if self.read_jobs is None:
             return unreadable(f"{self.name} documents no list of jobs")
         return _read(self.read_jobs, body)
+
+    def batch(self, body: bytes) -> tuple[Job, ...] | Fault:
+        """Read the answer to a request for several jobs, or say why it cannot be read."""
+        if self.read_batch is None:
+            return unreadable(f"{self.name} documents no request for several jobs")
+        return _read(self.read_batch, body)
 
     def history(self, body: bytes) -> tuple[Event, ...] | None:
         """Read the reply to the request for a job's history; None where it cannot be read."""

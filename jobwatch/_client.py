@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
 import anyio.to_thread
@@ -96,7 +96,7 @@ class Client:
             problem=self.api.problem,
             verdict=self.api.verdict,
             states=self.api.states,
-            posts=self.api.method == "POST",
+            posts=self.api.method == "POST" or self.api.batch_body is not None,
             max_connections=max_in_flight,
         )
         self._poller: Poller | None = None
@@ -304,6 +304,7 @@ class Client:
                 self._budget,
                 target_of=self._target,
                 list_target_of=self._list_target,
+                batch_target_of=self._batch_target if self.api.batch_path is not None else None,
                 history_target_of=self._history_target if self.api.history_path is not None else None,
                 workers=self._max_in_flight,
             )
@@ -316,6 +317,10 @@ class Client:
     def _history_target(self, job_id: str) -> Target:
         asked = self._requests.history(job_id)
         return self._transport.prepared(asked.path, asked.query)
+
+    def _batch_target(self, job_ids: Collection[str]) -> Target:
+        asked = self._requests.batch(job_ids)
+        return self._transport.prepared(asked.path, asked.query, asked.body)
 
     def _list_target(self, project_id: str, limit: int) -> Target:
         asked = self._requests.jobs(project_id, limit)

@@ -39,6 +39,23 @@ class ListTable(Struct, frozen=True, forbid_unknown_fields=True):
     root: str = ""
 
 
+class BatchTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """The request for several jobs, which names their ids.
+
+    Attributes:
+        request: Its path and query; ``{job_ids}`` is where the ids go, with commas between them, and a part of the
+            query such as ``id={job_id}`` is written once for each. ``{limit}`` is how many they are.
+        body: What is sent by POST, as a text or as a table; the text ``{job_ids}`` in it becomes the list of the ids.
+        most: How many ids it takes.
+        root: Where the list of the jobs lies in the answer.
+    """
+
+    request: str
+    body: str | dict[str, Any] | None = None
+    most: int = 100
+    root: str = ""
+
+
 class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"listing": "list"}):
     """One API.
 
@@ -72,6 +89,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         events: The history.
         times: The path of a map from states to times, or for each state the path of the time when it was entered.
         listing: The request for a project's jobs; its key is ``list``.
+        batch: The request for several jobs.
         started: Where the id lies in the response that started the job.
     """
 
@@ -112,6 +130,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     events: EventTable | None = None
     times: str | dict[str, Paths] | None = None
     listing: ListTable | None = None
+    batch: BatchTable | None = None
     started: Paths = []
 
 
@@ -124,7 +143,7 @@ def checked(table: Mapping[str, object]) -> Table:
     if not isinstance(table, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - it comes from a file
         raise TableError((), "an API is a table, with job and status in it")
     _known_keys(dict(table), Table, ())
-    for key, kind in (("words", WordTable), ("events", EventTable), ("list", ListTable)):
+    for key, kind in (("words", WordTable), ("events", EventTable), ("list", ListTable), ("batch", BatchTable)):
         _known_keys(table.get(key), kind, (key,))
     if "job" not in table:
         raise TableError((), 'the table lacks job, the path of one job, such as job = "/jobs/{job_id}"')

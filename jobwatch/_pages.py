@@ -106,7 +106,7 @@ class Pages:
         if self._api.list_path is None or now < self._paused_until.get(project_id, 0.0):
             return None
         if not watch.alone:
-            others = tuple(each for each in self._groups.get(project_id, ()) if each is not watch and not each.looking)
+            others = self._others(watch, project_id)
             if others:
                 return Page(project_id, self._limit(project_id, len(others)), others)
         return self._page_for_history(watch, project_id)
@@ -135,6 +135,16 @@ class Pages:
             return
         self.leave(watch)
         watch.alone = watch.watched.project_id is not None
+
+    def _others(self, watch: Watch, project_id: str) -> tuple[Watch, ...]:
+        """Return those of a project that a list can show beside one: where there are more, other ones each time."""
+        group, most = self._groups.get(project_id, {}), self._most(project_id)
+        others = tuple(islice((each for each in group if each is not watch and not each.looking), most))
+        if len(group) > most:
+            for each in others:
+                del group[each]
+                group[each] = None
+        return others
 
     def _page_for_newcomers(self, now: float, newcomers: int) -> Page | None:
         """Guess that many jobs which came together belong to a project that is known already.

@@ -23,15 +23,16 @@ from ._errors import ConfigError, JobwatchError
 from ._lookout import Looked, Lookout
 from ._models import Fault, Job
 from ._origin import AWAY_AT_MOST, Origin, spoken_of
-from ._pages import Page, Pages
+from ._pages import Pages
 from ._together import Together
 from ._turns import AT_ONCE, Turns
 from ._workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Collection, Coroutine, Iterable
 
     from ._answer import Reply
+    from ._together import Errand
     from ._tracker import Watched
     from ._transport import Target, Transport
 
@@ -48,6 +49,7 @@ class Poller:
         budget: Says what a request costs, and when the next may go.
         target_of: Makes the URL of a job from its id.
         list_target_of: Makes the URL of a project's list from its id and the most jobs to show.
+        batch_target_of: Makes the request for several jobs from their ids, where the API can be asked so.
         history_target_of: Makes the URL of a job's history, where the API tells it by a request of its own.
         workers: How many looks may be under way at once.
         dice: Draws evenly from [0, 1).
@@ -61,6 +63,7 @@ class Poller:
         *,
         target_of: Callable[[str], Target],
         list_target_of: Callable[[str, int], Target],
+        batch_target_of: Callable[[Collection[str]], Target] | None = None,
         history_target_of: Callable[[str], Target] | None = None,
         workers: int,
         dice: Callable[[], float] = random.random,
@@ -77,7 +80,16 @@ class Poller:
         self._agenda = Agenda()
         self._turns = Turns(self._agenda, budget, lookout.pace.max_interval)
         self._pages = Pages(lookout.api, lookout.history)
-        self._together = Together(lookout.api, self._pages, self._agenda, self._origin, list_target_of)
+        self._together = Together(
+            lookout.api,
+            self._pages,
+            self._agenda,
+            self._origin,
+            list_target_of=list_target_of,
+            batch_target_of=batch_target_of,
+            history_target_of=history_target_of,
+        )
+        self._batches = self._together.batches
         self._lookers: dict[Watch, asyncio.Task[object]] = {}
         self._woken: set[str] = set()
         self._wake_after: dict[str, float] = {}
@@ -334,8 +346,17 @@ class Poller:
             return None
         if now < self._origin.not_before:
             return self._turn_away(watch, now)
+        if self._batches is not None:
+            errand = self._together.set_out_by_ids(watch, self._turns, now + self._interval(watch, now))
+            if errand is not None:
+                return self._look_together(errand)
         page = self._pages.page_for(watch, now, self._turns.newcomers)
-        return self._look_at(watch) if page is None else self._look_together(watch, page)
+        return self._look_at(watch) if page is None else self._look_together(self._together.set_out(watch, page))
+
+    def _interval(self, watch: Watch, now: float) -> float:
+        """Return how long it has been since a job was looked at; at least the shortest interval there is."""
+        looked_at = watch.watched.looked_at
+        return max(0.0 if looked_at is None else self._epoch + now - looked_at, self._lookout.pace.min_interval)
 
     async def _turn_away(self, watch: Watch, now: float) -> None:
         self._take(watch, self._origin.away(now), self.unix())
@@ -420,10 +441,12 @@ class Poller:
 
     def _price(self, watch: Watch) -> float:
         now = self._time()
-        return self._budget.price(now) / self._pages.sharers(watch, now)
+        sharers: float = self._pages.sharers(watch, now)
+        if self._batches is not None:
+            sharers = max(sharers, self._batches.sharers(watch, now))
+        return self._budget.price(now) / sharers
 
-    async def _look_together(self, first: Watch, page: Page) -> None:
-        errand = self._together.set_out(first, page)
+    async def _look_together(self, errand: Errand) -> None:
         jobs = await self._together.jobs_of(errand)
         shown = {watch for job in jobs or () for watch in self._see_listed(job)}
         for watch, due in self._together.come_back(errand, jobs, shown):
@@ -505,7 +528,9 @@ class Poller:
 
     def _plain_wish(self, watch: Watch, next_look: float, price: float, now: float) -> float:
         """Return how many requests a second a job would cost at the plain price: intervals grow with its root."""
-        sharers = self._pages.readers(watch, now)
+        sharers: float = self._pages.readers(watch, now)
+        if self._batches is not None:
+            sharers = max(sharers, self._batches.readers(watch, now))
         if self._background and self._watches:
             sharers *= len(self._all_of(watch.watched.job_id))
         return math.sqrt(price) / (next_look * max(1, sharers))

@@ -211,7 +211,8 @@ class TableReader:
         wrong: msgspec.ValidationError | None = None
         for entry in entries or ():
             try:
-                job = self.job(entry, None) if entry is not None else None
+                gone = entry is None or (self._picks.missing and holds(self._picks.missing, entry))
+                job = None if gone else self.job(entry, None)
             except msgspec.ValidationError as error:
                 wrong = wrong or error
                 continue

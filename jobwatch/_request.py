@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ._api import JobAPI
 
 _HOLE = re.compile(r"(?<!\$)\{(\+?)([A-Za-z_][A-Za-z0-9_]*)\}")
+_EACH = re.compile(r"(?<=[?&])[^?&#]*\{job_id\}[^?&#]*")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _HOST_PART = re.compile(r"[0-9A-Za-z.:\[\]-]+")
 _ORIGIN = re.compile(r"https?://[^/]*")
@@ -110,6 +111,13 @@ class Requests:
         path, _, query = told.partition("?")
         return Asked(path, query or None)
 
+    def batch(self, job_ids: Collection[str]) -> Asked:
+        """Return the request for several jobs."""
+        quoted = [segment(job_id) for job_id in job_ids]
+        template = _EACH.sub(lambda each: _for_each(each, quoted), self._filled(self._api.batch_path or ""))
+        path, _, query = _put_in(template, {"job_ids": ",".join(quoted), "limit": str(len(quoted))}).partition("?")
+        return Asked(path, query or None, self._batch_body(job_ids))
+
     def history(self, job_id: str) -> Asked:
         """Return the request for a job's history."""
         path, _, query = _fill(self._filled(self._api.history_path or ""), {"job_id": job_id}).partition("?")
@@ -161,6 +169,15 @@ class Requests:
             lambda hole: put(values[hole[2]]) if hole[2] in values else hole[0], self._api.body or ""
         ).encode()
 
+    def _batch_body(self, job_ids: Collection[str]) -> bytes | None:
+        if self._api.batch_body is None:
+            return None
+        ids = msgspec.json.encode(list(job_ids)).decode()
+        values = {name: _in_json(value) for name, value in self._params.items()}
+        values |= {"job_ids": _in_json(",".join(job_ids)), "limit": str(len(job_ids))}
+        whole = self._api.batch_body.replace('"{limit}"', "{limit}").split('"{job_ids}"')
+        return ids.join(_put_in(part, values) for part in whole).encode()
+
     def _own_address(self) -> str:
         template = self._api.base_url
         if not template:
@@ -209,8 +226,9 @@ def secrets_of(api: JobAPI) -> list[str]:
 
 
 def _only_in_base_url(api: JobAPI) -> frozenset[str]:
-    told = (api.job_path, api.list_path or "", api.history_path or "", api.body or "", *api.headers.values())
-    elsewhere = {hole[2] for text in told for hole in _HOLE.finditer(text)}
+    told = [api.job_path, api.list_path, api.history_path, api.body, api.batch_path, api.batch_body]
+    told += api.headers.values()
+    elsewhere = {hole[2] for text in told for hole in _HOLE.finditer(text or "")}
     return frozenset({hole[2] for hole in _HOLE.finditer(api.base_url)} - elsewhere)
 
 
@@ -240,6 +258,14 @@ def _fill(template: str, values: Mapping[str, str]) -> str:
         return reserved(values[hole[2]]) if hole[1] else segment(values[hole[2]])
 
     return _HOLE.sub(quoted, template)
+
+
+def _put_in(template: str, values: Mapping[str, str]) -> str:
+    return _HOLE.sub(lambda hole: values.get(hole[2], hole[0]), template)
+
+
+def _for_each(part: re.Match[str], values: Sequence[str]) -> str:
+    return "&".join(part[0].replace("{job_id}", value) for value in values)
 
 
 def _in_json(text: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from ._api import JobAPI
-from ._keys import Table, checked
+from ._keys import BatchTable, Table, checked
 from ._models import Event, Fault, FaultKind, Job, Phase
 from ._paths import ID, PART, TEXT, TIMES, WORD, Chosen, Compiled, Path, Plan
 from ._places import CONDITIONS, Places, TableError, checked_path, list_of, plain_path, several
@@ -85,6 +85,10 @@ class _Build:
             headers=table.headers,
             params=self._params(),
             list_path=table.listing.request if table.listing is not None else None,
+            batch_path=table.batch.request if table.batch is not None else None,
+            batch_body=_text_of(table.batch.body) if table.batch is not None else None,
+            batch_most=table.batch.most if table.batch is not None else 1,
+            read_batch=self._batch_reader(reader),
             history_path=table.events.request if table.events is not None else None,
             read_job=read_job,
             read_jobs=listed,
@@ -121,17 +125,19 @@ class _Build:
         if not (table.status != [] or table.http or any(getattr(table, key) for key in CONDITIONS)):
             raise TableError((), 'the table lacks status, the path of the job\'s status, such as status = "status"')
         for name in _holes(self._job_path):
-            if name in ("project_id", "limit"):
+            if name in ("project_id", "limit", "job_ids"):
                 raise TableError(("job",), f"{{{name}}} is for lists; call the parameter something else")
 
     def _params(self) -> dict[str, str | None]:
         table = self._table
         told = [self._base_url, self._job_path, *table.headers.values()]
         told += [table.listing.request] if table.listing is not None else []
+        told += [table.batch.request] if table.batch is not None else []
         told += [table.events.request or ""] if table.events is not None else []
         names = {name for text in told for name in _holes(text)}
-        params: dict[str, str | None] = dict.fromkeys(sorted(names - {"job_id", "project_id", "limit", "url"}))
-        in_body = _holes(_body(table) or "")  # where {status} may as well be GraphQL's: a parameter there is declared
+        params: dict[str, str | None] = dict.fromkeys(sorted(names - _OURS))
+        bodies = (_body(table) or "", (_text_of(table.batch.body) or "") if table.batch is not None else "")
+        in_body = _holes("".join(bodies))  # where {status} may as well be GraphQL's: a parameter there is declared
         for name in table.params:
             if name not in params and name not in in_body:
                 raise TableError(("params", name), f"nothing in the table has a place for it: write {{{name}}} there")
@@ -202,15 +208,34 @@ class _Build:
         return read
 
     def _list_reader(self, reader: TableReader) -> _ReadsJobs | None:
-        table = self._table
-        if table.listing is None:
+        listing = self._table.listing
+        return None if listing is None else self._jobs_reader(reader, "list", listing.root)
+
+    def _batch_reader(self, reader: TableReader) -> _ReadsJobs | None:
+        batch = self._table.batch
+        if batch is None:
             return None
-        if not table.id:
-            raise TableError(("list",), "the jobs of a list are told apart by their ids: give id")
+        self._check_batch(batch)
+        return self._jobs_reader(reader, "batch", batch.root)
+
+    def _check_batch(self, batch: BatchTable) -> None:
+        each = re.search(r"[?&][^?&#]*\{job_id\}", batch.request)
+        if not each and "{job_ids}" not in batch.request + (_text_of(batch.body) or ""):
+            raise TableError(("batch", "request"), "it has no place for the ids: write {job_ids}, or id={job_id}")
+        if not batch.request.startswith("/"):
+            raise TableError(("batch", "request"), "it must start with /")
+        if self._job_path == "{url}":
+            raise TableError(("batch",), "jobs whose ids are URLs are asked for one by one")
+        if batch.most < 2:
+            raise TableError(("batch", "most"), "with fewer than 2 ids there is no need for it")
+
+    def _jobs_reader(self, reader: TableReader, key: str, where: str) -> _ReadsJobs:
+        if not self._table.id:
+            raise TableError((key,), "the jobs of a list are told apart by their ids: give id")
         self._plan = Plan()
         places = self._wanted(())
         item = self._plan.compiled()
-        root = checked_path(("list", "root"), table.listing.root)
+        root = checked_path((key, "root"), where)
         of_items, whole = reader.of(item, places.picks(item)), Plan()
         whole.want(root, list_of(item.type), required=True)
         item = self._plan.loosely()
@@ -237,6 +262,7 @@ def _decoder(listed: Compiled) -> Callable[[bytes], Sequence[object] | None]:
     return read
 
 
+_OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url"})
 _HOLE = re.compile(r"(?<!\$)\{\+?([A-Za-z_][A-Za-z0-9_]*)\}")
 _ORIGIN = re.compile(r"(https?://[^/]+)(/.*)", re.DOTALL)
 _HEADER = re.compile(r"([A-Za-z0-9-]+):\s*([^{}]*)\{token\}")
@@ -259,7 +285,11 @@ def _split(table: Table) -> tuple[str, str]:
 
 
 def _body(table: Table) -> str | None:
-    return table.body if table.body is None or isinstance(table.body, str) else msgspec.json.encode(table.body).decode()
+    return _text_of(table.body)
+
+
+def _text_of(body: str | dict[str, Any] | None) -> str | None:
+    return body if body is None or isinstance(body, str) else msgspec.json.encode(body).decode()
 
 
 def _auth(table: Table) -> tuple[str, str, bool]:

@@ -197,6 +197,8 @@ class Transport:
     async def _looked(self, session: ClientSession, target: Target, etag: str | None) -> Reply | Fault:
         url = target.url
         headers = None if etag is None else {"If-None-Match": etag}
+        if target.body is not None:
+            headers = self._headers.of_body()
         for _ in range(MAX_HOPS + 1):
             self.requests += 1
             if target.body is None:
@@ -328,6 +330,11 @@ class _Secret:
         theirs = {name.lower() for name in self._headers}
         host = {"Host": url.host_port_subcomponent or ""} if url else {}
         return host | {name: value for name, value in ours.items() if name.lower() not in theirs} | self._headers
+
+    def of_body(self) -> dict[str, str] | None:
+        """Return what a body is sent with, if the caller's headers do not say it."""
+        theirs = {name.lower() for name in self._headers}
+        return None if "content-type" in theirs else {"Content-Type": "application/json"}
 
     def scrubbed(self, fault: Fault, url: URL) -> Fault:
         """Return a fault without the secrets that the server may have quoted back at us."""

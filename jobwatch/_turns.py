@@ -13,6 +13,8 @@ from ._agenda import FIRST, NEVER
 from ._origin import AWAY_AT_MOST
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ._agenda import Agenda, Watch
     from ._budget import Budget
 
@@ -27,6 +29,10 @@ _LATE = 1.0
 
 _CATCH_UP = 1.25
 """How many times as many looks as usual are made then."""
+
+
+_PASSED = 64
+"""How many that cannot be taken along are passed by, in search of some who can."""
 
 
 class Turns:
@@ -82,6 +88,45 @@ class Turns:
             usual = min(self._budget.demand, self._budget.rate(now))
             self._next_late = now + 1.0 / (_CATCH_UP * max(usual, 1.0 / AWAY_AT_MOST))
         return self._agenda.pop()
+
+    def company(self, most: int, until: float) -> dict[Watch, float]:
+        """Take off who may as well be looked at with the one that was taken last.
+
+        Args:
+            most: How many at most.
+            until: Up to when they may be due.
+
+        Returns:
+            When each was due; `NEVER` for a newcomer.
+        """
+        found: dict[Watch, float] = {}
+        sources = [self._more_due, self._more_newcomers]
+        for source in reversed(sources) if self._was_newcomer else sources:
+            found |= dict(source(most - len(found), until))
+        return found
+
+    def _more_newcomers(self, most: int, _until: float) -> Iterator[tuple[Watch, float]]:
+        passed: list[Watch] = []
+        while most > 0 and len(passed) <= _PASSED and self._next_newcomer_at() != NEVER:
+            watch = self._newcomers.popleft()
+            if watch.alone:
+                passed.append(watch)
+            else:
+                most -= 1
+                yield watch, NEVER
+        self._newcomers.extendleft(reversed(passed))
+
+    def _more_due(self, most: int, until: float) -> Iterator[tuple[Watch, float]]:
+        passed: list[tuple[Watch, float]] = []
+        while most > 0 and len(passed) <= _PASSED and (due := self._agenda.next_due()) <= until:
+            watch = self._agenda.pop()
+            if watch.alone:
+                passed.append((watch, due))
+            else:
+                most -= 1
+                yield watch, due
+        for watch, due in passed:
+            self._agenda.put(watch, due)
 
     def _agenda_due(self, now: float) -> float:
         """Return when the next look at a job seen before may be made; where many are late, one after the other."""

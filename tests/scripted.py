@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from jobwatch._answer import Reply
 from jobwatch._budget import Budget
@@ -80,6 +81,9 @@ class ScriptedTransport:
         if told is not None:
             return told
         kind, _, name = target.partition(":")
+        if kind == "batch":
+            asked = [self.jobs[job_id] for job_id in name.split(",") if job_id in self.jobs]
+            return self._reply({"jobs": [job.body(now) for job in asked]}, now)
         if kind == "list":
             return self._reply({"jobs": self._listed(name, now)}, now)
         if name not in self.jobs:
@@ -109,14 +113,17 @@ def poller_of(
     workers: int = 16,
     patience: Patience | None = None,
     dice: Callable[[], float] = lambda: 0.5,
+    batch: int | None = None,
 ) -> Poller:
-    """Return a poller that reads a scripted transport."""
+    """Return a poller that reads a scripted transport; with `batch`, as many jobs at once as it says."""
+    api = CAPYDB if batch is None else replace(CAPYDB, read_batch=CAPYDB.read_jobs, batch_most=batch)
     poller = Poller(
-        Lookout(CAPYDB, pace or Pace(), patience or Patience(), history or History()),
+        Lookout(api, pace or Pace(), patience or Patience(), history or History()),
         transport,  # type: ignore[arg-type]  # it stands in for Transport
         Budget(max_rate),
         target_of=lambda job_id: f"job:{job_id}",  # type: ignore[arg-type, return-value]
         list_target_of=lambda project_id, limit: f"list:{project_id}?{limit}",  # type: ignore[arg-type, return-value]
+        batch_target_of=None if batch is None else lambda job_ids: f"batch:{','.join(job_ids)}",  # type: ignore[arg-type, return-value]
         workers=workers,
         dice=dice,
     )

@@ -6,6 +6,7 @@ that are read and a decoy or two beside them.
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +303,33 @@ async def test_the_history_that_prefect_tells_by_another_request_is_read_when_th
     asked = ["states" if "flow_run_states" in path else "run" for _, path, _, _ in server.requests]
     assert asked == ["run", "states", "run", "run", "states"]
     assert server.requests[1][1] == "/flow_run_states/?flow_run_id=f-1"
+
+
+async def test_several_flow_runs_are_read_by_one_filter_and_the_history_of_those_in_a_new_state() -> None:
+    ids = ["f-1", "f-2", "f-3"]
+    states = {each: ["RUNNING", "RUNNING", "COMPLETED"] for each in ids}
+
+    def answer(request: web.BaseRequest) -> object:
+        if "flow_run_states" in request.path_qs:
+            told = [{"type": "SCHEDULED", "timestamp": "2024-06-17T08:55:00Z"}]
+            told += [{"type": "RUNNING", "timestamp": "2024-06-17T08:55:02Z"}]
+            done = {"type": "COMPLETED", "timestamp": "2024-06-17T08:56:00Z"}
+            return told if len(server.requests) < 7 else [*told, done]
+        assert request.path == "/flow_runs/filter"
+        return [flow_run(told.pop(0)) | {"id": each} for each, told in states.items()]
+
+    async def changes(job_id: str) -> list[str]:
+        return [change.status async for change in client.wait_for(job_id, timeout=5)]
+
+    async with TableServer(answer) as server, Client("prefect", base_url=server.url, pace=QUICK) as client:
+        seen = await asyncio.gather(*map(changes, ids))
+    assert seen == [["SCHEDULED", "RUNNING", "COMPLETED"]] * 3
+    asked = [path.partition("?")[0] for _, path, _, _ in server.requests]
+    filtered, history = ["/flow_runs/filter"], ["/flow_run_states/"]
+    assert asked == [*filtered, *history * 3, *filtered * 2, *history * 3]
+    method, _, headers, body = server.requests[0]
+    assert (method, headers["Content-Type"]) == ("POST", "application/json")
+    assert msgspec.json.decode(body) == {"flow_runs": {"id": {"any_": ids}}, "limit": 3}
 
 
 async def test_a_history_that_cannot_be_read_costs_nothing_but_itself() -> None:

@@ -26,6 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             "_agenda",
+            "_batches",
             "_origin",
             "_pages",
             "_together",
@@ -59,7 +60,7 @@ WITHIN: dict[str, frozenset[str]] = {
     "_answer": frozenset({"_retry_after"}),
     "_transport": frozenset({"_answer", "_address", "_lean"}),
     "_poller": frozenset({"_agenda", "_origin", "_pages", "_together", "_turns", "_workers"}),
-    "_together": frozenset({"_agenda", "_origin", "_pages"}),
+    "_together": frozenset({"_agenda", "_batches", "_origin", "_pages", "_turns"}),
     "_turns": frozenset({"_agenda", "_origin"}),
     "_workers": frozenset({"_agenda"}),
     "_journal": frozenset({"_journal_file"}),
@@ -74,7 +75,7 @@ BESIDE_KNOWS = frozenset({"_errors", "_models", BESIDE})
 PURE = frozenset(
     {"_errors", "_models", "_curve", "_pace", "_api", "apis", "_tracker", "_retry_after", "_answer", "_budget"}
     | {"_lookout", "_change", "_entries", "_lenient", "_paths", "_words", "_reader", "_places", "_table", "_started"}
-    | {"_conditions", "_problems", "_keys", "_webhooks"},
+    | {"_batches", "_conditions", "_keys", "_problems", "_webhooks"},
 )
 IMPURE_IMPORTS = frozenset(
     {"aiohttp", "anyio", "asyncio", "os", "pathlib", "random", "secrets", "socket", "ssl", "subprocess", "threading"}

@@ -99,6 +99,18 @@ def test_a_page_has_room_for_all_and_some_more_up_to_a_thousand() -> None:
         assert page.limit == limit
 
 
+def test_a_project_with_more_jobs_than_a_list_shows_is_gone_through_page_by_page() -> None:
+    watches = [_watch(f"j{n}") for n in range(3500)]
+    pages = _pages(*watches)
+    shown = set[Watch]()
+    for _ in range(4):
+        page = pages.page_for(watches[0], 0.0, 0)
+        assert page is not None
+        assert (page.limit, len(page.others)) == (1000, 1000)
+        shown.update(page.others)
+    assert shown == set(watches[1:])
+
+
 def test_two_watches_of_one_job_leave_one_by_one() -> None:
     one, same, two = _watch("a"), _watch("a"), _watch("b")
     pages = _pages(one, same, two)
