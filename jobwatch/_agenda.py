@@ -41,6 +41,7 @@ class Watch(Struct, gc=False, eq=False):
         log: The transitions seen since the first listener came, less what `enter` has left out.
         readers: The ``seq`` up to which each listener that iterates has read, by a key of its own.
         job: The job as last read.
+        followers: Whom to tell the job each time that a look shows it otherwise, by a key of their own.
         bell: What to set when there is news.
         fresh: Whether it has yet to be looked at.
         looking: Whether a look at it is under way.
@@ -60,6 +61,7 @@ class Watch(Struct, gc=False, eq=False):
     log: tuple[Transition, ...] = ()
     readers: dict[object, int] | None = None
     job: Job | None = None
+    followers: dict[object, Callable[[Job], None]] | None = None
     bell: dict[asyncio.Future[None], None] | None = None
     fresh: bool = True
     looking: bool = False
@@ -95,6 +97,13 @@ class Watch(Struct, gc=False, eq=False):
             return None
         missing = self.log[0].seq - seq - 1
         return self.log[-1 - (self.log[-1].seq - seq - 1)] if missing <= 0 else replace(self.log[0], gap=True)
+
+    def show(self, job: Job) -> None:
+        """Keep the job as last read, and tell it to those who follow."""
+        self.job = job
+        if self.followers:
+            for told in tuple(self.followers.values()):
+                told(job)
 
     def hear(self, listener: asyncio.Future[None]) -> None:
         """Have a future set when the bell rings."""

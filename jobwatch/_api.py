@@ -80,6 +80,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         read_batch: Reads the jobs from its answer.
         history_path: The path and query of a job's history, where it takes a request of its own.
         read_history: Reads that history.
+        output: What the job's outputs are called, and the fields of a job's `wire` that hold them as text.
         started: Where the id lies in the body of the response that started a job, where it is not with the job.
     """
 
@@ -111,6 +112,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     read_batch: Callable[[bytes], tuple[Job, ...]] | None = None
     history_path: str | None = None
     read_history: Callable[[bytes], tuple[Event, ...] | None] | None = None
+    output: Mapping[str, str] = {}
     started: tuple[tuple[str | int, ...], ...] = ()
 
     def job(self, body: bytes, job_id: str, http_status: int = 200, history: bytes | None = None) -> Job | Fault:

@@ -492,7 +492,8 @@ class Poller:
         watch.looking = False
         if watch.listeners:
             watch.enter(looked.transitions)
-            watch.job = looked.job or watch.job
+            if looked.job is not None:
+                watch.show(looked.job)
         if looked.next_look is None or not watch.wanted:
             self._wish(watch, 0.0)
             self._pages.leave(watch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Self, assert_never, cast
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from ._poller import Poller
     from ._tracker import Watched
+
+_log = logging.getLogger("jobwatch")
 
 _LAST_LOOK = 5.0
 """How long past its deadline a wait stays for the look it made there, in seconds."""
@@ -60,6 +63,7 @@ class Wait(Coroutine[Any, Any, Job]):
         self._deadline = NEVER
         self._read = 0
         self._reader = object()
+        self._told: Callable[[Job], None] | None = None
         self._timed_out = False
         self._stopped_by: JobwatchError | None = None
         self._coroutine: CoroutineType[Any, Any, Job] | None = None
@@ -83,6 +87,20 @@ class Wait(Coroutine[Any, Any, Job]):
         if outcome is None and self._timed_out:
             return Outcome.NOT_FOUND if self._never_appeared() else Outcome.TIMEOUT
         return outcome
+
+    def follow(self, told: Callable[[Job], None]) -> None:
+        """Have a function told of the job each time that a look shows it otherwise: in its progress, say, or output.
+
+        That is before the state changes of the same look are delivered, and once at the beginning where the job has
+        been read already. It costs no request. Of several functions the last one given is told.
+
+        Args:
+            told: The function. It must not wait; if it raises, that is logged, and it is not called again.
+        """
+
+        self._told = _until_it_raises(told, self.job_id)
+        if self._poller is not None:
+            self._follow()
 
     # --- as an async iterator --------------------------------------------------------------------------------
 
@@ -189,6 +207,7 @@ class Wait(Coroutine[Any, Any, Job]):
     def _begun(self) -> Watch:
         if self._watch is None:
             self._poller, self._watch = self._enter()
+            self._follow()
             if self._timeout is not None:
                 self._deadline = self._poller.now() + self._timeout
         return self._watch
@@ -219,11 +238,23 @@ class Wait(Coroutine[Any, Any, Job]):
                 watch.readers = {}
             watch.readers[self._reader] = self._read
 
+    def _follow(self) -> None:
+        watch, told = self._watch, self._told
+        if watch is None or told is None:
+            return
+        if watch.followers is None:
+            watch.followers = {}
+        watch.followers[self._reader] = told  # which does not know this wait, so that it can be dropped
+        if watch.job is not None:
+            told(watch.job)
+
     def _leave(self) -> None:
         poller, self._poller = self._poller, None
         if poller is not None and self._watch is not None:
             if self._watch.readers is not None:
                 self._watch.readers.pop(self._reader, None)
+            if self._watch.followers is not None:
+                self._watch.followers.pop(self._reader, None)
             poller.leave(self._watch)
 
     def _never_appeared(self) -> bool:
@@ -243,6 +274,21 @@ class Wait(Coroutine[Any, Any, Job]):
             raise WaitTimeout(self.job_id, self._timeout or 0.0, watch.job, watched.fault)
         if watched.fault is not None:
             raise error_of(watched.fault, self.job_id)
+
+
+def _until_it_raises(told: Callable[[Job], None], job_id: str) -> Callable[[Job], None]:
+    """Return a function that does the same until it raises, which is logged, and nothing after that."""
+    calls = [told]
+
+    def tell(job: Job) -> None:
+        try:
+            for call in calls:
+                call(job)
+        except Exception:  # whoever looks must not end by it  # noqa: BLE001
+            calls.clear()
+            _log.exception("what follows job %s has raised, and is told no more of it", job_id)
+
+    return tell
 
 
 def error_of(fault: Fault, job_id: str | None) -> LookError:

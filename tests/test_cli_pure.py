@@ -130,7 +130,7 @@ def test_all_options_of_wait_are_read() -> None:
     line = (
         "wait a --api bedrock --base-url http://h --api-version 2026-01-01 --timeout 1s --min-interval 2s"
         " --max-interval 3s --poll-cost 4s --unreachable-after 5s --appear-within 6s --max-rate 7"
-        " --no-history --json --no-fail --debug --param x=y"
+        " --no-history --json --no-fail --follow-output --debug --param x=y"
     )
     options = parsed(line.split())
     assert vars(options) == {
@@ -150,6 +150,7 @@ def test_all_options_of_wait_are_read() -> None:
         "no_history": True,
         "json": True,
         "no_fail": True,
+        "follow_output": True,
         "debug": True,
     }
 

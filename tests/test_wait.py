@@ -37,6 +37,7 @@ from jobwatch import (
     Wait,
     WaitTimeout,
 )
+from jobwatch._client import engine_of
 from jobwatch._transport import Reply
 from jobwatch.testing import JobServer, ServedJob, Trouble
 
@@ -853,3 +854,75 @@ async def test_a_request_that_is_given_up_leaves_the_worker_for_other_jobs(job_s
         await soon(lambda: other.looks > 0)
         other.advance("COMPLETED")
         assert (await in_time(going_on)).phase is Phase.SUCCEEDED  # type: ignore[attr-defined]
+
+
+# --- following ---------------------------------------------------------------------------------------------------
+
+
+async def test_whoever_follows_is_told_each_change_of_the_job_before_its_transitions(
+    bedrock: Client, running: ServedJob
+) -> None:
+    told: list[object] = []
+    wait = bedrock.wait_for(ID)
+    wait.follow(lambda job: told.append(job.result))
+    following = asyncio.create_task(noted(wait, told))
+    for number in (1, 2):
+        await running.looked(running.looks + 2)
+        running.options = {**running.options, "extra": {"results": {"done": number}}}
+    await running.looked(running.looks + 2)
+    running.advance("COMPLETED")
+    await following
+    assert told == [None, "PENDING", "RUNNING", {"done": 1}, {"done": 2}, {"done": 2}, "COMPLETED"]
+
+
+async def noted(wait: Wait, told: list[object]) -> None:
+    async for transition in wait:
+        told.append(transition.status)  # noqa: PERF401 - among what else is told
+
+
+async def test_one_that_comes_late_is_told_what_is_known_and_one_that_left_nothing(
+    bedrock: Client, running: ServedJob
+) -> None:
+    first, late, gone = bedrock.wait_for(ID), bedrock.wait_for(ID), bedrock.wait_for(ID)
+    words: list[str] = []
+    assert (await anext(first)).status == "PENDING"
+    first.follow(lambda job: words.append(f"first {job.status}"))
+    late.follow(lambda job: words.append(f"late {job.status}"))
+    gone.follow(lambda job: words.append(f"gone {job.status}"))
+    assert (await anext(late)).status == "PENDING"
+    assert (await anext(gone)).status == "PENDING"
+    gone.close()
+    running.advance("COMPLETED")
+    await first
+    await late
+    assert words[:3] == ["first RUNNING", "late RUNNING", "gone RUNNING"]
+    assert sorted(words[3:]) == ["first COMPLETED", "late COMPLETED"]
+
+
+async def test_one_that_raises_is_logged_once_and_ends_no_wait(
+    bedrock: Client, running: ServedJob, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[str] = []
+
+    def follow(job: Job) -> None:
+        told.append(job.status)
+        raise ZeroDivisionError("not mine")
+
+    wait = bedrock.wait_for(ID)
+    wait.follow(follow)
+    assert (await anext(wait)).status == "PENDING"
+    running.advance("COMPLETED")
+    assert (await wait).status == "COMPLETED"
+    assert told == ["RUNNING"]
+    assert [record.message for record in caplog.records] == [
+        f"what follows job {ID} has raised, and is told no more of it"
+    ]
+
+
+async def test_a_wait_that_is_followed_can_still_be_dropped(bedrock: Client, running: ServedJob) -> None:
+    wait = bedrock.wait_for(ID)
+    wait.follow(lambda job: None)
+    assert (await anext(wait)).status == "PENDING"
+    assert len(engine_of(bedrock)._watches) == 1
+    del wait
+    assert len(engine_of(bedrock)._watches) == 0

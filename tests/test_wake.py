@@ -140,6 +140,7 @@ async def test_a_job_that_waits_for_its_first_look_is_looked_at_at_once() -> Non
     poller.wake("j999")
     await asyncio.sleep(0.2)
     assert 0 < [target for _, target in transport.requests].index("job:j999") < 100
+    await asyncio.sleep(10.0)
     assert [target for _, target in transport.requests].count("job:j999") == 1
     await poller.aclose()
 
@@ -282,7 +283,7 @@ def test_a_client_that_never_looked_wakes_nobody() -> None:
 
 @on_virtual_clock
 async def test_a_watcher_wakes_its_own_jobs_only_and_says_so_at_any_time() -> None:
-    transport = ScriptedTransport([ScriptedJob("a", ends=20.0, project_id="prj"), ScriptedJob("b")])
+    transport = ScriptedTransport([ScriptedJob("a", ends=20.0, project_id="prj"), ScriptedJob("b", project_id="b")])
     async with client_of(transport) as client:
         watcher = Watcher(client)
         assert not watcher.wake("a")
@@ -300,9 +301,10 @@ async def test_a_watcher_wakes_its_own_jobs_only_and_says_so_at_any_time() -> No
             assert [target for _, target in transport.requests] == ["job:a"]
             assert watcher.jobs()[0].outcome is Outcome.SUCCEEDED
             assert not watcher.wake("a")
-            waiting.cancel()
         assert not watcher.wake("a")
-        assert not watcher.wake_project("prj")
+        assert not watcher.wake_project("b")
+        assert client.wake_project("b")
+        waiting.cancel()
 
 
 @on_virtual_clock

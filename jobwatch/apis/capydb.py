@@ -113,4 +113,5 @@ CAPYDB = JobAPI(
     read_job=read_job,
     read_jobs=read_jobs,
     read_problem=read_problem,
+    output={"stdout": "last_stdout", "stderr": "last_stderr"},
 )

@@ -41,6 +41,7 @@ class Options(argparse.Namespace):
     unreachable_after: float | None = None
     appear_within: float | None = None
     no_fail: bool = False
+    follow_output: bool = False
     project: str = ""
     limit: int = 25
     port: int = 0
@@ -229,6 +230,11 @@ def _add_wait(commands: _Commands, common: _Parser) -> None:
     )
     output = wait.add_argument_group("output")
     _add_json(output, "one JSON object a line on stdout, and nothing else there")
+    output.add_argument(
+        "--follow-output",
+        action="store_true",
+        help="print on stderr what the jobs write, as looks show it, where the API tells it (CapyDB does)",
+    )
     output.add_argument(
         "--no-fail",
         action="store_true",

@@ -35,8 +35,13 @@ def say(line: str) -> None:
 
 def note(line: str) -> None:
     """Write one line to stderr, under our name; whether anybody reads it does not matter."""
+    echo(f"jobwatch: {line}")
+
+
+def echo(line: str) -> None:
+    """Write one line to stderr as it is; whether anybody reads it does not matter."""
     with contextlib.suppress(OSError, ValueError):
-        _write(sys.stderr, f"jobwatch: {without_secrets(line)}")
+        _write(sys.stderr, without_secrets(line))
 
 
 def _write(stream: TextIO | None, line: str) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, assert_never
 
 from msgspec import Struct
 
 from .._errors import JobEnded, JobwatchError, LookError
 from .._models import Fault, FaultKind, Job, Outcome, Transition
 from ._records import OutcomeRecord
+from ._tail import Tail
 
 if TYPE_CHECKING:
     from .._wait import Wait
@@ -24,21 +25,35 @@ class _End(Struct, frozen=True):
     error: Exception | None
 
 
+class _Seen(Struct, frozen=True):
+    """A look showed a job otherwise than the one before."""
+
+    job_id: str
+    job: Job
+
+
 class Run:
     """The waits of one command, and what is known of them.
+
+    Args:
+        waits: The waits.
+        show: Shows what they see.
+        output: The outputs of the jobs to show too, and where they lie, as `JobAPI.output` tells.
 
     Attributes:
         outcomes: How each wait that is over ended, by the job's id.
         transitions: What has been shown so far.
     """
 
-    def __init__(self, waits: Sequence[Wait], show: Show) -> None:
+    def __init__(self, waits: Sequence[Wait], show: Show, output: Mapping[str, str] | None = None) -> None:
         self.outcomes: dict[str, Outcome] = {}
         self.transitions: list[Transition] = []
         self._waits = {wait.job_id: wait for wait in waits}
         self._show = show
         self._told: dict[str, tuple[FaultKind, int | None]] = {}
-        self._news: asyncio.Queue[Transition | _End] = asyncio.Queue()
+        self._output = output or {}
+        self._tails = {(wait.job_id, name): Tail() for wait in waits for name in self._output}
+        self._news: asyncio.Queue[Transition | _Seen | _End] = asyncio.Queue()
         self._began = 0.0
 
     @property
@@ -69,6 +84,9 @@ class Run:
 
     async def _read(self, wait: Wait) -> None:
         error: Exception | None = None
+        job_id = wait.job_id
+        if self._output:
+            wait.follow(lambda job: self._news.put_nowait(_Seen(job_id, job)))
         try:
             async with wait:
                 async for transition in wait:
@@ -87,12 +105,28 @@ class Run:
                 self._tick()
                 next_tick = loop.time() + self._show.tick
 
-    def _take(self, news: Transition | _End) -> None:
-        if isinstance(news, Transition):
-            self.transitions.append(news)
-            self._show.transition(news)
-        else:
-            self._end(news.wait, news.error)
+    def _take(self, news: Transition | _Seen | _End) -> None:
+        match news:
+            case Transition():
+                self.transitions.append(news)
+                self._show.transition(news)
+            case _Seen():
+                self._show_output(news.job_id, news.job)
+            case _End():
+                self._end(news.wait, news.error)
+            case _:
+                assert_never(news)
+
+    def _show_output(self, job_id: str, job: Job) -> None:
+        for name, field in self._output.items():
+            text = getattr(job.wire, field, None)
+            for line in self._tails[job_id, name].grown(text if isinstance(text, str) else None, job.attempt):
+                self._show.output(job_id, name, line)
+
+    def _show_rest(self, job_id: str) -> None:
+        for name in self._output:
+            for line in self._tails[job_id, name].rest():
+                self._show.output(job_id, name, line)
 
     def _end(self, wait: Wait, error: Exception | None) -> None:
         outcome = wait.outcome
@@ -100,6 +134,7 @@ class Run:
             raise error or JobwatchError(f"the wait for job {wait.job_id} ended without an outcome")
         record = self._record(wait, outcome, _reason(wait.job, error))
         self.outcomes[wait.job_id] = outcome  # before it is shown: the verdict must not depend on a reader
+        self._show_rest(wait.job_id)
         self._show.outcome(record)
 
     def _interrupt(self) -> None:
@@ -107,6 +142,7 @@ class Run:
             self._take(self._news.get_nowait())
         for wait in self._waits.values():
             if wait.job_id not in self.outcomes:
+                self._show_rest(wait.job_id)
                 self.outcomes[wait.job_id] = Outcome.INTERRUPTED
                 reason = "stopped by a signal; the job goes on"
                 self._show.outcome(self._record(wait, Outcome.INTERRUPTED, reason))

@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from .._models import Fault, Transition
-from ._output import is_unicode, note, say
+from ._output import echo, is_unicode, note, say
 from ._records import OutcomeRecord, TransitionRecord
+from ._tail import Line
 from ._text import json_line, lasting, safe, stamp
 
 
@@ -42,6 +43,10 @@ class Show(Protocol):
         """Show that looks at a job fail in a new way, or, with None, that they work again."""
         ...
 
+    def output(self, job_id: str, name: str, line: Line) -> None:
+        """Show a line of what a job writes."""
+        ...
+
     def refresh(self, looks: Mapping[str, int]) -> None:
         """Show that time has passed, and how many looks each job has had."""
         ...
@@ -63,6 +68,10 @@ class _Lines:
     def trouble(self, job_id: str, fault: Fault | None) -> None:
         """Tell it once on stderr."""
         note(f"{job_id}: {trouble_of(fault)}")
+
+    def output(self, job_id: str, name: str, line: Line) -> None:
+        """Print it on stderr, so that stdout holds states and nothing else."""
+        echo(output_of(job_id, name, line))
 
     def refresh(self, looks: Mapping[str, int]) -> None:
         """Nothing is redrawn."""
@@ -128,6 +137,12 @@ def _is_terminal() -> bool:
 def trouble_of(fault: Fault | None) -> str:
     """Return what to say of looks that fail, or work again."""
     return "can be read again" if fault is None else f"cannot be read for now: {safe(str(fault))}"
+
+
+def output_of(job_id: str, name: str, line: Line) -> str:
+    """Return a line that a job wrote, or a remark about it; neither stands where a runner looks for commands."""
+    mark = "*" if line.is_remark else "|"
+    return f"{name} {safe(job_id)} {mark} {safe(line.text.expandtabs())}".rstrip()
 
 
 def looks_of(looks: int) -> str:

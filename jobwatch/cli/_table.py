@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -15,9 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from .._models import Fault, Outcome, Phase, Transition
-from ._output import without_secrets
+from ._output import echo, without_secrets
 from ._records import OutcomeRecord
-from ._show import trouble_of
+from ._show import output_of, trouble_of
+from ._tail import Line
 from ._text import lasting, safe
 
 _PHASES = {
@@ -61,7 +63,13 @@ class TableShow:
         self._title = title
         self._rows = {job_id: _Row() for job_id in job_ids}
         self._began = time.monotonic()
-        self._live = Live(self, console=console or Console(), auto_refresh=False, vertical_overflow="ellipsis")
+        self._live = Live(
+            self,
+            console=console or Console(),
+            auto_refresh=False,
+            redirect_stderr=sys.stderr is not None and sys.stderr.isatty(),
+            vertical_overflow="ellipsis",
+        )
 
     def __enter__(self) -> Self:
         """Begin to draw."""
@@ -85,6 +93,10 @@ class TableShow:
     def trouble(self, job_id: str, fault: Fault | None) -> None:
         """Show it in the job's row for as long as it lasts."""
         self._rows[job_id].fault = fault
+
+    def output(self, job_id: str, name: str, line: Line) -> None:
+        """Print it on stderr; where that is the terminal too, it appears above the table."""
+        echo(output_of(job_id, name, line))
 
     def refresh(self, looks: Mapping[str, int]) -> None:
         """Draw."""

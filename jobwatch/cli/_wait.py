@@ -30,6 +30,8 @@ _LARGEST = 4 * 1024 * 1024
 def run(options: Options) -> int:
     """Wait for jobs, show their states, and return the exit code of how they ended."""
     client = client_for(options)
+    if options.follow_output and not client.api.output:
+        raise ConfigError(f"{client.api.name} tells no output of its jobs: leave out --follow-output")
     jobs = [started() if job == "-" else job for job in dict.fromkeys(options.jobs)]
     waits = {wait.job_id: wait for wait in (client.wait_for(job, options.timeout, check=False) for job in jobs)}
     return run_interruptibly(_wait(client, list(waits.values()), options))
@@ -52,7 +54,7 @@ async def _wait(client: Client, waits: Sequence[Wait], options: Options) -> int:
     title = f"Waiting for {jobs} on {client.api.name}"
     async with client:
         with show_for([wait.job_id for wait in waits], title, json=options.json) as show:
-            run = Run(waits, show)
+            run = Run(waits, show, client.api.output if options.follow_output else None)
             code = await followed(run, forgiving=options.no_fail)
     if Outcome.AUTH in run.outcomes.values():
         note(f"the token came from {client.api.token_variable}")
