@@ -70,7 +70,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _create(path: Path, api: str) -> None:
-    left_behind = [part for part in _beside(path)[:2] if part.exists() and part.stat().st_size]
+    left_behind = [part for part in _beside(path) if part.exists() and part.stat().st_size]
     if left_behind:
         trouble = f"is not there, but {left_behind[0].name} is: put it back, or delete that too to start anew"
         raise JournalError(str(path), trouble)
@@ -89,7 +89,7 @@ def _create(path: Path, api: str) -> None:
 
 
 def _beside(path: Path) -> list[Path]:
-    return [path.with_name(path.name + suffix) for suffix in ("-wal", "-journal", "-shm")]
+    return [path.with_name(path.name + suffix) for suffix in ("-wal", "-journal")]
 
 
 def _migrate(connection: sqlite3.Connection, version: int, api: str | None = None) -> None:

@@ -14,9 +14,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -29,6 +30,7 @@ from jobwatch import _journal_opening as opening
 from jobwatch._entries import Aged, Done, Entry, Followed, Forgotten, Kept, Project, Row, RowState, Told, Unfollowed
 from jobwatch._journal import Journal, Memory
 from jobwatch._journal_file import JournalFile
+from jobwatch._journal_lock import JournalLock
 from jobwatch._tracker import Mark, Watched
 
 API = "bedrock"
@@ -927,3 +929,148 @@ def test_memory_pages_and_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rung
     now(memory.aclose())
     assert now(memory.undelivered(0, 9)) == []
+
+
+# --- what is said, and what is no obstacle ------------------------------------------------------------------------
+
+
+def version_of(path: Path, version: int) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {version}")
+    connection.close()
+
+
+def a_null_where_none_may_be(path: Path) -> None:
+    """Break a rule of the file's own, in a place that can still be read."""
+    for before, after in (("project TEXT NOT NULL", "project TEXT"), ("project TEXT", "project TEXT NOT NULL")):
+        connection = sqlite3.connect(path)
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = replace(sql, ?, ?) WHERE name = 'projects'", (before, after))
+        connection.commit()
+        connection.close()
+        if after == "project TEXT":
+            with sqlite3.connect(path) as connection:
+                connection.execute("INSERT INTO projects (project_id) VALUES ('p')")
+            connection.close()
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (Path.touch, "is damaged (the file is empty): restore it from a copy, or move it away to start anew"),
+        (Path.mkdir, "is not a file; name another"),
+        (
+            lambda path: path.write_bytes(b"other"),
+            "is something else than a jobwatch journal; name another file",
+        ),
+        (
+            lambda path: sqlite3.connect(path).execute("PRAGMA user_version = 1").connection.close(),
+            "is a database of something else than jobwatch; name another file",
+        ),
+        (
+            lambda path: version_of(made(path), 0),
+            "is damaged (it has no format): restore it from a copy, or move it away to start anew",
+        ),
+        (
+            lambda path: a_null_where_none_may_be(made(path)),
+            "is damaged (NULL value in projects.project): restore it from a copy, or move it away to start anew",
+        ),
+    ],
+)
+def test_row_120_what_is_wrong_with_a_file_is_said_in_full(
+    path: Path, harm: Callable[[Path], object], told: str
+) -> None:
+    harm(path)
+    assert str(refused(path)) == f"the journal {path} {told}"
+
+
+def test_row_120_what_sqlite_says_of_a_damaged_file_is_passed_on(path: Path) -> None:
+    made(path, told("a", 1, 300))
+    path.write_bytes(path.read_bytes()[:9000])
+    assert "is damaged (database disk image is malformed)" in str(refused(path))
+
+
+def test_row_119_a_file_that_cannot_be_read_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(opening, "_create", refuse)
+    assert str(refused(path)) == (
+        f"the journal {path} cannot be opened: Permission denied; name another, or see to its folder"
+    )
+
+
+def test_row_119_a_journal_that_somebody_else_has_locked_is_not_called_damaged(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "_BUSY_SECONDS", 0.01)
+    other = sqlite3.connect(made(path), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(JournalError, match=r"watch\.db cannot be used: database is locked$"):
+        JournalFile(path, API)
+    other.close()
+    JournalFile(path, API).close()
+
+
+def test_row_119_somebody_elses_lock_is_waited_for_no_longer_than_a_user_would(path: Path) -> None:
+    file = JournalFile(path, API)
+    (milliseconds,) = file._connection.execute("PRAGMA busy_timeout").fetchone()
+    assert milliseconds == 2000
+    file.close()
+
+
+def test_an_index_that_was_left_behind_holds_nothing_and_is_no_obstacle(path: Path) -> None:
+    made(path, told("a", 1, 1))
+    path.rename(path.with_name("moved.db"))
+    for name in ("watch.db-shm", "watch.db.new-shm"):
+        path.with_name(name).write_bytes(b"\xff" * 40_000)
+    file = JournalFile(path, API)
+    file.write([told("b", 1, 1)])
+    assert keys(file) == ["b:1"]
+    file.close()
+
+
+def test_a_folder_that_cannot_be_synced_is_no_obstacle(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_anything = os.open
+
+    def open_no_folder(name: str | Path, flags: int, mode: int = 0o777) -> int:
+        if Path(name).is_dir():
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return open_anything(name, flags, mode)
+
+    monkeypatch.setattr(os, "open", open_no_folder)
+    JournalFile(path, API).close()
+    assert path.exists()
+
+
+def test_row_121_where_the_system_has_no_such_locks_sqlite_has(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(path)
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setattr(opening, "_BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(opening, "os", SimpleNamespace(name="nt"))
+    file = JournalFile(path, API)
+    with pytest.raises(JournalError, match=r"watch\.db cannot be used: database is locked$"):
+        JournalFile(path, API)
+    file.close()
+    JournalFile(path, API).close()
+
+
+def test_row_119_a_lock_that_cannot_be_written_is_told_and_let_go(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_space(*_args: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "ftruncate", no_space)
+        assert str(refused(path)) == (
+            f"the journal {path} cannot be locked: No space left on device: {path.with_name('watch.db.lock')}"
+        )
+    JournalFile(path, API).close()
+
+
+def test_a_lock_that_was_let_go_is_not_let_go_again(path: Path) -> None:
+    lock = JournalLock(path)
+    lock.release()
+    other = path.with_name("other").open("wb")
+    lock.release()
+    other.write(b"x")
+    other.close()

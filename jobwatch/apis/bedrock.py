@@ -150,13 +150,9 @@ def _share(progress: float | Steps | None) -> float | None:
 
 
 def _told(error: JobError | str | None) -> Problem | None:
-    match error:
-        case None:
-            return None
-        case str():
-            return Problem(error) if error else None
-        case JobError():
-            return Problem(error.message or error.code or "no message", error.code)
+    if isinstance(error, JobError):
+        return Problem(error.message or error.code or "no message", error.code)
+    return Problem(error) if error else None
 
 
 def read_problem(body: bytes) -> Problem | None:
