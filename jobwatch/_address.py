@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from ._errors import ConfigError
 from ._models import Fault, FaultKind, printable
@@ -97,6 +97,19 @@ def checked_base(base_url: str) -> tuple[str, str | None]:
     if ":" not in host and not all(_LABEL.fullmatch(label) for label in labels):
         return "", f"not a host name, or one with a label of more than 63 characters: {printable(host)}"
     return f"{origin}{parts.path}".rstrip("/"), None
+
+
+def with_secret(target: str, secret: str) -> str:
+    """Return a path and query with a parameter added to the query, in place of one that it has by that name.
+
+    Args:
+        target: The path and query, encoded.
+        secret: The name and the value, encoded, with ``=`` between them.
+    """
+    path, _, query = target.partition("?")
+    name, _, _ = secret.partition("=")
+    others = [part for part in query.split("&") if part and unquote(part.partition("=")[0]) != unquote(name)]
+    return f"{path}?{'&'.join([*others, secret])}"
 
 
 def next_url(url: URL, locations: Sequence[str], http_status: int) -> URL | Fault:

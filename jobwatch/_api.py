@@ -57,6 +57,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         token_variable: The environment variable that holds the token.
         token_header: The header that carries the token.
         token_prefix: What stands before the token in that header.
+        token_query: The query parameter that carries the token, in place of a header.
         version_header: The header that selects an API version, if the vendor has one.
         job_path: The path of one job below `base_url`; ``{job_id}`` is where the id goes.
         list_path: The path and query of a project's jobs, with ``{project_id}`` and ``{limit}``, if there is one.
@@ -94,6 +95,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     read_problem: Callable[[bytes], Problem | None]
     token_header: str = "Authorization"  # noqa: S105 - a header's name
     token_prefix: str = "Bearer "  # noqa: S105 - the word before the token, not a token
+    token_query: str | None = None
     version_header: str | None = None
     list_path: str | None = None
     read_jobs: Callable[[bytes], tuple[Job, ...]] | None = None

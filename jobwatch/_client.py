@@ -93,6 +93,7 @@ class Client:
         self._transport = Transport(
             self._requests.base_url(),
             self._requests.headers(),
+            secret_query=self._requests.secret_query(),
             problem=self.api.problem,
             verdict=self.api.verdict,
             states=self.api.states,

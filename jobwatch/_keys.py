@@ -69,7 +69,8 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         method: ``GET`` or ``POST``.
         body: What a POST sends, as a text or as a table; holes as in `job`.
         headers: Headers to send; ``${NAME}`` is an environment variable.
-        auth: ``bearer``, ``basic``, ``none``, or a header with the token in it: ``X-Api-Key: {token}``.
+        auth: ``bearer``, ``basic``, ``none``, a header with the token in it: ``X-Api-Key: {token}``, or a
+            parameter of the query: ``?api_key={token}``.
         token: The environment variable that holds the token; for basic, ``user:password``.
         token_optional: Whether the API may be asked without the token too.
         params: Parameters with their defaults.

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Final, cast
 import aiohttp
 from aiohttp.helpers import TimerNoop
 
+from ._address import with_secret
+
 if TYPE_CHECKING:
     import asyncio
     from ssl import SSLContext
@@ -29,11 +31,12 @@ TESTED: Final = frozenset({"3.14.4", "3.14.5"})
 
 
 class Head:
-    """The request's headers as they are sent, all but the request line; no repr shows them."""
+    """The request's headers as they are sent, and what goes into the query of each; no repr shows them."""
 
-    __slots__ = ("lines",)
+    __slots__ = ("lines", "secret")
 
-    def __init__(self, headers: dict[str, str]) -> None:
+    def __init__(self, headers: dict[str, str], secret: str | None = None) -> None:
+        self.secret = secret
         self.lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
 
     def __repr__(self) -> str:
@@ -132,14 +135,18 @@ class LeanRequest(aiohttp.ClientRequest):
         if transport is None or transport.is_closing():
             raise aiohttp.ClientConnectionError
         more = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items()) if self.headers else ""
-        transport.write(f"GET {self.url.raw_path_qs} HTTP/1.1\r\n{self._head.lines}{more}\r\n".encode("ascii"))
+        path, secret = self.url.raw_path_qs, self._head.secret
+        if secret is not None:
+            path = with_secret(path, secret)
+        transport.write(f"GET {path} HTTP/1.1\r\n{self._head.lines}{more}\r\n".encode("ascii"))
         return LeanResponse(self.url, self._session, self.loop)
 
 
-def lean_get(headers: dict[str, str]) -> type[aiohttp.ClientRequest]:
+def lean_get(headers: dict[str, str], secret: str | None = None) -> type[aiohttp.ClientRequest]:
     """Return what `ClientSession` is to be given as its ``request_class``.
 
     Args:
         headers: Everything to be sent with every request, Host included; validated, since nothing here looks again.
+        secret: What goes into the query of each request: a name and a value, encoded.
     """
-    return cast("type[aiohttp.ClientRequest]", functools.partial(LeanRequest, Head(headers)))
+    return cast("type[aiohttp.ClientRequest]", functools.partial(LeanRequest, Head(headers, secret)))

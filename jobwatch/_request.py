@@ -90,6 +90,10 @@ class Requests:
         """Return what is sent with each request."""
         return dict(self._headers)
 
+    def secret_query(self) -> tuple[str, str] | None:
+        """Return what is sent in the query of each request, where the token goes there; a method, as `base_url` is."""
+        return None if self._api.token_query is None or not self._token else (self._api.token_query, self._token)
+
     def job(self, job_id: str) -> Asked:
         """Return the request for one job.
 
@@ -129,7 +133,7 @@ class Requests:
         if asked is None:
             return None
         if self._job_path == "{url}":
-            return url
+            return self._without_token(url)
         told = asked.path + (f"?{asked.query}" if asked.query else "")
         path, _, _ = self._job_path.partition("?")
         for template, text in ((self._job_path, told), (path, asked.path)):
@@ -155,6 +159,12 @@ class Requests:
         if not path.startswith(f"{base}/"):
             raise ConfigError(f"the job's URL is not below the base URL of {self._api.name}")
         return Asked(path.removeprefix(base), parts.query or None)
+
+    def _without_token(self, url: str) -> str:
+        """Return a URL without the token that an API may have put into it: it is to be an id, which all may see."""
+        before, mark, query = url.partition("?")
+        parts = [part for part in query.split("&") if _unquoted(part.partition("=")[0]) != self._api.token_query]
+        return before + (mark + "&".join(parts) if parts else "")
 
     def _filled(self, template: str) -> str:
         return _fill(template, self._params)
@@ -208,12 +218,15 @@ class Requests:
         return headers | self._credentials(given)
 
     def _credentials(self, given: Given) -> dict[str, str]:
-        api = self._api
+        api, self._token = self._api, ""
         token = (given.token or os.environ.get(api.token_variable) or "").strip()
         if not token:
             if not api.token_variable or api.token_is_optional:
                 return {}
             raise ConfigError(f"no token for {api.name}: set {api.token_variable}, or pass token=")
+        if api.token_query is not None:
+            self._token = token
+            return {}
         if api.token_is_basic:
             token = base64.b64encode(token.encode()).decode()
         return {api.token_header: f"{api.token_prefix}{token}"}

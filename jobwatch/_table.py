@@ -14,6 +14,7 @@ from datetime import UTC, tzinfo
 from typing import Any, TypeAlias
 
 import msgspec
+from msgspec import Struct
 
 from ._api import JobAPI
 from ._keys import BatchTable, Table, checked
@@ -53,7 +54,7 @@ class _Build:
         reader = self._reader()
         history = self._history_reader(reader)
         listed = self._list_reader(reader)
-        header, prefix, basic = _auth(table)
+        auth = _auth(table)
         missing = frozenset(_status_of(key) for key, state in table.http.items() if state == "missing")
         states = frozenset(map(_status_of, table.http)) - missing
 
@@ -75,9 +76,10 @@ class _Build:
             base_url=self._base_url,
             base_url_variable=table.base_url_variable,
             token_variable=table.token,
-            token_header=header,
-            token_prefix=prefix,
-            token_is_basic=basic,
+            token_header=auth.header,
+            token_prefix=auth.prefix,
+            token_is_basic=auth.is_basic,
+            token_query=auth.query,
             token_is_optional=table.token_optional,
             job_path=self._job_path,
             method=table.method,
@@ -124,6 +126,12 @@ class _Build:
             raise TableError(("job",), "nothing says where the API is served: give base_url, or job as a whole URL")
         if not (table.status != [] or table.http or any(getattr(table, key) for key in CONDITIONS)):
             raise TableError((), 'the table lacks status, the path of the job\'s status, such as status = "status"')
+        requests = {"list": table.listing, "batch": table.batch, "events": table.events}
+        told_by = {key: getattr(each, "request", None) or "" for key, each in requests.items()}
+        for key, request in ({"job": self._job_path} | told_by).items():
+            if "${" in request:
+                trouble = 'a secret in the query is written auth = "?name={token}", with token = "VARIABLE"'
+                raise TableError((key,), trouble)
         for name in _holes(self._job_path):
             if name in ("project_id", "limit", "job_ids"):
                 raise TableError(("job",), f"{{{name}}} is for lists; call the parameter something else")
@@ -265,6 +273,7 @@ def _decoder(listed: Compiled) -> Callable[[bytes], Sequence[object] | None]:
 _OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url"})
 _HOLE = re.compile(r"(?<!\$)\{\+?([A-Za-z_][A-Za-z0-9_]*)\}")
 _ORIGIN = re.compile(r"(https?://[^/]+)(/.*)", re.DOTALL)
+_QUERY = re.compile(r"\?([A-Za-z0-9_.~-]+)=\{token\}")
 _HEADER = re.compile(r"([A-Za-z0-9-]+):\s*([^{}]*)\{token\}")
 
 
@@ -292,22 +301,32 @@ def _text_of(body: str | dict[str, Any] | None) -> str | None:
     return body if body is None or isinstance(body, str) else msgspec.json.encode(body).decode()
 
 
-def _auth(table: Table) -> tuple[str, str, bool]:
-    """Return the header of the token, what stands before it, and whether it goes there encoded, as Basic wants it."""
+class _Auth(Struct, frozen=True):
+    """How the token is sent: in which header, after which word, and whether encoded as Basic wants it; or the query."""
+
+    header: str = "Authorization"
+    prefix: str = "Bearer "
+    is_basic: bool = False
+    query: str | None = None
+
+
+def _auth(table: Table) -> _Auth:
     auth = table.auth or ("bearer" if table.token else "none")
     if (auth == "none") is bool(table.token):
         trouble = "there is a token, so say how it is sent" if table.token else "token must name a variable for that"
         raise TableError(("auth",), trouble)
     match auth:
         case "none" | "bearer":
-            return "Authorization", "Bearer ", False
+            return _Auth()
         case "basic":
-            return "Authorization", "Basic ", True
+            return _Auth(prefix="Basic ", is_basic=True)
         case _:
-            header = _HEADER.fullmatch(auth)
-            if header is None:
-                raise TableError(("auth",), 'write "bearer", "basic", "none" or a header: "X-Api-Key: {token}"')
-            return header[1], header[2], False
+            if query := _QUERY.fullmatch(auth):
+                return _Auth(query=query[1])
+            if header := _HEADER.fullmatch(auth):
+                return _Auth(header[1], header[2])
+            known = '"bearer", "basic", "none", a header, "X-Api-Key: {token}", or the query, "?api_key={token}"'
+            raise TableError(("auth",), f"write {known}")
 
 
 def _status_of(key: str) -> int:

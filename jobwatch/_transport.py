@@ -19,9 +19,9 @@ import re
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
-from ._address import checked_base, is_encoded_path, next_url, segment, unfit_for_url
+from ._address import checked_base, is_encoded_path, next_url, segment, unfit_for_url, with_secret
 from ._answer import ProblemReader, Reply, Verdict, judged
 from ._errors import ConfigError
 from ._models import Fault, FaultKind, printable
@@ -76,6 +76,7 @@ class Transport:
     Args:
         base_url: Where the API lives: http or https, without user, query or fragment.
         headers: Sent with every request; this is where the token goes.
+        secret_query: What goes into the query of every request, where the token goes there: a name and a value.
         problem: How this API words its errors; its findings go into the fault.
         verdict: What this API means by HTTP statuses that would not be read; see `judged`.
         states: The HTTP statuses that tell a state of the job, so that no redirect among them is followed.
@@ -98,6 +99,7 @@ class Transport:
         base_url: str,
         headers: Mapping[str, str],
         *,
+        secret_query: tuple[str, str] | None = None,
         problem: ProblemReader | None = None,
         verdict: Verdict | None = None,
         states: frozenset[int] = frozenset(),
@@ -108,10 +110,10 @@ class Transport:
         max_connections: int = 64,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._headers = _Secret(headers)
+        self._headers = _Secret(headers, secret_query)
         self._base, trouble = checked_base(base_url)
-        # A traceback that shows local variables shall not show these two.
-        del base_url, headers
+        # A traceback that shows local variables shall not show these.
+        del base_url, headers, secret_query
         trouble = trouble or self._headers.trouble()
         if trouble:
             raise ConfigError(trouble)
@@ -219,7 +221,7 @@ class Transport:
                 if not response.closed:
                     response.close()
             if isinstance(step, Fault):
-                return step
+                return self._headers.scrubbed(step, target.url)
             url = step
         return Fault(FaultKind.REFUSED, f"more than {MAX_HOPS} redirects")
 
@@ -247,6 +249,7 @@ class Transport:
 
         # Not every version of aiohttp has been seen to work with the lean classes; the stock ones always do.
         lean = aiohttp.__version__ in _lean.TESTED and not self._posts
+        head = (self._headers.complete(target.url), self._headers.query()) if lean else None
         connector = aiohttp.TCPConnector(
             limit=self._max_connections,
             ttl_dns_cache=60,
@@ -263,8 +266,8 @@ class Transport:
             trust_env=False,
             read_bufsize=16 * 1024,
             headers=None if lean else self._headers.complete(),
-            request_class=_lean.lean_get(self._headers.complete(target.url)) if lean else aiohttp.ClientRequest,
-            middlewares=() if lean else (_sent_once,),
+            request_class=aiohttp.ClientRequest if head is None else _lean.lean_get(*head),
+            middlewares=() if lean else (self._headers.in_query, _sent_once),
         )
         return self._session
 
@@ -293,12 +296,13 @@ class Transport:
 
 
 class _Secret:
-    """Headers that no repr shows."""
+    """Headers, and a part of the query, that no repr shows."""
 
-    __slots__ = ("_headers",)
+    __slots__ = ("_headers", "_query")
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
+    def __init__(self, headers: Mapping[str, str], query: tuple[str, str] | None) -> None:
         self._headers = dict(headers)
+        self._query = query
 
     def __repr__(self) -> str:
         return "_Secret()"
@@ -331,6 +335,20 @@ class _Secret:
         host = {"Host": url.host_port_subcomponent or ""} if url else {}
         return host | {name: value for name, value in ours.items() if name.lower() not in theirs} | self._headers
 
+    def query(self) -> str | None:
+        """Return what goes into the query of every request, encoded."""
+        return None if self._query is None else "=".join(quote(part, safe="") for part in self._query)
+
+    async def in_query(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Put it there when aiohttp sends a request, so that no URL of ours or of the response holds it."""
+        from yarl import URL  # noqa: PLC0415  # see the module's docstring
+
+        secret = self.query()
+        if secret is not None:
+            target = with_secret(request.url.raw_path_qs, secret)
+            request.url = URL(f"{request.url.origin()}{target}", encoded=True)
+        return await handler(request)
+
     def of_body(self) -> dict[str, str] | None:
         """Return what a body is sent with, if the caller's headers do not say it."""
         theirs = {name.lower() for name in self._headers}
@@ -340,6 +358,7 @@ class _Secret:
         """Return a fault without the secrets that the server may have quoted back at us."""
         values = [value for name, value in self._headers.items() if _SECRET_NAME.search(name)]
         values += [value for name, value in parse_qsl(url.raw_query_string) if _SECRET_NAME.search(name)]
+        values += [] if self._query is None else [self._query[1], quote(self._query[1], safe="")]
         words = {word for value in values for word in (value, *value.split()) if len(word) >= 6}
         words -= {"Bearer", "bearer"}
         message, code, request_id = fault.message, fault.code, fault.request_id

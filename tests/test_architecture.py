@@ -58,6 +58,7 @@ WITHIN: dict[str, frozenset[str]] = {
     "apis": frozenset({"_api", "_lenient", "_table", "apis"}),
     "_tracker": frozenset({"_api"}),
     "_answer": frozenset({"_retry_after"}),
+    "_lean": frozenset({"_address"}),
     "_transport": frozenset({"_answer", "_address", "_lean"}),
     "_poller": frozenset({"_agenda", "_origin", "_pages", "_together", "_turns", "_workers"}),
     "_together": frozenset({"_agenda", "_batches", "_origin", "_pages", "_turns"}),

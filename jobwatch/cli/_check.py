@@ -58,7 +58,8 @@ def run(options: Options) -> int:
 def _tell(api: JobAPI) -> None:
     say(f"{safe(api.name)}: {api.method} {safe(api.base_url or '$' + api.base_url_variable)}{safe(api.job_path)}")
     if api.token_variable:
-        say(f"  sends ${api.token_variable} there, in the header {api.token_header}")
+        where = f"header {api.token_header}" if api.token_query is None else f"query parameter {api.token_query}"
+        say(f"  sends ${api.token_variable} there, in the {where}")
     for name, sent in api.headers.items():
         say(f"  sends {safe(name)}: {safe(sent)}")
     for name, default in api.params.items():
