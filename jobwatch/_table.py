@@ -12,6 +12,7 @@ import zoneinfo
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, tzinfo
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
@@ -49,7 +50,7 @@ class _Build:
         self._base_url, self._job_path = _split(table)
 
     def api(self) -> JobAPI:
-        table = self._table
+        table, events = self._table, self._table.events
         self._check_request()
         reader = self._reader()
         history = self._history_reader(reader)
@@ -86,12 +87,12 @@ class _Build:
             body=_body(table),
             headers=table.headers,
             params=self._params(),
-            list_path=table.listing.request if table.listing is not None else None,
-            batch_path=table.batch.request if table.batch is not None else None,
+            list_path=_encoded(table.listing.request) if table.listing is not None else None,
+            batch_path=_encoded(table.batch.request) if table.batch is not None else None,
             batch_body=_text_of(table.batch.body) if table.batch is not None else None,
             batch_most=table.batch.most if table.batch is not None else 1,
             read_batch=self._batch_reader(reader),
-            history_path=table.events.request if table.events is not None else None,
+            history_path=_encoded(events.request) if events is not None and events.request is not None else None,
             read_job=read_job,
             read_jobs=listed,
             read_reply=reader.reply,
@@ -115,7 +116,7 @@ class _Build:
 
     def _check_request(self) -> None:
         table = self._table
-        told = self._job_path + (_body(table) or "")
+        told = self._job_path + (_body(table) or "") + table.root
         if "{job_id}" not in told and "{+job_id}" not in told and self._job_path != "{url}":
             raise TableError(("job",), "it has no place for the id: write {job_id} where the id goes")
         if table.body is not None and table.method != "POST":
@@ -272,6 +273,7 @@ def _decoder(listed: Compiled) -> Callable[[bytes], Sequence[object] | None]:
 
 _OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url"})
 _HOLE = re.compile(r"(?<!\$)\{\+?([A-Za-z_][A-Za-z0-9_]*)\}")
+_URL = "!$&'()*+,/:;=?@[]~-._%"
 _ORIGIN = re.compile(r"(https?://[^/]+)(/.*)", re.DOTALL)
 _QUERY = re.compile(r"\?([A-Za-z0-9_.~-]+)=\{token\}")
 _HEADER = re.compile(r"([A-Za-z0-9-]+):\s*([^{}]*)\{token\}")
@@ -281,16 +283,26 @@ def _holes(text: str) -> list[str]:
     return _HOLE.findall(text)
 
 
+def _encoded(template: str) -> str:
+    """Return a path and query in which only holes hold what a URL cannot: what people write there, such as JSON."""
+    pieces: list[str] = []
+    position = 0
+    for hole in _HOLE.finditer(template):
+        pieces += [quote(template[position : hole.start()], safe=_URL), hole[0]]
+        position = hole.end()
+    return "".join([*pieces, quote(template[position:], safe=_URL)])
+
+
 def _split(table: Table) -> tuple[str, str]:
     """Return the base URL and the path of one job; `job` may be both."""
     whole = _ORIGIN.fullmatch(table.job)
     if whole is not None:
         if table.base_url:
             raise TableError(("base_url",), "job is a whole URL already: give one or the other")
-        return whole[1], whole[2]
+        return whole[1], _encoded(whole[2])
     if table.job != "{url}" and not table.job.startswith("/"):
         raise TableError(("job",), "it must start with / or with https://")
-    return table.base_url, table.job
+    return table.base_url, _encoded(table.job)
 
 
 def _body(table: Table) -> str | None:

@@ -674,6 +674,22 @@ async def test_another_500_is_trouble_as_ever() -> None:
         assert (await own.wait_for("j1", timeout=5)).phase is Phase.SUCCEEDED
 
 
+async def test_what_cannot_stand_in_a_url_is_encoded_there() -> None:
+    api = table("""job = 'https://a.test/rpc/ä b/%2F?data={"task": "{job_id}", "n": [1]}#x'\nstatus = 'status'""")
+    async with TableServer(in_order({"status": "done"})) as server, client(server, api) as own:
+        await own.wait_for('a"b', timeout=5)
+    encoded = "%7B%22task%22:%20%22a%22b%22,%20%22n%22:%20[1]%7D%23x"
+    assert server.requests[0][1] == f"/rpc/%C3%A4%20b/%2F?data={encoded}"
+
+
+async def test_a_job_that_is_looked_up_in_all_there_are_needs_no_place_in_the_url() -> None:
+    api = table('job = "https://a.test/jobs"\nroot = "{job_id}"\nstatus = "status"')
+    answers = in_order({"j1": {"status": "running"}}, {"j1": {"status": "done"}, "j2": {"status": "failed"}})
+    async with TableServer(answers) as server, client(server, api) as own:
+        assert (await own.wait_for("j1", timeout=5)).phase is Phase.SUCCEEDED
+    assert [path for _, path, _, _ in server.requests] == ["/jobs", "/jobs"]
+
+
 async def test_a_form_is_sent_as_one() -> None:
     api = table(
         'job = "https://a.test/status"\nmethod = "POST"\nbody = "id={job_id}&full=1"\nstatus = "status"\n'
