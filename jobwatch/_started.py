@@ -1,8 +1,8 @@
 """Which job a response started: its id, and the state that it already shows. Pure.
 
 Looked at in this order: the header that names the job's URL (``Operation-Location``, ``Azure-AsyncOperation``,
-``Location``), as far as that is a URL of a job of this API; where the table says that the id lies; the job itself, as a
-look would show it; and the names under which APIs hand out the id of what they have started.
+``Location``), as far as that is a URL of a job of this API; where the table says that the id, or the job's URL, lies;
+the job itself, as a look would show it; and the names under which APIs hand out the id of what they have started.
 """
 
 from __future__ import annotations
@@ -20,7 +20,21 @@ from ._models import JSON, Fault, Job, printable
 
 _HEAD = re.compile(rb"HTTP/[\d.]+ (\d{3})[^\n]*\n((?:[^\r\n][^\n]*\n)*)\r?\n")
 _URLS = ("operation-location", "azure-asyncoperation", "location")
-_IDS = ("job_id", "jobId", "jobID", "id", "task_id", "run_id", "request_id", "uuid", "name")
+_IDS = (
+    "job_id",
+    "jobId",
+    "jobID",
+    "jobid",
+    "id",
+    "task_id",
+    "taskId",
+    "task-id",
+    "run_id",
+    "runId",
+    "request_id",
+    "uuid",
+    "name",
+)
 _WITHIN = ("job", "data", "task", "run", "operation")
 _SHOWN = 120
 
@@ -66,7 +80,7 @@ def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | Non
         problem = api.problem(body)
         raise ConfigError(f"no job was started: HTTP {response.status}" + (f", {problem}" if problem else ""))
     job_id, refused = _in_headers(response.headers, id_in_url)
-    job_id = job_id or _told_id(api, body)
+    job_id = job_id or _told_id(api, body, id_in_url)
     if job_id is None:
         if refused is not None:
             raise refused
@@ -125,13 +139,14 @@ def _in_headers(
     return None, refused
 
 
-def _told_id(api: JobAPI, body: bytes) -> str | None:
-    if api.job_path == "{url}":
-        return None
+def _told_id(api: JobAPI, body: bytes, id_in_url: Callable[[str], str | None]) -> str | None:
     plain = _plain(body)
     found = next(filter(None, (_id(_at(plain, path)) for path in api.started)), None)
     if found is not None:
-        return found
+        is_url = api.job_path == "{url}" or found.startswith(("https://", "http://"))
+        return id_in_url(found) if is_url else found
+    if api.job_path == "{url}":
+        return None
     job = api.any_job(body)
     if job is not None and job.id:
         return job.id

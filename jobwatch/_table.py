@@ -107,6 +107,8 @@ class _Build:
         table = self._table
         if table.started:
             return tuple(plain_path(("started",), text) for text in several(table.started))
+        if self._job_path == "{url}":
+            return ()
         if any(isinstance(step, Chosen) or step == ID for step in checked_path(("root",), table.root)):
             return ()
         ids, root = [plain_path(("id",), text) for text in several(table.id)], plain_path(("root",), table.root)

@@ -50,7 +50,9 @@ def text_of(word: Word | None, name: str = "") -> str:
 
 
 def told_apart(text: str) -> str:
-    """Return a word as it is compared."""
+    """Return a word as it is compared; the hyphen of a number is its sign."""
+    if text[:1] == "-" and text[1:2].isdigit():
+        return text
     return _BETWEEN.sub("", text).casefold() or text
 
 

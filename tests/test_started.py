@@ -13,6 +13,7 @@ import pytest
 
 from jobwatch import Client, ConfigError, JobFailed, Phase, Response
 from jobwatch._started import response_in
+from jobwatch._table import api_of
 from jobwatch.apis import APIS
 from jobwatch.cli import main
 from jobwatch.testing import JobServer
@@ -150,3 +151,33 @@ async def test_an_operation_location_is_waited_for() -> None:
         assert (await client.wait_for(started, timeout=5)).phase is Phase.SUCCEEDED
     assert server.requests[0][1] == "/contoso/ops/1?api-version=3"
     assert server.requests[0][2]["Ocp-Apim-Subscription-Key"] == "key-key"
+
+
+PULP = {"job": "{url}", "base_url": "https://a.test/pulp", "status": "state", "started": ["task", "links.self"]}
+
+
+@pytest.mark.parametrize(
+    ("body", "asked"),
+    [
+        ({"task": "/pulp/api/v3/tasks/1/"}, "/pulp/api/v3/tasks/1/"),
+        ({"links": {"self": "{origin}/pulp/x?y=1"}}, "/pulp/x?y=1"),
+    ],
+)
+async def test_the_url_of_a_job_may_lie_in_the_body(body: Any, asked: str) -> None:
+    async with TableServer(in_order({"state": "completed"})) as server:
+        body = json.loads(json.dumps(body).replace("{origin}", server.url))
+        async with Client(api_of(PULP, "pulp"), base_url=f"{server.url}/pulp") as client:
+            assert (await client.wait_for(body, timeout=5)).phase is Phase.SUCCEEDED
+    assert [path for _, path, _, _ in server.requests] == [asked]
+
+
+async def test_a_url_in_the_body_that_leads_elsewhere_is_not_followed() -> None:
+    url = {"job": "https://a.test/jobs/{job_id}", "status": "state", "started": "url"}
+    async with Client(api_of(PULP, "pulp")) as client:
+        with pytest.raises(ConfigError, match=r"not on https://a\.test"):
+            client.wait_for({"task": "https://evil.test/pulp/1"})
+    async with Client(api_of(url, "own")) as client:
+        assert client.wait_for({"url": "https://a.test/jobs/a%2Fb"}).job_id == "a/b"
+        assert client.wait_for({"url": "gid://a.test/jobs/1"}).job_id == "gid://a.test/jobs/1"
+        with pytest.raises(ConfigError, match=r"not on https://a\.test"):
+            client.wait_for({"url": "https://evil.test/jobs/1"})

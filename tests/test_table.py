@@ -122,7 +122,7 @@ def test_the_first_path_that_holds_a_value_wins(body: object, status: str, phase
 NUMBERED = """
 job = "https://a.test/{job_id}"
 status = ["results", "complete"]
-words = { running = [false], succeeded = [0, true], failed = [1, 2.5] }
+words = { running = [false], succeeded = [0, true], failed = [1, 2.5], pending = [-1] }
 """
 
 
@@ -133,6 +133,8 @@ words = { running = [false], succeeded = [0, true], failed = [1, 2.5] }
         ({"results": 0, "complete": True}, "results=0", Phase.SUCCEEDED),
         ({"results": 1, "complete": True}, "results=1", Phase.FAILED),
         ({"results": 2.5}, "results=2.5", Phase.FAILED),
+        ({"results": -1}, "results=-1", Phase.PENDING),
+        ({"results": "-1"}, "-1", Phase.PENDING),
         ({"results": 3, "complete": True}, "results=3", Phase.UNKNOWN),
         ({"complete": True}, "complete=true", Phase.SUCCEEDED),
     ],
