@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from jobwatch import Fault, FaultKind, Job, JobAPI, Phase
+from jobwatch._keys import Table
 from jobwatch._table import api_of
 from tests.elsewhere import TABLES
 
@@ -291,3 +294,19 @@ def test_a_missing_job_is_one(name: str, body: Any) -> None:
 @pytest.mark.parametrize("name", TABLES)
 def test_each_is_tried(name: str) -> None:
     assert name in {row[0] for row in STATES} | {"snowflake", "modal"}
+
+
+README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+EXAMPLES = [block for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL) if not block.startswith("batch =")]
+
+
+@pytest.mark.parametrize("text", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_the_tables_in_the_readme_are_tables(text: str) -> None:
+    assert api_of(tomllib.loads(text), "own").job_path
+    assert len([line for line in text.splitlines() if line and not line.startswith("#")]) <= 12
+
+
+@pytest.mark.parametrize("key", Table.__struct_encode_fields__)
+def test_the_readme_tells_every_key(key: str) -> None:
+    section = README[README.index("## Any other API") : README.index("## Watching in the background")]
+    assert re.search(rf"[`\s]{key}(?: =|`|\s)", section), key
