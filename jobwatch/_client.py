@@ -333,6 +333,11 @@ def engine_of(client: Client) -> Poller:
     return client._engine()  # noqa: SLF001 - they are of one house  # pyright: ignore[reportPrivateUsage]
 
 
+def place_of(client: Client) -> str:
+    """Return where a client's jobs are, in words that hold no secret, for a watcher."""
+    return client._requests.place()  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+
+
 def _not_negative(name: str, seconds: float) -> float:
     if not 0.0 <= seconds < float("inf"):
         raise ConfigError(f"{name} must be a finite number of seconds, 0 or more, not {seconds!r}")

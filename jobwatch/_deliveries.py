@@ -11,7 +11,7 @@ import asyncio
 import logging
 import weakref
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from ._errors import JobwatchError, JournalError
@@ -107,6 +107,10 @@ class Outbox:
                 await self._bell.wait()
         return []
 
+    async def since(self, number: int) -> list[tuple[int, Change]]:
+        """Return changes after one, by its number, that there are now; none once the outbox is closed."""
+        return [] if self.closed or self._journal is None else await self._journal.undelivered(number, _BATCH)
+
     async def acknowledge(self) -> None:
         """Have the change in hand acknowledged, and wait until that is written down."""
         change, self.in_hand = self.in_hand, None
@@ -192,16 +196,35 @@ class Callbacks:
         self._room = asyncio.Event()
         self._turn = asyncio.Semaphore(_AT_ONCE)
         self._leaving = asyncio.Event()
+        self._passed = 0  # the number of the last change that was entered, or left out since its job was given up
+        self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
         """Hand over changes until the outbox is closed, and then let calls that are under way end."""
-        after = 0
-        async with asyncio.TaskGroup() as tasks:
-            while found := await self._outbox.next_after(after):
-                after = found[-1][0]
-                for _, change in found:
-                    await self._enter(change, tasks)
+        async with asyncio.TaskGroup() as self._tasks:
+            while found := await self._outbox.next_after(self._passed):
+                for number, change in found:
+                    await self._enter(change, self._tasks)
+                    self._passed = number
             self._leaving.set()
+
+    async def retry(self, job_id: str) -> bool:
+        """Hand over the changes of a job that was given up, from the refused one on; False if it was not given up.
+
+        Raises:
+            JournalError: The journal cannot be read.
+        """
+        number = 0
+        left_out: list[Change] = []
+        while job_id in self.refused and number < self._passed:
+            found = await self._outbox.since(number)
+            left_out += [change for at, change in found if change.job_id == job_id and at <= self._passed]
+            number = found[-1][0] if found else self._passed
+        if job_id not in self.refused or self._tasks is None or self._outbox.closed:
+            return False
+        del self.refused[job_id]
+        self._line_up(job_id, left_out, self._tasks)
+        return True
 
     def leave(self) -> None:
         """Begin no more calls."""
@@ -212,14 +235,16 @@ class Callbacks:
         while self._waiting >= _LINES and not self._outbox.closed:
             self._room.clear()
             await self._room.wait()
-        if change.job_id in self.refused or self._outbox.closed:
-            return
-        self._waiting += 1
-        line = self._lines.get(change.job_id)
+        if change.job_id not in self.refused and not self._outbox.closed:
+            self._line_up(change.job_id, [change], tasks)
+
+    def _line_up(self, job_id: str, changes: Sequence[Change], tasks: asyncio.TaskGroup) -> None:
+        self._waiting += len(changes)
+        line = self._lines.get(job_id)
         if line is None:
-            line = self._lines[change.job_id] = deque()
-            tasks.create_task(self._serve(change.job_id, line), name=f"jobwatch on_change {change.job_id}")
-        line.append(change)
+            line = self._lines[job_id] = deque()
+            tasks.create_task(self._serve(job_id, line), name=f"jobwatch on_change {job_id}")
+        line.extend(changes)
 
     async def _serve(self, job_id: str, line: deque[Change]) -> None:
         try:
@@ -231,7 +256,8 @@ class Callbacks:
                 self._waiting -= 1
                 self._room.set()
         finally:
-            del self._lines[job_id]
+            if self._lines.get(job_id) is line:
+                del self._lines[job_id]
             self._waiting -= len(line)
             self._room.set()
 
@@ -250,6 +276,7 @@ class Callbacks:
                 "on_change failed for %s (attempt %d of %d)", change.key, attempt, self._attempts, exc_info=error
             )
             if attempt == self._attempts:
+                del self._lines[change.job_id]  # a retry makes a line of its own
                 self.refused[change.job_id] = told
                 _log.error("no more changes of job %s are handed to on_change", change.job_id)
             elif await self._paused(pause):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import time
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -31,6 +32,8 @@ Kind: TypeAlias = tuple[str, str, Phase]
 """An API's name, a job type (empty where the API tells none) and a phase."""
 
 _FORMAT = 1
+_LOCKED_WITHIN = 5.0
+_LOCK_TRIED_EVERY = 0.02
 _ANY = "*"
 _IDS_KEPT = 4096  # whose ends have been learned, so that a list seen again teaches nothing twice
 _NEW_KIN = 1.25  # how many times as many jobs of other types are worth a new estimate
@@ -132,7 +135,8 @@ class History:
         The file is replaced as a whole, so that a reader sees the old one or the new one.
 
         Raises:
-            ConfigError: The file cannot be written, or is not a history of a format known here any more.
+            ConfigError: The file cannot be written, another process holds its folder's lock for 5 seconds, or it is not
+            a history of a format known here any more.
         """
         if self._path is None or not self._unsaved:
             return
@@ -227,7 +231,18 @@ def _locked(folder: Path) -> Generator[None]:
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        give_up_at = time.monotonic() + _LOCKED_WITHIN
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= give_up_at:
+                    told = f"another process has held the lock of {folder} for {_LOCKED_WITHIN:g} s"
+                    raise ConfigError(
+                        f"the history file cannot be written: {told}; end that one, or try again"
+                    ) from None
+                time.sleep(_LOCK_TRIED_EVERY)
         yield
     finally:
         os.close(handle)

@@ -49,17 +49,19 @@ class Journal:
         path: The file; it is made if there is none.
         api: The name of the API whose jobs it is for.
         on_written: Called when entries have been written, or cannot be any more.
+        place: Where that API is served; empty for anywhere.
 
     Attributes:
         trouble: Why entries could not be written or read last, or None.
         broken: Set once they never will be.
     """
 
-    def __init__(self, path: str | os.PathLike[str], api: str, on_written: Callable[[], None]) -> None:
+    def __init__(self, path: str | os.PathLike[str], api: str, on_written: Callable[[], None], place: str = "") -> None:
         self.trouble: str | None = None
         self.broken: JournalError | None = None
         self._path = path
         self._api = api
+        self._place = place
         self._on_written = on_written
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="jobwatch journal")
         self._file: JournalFile | None = None
@@ -170,7 +172,7 @@ class Journal:
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(*args, **kwargs))
 
     def _open(self) -> Kept:
-        self._file = JournalFile(self._path, self._api)
+        self._file = JournalFile(self._path, self._api, self._place)
         try:
             return self._file.kept()
         except (sqlite3.Error, OSError) as error:

@@ -34,16 +34,18 @@ class JournalFile:
     Args:
         path: The file; it is made if there is none.
         api: The name of the API whose jobs it is for.
+        place: Where that API is served; empty for anywhere.
 
     Raises:
-        JournalError: It is in use, damaged, foreign, of a newer jobwatch or another API, or cannot be written.
+        JournalError: It is in use, damaged, foreign, of a newer jobwatch, of another API or another place, or cannot
+            be written.
     """
 
-    def __init__(self, path: str | os.PathLike[str], api: str) -> None:
+    def __init__(self, path: str | os.PathLike[str], api: str, place: str = "") -> None:
         self.path = Path(os.path.realpath(path))
         self._lock = JournalLock(self.path)
         try:
-            self._connection = opened(self.path, api)
+            self._connection = opened(self.path, api, place)
         except BaseException:
             self._lock.release()
             raise

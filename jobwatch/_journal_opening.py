@@ -33,19 +33,23 @@ CREATE INDEX undelivered ON deliveries (number) WHERE NOT acknowledged;
 CREATE TABLE projects (project_id TEXT PRIMARY KEY, project TEXT NOT NULL) WITHOUT ROWID
 """
 
+# Where the API is served that the jobs are on; empty until a client opens the file that knows.
+_VERSION_2 = "INSERT INTO facts (name, value) VALUES ('place', '')"
+
 # Each takes a file from one version to the next. One that was ever released is not changed any more.
-STEPS: list[str] = [_VERSION_1]
+STEPS: list[str] = [_VERSION_1, _VERSION_2]
 
 
-def opened(path: Path, api: str) -> sqlite3.Connection:
-    """Open a journal that the caller has locked, making it first if there is none."""
+def opened(path: Path, api: str, place: str) -> sqlite3.Connection:
+    """Open a journal that the caller has locked, making it first if there is none; for arguments see `JournalFile`."""
     try:
         if not path.exists():
             _create(path, api)
         _check_outside(path)
         connection = connect(path)
         try:
-            _check_inside(connection, path, api)
+            _check_inside(connection, path)
+            _check_owner(connection, path, api, place)
         except BaseException:
             connection.close()
             raise
@@ -127,7 +131,7 @@ def _check_outside(path: Path) -> None:
         raise JournalError(str(path), "is something else than a jobwatch journal; name another file")
 
 
-def _check_inside(connection: sqlite3.Connection, path: Path, api: str) -> None:
+def _check_inside(connection: sqlite3.Connection, path: Path) -> None:
     version, newest = _pragma(connection, "user_version"), len(STEPS)
     if _pragma(connection, "application_id") != APPLICATION_ID:
         raise JournalError(str(path), "is a database of something else than jobwatch; name another file")
@@ -140,14 +144,24 @@ def _check_inside(connection: sqlite3.Connection, path: Path, api: str) -> None:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     if version < newest:
         _migrate(connection, version)
+
+
+def _check_owner(connection: sqlite3.Connection, path: Path, api: str, place: str) -> None:
+    """Refuse a journal of another API's jobs, or of the same API's in another place, which may have the same ids."""
     connection.execute("BEGIN IMMEDIATE")
-    found = connection.execute("SELECT value FROM facts WHERE name = 'api'").fetchone()
+    facts: dict[str, str] = dict(connection.execute("SELECT name, value FROM facts"))
+    found = facts.get("place", "")
+    if place and not found:
+        connection.execute("UPDATE facts SET value = ? WHERE name = 'place'", (place,))
     connection.execute("COMMIT")
-    if found is None or found[0] != api:
-        owner = "no API" if found is None else found[0]
+    owner = facts.get("api", "no API")
+    if owner != api:
         raise JournalError(
             str(path), f"belongs to {owner}, and this client reads {api}; give each a journal of its own"
         )
+    if place and found and found != place:
+        told = f"holds jobs of {found}, and this client reads {place}"
+        raise JournalError(str(path), f"{told}; give each a journal of its own, or see to base_url and params")
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

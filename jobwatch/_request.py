@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -85,6 +85,17 @@ class Requests:
     def base_url(self) -> str:
         """Return the address of the API; a method, so that no repr shows it."""
         return self._base_url
+
+    def place(self) -> str:
+        """Return what tells the jobs asked for here from jobs of the same ids elsewhere: address and parameters.
+
+        Parameters that stand in headers only are left out: they may be secret.
+        """
+        api = self._api
+        told = " ".join((api.job_path, api.list_path or "", api.history_path or "", api.body or ""))
+        names = {hole[2] for hole in _HOLE.finditer(told)} & self._params.keys()
+        params = "&".join(f"{name}={quote(self._params[name], safe='')}" for name in sorted(names))
+        return _origin(self._base_url) + urlsplit(self._base_url).path.rstrip("/") + (f"?{params}" if params else "")
 
     def headers(self) -> dict[str, str]:
         """Return what is sent with each request."""

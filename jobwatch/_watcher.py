@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ._address import segment
 from ._change import Change, WatcherHealth
-from ._client import engine_of
+from ._client import engine_of, place_of
 from ._deliveries import Callback, Callbacks, Outbox
 from ._entries import Aged, Followed, Kept, Project, Unfollowed
 from ._errors import ConfigError, JobwatchError
@@ -64,8 +64,8 @@ class Watcher:
 
     Args:
         client: Whose API the jobs are on.
-        journal: A file to remember in, which no other watcher may use at the same time; None to remember only until
-            closed.
+        journal: A file to remember in, which no other watcher may use at the same time, for the jobs of one API in
+            one place (base URL and params); None to remember only until closed.
         on_change: A function, plain or async, to be called with each change; one job's changes one after another,
             different jobs' at the same time. One that raises is called again, ever more slowly.
         stale_after: For how many seconds looks at a job may fail before it is called stale.
@@ -73,7 +73,7 @@ class Watcher:
         keep: How long jobs that ended and were acknowledged stay in the journal, in seconds.
         callback_timeout: How long one call of `on_change` may take, in seconds.
         callback_attempts: How often a change is handed to `on_change` before no more changes of that job are, until
-            the next start.
+            `retry` or the next start.
 
     Raises:
         ConfigError: A figure is not above 0.
@@ -142,7 +142,9 @@ class Watcher:
         poller = engine_of(self._client)
         poller.check()
         api = self._client.api.name
-        journal = Memory(self._outbox.ring) if self._path is None else Journal(self._path, api, self._written)
+        journal: Journal | Memory = Memory(self._outbox.ring)
+        if self._path is not None:
+            journal = Journal(self._path, api, self._written, place_of(self._client))
         try:
             kept = await journal.open()
             poller.check()
@@ -272,6 +274,21 @@ class Watcher:
         async with self._turn:
             parts.roll.forget(job_id)
         await parts.journal.written()
+
+    async def retry(self, job_id: str) -> bool:
+        """Hand changes of a job to `on_change` again that it would not take, from the one that was refused on.
+
+        Args:
+            job_id: Its id; see `WatcherHealth.refused` for which there are.
+
+        Returns:
+            Whether it had been given up.
+
+        Raises:
+            JournalError: The journal can never be read again; else this waits until it can be.
+        """
+        self._check()
+        return self._callbacks is not None and await self._callbacks.retry(job_id)
 
     async def add_project(self, project_id: str) -> bool:
         """Watch the jobs of a project that go on now, and every one that it starts from now on.

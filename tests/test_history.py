@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import random
 import stat
@@ -365,6 +366,24 @@ def test_processes_that_save_at_once_lose_nothing(tmp_path: Path) -> None:
         assert _seconds(history, ("capydb", f"type-{first}", Phase.RUNNING)) == expected
     assert len(_seconds(history, ("capydb", "*", Phase.RUNNING))) == 60
     assert [each.name for each in tmp_path.iterdir()] == ["history.json"]
+
+
+def test_a_lock_that_is_never_let_go_of_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobwatch._history._LOCKED_WITHIN", 0.03)
+    path = tmp_path / "history.json"
+    history = History(path)
+    history.add(_job("a", took=10.0))
+    holder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    with pytest.raises(ConfigError, match=r"another process has held the lock of .* for 0\.03 s"):
+        history.save()
+    assert not path.exists()
+    assert history.unsaved
+    os.close(holder)
+    history.save()
+    assert _seconds(History(path)) == (10.0,)
 
 
 async def test_a_client_saves_when_it_closes(tmp_path: Path) -> None:

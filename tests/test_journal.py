@@ -282,7 +282,7 @@ def test_row_120_a_journal_of_a_newer_jobwatch_is_refused(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA user_version = {len(opening.STEPS) + 1}")
     connection.close()
-    assert "newer jobwatch (format 2, known here: 1)" in str(refused(path))
+    assert "newer jobwatch (format 3, known here: 2)" in str(refused(path))
 
 
 def test_row_120_a_journal_without_a_format_is_refused(path: Path) -> None:
@@ -541,11 +541,35 @@ def test_an_older_journal_is_migrated_and_keeps_what_it_held(path: Path, monkeyp
     file = JournalFile(path, API)
     assert keys(file) == ["a:2"]
     assert file._connection.execute("SELECT colour FROM jobs").fetchall() == [("red",)]
-    assert file._connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert file._connection.execute("PRAGMA user_version").fetchone() == (3,)
     file.close()
     JournalFile(path, API).close()
     monkeypatch.undo()
     assert "newer" in str(refused(path))
+
+
+def test_a_journal_of_the_first_format_becomes_that_of_the_place_it_is_opened_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = opening.STEPS
+    monkeypatch.setattr(opening, "STEPS", steps[:1])
+    made(path, told("a", 1, 2))
+    connection = sqlite3.connect(path)
+    connection.execute("DELETE FROM facts WHERE name = 'place'")
+    connection.commit()
+    connection.close()
+    monkeypatch.setattr(opening, "STEPS", steps)
+    file = JournalFile(path, API)  # which says nothing of the place
+    assert keys(file) == ["a:1", "a:2"]
+    file.close()
+    file = JournalFile(path, API, "https://a.example")
+    assert keys(file) == ["a:1", "a:2"]
+    file.close()
+    with pytest.raises(
+        JournalError, match=r"holds jobs of https://a\.example, and this client reads https://b\.example"
+    ):
+        JournalFile(path, API, "https://b.example")
+    JournalFile(path, API, "https://a.example").close()
 
 
 def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from hypothesis import given
@@ -42,6 +43,7 @@ from jobwatch._journal_file import JournalFile
 from jobwatch._lookout import Looked
 from jobwatch._roll import changes_of
 from jobwatch._tracker import Watched
+from jobwatch.apis import CAPYDB
 from jobwatch.testing import JobServer
 
 from .scripted import EPOCH, ScriptedJob, ScriptedTransport, poller_of
@@ -708,6 +710,69 @@ async def test_row_113_a_callback_that_always_raises_gives_up_that_job_and_says_
         assert [change.key for change in await first(watcher, 2)] == ["a:2", "a:3"]
 
 
+@pytest.mark.parametrize("has_journal", [False, True])
+async def test_row_113_a_job_that_was_refused_can_be_tried_again(
+    tmp_path: Path, inline: None, has_journal: bool
+) -> None:
+    seen: list[str] = []
+    is_down = True
+
+    def on_change(change: Change) -> None:
+        if is_down and change.job_id == "a" and change.seq >= 2:
+            raise ValueError("the database is down")
+        seen.append(change.key)
+
+    jobs = [ScriptedJob("a", ends=50.0), ScriptedJob("b", ends=150.0)]
+    path = tmp_path / "watch.db" if has_journal else None
+    async with watching(*jobs, on_change=on_change, callback_attempts=3, journal=path) as (watcher, _):
+        await watcher.add("a", "b")
+        await asyncio.sleep(100)
+        assert await watcher.retry("b") is False
+        assert await watcher.retry("nobody") is False
+        assert await watcher.retry("a") is True
+        assert watcher.health().refused == {}
+        await asyncio.sleep(100)
+        assert watcher.health().refused == {"a": "ValueError: the database is down"}, "it still is"
+        is_down = False
+        assert seen == ["a:1", "b:1", "b:2", "b:3"]
+        assert await asyncio.gather(watcher.retry("a"), watcher.retry("a")) == [True, False]
+        await asyncio.sleep(1)
+        assert seen[4:] == ["a:2", "a:3"], "in order, and once"
+        assert watcher.health().undelivered == 0
+        assert watcher.jobs() == ()
+        assert await watcher.retry("a") is False
+    with pytest.raises(JobwatchError, match="closed"):
+        await watcher.retry("a")
+
+
+async def test_row_113_changes_that_come_while_a_job_is_tried_again_come_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[str] = []
+    undelivered = Memory.undelivered
+
+    def on_change(change: Change) -> None:
+        if change.seq == 1 and asyncio.get_running_loop().time() < began + 20.0:
+            raise ValueError("not yet")
+        seen.append(change.key)
+
+    async def slow(self: Memory, after: int, limit: int) -> list[tuple[int, Change]]:
+        found = await undelivered(self, after, limit)
+        await asyncio.sleep(0.0 if after else 5.0)  # what is tried again is read from the beginning
+        return found
+
+    began = asyncio.get_running_loop().time()
+    job = ScriptedJob("a", ends=began + 32.0)
+    async with watching(job, pace=QUICK, on_change=on_change, callback_attempts=1) as (watcher, _):
+        await watcher.add("a")
+        await asyncio.sleep(30.0)
+        assert watcher.health().refused == {"a": "ValueError: not yet"}
+        monkeypatch.setattr(Memory, "undelivered", slow)
+        assert await watcher.retry("a") is True
+        await asyncio.sleep(30.0)
+    assert seen == ["a:1", "a:2", "a:3"]
+
+
 async def test_row_114_a_callback_that_never_returns_is_stopped_and_others_proceed() -> None:
     seen: list[str] = []
 
@@ -822,6 +887,44 @@ def inline(monkeypatch: pytest.MonkeyPatch) -> None:
         return work(*args)
 
     monkeypatch.setattr(Journal, "_run", run)
+
+
+HERE = "https://api.example/v1"
+TWO_TEAMS = msgspec.structs.replace(
+    CAPYDB, job_path="/teams/{team}/jobs/{job_id}", headers={"X-Key": "{key}"}, params={"team": "a", "key": "-"}
+)
+
+
+async def opened_with(path: Path, **options: Any) -> None:
+    async with Client(options.pop("api", "capydb"), token=TOKEN, **options) as client, Watcher(client, journal=path):
+        pass
+
+
+async def test_a_journal_is_for_one_place(tmp_path: Path, inline: None) -> None:
+    path = tmp_path / "watch.db"
+    await opened_with(path, base_url=HERE)
+    for same in (f"{HERE}/", "https://API.example:443/v1"):
+        await opened_with(path, base_url=same)
+    for other in (
+        "http://api.example/v1",
+        "https://api.example/v2",
+        "https://api.example:8443/v1",
+        "https://b.example/v1",
+    ):
+        with pytest.raises(JournalError, match=r"holds jobs of https://api\.example/v1, and this client reads http"):
+            await opened_with(path, base_url=other)
+    await opened_with(path, base_url=HERE)
+
+
+async def test_a_journal_is_for_one_set_of_parameters_and_holds_none_that_may_be_secret(
+    tmp_path: Path, inline: None
+) -> None:
+    path = tmp_path / "watch.db"
+    await opened_with(path, api=TWO_TEAMS, base_url=HERE, params={"key": TOKEN})
+    await opened_with(path, api=TWO_TEAMS, base_url=HERE, params={"team": "a", "key": "another"})
+    with pytest.raises(JournalError, match=r"v1\?team=a, and this client reads https://api\.example/v1\?team=b%2Fc;"):
+        await opened_with(path, api=TWO_TEAMS, base_url=HERE, params={"team": "b/c"})
+    assert not [each.name for each in tmp_path.iterdir() if TOKEN.encode() in each.read_bytes()]
 
 
 async def test_row_107_a_restart_goes_on_where_it_was(tmp_path: Path, inline: None) -> None:
