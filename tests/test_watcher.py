@@ -735,7 +735,7 @@ async def test_row_113_a_job_that_was_refused_can_be_tried_again(
         assert watcher.health().refused == {"a": "ValueError: the database is down"}, "it still is"
         is_down = False
         assert seen == ["a:1", "b:1", "b:2", "b:3"]
-        assert await asyncio.gather(watcher.retry("a"), watcher.retry("a")) == [True, False]
+        assert list(await asyncio.gather(watcher.retry("a"), watcher.retry("a"))) == [True, False]
         await asyncio.sleep(1)
         assert seen[4:] == ["a:2", "a:3"], "in order, and once"
         assert watcher.health().undelivered == 0
