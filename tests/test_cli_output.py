@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from rich.console import Console
 
+from jobwatch import Client
 from jobwatch.cli import _output, main
-from jobwatch.cli._show import output_of
+from jobwatch.cli._run import Run
+from jobwatch.cli._show import PlainShow, output_of
 from jobwatch.cli._table import TableShow
 from jobwatch.cli._tail import Line, Tail, overlap
 from jobwatch.testing import JobServer
@@ -260,6 +262,20 @@ async def test_output_that_would_steer_a_runner_is_defused_on_the_way(waiting: W
         r"stdout job_1 | \x1b[2J#\x23vso[task.x]",
         r"stdout job_1 | \u202eend",
     ]
+
+
+async def test_what_was_begun_is_shown_when_it_is_stopped(
+    job_server: JobServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = job_server.add("capydb", "job_1", ["pending", "running"])
+    writes(job, "one\ntw")
+    async with Client("capydb", base_url=job_server.url_of("capydb"), token=job_server.token) as client:
+        run = Run([client.wait_for("job_1")], PlainShow(["job_1"]), client.api.output)
+        following = asyncio.create_task(run.follow())
+        await job.looked(2)
+        following.cancel()
+        await asyncio.wait([following])
+    assert capsys.readouterr().err.splitlines() == ["stdout job_1 | one", "stdout job_1 | tw"]
 
 
 async def test_without_the_option_nothing_is_shown(waiting: Waiting, job_server: JobServer) -> None:

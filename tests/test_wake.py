@@ -8,6 +8,7 @@ import pytest
 
 from jobwatch import Client, Pace, Watcher
 from jobwatch._answer import Reply
+from jobwatch._client import engine_of
 from jobwatch._models import Fault, FaultKind, Outcome
 from jobwatch._poller import Poller
 
@@ -100,16 +101,18 @@ async def test_a_wake_waits_while_the_origin_asks_to_be_left_alone_and_is_not_fo
 
 
 @on_virtual_clock
-async def test_a_wake_during_a_retry_after_beyond_all_patience_costs_no_request_and_ends_nothing() -> None:
-    poller, transport = await begun(ScriptedJob("a"))
-    transport.answer = lambda _target, _now: Fault(FaultKind.RATE_LIMITED, "slow down", 429, retry_after=290.0)
-    poller.wake("a")
-    await asyncio.sleep(6.0)
-    for _ in range(50):
-        poller.wake("a")
-        await asyncio.sleep(5.0)
-    assert len(transport.requests) == 1
-    await poller.aclose()
+async def test_a_wake_during_a_retry_after_beyond_all_patience_is_no_look_at_all() -> None:
+    transport = ScriptedTransport([ScriptedJob("a")])
+    transport.answer = lambda _target, _now: Fault(FaultKind.RATE_LIMITED, "slow down", 429, retry_after=2000.0)
+    async with client_of(transport) as client, Watcher(client) as watcher:
+        await watcher.add("a")
+        await asyncio.sleep(10.0)
+        watch = engine_of(client)._background["a"]
+        looks = watch.watched.looks
+        for _ in range(50):
+            assert watcher.wake("a")
+            await asyncio.sleep(5.0)
+        assert (watch.watched.looks, len(transport.requests)) == (looks, 1)
 
 
 @on_virtual_clock

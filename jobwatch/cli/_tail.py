@@ -65,7 +65,7 @@ def overlap(before: str, after: str) -> int | None:
         return len(before)
     needle = before[-_NEEDLE:]
     end = len(after)
-    for _ in range(_TRIES if len(needle) == _NEEDLE else 0):
+    for _ in range(_TRIES):
         at = after.rfind(needle, 0, end)
         if at < 0:
             break
