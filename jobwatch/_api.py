@@ -46,6 +46,20 @@ COMMON_WORDS: Mapping[str, Phase] = {
 """Words for the end of a job that mean the same wherever they are met, in lower case."""
 
 
+class Hint(Struct, frozen=True):
+    """What a pushed event says of a job: a reason to look, and never the truth.
+
+    Attributes:
+        status: The API's word.
+        phase: What it means.
+        job_id: The job it speaks of, where it tells.
+    """
+
+    status: str
+    phase: Phase
+    job_id: str | None = None
+
+
 class JobAPI(Struct, frozen=True, kw_only=True):
     """One vendor's job API, as data.
 
@@ -83,6 +97,8 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         read_history: Reads that history.
         output: What the job's outputs are called, and the fields of a job's `wire` that hold them as text.
         started: Where the id lies in the body of the response that started a job, where it is not with the job.
+        stream_path: The path of a job's stream of server-sent events, if there is one.
+        read_hint: Reads what an event of that stream says, from its data and name; None where it tells no state.
     """
 
     name: str
@@ -116,6 +132,8 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     read_history: Callable[[bytes], tuple[Event, ...] | None] | None = None
     output: Mapping[str, str] = {}
     started: tuple[tuple[str | int, ...], ...] = ()
+    stream_path: str | None = None
+    read_hint: Callable[[bytes, str], Hint | None] | None = None
 
     def job(self, body: bytes, job_id: str, http_status: int = 200, history: bytes | None = None) -> Job | Fault:
         """Read the job asked for from a reply's body, or say why it cannot be read.
@@ -157,6 +175,11 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         """Read the reply to the request for a job's history; None where it cannot be read."""
         events = None if self.read_history is None else _read(self.read_history, body)
         return None if isinstance(events, Fault) else events
+
+    def hint(self, data: bytes, name: str) -> Hint | None:
+        """Read what an event of a job's stream says; None where it tells no state, or cannot be read."""
+        hint = None if self.read_hint is None else _read(self.read_hint, data, name)
+        return None if isinstance(hint, Fault) else hint
 
     def problem(self, body: bytes) -> Problem | None:
         """Read what an error reply's body says, or None where it says nothing that can be read."""

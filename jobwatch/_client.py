@@ -56,6 +56,8 @@ class Client:
         unreachable_after: For how many seconds on end looks may fail before a wait is given up.
         appear_within: For how many seconds the API may not know a job before that is believed.
         max_in_flight: How many requests may be under way at once.
+        streams: Whether to follow a job's stream of events where the API has one (Bedrock), so that a look comes at
+            once when something happens, and seldom otherwise.
 
     Raises:
         ConfigError: An argument or a variable is missing or wrong; nothing has been sent.
@@ -75,6 +77,7 @@ class Client:
         unreachable_after: float = 300.0,
         appear_within: float = 10.0,
         max_in_flight: int = 16,
+        streams: bool = True,
     ) -> None:
         given = Given(token, base_url)
         del token, base_url  # a traceback that shows local variables shall not show these two
@@ -89,6 +92,7 @@ class Client:
         if max_in_flight < 1:
             raise ConfigError(f"max_in_flight must be at least 1, not {max_in_flight}")
         self._max_in_flight = max_in_flight
+        self._has_streams = streams and self.api.stream_path is not None
         self._requests = Requests(self.api, params, given, api_version)
         self._transport = Transport(
             self._requests.base_url(),
@@ -307,6 +311,7 @@ class Client:
                 list_target_of=self._list_target,
                 batch_target_of=self._batch_target if self.api.batch_path is not None else None,
                 history_target_of=self._history_target if self.api.history_path is not None else None,
+                stream_target_of=self._stream_target if self._has_streams else None,
                 workers=self._max_in_flight,
             )
         return self._poller
@@ -322,6 +327,10 @@ class Client:
     def _batch_target(self, job_ids: Collection[str]) -> Target:
         asked = self._requests.batch(job_ids)
         return self._transport.prepared(asked.path, asked.query, asked.body)
+
+    def _stream_target(self, job_id: str) -> Target:
+        asked = self._requests.stream(job_id)
+        return self._transport.prepared(asked.path, asked.query)
 
     def _list_target(self, project_id: str, limit: int) -> Target:
         asked = self._requests.jobs(project_id, limit)

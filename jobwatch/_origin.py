@@ -9,6 +9,8 @@ from ._lookout import stay_away
 from ._models import Fault, FaultKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._answer import Reply
     from ._budget import Budget
     from ._transport import Target, Transport
@@ -44,14 +46,23 @@ class Origin:
             reply = await self._transport.get(target, etag=etag)
         finally:
             self._in_flight -= 1
-        now = self._time()
         if isinstance(reply, Fault):
-            self.not_before = max(self.not_before, now + min(stay_away(reply), AWAY_AT_MOST))
-            if reply.kind is FaultKind.RATE_LIMITED:
-                self._budget.throttled(now)
+            self._heed(reply)
         elif reply.rate is not None:
-            self._budget.told(reply.rate, self._in_flight, now)
+            self._budget.told(reply.rate, self._in_flight, self._time())
         return reply
+
+    def may_ask(self) -> bool:
+        """Let one more request go now, and count it, unless it would have to wait."""
+        now = self._time()
+        return now >= self.not_before and not self._budget.spend(now)
+
+    async def follow(self, target: Target, heard: Callable[[bytes], bool], silence: float) -> Fault | None:
+        """Read a stream at once, and learn from its fault; for arguments see `Transport.follow`."""
+        fault = await self._transport.follow(target, heard, silence=silence)
+        if fault is not None:
+            self._heed(fault)
+        return fault
 
     async def read_in_turn(self, target: Target) -> tuple[Reply | Fault, float]:
         """Make one request once the budget lets it go, and none while the origin asks to be left alone.
@@ -68,6 +79,12 @@ class Origin:
                 reply = await self.read(target)
                 return reply, spoken_of(reply, now, self._time())
             await asyncio.sleep(wait)
+
+    def _heed(self, fault: Fault) -> None:
+        now = self._time()
+        self.not_before = max(self.not_before, now + min(stay_away(fault), AWAY_AT_MOST))
+        if fault.kind is FaultKind.RATE_LIMITED:
+            self._budget.throttled(now)
 
     def away(self, now: float) -> Fault:
         """Return what a look comes to that is not made, since the origin asks to be left alone."""

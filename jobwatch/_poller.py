@@ -24,6 +24,7 @@ from ._lookout import Looked, Lookout
 from ._models import Fault, Job
 from ._origin import AWAY_AT_MOST, Origin, spoken_of
 from ._pages import Pages
+from ._streams import Streams
 from ._together import Together
 from ._turns import AT_ONCE, Turns
 from ._workers import Workers
@@ -51,6 +52,7 @@ class Poller:
         list_target_of: Makes the URL of a project's list from its id and the most jobs to show.
         batch_target_of: Makes the request for several jobs from their ids, where the API can be asked so.
         history_target_of: Makes the URL of a job's history, where the API tells it by a request of its own.
+        stream_target_of: Makes the URL of a job's stream of events, where the API has one and it is to be used.
         workers: How many looks may be under way at once.
         dice: Draws evenly from [0, 1).
     """
@@ -65,6 +67,7 @@ class Poller:
         list_target_of: Callable[[str, int], Target],
         batch_target_of: Callable[[Collection[str]], Target] | None = None,
         history_target_of: Callable[[str], Target] | None = None,
+        stream_target_of: Callable[[str], Target] | None = None,
         workers: int,
         dice: Callable[[], float] = random.random,
     ) -> None:
@@ -97,6 +100,7 @@ class Poller:
         self._workers = Workers(
             workers, work=self._next_look, due=self._next_at, needed=lambda: self._many() > 0, crashed=self._ring_all
         )
+        self._streams = None if stream_target_of is None else self._new_streams(stream_target_of)
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self._time = self._loop.time
@@ -276,7 +280,11 @@ class Poller:
         """Stop looking, and wake all who listen."""
         self._closed = True
         self._ring_all()  # before anything is awaited, which a cancelled task would not come back from
+        if self._streams is not None:
+            self._streams.end_all()
         await self._workers.aclose()
+        if self._streams is not None:
+            await self._streams.ended()
         self._watches.clear()
         self._background.clear()
 
@@ -317,6 +325,7 @@ class Poller:
         else:
             self._woken.discard(job_id)
             self._wake_after.pop(job_id, None)
+        self._unfollow(watch)
         if not self._many():
             self._workers.send_home()
 
@@ -497,6 +506,7 @@ class Poller:
         if looked.next_look is None or not watch.wanted:
             self._wish(watch, 0.0)
             self._pages.leave(watch)
+            self._unfollow(watch)
         else:
             now = self._time()
             price = self._budget.price(now)
@@ -504,6 +514,10 @@ class Poller:
             delay = (
                 looked.next_look if price <= 1.0 else self._delay(looked.watched.fault, looked.next_look, price, now)
             )
+            if self._streams is not None:
+                usual, delay = delay, self._streams.delay(looked.watched, delay)
+                if delay > usual:
+                    self._wish(watch, 1.0 / delay)
             self._put(watch, FIRST if watch.again else now + delay)
             if before.project_id != looked.watched.project_id:
                 self._pages.join(watch)
@@ -514,6 +528,53 @@ class Poller:
             watch.sink(watch, looked)
         if self._woken:
             self._rouse(watch.watched.job_id)
+
+    # --- streams ---------------------------------------------------------------------------------------------
+
+    def _new_streams(self, target_of: Callable[[str], Target]) -> Streams:
+        return Streams(
+            self._lookout.api,
+            self._origin,
+            target_of,
+            known=self._known,
+            told=self._stream_told,
+            lost=self._stream_lost,
+            shortest=self._lookout.pace.min_interval,
+            longest=self._lookout.pace.max_interval,
+        )
+
+    def _going_on(self, job_id: str) -> list[Watch]:
+        return [watch for watch in self._all_of(job_id) if watch.wanted and watch.watched.outcome is None]
+
+    def _known(self, job_id: str) -> Watched | None:
+        return next((watch.watched for watch in self._going_on(job_id)), None)
+
+    def _stream_told(self, job_id: str, delay: float, is_news: bool) -> bool:
+        """Look at a job in some seconds, or with news sooner if that is due; return whether a look is under way."""
+        watches, now = self._going_on(job_id), self._time()
+        for watch in watches:
+            if watch.looking or watch.fresh or watch.hurried or now < self._origin.not_before:
+                continue
+            if is_news:
+                self._put(watch, min(watch.due, now + delay if delay else FIRST))
+            elif watch.watched.fault is None:
+                self._put(watch, now + delay)
+                self._wish(watch, 1.0 / delay)
+        return any(watch.looking for watch in watches)
+
+    def _stream_lost(self, job_id: str, usual_due: float) -> None:
+        for watch in self._going_on(job_id):
+            if not (watch.looking or watch.fresh) and usual_due < watch.due:
+                self._put(watch, max(usual_due, self._time()))
+
+    def _unfollow(self, watch: Watch) -> None:
+        """Follow a job's stream no more, unless for the other watch of it."""
+        if self._streams is not None:
+            others = (other for other in self._all_of(watch.watched.job_id) if other is not watch)
+            if all(other.watched.outcome is not None for other in others):
+                self._streams.end(watch.watched.job_id)
+
+    # --- what a look costs -----------------------------------------------------------------------------------
 
     def _undrawn(self, looked: Looked, next_look: float, price: float) -> float:
         """Return how long it would be to the next look without the dice: what a second look's interval promises."""

@@ -135,8 +135,11 @@ class Requests:
 
     def history(self, job_id: str) -> Asked:
         """Return the request for a job's history."""
-        path, _, query = _fill(self._filled(self._api.history_path or ""), {"job_id": job_id}).partition("?")
-        return Asked(path, query or None)
+        return self._about(job_id, self._api.history_path)
+
+    def stream(self, job_id: str) -> Asked:
+        """Return the request for a job's stream of events."""
+        return self._about(job_id, self._api.stream_path)
 
     def id_in(self, url: str) -> str | None:
         """Return the id of the job that a URL leads to, or None if it leads to none of this API."""
@@ -176,6 +179,10 @@ class Requests:
         before, mark, query = url.partition("?")
         parts = [part for part in query.split("&") if _unquoted(part.partition("=")[0]) != self._api.token_query]
         return before + (mark + "&".join(parts) if parts else "")
+
+    def _about(self, job_id: str, template: str | None) -> Asked:
+        path, _, query = _fill(self._filled(template or ""), {"job_id": job_id}).partition("?")
+        return Asked(path, query or None)
 
     def _filled(self, template: str) -> str:
         return _fill(template, self._params)

@@ -2,7 +2,8 @@
 
 What it promises, whatever the server does:
 
-* `Transport.get` returns a `Reply` or a `Fault`; it raises nothing but ``asyncio.CancelledError``;
+* `Transport.get` returns a `Reply` or a `Fault`, `Transport.follow` a `Fault` or None; they raise nothing but
+  ``asyncio.CancelledError``;
 * one call sends one request, plus one for every redirect within the same origin: nothing is re-sent behind the
   caller's back, and nothing goes to another origin;
 * time and bytes are bounded, and a body that was cut off is never handed on as whole where HTTP can tell;
@@ -17,7 +18,7 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, quote
 
@@ -127,6 +128,7 @@ class Transport:
         self._max_connections = max_connections
         self._tls = tls
         self._session: ClientSession | None = None
+        self._streaming: ClientSession | None = None
         self._closed = False
         self._deadlines: dict[asyncio.Task[object], float] = {}
         self._sweeper: asyncio.TimerHandle | None = None
@@ -183,18 +185,63 @@ class Transport:
         self._lifted(task, cancelling)
         return answer
 
+    async def follow(self, target: Target, heard: Callable[[bytes], bool], *, silence: float) -> Fault | None:
+        """Read a stream of server-sent events for as long as it lasts.
+
+        Args:
+            target: The stream.
+            heard: Told of its bytes, in pieces as they come; says whether to read on.
+            silence: After how many seconds without a byte to give up.
+
+        Returns:
+            None when the stream was closed or `heard` had enough, or what went wrong.
+        """
+        if self._closed:
+            return _CLOSED
+        session = self._streaming or self._opened_for_streams()
+        self.requests += 1
+        try:
+            return await self._followed(session, target, heard, silence)
+        except asyncio.CancelledError as cancelled:
+            raise cancelled.with_traceback(None)  # noqa: B904  # as in `get`
+        except Exception as error:  # noqa: BLE001  # as in `get`
+            return _fault_of(error, target.url.host or "the server")
+
     async def aclose(self) -> None:
         """Close every connection; looks in flight end with a fault."""
         self._closed = True
         session, self._session = self._session, None
+        streaming, self._streaming = self._streaming, None
         for task in list(self._deadlines):
             del self._deadlines[task]
             task.cancel()
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
-        if session is not None:
-            await session.close()
+        for each in (session, streaming):
+            if each is not None:
+                await each.close()
+
+    async def _followed(
+        self, session: ClientSession, target: Target, heard: Callable[[bytes], bool], silence: float
+    ) -> Fault | None:
+        import aiohttp  # noqa: PLC0415  # see the module's docstring
+
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout, sock_read=silence)
+        response = await session.get(target.url, allow_redirects=False, timeout=limit)
+        try:
+            if response.status != 200 or response.content_type != "text/event-stream":
+                answer = judged(response.status, response.headers, b"")
+                told = f"no stream of events: HTTP status {response.status}, {printable(response.content_type)}"
+                refused = Fault(FaultKind.REFUSED, told, response.status)
+                return answer if isinstance(answer, Fault) and response.status >= 300 else refused
+            content = response.content
+            while not content.at_eof():
+                if not heard(await content.readany()):
+                    return None
+        finally:
+            response.close()
+        return None
 
     async def _looked(self, session: ClientSession, target: Target, etag: str | None) -> Reply | Fault:
         url = target.url
@@ -250,6 +297,21 @@ class Transport:
         # Not every version of aiohttp has been seen to work with the lean classes; the stock ones always do.
         lean = aiohttp.__version__ in _lean.TESTED and not self._posts
         head = (self._headers.complete(target.url), self._headers.query()) if lean else None
+        request_class = aiohttp.ClientRequest if head is None else _lean.lean_get(*head)
+        self._session = self._session_for(request_class)
+        return self._session
+
+    def _opened_for_streams(self) -> ClientSession:
+        import aiohttp  # noqa: PLC0415  # see the module's docstring
+
+        # A session of its own: a stream keeps its connection, and shall keep no look from having one.
+        self._streaming = self._session_for(aiohttp.ClientRequest, accept="text/event-stream")
+        return self._streaming
+
+    def _session_for(self, request_class: type[ClientRequest], accept: str = "application/json") -> ClientSession:
+        import aiohttp  # noqa: PLC0415  # see the module's docstring
+
+        stock = request_class is aiohttp.ClientRequest
         connector = aiohttp.TCPConnector(
             limit=self._max_connections,
             ttl_dns_cache=60,
@@ -257,7 +319,7 @@ class Transport:
             keepalive_timeout=30.0,
             ssl=True if self._tls is None else self._tls,
         )
-        self._session = aiohttp.ClientSession(
+        return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             # The limit on the whole look is ours, see `_limit`.
@@ -265,11 +327,10 @@ class Transport:
             auto_decompress=False,
             trust_env=False,
             read_bufsize=16 * 1024,
-            headers=None if lean else self._headers.complete(),
-            request_class=aiohttp.ClientRequest if head is None else _lean.lean_get(*head),
-            middlewares=() if lean else (self._headers.in_query, _sent_once),
+            headers=self._headers.complete(accept=accept) if stock else None,
+            request_class=request_class,
+            middlewares=(self._headers.in_query, _sent_once) if stock else (),
         )
-        return self._session
 
     def _limit(self, task: asyncio.Task[object]) -> None:
         # One timer for all looks instead of one each: all have the same limit, so the dict is in order of deadline.
@@ -320,11 +381,11 @@ class _Secret:
                 )
         return None
 
-    def complete(self, url: URL | None = None) -> dict[str, str]:
+    def complete(self, url: URL | None = None, accept: str = "application/json") -> dict[str, str]:
         """Return everything that is sent: the caller's headers over ours, and the host of a URL."""
         version = getattr(sys.modules.get(__package__ or ""), "__version__", None)
         ours = {
-            "Accept": "application/json",
+            "Accept": accept,
             # Job records are small, and a decoder is one more thing that can be cut short or blown up unseen.
             "Accept-Encoding": "identity",
             # Whatever stands between, an answer that was kept is not how the job stands now. RFC 9111, section 5.2.1.4.

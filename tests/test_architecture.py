@@ -18,7 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_errors", "_finishing"}),
     frozenset({"_models"}),
     frozenset(
-        {"_curve", "_pace", "_api", "_lenient", "_tracker", "_change"}
+        {"_sse", "_curve", "_pace", "_api", "_lenient", "_tracker", "_change"}
         | {"_paths", "_words", "_conditions", "_problems", "_reader", "_places", "_keys", "_table", "apis"}
     ),
     frozenset({"_budget", "_history", "_lookout", "_retry_after", "_answer", "_address", "_lean", "_transport"}),
@@ -29,6 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "_batches",
             "_origin",
             "_pages",
+            "_streams",
             "_together",
             "_turns",
             "_workers",
@@ -60,8 +61,9 @@ WITHIN: dict[str, frozenset[str]] = {
     "_answer": frozenset({"_retry_after"}),
     "_lean": frozenset({"_address"}),
     "_transport": frozenset({"_answer", "_address", "_lean"}),
-    "_poller": frozenset({"_agenda", "_origin", "_pages", "_together", "_turns", "_workers"}),
     "_together": frozenset({"_agenda", "_batches", "_origin", "_pages", "_turns"}),
+    "_poller": frozenset({"_agenda", "_origin", "_pages", "_streams", "_together", "_turns", "_workers"}),
+    "_streams": frozenset({"_agenda", "_origin"}),
     "_turns": frozenset({"_agenda", "_origin"}),
     "_workers": frozenset({"_agenda"}),
     "_journal": frozenset({"_journal_file"}),
@@ -74,7 +76,7 @@ BESIDE = "testing"
 BESIDE_KNOWS = frozenset({"_errors", "_models", BESIDE})
 
 PURE = frozenset(
-    {"_errors", "_models", "_curve", "_pace", "_api", "apis", "_tracker", "_retry_after", "_answer", "_budget"}
+    {"_sse", "_errors", "_models", "_curve", "_pace", "_api", "apis", "_tracker", "_retry_after", "_answer", "_budget"}
     | {"_lookout", "_change", "_entries", "_lenient", "_paths", "_words", "_reader", "_places", "_table", "_started"}
     | {"_batches", "_conditions", "_keys", "_problems", "_webhooks"},
 )

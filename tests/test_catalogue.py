@@ -19,7 +19,6 @@ NOT_MET = {
     97: "the result is a part of the job's own record and read with it; there is no second place to fetch it from",
     99: "an id names one job for good in every API here: ULIDs, UUIDs, counters; none is given out again",
     100: "jobwatch starts no job, so there is no submission whose outcome could be unknown",
-    **dict.fromkeys(range(101, 105), "the stream's tests are with the stream"),
 }
 """Rows that a client of these APIs cannot meet, and why."""
 

@@ -3,7 +3,8 @@
 ``GET /jobs/{job_id}`` is documented twice, with different bodies and different words for the same states, and
 nothing says which one a server sends: https://docs.bedrock.cv/cms-api/jobs/get (an envelope, upper case) and
 https://docs.bedrock.cv/vision-api/async-jobs/polling (bare, title case). Both are read. Errors are problem
-documents (https://docs.bedrock.cv/api-reference/errors) that spell the request id in two ways.
+documents (https://docs.bedrock.cv/api-reference/errors) that spell the request id in two ways. A stream of events
+(https://docs.bedrock.cv/vision-api/async-jobs/streaming) tells changes, in the second page's words.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw, Struct
 
-from .._api import COMMON_WORDS, NOTHING, JobAPI, Moment, moment_of, phase_of, plain_of, shared, status_of
+from .._api import COMMON_WORDS, NOTHING, Hint, JobAPI, Moment, moment_of, phase_of, plain_of, shared, status_of
 from .._lenient import decoded
 from .._models import Event, Job, Phase, Problem
 
@@ -105,9 +106,16 @@ class _Problem(Struct, frozen=True):
     request_id_in_camel_case: str | None = msgspec.field(default=None, name="requestId")
 
 
+class _StreamEvent(Struct, frozen=True):
+    job_id: str | int | None = None
+    status: str | None = None
+
+
 _envelopes = msgspec.json.Decoder(_Envelope)
 _bare_jobs = msgspec.json.Decoder(VisionJob)
 _problems = msgspec.json.Decoder(_Problem)
+_stream_events = msgspec.json.Decoder(_StreamEvent)
+_ENDS = frozenset({"completed", "failed", "canceled"})
 
 
 def read_job(body: bytes) -> Job:
@@ -155,6 +163,15 @@ def _told(error: JobError | str | None) -> Problem | None:
     return Problem(error) if error else None
 
 
+def read_hint(data: bytes, name: str) -> Hint | None:
+    """Read an event of a job's stream; ``progress`` tells no state, and an end is told by the event's name too."""
+    event = _stream_events.decode(data)
+    status = event.status or (name if name in _ENDS else None)
+    if status is None:
+        return None
+    return Hint(status_of(status), phase_of(status, WORDS), None if event.job_id is None else str(event.job_id))
+
+
 def read_problem(body: bytes) -> Problem | None:
     """Read a problem document (RFC 7807, with ``code`` and a request id)."""
     problem = _problems.decode(body)
@@ -174,4 +191,6 @@ BEDROCK = JobAPI(
     job_path="/jobs/{job_id}",
     read_job=read_job,
     read_problem=read_problem,
+    stream_path="/jobs/{job_id}/stream",
+    read_hint=read_hint,
 )

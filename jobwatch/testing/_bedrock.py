@@ -51,7 +51,7 @@ _PROBLEMS = {
 def _record(job_id: str, steps: tuple[Step, ...], options: JobOptions, epoch: datetime) -> dict[str, JSON]:
     vision = options.get("shape") == "vision"
     record = _vision(job_id, steps, options) if vision else _cms(job_id, steps, options)
-    record |= _ending(steps[-1].status.casefold(), options, vision)
+    record |= ending(steps[-1].status.casefold(), options, vision)
     if options.get("events", not vision):
         record["events"] = _events(steps, options.get("events_kept"), epoch)
     record["created_at"] = stamp(epoch, steps[0].at)
@@ -95,7 +95,8 @@ def _vision(job_id: str, steps: tuple[Step, ...], options: JobOptions) -> dict[s
     return record
 
 
-def _ending(word: str, options: JobOptions, vision: bool) -> dict[str, JSON]:
+def ending(word: str, options: JobOptions, vision: bool) -> dict[str, JSON]:
+    """Return what is told beside an end, by its word in lower case."""
     # The CMS page shows neither results nor an error, so there they are told only when given.
     if word == "completed" and (vision or "results" in options):
         return {"results": options.get("results", _RESULTS)}

@@ -60,6 +60,7 @@ class ServedJob:
         id: Its id.
         looks: How often it was asked for by its id, whatever the answer was.
         listed: How often it was part of a list.
+        streams: How often its stream of events was opened.
     """
 
     def __init__(self, api: str, job_id: str, script: Script, options: JobOptions, now: Callable[[], float]) -> None:
@@ -67,6 +68,7 @@ class ServedJob:
         self.id = job_id
         self.looks = 0
         self.listed = 0
+        self.streams = 0
         self.options = options
         self._script = script
         self._now = now
@@ -96,15 +98,38 @@ class ServedJob:
             raise ConfigError("a job needs a status word to advance to, as in advance('RUNNING')")
         self.options = checked(self.api, {**self.options, **options})
         self._script = self._script.advanced(status, self._now())
+        self._ring()
 
     async def looked(self, times: int) -> None:
         """Wait until the job has been asked for so many times in all; the last answer is already decided then."""
         while self.looks < times:
             await self._changed.wait()
 
+    async def streamed(self, times: int) -> None:
+        """Wait until the job's stream has been opened so many times in all."""
+        while self.streams < times:
+            await self._changed.wait()
+
+    def count_stream(self) -> None:
+        """Count one stream opened for the job; the server calls this."""
+        self.streams += 1
+        self._ring()
+
     def count_look(self) -> None:
         """Count one request for the job; the server calls this."""
         self.looks += 1
+        self._ring()
+
+    def next_step_at(self, now: float) -> float:
+        """Return when the next state is entered by itself, in seconds since the server was started, or infinity."""
+        return self._script.next_at(now)
+
+    @property
+    def changed(self) -> asyncio.Event:
+        """Set at the next request for it or state entered by hand, and made anew each time."""
+        return self._changed
+
+    def _ring(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
 

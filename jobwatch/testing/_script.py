@@ -55,6 +55,10 @@ class Script(Struct, frozen=True):
         """Return the steps entered by this moment, in seconds of the server's time."""
         return tuple(step for step in self.steps if step.at <= now)
 
+    def next_at(self, now: float) -> float:
+        """Return when the next state is entered, in seconds of the server's time, or infinity."""
+        return min((step.at for step in self.steps if step.at > now), default=math.inf)
+
     def advanced(self, status: str, now: float) -> Script:
         """Return the script of a job that enters this state now and any further one by hand only."""
         return Script((*self.until(now), Step(status, now)))

@@ -7,7 +7,7 @@ import hashlib
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from types import TracebackType
@@ -27,6 +27,7 @@ from ._capydb import CAPYDB, LIST_LIMIT
 from ._job import JobOptions, ServedJob, checked
 from ._limit import Quota, RateLimit
 from ._script import Script, Steps
+from ._stream import BEAT, HEARTBEAT, LONGEST, event_of, is_end
 from ._troubles import Kind, Trouble, edited, replaced
 from ._wire import Wire
 
@@ -34,6 +35,10 @@ _DIALECTS = {dialect.name: dialect for dialect in (BEDROCK, CAPYDB)}
 # Without a limit of its own a Bedrock server still tells one, as its "Enterprise: custom" tier: out of reach.
 _UNLIMITED = (1_000_000, 60.0)
 _REMEMBERED = 100_000
+_TICK = 0.02
+_OF_STREAMS = frozenset(
+    {Kind.STATUS, Kind.BODY, Kind.RAW, Kind.RESET, Kind.DISCONNECT, Kind.HANG, Kind.LATE, Kind.TRUNCATED}
+)
 
 
 class Request(Struct, frozen=True):
@@ -48,6 +53,7 @@ class Request(Struct, frozen=True):
         api: The name of the API it was meant for.
         job_id: The job it asked for, if it asked for one.
         project_id: The project whose jobs it asked for, if it did.
+        is_for_stream: Whether it asked for the stream of the job's events.
     """
 
     method: str
@@ -58,6 +64,7 @@ class Request(Struct, frozen=True):
     api: str
     job_id: str | None = None
     project_id: str | None = None
+    is_for_stream: bool = False
 
 
 class _Ordered(Struct):
@@ -67,6 +74,7 @@ class _Ordered(Struct):
     left: int | None
     api: str | None
     job_id: str | None
+    stream: bool
 
 
 class JobServer:
@@ -85,6 +93,7 @@ class JobServer:
         clock: Callable[[], float] | None = None,
         epoch: datetime | None = None,
         etags: bool = False,
+        streams: bool = True,
     ) -> None:
         """Make a server; nothing listens before `start`.
 
@@ -95,6 +104,7 @@ class JobServer:
             clock: Returns seconds, only ever growing; by default the running loop's clock.
             epoch: The wall time at which the server starts, with a zone; by default the real one.
             etags: Whether a GET tells an ETag and honours If-None-Match, as neither vendor documents.
+            streams: Whether Bedrock's jobs have streams of events; without, they are answered with 404.
 
         Raises:
             ConfigError: The limit allows nothing, or the epoch has no zone.
@@ -104,8 +114,10 @@ class JobServer:
         self.token = token
         self._port = port
         self._etags = etags
+        self._streams = streams
         self._limits = {name: RateLimit(*(rate_limit or _UNLIMITED)) for name in _DIALECTS}
         self._clock = clock
+        self._has_own_clock = clock is not None
         self._started_at: float | None = None
         self._epoch = epoch
         self._jobs: dict[tuple[str, str], ServedJob] = {}
@@ -192,7 +204,13 @@ class JobServer:
         self._jobs.pop((job.api, job.id), None)
 
     def trouble(
-        self, trouble: Trouble, times: int | None = 1, *, job_id: str | None = None, api: str | None = None
+        self,
+        trouble: Trouble,
+        times: int | None = 1,
+        *,
+        job_id: str | None = None,
+        api: str | None = None,
+        stream: bool = False,
     ) -> None:
         """Let requests to come go wrong; troubles wait in a queue and each request meets at most one.
 
@@ -201,15 +219,19 @@ class JobServer:
             times: How many requests it happens to, or None for all until `calm`.
             job_id: Only requests for this job; None for any request, lists too.
             api: Only requests to this API; None for both.
+            stream: Whether it happens to requests for streams, which meet no other trouble. A stream may be refused,
+                never answered, late, or truncated: cut off after so many bytes.
 
         Raises:
-            ConfigError: `times` is below 1, or there is no such API.
+            ConfigError: `times` is below 1, or there is no such API, or a stream cannot go wrong so.
         """
         if times is not None and times < 1:
             raise ConfigError(f"times={times} never happens: give 1 or more, or None for always")
         if api is not None:
             checked(api, {})
-        self._troubles.append(_Ordered(trouble, times, api, job_id))
+        if stream and trouble.kind not in _OF_STREAMS:
+            raise ConfigError(f"a stream cannot go wrong by {trouble}: see JobServer.trouble")
+        self._troubles.append(_Ordered(trouble, times, api, job_id, stream))
 
     def calm(self) -> None:
         """Drop all troubles that are still to come."""
@@ -231,15 +253,47 @@ class JobServer:
         self._requests.append(received)
         job = self._jobs.get((received.api, received.job_id or ""))
         trouble = self._next_trouble(received)
+        if received.is_for_stream:
+            return await self._served_stream(request, received, job, trouble)
         # Decided before anybody who waits for this look is woken.
         answer = self._dated(self._answered(received, trouble), received.at)
         if job is not None:
             job.count_look()
         return await self._wire.send(request, answer, trouble)
 
+    async def _served_stream(
+        self, request: web.BaseRequest, received: Request, job: ServedJob | None, trouble: Trouble | None
+    ) -> web.StreamResponse:
+        answer = self._dated(self._answered(received, trouble), received.at)
+        if job is None or answer.status != 200 or (trouble is not None and trouble.kind is Kind.BODY):
+            return await self._wire.send(request, answer, trouble)
+        job.count_stream()
+        answer = msgspec.structs.replace(answer, content_type="text/event-stream", body=b"")
+        return await self._wire.stream(request, answer, self._told_by_stream(job), trouble)
+
+    async def _told_by_stream(self, job: ServedJob) -> AsyncIterator[bytes]:
+        """Yield a job's stream from the state that it is in."""
+        begun = beaten = now = self.now()
+        told = len(job.until(now)) - 1
+        while now < begun + LONGEST:
+            changed = job.changed
+            for step in job.until(now)[told:]:
+                told += 1
+                yield event_of(job.id, step, job.options, self._epoch or datetime.now(UTC))
+                if is_end(step):
+                    return
+            if now >= beaten + HEARTBEAT:
+                beaten = now
+                yield BEAT
+            soon = min(job.next_step_at(now), beaten + HEARTBEAT, begun + LONGEST)
+            # A clock that was given may jump, and rings no bell.
+            await self._wire.wait(changed, min(_TICK, soon - now) if self._has_own_clock else soon - now)
+            now = self.now()
+
     def _next_trouble(self, received: Request) -> Trouble | None:
         for ordered in self._troubles:
-            if ordered.api in {None, received.api} and ordered.job_id in {None, received.job_id}:
+            fits = ordered.api in {None, received.api} and ordered.job_id in {None, received.job_id}
+            if fits and ordered.stream is received.is_for_stream:
                 if ordered.left is not None:
                     ordered.left -= 1
                     if not ordered.left:
@@ -278,6 +332,8 @@ class JobServer:
 
     def _shown(self, received: Request, trouble: Trouble | None, request_id: str) -> Answer:
         dialect = _DIALECTS[received.api]
+        if received.is_for_stream and not self._streams:
+            return dialect.problem(404, request_id, None)
         job = self._jobs.get((received.api, received.job_id or ""))
         record = None if job is None else self._record(job, received.at, trouble)
         if job is None or record is None:
@@ -340,12 +396,14 @@ def _read(request: web.BaseRequest, now: float) -> Request:
     url = request.rel_url
     parts = [unquote(part) for part in url.raw_path.split("/")[1:]]
     root = CAPYDB.root.split("/")[1:]
-    api, job_id, project_id = BEDROCK.name, None, None
+    api, job_id, project_id, is_for_stream = BEDROCK.name, None, None, False
     if parts[: len(root)] == root:
         api = CAPYDB.name
     match parts:
         case ["jobs", one] if api == BEDROCK.name:
             job_id = one
+        case ["jobs", one, "stream"] if api == BEDROCK.name:
+            job_id, is_for_stream = one, True
         case [_, _, "v1", "jobs", one] if api == CAPYDB.name:
             job_id = one
         case [_, _, "v1", "projects", project, "jobs"] if api == CAPYDB.name:
@@ -353,7 +411,7 @@ def _read(request: web.BaseRequest, now: float) -> Request:
         case _:
             pass
     query = dict(url.query)
-    return Request(request.method, url.raw_path, query, request.headers, now, api, job_id, project_id)
+    return Request(request.method, url.raw_path, query, request.headers, now, api, job_id, project_id, is_for_stream)
 
 
 def _restated(answer: Answer, trouble: Trouble, dialect: Dialect, request_id: str) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 import struct
 from collections.abc import AsyncIterator
@@ -40,6 +41,51 @@ class Wire:
             return await self._troubled(request, recoded(answer, trouble), trouble)
         except ServerClosed:
             return _cut_off(request)
+
+    async def stream(
+        self, request: web.BaseRequest, answer: Answer, pieces: AsyncIterator[bytes], trouble: Trouble | None
+    ) -> web.StreamResponse:
+        """Send a body as it comes, or as much of it as the trouble lets through."""
+        left = math.inf
+        try:
+            match trouble:
+                case Trouble(kind=Kind.LATE, seconds=seconds):
+                    await self._pause(seconds)
+                case Trouble(kind=Kind.TRUNCATED, size=size):
+                    left = size or 0
+                case Trouble():
+                    return await self._troubled(request, answer, trouble)
+                case _:
+                    pass
+            return await self._flow(request, answer, pieces, left)
+        except ServerClosed:
+            return _cut_off(request)
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> None:
+        """Wait for an event, or so many seconds; raise `ServerClosed` as soon as the server is being closed."""
+        waiting = [asyncio.ensure_future(each.wait()) for each in (event, self._closing)]
+        try:
+            await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waiting:
+                each.cancel()
+        if self._closing.is_set():
+            raise ServerClosed
+
+    async def _flow(
+        self, request: web.BaseRequest, answer: Answer, pieces: AsyncIterator[bytes], left: float
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(status=answer.status, reason=phrase(answer.status), headers=_headers(answer))
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        async for piece in pieces:
+            if len(piece) >= left:
+                await response.write(piece[: int(left)])
+                return _cut_off(request)
+            left -= len(piece)
+            await response.write(piece)
+        await response.write_eof()
+        return response
 
     async def _troubled(self, request: web.BaseRequest, answer: Answer, trouble: Trouble) -> web.StreamResponse:
         match trouble.kind:

@@ -221,6 +221,24 @@ MEANING = (
 
 LIST = ("list without some", "list with strangers", "list with one twice", "list with one broken")
 
+STREAM = (
+    "stream refused",
+    "stream not answered",
+    "stream silent",
+    "stream cut",
+    "stream closed early",
+    "stream late",
+    "stream in pieces",
+    "stream without some",
+    "stream replays",
+    "stream lies",
+    "stream of another job",
+    "stream of rubbish",
+    "stream without heartbeats",
+    "stream too long",
+)
+"""What may be wrong with a job's stream of events."""
+
 TRAITS = (
     "never known",
     "appears late",
@@ -236,6 +254,7 @@ TRAITS = (
     "quota",
     "outage",
     "etags",
+    "streams",
 )
 """Faults that a world or a job has from its beginning."""
 
@@ -251,5 +270,5 @@ ENDING = frozenset(FATAL) | {"tls", "redirect in a circle", "never known", "vani
 
 def all_of(level: str) -> frozenset[str]:
     """Return every fault that can be turned on at a level."""
-    names = {*HTTP, *FATAL, *BODY, *NETWORK, *MEANING, *LIST, *TRAITS}
+    names = {*HTTP, *FATAL, *BODY, *NETWORK, *MEANING, *LIST, *STREAM, *TRAITS}
     return frozenset(names | ({"tls"} if level == "seam" else set(ON_THE_WIRE)))

@@ -16,6 +16,7 @@ Of what each listener was told of a job:
 * O7 **time limits** are kept, with a last look at the end.
 * O8 **agreement**: those who listened at the same time through the same client were told the same.
 * O9 **closed errors**: nothing is raised but the library's own errors.
+* O10 **prompt**: an end that a stream tells has a look made at once.
 
 Of a server that lies, less can be asked:
 
@@ -37,6 +38,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from jobwatch import JobEnded, JobwatchError, LookError, Outcome, Phase, Transition, WaitTimeout
+from jobwatch._streams import BEATS
 
 from . import faults, ration
 from .people import CANCELLED, LEFT, STOPPED, Heard
@@ -55,6 +57,9 @@ LAST_LOOK = 5.0
 GONE_LOOKS, GONE_SECONDS = 3, 10.0
 """How often and for how long a job that was seen has to be missing before that is believed."""
 
+_SOON = 0.01
+"""How soon after an event its look has to be made, in seconds."""
+
 _FAILING = frozenset({faults.UNREACHABLE, faults.UNREADABLE, faults.LIMITED, faults.MISSING})
 
 
@@ -68,6 +73,7 @@ def judge(world: World) -> None:
     world.violations += ration.wrongs(world)
     if world.plan.mode == "liveness":
         world.violations += _not_live(world)
+    world.violations += _not_prompt(world)
 
 
 class _Answered(Struct):
@@ -603,7 +609,9 @@ def bound(plan: Plan) -> float:
     limited = plan.quota or any(name.startswith(("429", "403", "rate")) for name in plan.rates)
     limited = limited or any(each.fault == "429" for each in plan.outages)
     slower = 10.0 if limited else 1.0
-    return (2.0 * 1.5 * plan.pace.max_interval + 31.0 + 46.0) * slower
+    # A stream that did not tell the end is believed until the safety beat.
+    beat = BEATS * plan.pace.max_interval if "streams" in plan.traits else 0.0
+    return (2.0 * 1.5 * plan.pace.max_interval + beat + 31.0 + 46.0) * slower
 
 
 def _not_live(world: World) -> Iterable[str]:
@@ -633,6 +641,39 @@ def _not_live(world: World) -> Iterable[str]:
             and not (heard.ending is Outcome.NOT_FOUND and not plan.rates.keys().isdisjoint({"stale", "404"}))
         ):
             yield f"L2 {heard.who} {heard.job_id}: {ending}, though all faults pass"
+
+
+def _not_prompt(world: World) -> Iterable[str]:
+    """An end that a stream tells has a look made at once, or right after the one that is under way (O10)."""
+    plan = world.plan
+    if plan.max_rate is not None or plan.quota or plan.max_in_flight <= len(plan.jobs) or "rate told" in plan.rates:
+        return
+    for heard in world.heard:
+        if not (heard.legs and heard.legs[0].polled and len(heard.legs) == 1) or heard.who == "all":
+            continue
+        record = world.by_client.get(heard.legs[0].client, ())
+        looks = [each for each in record if each.job_id == heard.job_id]
+        for stream in world.server.streams:
+            told_at = stream.end_told_at
+            if (stream.client, stream.job_id) != (heard.legs[0].client, heard.job_id) or told_at is None:
+                continue
+            until = world.closed_at if heard.until is None else heard.until
+            closed_at = world.closed_at if stream.closed_at is None else stream.closed_at
+            if not heard.began < told_at < until - TICK or closed_at < told_at - TICK or _is_held_back(record, told_at):
+                continue
+            world.sometimes["an end told by a stream"] += 1
+            under_way = [each.answered or world.closed_at for each in looks if each.asked <= told_at + _SOON]
+            ready = max([told_at, *(answered for answered in under_way if answered > told_at - TICK)])
+            prompt = any(told_at - TICK <= each.asked <= ready + _SOON for each in looks)
+            if not prompt and until > ready + _SOON:
+                yield f"O10 {heard.who} {heard.job_id}: its end was told at {told_at:.3f}, and no look followed"
+
+
+def _is_held_back(record: Sequence[Exchange], at: float) -> bool:
+    """Whether the server asked for a pause that is not over, or ever for fewer requests."""
+    told = [each for each in record if each.answered is not None and each.answered - TICK <= at]
+    away = any(each.stay_away and at <= (each.answered or 0.0) + each.stay_away for each in told)
+    return away or any(each.verdict == faults.LIMITED for each in told)
 
 
 def by_client(exchanges: Iterable[Exchange]) -> dict[str, list[Exchange]]:

@@ -35,6 +35,7 @@ from jobwatch._models import Fault, FaultKind, Outcome
 from jobwatch._origin import Origin
 from jobwatch._poller import Poller
 from jobwatch._roll import Roll
+from jobwatch._streams import Streams
 from jobwatch._transport import Transport
 from jobwatch._wait import Wait
 
@@ -512,6 +513,35 @@ def _connection_kept() -> Generator[None]:
         yield
 
 
+# --- streams ---------------------------------------------------------------------------------------------------------
+
+
+def _never_lost(_original: Any) -> Any:
+    return lambda _self, _job_id, _due: None
+
+
+def _speaks_at_once(original: Any) -> Any:
+    def begun(self: Streams, *given: Any) -> Any:
+        stream = original(self, *given)
+        if stream is not None:
+            stream.spoke = True
+        return stream
+
+    return begun
+
+
+def _deaf(_original: Any) -> Any:
+    return lambda _self, _job_id, _beat: False
+
+
+def _never_ended(_original: Any) -> Any:
+    return lambda _self, _job_id: None
+
+
+def _always_may_ask(_original: Any) -> Any:
+    return lambda _self: True
+
+
 _TRACKER = "_tracker"
 
 
@@ -591,6 +621,11 @@ BUGS: tuple[Bug, ...] = (
     Bug("the session is left open", method(Transport, "aclose", _session_left_open), level=WIRE),
     Bug("a connection is not given back", _connection_kept, level=WIRE),
     Bug("half a body counts as success", function("_transport", "_whole", _unread_is_whole), level=WIRE),
+    Bug("the end of a stream goes unnoticed", method(Poller, "_stream_lost", _never_lost)),
+    Bug("a stream counts before it has spoken", method(Streams, "_begun", _speaks_at_once), mode=LIVENESS),
+    Bug("a stream's news have no look made", method(Poller, "_stream_told", _deaf)),
+    Bug("a stream goes on after its job", method(Streams, "end", _never_ended)),
+    Bug("a stream is opened whatever the budget and the origin say", method(Origin, "may_ask", _always_may_ask)),
 )
 
 

@@ -1,10 +1,10 @@
 """What must hold of the requests themselves, as the server counts them.
 
-* R1 **floor**: two looks at a job by one poller are at least the shortest interval apart, except that each newcomer
-  and each time limit may cause one look at once.
+* R1 **floor**: two looks at a job by one poller are at least the shortest interval apart, except that each newcomer,
+  each time limit and each event of a stream may cause one look at once.
 * R2 **stay away**: a poller sends nothing before the time that the server asked it to wait has passed, or the longest
   that it needs to believe.
-* R3 **rate**: with a rate given, never more than the rate and its burst, in any stretch of time.
+* R3 **rate**: with a rate given, never more than the rate and its burst, in any stretch of time; streams count too.
 * R4 **silence**: after its end, and when nobody listens, a job is not looked at.
 * R5 **alive**: a wait that goes on is looked after: never silent for longer than the longest interval and what the
   server asked for.
@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
+
+from jobwatch._streams import BEATS
 
 from . import faults
 
@@ -37,7 +39,7 @@ def wrongs(world: World) -> Iterable[str]:
             yield from _too_soon(world, client, exchanges)
             yield from _not_asked_for(world, client, exchanges)
             yield from _silent(world, client, exchanges)
-            yield from _did_not_stay_away(world, exchanges)
+            yield from _did_not_stay_away(world, client, exchanges)
             world.sometimes["list asked for"] += sum(each.job_id is None for each in exchanges)
         else:
             yield from _look_too_soon(world, exchanges)
@@ -49,9 +51,10 @@ def _over_rate(world: World, client: str, exchanges: Sequence[Exchange]) -> Iter
         return
     burst = max(1.0, rate * BURST_SECONDS)
     tokens, at = burst, 0.0
-    for each in exchanges:
-        tokens = min(burst, tokens + (each.asked - at) * rate) - 1.0
-        at = each.asked
+    streams = [asked for name, asked in world.server.streams_asked if name == client]
+    for asked in sorted([*(each.asked for each in exchanges), *streams]):
+        tokens = min(burst, tokens + (asked - at) * rate) - 1.0
+        at = asked
         if tokens < -0.01:
             yield f"R3 more than {rate} requests a second at {at:.3f}"
             return
@@ -71,6 +74,9 @@ def _too_soon(world: World, client: str, exchanges: Sequence[Exchange]) -> Itera
         heard = [each for each in world.heard if each.job_id == job_id and _polls(each, client)]
         # A newcomer's look, and the one that was due soon after it; the look at a time limit, and the one after that.
         allowed = sum(2 + (each.timeout is not None) for each in heard)
+        # An event may have a look made at once, and that one may have missed what another event told meanwhile.
+        streams = [each for each in world.server.streams if (each.client, each.job_id) == (client, job_id)]
+        allowed += sum(2 * each.events + ("stream too long" in each.odd) for each in streams)
         if count > allowed:
             yield f"R1 {count} looks at {job_id} came sooner than {floor} s after another, {allowed} may"
 
@@ -88,15 +94,17 @@ def _look_too_soon(world: World, exchanges: Sequence[Exchange]) -> Iterable[str]
         jobs[each.job_id] = each.asked, each.answered + (each.stay_away or 0.0)
 
 
-def _did_not_stay_away(world: World, exchanges: Sequence[Exchange]) -> Iterable[str]:
+def _did_not_stay_away(world: World, client: str, exchanges: Sequence[Exchange]) -> Iterable[str]:
     told = [each for each in exchanges if each.stay_away and each.answered is not None]
     world.sometimes["asked to stay away"] += len(told)
     for each in told:
         answered, asked_for = each.answered or 0.0, each.stay_away or 0.0
         end = answered + min(asked_for, AWAY_AT_MOST)
-        broken = next((other for other in exchanges if answered + TICK < other.asked < end - TICK), None)
+        streams = (asked for name, asked in world.server.streams_asked if name == client)
+        requests = (*(other.asked for other in exchanges), *streams)
+        broken = next((asked for asked in requests if answered + TICK < asked < end - TICK), None)
         if broken is not None:
-            yield f"R2 asked at {broken.asked:.3f} though told at {answered:.3f} to stay away for {asked_for:g} s"
+            yield f"R2 asked at {broken:.3f} though told at {answered:.3f} to stay away for {asked_for:g} s"
             return
 
 
@@ -139,14 +147,27 @@ def _silent(world: World, client: str, exchanges: Sequence[Exchange]) -> Iterabl
         end = _left(heard) or world.closed_at
         at = heard.began
         for each in exchanges:
+            at = _followed_until(world, client, heard.job_id, at, longest)
             if each.asked > end or each.asked - at > longest:
                 break
             if each.asked >= heard.began and (each.job_id == heard.job_id or heard.job_id in each.shown):
                 at = max(at, each.asked)
             if each.stay_away and each.answered is not None:
                 at = max(at, each.answered + each.stay_away)
+        at = _followed_until(world, client, heard.job_id, at, longest)
         if end - at > longest:
             yield f"R5 {heard.job_id}: no look between {at:.3f} and {end:.3f}"
+
+
+def _followed_until(world: World, client: str, job_id: str, at: float, longest: float) -> float:
+    """Return until when a stream that spoke may stand for looks after one at a time; never longer than a beat."""
+    followed = at
+    for each in world.server.streams:
+        if (each.client, each.job_id) == (client, job_id) and each.spoke_at is not None:
+            closed_at = world.closed_at if each.closed_at is None else each.closed_at
+            if each.spoke_at < at + longest and closed_at > at:
+                followed = max(followed, closed_at)
+    return min(followed, at + BEATS * world.plan.pace.max_interval)
 
 
 __all__ = ["wrongs"]

@@ -94,6 +94,7 @@ SOMETIMES = frozenset(
         "ended: left",
         "ended: stopped",
         "list asked for",
+        "an end told by a stream",
     }
 )
 

@@ -13,9 +13,12 @@ from jobwatch._models import Fault, FaultKind
 from .server import HANG
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jobwatch._answer import ProblemReader, Reply
 
     from .server import Answer, Server
+    from .streams import Streamed
 
 TIME_LIMIT = 30.0
 """What one request may take in all, as for the real one."""
@@ -65,6 +68,36 @@ class SeamTransport:
         if late:
             return Fault(FaultKind.UNREACHABLE, f"no answer within {TIME_LIMIT:g} s")
         return self._judged(answer, etag)
+
+    async def follow(self, target: SeamTarget, heard: Callable[[bytes], bool], *, silence: float) -> Fault | None:
+        if self.closed:
+            return Fault(FaultKind.UNREACHABLE, "the client is closed")
+        self.requests += 1
+        loop = asyncio.get_running_loop()
+        self.server.streams_asked.append((self.client, loop.time()))
+        try:
+            return await self._followed(self.server.streamed(self.client, target.path, loop.time()), heard, silence)
+        finally:
+            self.server.stream_closed(self.client, target.path, loop.time())
+
+    async def _followed(self, stream: Streamed, heard: Callable[[bytes], bool], silence: float) -> Fault | None:
+        loop = asyncio.get_running_loop()
+        if stream.http_status >= 400:
+            await asyncio.sleep(0.05)
+            fault = judged(stream.http_status, CIMultiDict(), b"")
+            assert isinstance(fault, Fault)
+            return fault
+        for at, piece in stream.pieces:
+            wait = max(0.0, at - loop.time())
+            await asyncio.sleep(min(wait, silence))
+            if wait > silence:
+                return Fault(FaultKind.UNREACHABLE, "silence")
+            if piece and not heard(piece):
+                return None
+        if stream.end == "hang":
+            await asyncio.sleep(silence)
+            return Fault(FaultKind.UNREACHABLE, "silence")
+        return None if stream.end == "closed" else Fault(FaultKind.UNREADABLE, "cut off")
 
     def _judged(self, answer: Answer, etag: str | None) -> Reply | Fault:
         body, below = answer.body, _BELOW_HTTP.get(answer.trouble)

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 from msgspec import Struct
 
-from . import faults
+from . import faults, streams
 from .truth import ENDED, EPOCH, TrueJob, log_uniform, stamp
 
 HANG = 1e6
@@ -127,6 +127,8 @@ class Server:
         self.exchanges: list[Exchange] = []
         self.fired: Counter[str] = Counter()
         self.wrongs: list[str] = []
+        self.streams: list[streams.Streamed] = []
+        self.streams_asked: list[tuple[str, float]] = []
         self._recent: dict[str, deque[float]] = {}
         self._below = [name for name in self.rates if name in faults.NETWORK or name == "tls"]
         self._below += [name for name in self.rates if name in faults.ON_THE_WIRE]
@@ -154,7 +156,7 @@ class Server:
         trouble = self._pick(self._at_the_door) if now < self.quiet_at else None
         if outage is not None and outage.fault in ("refuse", "hang"):
             trouble = outage.fault
-        if trouble is not None:
+        if trouble is not None and not path.endswith("/stream"):
             exchange = self._exchange(now, faults.UNREACHABLE, Answer(0, [], b"", trouble), (trouble,))
             exchange.faults += ("outage",) if outage is not None else ()
             exchange.client, exchange.path, exchange.job_id = client, path, self._job_id(path)
@@ -185,6 +187,33 @@ class Server:
         others = [each for each in self.exchanges[first:] if each is not exchange and each.asked > began]
         if alone and any(each.client == client and each.path == path and each.answered is None for each in others):
             self.wrongs.append(f"R6 one look at {path} at {began:.3f} was two requests")
+
+    def streamed(self, client: str, path: str, now: float) -> streams.Streamed:
+        """Answer a request for a stream that arrives now."""
+        job_id = unquote(path.split("/")[-2])
+        stream = streams.opened(
+            client,
+            self.jobs.get(job_id),
+            now,
+            odd={
+                name for name in faults.STREAM if now < self.quiet_at and self.dice.random() < self.rates.get(name, 0.0)
+            },
+            down=self._outage(now) is not None,
+            delay=self._delay(),
+            dice=self.dice,
+        )
+        self.fired.update(stream.odd)
+        self.fired["streams"] += stream.events > 0
+        self.streams.append(stream)
+        return stream
+
+    def stream_closed(self, client: str, path: str, now: float) -> None:
+        """Note when a client was done with a stream."""
+        job_id = unquote(path.split("/")[-2])
+        for stream in reversed(self.streams):
+            if (stream.client, stream.job_id) == (client, job_id):
+                stream.closed_at = now if stream.closed_at is None else stream.closed_at
+                return
 
     def _outage(self, now: float) -> Outage | None:
         if now >= self.quiet_at:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from .clock import VirtualLoop
     from .server import Answer, Exchange, Server
+    from .streams import Streamed
 
 HOP = 0.001
 """How long bytes are under way, in seconds."""
@@ -206,6 +207,8 @@ class Origin:
 
     async def _handle(self, client: str, request: web.BaseRequest) -> web.StreamResponse:
         path, query = request.url.raw_path, request.url.raw_query_string
+        if path.endswith("/stream"):
+            return await self._streamed(request, self.server.streamed(client, path, asyncio.get_running_loop().time()))
         exchange = self._redirected.pop((client, path), None) if "again=" in query else None
         if exchange is not None and exchange.answer.trouble == "redirect in a circle":
             self._redirected[client, path] = exchange
@@ -218,6 +221,28 @@ class Origin:
                 return _redirected(path, query)
         await self._sleep(exchange.answer.delay)
         return await self._answered(request, exchange.answer)
+
+    async def _streamed(self, request: web.BaseRequest, stream: Streamed) -> web.StreamResponse:
+        loop = asyncio.get_running_loop()
+        if stream.http_status >= 400:
+            return web.Response(status=stream.http_status, headers={"Date": ""})
+        if not stream.http_status:
+            await self._sleep(1000.0)
+            return _cut(request, b"")
+        response = web.StreamResponse(headers={"Date": "", "Content-Type": "text/event-stream"})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        for at, piece in stream.pieces:
+            await self._sleep(max(0.0, at - loop.time()))
+            if self._closing.is_set():
+                break
+            await response.write(piece)
+        if stream.end == "hang":
+            await self._sleep(1000.0)
+        if stream.end == "cut" or self._closing.is_set():
+            return _cut(request, b"")
+        await response.write_eof()
+        return response
 
     async def _sleep(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -378,7 +403,8 @@ def join(name: str, client: Client, origin: Origin) -> None:
     transport = client._transport
     with mock.patch.object(aiohttp, "TCPConnector", lambda **options: MemoryConnector(origin, name, **options)):
         transport._opened(transport.prepared("/"))
-    get = transport.get
+        transport._opened_for_streams()
+    get, follow = transport.get, transport.follow
     under_way: Counter[str] = Counter()
 
     async def noted(target: Target, *, etag: str | None = None) -> Reply | Fault:
@@ -392,7 +418,15 @@ def join(name: str, client: Client, origin: Origin) -> None:
         origin.server.answered(name, path, first, began, loop.time(), alone=not under_way[path])
         return reply
 
+    async def noted_stream(target: Target, heard: Callable[[bytes], bool], *, silence: float) -> Fault | None:
+        origin.server.streams_asked.append((name, asyncio.get_running_loop().time()))
+        try:
+            return await follow(target, heard, silence=silence)
+        finally:
+            origin.server.stream_closed(name, target.url.raw_path, asyncio.get_running_loop().time())
+
     transport.get = noted  # type: ignore[method-assign]
+    transport.follow = noted_stream  # type: ignore[method-assign]
 
 
 @contextmanager

@@ -144,7 +144,7 @@ def _api_for(dice: Random, due: Sequence[str]) -> str:
     for name in due:
         if name in faults.LIST or name == "stale":  # which a history sees through
             return "capydb"
-        if name in faults.OF_HISTORIES:
+        if name in faults.OF_HISTORIES or name in faults.STREAM or name == "streams":
             return "bedrock"
     return dice.choice(("bedrock", "capydb"))
 
@@ -152,7 +152,7 @@ def _api_for(dice: Random, due: Sequence[str]) -> str:
 def _swarm(dice: Random, seed: int, level: str, mode: str) -> tuple[dict[str, float], frozenset[str]]:
     """Choose which faults there are, and how often."""
     if dice.random() < 0.08:
-        return {}, frozenset()
+        return {}, frozenset({"streams"} if dice.random() < 0.5 else ())
     names = _survivable(level)
     chosen = set(_turn(names, seed, 3))
     chosen.update(dice.sample(names, dice.choice((0, 1, 2, 4, 8, 16))))
@@ -170,6 +170,8 @@ def _swarm(dice: Random, seed: int, level: str, mode: str) -> tuple[dict[str, fl
         del rates["untimed"]  # with few times, and those whole seconds, nobody can tell what is old from what is new
     if "304 though changed" in rates:
         chosen.add("etags")
+    if not rates.keys().isdisjoint(faults.STREAM):
+        chosen.add("streams")
     return rates, frozenset(chosen & set(faults.TRAITS))
 
 
@@ -358,6 +360,7 @@ class _Run:
             unreachable_after=plan.unreachable_after,
             appear_within=plan.appear_within,
             max_in_flight=plan.max_in_flight,
+            streams="streams" in plan.traits,
         )
         self._join(name, client)
         client._engine()._dice = Random(f"{plan.seed}/{name}").random
@@ -463,6 +466,8 @@ def _trace(world: World) -> list[str]:
         f"{each.asked!r} {each.client} {each.path} {each.verdict} {each.answer.status} {each.faults}"
         for each in world.server.exchanges
     ]
+    lines += [f"{at!r} {client} stream" for client, at in world.server.streams_asked]
+    lines += [f"{each.job_id} {each.pieces[-1:]} {sorted(each.odd)}" for each in world.server.streams]
     for heard in world.heard:
         lines.append(f"{heard.began!r} {heard.who} {heard.job_id} {heard.ending} {heard.until!r}")
         lines += [f"  {at!r} {change.seq} {change.status} {change.at} {change.gap}" for at, change in heard.got]
