@@ -130,7 +130,7 @@ def test_all_options_of_wait_are_read() -> None:
     line = (
         "wait a --api bedrock --base-url http://h --api-version 2026-01-01 --timeout 1s --min-interval 2s"
         " --max-interval 3s --poll-cost 4s --unreachable-after 5s --appear-within 6s --max-rate 7"
-        " --no-history --json --no-fail --follow-output --debug --param x=y"
+        " --no-history --no-streams --json --no-fail --follow-output --debug --param x=y"
     )
     options = parsed(line.split())
     assert vars(options) == {
@@ -148,6 +148,7 @@ def test_all_options_of_wait_are_read() -> None:
         "appear_within": 6.0,
         "max_rate": 7.0,
         "no_history": True,
+        "no_streams": True,
         "json": True,
         "no_fail": True,
         "follow_output": True,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 import jobwatch
+from jobwatch.cli import main
 from jobwatch.testing import JobServer, Trouble
 
 EPOCH = datetime(2024, 1, 15, 10, 0, 0, tzinfo=UTC)
@@ -187,3 +188,15 @@ async def test_a_client_need_not_follow_streams() -> None:
         async with jobwatch.Client("bedrock", token="sk_test", base_url=base_url, streams=False) as client:
             await client.wait_for("j", timeout=5)
         assert job.streams == 0
+
+
+@pytest.mark.parametrize(("option", "streams"), [([], 1), (["--no-streams"], 0)])
+async def test_the_command_line_follows_streams_unless_told_not_to(
+    option: list[str], streams: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BEDROCK_API_KEY", "sk_test")
+    async with JobServer() as server:
+        job = server.add("bedrock", "j", [("PENDING", 0.0), ("COMPLETED", 0.04)])
+        line = ["wait", "j", "--base-url", server.url_of("bedrock"), "--min-interval", "10ms", "--no-history"]
+        assert await asyncio.to_thread(main, [*line, *option]) == 0
+        assert job.streams == streams

@@ -38,6 +38,7 @@ class Options(argparse.Namespace):
     poll_cost: float | None = None
     max_rate: float | None = None
     no_history: bool = False
+    no_streams: bool = False
     unreachable_after: float | None = None
     appear_within: float | None = None
     no_fail: bool = False
@@ -227,6 +228,11 @@ def _add_wait(commands: _Commands, common: _Parser) -> None:
         "--no-history",
         action="store_true",
         help="neither use nor keep what earlier jobs took, which else is kept in your cache directory",
+    )
+    pace.add_argument(
+        "--no-streams",
+        action="store_true",
+        help="only look, and follow no stream of events where the API has one (Bedrock)",
     )
     output = wait.add_argument_group("output")
     _add_json(output, "one JSON object a line on stdout, and nothing else there")

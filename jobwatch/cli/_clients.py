@@ -45,6 +45,7 @@ def client_for(options: Options) -> Client:
         max_rate=options.max_rate,
         unreachable_after=_or(options.unreachable_after, patience.unreachable_after),
         appear_within=_or(options.appear_within, patience.appear_within),
+        streams=not options.no_streams,
     )
 
 
