@@ -196,7 +196,10 @@ async def test_the_command_line_follows_streams_unless_told_not_to(
 ) -> None:
     monkeypatch.setenv("BEDROCK_API_KEY", "sk_test")
     async with JobServer() as server:
-        job = server.add("bedrock", "j", [("PENDING", 0.0), ("COMPLETED", 0.04)])
-        line = ["wait", "j", "--base-url", server.url_of("bedrock"), "--min-interval", "10ms", "--no-history"]
-        assert await asyncio.to_thread(main, [*line, *option]) == 0
+        job = server.add("bedrock", "j", ["PENDING"])
+        line = ["wait", "j", "--base-url", server.url_of("bedrock"), "--min-interval", "10ms", "--no-history", *option]
+        waiting = asyncio.ensure_future(asyncio.to_thread(main, line))
+        await (job.streamed(1) if streams else job.looked(2))
+        job.advance("COMPLETED")
+        assert await waiting == 0
         assert job.streams == streams
