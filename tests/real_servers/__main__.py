@@ -12,7 +12,8 @@ from typing import Any
 
 from jobwatch import LookError, Outcome, Response
 
-SERVERS = ("pygeoapi", "prefect", "airflow")
+SERVERS = ("pygeoapi", "prefect", "airflow", "buildbot", "dagster", "flower", "luigi")
+_UNDER_WAY = frozenset({"accepted", "running", "started", "claimed=true"})
 
 
 async def watched(server: Any, kind: str) -> tuple[str, str]:
@@ -25,7 +26,7 @@ async def watched(server: Any, kind: str) -> tuple[str, str]:
         try:
             async for change in wait:
                 seen.append(change.status)
-                if kind == "stopped" and change.status.casefold() in {"running", "accepted"} and len(seen) < 9:
+                if kind == "stopped" and change.status.casefold() in _UNDER_WAY and len(seen) < 9:
                     await asyncio.to_thread(server.cancel, wait.job_id)
         except LookError as error:
             seen.append(type(error).__name__)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,14 @@ from typing import Any
 
 import msgspec
 
-from jobwatch import Response
+from jobwatch import JobAPI, Response
+from jobwatch._table import api_of
+from tests.elsewhere import TABLES
+
+
+def own_api(name: str) -> JobAPI:
+    """Return an API that is not built in, made of the table that a user would write."""
+    return api_of(tomllib.loads(TABLES[name]), name)
 
 
 def environment(folder: Path, requirement: str) -> Path:
@@ -52,9 +60,11 @@ def workplace() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def process(command: Sequence[str], folder: Path, variables: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def process(
+    command: Sequence[str], folder: Path, variables: Mapping[str, str], log_name: str = "log.txt"
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server in a process group of its own, which is ended afterwards."""
-    with (folder / "log.txt").open("wb") as log:
+    with (folder / log_name).open("wb") as log:
         running = subprocess.Popen(
             command,
             cwd=folder,
