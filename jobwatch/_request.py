@@ -92,8 +92,8 @@ class Requests:
         Parameters that stand in headers only are left out: they may be secret.
         """
         api = self._api
-        told = " ".join((api.job_path, api.list_path or "", api.history_path or "", api.body or ""))
-        names = {hole[2] for hole in _HOLE.finditer(told)} & self._params.keys()
+        told = (api.job_path, api.list_path, api.history_path, api.body, api.batch_path, api.batch_body)
+        names = {hole[2] for hole in _HOLE.finditer(" ".join(filter(None, told)))} & self._params.keys()
         params = "&".join(f"{name}={quote(self._params[name], safe='')}" for name in sorted(names))
         return _origin(self._base_url) + urlsplit(self._base_url).path.rstrip("/") + (f"?{params}" if params else "")
 
