@@ -796,6 +796,14 @@ def test_a_history_without_an_end_to_match_the_status_is_held_to_be_an_old_part(
     assert stream.look(told(events("PRPR"))) == "R3"
 
 
+def test_a_history_that_falls_behind_within_one_second_repeats_nothing() -> None:
+    stream = Stream()
+    moments = [event(letter, second) for letter, second in zip("PUPVPU", (0, 1, 1, 1, 1, 1), strict=True)]
+    assert stream.look(told(moments)) == "P0 U1 P1 V1 P1 U1"
+    assert stream.look(told(moments[:4], "U")) == ""
+    assert stream.look(told((*moments, event("C", 2)))) == "C2"
+
+
 # --- against the truth --------------------------------------------------------------------------------------
 #
 # A history is made up, looks are shown parts of it, and what was delivered is held against the history itself.

@@ -30,7 +30,7 @@ from jobwatch._journal_file import JournalFile
 
 from .disk import Life
 from .people import CANCELLED, LEFT, STOPPED, Heard, Leg
-from .truth import log_uniform
+from .truth import EPOCH, log_uniform
 
 if TYPE_CHECKING:
     from .clock import VirtualLoop
@@ -241,9 +241,9 @@ class Keeper:
             yield from _wrong_numbers(job_id, first)
             yield from _wrong_changes(job_id, [telling.change for telling in first])
             yield from self._wrong_journal(job_id, [telling.change for telling in first], logs.get(job_id, ()))
-            for each in first:
-                if each.change.transition is not None:
-                    self._heard[job_id].got.append((each.at, each.change.transition))
+            # What the consumer had no time for was not lost: it is in the journal.
+            seen = [change.transition for change in logs.get(job_id, ()) if change.transition is not None]
+            self._heard[job_id].got += [(each.seen_at.timestamp() - EPOCH, each) for each in seen]
         for group in by_job.values() if self.by_callback else [self.tellings]:
             yield from self._wrong_again(group)
 
