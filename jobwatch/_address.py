@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote, urlsplit
 
 from ._errors import ConfigError
 from ._models import Fault, FaultKind, printable
 
 if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
     from yarl import URL
 
 _MAX_ID = 1024
@@ -22,6 +23,29 @@ _PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[!$%&'()*+,.0-9:;=@A-Za-z_~\[\]-]*)+"
 _LABEL = re.compile(r"[0-9A-Za-z_-]{1,63}")
 _NO_AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:(?!//[^/?#])|//(?![^/?#]))")
 _NOT_IN_URL = re.compile(r"[^\x21-\x7e]|[\\\"<>^`{|}]")
+
+
+def quoted(text: str, safe: str = "") -> str:
+    """Return a text percent-encoded, all but letters, digits, ``_.-~`` and what is safe beside."""
+    from urllib.parse import quote  # noqa: PLC0415 - it takes long to import, and most ids need none of it
+
+    return quote(text, safe=safe)
+
+
+def unquoted(text: str) -> str:
+    """Return a text that was percent-encoded as it was before."""
+    if "%" not in text:
+        return text
+    from urllib.parse import unquote  # noqa: PLC0415 - as above
+
+    return unquote(text)
+
+
+def split(url: str) -> SplitResult:
+    """Return the parts of a URL, and raise what `urllib.parse.urlsplit` does."""
+    from urllib.parse import urlsplit  # noqa: PLC0415 - as above
+
+    return urlsplit(url)
 
 
 def segment(job_id: str) -> str:
@@ -45,7 +69,7 @@ def segment(job_id: str) -> str:
         raise ConfigError(f"a job id cannot be {len(job_id)} characters long; at most {_MAX_ID}")
     if not job_id.isprintable():
         raise ConfigError(f"a job id cannot hold invisible characters: {printable(job_id)}")
-    return quote(job_id, safe="")
+    return quoted(job_id)
 
 
 def reserved(name: str) -> str:
@@ -57,7 +81,7 @@ def reserved(name: str) -> str:
     parts = name.removeprefix("/").split("/")
     for part in parts:
         segment(part)
-    return "/".join(quote(part, safe="!$&'()*+,;=:@") for part in parts)
+    return "/".join(quoted(part, "!$&'()*+,;=:@") for part in parts)
 
 
 def is_encoded_path(path: str) -> bool:
@@ -75,7 +99,7 @@ def checked_base(base_url: str) -> tuple[str, str | None]:
     if not base_url.isprintable() or " " in base_url:
         return "", "the base URL holds spaces or invisible characters"
     try:
-        parts = urlsplit(base_url)
+        parts = split(base_url)
         host, _ = parts.hostname, parts.port
     except ValueError:
         return "", "the base URL cannot be read"
@@ -107,8 +131,8 @@ def with_secret(target: str, secret: str) -> str:
         secret: The name and the value, encoded, with ``=`` between them.
     """
     path, _, query = target.partition("?")
-    name, _, _ = secret.partition("=")
-    others = [part for part in query.split("&") if part and unquote(part.partition("=")[0]) != unquote(name)]
+    name = unquoted(secret.partition("=")[0])
+    others = [part for part in query.split("&") if part and unquoted(part.partition("=")[0]) != name]
     return f"{path}?{'&'.join([*others, secret])}"
 
 

@@ -8,8 +8,6 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
-import anyio.to_thread
-
 from ._api import JobAPI
 from ._budget import Budget
 from ._completions import Completions
@@ -144,7 +142,9 @@ class Client:
         if not self._history.unsaved:
             return
         try:
-            await anyio.to_thread.run_sync(self._history.save)
+            from anyio import to_thread  # noqa: PLC0415 - most histories have no file
+
+            await to_thread.run_sync(self._history.save)
         except ConfigError as error:
             _log.warning("%s; what was learned is lost", error)  # which costs requests later, and no answer now
 

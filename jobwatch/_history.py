@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import time
 from collections import deque
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -25,6 +23,7 @@ from ._models import Phase
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from ._models import Event, Job
 
@@ -69,7 +68,7 @@ class History:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        self._path = None if path is None else Path(path)
+        self._path = None if path is None else _path_of(path)
         self._durations: dict[Kind, Durations] = {}
         self._unsaved: deque[tuple[Kind, float]] = deque(maxlen=_UNSAVED_KEPT)
         self._learned: dict[tuple[str, str], None] = {}
@@ -182,6 +181,12 @@ def _add(durations: dict[Kind, Durations], kind: Kind, seconds: float, *, told: 
         del durations[next(iter(durations))]
 
 
+def _path_of(name: str | os.PathLike[str]) -> Path:
+    from pathlib import Path  # noqa: PLC0415 - it takes long to import, and most histories have no file
+
+    return Path(name)
+
+
 def _stored(path: Path) -> dict[Kind, Durations]:
     try:
         content = path.read_bytes()
@@ -208,6 +213,8 @@ def _durations(seconds: Sequence[float]) -> Durations:
 
 
 def _replace(path: Path, durations: dict[Kind, Durations]) -> None:
+    import tempfile  # noqa: PLC0415 - as above
+
     kinds = tuple(_Record(*kind, each.seconds) for kind, each in durations.items())
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -215,9 +222,9 @@ def _replace(path: Path, durations: dict[Kind, Durations]) -> None:
             file.write(msgspec.json.encode(_File(_FORMAT, kinds)))
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        _path_of(name).replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        _path_of(name).unlink(missing_ok=True)
         raise
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
 import time
 from typing import TYPE_CHECKING
 
@@ -54,7 +53,7 @@ class Poller:
         history_target_of: Makes the URL of a job's history, where the API tells it by a request of its own.
         stream_target_of: Makes the URL of a job's stream of events, where the API has one and it is to be used.
         workers: How many looks may be under way at once.
-        dice: Draws evenly from [0, 1).
+        dice: Draws evenly from [0, 1); by default, as `random.random` does.
     """
 
     def __init__(
@@ -69,14 +68,14 @@ class Poller:
         history_target_of: Callable[[str], Target] | None = None,
         stream_target_of: Callable[[str], Target] | None = None,
         workers: int,
-        dice: Callable[[], float] = random.random,
+        dice: Callable[[], float] | None = None,
     ) -> None:
         self._lookout = lookout
         self._budget = budget
         self._origin = Origin(transport, budget, lookout.patience.unreachable_after)
         self._target_of = target_of
         self._history_target_of = history_target_of
-        self._dice = dice
+        self._dice = dice or _dice()
         self._watches: dict[str, Watch] = {}
         self._background: dict[str, Watch] = {}
         self._stopped: dict[Callable[[], None], None] = {}
@@ -608,6 +607,12 @@ def _is_same_again(watch: Watch, reply: Reply | Fault) -> bool:
     if isinstance(reply, Fault) or watch.body_hash is None:
         return False
     return reply.http_status == 304 or hash(reply.body) == watch.body_hash
+
+
+def _dice() -> Callable[[], float]:
+    from random import random  # noqa: PLC0415 - it takes long to import
+
+    return random
 
 
 def _set(listener: asyncio.Future[None]) -> None:

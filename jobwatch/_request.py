@@ -11,12 +11,11 @@ import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import Struct
 
-from ._address import reserved, segment
+from ._address import quoted, reserved, segment, split, unquoted
 from ._errors import ConfigError
 
 if TYPE_CHECKING:
@@ -94,8 +93,8 @@ class Requests:
         api = self._api
         told = (api.job_path, api.list_path, api.history_path, api.body, api.batch_path, api.batch_body)
         names = {hole[2] for hole in _HOLE.finditer(" ".join(filter(None, told)))} & self._params.keys()
-        params = "&".join(f"{name}={quote(self._params[name], safe='')}" for name in sorted(names))
-        return _origin(self._base_url) + urlsplit(self._base_url).path.rstrip("/") + (f"?{params}" if params else "")
+        params = "&".join(f"{name}={quoted(self._params[name])}" for name in sorted(names))
+        return _origin(self._base_url) + split(self._base_url).path.rstrip("/") + (f"?{params}" if params else "")
 
     def headers(self) -> dict[str, str]:
         """Return what is sent with each request."""
@@ -153,7 +152,7 @@ class Requests:
         for template, text in ((self._job_path, told), (path, asked.path)):
             found = re.fullmatch(_pattern(template), text)
             if found is not None and "job_id" in found.groupdict():
-                return _unquoted(found["job_id"])
+                return unquoted(found["job_id"])
         return None
 
     # --- within --------------------------------------------------------------------------------------------
@@ -162,13 +161,13 @@ class Requests:
         """Return the request for a URL, or for a path and query, on the origin of the API."""
         origin = _origin(self._base_url)
         try:
-            parts = urlsplit(url)
+            parts = split(url)
             theirs = _origin(url) if parts.netloc or parts.scheme else origin
         except ValueError:
             raise ConfigError("the job's URL cannot be read") from None
         if theirs != origin:
             raise ConfigError(f"the job's URL is not on {origin}, where {self._api.name} is served: not followed")
-        base = urlsplit(self._base_url).path
+        base = split(self._base_url).path
         path = parts.path if parts.path.startswith("/") else f"/{parts.path}"
         if not path.startswith(f"{base}/"):
             raise ConfigError(f"the job's URL is not below the base URL of {self._api.name}")
@@ -177,7 +176,7 @@ class Requests:
     def _without_token(self, url: str) -> str:
         """Return a URL without the token that an API may have put into it: it is to be an id, which all may see."""
         before, mark, query = url.partition("?")
-        parts = [part for part in query.split("&") if _unquoted(part.partition("=")[0]) != self._api.token_query]
+        parts = [part for part in query.split("&") if unquoted(part.partition("=")[0]) != self._api.token_query]
         return before + (mark + "&".join(parts) if parts else "")
 
     def _about(self, job_id: str, template: str | None) -> Asked:
@@ -304,7 +303,7 @@ def _in_json(text: str) -> str:
 
 
 def _origin(url: str) -> str:
-    parts = urlsplit(url)
+    parts = split(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
     usual = port == {"https": 443, "http": 80}.get(parts.scheme)
     return f"{parts.scheme}://{parts.hostname or ''}" + ("" if usual else f":{port}")
@@ -318,9 +317,3 @@ def _pattern(template: str) -> str:
         pieces += f"(?P<job_id>{inside})" if hole[2] == "job_id" else inside
         position = hole.end()
     return pieces + re.escape(template[position:])
-
-
-def _unquoted(text: str) -> str:
-    from urllib.parse import unquote  # noqa: PLC0415 - seldom wanted
-
-    return unquote(text)

@@ -20,9 +20,8 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl, quote
 
-from ._address import checked_base, is_encoded_path, next_url, segment, unfit_for_url, with_secret
+from ._address import checked_base, is_encoded_path, next_url, quoted, segment, unfit_for_url, with_secret
 from ._answer import ProblemReader, Reply, Verdict, judged
 from ._errors import ConfigError
 from ._models import Fault, FaultKind, printable
@@ -398,7 +397,7 @@ class _Secret:
 
     def query(self) -> str | None:
         """Return what goes into the query of every request, encoded."""
-        return None if self._query is None else "=".join(quote(part, safe="") for part in self._query)
+        return None if self._query is None else "=".join(quoted(part) for part in self._query)
 
     async def in_query(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Put it there when aiohttp sends a request, so that no URL of ours or of the response holds it."""
@@ -417,9 +416,11 @@ class _Secret:
 
     def scrubbed(self, fault: Fault, url: URL) -> Fault:
         """Return a fault without the secrets that the server may have quoted back at us."""
+        from urllib.parse import parse_qsl  # noqa: PLC0415  # see `quoted`
+
         values = [value for name, value in self._headers.items() if _SECRET_NAME.search(name)]
         values += [value for name, value in parse_qsl(url.raw_query_string) if _SECRET_NAME.search(name)]
-        values += [] if self._query is None else [self._query[1], quote(self._query[1], safe="")]
+        values += [] if self._query is None else [self._query[1], quoted(self._query[1])]
         words = {word for value in values for word in (value, *value.split()) if len(word) >= 6}
         words -= {"Bearer", "bearer"}
         message, code, request_id = fault.message, fault.code, fault.request_id

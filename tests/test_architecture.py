@@ -224,6 +224,16 @@ def test_importing_jobwatch_loads_no_http_library() -> None:
     assert loaded == []
 
 
+def test_the_client_loads_nothing_that_only_some_need() -> None:
+    seldom = {"anyio.to_thread", "jobwatch.apis.bedrock", "pathlib", "random", "tempfile", "urllib.parse"}
+    script = (
+        "import asyncio, msgspec, anyio, sys; before = set(sys.modules); import jobwatch; jobwatch.Client;"
+        f"print(*sorted({seldom!r} & (sys.modules.keys() - before)))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert loaded == []
+
+
 def test_making_a_client_loads_no_aiohttp() -> None:
     script = "import sys, jobwatch; jobwatch.Client('bedrock', token='x'); print('aiohttp' in sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from .._api import JobAPI
 from .._errors import ConfigError
-from .bedrock import BEDROCK
-from .capydb import CAPYDB
 
+if TYPE_CHECKING:
+    from .bedrock import BEDROCK as BEDROCK
+    from .capydb import CAPYDB as CAPYDB
+
+_MODULES = ("bedrock", "capydb")
 _TABLES = (
     "airflow",
     "azure",
@@ -25,17 +29,17 @@ _TABLES = (
 
 
 class _BuiltIn(Mapping[str, JobAPI]):
-    """The built-in APIs by their names; a table is read when it is first asked for."""
+    """The built-in APIs by their names; each is read when it is first asked for."""
 
     def __init__(self) -> None:
-        self._read = {api.name: api for api in (BEDROCK, CAPYDB)}
-        self._names = (*self._read, *_TABLES)
+        self._read: dict[str, JobAPI] = {}
+        self._names = (*_MODULES, *_TABLES)
 
     def __getitem__(self, name: str) -> JobAPI:
         if name not in self._read:
-            if name not in _TABLES:
+            if name not in self._names:
                 raise KeyError(name)
-            self._read[name] = _from_table(name)
+            self._read[name] = _from_module(name) if name in _MODULES else _from_table(name)
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -46,6 +50,13 @@ class _BuiltIn(Mapping[str, JobAPI]):
 
     def __repr__(self) -> str:
         return f"APIS({', '.join(self._names)})"
+
+
+def _from_module(name: str) -> JobAPI:
+    from importlib import import_module  # noqa: PLC0415 - only where one is asked for
+
+    api: JobAPI = getattr(import_module(f".{name}", __name__), name.upper())
+    return api
 
 
 def _from_table(name: str) -> JobAPI:
@@ -59,6 +70,12 @@ def _from_table(name: str) -> JobAPI:
 
 APIS: Mapping[str, JobAPI] = _BuiltIn()
 """Every built-in API by its name."""
+
+
+def __getattr__(name: str) -> JobAPI:
+    if name in {"BEDROCK", "CAPYDB"}:
+        return APIS[name.lower()]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def api_named(name: str) -> JobAPI:
