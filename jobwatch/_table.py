@@ -131,7 +131,7 @@ class _Build:
             raise TableError((), 'the table lacks status, the path of the job\'s status, such as status = "status"')
         requests = {"list": table.listing, "batch": table.batch, "events": table.events}
         told_by = {key: getattr(each, "request", None) or "" for key, each in requests.items()}
-        for key, request in ({"job": self._job_path} | told_by).items():
+        for key, request in ({"job": table.job} | told_by).items():
             if "${" in request:
                 trouble = 'a secret in the query is written auth = "?name={token}", with token = "VARIABLE"'
                 raise TableError((key,), trouble)
