@@ -96,6 +96,18 @@ def operation(**more: object) -> dict[str, Any]:
     return {"name": "operations/abc", "metadata": {"@type": "type.googleapis.com/x.Meta"}, **more}
 
 
+def monitor(status: str, **more: object) -> dict[str, Any]:
+    return {"id": "22", "kind": "VMRebooting", "status": status, **more}
+
+
+def managed(status: str) -> dict[str, Any]:
+    return {"id": "/subscriptions/s", "name": "1", "status": status, "startTime": "2017-01-06T20:56:36.002812+00:00"}
+
+
+def analysis(status: str) -> dict[str, Any]:
+    return {"status": status, "createdDateTime": "2024-03-05T08:00:00Z", "lastUpdatedDateTime": "2024-03-05T08:00:01Z"}
+
+
 DOCUMENTED: list[tuple[str, str, list[dict[str, Any]], str, Phase, str | None]] = [
     (
         "github",
@@ -198,20 +210,23 @@ DOCUMENTED: list[tuple[str, str, list[dict[str, Any]], str, Phase, str | None]] 
     (
         "azure",
         "/ops/1?api-version=1",
-        [{"status": "notStarted"}, {"status": "running"}, {"status": "succeeded"}],
-        "succeeded",
+        [monitor("NotStarted"), monitor("Running"), monitor("Succeeded", result={"pages": 3})],
+        "Succeeded",
         S,
         None,
     ),
     (
         "azure",
         "/ops/1",
-        [{"id": "x", "status": "Failed", "error": {"code": "E", "message": "bad"}}],
+        [monitor("Failed", error={"code": "InternalServerError", "message": "bad"})],
         "Failed",
         F,
         "bad",
     ),
-    ("azure", "/ops/1", [{"status": "InProgress"}, {"status": "Canceled"}], "Canceled", C, None),
+    ("azure", "/ops/1", [monitor("Running"), monitor("Canceled")], "Canceled", C, None),
+    ("azure", "/subscriptions/s/operations/1", [managed("Updating"), managed("Succeeded")], "Succeeded", S, None),
+    ("azure", "/documentintelligence/1", [analysis("notStarted"), analysis("succeeded")], "succeeded", S, None),
+    ("azure", "/documentintelligence/1", [analysis("running"), analysis("skipped")], "skipped", C, None),
     ("prefect", "f-1", [flow_run(None), flow_run("RUNNING"), flow_run("COMPLETED")], "COMPLETED", S, None),
     ("prefect", "f-1", [flow_run("SCHEDULED"), flow_run("CRASHED", "lost")], "CRASHED", F, "lost"),
     ("prefect", "f-1", [flow_run("CANCELLING"), flow_run("CANCELLED")], "CANCELLED", C, None),
@@ -244,7 +259,10 @@ async def test_what_a_vendor_documents_is_watched_to_its_end(  # noqa: PLR0917 -
                 job = caught.value.job
     assert (job.status, job.phase) == (status, phase)
     assert (job.error.message if job.error else None) == error
-    assert [change.phase for change in changes if change.phase is Phase.UNKNOWN] == []
+    assert [change.status for change in changes if change.phase is Phase.UNKNOWN] in (
+        [],
+        ["Updating"],
+    )  # Azure's: anybody's word
     assert changes[-1].status == status
     looks = [path for _, path, _, _ in server.requests if "flow_run_states" not in path]
     assert len(looks) == len(bodies)
