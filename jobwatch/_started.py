@@ -114,7 +114,8 @@ def _body_of(given: bytes | str | Mapping[str, Any]) -> bytes:
     return given.encode() if isinstance(given, str) else msgspec.json.encode(dict(given))
 
 
-def _plain(body: bytes) -> JSON:
+def plain_body(body: bytes) -> JSON:
+    """Return the plain values of a body; None where it is no JSON."""
     try:
         plain: JSON = msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -140,7 +141,7 @@ def _in_headers(
 
 
 def _told_id(api: JobAPI, body: bytes, id_in_url: Callable[[str], str | None]) -> str | None:
-    plain = _plain(body)
+    plain = plain_body(body)
     found = next(filter(None, (_id(_at(plain, path)) for path in api.started)), None)
     if found is not None:
         is_url = api.job_path == "{url}" or found.startswith(("https://", "http://"))

@@ -885,6 +885,28 @@ def test_check_shows_what_a_table_reads_from_a_sample(
     assert main(["apis", "--body", "sample.json"]) == 2
 
 
+@pytest.mark.parametrize("root", ["{job_id}", "jobs[id={job_id}]"])
+def test_check_finds_the_job_that_lies_under_its_id(
+    root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.toml").write_text(f'job = "https://a.test/{{job_id}}"\nroot = "{root}"\nstatus = "status.s"\n')
+    Path("sample.json").write_text(
+        '{"p-1": {"status": {"s": "success"}}, "jobs": [{"id": "p-1", "status": {"s": "success"}}]}'
+    )
+    assert main(["apis", "--check", "./own.toml", "--body", "sample.json"]) == 0
+    told = capsys.readouterr().out
+    assert "p-1" in told
+    assert "success (succeeded)" in told
+    Path("sample.json").write_text('{"jobs": []}')
+    assert main(["apis", "--check", "./own.toml", "--body", "sample.json"]) == 1
+    assert "no such job" in capsys.readouterr().out
+    with Path("own.toml").open("a") as file:
+        file.write('words = { running = ["absent"] }')
+    assert main(["apis", "--check", "./own.toml", "--body", "sample.json"]) == 0
+    assert "absent (running)" in capsys.readouterr().out
+
+
 # --- paths ----------------------------------------------------------------------------------------------------------
 
 KEYS = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters='"\\\\'), min_size=1, max_size=5)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._api import JobAPI
 from .._config import load_api
 from .._errors import ConfigError
-from .._models import Fault, Job, Phase
-from .._started import Response, response_in
+from .._models import JSON, Fault, Job, Phase
+from .._started import Response, plain_body, response_in
 from ._get import facts
 from ._output import is_unicode, say
 from ._records import job_record
@@ -40,6 +41,8 @@ def run(options: Options) -> int:
     shown = api.any_job(body)
     job_id = (shown.id if shown is not None else "") or _ANY_ID
     seen = api.job(body, job_id, response.status)
+    if isinstance(seen, Fault) or job_id == _ANY_ID:
+        seen = _under_its_id(api, body, response.status) or seen
     if isinstance(seen, Fault):
         say(f"the sample cannot be read: {safe(str(seen))}")
         return 1
@@ -64,6 +67,31 @@ def _tell(api: JobAPI) -> None:
         say(f"  sends {safe(name)}: {safe(sent)}")
     for name, default in api.params.items():
         say(f"  --param {name}=" + ("..." if default is None else f"...  (default: {safe(default)})"))
+
+
+def _under_its_id(api: JobAPI, body: bytes, http_status: int) -> Job | None:
+    """Return the first job that lies under its own id, or is chosen by it; no root says which that is in a sample."""
+    nobody = api.job(body, _ANY_ID, http_status)
+    for job_id in _texts_in(plain_body(body)):
+        seen = api.job(body, job_id, http_status)
+        if isinstance(seen, Job) and (isinstance(nobody, Fault) or seen.status != nobody.status):
+            return seen
+    return None
+
+
+def _texts_in(value: JSON) -> Iterator[str]:
+    match value:
+        case dict():
+            for key, inner in value.items():
+                yield key
+                yield from _texts_in(inner)
+        case list():
+            for inner in value:
+                yield from _texts_in(inner)
+        case str():
+            yield value
+        case _:
+            pass
 
 
 def _missing(job: Job) -> list[str]:
