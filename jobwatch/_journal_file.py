@@ -6,6 +6,7 @@ nothing, so a transaction of which nobody knows whether it was committed can be 
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from pathlib import Path
@@ -65,7 +66,7 @@ class JournalFile:
             sqlite3.Error, OSError: They could not be written; see `is_lasting`. They may be written again.
         """
         if not os.path.samestat(self._identity, self.path.stat()):
-            raise FileNotFoundError(2, "another file has taken its place")
+            raise FileNotFoundError(errno.ENOENT, "another file has taken its place")
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")

@@ -29,12 +29,12 @@ class JournalLock:
     """
 
     def __init__(self, path: Path) -> None:
-        self._handle = _locked(path, path.with_name(f"{path.name}.lock"))
+        self._handle: int | None = _locked(path, path.with_name(f"{path.name}.lock"))
 
     def release(self) -> None:
         """Let others use the journal."""
-        handle, self._handle = self._handle, -1
-        if handle >= 0:
+        handle, self._handle = self._handle, None
+        if handle is not None:
             os.close(handle)
 
 

@@ -141,7 +141,8 @@ def test_jobs_that_ended_and_were_acknowledged_are_not_loaded_but_found(path: Pa
     file.write([told("gone", 1, 1, RowState.ENDED), Done("gone", 1), told("told", 1, 1, RowState.ENDED)])
     file.write([Told(row_of("dropped", 0, RowState.DROPPED)), Told(row_of("new"))])
     assert {row.job_id for row in file.kept().rows} == {"told", "new"}
-    assert file.find(["gone"])["gone"].state is RowState.ENDED
+    gone = file.find(["gone"])["gone"]
+    assert (gone.state, gone.seq, gone.acknowledged) == (RowState.ENDED, 1, 1)
     assert file.find(["dropped"])["dropped"].state is RowState.DROPPED
     file.close()
 
@@ -341,8 +342,12 @@ def test_row_120_a_journal_with_entries_that_cannot_be_read_is_refused(path: Pat
     connection.execute(statement)
     connection.close()
     file = JournalFile(path, API)
-    with pytest.raises(JournalError, match="is damaged"):
+    what = "a project" if "projects" in statement else "job a"
+    with pytest.raises(JournalError) as caught:
         file.kept()
+    assert str(caught.value) == (
+        f"the journal {path} is damaged ({what} cannot be read): restore it from a copy, or move it away to start anew"
+    )
     file.close()
 
 
@@ -1098,3 +1103,32 @@ def test_a_lock_that_was_let_go_is_not_let_go_again(path: Path) -> None:
     lock.release()
     other.write(b"x")
     other.close()
+
+
+def test_when_a_job_changed_and_what_was_acknowledged_of_it_is_known_again(path: Path) -> None:
+    file = JournalFile(made(path, told("a", 1, 3, at=12.5), Done("a", 3), told("b", 1, 3, at=7.5), Done("b", 1)), API)
+    known = {row.job_id: (row.changed_at, row.seq, row.acknowledged) for row in file.kept().rows}
+    assert known == {"a": (12.5, 3, 3), "b": (7.5, 3, 1)}
+    assert file.find(["a"])["a"].changed_at == 12.5
+    file.close()
+
+
+def test_a_file_that_was_replaced_is_told_in_the_words_of_the_system(path: Path) -> None:
+    file = JournalFile(path, API)
+    path.rename(path.with_name("elsewhere.db"))
+    path.write_bytes(b"other")
+    with pytest.raises(FileNotFoundError) as caught:
+        file.write([told("a", 1, 1)])
+    assert (caught.value.errno, caught.value.strerror) == (errno.ENOENT, "another file has taken its place")
+    file.close()
+
+
+def test_row_121_whose_journal_it_is_is_said_in_full(path: Path) -> None:
+    file = JournalFile(path, API)
+    with pytest.raises(JournalError) as caught:
+        JournalFile(path, API)
+    assert str(caught.value) == (
+        f"the journal {path} is in use by this process; give each watcher a journal of its own"
+    )
+    assert (caught.value.path, caught.value.pid) == (str(path), os.getpid())
+    file.close()
