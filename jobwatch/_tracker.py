@@ -408,7 +408,10 @@ def _after_last_dated(marks: Sequence[Mark], events: Sequence[Event]) -> tuple[i
     """
     last = max((index for index, mark in enumerate(marks) if mark.at is not None), default=-1)
     found = [index for index, event in enumerate(events) if event.at is not None and _is_same(marks[last], event)]
-    if last < 0 or len(found) != 1 or marks.count(marks[last]) > 1:
+    if last < 0 or len(found) != 1:
+        return None
+    word, moment = marks[last].status.casefold(), marks[last].at
+    if sum(mark.at == moment and mark.status.casefold() == word for mark in marks) > 1:
         return None
     start = found[0] + 1
     for mark in marks[last + 1 :]:

@@ -802,6 +802,10 @@ def test_a_history_that_falls_behind_within_one_second_repeats_nothing() -> None
     assert stream.look(told(moments)) == "P0 U1 P1 V1 P1 U1"
     assert stream.look(told(moments[:4], "U")) == ""
     assert stream.look(told((*moments, event("C", 2)))) == "C2"
+    stream = Stream()
+    moments = [event(letter, 0) for letter in "PRPR"] + [Event("pending", Phase.PENDING, at(0))]
+    assert stream.look(told(moments)) == "P0 R0 P0 R0 P0"
+    assert stream.look(told(moments[:3], "C")) == "!C"
 
 
 # --- against the truth --------------------------------------------------------------------------------------
