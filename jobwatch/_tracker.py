@@ -18,7 +18,6 @@ Pure: the time of a look is an argument. The rules, each tested by its own test:
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -27,7 +26,7 @@ from typing import assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ._api import seconds_since_1970
+from ._marks import Mark, begins_with, delivered_part, is_same, new_from, unix
 from ._models import Event, Fault, FaultKind, Job, Outcome, Phase, Transition
 
 _REMEMBERED = 64
@@ -36,13 +35,6 @@ _GONE_LOOKS = 3
 _GONE_SECONDS = 10.0
 _BACK_LOOKS = 3
 _BACK_SECONDS = 60.0  # more than any replica should lag behind
-
-
-class Mark(Struct, frozen=True, array_like=True, gc=False):
-    """What is remembered of a delivered transition: enough to know it again."""
-
-    status: str
-    at: float | None = None
 
 
 class Doubt(Struct, frozen=True, array_like=True, gc=False):
@@ -208,7 +200,7 @@ def patience_ends_at(watched: Watched, patience: Patience) -> float:
 def _is_older(job: Job, watched: Watched) -> bool:
     if job.phase.ended and job.events and _goes_on_to_an_end(watched, job, job.events):
         return False
-    updated_at = _unix(job.updated_at)
+    updated_at = unix(job.updated_at)
     if updated_at is not None and watched.updated_at is not None and updated_at != watched.updated_at:
         return updated_at < watched.updated_at
     return job.attempt is not None and job.attempt < (watched.attempt or 0)
@@ -219,17 +211,17 @@ def _goes_on_to_an_end(watched: Watched, job: Job, events: Sequence[Event]) -> b
     return (
         bool(watched.seq)
         and len(events) > watched.seq
-        and (_begins_with(watched, events) and events[-1].phase is job.phase)
+        and (begins_with(watched.delivered, watched.seq, events) and events[-1].phase is job.phase)
     )
 
 
 def _doubted(watched: Watched, job: Job, now: float) -> Doubt | None:
     """Return what an end that looks older than what is known comes to; None where it is sure to be an old one."""
-    started_at = _unix(job.started_at)
+    started_at = unix(job.started_at)
     is_old = (job.attempt or 0) < (watched.attempt or 0) or (
         started_at is not None and watched.started_at is not None and started_at < watched.started_at
     )
-    is_delivered = any(_is_same(mark, event) for event in (job.events or ())[-1:] for mark in watched.delivered)
+    is_delivered = any(is_same(mark, event) for event in (job.events or ())[-1:] for mark in watched.delivered)
     if is_old or not job.phase.ended or (is_delivered and job.events and job.events[-1].phase.ended):
         return None
     before = watched.doubted
@@ -260,7 +252,7 @@ def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
         Transition(job.id, watched.seq + index, step.event.status, step.event.phase, step.event.at, seen_at, step.gap)
         for index, step in enumerate(steps, start=1)
     )
-    marks = tuple(Mark(step.event.status, _unix(step.event.at)) for step in steps)
+    marks = tuple(Mark(step.event.status, unix(step.event.at)) for step in steps)
     looked = unchanged(watched, now)
     return Observed(
         replace(
@@ -271,8 +263,8 @@ def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
             phase=job.phase,
             entered_at=_entered_at(watched, job, steps, now, skew),
             attempt=job.attempt if steps else watched.attempt,
-            started_at=_unix(job.started_at),
-            updated_at=_unix(job.updated_at) or watched.updated_at,
+            started_at=unix(job.started_at),
+            updated_at=unix(job.updated_at) or watched.updated_at,
             progress=job.progress,
             seq=watched.seq + len(steps),
             delivered=(watched.delivered + marks)[-_REMEMBERED:],
@@ -296,10 +288,6 @@ def _outcome_of(phase: Phase) -> Outcome | None:
             assert_never(phase)
 
 
-def _unix(moment: datetime | None) -> float | None:
-    return None if moment is None else seconds_since_1970(moment)
-
-
 class _Step(Struct, frozen=True):
     event: Event
     gap: bool = False
@@ -310,7 +298,7 @@ def _entered_at(watched: Watched, job: Job, steps: Sequence[_Step], now: float, 
     if watched.phase is job.phase and watched.entered_at is not None and not steps:
         return watched.entered_at
     earliest = now - _OLDEST_PHASE if watched.looked_at is None else watched.looked_at
-    told = _unix(steps[-1].event.at) if steps else None
+    told = unix(steps[-1].event.at) if steps else None
     if told is None:
         return now
     told -= skew
@@ -322,7 +310,8 @@ def _entered_at(watched: Watched, job: Job, steps: Sequence[_Step], now: float, 
 
 def _from_history(watched: Watched, job: Job, told: tuple[Event, ...]) -> list[_Step]:
     events = _settled(job, _in_order(watched, told))
-    start, gap = _new_from(watched, events, is_behind=bool(events) and events[-1].phase is not job.phase)
+    is_behind = bool(events) and events[-1].phase is not job.phase
+    start, gap = new_from(watched.delivered, watched.seq, events, is_behind=is_behind)
     steps = [_Step(event, gap and index == 0) for index, event in enumerate(events[start:])]
     if _is_untold(watched, job, events, steps):
         untold = Event(job.status, job.phase, job.ended_at if job.phase.ended else None)
@@ -334,18 +323,18 @@ def _in_order(watched: Watched, events: Sequence[Event]) -> Sequence[Event]:
     """Sort by time, except that what was delivered stays first: the clocks of a server's machines may disagree."""
     if any(event.at is None for event in events):
         return events
-    part = _delivered_part(watched, events)
-    length = watched.seq if len(part) == len(watched.delivered) and all(map(_is_same, watched.delivered, part)) else 0
-    rest = sorted(events[length:], key=lambda event: _unix(event.at) or 0.0)
+    part = delivered_part(watched.delivered, watched.seq, events)
+    length = watched.seq if len(part) == len(watched.delivered) and all(map(is_same, watched.delivered, part)) else 0
+    rest = sorted(events[length:], key=lambda event: unix(event.at) or 0.0)
     return [*events[:length], *(event for event in rest if not (length and _is_said_again(watched, event)))]
 
 
 def _is_said_again(watched: Watched, event: Event) -> bool:
     """Whether an entry is one that was delivered, and not the last moment's, in which a state may be entered twice."""
     last = watched.delivered[-1].at
-    if last is None or (_unix(event.at) or 0.0) >= last:
+    if last is None or (unix(event.at) or 0.0) >= last:
         return False
-    return any(mark.at is not None and _is_same(mark, event) for mark in watched.delivered)
+    return any(mark.at is not None and is_same(mark, event) for mark in watched.delivered)
 
 
 def _settled(job: Job, events: Sequence[Event]) -> Sequence[Event]:
@@ -358,106 +347,6 @@ def _settled(job: Job, events: Sequence[Event]) -> Sequence[Event]:
     while length and events[length - 1].phase not in (job.phase, Phase.PENDING, Phase.RUNNING):
         length -= 1
     return events[:length] if length and events[length - 1].phase is job.phase else events
-
-
-def _new_from(watched: Watched, events: Sequence[Event], *, is_behind: bool = False) -> tuple[int, bool]:
-    """Return where in the history the undelivered part starts, and whether something before it is missing.
-
-    Args:
-        watched: What was delivered.
-        events: The history.
-        is_behind: Whether it does not tell yet what the status does.
-    """
-    marks = watched.delivered
-    if not marks:
-        return 0, False
-    if _begins_with(watched, events):
-        return watched.seq, False
-    resumed = _after_last_dated(marks, events)
-    if resumed is not None:
-        return resumed
-    if is_behind and _are_among(marks, events):
-        return len(events), False
-    # One word is no proof of place: where times are told at all, what both ends have in common includes one.
-    shortest = 1 + next((back for back, mark in enumerate(reversed(marks)) if mark.at is not None), 0)
-    for length in range(min(len(marks), len(events)), shortest - 1, -1):
-        if _are_same(marks[-length:], events[:length]):
-            return length, False
-    if _are_among(marks, events):
-        return len(events), False
-    return max(_resumed_after(marks[-1], watched.seq, events), _older_than_delivered(marks, events)), True
-
-
-def _are_among(marks: Sequence[Mark], events: Sequence[Event]) -> bool:
-    """Whether a history is all of it a part of what was delivered."""
-    starts = range(len(marks) - len(events) + 1)
-    return any(_are_same(marks[start : start + len(events)], events) for start in starts)
-
-
-def _older_than_delivered(marks: Sequence[Mark], events: Sequence[Event]) -> int:
-    """Return how many entries at the beginning are older than one that was delivered, which so are no news."""
-    last = max((mark.at for mark in marks if mark.at is not None), default=float("-inf"))
-    older = itertools.takewhile(lambda event: event.at is not None and (_unix(event.at) or 0.0) < last, events)
-    return sum(1 for _ in older)
-
-
-def _after_last_dated(marks: Sequence[Mark], events: Sequence[Event]) -> tuple[int, bool] | None:
-    """Find the entry that was delivered last with a time, if there is no doubt which it is, and go on from there.
-
-    What was delivered after it without a time, since the status told of it before the history did, is passed over.
-    """
-    last = max((index for index, mark in enumerate(marks) if mark.at is not None), default=-1)
-    found = [index for index, event in enumerate(events) if event.at is not None and _is_same(marks[last], event)]
-    if last < 0 or len(found) != 1:
-        return None
-    word, moment = marks[last].status.casefold(), marks[last].at
-    if sum(mark.at == moment and mark.status.casefold() == word for mark in marks) > 1:
-        return None
-    start = found[0] + 1
-    for mark in marks[last + 1 :]:
-        start += start < len(events) and _is_same(mark, events[start])
-    known = events[max(0, start - len(marks)) : start]
-    return start, not all(any(_is_same(mark, event) for mark in marks) for event in known)
-
-
-def _begins_with(watched: Watched, events: Sequence[Event]) -> bool:
-    return _are_same(watched.delivered, _delivered_part(watched, events))
-
-
-def _delivered_part(watched: Watched, events: Sequence[Event]) -> Sequence[Event]:
-    return events[watched.seq - len(watched.delivered) : watched.seq]
-
-
-def _are_same(marks: Sequence[Mark], events: Sequence[Event]) -> bool:
-    """Whether these are the same entries, whatever order the server gives to those of one moment."""
-    if len(marks) != len(events):
-        return False
-    if all(map(_is_same, marks, events)):
-        return True
-    if any(mark.at is None for mark in marks):
-        return False
-    known = sorted((mark.at or 0.0, mark.status.casefold()) for mark in marks)
-    return known == sorted((_unix(event.at) or 0.0, event.status.casefold()) for event in events)
-
-
-def _is_same(mark: Mark, event: Event) -> bool:
-    if mark.status.casefold() != event.status.casefold():
-        return False
-    return mark.at is None or event.at is None or mark.at == _unix(event.at)
-
-
-def _resumed_after(last: Mark, seq: int, events: Sequence[Event]) -> int:
-    """Find what is new in a history that was cut short or rewritten.
-
-    That is what follows the entry delivered last; if it is not there any more, what is later than it; and if
-    there are no times to tell, what lies beyond as many entries as were delivered.
-    """
-    for index in range(len(events) - 1, -1, -1):
-        if _is_same(last, events[index]):
-            return index + 1
-    if last.at is None or any(event.at is None for event in events):
-        return min(seq, len(events))
-    return next((index for index, event in enumerate(events) if (_unix(event.at) or 0.0) > last.at), len(events))
 
 
 def _is_untold(watched: Watched, job: Job, events: Sequence[Event], steps: Sequence[_Step]) -> bool:
@@ -500,7 +389,7 @@ def _is_news(watched: Watched, job: Job) -> bool:
         return True
     if watched.attempt is not None and (job.attempt or 0) > max(watched.attempt, 1):
         return True  # the first attempt may be counted before or after it starts: that is no news
-    started_at = _unix(job.started_at)
+    started_at = unix(job.started_at)
     if started_at is None or started_at == watched.started_at:
         return False
     return job.phase is Phase.PENDING or (job.phase is Phase.RUNNING and watched.started_at is not None)
@@ -512,9 +401,9 @@ def _is_known(watched: Watched, job: Job, event: Event) -> bool:
         return False
     if event.phase is Phase.PENDING:
         return True
-    if any(mark.at == _unix(event.at) and _is_same(mark, event) for mark in watched.delivered):
+    if any(mark.at == unix(event.at) and is_same(mark, event) for mark in watched.delivered):
         return True
-    same_attempt = job.attempt == watched.attempt and watched.started_at in {None, _unix(event.at)}
+    same_attempt = job.attempt == watched.attempt and watched.started_at in {None, unix(event.at)}
     return event.phase is watched.phase and same_attempt
 
 

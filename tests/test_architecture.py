@@ -18,7 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_errors", "_finishing"}),
     frozenset({"_models"}),
     frozenset(
-        {"_sse", "_curve", "_pace", "_api", "_lenient", "_tracker", "_change"}
+        {"_sse", "_curve", "_pace", "_api", "_lenient", "_marks", "_tracker", "_change"}
         | {"_paths", "_words", "_conditions", "_problems", "_reader", "_places", "_keys", "_table", "apis"}
     ),
     frozenset({"_budget", "_history", "_lookout", "_retry_after", "_answer", "_address", "_lean", "_transport"}),
@@ -57,7 +57,8 @@ WITHIN: dict[str, frozenset[str]] = {
     "_keys": frozenset({"_places", "_words"}),
     "_table": frozenset({"_api", "_keys", "_paths", "_words", "_problems", "_reader", "_places"}),
     "apis": frozenset({"_api", "_lenient", "_table", "apis"}),
-    "_tracker": frozenset({"_api"}),
+    "_marks": frozenset({"_api"}),
+    "_tracker": frozenset({"_marks"}),
     "_answer": frozenset({"_retry_after"}),
     "_lean": frozenset({"_address"}),
     "_transport": frozenset({"_answer", "_address", "_lean"}),
@@ -76,7 +77,20 @@ BESIDE = "testing"
 BESIDE_KNOWS = frozenset({"_errors", "_models", BESIDE})
 
 PURE = frozenset(
-    {"_sse", "_errors", "_models", "_curve", "_pace", "_api", "apis", "_tracker", "_retry_after", "_answer", "_budget"}
+    {
+        "_sse",
+        "_errors",
+        "_models",
+        "_curve",
+        "_pace",
+        "_api",
+        "apis",
+        "_marks",
+        "_tracker",
+        "_retry_after",
+        "_answer",
+        "_budget",
+    }
     | {"_lookout", "_change", "_entries", "_lenient", "_paths", "_words", "_reader", "_places", "_table", "_started"}
     | {"_batches", "_conditions", "_keys", "_problems", "_webhooks"},
 )

@@ -31,7 +31,8 @@ from jobwatch._entries import Aged, Done, Entry, Followed, Forgotten, Kept, Proj
 from jobwatch._journal import Journal, Memory
 from jobwatch._journal_file import JournalFile
 from jobwatch._journal_lock import JournalLock
-from jobwatch._tracker import Mark, Watched
+from jobwatch._marks import Mark
+from jobwatch._tracker import Watched
 
 API = "bedrock"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

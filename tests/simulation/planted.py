@@ -113,9 +113,9 @@ def _in_its_case(original: Any) -> Any:
 
 def _cursor(step: int) -> Making:
     def making(original: Any) -> Any:
-        def new_from(watched: Any, events: Any) -> tuple[int, bool]:
-            start, gap = original(watched, events)
-            return (min(max(0, start + step), len(events)) if watched.delivered else start), gap
+        def new_from(marks: Any, seq: int, events: Any, *, is_behind: bool) -> tuple[int, bool]:
+            start, gap = original(marks, seq, events, is_behind=is_behind)
+            return (min(max(0, start + step), len(events)) if marks else start), gap
 
         return new_from
 
@@ -123,7 +123,7 @@ def _cursor(step: int) -> Making:
 
 
 def _whole_history(_original: Any) -> Any:
-    return lambda _watched, _events: (0, False)
+    return lambda _marks, _seq, _events, is_behind: (0, False)
 
 
 def _no_gap(original: Any) -> Any:
@@ -555,9 +555,9 @@ BUGS: tuple[Bug, ...] = (
     Bug("an unknown word counts as failure", function("_api", "phase_of", _unknown_is(Phase.FAILED))),
     Bug("an unknown word counts as running", function("_api", "phase_of", _unknown_is(Phase.RUNNING))),
     Bug("words are compared by case", function("_api", "phase_of", _in_its_case)),
-    Bug("the cursor is one too far", _tracker("_new_from", _cursor(1))),
-    Bug("the cursor is one behind", _tracker("_new_from", _cursor(-1))),
-    Bug("the whole history is delivered each time", _tracker("_new_from", _whole_history)),
+    Bug("the cursor is one too far", function("_marks", "new_from", _cursor(1))),
+    Bug("the cursor is one behind", function("_marks", "new_from", _cursor(-1))),
+    Bug("the whole history is delivered each time", function("_marks", "new_from", _whole_history)),
     Bug("no hole in a history is marked", _tracker("_from_history", _no_gap)),
     Bug("no hole between snapshots is marked", _tracker("_from_snapshot", _no_gap)),
     Bug("every transition is marked as a hole", _tracker("_from_history", _gap_everywhere)),
