@@ -1133,3 +1133,87 @@ def test_row_121_whose_journal_it_is_is_said_in_full(path: Path) -> None:
     )
     assert (caught.value.path, caught.value.pid) == (str(path), os.getpid())
     file.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "told_as"),
+    [
+        (FULL, "database or disk is full; it is tried again"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "No space left on device; it is tried again"),
+        (CORRUPT, "database disk image is malformed; it is damaged"),
+    ],
+)
+async def test_row_119_what_cannot_be_written_is_told_in_full(path: Path, fault: Exception, told_as: str) -> None:
+    journal, disk = await opened(path)
+    disk.fault = fault
+    journal.put(told("a", 1, 1))
+    with pytest.raises(JournalError) as caught:
+        await journal.written()
+    assert str(caught.value) == f"the journal {path} cannot be written or read: {told_as}"
+    assert caught.value.path == str(path)
+    assert journal.trouble == f"cannot be written or read: {told_as}"
+    disk.fault = None
+    await journal.aclose()
+
+
+async def test_row_119_what_cannot_be_read_is_told_in_full(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: object) -> None:
+        raise FULL
+
+    journal, _ = await opened(path)
+    assert journal.trouble is None
+    monkeypatch.setattr(journal._opened, "find", fail)
+    with pytest.raises(JournalError) as caught:
+        await journal.find(["a"])
+    message = "cannot be written or read: database or disk is full; it is tried again"
+    assert str(caught.value) == f"the journal {path} {message}"
+    assert journal.trouble == message
+    assert await journal.undelivered(0, 10) == []
+    assert journal.trouble is None
+    await journal.aclose()
+    with pytest.raises(JournalError) as caught:
+        journal._opened  # noqa: B018
+    assert str(caught.value) == f"the journal {path} is closed"
+
+
+async def memory_of(*entries: Entry) -> tuple[Memory, list[int]]:
+    rung: list[int] = []
+    memory = Memory(lambda: rung.append(1))
+    assert await memory.open() == Kept()
+    memory.put(*entries)
+    return memory, rung
+
+
+async def keys_in(memory: Memory) -> list[str]:
+    return [change.key for _, change in await memory.undelivered(0, 100)]
+
+
+async def test_memory_lets_go_of_what_is_acknowledged_and_of_nothing_else() -> None:
+    memory, rung = await memory_of(told("a", 1, 3), told("b", 1, 2))
+    assert await keys_in(memory) == ["a:1", "a:2", "a:3", "b:1", "b:2"]
+    memory.put(Done("a", 2), Done("c", 9))
+    assert await keys_in(memory) == ["a:3", "b:1", "b:2"]
+    memory.put(Done("a", 2), told("a", 4, 4))
+    assert await keys_in(memory) == ["a:3", "b:1", "b:2", "a:4"]
+    memory.put(Done("a", 4))
+    assert await keys_in(memory) == ["b:1", "b:2"]
+    assert len(rung) == 4
+    assert (memory.trouble, memory.broken) == (None, None)
+    assert not memory._numbers.get("a")
+    await memory.aclose()
+    assert await keys_in(memory) == []
+
+
+async def test_memory_forgets_a_job_and_all_that_was_to_be_told_of_it() -> None:
+    memory, _ = await memory_of(told("a", 1, 3, RowState.ENDED), told("b", 1, 1, RowState.ENDED))
+    memory.put(Forgotten("a"), Forgotten("c"))
+    assert await keys_in(memory) == ["b:1"]
+    assert set(await memory.find(["a", "b", "c"])) == {"b"}
+
+
+async def test_memory_keeps_what_ended_since_a_moment() -> None:
+    memory, _ = await memory_of(*(told(job_id, 1, 1, RowState.ENDED, at) for job_id, at in (("a", 4.0), ("b", 5.0))))
+    memory.put(Aged(5.0))
+    assert await memory.find(["a", "b"]) == {"b": row_of("b", 1, RowState.ENDED, 5.0)}
+    memory.put(told("b", 2, 2))
+    assert await memory.find(["b"]) == {}
