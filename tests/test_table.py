@@ -676,8 +676,10 @@ async def test_another_500_is_trouble_as_ever() -> None:
         assert (await own.wait_for("j1", timeout=5)).phase is Phase.SUCCEEDED
 
 
-async def test_what_cannot_stand_in_a_url_is_encoded_there() -> None:
-    api = table("""job = 'https://a.test/rpc/ä b/%2F?data={"task": "{job_id}", "n": [1]}#x'\nstatus = 'status'""")
+@pytest.mark.parametrize("served", ['job = "https://a.test', 'base_url = "https://a.test"\njob = "'])
+async def test_what_cannot_stand_in_a_url_is_encoded_there(served: str) -> None:
+    path = "/rpc/ä b/%2F?data={'task': '{job_id}', 'n': [1]}#x".replace("'", '\\"')
+    api = table(f'{served}{path}"\nstatus = "status"')
     async with TableServer(in_order({"status": "done"})) as server, client(server, api) as own:
         await own.wait_for('a"b', timeout=5)
     encoded = "%7B%22task%22:%20%22a%22b%22,%20%22n%22:%20[1]%7D%23x"
