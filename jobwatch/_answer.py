@@ -90,6 +90,9 @@ class Reply(Struct, frozen=True, omit_defaults=True):
     content_type: str | None = None
     history: bytes | None = None
 
+    def __repr__(self) -> str:
+        return f"Reply({self.http_status}, {len(self.body)} bytes)"
+
 
 def judged(
     http_status: int,

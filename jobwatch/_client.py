@@ -77,21 +77,21 @@ class Client:
         max_in_flight: int = 16,
         streams: bool = True,
     ) -> None:
-        given = Given(token, base_url)
-        del token, base_url  # a traceback that shows local variables shall not show these two
+        given = Given(token, base_url, params)
+        del token, base_url, params  # a traceback that shows local variables shall not show these
         self.api = api_named(api) if isinstance(api, str) else api
         patience = Patience(
             unreachable_after=_not_negative("unreachable_after", unreachable_after),
             appear_within=_not_negative("appear_within", appear_within),
         )
         self._history = history if isinstance(history, History) else History(history)
-        self._lookout = Lookout(self.api, pace or Pace(), patience, self._history)
         self._budget = Budget(max_rate)
         if max_in_flight < 1:
             raise ConfigError(f"max_in_flight must be at least 1, not {max_in_flight}")
         self._max_in_flight = max_in_flight
         self._has_streams = streams and self.api.stream_path is not None
-        self._requests = Requests(self.api, params, given, api_version)
+        self._requests = Requests(self.api, given, api_version)
+        self._lookout = Lookout(self.api, pace or Pace(), patience, self._history, self._requests.quiet)
         self._transport = Transport(
             self._requests.base_url(),
             self._requests.headers(),
@@ -164,7 +164,7 @@ class Client:
         reply = await engine.told(self.watched(job_id), await engine.read(self._target(job_id)))
         if isinstance(reply, Fault):
             raise error_of(reply, job_id)
-        seen = self.api.job(reply.body, job_id, reply.http_status, reply.history)
+        seen = self._lookout.job_in(reply, job_id)
         if isinstance(seen, Fault):
             raise error_of(seen, job_id)
         return seen
@@ -185,7 +185,7 @@ class Client:
         if limit < 1:
             raise ConfigError(f"limit must be at least 1, not {limit}")
         reply = await self._engine().read(self._list_target(project_id, limit))
-        seen = reply if isinstance(reply, Fault) else self.api.jobs(reply.body)
+        seen = reply if isinstance(reply, Fault) else self._lookout.jobs_in(reply)
         if isinstance(seen, Fault):
             raise error_of(seen, None)
         for job in seen:

@@ -6,7 +6,8 @@ No clock and no dice: the poller passes in the time and one random number a look
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from ._answer import Reply
     from ._api import JobAPI
     from ._history import History
+
+_Seen = TypeVar("_Seen")
 
 _SKEW_NOTICED = 2.0  # a Date header counts whole seconds, so less than this is no skew that can be told
 
@@ -49,12 +52,22 @@ class Lookout(Struct, frozen=True):
         pace: How eagerly to look.
         patience: How long looks may fail.
         history: What earlier jobs took; learns from every end.
+        quiet: Takes out of a fault what may not be said, such as a secret that a reply quotes.
     """
 
     api: JobAPI
     pace: Pace
     patience: Patience
     history: History
+    quiet: Callable[[Fault], Fault] | None = None
+
+    def job_in(self, reply: Reply, job_id: str) -> Job | Fault:
+        """Read the job asked for from a reply."""
+        return self._quiet(self.api.job(reply.body, job_id, reply.http_status, reply.history))
+
+    def jobs_in(self, reply: Reply) -> tuple[Job, ...] | Fault:
+        """Read a list of jobs from a reply."""
+        return self._quiet(self.api.jobs(reply.body))
 
     def replied(self, watched: Watched, reply: Reply | Fault, now: float, draw: float | None, price: float) -> Looked:
         """Take a reply to a look at one job into account.
@@ -68,7 +81,7 @@ class Lookout(Struct, frozen=True):
         """
         if isinstance(reply, Fault):
             return self.saw(watched, reply, now, draw, price)
-        seen = self.api.job(reply.body, watched.job_id, reply.http_status, reply.history)
+        seen = self.job_in(reply, watched.job_id)
         return self.saw(watched, seen, now, draw, price, skew=skew_of(reply, now))
 
     def saw(
@@ -114,6 +127,9 @@ class Lookout(Struct, frozen=True):
             return delay
         # Only an origin in trouble may ask for more than the patience with it; a 404 may not put off its own end.
         return max(delay, fault.retry_after if stay_away(fault) else min(fault.retry_after, last_chance))
+
+    def _quiet(self, seen: _Seen | Fault) -> _Seen | Fault:
+        return self.quiet(seen) if isinstance(seen, Fault) and self.quiet is not None else seen
 
     def _learn(self, before: Watched, job: Job, now: float) -> None:
         """Remember how long the job took: by its own timestamps, else by when looks saw it."""

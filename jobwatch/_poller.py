@@ -83,7 +83,7 @@ class Poller:
         self._turns = Turns(self._agenda, budget, lookout.pace.max_interval)
         self._pages = Pages(lookout.api, lookout.history)
         self._together = Together(
-            lookout.api,
+            lookout,
             self._pages,
             self._agenda,
             self._origin,

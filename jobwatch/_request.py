@@ -7,6 +7,7 @@ table names, and the address comes from the caller, from the table or from the v
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -17,6 +18,8 @@ from msgspec import Struct
 
 from ._address import quoted, reserved, segment, split, unquoted
 from ._errors import ConfigError
+from ._models import Fault
+from ._secrets import in_body, in_headers, in_query, is_secret_name, spellings, without
 
 if TYPE_CHECKING:
     from ._api import JobAPI
@@ -41,13 +44,24 @@ class Asked(Struct, frozen=True):
     query: str | None = None
     body: bytes | None = None
 
+    def __repr__(self) -> str:
+        return f"Asked({self.path!r})"
+
 
 class Given:
     """What may hold a secret, as it was given; no repr shows it."""
 
-    def __init__(self, token: str | None, base_url: str | None) -> None:
+    def __init__(self, token: str | None, base_url: str | None, params: Mapping[str, str] | None) -> None:
         self.token = token
         self.base_url = base_url
+        self.params = _Params(params or {})
+
+
+class _Params(dict[str, str]):
+    """Parameters, whose values no repr shows."""
+
+    def __repr__(self) -> str:
+        return f"_Params({', '.join(self)})"
 
 
 class Requests:
@@ -55,8 +69,8 @@ class Requests:
 
     Args:
         api: The API.
-        params: What goes into the names in braces that its URLs have, beside its own defaults.
-        given: The token and where the API is served; by default, its variables say, else its own address.
+        given: The token and where the API is served; by default, its variables say, else its own address. And what
+            goes into the names in braces that its URLs have, beside its own defaults.
         api_version: The version to ask for.
 
     Raises:
@@ -66,13 +80,12 @@ class Requests:
     def __init__(
         self,
         api: JobAPI,
-        params: Mapping[str, str] | None,
         given: Given,
         api_version: str | None,
     ) -> None:
         self._api = api
         is_elsewhere = bool(given.base_url or os.environ.get(api.base_url_variable))
-        self._params = _params(api, params or {}, _only_in_base_url(api) if is_elsewhere else frozenset())
+        self._params = _params(api, given.params, _only_in_base_url(api) if is_elsewhere else frozenset())
         self._base_url = given.base_url or os.environ.get(api.base_url_variable) or self._own_address()
         self._headers = self._all_headers(given, api_version)
         self._job_path = self._filled(api.job_path)
@@ -88,11 +101,13 @@ class Requests:
     def place(self) -> str:
         """Return what tells the jobs asked for here from jobs of the same ids elsewhere: address and parameters.
 
-        Parameters that stand in headers only are left out: they may be secret.
+        Parameters that stand in headers only are left out, and those that are secrets by their name or their place.
         """
         api = self._api
         told = (api.job_path, api.list_path, api.history_path, api.body, api.batch_path, api.batch_body)
         names = {hole[2] for hole in _HOLE.finditer(" ".join(filter(None, told)))} & self._params.keys()
+        secrets = self._secrets()
+        names = {name for name in names if not is_secret_name(name) and self._params[name] not in secrets}
         params = "&".join(f"{name}={quoted(self._params[name])}" for name in sorted(names))
         return _origin(self._base_url) + split(self._base_url).path.rstrip("/") + (f"?{params}" if params else "")
 
@@ -103,6 +118,10 @@ class Requests:
     def secret_query(self) -> tuple[str, str] | None:
         """Return what is sent in the query of each request, where the token goes there; a method, as `base_url` is."""
         return None if self._api.token_query is None or not self._token else (self._api.token_query, self._token)
+
+    def quiet(self, fault: Fault) -> Fault:
+        """Return a fault without the secrets that are sent with every request, should its reply have quoted them."""
+        return without(self._secrets(), fault)
 
     def job(self, job_id: str) -> Asked:
         """Return the request for one job.
@@ -155,6 +174,11 @@ class Requests:
                 return unquoted(found["job_id"])
         return None
 
+    def _secrets(self) -> frozenset[str]:
+        _, _, query = self._job_path.partition("?")
+        secrets = in_headers(self._headers) | in_query(query) | in_body(self._body("-") or b"null")
+        return secrets if self._api.token_query is None else secrets | spellings(self._token)
+
     # --- within --------------------------------------------------------------------------------------------
 
     def _below(self, url: str) -> Asked:
@@ -189,7 +213,7 @@ class Requests:
     def _body(self, job_id: str) -> bytes | None:
         if self._api.method != "POST":
             return None
-        values = self._params | {"job_id": job_id}
+        values = _Params(self._params | {"job_id": job_id})
         sent = {name.lower(): value for name, value in self._headers.items()}
         put = segment if "form-urlencoded" in sent.get("content-type", "") else _in_json
         return _HOLE.sub(
@@ -262,17 +286,16 @@ def _only_in_base_url(api: JobAPI) -> frozenset[str]:
     return frozenset({hole[2] for hole in _HOLE.finditer(api.base_url)} - elsewhere)
 
 
-def _params(api: JobAPI, given: Mapping[str, str], needless: frozenset[str]) -> dict[str, str]:
+def _params(api: JobAPI, given: _Params, needless: frozenset[str]) -> _Params:
     unknown = given.keys() - api.params.keys()
     if unknown:
         told = f"; there are: {', '.join(api.params)}" if api.params else ", nor any other"
         raise ConfigError(f"{api.name} has no parameter {', '.join(sorted(unknown))}{told}")
-    params = {name: given.get(name, default) for name, default in api.params.items()}
-    missing = [name for name, value in params.items() if not value and name not in needless]
+    missing = [name for name in api.params if not given.get(name, api.params[name]) and name not in needless]
     if missing:
         example = ", ".join(f"{name}=..." for name in missing)
         raise ConfigError(f"{api.name} needs the parameters {example}: --param {missing[0]}=..., or params={{...}}")
-    return {name: value for name, value in params.items() if value}
+    return _Params({name: value for name, default in api.params.items() if (value := given.get(name, default))})
 
 
 def _check_variables(name: str, text: str) -> None:
@@ -283,9 +306,16 @@ def _check_variables(name: str, text: str) -> None:
 
 def _fill(template: str, values: Mapping[str, str]) -> str:
     def quoted(hole: re.Match[str]) -> str:
-        if hole[2] not in values:
+        name = hole[2]
+        if name not in values:
             return hole[0]
-        return reserved(values[hole[2]]) if hole[1] else segment(values[hole[2]])
+        quote = reserved if hole[1] else segment
+        if not isinstance(values, _Params):
+            return quote(values[name])
+        with contextlib.suppress(ConfigError):
+            return quote(values[name])
+        # Not by the error of `quote`, which shows what it was given.
+        raise ConfigError(f"the parameter {name} cannot be a part of a path: dots alone, too long, or not all visible")
 
     return _HOLE.sub(quoted, template)
 

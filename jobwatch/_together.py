@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from ._agenda import Agenda, Watch
-    from ._api import JobAPI
+    from ._lookout import Lookout
     from ._origin import Origin
     from ._pages import Page, Pages
     from ._transport import Target
@@ -41,7 +41,7 @@ class Together:
     """Reads many jobs at once.
 
     Args:
-        api: Reads the replies.
+        lookout: Reads the replies.
         pages: Which jobs one request can read; learns what came of it.
         agenda: What the watches that go along are taken off.
         origin: Makes the requests.
@@ -55,7 +55,7 @@ class Together:
 
     def __init__(
         self,
-        api: JobAPI,
+        lookout: Lookout,
         pages: Pages,
         agenda: Agenda,
         origin: Origin,
@@ -64,14 +64,14 @@ class Together:
         batch_target_of: Callable[[Collection[str]], Target] | None,
         history_target_of: Callable[[str], Target] | None,
     ) -> None:
-        self._api = api
+        self._lookout = lookout
         self._pages = pages
         self._agenda = agenda
         self._origin = origin
         self._list_target_of = list_target_of
         self._batch_target_of = batch_target_of
         self._history_target_of = history_target_of
-        self.batches = None if batch_target_of is None else Batches(api.batch_most)
+        self.batches = None if batch_target_of is None else Batches(lookout.api.batch_most)
         self._time = asyncio.get_running_loop().time
 
     def set_out_by_ids(self, first: Watch, turns: Turns, until: float) -> Errand | None:
@@ -137,7 +137,7 @@ class Together:
         assert self._batch_target_of is not None  # noqa: S101 - nobody sets out without it
         job_ids = dict.fromkeys(watch.watched.job_id for watch in errand.due)
         reply = await self._origin.read(self._batch_target_of(job_ids))
-        jobs = reply if isinstance(reply, Fault) else self._api.batch(reply.body)
+        jobs = reply if isinstance(reply, Fault) else self._lookout.api.batch(reply.body)
         jobs = jobs if isinstance(jobs, Fault) else agreed(jobs, job_ids)
         if isinstance(jobs, Fault) or self._history_target_of is None:
             return jobs
@@ -153,9 +153,9 @@ class Together:
         """Add its history to a job in a new state."""
         assert self._history_target_of is not None  # noqa: S101 - see above
         reply, _ = await self._origin.read_in_turn(self._history_target_of(job.id))
-        events = None if isinstance(reply, Fault) else self._api.history(reply.body)
+        events = None if isinstance(reply, Fault) else self._lookout.api.history(reply.body)
         return job if events is None else replace(job, events=events)
 
     async def _read(self, target: Target) -> tuple[Job, ...] | Fault:
         reply = await self._origin.read(target)
-        return reply if isinstance(reply, Fault) else self._api.jobs(reply.body)
+        return reply if isinstance(reply, Fault) else self._lookout.jobs_in(reply)

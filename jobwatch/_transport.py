@@ -25,6 +25,7 @@ from ._address import checked_base, is_encoded_path, next_url, quoted, segment, 
 from ._answer import ProblemReader, Reply, Verdict, judged
 from ._errors import ConfigError
 from ._models import Fault, FaultKind, printable
+from ._secrets import in_body, in_headers, in_query, spellings, without
 
 if TYPE_CHECKING:
     import ssl
@@ -53,7 +54,6 @@ _OUR_HEADERS = frozenset(
     }
 )
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
-_SECRET_NAME = re.compile(r"auth|cookie|key|pass|secret|sig|token", re.IGNORECASE)
 
 
 class Target:
@@ -267,7 +267,7 @@ class Transport:
                 if not response.closed:
                     response.close()
             if isinstance(step, Fault):
-                return self._headers.scrubbed(step, target.url)
+                return self._headers.scrubbed(step, target)
             url = step
         return Fault(FaultKind.REFUSED, f"more than {MAX_HOPS} redirects")
 
@@ -284,7 +284,7 @@ class Transport:
         if body is None or (good and len(body) > self._max_body):
             return Fault(FaultKind.UNREADABLE, f"the reply is too large: over {self._max_body} bytes", status)
         answer = judged(status, response.headers, body, etag=etag, problem=self._problem, verdict=self._verdict)
-        return self._headers.scrubbed(answer, target.url) if isinstance(answer, Fault) else answer
+        return self._headers.scrubbed(answer, target) if isinstance(answer, Fault) else answer
 
     def _opened(self, target: Target) -> ClientSession | None:
         if self._closed:
@@ -414,21 +414,10 @@ class _Secret:
         theirs = {name.lower() for name in self._headers}
         return None if "content-type" in theirs else {"Content-Type": "application/json"}
 
-    def scrubbed(self, fault: Fault, url: URL) -> Fault:
+    def scrubbed(self, fault: Fault, target: Target) -> Fault:
         """Return a fault without the secrets that the server may have quoted back at us."""
-        from urllib.parse import parse_qsl  # noqa: PLC0415  # see `quoted`
-
-        values = [value for name, value in self._headers.items() if _SECRET_NAME.search(name)]
-        values += [value for name, value in parse_qsl(url.raw_query_string) if _SECRET_NAME.search(name)]
-        values += [] if self._query is None else [self._query[1], quoted(self._query[1])]
-        words = {word for value in values for word in (value, *value.split()) if len(word) >= 6}
-        words -= {"Bearer", "bearer"}
-        message, code, request_id = fault.message, fault.code, fault.request_id
-        for word in sorted(words, key=len, reverse=True):
-            message = message.replace(word, "***")
-            code = code and code.replace(word, "***")
-            request_id = request_id and request_id.replace(word, "***")
-        return Fault(fault.kind, message, fault.http_status, code, request_id, fault.retry_after)
+        secrets = in_headers(self._headers) | in_query(target.url.raw_query_string) | in_body(target.body or b"null")
+        return without(secrets if self._query is None else secrets | spellings(self._query[1]), fault)
 
 
 _CLOSED = Fault(FaultKind.UNREACHABLE, "the client is closed")

@@ -21,7 +21,9 @@ LAYERS: tuple[frozenset[str], ...] = (
         {"_sse", "_curve", "_pace", "_api", "_lenient", "_marks", "_tracker", "_change"}
         | {"_paths", "_words", "_conditions", "_problems", "_reader", "_places", "_keys", "_table", "apis"}
     ),
-    frozenset({"_budget", "_history", "_lookout", "_retry_after", "_answer", "_address", "_lean", "_transport"}),
+    frozenset(
+        {"_budget", "_history", "_lookout", "_retry_after", "_answer", "_address", "_secrets", "_lean", "_transport"}
+    ),
     frozenset({"_webhooks"}),
     frozenset(
         {
@@ -61,7 +63,7 @@ WITHIN: dict[str, frozenset[str]] = {
     "_tracker": frozenset({"_marks"}),
     "_answer": frozenset({"_retry_after"}),
     "_lean": frozenset({"_address"}),
-    "_transport": frozenset({"_answer", "_address", "_lean"}),
+    "_transport": frozenset({"_answer", "_address", "_secrets", "_lean"}),
     "_together": frozenset({"_agenda", "_batches", "_origin", "_pages", "_turns"}),
     "_poller": frozenset({"_agenda", "_origin", "_pages", "_streams", "_together", "_turns", "_workers"}),
     "_streams": frozenset({"_agenda", "_origin"}),

@@ -213,6 +213,7 @@ async def test_rows_5_7_accept_then_silence_ends_with_the_timeout() -> None:
         assert await look(transport) == Fault(FaultKind.UNREACHABLE, "no answer within 0.02 s")
         async with asyncio.timeout(1):
             await server.gone.wait()
+        transport._timeout = 5.0  # on a busy machine the next answer may take longer than that
         assert isinstance(await look(transport), Reply)
     assert server.connections == 2
 
@@ -1006,7 +1007,7 @@ async def test_a_timeout_of_the_callers_is_the_callers() -> None:
 
 
 async def test_a_cancel_in_the_tick_of_the_timeout_wins() -> None:
-    async with served(silent(), timeout=0.02) as (server, transport):
+    async with served(silent()) as (server, transport):
         looking = asyncio.create_task(look(transport))
         await server.asked()
         transport._sweep(LateLoop(asyncio.get_running_loop()))  # type: ignore[arg-type]

@@ -18,12 +18,14 @@ _secrets: set[str] = set()
 def keep_secret(word: str) -> None:
     """Leave a word, such as a token, out of all that is written from now on, even if a server sends it back."""
     if len(word.strip()) >= _SHORTEST_SECRET:
-        _secrets.add(word.strip())
+        from .._secrets import spellings  # noqa: PLC0415 - seldom wanted where nothing is asked of an API
+
+        _secrets.update(each for each in spellings(word.strip()) if len(each) >= _SHORTEST_SECRET)
 
 
 def without_secrets(text: str) -> str:
     """Return the text without the words to be kept secret."""
-    for secret in _secrets:
+    for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     return text
 
