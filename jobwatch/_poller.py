@@ -26,6 +26,8 @@ from ._pages import Pages
 from ._streams import Streams
 from ._together import Together
 from ._turns import AT_ONCE, Turns
+from ._wakes import Wakes
+from ._watches import Watches
 from ._workers import Workers
 
 if TYPE_CHECKING:
@@ -76,8 +78,7 @@ class Poller:
         self._target_of = target_of
         self._history_target_of = history_target_of
         self._dice = dice or _dice()
-        self._watches: dict[str, Watch] = {}
-        self._background: dict[str, Watch] = {}
+        self._watches = Watches()
         self._stopped: dict[Callable[[], None], None] = {}
         self._agenda = Agenda()
         self._turns = Turns(self._agenda, budget, lookout.pace.max_interval)
@@ -93,13 +94,21 @@ class Poller:
         )
         self._batches = self._together.batches
         self._lookers: dict[Watch, asyncio.Task[object]] = {}
-        self._woken: set[str] = set()
-        self._wake_after: dict[str, float] = {}
         self._broke_until = 0.0
         self._workers = Workers(
-            workers, work=self._next_look, due=self._next_at, needed=lambda: self._many() > 0, crashed=self._ring_all
+            workers,
+            work=self._next_look,
+            due=self._next_at,
+            needed=lambda: len(self._watches) > 0,
+            crashed=self._ring_all,
         )
-        self._streams = None if stream_target_of is None else self._new_streams(stream_target_of)
+        pace = lookout.pace
+        self._wakes = Wakes(self._watches, self._put, self._origin, pace.min_interval)
+        self._streams = (
+            Streams(lookout.api, pace, self._watches, self._origin, stream_target_of, put=self._put, wish=self._wish)
+            if stream_target_of is not None
+            else None
+        )
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self._time = self._loop.time
@@ -158,9 +167,9 @@ class Poller:
     def listen(self, watched: Watched) -> Watch:
         """Listen to a job; it goes on the agenda if nobody wanted it yet."""
         self.check()
-        watch = self._watches.get(watched.job_id)
+        watch = self._watches.awaited.get(watched.job_id)
         if watch is None:
-            watch = self._watches[watched.job_id] = Watch(watched)
+            watch = self._watches.awaited[watched.job_id] = Watch(watched)
             self._welcome(watch)
         watch.listeners += 1
         return watch
@@ -172,9 +181,9 @@ class Poller:
             ConfigError: Another function is told of it already.
         """
         self.check()
-        if watched.job_id in self._background:
+        if watched.job_id in self._watches.background:
             raise ConfigError(f"job {watched.job_id} is watched already, by another watcher of this client")
-        watch = self._background[watched.job_id] = Watch(watched, sink=sink)
+        watch = self._watches.background[watched.job_id] = Watch(watched, sink=sink)
         self._welcome(watch)
         return watch
 
@@ -217,19 +226,8 @@ class Poller:
         return True
 
     def wake(self, job_id: str) -> bool:
-        """Have a job looked at now, whoever listens to it; that is one look, however many wakes come before it.
-
-        Looks that wakes ask for lie at least the pace's shortest interval apart, and wait while the origin asks to be
-        left alone.
-
-        Returns:
-            Whether it will be: not if nobody wants to hear of the job, or it has ended.
-        """
-        wanted = [watch for watch in self._all_of(job_id) if watch.wanted and watch.watched.outcome is None]
-        if wanted:
-            self._woken.add(job_id)
-            self._rouse(job_id)
-        return bool(wanted)
+        """Have a job looked at now, as `Wakes.wake` does."""
+        return self._wakes.wake(job_id)
 
     def wake_project(self, project_id: str) -> bool:
         """Have the jobs of a project looked at now, by one list where that can be read.
@@ -239,20 +237,6 @@ class Poller:
         """
         woken = [self.wake(job_id) for job_id in self._pages.to_wake(project_id, self._time())]
         return any(woken)
-
-    def _rouse(self, job_id: str) -> None:
-        """Put a woken job in its new place, unless a look is under way: that may show what was before the wake."""
-        watches = self._all_of(job_id)
-        if job_id not in self._woken or any(watch.looking for watch in watches):
-            return
-        self._woken.discard(job_id)
-        now = self._time()
-        at = max(now, self._origin.not_before, self._wake_after.get(job_id, 0.0))
-        for watch in watches:
-            if self._awaits(watch) and at < watch.due:
-                watch.fresh = False
-                self._put(watch, FIRST if at <= now else at)
-                self._wake_after[job_id] = at + self._lookout.pace.min_interval
 
     async def news(self, watch: Watch, until: float = NEVER) -> None:
         """Return when a job's bell rings, or at a time of the loop's clock."""
@@ -285,7 +269,6 @@ class Poller:
         if self._streams is not None:
             await self._streams.ended()
         self._watches.clear()
-        self._background.clear()
 
     def check(self) -> None:
         """Raise what keeps looks from being made, if anything does."""
@@ -295,7 +278,7 @@ class Poller:
             raise JobwatchError("the client is closed")
 
     def _ring_all(self) -> None:
-        for watch in self._watches.values():
+        for watch in self._watches.awaited.values():
             watch.ring()
         stopped, self._stopped = self._stopped, {}
         for told in stopped:
@@ -308,32 +291,23 @@ class Poller:
             self._workers.wake_at(self._time())
 
     def _drop(self, watch: Watch) -> None:
-        job_id = watch.watched.job_id
-        group = self._watches if self._watches.get(job_id) is watch else self._background
-        if group.get(job_id) is not watch:
+        if not self._watches.remove(watch):
             return
-        del group[job_id]
         looker = self._lookers.pop(watch, None)
         if looker is not None:
             looker.cancel()
         self._agenda.remove(watch)
         self._pages.leave(watch)
         self._wish(watch, 0.0)
-        if self._all_of(job_id):
-            self._rouse(job_id)
+        job_id = watch.watched.job_id
+        if self._watches.of(job_id):
+            self._wakes.rouse(job_id)
         else:
-            self._woken.discard(job_id)
-            self._wake_after.pop(job_id, None)
-        self._unfollow(watch)
-        if not self._many():
+            self._wakes.forget(job_id)
+        if self._streams is not None:
+            self._streams.end_unless_wanted(job_id)
+        if not self._watches:
             self._workers.send_home()
-
-    def _many(self) -> int:
-        return len(self._watches) + len(self._background)
-
-    def _all_of(self, job_id: str) -> list[Watch]:
-        found = (self._watches.get(job_id), self._background.get(job_id))
-        return [watch for watch in found if watch is not None]
 
     # --- what is due -----------------------------------------------------------------------------------------
 
@@ -377,7 +351,7 @@ class Poller:
         if wait:
             self._broke_until = now + wait
             return None
-        watch = self._turns.take(now, self._many())
+        watch = self._turns.take(now, len(self._watches))
         watch.fresh = False
         watch.looking = True
         due = self._turns.next_due(now)
@@ -389,9 +363,9 @@ class Poller:
 
     async def _look_at(self, watch: Watch) -> None:
         target = watch.target or self._target_of(watch.watched.job_id)
-        watch.target = target if self._many() <= _TARGETS_KEPT else None
+        watch.target = target if len(self._watches) <= _TARGETS_KEPT else None
         etag = watch.etag
-        others = self._others_with(watch, etag) if self._background and self._watches else ()
+        others = self._others_with(watch, etag) if self._watches.are_mixed else ()
         for other in others:
             self._agenda.remove(other)
             other.looking, other.fresh = True, False
@@ -423,7 +397,7 @@ class Poller:
         """Return the other watch of a job, if one and the same reply can serve it too."""
         return [
             other
-            for other in self._all_of(watch.watched.job_id)
+            for other in self._watches.of(watch.watched.job_id)
             if other is not watch and self._awaits(other) and (etag is None or etag == other.etag)
         ]
 
@@ -471,12 +445,12 @@ class Poller:
             self._workers.wake_at(self._time())
         else:
             self._put(watch, due)
-        if self._woken:
-            self._rouse(watch.watched.job_id)
+        if self._wakes.woken:
+            self._wakes.rouse(watch.watched.job_id)
 
     def _see_listed(self, job: Job) -> list[Watch]:
         """Take a job into account that a list shows, whether that was the reason for the request or not."""
-        awaited = [watch for watch in self._all_of(job.id) if self._awaits(watch)]
+        awaited = [watch for watch in self._watches.of(job.id) if self._awaits(watch)]
         if not awaited:
             self._lookout.history.add(job, told=True)
         shown: list[Watch] = []
@@ -505,7 +479,8 @@ class Poller:
         if looked.next_look is None or not watch.wanted:
             self._wish(watch, 0.0)
             self._pages.leave(watch)
-            self._unfollow(watch)
+            if self._streams is not None:
+                self._streams.end_unless_wanted(watch.watched.job_id)
         else:
             now = self._time()
             price = self._budget.price(now)
@@ -525,53 +500,8 @@ class Poller:
             watch.ring()
         if watch.sink is not None and (looked.transitions or looked.outcome or looked.watched.fault != before.fault):
             watch.sink(watch, looked)
-        if self._woken:
-            self._rouse(watch.watched.job_id)
-
-    # --- streams ---------------------------------------------------------------------------------------------
-
-    def _new_streams(self, target_of: Callable[[str], Target]) -> Streams:
-        return Streams(
-            self._lookout.api,
-            self._origin,
-            target_of,
-            known=self._known,
-            told=self._stream_told,
-            lost=self._stream_lost,
-            shortest=self._lookout.pace.min_interval,
-            longest=self._lookout.pace.max_interval,
-        )
-
-    def _going_on(self, job_id: str) -> list[Watch]:
-        return [watch for watch in self._all_of(job_id) if watch.wanted and watch.watched.outcome is None]
-
-    def _known(self, job_id: str) -> Watched | None:
-        return next((watch.watched for watch in self._going_on(job_id)), None)
-
-    def _stream_told(self, job_id: str, delay: float, is_news: bool) -> bool:
-        """Look at a job in some seconds, or with news sooner if that is due; return whether a look is under way."""
-        watches, now = self._going_on(job_id), self._time()
-        for watch in watches:
-            if watch.looking or watch.fresh or watch.hurried or now < self._origin.not_before:
-                continue
-            if is_news:
-                self._put(watch, min(watch.due, now + delay if delay else FIRST))
-            elif watch.watched.fault is None:
-                self._put(watch, now + delay)
-                self._wish(watch, 1.0 / delay)
-        return any(watch.looking for watch in watches)
-
-    def _stream_lost(self, job_id: str, usual_due: float) -> None:
-        for watch in self._going_on(job_id):
-            if not (watch.looking or watch.fresh) and usual_due < watch.due:
-                self._put(watch, max(usual_due, self._time()))
-
-    def _unfollow(self, watch: Watch) -> None:
-        """Follow a job's stream no more, unless for the other watch of it."""
-        if self._streams is not None:
-            others = (other for other in self._all_of(watch.watched.job_id) if other is not watch)
-            if all(other.watched.outcome is not None for other in others):
-                self._streams.end(watch.watched.job_id)
+        if self._wakes.woken:
+            self._wakes.rouse(watch.watched.job_id)
 
     # --- what a look costs -----------------------------------------------------------------------------------
 
@@ -592,8 +522,8 @@ class Poller:
         sharers: float = self._pages.readers(watch, now)
         if self._batches is not None:
             sharers = max(sharers, self._batches.readers(watch, now))
-        if self._background and self._watches:
-            sharers *= len(self._all_of(watch.watched.job_id))
+        if self._watches.are_mixed:
+            sharers *= len(self._watches.of(watch.watched.job_id))
         return math.sqrt(price) / (next_look * max(1, sharers))
 
     def _wish(self, watch: Watch, wish: float) -> None:

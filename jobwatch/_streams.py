@@ -20,17 +20,20 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from ._agenda import NEVER
+from ._agenda import FIRST, NEVER
 from ._models import Fault, FaultKind, Phase
 from ._sse import EVENT_CAP, EventParser
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from ._agenda import Watch
     from ._api import Hint, JobAPI
     from ._origin import Origin
+    from ._pace import Pace
     from ._tracker import Watched
     from ._transport import Target
+    from ._watches import Watches
 
 _log = logging.getLogger("jobwatch")
 
@@ -96,36 +99,33 @@ class Streams:
 
     Args:
         api: Reads the events.
-        origin: Where they are read.
+        pace: How often looks are made without streams.
+        watches: Who is watched.
+        origin: Where the streams are read.
         target_of: Makes the URL of a job's stream from its id.
-        known: Says what is known of a job that goes on.
-        told: Told of a job whose stream told a state: in how many seconds to look, and whether that is news, so that
-            a look due sooner is to stay. Says whether a look is under way already.
-        lost: Told of a job whose stream has ended, and when the next look would have been without it.
-        shortest: The shortest time between two looks, in seconds.
-        longest: The longest one.
+        put: Puts a watch on the agenda.
+        wish: Enters how many requests a second a watch costs.
     """
 
     def __init__(
         self,
         api: JobAPI,
+        pace: Pace,
+        watches: Watches,
         origin: Origin,
         target_of: Callable[[str], Target],
         *,
-        known: Callable[[str], Watched | None],
-        told: Callable[[str, float, bool], bool],
-        lost: Callable[[str, float], None],
-        shortest: float,
-        longest: float,
+        put: Callable[[Watch, float], None],
+        wish: Callable[[Watch, float], None],
     ) -> None:
         self._api = api
+        self._shortest = pace.min_interval
+        self._beat = BEATS * pace.max_interval
+        self._watches = watches
         self._origin = origin
         self._target_of = target_of
-        self._known = known
-        self._told = told
-        self._lost = lost
-        self._shortest = shortest
-        self._beat = BEATS * longest
+        self._put = put
+        self._wish = wish
         self._streams: dict[str, _Stream] = {}
         self._open = 0
         self._ending: set[asyncio.Task[None]] = set()
@@ -173,6 +173,11 @@ class Streams:
             self._ending.add(stream.task)
             stream.task.add_done_callback(self._ending.discard)
             stream.task.cancel()
+
+    def end_unless_wanted(self, job_id: str) -> None:
+        """Follow a job no more if it goes on for nobody."""
+        if all(watch.watched.outcome is not None for watch in self._watches.of(job_id)):
+            self.end(job_id)
 
     def end_all(self) -> None:
         """Follow no job any more."""
@@ -225,7 +230,7 @@ class Streams:
             self._open -= 1
             self._learn(stream, fault, self._loop.time())
             # What was too long to be read was something; as likely as not the end, with its results.
-            self._lost(job_id, 0.0 if parser.overflowed else stream.usual_due)
+            self._look_as_usual(job_id, 0.0 if parser.overflowed else stream.usual_due)
 
     def _heard(self, job_id: str, stream: _Stream, parser: EventParser, piece: bytes) -> bool:
         if self._streams.get(job_id) is not stream:
@@ -239,14 +244,35 @@ class Streams:
 
     def _hinted(self, job_id: str, stream: _Stream, hint: Hint) -> None:
         stream.hint = hint
-        watched = self._known(job_id)
-        if watched is None or not self.disagrees(watched):
+        watches = self._watches.going_on(job_id)
+        if not any(self.disagrees(watch.watched) for watch in watches):
             stream.doubted = 0
-            self._told(job_id, self._beat, False)
+            self._slow_down(watches)
         elif self._may_wake(stream):
-            stream.missed = self._told(job_id, 0.0, True)
+            stream.missed = any(watch.looking for watch in watches)
+            self._hurry(watches, FIRST)
         else:
-            self._told(job_id, self._shortest, True)
+            self._hurry(watches, self._loop.time() + self._shortest)
+
+    def _slow_down(self, watches: Iterable[Watch]) -> None:
+        for watch in watches:
+            if self._may_be_put(watch) and watch.watched.fault is None:
+                self._put(watch, self._loop.time() + self._beat)
+                self._wish(watch, 1.0 / self._beat)
+
+    def _hurry(self, watches: Iterable[Watch], due: float) -> None:
+        for watch in watches:
+            if self._may_be_put(watch) and due < watch.due:
+                self._put(watch, due)
+
+    def _may_be_put(self, watch: Watch) -> bool:
+        """Whether a watch is on the agenda, and nobody else has a say in when: not who waits, and not the origin."""
+        return not (watch.looking or watch.fresh or watch.hurried) and self._loop.time() >= self._origin.not_before
+
+    def _look_as_usual(self, job_id: str, usual_due: float) -> None:
+        for watch in self._watches.going_on(job_id):
+            if not (watch.looking or watch.fresh) and usual_due < watch.due:
+                self._put(watch, max(usual_due, self._loop.time()))
 
     def _may_wake(self, stream: _Stream) -> bool:
         now = self._loop.time()

@@ -34,6 +34,8 @@ LAYERS: tuple[frozenset[str], ...] = (
             "_streams",
             "_together",
             "_turns",
+            "_wakes",
+            "_watches",
             "_workers",
             "_poller",
             "_request",
@@ -65,8 +67,12 @@ WITHIN: dict[str, frozenset[str]] = {
     "_lean": frozenset({"_address"}),
     "_transport": frozenset({"_answer", "_address", "_secrets", "_lean"}),
     "_together": frozenset({"_agenda", "_batches", "_origin", "_pages", "_turns"}),
-    "_poller": frozenset({"_agenda", "_origin", "_pages", "_streams", "_together", "_turns", "_workers"}),
-    "_streams": frozenset({"_agenda", "_origin"}),
+    "_poller": frozenset(
+        {"_agenda", "_origin", "_pages", "_streams", "_together", "_turns", "_wakes", "_watches", "_workers"}
+    ),
+    "_streams": frozenset({"_agenda", "_origin", "_watches"}),
+    "_wakes": frozenset({"_agenda", "_origin", "_watches"}),
+    "_watches": frozenset({"_agenda"}),
     "_turns": frozenset({"_agenda", "_origin"}),
     "_workers": frozenset({"_agenda"}),
     "_journal": frozenset({"_journal_file"}),

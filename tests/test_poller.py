@@ -427,7 +427,7 @@ async def test_row_118_a_crash_reaches_everybody_who_listens_and_who_comes_later
     with pytest.raises(JobwatchError, match="a fault of its own"):
         poller.listen(watched("new"))
     looks = len(transport.requests)
-    for watch in poller._watches.values():
+    for watch in poller._watches.awaited.values():
         poller.hurry(watch)
     await asyncio.sleep(200.0)
     assert len(transport.requests) == looks, "no worker comes back"
@@ -475,7 +475,7 @@ async def test_nothing_is_left_on_the_loop_when_the_last_job_has_ended() -> None
     await asyncio.sleep(0.01)
     assert idle_tasks() == set()
     assert running_loop().timers() == []
-    assert poller._watches == {}
+    assert not poller._watches
     transport.jobs["j0"].ends = 200.0
     await ended(poller, "j0")
     await asyncio.sleep(0.01)
@@ -1006,7 +1006,7 @@ async def test_row_112_listeners_of_a_job_that_flaps_lose_nothing_and_what_all_h
     heard = [await anext(slow)]
     seen = [(await anext(fast)).seq for _ in range(100)]
     assert seen == list(range(1, 101))
-    (watch,) = poller._watches.values()
+    (watch,) = poller._watches.awaited.values()
     assert len(watch.log) >= 99, "for the slow one"
     heard += [await anext(slow) for _ in range(99)]
     assert [(change.seq, change.gap) for change in heard] == [(seq, False) for seq in range(1, 101)]

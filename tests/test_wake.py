@@ -107,7 +107,7 @@ async def test_a_wake_during_a_retry_after_beyond_all_patience_is_no_look_at_all
     async with client_of(transport) as client, Watcher(client) as watcher:
         await watcher.add("a")
         await asyncio.sleep(10.0)
-        watch = engine_of(client)._background["a"]
+        watch = engine_of(client)._watches.background["a"]
         looks = watch.watched.looks
         for _ in range(50):
             assert watcher.wake("a")
@@ -128,8 +128,8 @@ async def test_who_is_not_watched_any_more_or_never_was_is_not_woken() -> None:
     assert not poller.wake_project("nowhere")
     await asyncio.sleep(10.0)
     assert len(transport.requests) <= 1
-    assert poller._woken == set()
-    assert poller._wake_after == {}
+    assert poller._wakes.woken == set()
+    assert poller._wakes._not_before == {}
     await poller.aclose()
     assert not poller.wake("b")
 
@@ -170,7 +170,7 @@ async def test_the_wake_outlives_the_wait_whose_look_was_under_way() -> None:
     poller, transport = await begun(ScriptedJob("a"))
     poller.watch(watched("a"), lambda _watch, _looked: None)
     await asyncio.sleep(10.0)
-    watch = poller._watches["a"]
+    watch = poller._watches.awaited["a"]
     watch.etag = '"one"'  # so that a reply to its look cannot serve the other
     transport.round_trip = 1.0
     assert poller.hurry(watch)
@@ -198,7 +198,7 @@ async def test_a_project_is_woken_by_one_list() -> None:
     assert poller.wake_project("prj")
     await asyncio.sleep(1.0)
     assert [target.partition("?")[0] for _, target in transport.requests] == ["list:prj"]
-    assert {watch.watched.outcome for job_id, watch in poller._watches.items() if job_id != "other"} == {
+    assert {watch.watched.outcome for job_id, watch in poller._watches.awaited.items() if job_id != "other"} == {
         Outcome.SUCCEEDED
     }
     await poller.aclose()

@@ -531,7 +531,7 @@ def _speaks_at_once(original: Any) -> Any:
 
 
 def _deaf(_original: Any) -> Any:
-    return lambda _self, _job_id, _beat: False
+    return lambda _self, _job_id, _stream, _hint: None
 
 
 def _never_ended(_original: Any) -> Any:
@@ -621,9 +621,9 @@ BUGS: tuple[Bug, ...] = (
     Bug("the session is left open", method(Transport, "aclose", _session_left_open), level=WIRE),
     Bug("a connection is not given back", _connection_kept, level=WIRE),
     Bug("half a body counts as success", function("_transport", "_whole", _unread_is_whole), level=WIRE),
-    Bug("the end of a stream goes unnoticed", method(Poller, "_stream_lost", _never_lost)),
+    Bug("the end of a stream goes unnoticed", method(Streams, "_look_as_usual", _never_lost)),
     Bug("a stream counts before it has spoken", method(Streams, "_begun", _speaks_at_once), mode=LIVENESS),
-    Bug("a stream's news have no look made", method(Poller, "_stream_told", _deaf)),
+    Bug("a stream's news have no look made", method(Streams, "_hinted", _deaf)),
     Bug("a stream goes on after its job", method(Streams, "end", _never_ended)),
     Bug("a stream is opened whatever the budget and the origin say", method(Origin, "may_ask", _always_may_ask)),
 )
