@@ -57,6 +57,8 @@ LAST_LOOK = 5.0
 GONE_LOOKS, GONE_SECONDS = 3, 10.0
 """How often and for how long a job that was seen has to be missing before that is believed."""
 
+_WAKES_AT_ONCE = 8
+
 _SOON = 0.01
 """How soon after an event its look has to be made, in seconds."""
 
@@ -659,11 +661,15 @@ def _not_prompt(world: World) -> Iterable[str]:
                 continue
             until = world.closed_at if heard.until is None else heard.until
             closed_at = world.closed_at if stream.closed_at is None else stream.closed_at
-            if not heard.began < told_at < until - TICK or closed_at < told_at - TICK or _is_held_back(record, told_at):
+            if not heard.began < told_at < until - TICK or closed_at < told_at - TICK:
                 continue
             world.sometimes["an end told by a stream"] += 1
             under_way = [each.answered or world.closed_at for each in looks if each.asked <= told_at + _SOON]
             ready = max([told_at, *(answered for answered in under_way if answered > told_at - TICK)])
+            if _is_held_back(record, ready):
+                continue
+            if stream.events > _WAKES_AT_ONCE:  # so many that looks could not follow each of them
+                ready += plan.pace.min_interval
             prompt = any(told_at - TICK <= each.asked <= ready + _SOON for each in looks)
             if not prompt and until > ready + _SOON:
                 yield f"O10 {heard.who} {heard.job_id}: its end was told at {told_at:.3f}, and no look followed"

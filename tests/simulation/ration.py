@@ -140,7 +140,9 @@ def _silent(world: World, client: str, exchanges: Sequence[Exchange]) -> Iterabl
     slowed = plan.max_rate is not None or plan.quota or any(each.verdict == faults.LIMITED for each in exchanges)
     if slowed or "rate told" in plan.rates or len(plan.jobs) > 60 or plan.max_in_flight < 3:
         return
-    longest = 1.5 * plan.pace.max_interval + 31.0 + TICK
+    # A request may hang, and keep others from being made; where streams alone are wrong none does.
+    only_streams = plan.rates.keys() <= set(faults.STREAM) and plan.traits <= {"streams"}
+    longest = 1.5 * plan.pace.max_interval + (10.0 * plan.latency + 1.0 if only_streams else 31.0) + TICK
     for heard in world.heard:
         if not _polls(heard, client) or heard.who in ("all", "watches", "journals") or not heard.prompt:
             continue  # a watcher looks slowly at what a wait would have given up

@@ -153,6 +153,9 @@ def _swarm(dice: Random, seed: int, level: str, mode: str) -> tuple[dict[str, fl
     """Choose which faults there are, and how often."""
     if dice.random() < 0.08:
         return {}, frozenset({"streams"} if dice.random() < 0.5 else ())
+    if dice.random() < 0.1:  # nothing else is wrong, so that what streams do to looks can be told exactly
+        wrong = {*_turn(faults.STREAM, seed, 1), *dice.sample(faults.STREAM, dice.choice((0, 1, 3)))}
+        return {name: dice.choice((0.3, 0.6)) for name in sorted(wrong)}, frozenset({"streams"})
     names = _survivable(level)
     chosen = set(_turn(names, seed, 3))
     chosen.update(dice.sample(names, dice.choice((0, 1, 2, 4, 8, 16))))
