@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from jobwatch import ConfigError, Event, Fault, FaultKind, Job, JobAPI, Phase, Problem
-from jobwatch._api import Moment, moment_of, phase_of, seconds_since_1970
+from jobwatch._api import Hint, Moment, moment_of, phase_of, seconds_since_1970
 from jobwatch.apis import APIS, BEDROCK, CAPYDB, api_named
 from jobwatch.apis.bedrock import CmsJob, VisionJob
 from jobwatch.apis.capydb import CapyJob
@@ -822,3 +822,25 @@ def test_any_job_is_read_whichever_it_is() -> None:
     assert seen is not None
     assert (seen.id, seen.status) == ("another", "RUNNING")
     assert BEDROCK.any_job(b"no job") is None
+
+
+def test_several_jobs_are_read_where_the_api_answers_for_several() -> None:
+    api = replace(CAPYDB, read_batch=CAPYDB.read_jobs)
+    seen = api.batch(b'{"jobs":[{"id":"a","state":"running"}]}')
+    assert isinstance(seen, tuple)
+    assert [job.id for job in seen] == ["a"]
+    assert isinstance(api.batch(b"<html>"), Fault)
+    assert replace(CAPYDB, read_batch=None).batch(b'{"jobs":[]}') == Fault(
+        FaultKind.UNREADABLE, "capydb documents no request for several jobs"
+    )
+
+
+def test_an_event_of_a_stream_is_read_by_its_data_and_name() -> None:
+    def read_hint(data: bytes, name: str) -> Hint | None:
+        return Hint(f"{name} {data.decode()}", Phase.RUNNING) if data else None
+
+    api = replace(BEDROCK, read_hint=read_hint)
+    assert api.hint(b"RUNNING", "status") == Hint("status RUNNING", Phase.RUNNING)
+    assert api.hint(b"", "status") is None
+    assert api.hint(b"\xff", "status") is None
+    assert replace(BEDROCK, read_hint=None).hint(b"RUNNING", "status") is None

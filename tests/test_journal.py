@@ -1217,3 +1217,15 @@ async def test_memory_keeps_what_ended_since_a_moment() -> None:
     assert await memory.find(["a", "b"]) == {"b": row_of("b", 1, RowState.ENDED, 5.0)}
     memory.put(told("b", 2, 2))
     assert await memory.find(["b"]) == {}
+
+
+async def test_row_119_what_can_be_read_does_not_hide_that_nothing_can_be_written(path: Path) -> None:
+    journal, disk = await opened(path)
+    disk.fault = FULL
+    journal.put(told("a", 1, 1))
+    with pytest.raises(JournalError):
+        await journal.written()
+    assert await journal.undelivered(0, 10) == []
+    assert journal.trouble is not None
+    disk.fault = None
+    await journal.aclose()
