@@ -16,16 +16,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
-import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from ._address import checked_base, is_encoded_path, next_url, quoted, segment, unfit_for_url, with_secret
+from ._address import checked_base, is_encoded_path, next_url, segment, unfit_for_url
 from ._answer import ProblemReader, Reply, Verdict, judged
+from ._credentials import Credentials
 from ._errors import ConfigError
 from ._models import Fault, FaultKind, printable
-from ._secrets import in_body, in_headers, in_query, spellings, without
 
 if TYPE_CHECKING:
     import ssl
@@ -40,20 +38,6 @@ ERROR_BODY_CAP: Final = 64 * 1024
 MAX_HOPS: Final = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAME_METHOD = frozenset({307, 308})
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_OUR_HEADERS = frozenset(
-    {
-        "accept-encoding",
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "if-none-match",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-_HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
 
 
 class Target:
@@ -110,7 +94,7 @@ class Transport:
         max_connections: int = 64,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._headers = _Secret(headers, secret_query)
+        self._headers = Credentials(headers, secret_query)
         self._base, trouble = checked_base(base_url)
         # A traceback that shows local variables shall not show these.
         del base_url, headers, secret_query
@@ -267,7 +251,7 @@ class Transport:
                 if not response.closed:
                     response.close()
             if isinstance(step, Fault):
-                return self._headers.scrubbed(step, target)
+                return self._headers.scrubbed(step, target.url, target.body)
             url = step
         return Fault(FaultKind.REFUSED, f"more than {MAX_HOPS} redirects")
 
@@ -284,7 +268,7 @@ class Transport:
         if body is None or (good and len(body) > self._max_body):
             return Fault(FaultKind.UNREADABLE, f"the reply is too large: over {self._max_body} bytes", status)
         answer = judged(status, response.headers, body, etag=etag, problem=self._problem, verdict=self._verdict)
-        return self._headers.scrubbed(answer, target) if isinstance(answer, Fault) else answer
+        return self._headers.scrubbed(answer, target.url, target.body) if isinstance(answer, Fault) else answer
 
     def _opened(self, target: Target) -> ClientSession | None:
         if self._closed:
@@ -353,71 +337,6 @@ class Transport:
         if self._deadlines.pop(task, None) is not None:
             return False
         return task.uncancel() <= cancelling
-
-
-class _Secret:
-    """Headers, and a part of the query, that no repr shows."""
-
-    __slots__ = ("_headers", "_query")
-
-    def __init__(self, headers: Mapping[str, str], query: tuple[str, str] | None) -> None:
-        self._headers = dict(headers)
-        self._query = query
-
-    def __repr__(self) -> str:
-        return "_Secret()"
-
-    def trouble(self) -> str | None:
-        """Return why the headers cannot be sent, naming the header and never its value."""
-        for name in self._headers:
-            if not _HEADER_NAME.fullmatch(name):
-                return f"not a header name: {printable(name)}"
-            if name.lower() in _OUR_HEADERS:
-                return f"the header {name} is not for the caller to set"
-            if not _HEADER_VALUE.fullmatch(self._headers[name]):
-                return (
-                    f"the value of the header {name} is empty or not printable ASCII; does a token end in a line end?"
-                )
-        return None
-
-    def complete(self, url: URL | None = None, accept: str = "application/json") -> dict[str, str]:
-        """Return everything that is sent: the caller's headers over ours, and the host of a URL."""
-        version = getattr(sys.modules.get(__package__ or ""), "__version__", None)
-        ours = {
-            "Accept": accept,
-            # Job records are small, and a decoder is one more thing that can be cut short or blown up unseen.
-            "Accept-Encoding": "identity",
-            # Whatever stands between, an answer that was kept is not how the job stands now. RFC 9111, section 5.2.1.4.
-            "Cache-Control": "no-cache",
-            "User-Agent": f"jobwatch/{version}" if version else "jobwatch",
-        }
-        theirs = {name.lower() for name in self._headers}
-        host = {"Host": url.host_port_subcomponent or ""} if url else {}
-        return host | {name: value for name, value in ours.items() if name.lower() not in theirs} | self._headers
-
-    def query(self) -> str | None:
-        """Return what goes into the query of every request, encoded."""
-        return None if self._query is None else "=".join(quoted(part) for part in self._query)
-
-    async def in_query(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        """Put it there when aiohttp sends a request, so that no URL of ours or of the response holds it."""
-        from yarl import URL  # noqa: PLC0415  # see the module's docstring
-
-        secret = self.query()
-        if secret is not None:
-            target = with_secret(request.url.raw_path_qs, secret)
-            request.url = URL(f"{request.url.origin()}{target}", encoded=True)
-        return await handler(request)
-
-    def of_body(self) -> dict[str, str] | None:
-        """Return what a body is sent with, if the caller's headers do not say it."""
-        theirs = {name.lower() for name in self._headers}
-        return None if "content-type" in theirs else {"Content-Type": "application/json"}
-
-    def scrubbed(self, fault: Fault, target: Target) -> Fault:
-        """Return a fault without the secrets that the server may have quoted back at us."""
-        secrets = in_headers(self._headers) | in_query(target.url.raw_query_string) | in_body(target.body or b"null")
-        return without(secrets if self._query is None else secrets | spellings(self._query[1]), fault)
 
 
 _CLOSED = Fault(FaultKind.UNREACHABLE, "the client is closed")

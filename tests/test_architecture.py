@@ -22,7 +22,8 @@ LAYERS: tuple[frozenset[str], ...] = (
         | {"_paths", "_words", "_conditions", "_problems", "_reader", "_places", "_keys", "_table", "apis"}
     ),
     frozenset(
-        {"_budget", "_history", "_lookout", "_retry_after", "_answer", "_address", "_secrets", "_lean", "_transport"}
+        {"_budget", "_history", "_lookout", "_retry_after", "_answer", "_address", "_secrets", "_lean", "_credentials"}
+        | {"_transport"}
     ),
     frozenset({"_webhooks"}),
     frozenset(
@@ -65,7 +66,8 @@ WITHIN: dict[str, frozenset[str]] = {
     "_tracker": frozenset({"_marks"}),
     "_answer": frozenset({"_retry_after"}),
     "_lean": frozenset({"_address"}),
-    "_transport": frozenset({"_answer", "_address", "_secrets", "_lean"}),
+    "_transport": frozenset({"_answer", "_address", "_credentials", "_lean"}),
+    "_credentials": frozenset({"_address", "_secrets"}),
     "_together": frozenset({"_agenda", "_batches", "_origin", "_pages", "_turns"}),
     "_poller": frozenset(
         {"_agenda", "_origin", "_pages", "_streams", "_together", "_turns", "_wakes", "_watches", "_workers"}
@@ -108,7 +110,7 @@ IMPURE_IMPORTS = frozenset(
 )
 IMPURE_CALLS = frozenset({"now", "today", "utcnow", "open", "print", "input"})
 # `_webhook_apps` sends nothing: a handler for aiohttp's server has to answer with aiohttp's response.
-NETWORK = frozenset({"_address", "_lean", "_transport", "_webhook_apps", BESIDE})
+NETWORK = frozenset({"_address", "_credentials", "_lean", "_transport", "_webhook_apps", BESIDE})
 
 
 class Import:
