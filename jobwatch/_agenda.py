@@ -7,6 +7,7 @@ has to walk. It holds what is known of the job, the log of its transitions and t
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -93,10 +94,11 @@ class Watch(Struct, gc=False, eq=False):
 
     def after(self, seq: int) -> Transition | None:
         """Return the first transition in the log after one, or None; it is marked where others are not kept."""
-        if not self.log or seq >= self.log[-1].seq:
+        place = bisect_right(self.log, seq, key=lambda transition: transition.seq)
+        if place == len(self.log):
             return None
-        missing = self.log[0].seq - seq - 1
-        return self.log[-1 - (self.log[-1].seq - seq - 1)] if missing <= 0 else replace(self.log[0], gap=True)
+        found = self.log[place]
+        return found if found.seq == seq + 1 else replace(found, gap=True)
 
     def show(self, job: Job) -> None:
         """Keep the job as last read, and tell it to those who follow."""

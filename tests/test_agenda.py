@@ -191,3 +191,7 @@ def test_row_112_who_comes_too_late_is_told_that_something_is_missing() -> None:
     assert (late.seq, late.gap) == (oldest, True)
     assert (next_.seq, next_.gap) == (oldest + 1, False)
     assert watch.after(5 * LOG_KEPT) is None
+    watch.log = (watch.log[0], *watch.log[3:])
+    next_ = watch.after(oldest)
+    assert next_ is not None
+    assert (next_.seq, next_.gap) == (oldest + 3, True), "always one that is later"
