@@ -653,6 +653,9 @@ def _not_prompt(world: World) -> Iterable[str]:
     for heard in world.heard:
         if not (heard.legs and heard.legs[0].polled and len(heard.legs) == 1) or heard.who == "all":
             continue
+        job = world.server.jobs.get(heard.job_id)
+        if job is None:
+            continue
         record = world.by_client.get(heard.legs[0].client, ())
         looks = [each for each in record if each.job_id == heard.job_id]
         for stream in world.server.streams:
@@ -664,8 +667,14 @@ def _not_prompt(world: World) -> Iterable[str]:
             if not heard.began < told_at < until - TICK or closed_at < told_at - TICK:
                 continue
             world.sometimes["an end told by a stream"] += 1
-            under_way = [each.answered or world.closed_at for each in looks if each.asked <= told_at + _SOON]
-            ready = max([told_at, *(answered for answered in under_way if answered > told_at - TICK)])
+            under_way = [
+                each for each in looks if each.asked <= told_at + _SOON and (each.answered or 1e9) > told_at - TICK
+            ]
+            if any(job.states[each.shown[job.id].status].phase in ENDED for each in under_way if job.id in each.shown):
+                continue  # it shows the end itself
+            if any(each.verdict in _FAILING for each in under_way) and plan.mode != "liveness":
+                continue  # it may have been the last that there was patience for
+            ready = max([told_at, *(each.answered or world.closed_at for each in under_way)])
             if _is_held_back(record, ready):
                 continue
             if stream.events > _WAKES_AT_ONCE:  # so many that looks could not follow each of them
