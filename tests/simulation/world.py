@@ -122,7 +122,7 @@ def planned(seed: int, level: str, mode: str) -> Plan:
         unreachable_after=1e5 if mode == LIVENESS else dice.choice((PATIENCE, 60.0, 20.0)),
         appear_within=1e5 if mode == LIVENESS else APPEAR_WITHIN,
         skew=dice.choice((-4000.0, -3.0, 7.5, 86400.0)) if "skewed clock" in traits else 0.0,
-        lag=log_uniform(dice, 0.5, 30.0),
+        lag=log_uniform(dice, 5.0, 30.0),
         quota=dice.choice((3, 8, 20)) if "quota" in traits else 0,
         vanished={job.id: START + dice.uniform(1.0, horizon) for job in jobs if dice.random() < 0.3}
         if "vanishes" in traits
