@@ -30,7 +30,7 @@ from .simulation.world import LIVENESS, SAFETY, SEAM, WIRE, simulate
 
 SEEDS = {
     SEAM: int(os.environ.get("JOBWATCH_SEAM_SEEDS", "2000")),
-    WIRE: int(os.environ.get("JOBWATCH_WIRE_SEEDS", "200")),
+    WIRE: int(os.environ.get("JOBWATCH_WIRE_SEEDS", "400")),
 }
 FIRST = int(os.environ.get("JOBWATCH_FIRST_SEED", "0"))
 JOBS = int(os.environ.get("JOBWATCH_SIM_JOBS", "2"))

@@ -14,7 +14,7 @@ from .world import LIVENESS, SAFETY, simulate
 
 _CHUNK = 25
 
-ENOUGH = {"seam": 1000, "wire": 200}
+ENOUGH = {"seam": 1000, "wire": 400}
 """After how many seeds everything must have happened."""
 
 

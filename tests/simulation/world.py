@@ -34,6 +34,9 @@ SEAM, WIRE = "seam", "wire"
 JOURNALS = 0.2
 """In which share of the worlds somebody watches with a journal."""
 
+_DUE = {SEAM: 3, WIRE: 5}
+"""How many faults have their turn in a world; on the wire there are fewer worlds to go round."""
+
 PATIENCE = 300.0
 APPEAR_WITHIN = 10.0
 
@@ -92,7 +95,8 @@ def planned(seed: int, level: str, mode: str) -> Plan:
     """Make up a world."""
     dice = Random(f"{seed}/{level}/{mode}/plan")
     rates, traits = _swarm(dice, seed, level, mode)
-    api = _api_for(dice, [name for name in _turn(_survivable(level), seed, 3) if name in rates or name in traits])
+    due = _turn(_survivable(level), seed, _DUE[level])
+    api = _api_for(dice, [name for name in due if name in rates or name in traits])
     # Liveness is about what comes after the faults; safety has them for ever.
     horizon = log_uniform(dice, 30.0, 900.0 if level == SEAM else 300.0)
     quiet_at = START + (min(horizon * 0.5, 200.0) if mode == LIVENESS else 1e9)
@@ -157,11 +161,11 @@ def _swarm(dice: Random, seed: int, level: str, mode: str) -> tuple[dict[str, fl
         wrong = {*_turn(faults.STREAM, seed, 1), *dice.sample(faults.STREAM, dice.choice((0, 1, 3)))}
         return {name: dice.choice((0.3, 0.6)) for name in sorted(wrong)}, frozenset({"streams"})
     names = _survivable(level)
-    chosen = set(_turn(names, seed, 3))
+    chosen = set(_turn(names, seed, _DUE[level]))
     chosen.update(dice.sample(names, dice.choice((0, 1, 2, 4, 8, 16))))
     rates = {name: dice.choice((0.03, 0.1, 0.3)) for name in sorted(chosen) if name not in faults.TRAITS}
     rare = {*faults.MEANING, *faults.LIST}
-    rates |= {name: 0.6 if name in rare else 0.3 for name in _turn(names, seed, 3) if name in rates}
+    rates |= {name: 0.6 if name in rare else 0.3 for name in _turn(names, seed, _DUE[level]) if name in rates}
     # Faults that end a watch hide what would come after, so most worlds have none of them.
     if mode == SAFETY and seed % 3 == 0:
         ending = _turn(sorted(faults.ENDING & faults.all_of(level)), seed // 3, 1)
