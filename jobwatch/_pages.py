@@ -59,6 +59,7 @@ class Pages:
         self._room: dict[str, int] = {}
         self._guessed: set[str] = set()
         self._guesses_left = _WRONG_GUESSES
+        self._history_read_until: dict[str, float] = {}
         self._asked: set[tuple[str, str | None]] = set()
 
     def join(self, watch: Watch) -> None:
@@ -109,7 +110,7 @@ class Pages:
             others = self._others(watch, project_id)
             if others:
                 return Page(project_id, self._limit(project_id, len(others)), others)
-        return self._page_for_history(watch, project_id)
+        return self._page_for_history(watch, project_id, now)
 
     def failed(self, page: Page, fault: Fault, now: float) -> None:
         """Learn that a list could not be read."""
@@ -160,13 +161,16 @@ class Pages:
                 return Page(project_id, self._limit(project_id, newcomers + len(group)), guess=True)
         return None
 
-    def _page_for_history(self, watch: Watch, project_id: str) -> Page | None:
+    def _page_for_history(self, watch: Watch, project_id: str, now: float) -> Page | None:
         kind = project_id, watch.watched.type
+        if now < self._history_read_until.get(project_id, now):
+            return None  # a list just read, or on its way, shows jobs of every type
         if watch.watched.looks < _LOOKS_BEFORE_HISTORY or kind in self._asked or len(self._asked) >= _KINDS_ASKED:
             return None
         self._asked.add(kind)
         if self._history.knows(self._api.name, watch.watched.type):
             return None
+        self._history_read_until[project_id] = now + _PAUSE
         return Page(project_id, min(_FOR_HISTORY, self._most(project_id)))
 
     def _limit(self, project_id: str, wanted: int) -> int:

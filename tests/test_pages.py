@@ -211,8 +211,9 @@ def test_a_history_is_asked_for_once_a_type_after_some_looks() -> None:
     page = pages.page_for(one, 0.0, 0)
     assert page is not None
     assert (page.limit, page.others) == (100, ())
-    assert pages.page_for(same, 0.0, 0) is None
-    assert pages.page_for(other, 0.0, 0) is not None
+    assert pages.page_for(other, 1.0, 0) is None, "the list on its way shows that type too"
+    assert pages.page_for(same, 61.0, 0) is None
+    assert pages.page_for(other, 61.0, 0) is not None
 
 
 # --- what it saves -----------------------------------------------------------------------------------------------
