@@ -107,11 +107,13 @@ def _older_than_delivered(marks: Sequence[Mark], events: Sequence[Event]) -> int
 
 
 def _after_last_dated(marks: Sequence[Mark], events: Sequence[Event]) -> tuple[int, bool] | None:
-    """Find the entry that was delivered last with a time, if there is no doubt which it is, and go on from there.
+    """Find the delivered entry with the latest time, if there is no doubt which it is, and go on from there.
 
-    What was delivered after it without a time, since the status told of it before the history did, is passed over.
+    What was delivered after it is passed over: without a time, since the status told of it before the history did; with
+    an earlier one, since the server said something old again, or its clock was set back.
     """
-    last = max((index for index, mark in enumerate(marks) if mark.at is not None), default=-1)
+    dated = ((mark.at, index) for index, mark in enumerate(marks) if mark.at is not None)
+    _, last = max(dated, default=(0.0, -1))
     found = [index for index, event in enumerate(events) if event.at is not None and is_same(marks[last], event)]
     if last < 0 or len(found) != 1:
         return None

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -326,15 +327,16 @@ def _in_order(watched: Watched, events: Sequence[Event]) -> Sequence[Event]:
     part = delivered_part(watched.delivered, watched.seq, events)
     length = watched.seq if len(part) == len(watched.delivered) and all(map(is_same, watched.delivered, part)) else 0
     rest = sorted(events[length:], key=lambda event: unix(event.at) or 0.0)
-    return [*events[:length], *(event for event in rest if not (length and _is_said_again(watched, event)))]
-
-
-def _is_said_again(watched: Watched, event: Event) -> bool:
-    """Whether an entry is one that was delivered, and not the last moment's, in which a state may be entered twice."""
+    if not length or not rest:
+        return [*events[:length], *rest]
     last = watched.delivered[-1].at
-    if last is None or (unix(event.at) or 0.0) >= last:
-        return False
-    return any(mark.at is not None and is_same(mark, event) for mark in watched.delivered)
+    delivered = {(event.status.casefold(), event.at) for event in events[:length]}
+    return [*events[:length], *(event for event in rest if not _is_said_again(event, last, delivered))]
+
+
+def _is_said_again(event: Event, last: float | None, delivered: AbstractSet[tuple[str, datetime | None]]) -> bool:
+    """Whether an entry is one that was delivered, and not the last moment's, in which a state may be entered twice."""
+    return last is not None and (unix(event.at) or 0.0) < last and (event.status.casefold(), event.at) in delivered
 
 
 def _settled(job: Job, events: Sequence[Event]) -> Sequence[Event]:

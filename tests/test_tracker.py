@@ -289,6 +289,15 @@ def test_row_85_an_entry_repeated_by_the_server_loses_nothing() -> None:
     assert stream.look(told([*twice, event("C", 2)])).replace("!", "") == "C2"
 
 
+def test_row_85_an_entry_repeated_at_the_end_of_a_history_longer_than_is_remembered_repeats_nothing() -> None:
+    stream = Stream()
+    history = [event("PR"[number % 2], number) for number in range(150)]
+    stream.look(told(history))
+    assert stream.look(told([*history, history[60]])) == ""
+    assert stream.look(told(history)) == ""
+    assert stream.look(told([*history, event("C", 150)])) == "C150"
+
+
 def test_an_entry_of_the_same_moment_that_cannot_be_put_in_order_is_left_out() -> None:
     assert Stream().all(told(events("PR")), told([event("U", 1), event("C", 2)])) == "P0 R1 !C2"
 

@@ -672,7 +672,7 @@ def _not_prompt(world: World) -> Iterable[str]:
             ]
             if any(job.states[each.shown[job.id].status].phase in ENDED for each in under_way if job.id in each.shown):
                 continue  # it shows the end itself
-            if any(each.verdict in _FAILING for each in under_way) and plan.mode != "liveness":
+            if any(each.verdict not in (faults.GOOD, "same") for each in under_way) and plan.mode != "liveness":
                 continue  # it may have been the last that there was patience for
             ready = max([told_at, *(each.answered or world.closed_at for each in under_way)])
             if _is_held_back(record, ready):

@@ -98,6 +98,9 @@ class Pipe(asyncio.Transport):
 
     def resume_reading(self) -> None:
         self._paused = False
+        self._loop.call_soon(self._release)  # as a socket is read at the next turn of the loop
+
+    def _release(self) -> None:
         held, self._held = self._held, []
         for each in held:
             self._take(each)
@@ -112,7 +115,7 @@ class Pipe(asyncio.Transport):
     def _take(self, arrive: Callable[[], None]) -> None:
         if self._paused:
             self._held.append(arrive)
-        elif not self._lost:
+        elif not (self._lost or self._closing):  # whoever closes hears no more
             arrive()
 
     def _end(self, error: OSError | None) -> None:
@@ -320,7 +323,7 @@ def _chunked(answer: Answer) -> bytes:
 
 def _chunked_and_cut(answer: Answer) -> bytes:
     whole = _chunked(answer)
-    return whole[: len(whole) - 5 - int(20 * answer.cut)]
+    return whole[: max(len(whole) - 5 - int(20 * answer.cut), whole.index(b"\r\n\r\n") + 4)]
 
 
 def _whole(answer: Answer) -> bytes:
@@ -415,7 +418,8 @@ def join(name: str, client: Client, origin: Origin) -> None:
             reply = await get(target, etag=etag)
         finally:
             under_way[path] -= 1
-        origin.server.answered(name, path, first, began, loop.time(), alone=not under_way[path])
+        if not transport._closed:  # else it was answered by nobody
+            origin.server.answered(name, path, first, began, loop.time(), alone=not under_way[path])
         return reply
 
     async def noted_stream(target: Target, heard: Callable[[bytes], bool], *, silence: float) -> Fault | None:
