@@ -99,7 +99,7 @@ class Poller:
             workers,
             work=self._next_look,
             due=self._next_at,
-            needed=lambda: len(self._watches) > 0,
+            needed=self._watches.any,
             crashed=self._ring_all,
         )
         pace = lookout.pace
@@ -363,7 +363,7 @@ class Poller:
 
     async def _look_at(self, watch: Watch) -> None:
         target = watch.target or self._target_of(watch.watched.job_id)
-        watch.target = target if len(self._watches) <= _TARGETS_KEPT else None
+        watch.target = target if len(self._watches.awaited) <= _TARGETS_KEPT else None
         etag = watch.etag
         others = self._others_with(watch, etag) if self._watches.are_mixed else ()
         for other in others:

@@ -23,6 +23,10 @@ class Watches:
     def __len__(self) -> int:
         return len(self.awaited) + len(self.background)
 
+    def any(self) -> bool:
+        """Return whether there are any."""
+        return bool(self.awaited or self.background)
+
     @property
     def are_mixed(self) -> bool:
         """Whether a job may have two watches."""
