@@ -160,3 +160,18 @@ def test_nothing_is_learned_from_a_watch_that_does_not_say_since_when() -> None:
     looked = lookout.saw(watched, ended, 1e9 + 100.0, None, 1.0)
     assert looked.outcome is not None
     assert history.curve("capydb", "backup", Phase.RUNNING) is History().curve("capydb", "backup", Phase.RUNNING)
+
+
+def test_there_is_no_built_in_api_of_another_name() -> None:
+    import jobwatch.apis
+
+    with pytest.raises(AttributeError, match="no attribute 'NOPE'"):
+        jobwatch.apis.NOPE  # noqa: B018
+
+
+def test_jobs_whose_ids_are_urls_have_no_batch() -> None:
+    table = tomllib.loads(
+        'job = "{url}"\nbase_url = "https://a.example"\nstatus = "s"\n[batch]\nrequest = "/jobs?ids={job_ids}"'
+    )
+    with pytest.raises(TableError, match="asked for one by one"):
+        api_of(table, "t")
