@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ._agenda import Watch
+    from ._request import Asked
     from ._transport import Target
 
 _log = logging.getLogger("jobwatch")
@@ -317,24 +318,22 @@ class Client:
         return self._poller
 
     def _target(self, job_id: str) -> Target:
-        asked = self._requests.job(job_id)
-        return self._transport.prepared(asked.path, asked.query, asked.body)
+        return self._prepared(self._requests.job(job_id))
 
     def _history_target(self, job_id: str) -> Target:
-        asked = self._requests.history(job_id)
-        return self._transport.prepared(asked.path, asked.query)
+        return self._prepared(self._requests.history(job_id))
 
     def _batch_target(self, job_ids: Collection[str]) -> Target:
-        asked = self._requests.batch(job_ids)
-        return self._transport.prepared(asked.path, asked.query, asked.body)
+        return self._prepared(self._requests.batch(job_ids))
 
     def _stream_target(self, job_id: str) -> Target:
-        asked = self._requests.stream(job_id)
-        return self._transport.prepared(asked.path, asked.query)
+        return self._prepared(self._requests.stream(job_id))
+
+    def _prepared(self, asked: Asked) -> Target:
+        return self._transport.prepared(asked.path, asked.query, asked.body)
 
     def _list_target(self, project_id: str, limit: int) -> Target:
-        asked = self._requests.jobs(project_id, limit)
-        return self._transport.prepared(asked.path, asked.query)
+        return self._prepared(self._requests.jobs(project_id, limit))
 
 
 def engine_of(client: Client) -> Poller:

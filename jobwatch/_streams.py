@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from ._agenda import FIRST, NEVER
+from ._finishing import ended
 from ._models import Fault, FaultKind, Phase
 from ._sse import EVENT_CAP, EventParser
 
@@ -186,8 +187,7 @@ class Streams:
 
     async def ended(self) -> None:
         """Wait until what was ended is gone."""
-        while self._ending:
-            await asyncio.wait(self._ending)
+        await ended(self._ending)
 
     # --- one stream ------------------------------------------------------------------------------------------
 

@@ -51,23 +51,20 @@ class Wakes:
         """Put a woken job in its new place, unless a look is under way: that may show what was before the wake."""
         if job_id not in self.woken:
             return
-        watches = self._watches.of(job_id)
-        if not watches:
-            self.forget(job_id)
-        elif not any(watch.looking for watch in watches):
+        if not any(watch.looking for watch in self._watches.of(job_id)):
             self.woken.discard(job_id)
-            self._put_all(watches)
+            self._put_all(job_id)
 
     def forget(self, job_id: str) -> None:
         """Forget a job that is not watched any more."""
         self.woken.discard(job_id)
         self._not_before.pop(job_id, None)
 
-    def _put_all(self, watches: list[Watch]) -> None:
-        now, job_id = self._time(), watches[0].watched.job_id
+    def _put_all(self, job_id: str) -> None:
+        now = self._time()
         at = max(now, self._origin.not_before, self._not_before.get(job_id, 0.0))
-        for watch in watches:
-            if watch.wanted and watch.watched.outcome is None and at < watch.due:
+        for watch in self._watches.going_on(job_id):
+            if at < watch.due:
                 watch.fresh = False
                 self._put(watch, FIRST if at <= now else at)
                 self._not_before[job_id] = at + self._shortest
