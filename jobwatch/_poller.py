@@ -10,8 +10,10 @@ a value like any other, and the pace says when to look again.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
+import traceback
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -20,7 +22,7 @@ from ._agenda import FIRST, NEVER, Agenda, Watch
 from ._budget import Budget
 from ._errors import ConfigError, JobwatchError
 from ._lookout import Looked, Lookout
-from ._models import Fault, Job
+from ._models import Fault, FaultKind, Job, Outcome, printable
 from ._origin import AWAY_AT_MOST, Origin, spoken_of
 from ._pages import Pages
 from ._streams import Streams
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from ._together import Errand
     from ._tracker import Watched
     from ._transport import Target, Transport
+
+_log = logging.getLogger("jobwatch")
 
 _TARGETS_KEPT = 10_000
 """Up to how many watched jobs a prepared URL is kept for each."""
@@ -95,6 +99,7 @@ class Poller:
         self._batches = self._together.batches
         self._lookers: dict[Watch, asyncio.Task[object]] = {}
         self._broke_until = 0.0
+        self._broken: set[str] = set()
         self._workers = Workers(
             workers,
             work=self._next_look,
@@ -303,6 +308,7 @@ class Poller:
         if self._watches.of(job_id):
             self._wakes.rouse(job_id)
         else:
+            self._broken.discard(job_id)
             self._wakes.forget(job_id)
         if self._streams is not None:
             self._streams.end_unless_wanted(job_id)
@@ -362,22 +368,36 @@ class Poller:
         return watch
 
     async def _look_at(self, watch: Watch) -> None:
-        target = watch.target or self._target_of(watch.watched.job_id)
-        watch.target = target if len(self._watches.awaited) <= _TARGETS_KEPT else None
         etag = watch.etag
         others = self._others_with(watch, etag) if self._watches.are_mixed else ()
         for other in others:
             self._agenda.remove(other)
             other.looking, other.fresh = True, False
+        try:
+            answered = await self._answer_to(watch, others, etag)
+        except Exception as error:  # noqa: BLE001 - whatever one job's look raises ends the watch of that job alone
+            for each in (watch, *others):
+                self._break(each, error)
+            return
+        if answered is not None:
+            reply, seen_at = answered
+            for each in (watch, *others):
+                self._take(each, reply, seen_at)
+
+    async def _answer_to(
+        self, watch: Watch, others: Collection[Watch], etag: str | None
+    ) -> tuple[Reply | Fault, float] | None:
+        """Ask about one job; return the answer and the Unix time that it speaks of, or None if nobody wants it now."""
+        target = watch.target or self._target_of(watch.watched.job_id)
+        watch.target = target if len(self._watches) <= _TARGETS_KEPT else None
         asked_at = self._time()
         reply = await (self._origin.read(target, etag) if others else self._read_while_wanted(watch, target, etag))
         if reply is None:
-            return
+            return None
         seen_at = self._epoch + spoken_of(reply, asked_at, self._time())
         if self._history_target_of is not None:
             reply = await self.told(watch.watched, reply)
-        for each in (watch, *others):
-            self._take(each, reply, seen_at)
+        return reply, seen_at
 
     async def _read_while_wanted(self, watch: Watch, target: Target, etag: str | None) -> Reply | Fault | None:
         """Make a request that ends, with None, when nobody wants its answer any more."""
@@ -406,6 +426,12 @@ class Poller:
         return watch.wanted and not watch.looking and watch.watched.outcome is None
 
     def _take(self, watch: Watch, reply: Reply | Fault, now: float) -> None:
+        try:
+            self._take_in(watch, reply, now)
+        except Exception as error:  # noqa: BLE001 - as in `_look_at`
+            self._break(watch, error)
+
+    def _take_in(self, watch: Watch, reply: Reply | Fault, now: float) -> None:
         draw, price = self._draw(), self._price(watch)
         if _is_same_again(watch, reply):
             self._enter(watch, self._lookout.same_again(watch.watched, now, draw, price))
@@ -414,7 +440,7 @@ class Poller:
         if isinstance(reply, Fault) or looked.job is None:
             watch.etag = watch.body_hash = None
         else:
-            watch.etag, watch.body_hash = reply.etag, hash(reply.body)
+            watch.etag, watch.body_hash = reply.etag, _hash_of(reply)
         self._enter(watch, looked)
 
     def _draw(self) -> float | None:
@@ -455,15 +481,49 @@ class Poller:
             self._lookout.history.add(job, told=True)
         shown: list[Watch] = []
         for watch in awaited:
-            looked = self._lookout.saw(watch.watched, job, self.unix(), self._draw(), self._price(watch))
-            if looked.job is None:
-                continue  # the list lags behind: the job is to be asked for by itself
-            shown.append(watch)
-            self._agenda.remove(watch)
-            watch.fresh = False
-            watch.etag = watch.body_hash = None
-            self._enter(watch, looked)
+            try:
+                if self._take_listed(watch, job):
+                    shown.append(watch)
+            except Exception as error:  # noqa: BLE001 - as in `_look_at`
+                shown.append(watch)
+                self._break(watch, error)
         return shown
+
+    def _take_listed(self, watch: Watch, job: Job) -> bool:
+        """Take what a list shows of a job into account, unless the list lags behind what is known."""
+        looked = self._lookout.saw(watch.watched, job, self.unix(), self._draw(), self._price(watch))
+        if looked.job is None:
+            return False  # the job is to be asked for by itself
+        self._agenda.remove(watch)
+        watch.fresh = False
+        watch.etag = watch.body_hash = None
+        self._enter(watch, looked)
+        return True
+
+    def _break(self, watch: Watch, error: Exception) -> None:
+        """End the watch of one job by an exception that nobody foresaw; the watches of all other jobs go on."""
+        self._log_once(watch, error)
+        told = str(error) if isinstance(error, ConfigError) else f"the look failed within jobwatch: {_name_of(error)}"
+        fault = Fault(FaultKind.UNREADABLE, told)
+        watched = replace(
+            watch.watched,
+            looks=watch.watched.looks + 1,
+            fault=fault,
+            faults=watch.watched.faults + 1,
+            outcome=Outcome.UNREADABLE,
+        )
+        self._agenda.remove(watch)
+        watch.fresh = False
+        watch.etag = watch.body_hash = None
+        self._enter(watch, Looked(watched, (), Outcome.UNREADABLE, None))
+
+    def _log_once(self, watch: Watch, error: Exception) -> None:
+        """Log where an exception came from; not its message, which may quote a server or hold a secret."""
+        job_id = watch.watched.job_id
+        if job_id not in self._broken:
+            self._broken.add(job_id)
+            trace = "".join(traceback.format_tb(error.__traceback__))
+            _log.error("a look at job %s raised %s; other jobs go on\n%s", printable(job_id), _name_of(error), trace)
 
     def _enter(self, watch: Watch, looked: Looked) -> None:
         """Enter what a look gave, put the job back on the agenda, and ring if there is news."""
@@ -499,9 +559,20 @@ class Poller:
         if looked.transitions or looked.outcome or (hurried and not watch.hurried):
             watch.ring()
         if watch.sink is not None and (looked.transitions or looked.outcome or looked.watched.fault != before.fault):
-            watch.sink(watch, looked)
+            self._tell(watch.sink, watch, looked, before)
         if self._wakes.woken:
             self._wakes.rouse(watch.watched.job_id)
+
+    def _tell(self, sink: Callable[[Watch, Looked], None], watch: Watch, looked: Looked, before: Watched) -> None:
+        """Call a watcher's function; where it raises, the look counts as not made, and is made again later."""
+        try:
+            sink(watch, looked)
+        except Exception as error:  # noqa: BLE001 - as in `_look_at`
+            self._log_once(watch, error)
+            watch.watched = before
+            watch.etag = watch.body_hash = None
+            self._pages.join(watch)
+            self._put(watch, self._time() + self._lookout.pace.max_interval)
 
     # --- what a look costs -----------------------------------------------------------------------------------
 
@@ -536,7 +607,16 @@ class Poller:
 def _is_same_again(watch: Watch, reply: Reply | Fault) -> bool:
     if isinstance(reply, Fault) or watch.body_hash is None:
         return False
-    return reply.http_status == 304 or hash(reply.body) == watch.body_hash
+    return reply.http_status == 304 or _hash_of(reply) == watch.body_hash
+
+
+def _hash_of(reply: Reply) -> int:
+    # With the status, which is the job's state where the API tells it so: the same body then means something else.
+    return hash((reply.http_status, reply.body))
+
+
+def _name_of(error: Exception) -> str:
+    return type(error).__name__
 
 
 def _dice() -> Callable[[], float]:

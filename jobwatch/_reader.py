@@ -283,7 +283,7 @@ class TableReader:
     def _event(self, paths: EventPaths, entry: object) -> Event | None:
         entry = paths.base(entry)
         value = None if entry is None or entry is UNSET else _first(paths.status, entry)
-        if value is UNSET:
+        if value is UNSET or value == []:
             return None
         status, phase = self._words.meaning(value)
         return Event(status, phase, self._moment(paths.at, entry, {}))

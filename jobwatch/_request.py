@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _HOLE = re.compile(r"(?<!\$)\{(\+?)([A-Za-z_][A-Za-z0-9_]*)\}")
 _EACH = re.compile(r"(?<=[?&])[^?&#]*\{job_id\}[^?&#]*")
+_VARIABLE_OR_HOLE = re.compile(r"\$\{(?P<variable>[A-Za-z_][A-Za-z0-9_]*)\}|\{\+?(?P<param>[A-Za-z_][A-Za-z0-9_]*)\}")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _HOST_PART = re.compile(r"[0-9A-Za-z.:\[\]-]+")
 _ORIGIN = re.compile(r"https?://[^/]*")
@@ -254,9 +255,14 @@ class Requests:
         own = {name.lower() for name in api.headers}
         headers = {name: value for name, value in headers.items() if name.lower() not in own}
         for name, value in api.headers.items():
-            filled = _HOLE.sub(lambda hole: self._params.get(hole[2], hole[0]), value)
-            headers[name] = _VARIABLE.sub(lambda variable: os.environ[variable[1]].strip(), filled)
+            # In one pass, so that neither a parameter nor a variable is searched for further names.
+            headers[name] = _VARIABLE_OR_HOLE.sub(self._value_of, value)
         return headers | self._credentials(given)
+
+    def _value_of(self, named: re.Match[str]) -> str:
+        if named["variable"] is not None:
+            return os.environ[named["variable"]].strip()
+        return self._params.get(named["param"], named[0])
 
     def _credentials(self, given: Given) -> dict[str, str]:
         api, self._token = self._api, ""

@@ -97,7 +97,10 @@ class Together:
 
     async def jobs_of(self, errand: Errand) -> tuple[Job, ...] | None:
         """Read the page, or learn that it cannot be read; none of the watches is being looked at from then on."""
-        jobs = await (self._jobs_named(errand) if errand.page is None else self._jobs_on(errand.page))
+        try:
+            jobs = await (self._jobs_named(errand) if errand.page is None else self._jobs_on(errand.page))
+        except Exception as error:  # noqa: BLE001 - each job is then asked for by itself, and shows whose fault it was
+            jobs = Fault(FaultKind.UNREADABLE, f"the request for several jobs failed within jobwatch: {type(error)}")
         for watch in errand.due:
             watch.looking = False
         if not isinstance(jobs, Fault):

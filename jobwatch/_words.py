@@ -114,5 +114,5 @@ class Words:
         told = [self.meaning(word, name) for word in words]
         phases = {phase for _, phase in told}
         order = (Phase.PENDING, Phase.RUNNING, Phase.UNKNOWN, Phase.FAILED, Phase.CANCELLED, Phase.SUCCEEDED)
-        phase = next(phase for phase in order if phase in phases)
+        phase = next((phase for phase in order if phase in phases), Phase.UNKNOWN)
         return status_of("+".join(text for text, _ in told)), phase
