@@ -97,6 +97,8 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         read_history: Reads that history.
         output: What the job's outputs are called, and the fields of a job's `wire` that hold them as text.
         started: Where the id lies in the body of the response that started a job, where it is not with the job.
+        read_start: Reads a job's state from that response, in place of `read_reply`: neither its HTTP status nor a
+            field that it lacks tells a state.
         stream_path: The path of a job's stream of server-sent events, if there is one.
         read_hint: Reads what an event of that stream says, from its data and name; None where it tells no state.
     """
@@ -132,6 +134,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     read_history: Callable[[bytes], tuple[Event, ...] | None] | None = None
     output: Mapping[str, str] = {}
     started: tuple[tuple[str | int, ...], ...] = ()
+    read_start: Callable[[bytes, str], Job | Fault] | None = None
     stream_path: str | None = None
     read_hint: Callable[[bytes, str], Hint | None] | None = None
 
@@ -153,6 +156,12 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         if history is not None and isinstance(seen, Job) and (events := self.history(history)) is not None:
             return replace(seen, events=events)
         return seen
+
+    def start(self, body: bytes, job_id: str) -> Job | Fault:
+        """Read the job from the response that started it, or say why it cannot be read."""
+        if self.read_start is None:
+            return self.job(body, job_id)
+        return _read(self.read_start, body, job_id)
 
     def any_job(self, body: bytes) -> Job | None:
         """Read a job, whichever it is, or None where the body shows none."""

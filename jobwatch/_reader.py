@@ -148,9 +148,11 @@ class TableReader:
             otherwise = otherwise or ("absent", self._words.absent)
         if base is None and otherwise is not None:
             return self._stateless(otherwise, job_id, body)
-        if base is None or (self._picks.missing and holds(self._picks.missing, base)):
+        if base is None:
+            return _not_there(http_status, body)
+        if self._picks.missing and holds(self._picks.missing, base):
             return _no_such_job(http_status, body)
-        return self.job(base, job_id, otherwise) or _no_such_job(http_status, body)
+        return self.job(base, job_id, otherwise) or _not_there(http_status, body)
 
     def is_missing(self, body: bytes) -> bool:
         """Whether an error reply's body says, by the table's conditions, that there is no such job."""
@@ -383,6 +385,30 @@ def _progress(progress: Sequence[Progress], base: object) -> float | None:
 def _may_be_wrong(phase: Phase) -> bool:
     """Whether a message can be an error's: of a job that goes on or succeeded it tells something else."""
     return phase in _BAD_ENDS or phase is Phase.UNKNOWN
+
+
+def _not_there(http_status: int, body: bytes) -> Fault:
+    """Say why a reply holds nothing where the job should be: an API that reports an error has not looked for it."""
+    problem = _error_in(body)
+    if problem is not None:
+        return Fault(FaultKind.UNREACHABLE, f"the API reports an error: {problem.message[:_SHOWN]}", http_status)
+    return _no_such_job(http_status, body)
+
+
+def _error_in(body: bytes) -> Problem | None:
+    try:
+        value = _errors.decode(body)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return problem_of(value.error) or problem_of(value.errors)
+
+
+class _Errors(Struct):
+    error: Any = None
+    errors: Any = None
+
+
+_errors = msgspec.json.Decoder(_Errors)
 
 
 def _no_such_job(http_status: int, body: bytes) -> Fault:

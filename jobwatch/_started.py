@@ -1,8 +1,11 @@
 """Which job a response started: its id, and the state that it already shows. Pure.
 
 Looked at in this order: the header that names the job's URL (``Operation-Location``, ``Azure-AsyncOperation``,
-``Location``), as far as that is a URL of a job of this API; where the table says that the id, or the job's URL, lies;
-the job itself, as a look would show it; and the names under which APIs hand out the id of what they have started.
+``Location``), as far as that is a URL of a job of this API; then where the table says that the id, or the job's URL,
+lies; and where no table says so, the job itself, as a look would show it.
+
+A response to the start is not a reply about the job: it may be another resource, or an envelope with an id of its own.
+So only the id and a state that is no end are taken from it, and an end is believed when a look shows it.
 """
 
 from __future__ import annotations
@@ -16,26 +19,11 @@ from msgspec import Struct
 
 from ._api import JobAPI
 from ._errors import ConfigError
-from ._models import JSON, Fault, Job, printable
+from ._models import JSON, Fault, Job, Problem, printable
+from ._problems import problem_of
 
 _HEAD = re.compile(rb"HTTP/[\d.]+ (\d{3})[^\n]*\n((?:[^\r\n][^\n]*\n)*)\r?\n")
 _URLS = ("operation-location", "azure-asyncoperation", "location")
-_IDS = (
-    "job_id",
-    "jobId",
-    "jobID",
-    "jobid",
-    "id",
-    "task_id",
-    "taskId",
-    "task-id",
-    "run_id",
-    "runId",
-    "request_id",
-    "uuid",
-    "name",
-)
-_WITHIN = ("job", "data", "task", "run", "operation")
 _SHOWN = 120
 
 
@@ -79,16 +67,28 @@ def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | Non
     if response.status >= 400:
         problem = api.problem(body)
         raise ConfigError(f"no job was started: HTTP {response.status}" + (f", {problem}" if problem else ""))
-    job_id, refused = _in_headers(response.headers, id_in_url)
-    job_id = job_id or _told_id(api, body, id_in_url)
+    job_id, not_followed = _in_headers(response.headers, id_in_url)
+    if job_id is not None:
+        return Found(job_id)  # the body is then the resource that the job works on, and says nothing of the job
+    job_id = _told_id(api, body, id_in_url)
     if job_id is None:
-        if refused is not None:
-            raise refused
+        if not_followed is not None:
+            raise not_followed
+        if (error := _error_in(body)) is not None:
+            raise ConfigError(f"no job was started: {error}")
         start = body[:_SHOWN].decode("utf-8", "replace").strip()
         told = f": {printable(start)}" if start else ", and its body is empty"
         raise ConfigError(f"the response names no job of {api.name} that it started{told}")
-    seen = api.job(body, job_id, response.status) if body.strip() else None
-    return Found(job_id, None if isinstance(seen, Fault) else seen)
+    return Found(job_id, _going_on(api.start(body, job_id)))
+
+
+def _going_on(seen: Job | Fault) -> Job | None:
+    return seen if isinstance(seen, Job) and not seen.phase.ended else None
+
+
+def _error_in(body: bytes) -> Problem | None:
+    plain = plain_body(body)
+    return None if not isinstance(plain, dict) else problem_of(plain.get("error")) or problem_of(plain.get("errors"))
 
 
 def response_in(text: bytes) -> Response:
@@ -141,18 +141,13 @@ def _in_headers(
 
 
 def _told_id(api: JobAPI, body: bytes, id_in_url: Callable[[str], str | None]) -> str | None:
-    plain = plain_body(body)
-    found = next(filter(None, (_id(_at(plain, path)) for path in api.started)), None)
-    if found is not None:
-        is_url = api.job_path == "{url}" or found.startswith(("https://", "http://"))
-        return id_in_url(found) if is_url else found
-    if api.job_path == "{url}":
-        return None
-    job = api.any_job(body)
-    if job is not None and job.id:
-        return job.id
-    places = (plain, *(_at(plain, (name,)) for name in _WITHIN)) if api.read_reply is not None else ()
-    return next(filter(None, (_id(_at(place, (name,))) for place in places for name in _IDS)), None)
+    if api.started:
+        plain = plain_body(body)
+        found = next(filter(None, (_id(_at(plain, path)) for path in api.started)), None)
+        is_url = found is not None and (api.job_path == "{url}" or found.startswith(("https://", "http://")))
+        return id_in_url(found) if found is not None and is_url else found
+    job = None if api.job_path == "{url}" else api.any_job(body)
+    return job.id or None if job is not None else None
 
 
 def _at(plain: JSON, path: tuple[str | int, ...]) -> JSON:

@@ -52,7 +52,7 @@ class _Build:
     def api(self) -> JobAPI:
         table, events = self._table, self._table.events
         self._check_request()
-        reader = self._reader()
+        reader, start = self._readers()
         history = self._history_reader(reader)
         listed = self._list_reader(reader)
         auth = _auth(table)
@@ -101,6 +101,7 @@ class _Build:
             verdict=verdict if table.http or table.missing else None,
             states=states,
             started=self._started(),
+            read_start=lambda body, job_id: start.reply(body, 200, job_id),
         )
 
     def _started(self) -> tuple[tuple[str | int, ...], ...]:
@@ -156,17 +157,21 @@ class _Build:
 
     # --- the reply ---------------------------------------------------------------------------------------
 
-    def _reader(self) -> TableReader:
+    def _readers(self) -> tuple[TableReader, TableReader]:
+        """Return the reader of replies about a job, and that of the response that started it."""
         table, root = self._table, checked_path(("root",), self._table.root)
         places = self._wanted(root)
         words, zone = self._words(), _zone(table.timezone)
         http = {_status_of(key): Phase(state) for key, state in table.http.items() if state != "missing"}
 
-        def reader(compiled: Compiled, loosely: TableReader | None = None) -> TableReader:
-            picks = places.picks(compiled)
-            return TableReader(self._name, words, compiled, picks, root=root, zone=zone, http=http, loosely=loosely)
+        def reader(words: Words, http: dict[int, Phase]) -> TableReader:
+            def of(compiled: Compiled, loosely: TableReader | None = None) -> TableReader:
+                picks = places.picks(compiled)
+                return TableReader(self._name, words, compiled, picks, root=root, zone=zone, http=http, loosely=loosely)
 
-        return reader(self._plan.compiled(root), reader(self._plan.loosely(root)))
+            return of(self._plan.compiled(root), of(self._plan.loosely(root)))
+
+        return reader(words, http), reader(words.stated(), {})
 
     def _wanted(self, root: Path) -> Places:
         table, places = self._table, Places(self._plan, root)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import TypeAlias
 
 from ._api import status_of
@@ -75,6 +76,12 @@ class Words:
         self._nothing = {told_apart(text_of(word)) for word in nothing}
         self._prefix = told_apart(prefix)
         self._seen: dict[str, tuple[str, Phase]] = {}
+
+    def stated(self) -> Words:
+        """Return the same words for a body in which a status that is left out means nothing."""
+        words = copy(self)
+        words.absent = None
+        return words
 
     def says_nothing(self, word: Word | list[Word | None]) -> bool:
         """Whether a status is as good as none."""

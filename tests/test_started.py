@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from jobwatch import Client, ConfigError, JobFailed, Phase, Response
-from jobwatch._started import response_in
+from jobwatch._started import Found, found_in, response_in
 from jobwatch._table import api_of
 from jobwatch.apis import APIS
 from jobwatch.cli import main
@@ -34,13 +34,57 @@ async def test_what_started_a_job_is_enough_to_wait_for_it(job_server: JobServer
     assert changes == ["Queued", "Completed"]
 
 
-async def test_a_job_that_had_ended_when_it_was_started_needs_no_look(job_server: JobServer) -> None:
+@pytest.mark.parametrize("told", ["Completed", "Failed"])
+async def test_an_end_that_the_start_tells_is_believed_when_a_look_shows_it(job_server: JobServer, told: str) -> None:
+    job_server.add("bedrock", "job_1", ["Started", ("Failed", 0.05)], shape="vision")
     async with client_of(job_server) as client:
-        job = await client.wait_for({"job_id": "job_1", "status": "Completed", "results": {"n": 1}})
-        assert (job.status, job.result) == ("Completed", {"n": 1})
-        with pytest.raises(JobFailed, match="no sheet"):
-            await client.wait_for({"job_id": "job_2", "status": "Failed", "error": {"message": "no sheet"}})
-    assert len(job_server.requests) == 0
+        wait = client.wait_for({"job_id": "job_1", "status": told, "error": {"message": "no sheet"}}, timeout=5)
+        assert [change.status async for change in wait] == ["Started", "Failed"]
+        with pytest.raises(JobFailed):
+            await wait
+
+
+ABSENT = "https://a.test/{job_id}", {"succeeded": ["absent"]}, {}
+BY_HTTP = "https://a.test/{job_id}", {}, {"200": "succeeded", "202": "running"}
+
+
+@pytest.mark.parametrize(("job", "words", "http"), [ABSENT, BY_HTTP])
+@pytest.mark.parametrize("status", [200, 202])
+def test_neither_an_absent_field_nor_the_http_status_of_a_start_tells_a_state(
+    job: str, words: dict[str, list[str]], http: dict[str, str], status: int
+) -> None:
+    api = api_of({"job": job, "status": "s", "started": "id", "words": words, "http": http}, "own")
+    assert found_in(api, Response({"id": "x"}, status), lambda _: None) == Found("x")
+    shown = found_in(api, Response({"id": "x", "s": "running"}, status), lambda _: None).job
+    assert shown is not None
+    assert shown.phase is Phase.RUNNING
+
+
+def test_the_body_beside_a_header_that_names_the_job_is_about_something_else() -> None:
+    api = api_of({"job": "https://a.test/{job_id}", "id": "id", "status": "status"}, "own")
+    started = Response({"id": "vm-1", "status": "running"}, 202, {"Location": "https://a.test/op-7"})
+    assert found_in(api, started, lambda url: url.rpartition("/")[2]) == Found("op-7")
+
+
+JSON_RPC = {"job": "https://a.test/{job_id}", "status": "result.state", "id": "result.job", "started": "result.job"}
+
+
+@pytest.mark.parametrize(
+    ("table", "body", "told"),
+    [
+        (
+            JSON_RPC,
+            {"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "over quota"}},
+            "-32000: over quota",
+        ),
+        (JSON_RPC, {"jsonrpc": "2.0", "id": 1, "result": {"text": "hello"}}, "names no job"),
+        ({"job": "https://a.test/{job_id}", "status": "status"}, {"request_id": "r-1"}, "names no job"),
+        ({"job": "https://a.test/{job_id}", "id": "id", "status": "s"}, {"id": "", "errors": ["denied"]}, "denied"),
+    ],
+)
+def test_a_start_that_was_refused_starts_no_wait(table: dict[str, str], body: object, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        Client(api_of(table, "own")).wait_for(body)  # type: ignore[arg-type]
 
 
 async def test_the_job_beside_what_it_makes_is_the_one(job_server: JobServer) -> None:
@@ -129,7 +173,7 @@ def test_a_body_alone_is_read() -> None:
     [
         (b'{"job_id": "job_1", "status": "Queued"}', 0),
         (b'HTTP/1.1 202 Accepted\r\n\r\n{"job_id": "job_1", "status": "Queued"}', 0),
-        (b'{"job_id": "job_1", "status": "Failed"}', 1),
+        (b'{"job_id": "job_1", "status": "Failed"}', 0),  # which a look does not confirm
         (b'HTTP/1.1 402 Payment Required\r\n\r\n{"title": "Insufficient credits"}', 2),
         (b"", 2),
     ],

@@ -565,11 +565,14 @@ def test_a_200_that_is_a_state_needs_the_body_only_where_the_table_wants_somethi
     [
         ({"error": {"code": 400, "message": "Invalid job"}}, FaultKind.UNREADABLE, "it says: 400: Invalid job"),
         ({"errors": [{"message": "Throttled"}]}, FaultKind.UNREADABLE, "it says: Throttled"),
-        ({"data": None, "errors": [{"message": "Access denied"}]}, FaultKind.NOT_FOUND, "no such job: Access denied"),
+        ({"data": None, "errors": [{"message": "Access denied"}]}, FaultKind.UNREACHABLE, "an error: Access denied"),
+        ({"data": None, "error": {"message": "Throttled"}}, FaultKind.UNREACHABLE, "an error: Throttled"),
+        ({"data": {"state": None}, "errors": ["busy"]}, FaultKind.UNREACHABLE, "an error: busy"),
+        ({"data": None, "errors": [], "message": "ok"}, FaultKind.NOT_FOUND, "no such job: ok"),
     ],
 )
 def test_a_reply_that_is_no_job_but_an_error_is_told_in_its_own_words(body: object, kind: FaultKind, told: str) -> None:
-    found = fault('job = "https://a.test/{job_id}"\nroot = "data"\nstatus = "state"', body)
+    found = fault('job = "https://a.test/{job_id}"\nroot = "data"\nid = "id"\nstatus = "state"', body)
     assert found.kind is kind
     assert told in found.message
 
