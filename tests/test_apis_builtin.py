@@ -118,6 +118,7 @@ DOCUMENTED: list[tuple[str, str, list[dict[str, Any]], str, Phase, str | None]] 
         None,
     ),
     ("github", "30433642", [github("in_progress"), github("completed", "failure")], "failure", F, None),
+    ("github", "30433642", [github("completed"), github("completed", "failure")], "failure", F, None),
     ("github", "30433642", [github("waiting"), github("completed", "cancelled")], "cancelled", C, None),
     (
         "github",

@@ -17,10 +17,11 @@ import msgspec
 import pytest
 
 import jobwatch._agenda
-from jobwatch import Client, JobwatchError
+from jobwatch import Client, ConfigError, JobwatchError
 from jobwatch._agenda import Watch
 from jobwatch._answer import Reply
-from jobwatch._lookout import Looked
+from jobwatch._budget import Budget
+from jobwatch._lookout import Looked, Lookout
 from jobwatch._models import Fault, FaultKind, Outcome
 from jobwatch._pace import Pace, interval
 from jobwatch._poller import Poller
@@ -407,7 +408,107 @@ async def test_one_worker_is_enough() -> None:
 
 
 @on_virtual_clock
-async def test_row_118_a_crash_reaches_everybody_who_listens_and_who_comes_later() -> None:
+async def test_row_118_what_the_look_at_one_job_raises_ends_the_watch_of_that_job_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    transport = _jobs(20, ends=60.0)
+    poller = poller_of(transport)
+    broken, secret = poller.listen(watched("j7")), "sk_secret"
+    others = [asyncio.create_task(ended(poller, job_id)) for job_id in transport.jobs if job_id != "j7"]
+
+    def answer(target: str, now: float) -> Reply | None:
+        if target == "job:j7" and now > 5.0:
+            raise ZeroDivisionError(secret)
+        return None
+
+    transport.answer = answer
+    assert max(await asyncio.gather(*others)) < 70.0
+    assert broken.watched.outcome is Outcome.UNREADABLE
+    assert str(broken.watched.fault) == "the look failed within jobwatch: ZeroDivisionError"
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "job j7 raised ZeroDivisionError" in caplog.text
+    assert "in answer" in caplog.text, "where it was raised"
+    assert "sk_secret" not in caplog.text, "an exception's message may quote anything"
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_row_118_a_tracker_that_raises_for_one_job_of_a_list_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    transport = ScriptedTransport([ScriptedJob(f"j{index}", ends=60.0, project_id="p") for index in range(8)])
+    poller = poller_of(transport)
+    broken = poller.listen(watched("j3"))
+    others = [asyncio.create_task(ended(poller, job_id)) for job_id in transport.jobs if job_id != "j3"]
+    await asyncio.sleep(5.0)
+    saw = Lookout.saw
+
+    def raises(lookout: Lookout, watched: Watched, *args: Any, **options: Any) -> Looked:
+        if watched.job_id == "j3":
+            raise KeyError(watched.job_id)
+        return saw(lookout, watched, *args, **options)
+
+    monkeypatch.setattr(Lookout, "saw", raises)
+    assert max(await asyncio.gather(*others)) < 70.0
+    assert transport.times("list:"), "so that it was shown by a list"
+    assert broken.watched.outcome is Outcome.UNREADABLE
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_row_118_a_batch_that_cannot_be_asked_for_is_asked_for_one_by_one() -> None:
+    transport = _jobs(8, ends=60.0)
+    poller = poller_of(transport, batch=100)
+
+    def answer(target: str, _now: float) -> Reply | None:
+        if target.startswith("batch:"):
+            raise ValueError("no such batch")
+        return None
+
+    transport.answer = answer
+    assert max(await asyncio.gather(*(ended(poller, job_id) for job_id in transport.jobs))) < 70.0
+    assert transport.times("batch:")
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_row_118_what_a_job_is_asked_by_may_be_no_url() -> None:
+    transport = _jobs(2, ends=60.0)
+    poller = poller_of(transport)
+
+    def target_of(job_id: str) -> Any:
+        if job_id == "j0":
+            raise ConfigError("not an encoded path: /a b")
+        return f"job:{job_id}"
+
+    poller._target_of = target_of
+    watch = poller.listen(watched("j0"))
+    assert await ended(poller, "j1") < 70.0
+    assert watch.watched.fault is not None
+    assert watch.watched.fault.message == "not an encoded path: /a b"
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_row_118_a_watchers_function_that_raises_is_told_the_same_again() -> None:
+    transport = _jobs(2, ends=60.0)
+    poller = poller_of(transport)
+    told: list[str] = []
+
+    def sink(watch: Watch, looked: Looked) -> None:
+        told.extend(change.status for change in looked.transitions)
+        if len(told) < 6:
+            raise ValueError("sink")
+
+    poller.watch(watched("j0"), sink)
+    assert await ended(poller, "j1") < 70.0
+    await asyncio.sleep(600.0)
+    assert told == ["pending", "running", "pending", "running", "completed", "pending", "running", "completed"]
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_row_118_a_poller_that_fails_between_looks_tells_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
     transport = _jobs(20)
     poller = poller_of(transport)
     waits = [asyncio.create_task(ended(poller, job_id)) for job_id in transport.jobs]
@@ -415,10 +516,10 @@ async def test_row_118_a_crash_reaches_everybody_who_listens_and_who_comes_later
     poller.when_stopped(lambda: told.append("stopped"))
     await asyncio.sleep(5.0)
 
-    def broken(_target: str, _now: float) -> Reply:
+    def broken(_budget: Budget, _now: float) -> float:
         raise ZeroDivisionError("a fault of its own")
 
-    transport.answer = broken
+    monkeypatch.setattr(Budget, "spend", broken)
     results = await asyncio.gather(*waits, return_exceptions=True)
     for error in results:
         assert isinstance(error, JobwatchError)
@@ -432,21 +533,6 @@ async def test_row_118_a_crash_reaches_everybody_who_listens_and_who_comes_later
     await asyncio.sleep(200.0)
     assert len(transport.requests) == looks, "no worker comes back"
     assert idle_tasks() == set()
-    await poller.aclose()
-
-
-@on_virtual_clock
-async def test_row_118_a_sink_that_breaks_is_told_to_everybody_too() -> None:
-    transport = _jobs(2)
-    poller = poller_of(transport)
-
-    def broken(_watch: Watch, _looked: Looked) -> None:
-        raise ValueError("sink")
-
-    poller.watch(watched("j0"), broken)
-    with pytest.raises(JobwatchError, match="a fault of its own") as raised:
-        await ended(poller, "j1")
-    assert isinstance(raised.value.__cause__, ValueError)
     await poller.aclose()
 
 
@@ -747,6 +833,34 @@ async def test_a_body_like_the_last_is_not_decoded_again(decoded: list[bytes]) -
     assert watch.watched.outcome is Outcome.SUCCEEDED
     assert len(decoded) == 2
     await poller.aclose()
+
+
+@on_virtual_clock
+async def test_the_same_body_with_another_http_status_is_news(decoded: list[bytes]) -> None:
+    transport = _jobs(1)
+    body = msgspec.json.encode({"job": transport.jobs["j0"].body(0.0)})
+    transport.answer = lambda _target, now: Reply(200 if now < 30.0 else 203, body)
+    poller = poller_of(transport)
+    poller.listen(watched("j0"))
+    await asyncio.sleep(60.0)
+    assert len(decoded) == 2
+    await poller.aclose()
+
+
+@pytest.mark.parametrize("kind", ["awaited", "background"])
+@on_virtual_clock
+async def test_beyond_a_limit_no_watched_job_keeps_its_url(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobwatch._poller._TARGETS_KEPT", 3)
+    for count, kept in ((3, 3), (4, 0)):
+        transport = _jobs(count)
+        poller = poller_of(transport)
+        if kind == "awaited":
+            watches = _listen(poller, transport)
+        else:
+            watches = [poller.watch(watched(job_id), lambda *_: None) for job_id in transport.jobs]
+        await asyncio.sleep(10.0)
+        assert len([watch for watch in watches if watch.target is not None]) == kept
+        await poller.aclose()
 
 
 @on_virtual_clock

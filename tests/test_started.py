@@ -44,8 +44,12 @@ async def test_an_end_that_the_start_tells_is_believed_when_a_look_shows_it(job_
             await wait
 
 
-ABSENT = "https://a.test/{job_id}", {"succeeded": ["absent"]}, {}
-BY_HTTP = "https://a.test/{job_id}", {}, {"200": "succeeded", "202": "running"}
+ABSENT: tuple[str, dict[str, list[str]], dict[str, str]] = "https://a.test/{job_id}", {"succeeded": ["absent"]}, {}
+BY_HTTP: tuple[str, dict[str, list[str]], dict[str, str]] = (
+    "https://a.test/{job_id}",
+    {},
+    {"200": "succeeded", "202": "running"},
+)
 
 
 @pytest.mark.parametrize(("job", "words", "http"), [ABSENT, BY_HTTP])

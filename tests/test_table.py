@@ -12,13 +12,14 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from jobwatch import Client, ConfigError, Fault, FaultKind, Job, JobAPI, JobNotFound, Pace, Phase, load_api
 from jobwatch._paths import PART, Plan, path_of, plain
 from jobwatch._places import TableError
 from jobwatch._table import api_of
 from jobwatch._words import USUAL_WORDS
-from jobwatch.apis import APIS, CAPYDB
+from jobwatch.apis import APIS, BEDROCK, CAPYDB
 from jobwatch.cli import main
 from tests.table_server import TableServer, in_order
 
@@ -283,6 +284,21 @@ def test_a_map_of_states_to_times_proves_what_a_job_has_been_through() -> None:
     text = MINIMAL + 'times = "at"'
     job = seen(text, {"status": "done", "at": {"running": 1718614505, "queued": 1718614500, "held": None, "done": 9e9}})
     assert [event.status for event in job.proven] == ["queued", "running"]
+
+
+@pytest.mark.parametrize("odd", [{"to": []}, {}])
+def test_a_history_with_an_entry_that_tells_no_state_is_not_read(odd: dict[str, object]) -> None:
+    job = seen(MINIMAL + 'events = { path = "log", status = "to" }', {"status": "running", "log": [odd]})
+    assert (job.phase, job.events) == (Phase.RUNNING, None)
+
+
+def test_a_reader_that_raises_whatever_it_likes_makes_one_reply_unreadable() -> None:
+    def read_job(_body: bytes) -> Job:
+        raise ZeroDivisionError
+
+    found = replace(BEDROCK, read_job=read_job).job(b"{}", "j1")
+    assert isinstance(found, Fault)
+    assert (found.kind, "ZeroDivisionError" in found.message) == (FaultKind.UNREADABLE, True)
 
 
 # --- bodies that are not the job -------------------------------------------------------------------------------------
@@ -615,6 +631,18 @@ async def test_params_headers_and_token_go_where_the_table_says(monkeypatch: pyt
     assert (method, path) == ("GET", "/v/eu/a/b%20c/jobs?id=x%241%2Fy%3A2&full=1")
     assert (headers["X-Own-Key"], headers["X-User"], headers["X-Region"]) == ("key=s3cret-s3cret", "someone", "eu")
     assert "Authorization" not in headers
+
+
+@pytest.mark.parametrize("value", ["${OWN_SECOND}", "${NOT_SET}", "{region}", "$"])
+async def test_neither_a_parameter_nor_a_variable_is_expanded_itself(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("OWN_USER", "{region} and ${OWN_SECOND}")
+    monkeypatch.setenv("OWN_SECOND", "s3cret-s3cret")
+    api = table(MINIMAL + 'headers = { X-Both = "{queue} ${OWN_USER}" }\nparams = { queue = "day" }')
+    async with TableServer(in_order({"status": "done"})) as server, client(server, api, params={"queue": value}) as own:
+        await own.wait_for("j1", timeout=5)
+    assert server.requests[0][2]["X-Both"] == f"{value} {{region}} and ${{OWN_SECOND}}"
 
 
 async def test_basic_credentials_are_encoded() -> None:
