@@ -35,9 +35,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from jobwatch._answer import Reply
-from jobwatch._history import History
-from jobwatch._tracker import Watched
+from jobwatch._core.durations import History
+from jobwatch._core.tracker import Watched
+from jobwatch._http.answer import Reply
 
 from . import durations, virtual
 from .simulated import API, Server, SimulatedJob, most_in_a_second, poller_of
@@ -45,8 +45,8 @@ from .simulated import API, Server, SimulatedJob, most_in_a_second, poller_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobwatch._agenda import Watch
-    from jobwatch._lookout import Looked
+    from jobwatch._core.look import Looked
+    from jobwatch._engine.agenda import Watch
     from jobwatch._models import Job, Phase
 
 QUEUES = 200

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobwatch._pace import Curve
+    from jobwatch._core.pace import Curve
 
 FINENESS = 8
 """How many candidates there are for each look that the poll clock would make."""

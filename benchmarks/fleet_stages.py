@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Literal
 import anyio
 import msgspec
 
-from jobwatch._answer import Reply
-from jobwatch._tracker import Watched
+from jobwatch._core.tracker import Watched
+from jobwatch._http.answer import Reply
 
 from . import instructions, simulated, virtual
 from .simulated import API, EPOCH, SimulatedJob
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from jobwatch._agenda import Watch
-    from jobwatch._lookout import Looked
+    from jobwatch._core.look import Looked
+    from jobwatch._engine.agenda import Watch
     from jobwatch._models import Fault
 
 Way = Literal["jobwatch", "asyncio", "anyio", "bare"]

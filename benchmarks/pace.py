@@ -47,7 +47,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from jobwatch._pace import PRIOR, Curve, Durations, Pace, curve, remembered
+from jobwatch._core.pace import PRIOR, Curve, Durations, Pace, curve, remembered
 
 from . import clairvoyant, durations, picture, policies
 from .durations import Finished

@@ -1,6 +1,6 @@
 """CapyDB's API without a network: jobs that start and end at set times, read through jobwatch as it is.
 
-`Server` stands where `jobwatch._transport.Transport` stands; everything above that runs unchanged, on whatever clock
+`Server` stands where `jobwatch._http.transport.Transport` stands; everything above that runs unchanged, on whatever clock
 the event loop has.
 """
 
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from jobwatch._answer import Reply
-from jobwatch._budget import Budget
-from jobwatch._history import History
-from jobwatch._lookout import Lookout
+from jobwatch._core.budget import Budget
+from jobwatch._core.durations import History
+from jobwatch._core.look import Lookout
+from jobwatch._core.pace import Pace
+from jobwatch._core.tracker import Patience
+from jobwatch._engine.poller import Poller
+from jobwatch._http.answer import Reply
 from jobwatch._models import Fault, FaultKind
-from jobwatch._pace import Pace
-from jobwatch._poller import Poller
-from jobwatch._tracker import Patience
 from jobwatch.apis import CAPYDB
 
 if TYPE_CHECKING:

@@ -28,14 +28,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from jobwatch._answer import Reply
-from jobwatch._budget import Budget
-from jobwatch._history import History
-from jobwatch._lookout import Lookout
+from jobwatch._core.budget import Budget
+from jobwatch._core.durations import History
+from jobwatch._core.look import Lookout
+from jobwatch._core.pace import Pace
+from jobwatch._core.tracker import Patience, Watched
+from jobwatch._engine.poller import Poller
+from jobwatch._http.answer import Reply
 from jobwatch._models import Fault, FaultKind
-from jobwatch._pace import Pace
-from jobwatch._poller import Poller
-from jobwatch._tracker import Patience, Watched
 from jobwatch.apis import BEDROCK
 
 from . import durations, virtual

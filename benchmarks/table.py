@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import msgspec
 
 from jobwatch import Job, JobAPI
-from jobwatch._table import api_of
+from jobwatch._table.compile import api_of
 from jobwatch.apis import CAPYDB
 
 LIMIT = 2.5

@@ -8,11 +8,12 @@
 
 TYPE_CHECKING = False  # as in typing, which takes as long to import as Python to start
 if TYPE_CHECKING:
-    from ._api import JobAPI
-    from ._change import Change, ChangeKind, Health, WatchedJob, WatcherHealth
     from ._client import Client
     from ._completions import Completions
-    from ._config import load_api
+    from ._core.durations import History
+    from ._core.look import Looked
+    from ._core.pace import Pace
+    from ._core.tracker import Watched
     from ._errors import (
         AuthError,
         ConfigError,
@@ -28,16 +29,15 @@ if TYPE_CHECKING:
         UnreadableReply,
         WaitTimeout,
     )
-    from ._history import History
-    from ._lookout import Looked
     from ._models import JSON, Event, Fault, FaultKind, Job, Outcome, Phase, Problem, Transition, printable
-    from ._pace import Pace
-    from ._started import Response
-    from ._tracker import Watched
+    from ._reading.api import JobAPI
+    from ._reading.started import Response
     from ._wait import Wait
-    from ._watcher import Watcher
-    from ._webhook_apps import webhook_app, webhook_handler
-    from ._webhooks import Received, Verdict, Webhooks, webhook_signature
+    from ._watching.changes import Change, ChangeKind, Health, WatchedJob, WatcherHealth
+    from ._watching.watcher import Watcher
+    from ._webhooks.apps import webhook_app, webhook_handler
+    from ._webhooks.receive import Received, Verdict, Webhooks, webhook_signature
+    from .apis._files import load_api
 
 __version__ = "0.1.0"
 
@@ -92,20 +92,20 @@ __all__ = [
 _MODULES = (
     "_errors",
     "_models",
-    "_change",
-    "_tracker",
-    "_pace",
-    "_api",
-    "_history",
-    "_lookout",
+    "_watching.changes",
+    "_core.tracker",
+    "_core.pace",
+    "_reading.api",
+    "_core.durations",
+    "_core.look",
     "_wait",
     "_completions",
-    "_started",
+    "_reading.started",
     "_client",
-    "_config",
-    "_watcher",
-    "_webhooks",
-    "_webhook_apps",
+    "apis._files",
+    "_watching.watcher",
+    "_webhooks.receive",
+    "_webhooks.apps",
 )
 
 

@@ -8,29 +8,29 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
-from ._api import JobAPI
-from ._budget import Budget
 from ._completions import Completions
+from ._core.budget import Budget
+from ._core.durations import History
+from ._core.look import Looked, Lookout
+from ._core.pace import Pace
+from ._core.tracker import Patience, Watched
+from ._engine.poller import Poller
 from ._errors import ConfigError
-from ._finishing import finished
-from ._history import History
-from ._lookout import Looked, Lookout
+from ._http.requests import Given, Requests
+from ._http.transport import Transport
 from ._models import Fault, Job
-from ._pace import Pace
-from ._poller import Poller
-from ._request import Given, Requests
-from ._started import Found, Started, found_in
-from ._tracker import Patience, Watched
-from ._transport import Transport
+from ._reading.api import JobAPI
+from ._reading.started import Found, Started, found_in
+from ._tasks import finished
 from ._wait import Wait, error_of
 from .apis import api_named
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from ._agenda import Watch
-    from ._request import Asked
-    from ._transport import Target
+    from ._engine.agenda import Watch
+    from ._http.requests import Asked
+    from ._http.transport import Target
 
 _log = logging.getLogger("jobwatch")
 

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
-from ._finishing import ended
+from ._tasks import ended
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

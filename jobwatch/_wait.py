@@ -6,7 +6,7 @@ import logging
 from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Self, assert_never, cast
 
-from ._agenda import NEVER, Watch
+from ._engine.agenda import NEVER, Watch
 from ._errors import (
     AuthError,
     JobCancelled,
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType, CoroutineType, FrameType, TracebackType
 
-    from ._poller import Poller
-    from ._tracker import Watched
+    from ._core.tracker import Watched
+    from ._engine.poller import Poller
 
 _log = logging.getLogger("jobwatch")
 

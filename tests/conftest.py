@@ -13,7 +13,7 @@ import pytest_asyncio
 from hypothesis import Phase, settings
 
 from jobwatch import Client, Fault, Pace
-from jobwatch._transport import Reply, Target, Transport
+from jobwatch._http.transport import Reply, Target, Transport
 from jobwatch.testing import JobServer
 
 # Two cores, shared: fewer examples by default; `--hypothesis-profile=thorough` before a release.

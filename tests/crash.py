@@ -31,11 +31,11 @@ import msgspec
 from msgspec import Struct
 
 from jobwatch import Change, ChangeKind, Client, Fault, FaultKind, History, Pace, Watcher
-from jobwatch._answer import Reply
-from jobwatch._budget import Budget
-from jobwatch._lookout import Lookout
-from jobwatch._poller import Poller
-from jobwatch._tracker import Patience
+from jobwatch._core.budget import Budget
+from jobwatch._core.look import Lookout
+from jobwatch._core.tracker import Patience
+from jobwatch._engine.poller import Poller
+from jobwatch._http.answer import Reply
 from jobwatch.apis import BEDROCK
 
 TOKEN = "canary-in-no-file"

@@ -1,6 +1,6 @@
 """A transport without a network: CapyDB jobs that end at set times, answered after a set round trip.
 
-It stands where `jobwatch._transport.Transport` stands, so everything above the network runs as it is, on whatever
+It stands where `jobwatch._http.transport.Transport` stands, so everything above the network runs as it is, on whatever
 clock the event loop has.
 """
 
@@ -14,15 +14,14 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from jobwatch._answer import Reply
-from jobwatch._budget import Budget
-from jobwatch._history import History
-from jobwatch._lookout import Lookout
-from jobwatch._models import Fault, FaultKind
-from jobwatch._pace import Pace
-from jobwatch._poller import Poller
-from jobwatch._retry_after import RateLimit
-from jobwatch._tracker import Patience, Watched
+from jobwatch._core.budget import Budget
+from jobwatch._core.durations import History
+from jobwatch._core.look import Lookout
+from jobwatch._core.pace import Pace
+from jobwatch._core.tracker import Patience, Watched
+from jobwatch._engine.poller import Poller
+from jobwatch._http.answer import Reply
+from jobwatch._models import Fault, FaultKind, RateLimit
 from jobwatch.apis import CAPYDB
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC).timestamp()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobwatch import Phase, Transition, Watched
-from jobwatch._agenda import LOG_KEPT, NEVER, Agenda, Watch
+from jobwatch._engine.agenda import LOG_KEPT, NEVER, Agenda, Watch
 
 
 def watches(count: int) -> list[Watch]:

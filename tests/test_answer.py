@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 from yarl import URL
 
-from jobwatch._address import next_url
-from jobwatch._answer import Reply, judged
-from jobwatch._models import Fault, FaultKind, Problem
-from jobwatch._retry_after import MAX_RESET_IN, RateLimit, http_date, rate_limit, retry_after
+from jobwatch._http.answer import Reply, judged
+from jobwatch._http.headers import MAX_RESET_IN, http_date, rate_limit, retry_after
+from jobwatch._http.urls import next_url
+from jobwatch._models import Fault, FaultKind, Problem, RateLimit
 
 NOON = datetime(2026, 1, 6, 12, tzinfo=UTC).timestamp()
 JSON = b'{"id":"job_1"}'

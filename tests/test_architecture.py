@@ -273,7 +273,7 @@ def test_making_a_client_loads_no_aiohttp() -> None:
         ("from ._models import Job", [("_models", True)]),
         ("from . import _wait, __version__", [("_wait", True), ("__version__", True)]),
         ("def f():\n    if x:\n        import aiohttp.web", [("aiohttp", False)]),
-        ("try:\n    from jobwatch._poller import Poller\nexcept ImportError:\n    import time", None),
+        ("try:\n    from jobwatch._engine.poller import Poller\nexcept ImportError:\n    import time", None),
         ("if TYPE_CHECKING:\n    from ._client import Client\nelse:\n    import os", [("os", False)]),
         ("from jobwatch import _client", [("_client", True)]),
     ],

@@ -13,15 +13,15 @@ import pytest
 from aiohttp import web
 
 from jobwatch import Client, Pace
-from jobwatch._agenda import FIRST, NEVER, Agenda, Watch
-from jobwatch._answer import Reply
-from jobwatch._batches import Batches, agreed
-from jobwatch._budget import Budget
+from jobwatch._core.budget import Budget
+from jobwatch._core.tracker import Patience, Watched
+from jobwatch._engine.agenda import FIRST, NEVER, Agenda, Watch
+from jobwatch._engine.batches import Batches, agreed
+from jobwatch._engine.turns import Turns
+from jobwatch._http.answer import Reply
 from jobwatch._models import Fault, FaultKind, Job, Outcome, Phase
-from jobwatch._places import TableError
-from jobwatch._table import api_of
-from jobwatch._tracker import Patience, Watched
-from jobwatch._turns import Turns
+from jobwatch._table.compile import api_of
+from jobwatch._table.fields import TableError
 from tests.scripted import ScriptedJob, ScriptedTransport, poller_of, watched
 from tests.table_server import TableServer
 from tests.virtual import on_virtual_clock

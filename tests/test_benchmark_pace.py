@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks import clairvoyant, durations, pace, policies
-from jobwatch._pace import PRIOR
+from jobwatch._core.pace import PRIOR
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,12 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobwatch import ConfigError
-from jobwatch._answer import Reply
-from jobwatch._budget import UNLIMITED, Budget
-from jobwatch._models import Fault, FaultKind
-from jobwatch._poller import Poller
-from jobwatch._retry_after import RateLimit
-from jobwatch._tracker import Patience
+from jobwatch._core.budget import UNLIMITED, Budget
+from jobwatch._core.tracker import Patience
+from jobwatch._engine.poller import Poller
+from jobwatch._http.answer import Reply
+from jobwatch._models import Fault, FaultKind, RateLimit
 from tests.scripted import ScriptedJob, ScriptedTransport, poller_of, watched
 from tests.virtual import on_virtual_clock
 

@@ -22,7 +22,7 @@ from unittest import mock
 import msgspec
 import pytest
 
-import jobwatch._poller
+import jobwatch._engine.poller
 from jobwatch import Client, Job, JobwatchError, Outcome, Pace, Phase, Transition, Watched, Watcher
 from jobwatch._client import engine_of
 from jobwatch.apis import BEDROCK
@@ -160,7 +160,7 @@ def _client(level: str, seed: int = 1) -> tuple[Client, wire.Origin]:
 @contextmanager
 def _virtual_time(loop: VirtualLoop) -> Generator[None]:
     clock = mock.Mock(time=lambda: EPOCH + loop.time())
-    with mock.patch.object(jobwatch._poller, "time", clock), wire.virtual_time(loop):
+    with mock.patch.object(jobwatch._engine.poller, "time", clock), wire.virtual_time(loop):
         yield
 
 

@@ -25,10 +25,10 @@ from rich.console import Console
 
 from jobwatch import JSON, Fault, FaultKind, JobwatchError, Outcome, Phase, Problem, Transition
 from jobwatch.cli import _demo, _output, _running, _serve, _show, main
+from jobwatch.cli._live import TableShow
 from jobwatch.cli._records import OutcomeRecord
 from jobwatch.cli._run import Run
 from jobwatch.cli._show import PlainShow, show_for
-from jobwatch.cli._table import TableShow
 from jobwatch.cli._wait import followed
 from jobwatch.testing import JobServer, Trouble
 
@@ -629,7 +629,7 @@ def test_only_a_terminal_gets_a_table(monkeypatch: pytest.MonkeyPatch, terminal:
 def test_without_rich_lines_have_to_do(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setitem(sys.modules, "jobwatch.cli._table", None)
+    monkeypatch.setitem(sys.modules, "jobwatch.cli._live", None)
     assert isinstance(show_for(["job_1"], "", json=False), PlainShow)
     assert capsys.readouterr().err == "jobwatch: for a live table, install rich: pip install 'jobwatch-client[cli]'\n"
 

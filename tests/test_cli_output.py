@@ -17,9 +17,9 @@ from rich.console import Console
 
 from jobwatch import Client
 from jobwatch.cli import _output, main
+from jobwatch.cli._live import TableShow
 from jobwatch.cli._run import Run
 from jobwatch.cli._show import PlainShow, output_of
-from jobwatch.cli._table import TableShow
 from jobwatch.cli._tail import Line, Tail, overlap
 from jobwatch.testing import JobServer
 from jobwatch.testing._job import ServedJob

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobwatch import ConfigError, Fault, FaultKind, Outcome, Pace
-from jobwatch._tracker import Patience
+from jobwatch._core.tracker import Patience
 from jobwatch._wait import error_of
 from jobwatch.cli import main
 from jobwatch.cli._arguments import Options, duration, parsed

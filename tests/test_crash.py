@@ -13,9 +13,9 @@ import pytest
 from msgspec.structs import replace
 
 from jobwatch import Change, ChangeKind, JournalError
-from jobwatch import _journal_opening as opening
-from jobwatch._entries import Aged, Done, Entry, Followed, Forgotten, Project, RowState, Told, Unfollowed
-from jobwatch._journal_file import JournalFile
+from jobwatch._watching import sqlite_open as opening
+from jobwatch._watching.records import Aged, Done, Entry, Followed, Forgotten, Project, RowState, Told, Unfollowed
+from jobwatch._watching.sqlite import JournalFile
 
 from . import crash
 from .test_journal import API, change_of, row_of, told

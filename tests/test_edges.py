@@ -10,16 +10,16 @@ import pytest
 from msgspec import Struct
 
 from jobwatch import Client, ConfigError, Fault, Job, JobAPI, Phase, Problem, Response
-from jobwatch._history import History
-from jobwatch._lenient import decoded
-from jobwatch._lookout import Lookout
+from jobwatch._core.durations import History
+from jobwatch._core.look import Lookout
+from jobwatch._core.pace import Pace
+from jobwatch._core.tracker import Patience, Watched
 from jobwatch._models import JSON, FaultKind
-from jobwatch._pace import Pace
-from jobwatch._places import TableError
-from jobwatch._problems import problem_of, read_problem
-from jobwatch._table import api_of
-from jobwatch._tracker import Patience, Watched
-from jobwatch._words import Words
+from jobwatch._reading.problems import problem_of, read_problem
+from jobwatch._reading.structs import decoded
+from jobwatch._reading.words import Words
+from jobwatch._table.compile import api_of
+from jobwatch._table.fields import TableError
 from jobwatch.apis import APIS, BEDROCK, CAPYDB
 
 MINIMAL = 'job = "https://api.test/jobs/{job_id}"\nstatus = "status"\n'

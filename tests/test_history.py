@@ -16,10 +16,10 @@ import msgspec
 import pytest
 
 from jobwatch import Client, ConfigError
-from jobwatch._curve import KEPT, PRIOR, Durations
-from jobwatch._history import History, durations_of
+from jobwatch._core.durations import History, durations_of
+from jobwatch._core.hazard import KEPT, PRIOR, Durations
+from jobwatch._core.pace import Pace
 from jobwatch._models import Event, Job, Phase
-from jobwatch._pace import Pace
 from jobwatch.apis import BEDROCK, CAPYDB
 from jobwatch.testing import JobServer
 from tests.scripted import ScriptedJob, ScriptedTransport, ended, poller_of, watched
@@ -346,7 +346,7 @@ def test_only_its_owner_reads_the_file(tmp_path: Path) -> None:
 
 _WRITER = """
 import sys
-from jobwatch._history import History
+from jobwatch._core.durations import History
 from jobwatch._models import Phase
 path, first = sys.argv[1], int(sys.argv[2])
 for number in range(first, first + 20):
@@ -371,7 +371,7 @@ def test_processes_that_save_at_once_lose_nothing(tmp_path: Path) -> None:
 def test_a_lock_that_is_never_let_go_of_is_not_waited_for_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobwatch._history._LOCKED_WITHIN", 0.03)
+    monkeypatch.setattr("jobwatch._core.durations._LOCKED_WITHIN", 0.03)
     path = tmp_path / "history.json"
     history = History(path)
     history.add(_job("a", took=10.0))
@@ -446,7 +446,7 @@ async def test_a_wrong_history_costs_a_bounded_amount(wrong_by: float) -> None:
 async def test_the_end_is_learned_from_looks_where_the_api_tells_no_times() -> None:
     history = History()
     transport = ScriptedTransport([])
-    from jobwatch._answer import Reply
+    from jobwatch._http.answer import Reply
 
     def answer(_target: str, now: float) -> Reply:
         state = "completed" if now >= 50.0 else "running"

@@ -26,13 +26,25 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from jobwatch import Change, ChangeKind, Fault, FaultKind, Health, JournalError, Outcome, Phase, Problem, Transition
-from jobwatch import _journal_opening as opening
-from jobwatch._entries import Aged, Done, Entry, Followed, Forgotten, Kept, Project, Row, RowState, Told, Unfollowed
-from jobwatch._journal import Journal, Memory
-from jobwatch._journal_file import JournalFile
-from jobwatch._journal_lock import JournalLock
-from jobwatch._marks import Mark
-from jobwatch._tracker import Watched
+from jobwatch._core.matching import Mark
+from jobwatch._core.tracker import Watched
+from jobwatch._watching import sqlite_open as opening
+from jobwatch._watching.journal import Journal, Memory
+from jobwatch._watching.lock import JournalLock
+from jobwatch._watching.records import (
+    Aged,
+    Done,
+    Entry,
+    Followed,
+    Forgotten,
+    Kept,
+    Project,
+    Row,
+    RowState,
+    Told,
+    Unfollowed,
+)
+from jobwatch._watching.sqlite import JournalFile
 
 API = "bedrock"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -474,7 +486,7 @@ def test_row_121_nor_by_another_name_of_it(path: Path) -> None:
     first.close()
 
 
-_HOLD = "import sys, jobwatch._journal_file as f; j = f.JournalFile(sys.argv[1], 'bedrock'); print(); input()"
+_HOLD = "import sys, jobwatch._watching.sqlite as f; j = f.JournalFile(sys.argv[1], 'bedrock'); print(); input()"
 
 
 def test_row_121_another_process_is_told_whose_it_is_and_a_dead_one_holds_nothing(path: Path) -> None:
@@ -942,7 +954,7 @@ TestAnySequence.settings = settings(max_examples=30, stateful_step_count=20, dea
 
 
 def test_memory_pages_and_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    from jobwatch import _journal
+    from jobwatch._watching import journal as _journal
 
     monkeypatch.setattr(_journal, "_ENDED_KEPT", 2)
     rung: list[int] = []

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from jobwatch import Fault, Job, Phase
-from jobwatch._lenient import decoded
+from jobwatch._reading.structs import decoded
 from jobwatch.apis import BEDROCK, CAPYDB
 
 

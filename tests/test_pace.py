@@ -15,8 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jobwatch import ConfigError
-from jobwatch._curve import KEPT, LONGEST, SHORTEST
-from jobwatch._pace import PRIOR, Curve, Durations, Pace, curve, interval, remembered
+from jobwatch._core.hazard import KEPT, LONGEST, SHORTEST
+from jobwatch._core.pace import PRIOR, Curve, Durations, Pace, curve, interval, remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -11,13 +11,13 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from jobwatch._agenda import Watch
-from jobwatch._answer import Reply
-from jobwatch._history import History
+from jobwatch._core.durations import History
+from jobwatch._core.tracker import Patience, Watched
+from jobwatch._engine.agenda import Watch
+from jobwatch._engine.lists import Page, Pages
+from jobwatch._engine.poller import Poller
+from jobwatch._http.answer import Reply
 from jobwatch._models import Fault, FaultKind, Outcome
-from jobwatch._pages import Page, Pages
-from jobwatch._poller import Poller
-from jobwatch._tracker import Patience, Watched
 from jobwatch.apis import BEDROCK, CAPYDB
 from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport, ended, poller_of, watched
 from tests.virtual import on_virtual_clock
@@ -404,7 +404,7 @@ async def test_row_92_of_two_ends_on_one_list_the_first_is_the_end() -> None:
 @pytest.mark.parametrize("project_id", ["..", ".", "a\x00b", "\u202e", "x" * 2000])
 @on_virtual_clock
 async def test_a_project_id_that_cannot_stand_in_a_url_stops_nothing(project_id: str) -> None:
-    from jobwatch._transport import segment
+    from jobwatch._http.transport import segment
 
     transport = ScriptedTransport(_project(4, project_id, ends=60.0))
     poller = poller_of(transport)

@@ -16,16 +16,16 @@ from typing import Any
 import msgspec
 import pytest
 
-import jobwatch._agenda
+import jobwatch._engine.agenda
 from jobwatch import Client, ConfigError, JobwatchError
-from jobwatch._agenda import Watch
-from jobwatch._answer import Reply
-from jobwatch._budget import Budget
-from jobwatch._lookout import Looked, Lookout
+from jobwatch._core.budget import Budget
+from jobwatch._core.look import Looked, Lookout
+from jobwatch._core.pace import Pace, interval
+from jobwatch._core.tracker import Patience, Watched
+from jobwatch._engine.agenda import Watch
+from jobwatch._engine.poller import Poller
+from jobwatch._http.answer import Reply
 from jobwatch._models import Fault, FaultKind, Outcome
-from jobwatch._pace import Pace, interval
-from jobwatch._poller import Poller
-from jobwatch._tracker import Patience, Watched
 from jobwatch.apis import CAPYDB
 from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport, ended, poller_of, watched
 from tests.virtual import idle_tasks, on_virtual_clock, running_loop
@@ -850,7 +850,7 @@ async def test_the_same_body_with_another_http_status_is_news(decoded: list[byte
 @pytest.mark.parametrize("kind", ["awaited", "background"])
 @on_virtual_clock
 async def test_beyond_a_limit_no_watched_job_keeps_its_url(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobwatch._poller._TARGETS_KEPT", 3)
+    monkeypatch.setattr("jobwatch._engine.poller._TARGETS_KEPT", 3)
     for count, kept in ((3, 3), (4, 0)):
         transport = _jobs(count)
         poller = poller_of(transport)
@@ -1105,7 +1105,7 @@ async def test_a_watched_job_of_another_engine_is_looked_at_once_a_call() -> Non
 async def test_row_112_listeners_of_a_job_that_flaps_lose_nothing_and_what_all_have_read_goes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(jobwatch._agenda, "LOG_KEPT", 5)
+    monkeypatch.setattr(jobwatch._engine.agenda, "LOG_KEPT", 5)
     transport = _jobs(1)
 
     def flapping(_target: str, _now: float) -> Reply:

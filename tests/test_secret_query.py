@@ -15,12 +15,12 @@ import aiohttp
 import pytest
 
 from jobwatch import Client, ConfigError, Fault, JobwatchError, Pace
-from jobwatch._address import with_secret
-from jobwatch._answer import Reply
-from jobwatch._lean import Head
-from jobwatch._places import TableError
-from jobwatch._table import api_of
-from jobwatch._transport import Transport
+from jobwatch._http.answer import Reply
+from jobwatch._http.fast import Head
+from jobwatch._http.transport import Transport
+from jobwatch._http.urls import with_secret
+from jobwatch._table.compile import api_of
+from jobwatch._table.fields import TableError
 from jobwatch.cli import main
 from tests.raw_server import Answer, RawServer, closing, http, resetting, silent
 from tests.table_server import TableServer, in_order
@@ -42,7 +42,7 @@ def hidden(*shown: object) -> bool:
 def any_client(request: pytest.FixtureRequest) -> Iterator[None]:
     """Whichever of aiohttp's classes are used."""
     tested = frozenset({aiohttp.__version__} if request.param == "lean" else ())
-    with mock.patch("jobwatch._lean.TESTED", tested):
+    with mock.patch("jobwatch._http.fast.TESTED", tested):
         yield
 
 
@@ -192,7 +192,7 @@ async def test_row_122_an_error_of_a_wait_does_not_show_it(monkeypatch: pytest.M
 
 
 def test_an_id_that_is_a_url_leaves_the_token_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    from jobwatch._started import Response
+    from jobwatch._reading.started import Response
 
     monkeypatch.setenv("CANARY_KEY", CANARY)
     table = {"job": "{url}", "base_url": "https://x.example/api", "status": "status", "http": {"202": "running"}}

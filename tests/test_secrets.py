@@ -26,8 +26,8 @@ import pytest
 from aiohttp import web
 
 from jobwatch import ChangeKind, Client, ConfigError, JobwatchError, LookError, Pace, Watcher
-from jobwatch._secrets import SHORTEST, in_body, in_headers, in_query, masked, spellings
-from jobwatch._table import api_of
+from jobwatch._http.secrets import SHORTEST, in_body, in_headers, in_query, masked, spellings
+from jobwatch._table.compile import api_of
 from jobwatch.cli import _output
 from tests.table_server import TableServer
 

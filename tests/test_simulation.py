@@ -18,7 +18,7 @@ import pytest
 
 from jobwatch import Client, Event, Fault, FaultKind, Job, Pace, Phase, Transition, Watched
 from jobwatch._client import engine_of
-from jobwatch._tracker import Patience, observe
+from jobwatch._core.tracker import Patience, observe
 from jobwatch.apis import CAPYDB
 
 from .simulation.clock import START, Deadlock, Outside, VirtualLoop, run

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobwatch._sse import EventParser, ServerEvent
+from jobwatch._http.sse import EventParser, ServerEvent
 
 ENDS = (b"\n", b"\r", b"\r\n")
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from jobwatch import Client, ConfigError, JobFailed, Phase, Response
-from jobwatch._started import Found, found_in, response_in
-from jobwatch._table import api_of
+from jobwatch._reading.started import Found, found_in, response_in
+from jobwatch._table.compile import api_of
 from jobwatch.apis import APIS
 from jobwatch.cli import main
 from jobwatch.testing import JobServer

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from jobwatch import Client, ConfigError, Fault, FaultKind, Job, JobAPI, JobNotFound, Pace, Phase, load_api
-from jobwatch._paths import PART, Plan, path_of, plain
-from jobwatch._places import TableError
-from jobwatch._table import api_of
-from jobwatch._words import USUAL_WORDS
+from jobwatch._reading.words import USUAL_WORDS
+from jobwatch._table.compile import api_of
+from jobwatch._table.fields import TableError
+from jobwatch._table.paths import PART, Plan, path_of, plain
 from jobwatch.apis import APIS, BEDROCK, CAPYDB
 from jobwatch.cli import main
 from tests.table_server import TableServer, in_order

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from jobwatch import Fault, FaultKind, Job, JobAPI, Phase
-from jobwatch._keys import Table
-from jobwatch._table import api_of
+from jobwatch._table.compile import api_of
+from jobwatch._table.schema import Table
 from tests.elsewhere import TABLES
 
 P, R, S, F, C, U = Phase.PENDING, Phase.RUNNING, Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED, Phase.UNKNOWN

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from jobwatch import Event, Fault, FaultKind, Job, Outcome, Phase, Transition, Watched
-from jobwatch._marks import Mark
-from jobwatch._tracker import Observed, Patience, observe, patience_ends_at
+from jobwatch._core.matching import Mark
+from jobwatch._core.tracker import Observed, Patience, observe, patience_ends_at
 
 NOW = 1_718_614_500.0  # 2024-06-17T08:55:00Z
 PATIENCE = Patience()

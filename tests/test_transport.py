@@ -25,11 +25,10 @@ import pytest
 import trustme
 from aioresponses import aioresponses
 
-from jobwatch import _lean
 from jobwatch._errors import ConfigError
-from jobwatch._models import Fault, FaultKind, Problem
-from jobwatch._retry_after import RateLimit
-from jobwatch._transport import ERROR_BODY_CAP, Reply, Transport, segment
+from jobwatch._http import fast as _lean
+from jobwatch._http.transport import ERROR_BODY_CAP, Reply, Transport, segment
+from jobwatch._models import Fault, FaultKind, Problem, RateLimit
 
 from .raw_server import Answer, RawServer, Script, closing, dribbling, endless, http, resetting, silent
 from .response import Response

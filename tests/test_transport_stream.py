@@ -7,8 +7,8 @@ import traceback
 
 import pytest
 
+from jobwatch._http.transport import Transport
 from jobwatch._models import Fault, FaultKind
-from jobwatch._transport import Transport
 
 from .raw_server import RawServer, Script, closing, dribbling, http, resetting, silent
 

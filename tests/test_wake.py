@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from jobwatch import Client, Pace, Watcher
-from jobwatch._answer import Reply
 from jobwatch._client import engine_of
+from jobwatch._engine.poller import Poller
+from jobwatch._http.answer import Reply
 from jobwatch._models import Fault, FaultKind, Outcome
-from jobwatch._poller import Poller
 
 from .scripted import ScriptedJob, ScriptedTransport, poller_of, watched
 from .virtual import on_virtual_clock

@@ -36,13 +36,13 @@ from jobwatch import (
     Transition,
     Watcher,
 )
-from jobwatch._answer import Reply
-from jobwatch._entries import Forgotten, Row, Unfollowed
-from jobwatch._journal import Journal, Memory
-from jobwatch._journal_file import JournalFile
-from jobwatch._lookout import Looked
-from jobwatch._roll import changes_of
-from jobwatch._tracker import Watched
+from jobwatch._core.look import Looked
+from jobwatch._core.tracker import Watched
+from jobwatch._http.answer import Reply
+from jobwatch._watching.jobs import changes_of
+from jobwatch._watching.journal import Journal, Memory
+from jobwatch._watching.records import Forgotten, Row, Unfollowed
+from jobwatch._watching.sqlite import JournalFile
 from jobwatch.apis import CAPYDB
 from jobwatch.testing import JobServer
 
@@ -594,7 +594,7 @@ async def test_row_118_a_poller_that_dies_is_not_silent(caplog: pytest.LogCaptur
 async def test_row_118_a_fault_in_taking_a_look_in_is_not_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     async with watching(ScriptedJob("a")) as (watcher, _):
         await watcher.add("a")
-        monkeypatch.setattr("jobwatch._roll.changes_of", None)
+        monkeypatch.setattr("jobwatch._watching.jobs.changes_of", None)
         with pytest.raises(JobwatchError, match="fault of its own"):
             await first(watcher, 1)
 
@@ -852,7 +852,7 @@ async def test_a_call_that_does_not_end_does_not_hold_up_closing() -> None:
 
 
 async def test_row_112_callbacks_of_many_jobs_are_not_all_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobwatch._deliveries._LINES", 10)
+    monkeypatch.setattr("jobwatch._watching.delivery._LINES", 10)
     at_once, most, seen = 0, 0, []
 
     async def on_change(change: Change) -> None:
@@ -1087,7 +1087,7 @@ async def test_row_120_damage_stops_the_watcher_and_is_not_silent(
 async def test_a_disk_that_hangs_does_not_hold_up_closing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("jobwatch._watcher._CLOSED_WITHIN", 0.03)
+    monkeypatch.setattr("jobwatch._watching.watcher._CLOSED_WITHIN", 0.03)
     transport = ScriptedTransport([ScriptedJob("a")], round_trip=0.001)
     async with client_of(transport) as client:
         watcher = Watcher(client, journal=tmp_path / "watch.db")
@@ -1220,8 +1220,8 @@ async def test_a_job_that_ends_before_the_first_list_is_not_missed() -> None:
 async def test_more_new_jobs_than_a_short_list_shows(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("jobwatch._follow._SHORT", 5)
-    monkeypatch.setattr("jobwatch._follow._LONG", 50)
+    monkeypatch.setattr("jobwatch._watching.projects._SHORT", 5)
+    monkeypatch.setattr("jobwatch._watching.projects._LONG", 50)
     jobs = [ScriptedJob(f"j{number}", starts=100.0, ends=400.0, project_id="p") for number in range(20)]
     jobs.append(ScriptedJob("old", starts=0.0, ends=1.0, project_id="p"))
     await asyncio.sleep(10.0)
@@ -1241,7 +1241,7 @@ async def test_more_new_jobs_than_a_short_list_shows(
 
 
 async def test_following_rests_while_too_much_is_undelivered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobwatch._watcher._MOST_UNDELIVERED", 30)
+    monkeypatch.setattr("jobwatch._watching.watcher._MOST_UNDELIVERED", 30)
     jobs = [
         ScriptedJob(f"j{number}", starts=5.0 * number, ends=5.0 * number + 5, project_id="p") for number in range(90)
     ]
@@ -1288,7 +1288,7 @@ async def test_row_122_a_listed_job_whose_id_cannot_stand_in_a_url_is_left_out(
 async def test_row_118_a_project_that_cannot_be_followed_by_a_fault_of_our_own_is_not_silent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("jobwatch._follow.new_on", None)
+    monkeypatch.setattr("jobwatch._watching.projects.new_on", None)
     async with watching(ScriptedJob("a", project_id="p")) as (watcher, _):
         await watcher.add_project("p")
         with pytest.raises(JobwatchError, match=r"fault of its own \(jobwatch p\)") as caught:

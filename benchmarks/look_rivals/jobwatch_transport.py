@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 
-from jobwatch._transport import Reply, Transport
+from jobwatch._http.transport import Reply, Transport
 
 from . import JOB, JOB_DONE, TOKEN, bare
 

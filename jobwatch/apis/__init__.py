@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from .._api import JobAPI
 from .._errors import ConfigError
+from .._reading.api import JobAPI
 
 if TYPE_CHECKING:
     from .bedrock import BEDROCK as BEDROCK
@@ -63,7 +63,7 @@ def _from_table(name: str) -> JobAPI:
     import tomllib  # noqa: PLC0415 - only where a table is asked for
     from importlib.resources import files  # noqa: PLC0415
 
-    from .._table import api_of  # noqa: PLC0415
+    from .._table.compile import api_of  # noqa: PLC0415
 
     return api_of(tomllib.loads(files(__name__).joinpath(f"{name}.toml").read_text("utf-8")), name)
 

@@ -14,9 +14,10 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw, Struct
 
-from .._api import COMMON_WORDS, NOTHING, Hint, JobAPI, Moment, moment_of, phase_of, plain_of, shared, status_of
-from .._lenient import decoded
 from .._models import Event, Job, Phase, Problem
+from .._reading.api import COMMON_WORDS, NOTHING, Hint, JobAPI, phase_of, plain_of, shared, status_of
+from .._reading.structs import decoded
+from .._times import Moment, moment_of
 
 WORDS: Mapping[str, Phase] = {
     **COMMON_WORDS,

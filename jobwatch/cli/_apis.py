@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from .._api import JobAPI
+from .._reading.api import JobAPI
 from ..apis import APIS
 from ._list import print_table
 from ._output import say

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._api import JobAPI
-from .._config import load_api
 from .._errors import ConfigError
 from .._models import JSON, Fault, Job, Phase
-from .._started import Response, plain_body, response_in
+from .._reading.api import JobAPI
+from .._reading.started import Response, plain_body, response_in
+from ..apis._files import load_api
 from ._get import facts
 from ._output import is_unicode, say
 from ._records import job_record

@@ -6,16 +6,16 @@ import os
 from typing import TYPE_CHECKING
 
 from .._client import Client
+from .._core.durations import History
+from .._core.pace import Pace
+from .._core.tracker import Patience
 from .._errors import ConfigError
-from .._history import History
-from .._pace import Pace
-from .._request import secrets_of
-from .._tracker import Patience
+from .._http.requests import secrets_of
 from ..apis import APIS, BEDROCK, CAPYDB
 from ._output import keep_secret, note
 
 if TYPE_CHECKING:
-    from .._api import JobAPI
+    from .._reading.api import JobAPI
     from ._arguments import Options
 
 VARIABLE = "JOBWATCH_API"
@@ -58,7 +58,7 @@ def api_for(options: Options) -> JobAPI:
     name = api_name(options.api)
     if name.casefold() in APIS:
         return APIS[name.casefold()]
-    from .._config import load_api  # noqa: PLC0415 - only where a file may have to be read
+    from ..apis._files import load_api  # noqa: PLC0415 - only where a file may have to be read
 
     return load_api(name)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from .._client import Client
+from .._core.pace import Pace
 from .._models import Outcome, Problem
-from .._pace import Pace
 from ..testing import JobOptions, JobServer, Trouble
 from ._output import note, say
 from ._run import Run

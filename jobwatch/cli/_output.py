@@ -18,7 +18,7 @@ _secrets: set[str] = set()
 def keep_secret(word: str) -> None:
     """Leave a word, such as a token, out of all that is written from now on, even if a server sends it back."""
     if len(word.strip()) >= _SHORTEST_SECRET:
-        from .._secrets import spellings  # noqa: PLC0415 - seldom wanted where nothing is asked of an API
+        from .._http.secrets import spellings  # noqa: PLC0415 - seldom wanted where nothing is asked of an API
 
         _secrets.update(each for each in spellings(word.strip()) if len(each) >= _SHORTEST_SECRET)
 

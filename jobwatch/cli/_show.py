@@ -123,7 +123,7 @@ def show_for(job_ids: Sequence[str], title: str, *, json: bool) -> Show:
     if not _is_terminal():
         return PlainShow(job_ids)
     try:
-        from ._table import TableShow  # noqa: PLC0415 - rich is an extra, and takes long to import
+        from ._live import TableShow  # noqa: PLC0415 - rich is an extra, and takes long to import
     except ImportError:
         note("for a live table, install rich: pip install 'jobwatch-client[cli]'")
         return PlainShow(job_ids)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .._errors import ConfigError
 from .._models import Outcome
-from .._started import Response, response_in
+from .._reading.started import Response, response_in
 from ._clients import client_for
 from ._exit_codes import BROKEN_PIPE, OWN_FAULT, USAGE, exit_code
 from ._output import note, silence

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from jobwatch import JobAPI, Response
-from jobwatch._table import api_of
+from jobwatch._table.compile import api_of
 from tests.elsewhere import TABLES
 
 

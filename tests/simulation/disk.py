@@ -15,9 +15,9 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-import jobwatch._journal
-from jobwatch._entries import Entry
-from jobwatch._journal_file import JournalFile
+import jobwatch._watching.journal
+from jobwatch._watching.records import Entry
+from jobwatch._watching.sqlite import JournalFile
 
 if TYPE_CHECKING:
     from .clock import VirtualLoop
@@ -168,8 +168,8 @@ def disks(loop: VirtualLoop) -> Generator[None]:
     loop.set_task_factory(task)  # type: ignore[arg-type]  # which leaves out the keywords
     with (
         mock.patch.object(loop, "run_in_executor", run_in_executor),
-        mock.patch.object(jobwatch._journal, "ThreadPoolExecutor", _Thread),
-        mock.patch.object(jobwatch._journal, "JournalFile", _NotedFile),
+        mock.patch.object(jobwatch._watching.journal, "ThreadPoolExecutor", _Thread),
+        mock.patch.object(jobwatch._watching.journal, "JournalFile", _NotedFile),
     ):
         yield
     loop.set_task_factory(None)

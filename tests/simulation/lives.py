@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from jobwatch import Change, ChangeKind, Client, JobwatchError, Outcome, Watcher
-from jobwatch._journal_file import JournalFile
+from jobwatch._watching.sqlite import JournalFile
 
 from .disk import Life
 from .people import CANCELLED, LEFT, STOPPED, Heard, Leg

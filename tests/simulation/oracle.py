@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from jobwatch import JobEnded, JobwatchError, LookError, Outcome, Phase, Transition, WaitTimeout
-from jobwatch._streams import BEATS
+from jobwatch._engine.streams import BEATS
 
 from . import faults, ration
 from .people import CANCELLED, LEFT, STOPPED, Heard

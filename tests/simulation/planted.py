@@ -20,24 +20,24 @@ import aiohttp
 from msgspec import Struct
 from msgspec.structs import replace
 
-import jobwatch._lean
-import jobwatch._transport
+import jobwatch._http.fast
+import jobwatch._http.transport
 from jobwatch import Change, Health, Job, Phase, Watched
-from jobwatch._agenda import NEVER, Agenda, Watch
-from jobwatch._answer import Reply
-from jobwatch._api import JobAPI
-from jobwatch._budget import Budget
-from jobwatch._deliveries import Outbox, Stream
-from jobwatch._entries import Done, Entry, Kept, Row, RowState, Told
-from jobwatch._journal_file import JournalFile
-from jobwatch._lookout import Lookout
+from jobwatch._core.budget import Budget
+from jobwatch._core.look import Lookout
+from jobwatch._engine.agenda import NEVER, Agenda, Watch
+from jobwatch._engine.poller import Poller
+from jobwatch._engine.streams import Streams
+from jobwatch._http.answer import Reply
+from jobwatch._http.origin import Origin
+from jobwatch._http.transport import Transport
 from jobwatch._models import Fault, FaultKind, Outcome
-from jobwatch._origin import Origin
-from jobwatch._poller import Poller
-from jobwatch._roll import Roll
-from jobwatch._streams import Streams
-from jobwatch._transport import Transport
+from jobwatch._reading.api import JobAPI
 from jobwatch._wait import Wait
+from jobwatch._watching.delivery import Outbox, Stream
+from jobwatch._watching.jobs import Roll
+from jobwatch._watching.records import Done, Entry, Kept, Row, RowState, Told
+from jobwatch._watching.sqlite import JournalFile
 
 from .world import LIVENESS, SAFETY, SEAM, WIRE, simulate
 
@@ -468,8 +468,8 @@ def _sent_again() -> Generator[None]:
         return await handler(request)
 
     with (
-        mock.patch.object(jobwatch._lean, "TESTED", frozenset[str]()),
-        mock.patch.object(jobwatch._transport, "_sent_once", plain),
+        mock.patch.object(jobwatch._http.fast, "TESTED", frozenset[str]()),
+        mock.patch.object(jobwatch._http.transport, "_sent_once", plain),
     ):
         yield
 
@@ -542,7 +542,7 @@ def _always_may_ask(_original: Any) -> Any:
     return lambda _self: True
 
 
-_TRACKER = "_tracker"
+_TRACKER = "_core.tracker"
 
 
 def _tracker(name: str, making: Making) -> Callable[[], AbstractContextManager[object]]:
@@ -551,13 +551,13 @@ def _tracker(name: str, making: Making) -> Callable[[], AbstractContextManager[o
 
 BUGS: tuple[Bug, ...] = (
     Bug("the id of a reply is not checked", method(JobAPI, "job", _without_id_check)),
-    Bug("an unknown word counts as success", function("_api", "phase_of", _unknown_is(Phase.SUCCEEDED))),
-    Bug("an unknown word counts as failure", function("_api", "phase_of", _unknown_is(Phase.FAILED))),
-    Bug("an unknown word counts as running", function("_api", "phase_of", _unknown_is(Phase.RUNNING))),
-    Bug("words are compared by case", function("_api", "phase_of", _in_its_case)),
-    Bug("the cursor is one too far", function("_marks", "new_from", _cursor(1))),
-    Bug("the cursor is one behind", function("_marks", "new_from", _cursor(-1))),
-    Bug("the whole history is delivered each time", function("_marks", "new_from", _whole_history)),
+    Bug("an unknown word counts as success", function("_reading.api", "phase_of", _unknown_is(Phase.SUCCEEDED))),
+    Bug("an unknown word counts as failure", function("_reading.api", "phase_of", _unknown_is(Phase.FAILED))),
+    Bug("an unknown word counts as running", function("_reading.api", "phase_of", _unknown_is(Phase.RUNNING))),
+    Bug("words are compared by case", function("_reading.api", "phase_of", _in_its_case)),
+    Bug("the cursor is one too far", function("_core.matching", "new_from", _cursor(1))),
+    Bug("the cursor is one behind", function("_core.matching", "new_from", _cursor(-1))),
+    Bug("the whole history is delivered each time", function("_core.matching", "new_from", _whole_history)),
     Bug("no hole in a history is marked", _tracker("_from_history", _no_gap)),
     Bug("no hole between snapshots is marked", _tracker("_from_snapshot", _no_gap)),
     Bug("every transition is marked as a hole", _tracker("_from_history", _gap_everywhere)),
@@ -580,15 +580,15 @@ BUGS: tuple[Bug, ...] = (
     Bug("a 401 does not end a wait", _tracker("_given_up", _given_up_on(FaultKind.AUTH, None))),
     Bug("patience is not renewed by a good look", _tracker("unchanged", _good_look_forgets_nothing)),
     Bug("patience is renewed by a failed look", _tracker("_failed", _first_failure_is_now)),
-    Bug("Retry-After is ignored", function("_answer", "judged", _retry_after_forgotten)),
-    Bug("Retry-After holds for one job only", function("_lookout", "stay_away", instead(lambda _fault: 0.0))),
-    Bug("any Retry-After is believed", function("_retry_after", "retry_after", _nonsense_believed)),
-    Bug("a job in the body of a 500 is read", function("_answer", "judged", _status_alone_is_no_fault)),
-    Bug("a 403 with Retry-After refuses the token", function("_answer", "_fault", _refusal_with_a_wait)),
+    Bug("Retry-After is ignored", function("_http.answer", "judged", _retry_after_forgotten)),
+    Bug("Retry-After holds for one job only", function("_core.look", "stay_away", instead(lambda _fault: 0.0))),
+    Bug("any Retry-After is believed", function("_http.headers", "retry_after", _nonsense_believed)),
+    Bug("a job in the body of a 500 is read", function("_http.answer", "judged", _status_alone_is_no_fault)),
+    Bug("a 403 with Retry-After refuses the token", function("_http.answer", "_fault", _refusal_with_a_wait)),
     Bug("a failed look is made again at once", method(Lookout, "_after_fault", _soon(0.01))),
     Bug("after a failed look nobody looks for a day", method(Lookout, "_after_fault", _soon(86_400.0)), mode=LIVENESS),
     Bug("a hidden second request", method(Origin, "read", _asked_twice)),
-    Bug("a changed reply is taken for the same", function("_poller", "_is_same_again", _always_the_same)),
+    Bug("a changed reply is taken for the same", function("_engine.poller", "_is_same_again", _always_the_same)),
     Bug("the agenda forgets a job now and then", method(Agenda, "put", _forgotten_by_the_agenda)),
     Bug("the budget lets everything go", method(Budget, "spend", instead(lambda _self, _now: 0.0))),
     Bug("the bell rings for one listener only", method(Watch, "ring", _rings_for_one)),
@@ -616,11 +616,11 @@ BUGS: tuple[Bug, ...] = (
     Bug("a job that ended is taken up again", method(Roll, "enter", _ended_taken_up_again)),
     Bug("a restart forgets how well a job could be seen", method(Roll, "restore", _health_forgotten)),
     Bug("aiohttp sends again by itself", _sent_again, level=WIRE),
-    Bug("a redirect is followed anywhere", function("_address", "next_url", _redirected_anywhere), level=WIRE),
+    Bug("a redirect is followed anywhere", function("_http.urls", "next_url", _redirected_anywhere), level=WIRE),
     Bug("a request has no time limit", method(Transport, "_limit", _no_limit), level=WIRE),
     Bug("the session is left open", method(Transport, "aclose", _session_left_open), level=WIRE),
     Bug("a connection is not given back", _connection_kept, level=WIRE),
-    Bug("half a body counts as success", function("_transport", "_whole", _unread_is_whole), level=WIRE),
+    Bug("half a body counts as success", function("_http.transport", "_whole", _unread_is_whole), level=WIRE),
     Bug("the end of a stream goes unnoticed", method(Streams, "_look_as_usual", _never_lost)),
     Bug("a stream counts before it has spoken", method(Streams, "_begun", _speaks_at_once), mode=LIVENESS),
     Bug("a stream's news have no look made", method(Streams, "_hinted", _deaf)),

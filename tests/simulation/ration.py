@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from jobwatch._streams import BEATS
+from jobwatch._engine.streams import BEATS
 
 from . import faults
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict
 
-from jobwatch._answer import judged
+from jobwatch._http.answer import judged
 from jobwatch._models import Fault, FaultKind
 
 from .server import HANG
@@ -15,7 +15,7 @@ from .server import HANG
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jobwatch._answer import ProblemReader, Reply
+    from jobwatch._http.answer import ProblemReader, Reply
 
     from .server import Answer, Server
     from .streams import Streamed

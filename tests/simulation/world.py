@@ -13,7 +13,7 @@ from unittest import mock
 
 from msgspec import Struct
 
-import jobwatch._poller
+import jobwatch._engine.poller
 from jobwatch import Client, Pace
 from jobwatch.apis import BEDROCK, CAPYDB
 
@@ -317,7 +317,7 @@ class _Run:
         self.origin = wire.Origin(world.server) if world.plan.level == WIRE else None
 
     async def live(self) -> None:
-        clock = mock.patch.object(jobwatch._poller, "time", _Clock(self.loop))
+        clock = mock.patch.object(jobwatch._engine.poller, "time", _Clock(self.loop))
         with clock, wire.virtual_time(self.loop), disks(self.loop):
             main = self._client("main")
             tasks = [self.loop.create_task(each) for each in self._lives(main)]

@@ -1,0 +1,167 @@
+"""One origin's request budget, and the price that keeps to it. Pure: time comes in as an argument.
+
+A budget has a rate, from whichever of these asks for least: the one the user gave; what is left in the API's own
+window (``X-RateLimit-Remaining`` over the seconds to its reset), and after the reset what a whole window allows; and,
+after a 429, half of what was being sent, which then doubles every `_RECOVERY` seconds until it does not bind any more.
+
+Two things keep to it. The price is what one request costs beside its plain cost: intervals grow with its square
+root, so where all watched jobs together want `demand` looks a second, ``(demand / rate) ** 2`` makes them want just
+the rate, each slowed in proportion to what its looks are worth. No job is slowed beyond the time at which the rate
+will have risen again (`turn`). And a token bucket lets no more than ``rate * seconds + burst`` requests go in any
+stretch of time, first come, first served.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from .._errors import ConfigError
+
+if TYPE_CHECKING:
+    from .._models import RateLimit
+
+_RECOVERY = 60.0
+_SAME_FAULT = 1.0  # seconds in which further 429s answer requests sent before the first
+_JUDGED = 8.0  # how many requests tell whether a new rate is still too much
+_AT_LEAST_WANTED = 2.0  # requests a second that are taken to have been sent before anything is known
+_FORGOTTEN = 64.0  # doublings after which a 429 cannot bind any more
+_BURST_SECONDS = 0.25
+_LEAST = 1.0 / 60.0
+_UNKNOWN = 2.0  # requests a second that are taken to be wanted before any job has been read
+UNLIMITED = float("inf")
+
+
+class Budget:
+    """Says what a request costs now, and when the next may go.
+
+    Args:
+        max_rate: Requests a second that the user allows; None for as many as the API does.
+
+    Attributes:
+        demand: How many looks a second all watched jobs want at the plain price.
+
+    Raises:
+        ConfigError: The rate is not a finite number above 0.
+    """
+
+    __slots__ = (
+        "_at",
+        "_found",
+        "_found_at",
+        "_free",
+        "_given",
+        "_refill",
+        "_refill_until",
+        "_tokens",
+        "_told",
+        "_told_until",
+        "_window",
+        "demand",
+    )
+
+    def __init__(self, max_rate: float | None = None) -> None:
+        if max_rate is not None and not 0.0 < max_rate < UNLIMITED:
+            raise ConfigError(f"max_rate must be a finite number of requests a second above 0, not {max_rate!r}")
+        self._given = UNLIMITED if max_rate is None else max_rate
+        self._told = UNLIMITED
+        self._told_until = 0.0
+        self._refill = UNLIMITED
+        self._refill_until = 0.0
+        self._window = 1.0
+        self._found = UNLIMITED
+        self._found_at = -UNLIMITED
+        self._at = 0.0
+        self._tokens = 1.0
+        self._free = max_rate is None  # until somebody says otherwise: then a look has nothing to reckon
+        self.demand = 0.0
+
+    def rate(self, now: float) -> float:
+        """Return how many requests a second may be sent; infinite where nothing limits them."""
+        if self._free:
+            return UNLIMITED
+        return min(self._standing(now), self._recovered(now), self._told if now < self._told_until else UNLIMITED)
+
+    def _standing(self, now: float) -> float:
+        """Return the rate that holds whatever is left in the API's present window."""
+        return min(self._given, self._refill) if now < self._refill_until else self._given
+
+    def _recovered(self, now: float) -> float:
+        """Return how far the rate has recovered from the last 429."""
+        doublings = (now - self._found_at) / _RECOVERY
+        return self._found * 2.0**doublings if doublings < _FORGOTTEN else UNLIMITED
+
+    def price(self, now: float) -> float:
+        """Return what a request costs now beside its plain cost: 1 or more."""
+        if self._free:
+            return 1.0
+        rate = self.rate(now)
+        return 1.0 if self.demand <= rate else (self.demand / rate) ** 2
+
+    def turn(self, plain: float, now: float) -> float:
+        """Return how long a job has to wait that wants a look every `plain` seconds at the plain price.
+
+        That is ``plain * sqrt(price)`` while the rate stays what it is, and less where it is known to rise.
+        """
+        if self.demand <= self.rate(now):
+            return plain
+        wanted, waited = plain * self.demand, 0.0  # in looks of all jobs together
+        if now < self._told_until:
+            span, rate = self._told_until - now, self.rate(now)
+            if wanted <= span * rate:
+                return wanted / rate
+            wanted, waited, now = wanted - span * rate, span, self._told_until
+        least, most = self._recovered(now), min(self._standing(now), self.demand)
+        if least < most:
+            e_folding = _RECOVERY / math.log(2.0)
+            until_most = e_folding * (most - least)
+            if wanted <= until_most:
+                return waited + e_folding * math.log1p(wanted / (e_folding * least))
+            wanted, waited = wanted - until_most, waited + e_folding * math.log(most / least)
+        return waited + wanted / most
+
+    def spend(self, now: float) -> float:
+        """Take one request out of the budget.
+
+        Returns:
+            0 if it may go now; else the seconds until one may, and nothing was taken.
+        """
+        if self._free:
+            self._at = now
+            return 0.0
+        rate = self.rate(now)
+        passed = now - self._at
+        self._at = now
+        if rate != UNLIMITED:
+            burst = max(1.0, rate * _BURST_SECONDS)
+            self._tokens = min(burst, self._tokens + passed * rate)
+            if self._tokens < 1.0:
+                wait = (1.0 - self._tokens) / rate
+                return max(min(wait, self._told_until - now) if now < self._told_until else wait, 1e-6)
+            self._tokens -= 1.0
+        return 0.0
+
+    def told(self, limit: RateLimit | None, in_flight: int, now: float) -> None:
+        """Learn from the rate headers of a reply, where it had any."""
+        if limit is None or limit.reset_in is None:
+            return
+        self._free = False
+        left, window = max(limit.remaining - in_flight, 0), max(limit.reset_in, 1.0)
+        self._told = max(left / window, _LEAST)
+        self._told_until = now + limit.reset_in
+        if not left:
+            self._tokens = min(self._tokens, 0.0)
+        if limit.limit is not None:
+            # How long a window is, nobody tells; the longest time to a reset comes near it.
+            self._window = max(self._window, window)
+            self._refill = max(limit.limit / self._window, _LEAST)
+            self._refill_until = self._told_until + self._window
+
+    def throttled(self, now: float) -> None:
+        """Learn from a 429 that what was being sent is too much."""
+        if now - self._found_at < max(_SAME_FAULT, _JUDGED / self._found):
+            return
+        self._free = False
+        self._found = max(min(self.demand or _AT_LEAST_WANTED, self.rate(now)) / 2.0, _LEAST)
+        self._found_at = now
+        self._tokens = 0.0

@@ -1,0 +1,422 @@
+"""What happened: one look after another goes in, transitions and the end come out.
+
+Pure: the time of a look is an argument. The rules, each tested by its own test:
+
+* Every state is delivered once, in order, and none is invented. Where the API tells a history (`Job.events`), the
+  new part of it is what follows the part already delivered; where it tells none, a state is new when the job's
+  status, attempt or start time changed, and states in between are delivered only if the job's fields prove them.
+* A hole is marked (`Transition.gap`) on the transition after it and never filled.
+* The job's status decides whether it ended, and `Phase.UNKNOWN` never does. An entry of the history that says it
+  ended is held back until the status agrees. What ended stays ended.
+* A reply older than one already seen (a lagging replica) changes nothing: one with an earlier `Job.updated_at`, or
+  with the same and fewer attempts. But a server's clock may be set back, and an end dated by it must not be ignored
+  for ever: it is believed when the history has it after all that was delivered, or when looks go on to show it for
+  longer than any replica lags behind.
+* A look that failed changes no state. It ends the watch only after its own patience has run out, and never as the
+  job's failure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime
+from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from .._models import Event, Fault, FaultKind, Job, Outcome, Phase, Transition
+from .matching import Mark, begins_with, delivered_part, is_same, new_from, unix
+
+_REMEMBERED = 64
+_OLDEST_PHASE = 7 * 86_400.0
+_GONE_LOOKS = 3
+_GONE_SECONDS = 10.0
+_BACK_LOOKS = 3
+_BACK_SECONDS = 60.0  # more than any replica should lag behind
+
+
+class Doubt(Struct, frozen=True, array_like=True, gc=False):
+    """An end that replies tell of which look older than one before: its status, since when, and how often so far."""
+
+    status: str
+    since: float
+    looks: int = 1
+
+
+class Patience(Struct, frozen=True, kw_only=True):
+    """How long looks may fail before the watch is given up, in seconds.
+
+    Attributes:
+        unreachable_after: Since the first of a row of failed looks; one good look starts it anew.
+        appear_within: Since the API first said that it knows no such job, while it has never known it.
+    """
+
+    unreachable_after: float = 300.0
+    appear_within: float = 10.0
+
+
+class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """Everything known of one watched job, as a value that goes through JSON or MessagePack and back.
+
+    All times are Unix seconds on the clock of whoever looks.
+
+    Attributes:
+        job_id: The job's id.
+        api: The name of its API.
+        added_at: When the watch began; None until its first look.
+        type: The API's word for the kind of job.
+        project_id: The project it belongs to, once known.
+        status: The status last seen.
+        phase: Its phase.
+        entered_at: When the job entered that phase, by the server's timestamps within what looks allow.
+        attempt: The attempt that the last transition belongs to, where the API counts.
+        started_at: The start last seen, in the server's Unix seconds.
+        updated_at: The latest change that a reply told of, in the server's Unix seconds.
+        progress: How far it was when last seen, from 0 to 1, where the API tells.
+        seq: How many transitions have been delivered.
+        delivered: The last of them, to know them again.
+        looks: How many looks were made.
+        looked_at: When the last good look was made.
+        fault: The fault of the last look; None after a good one.
+        faults: How many looks failed in a row.
+        failing_since: When the first of these was made.
+        missing: How many of these, the last ones in a row, said that there is no such job.
+        missing_since: When the first of those was made; of a job that was never seen, the first one ever that said so.
+        doubted: An end that the last good looks told of, and that is not believed yet.
+        outcome: How the watch ended; None while it goes on.
+    """
+
+    job_id: str
+    api: str
+    added_at: float | None = None
+    type: str | None = None
+    project_id: str | None = None
+    status: str | None = None
+    phase: Phase | None = None
+    entered_at: float | None = None
+    attempt: int | None = None
+    started_at: float | None = None
+    updated_at: float | None = None
+    progress: float | None = None
+    seq: int = 0
+    delivered: tuple[Mark, ...] = ()
+    looks: int = 0
+    looked_at: float | None = None
+    fault: Fault | None = None
+    faults: int = 0
+    failing_since: float | None = None
+    missing: int = 0
+    missing_since: float | None = None
+    doubted: Doubt | None = None
+    outcome: Outcome | None = None
+
+
+class Observed(Struct, frozen=True):
+    """What one look changed: the new `Watched`, and the transitions it showed."""
+
+    watched: Watched
+    transitions: tuple[Transition, ...] = ()
+
+
+def observe(watched: Watched, seen: Job | Fault, now: float, patience: Patience, *, skew: float = 0.0) -> Observed:
+    """Take one look into account.
+
+    Args:
+        watched: What was known before.
+        seen: What the look showed, or how it failed.
+        now: When it was made, in Unix seconds.
+        patience: How long looks may fail.
+        skew: How far the server's clock is ahead of `now`, in seconds.
+    """
+    if watched.outcome is not None:
+        return Observed(watched)
+    if watched.added_at is None:
+        watched = replace(watched, added_at=now)
+    if isinstance(seen, Fault):
+        return Observed(_failed(watched, seen, now, patience))
+    if _is_older(seen, watched):
+        doubted = _doubted(watched, seen, now)
+        if doubted is None or doubted.looks < _BACK_LOOKS or now - doubted.since < _BACK_SECONDS:
+            return Observed(replace(unchanged(watched, now), doubted=doubted))
+    return _saw(watched, seen, now, skew)
+
+
+# --- looks that failed -----------------------------------------------------------------------------------
+
+
+def _failed(watched: Watched, fault: Fault, now: float, patience: Patience) -> Watched:
+    missing = watched.missing + 1 if fault.kind is FaultKind.NOT_FOUND else 0
+    # Other faults in between say nothing of whether a job that was never seen has come to be known.
+    missing_since = watched.missing_since if missing or watched.looked_at is None else None
+    watched = replace(
+        watched,
+        looks=watched.looks + 1,
+        fault=fault,
+        faults=watched.faults + 1,
+        failing_since=now if watched.failing_since is None else watched.failing_since,
+        missing=missing,
+        missing_since=now if missing and missing_since is None else missing_since,
+    )
+    return replace(watched, outcome=_given_up(watched, fault, now, patience))
+
+
+def _given_up(watched: Watched, fault: Fault, now: float, patience: Patience) -> Outcome | None:
+    out_of_patience = now >= patience_ends_at(watched, patience)
+    match fault.kind:
+        case FaultKind.AUTH:
+            return Outcome.AUTH
+        case FaultKind.GONE:
+            return Outcome.NOT_FOUND
+        case FaultKind.NOT_FOUND:
+            confirmed = watched.looked_at is None or watched.missing >= _GONE_LOOKS
+            return Outcome.NOT_FOUND if out_of_patience and confirmed else None
+        case FaultKind.TLS:
+            return Outcome.UNREACHABLE
+        case FaultKind.REFUSED:
+            return Outcome.UNREADABLE
+        case FaultKind.RATE_LIMITED | FaultKind.UNREACHABLE:
+            too_long = (fault.retry_after or 0.0) > patience.unreachable_after
+            return Outcome.UNREACHABLE if out_of_patience or too_long else None
+        case FaultKind.UNREADABLE:
+            return Outcome.UNREADABLE if out_of_patience else None
+        case _:
+            assert_never(fault.kind)
+
+
+def patience_ends_at(watched: Watched, patience: Patience) -> float:
+    """Return when the watch is given up if looks go on failing as the last one did, in Unix seconds."""
+    if watched.failing_since is None:
+        return math.inf
+    if not watched.missing or watched.missing_since is None:
+        return watched.failing_since + patience.unreachable_after
+    return watched.missing_since + (patience.appear_within if watched.looked_at is None else _GONE_SECONDS)
+
+
+# --- looks that showed the job -----------------------------------------------------------------------------
+
+
+def _is_older(job: Job, watched: Watched) -> bool:
+    if job.phase.ended and job.events and _goes_on_to_an_end(watched, job, job.events):
+        return False
+    updated_at = unix(job.updated_at)
+    if updated_at is not None and watched.updated_at is not None and updated_at != watched.updated_at:
+        return updated_at < watched.updated_at
+    return job.attempt is not None and job.attempt < (watched.attempt or 0)
+
+
+def _goes_on_to_an_end(watched: Watched, job: Job, events: Sequence[Event]) -> bool:
+    """Whether a history begins with all that was delivered and then tells of the job's end, whatever the clocks say."""
+    return (
+        bool(watched.seq)
+        and len(events) > watched.seq
+        and (begins_with(watched.delivered, watched.seq, events) and events[-1].phase is job.phase)
+    )
+
+
+def _doubted(watched: Watched, job: Job, now: float) -> Doubt | None:
+    """Return what an end that looks older than what is known comes to; None where it is sure to be an old one."""
+    started_at = unix(job.started_at)
+    is_old = (job.attempt or 0) < (watched.attempt or 0) or (
+        started_at is not None and watched.started_at is not None and started_at < watched.started_at
+    )
+    is_delivered = any(is_same(mark, event) for event in (job.events or ())[-1:] for mark in watched.delivered)
+    if is_old or not job.phase.ended or (is_delivered and job.events and job.events[-1].phase.ended):
+        return None
+    before = watched.doubted
+    if before is None or before.status.casefold() != job.status.casefold():
+        return Doubt(job.status, now)
+    return Doubt(job.status, before.since, before.looks + 1)
+
+
+def unchanged(watched: Watched, now: float) -> Watched:
+    """Take a good look into account that showed the very same as the one before."""
+    return replace(
+        watched,
+        looks=watched.looks + 1,
+        looked_at=now,
+        fault=None,
+        faults=0,
+        failing_since=None,
+        missing=0,
+        missing_since=None,
+        doubted=None,
+    )
+
+
+def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
+    steps = _from_snapshot(watched, job) if job.events is None else _from_history(watched, job, job.events)
+    seen_at = datetime.fromtimestamp(now, UTC)
+    transitions = tuple(
+        Transition(job.id, watched.seq + index, step.event.status, step.event.phase, step.event.at, seen_at, step.gap)
+        for index, step in enumerate(steps, start=1)
+    )
+    marks = tuple(Mark(step.event.status, unix(step.event.at)) for step in steps)
+    looked = unchanged(watched, now)
+    return Observed(
+        replace(
+            looked,
+            type=job.type or watched.type,
+            project_id=job.project_id or watched.project_id,
+            status=job.status,
+            phase=job.phase,
+            entered_at=_entered_at(watched, job, steps, now, skew),
+            attempt=job.attempt if steps else watched.attempt,
+            started_at=unix(job.started_at),
+            updated_at=unix(job.updated_at) or watched.updated_at,
+            progress=job.progress,
+            seq=watched.seq + len(steps),
+            delivered=(watched.delivered + marks)[-_REMEMBERED:],
+            outcome=_outcome_of(job.phase),
+        ),
+        transitions,
+    )
+
+
+def _outcome_of(phase: Phase) -> Outcome | None:
+    match phase:
+        case Phase.SUCCEEDED:
+            return Outcome.SUCCEEDED
+        case Phase.FAILED:
+            return Outcome.FAILED
+        case Phase.CANCELLED:
+            return Outcome.CANCELLED
+        case Phase.PENDING | Phase.RUNNING | Phase.UNKNOWN:
+            return None
+        case _:
+            assert_never(phase)
+
+
+class _Step(Struct, frozen=True):
+    event: Event
+    gap: bool = False
+
+
+def _entered_at(watched: Watched, job: Job, steps: Sequence[_Step], now: float, skew: float) -> float:
+    """Date the entry into the present phase, trusting the server's clock only within what looks have shown."""
+    if watched.phase is job.phase and watched.entered_at is not None and not steps:
+        return watched.entered_at
+    earliest = now - _OLDEST_PHASE if watched.looked_at is None else watched.looked_at
+    told = unix(steps[-1].event.at) if steps else None
+    if told is None:
+        return now
+    told -= skew
+    return told if earliest <= told <= now else (earliest if earliest > told and watched.looked_at else now)
+
+
+# --- an API that tells a history ------------------------------------------------------------------------------
+
+
+def _from_history(watched: Watched, job: Job, told: tuple[Event, ...]) -> list[_Step]:
+    events = _settled(job, _in_order(watched, told))
+    is_behind = bool(events) and events[-1].phase is not job.phase
+    start, gap = new_from(watched.delivered, watched.seq, events, is_behind=is_behind)
+    steps = [_Step(event, gap and index == 0) for index, event in enumerate(events[start:])]
+    if _is_untold(watched, job, events, steps):
+        untold = Event(job.status, job.phase, job.ended_at if job.phase.ended else None)
+        steps.append(_Step(untold, _is_leap(steps[-1].event.phase if steps else watched.phase, job.phase)))
+    return steps
+
+
+def _in_order(watched: Watched, events: Sequence[Event]) -> Sequence[Event]:
+    """Sort by time, except that what was delivered stays first: the clocks of a server's machines may disagree."""
+    if any(event.at is None for event in events):
+        return events
+    part = delivered_part(watched.delivered, watched.seq, events)
+    length = watched.seq if len(part) == len(watched.delivered) and all(map(is_same, watched.delivered, part)) else 0
+    rest = sorted(events[length:], key=lambda event: unix(event.at) or 0.0)
+    if not length or not rest:
+        return [*events[:length], *rest]
+    last = watched.delivered[-1].at
+    delivered = {(event.status.casefold(), event.at) for event in events[:length]}
+    return [*events[:length], *(event for event in rest if not _is_said_again(event, last, delivered))]
+
+
+def _is_said_again(event: Event, last: float | None, delivered: AbstractSet[tuple[str, datetime | None]]) -> bool:
+    """Whether an entry is one that was delivered, and not the last moment's, in which a state may be entered twice."""
+    return last is not None and (unix(event.at) or 0.0) < last and (event.status.casefold(), event.at) in delivered
+
+
+def _settled(job: Job, events: Sequence[Event]) -> Sequence[Event]:
+    """Leave out what the job's status does not bear out: an end it has not reached, or anything after its end."""
+    length = len(events)
+    if not job.phase.ended:
+        while length and events[length - 1].phase.ended:
+            length -= 1
+        return events[:length]
+    while length and events[length - 1].phase not in (job.phase, Phase.PENDING, Phase.RUNNING):
+        length -= 1
+    return events[:length] if length and events[length - 1].phase is job.phase else events
+
+
+def _is_untold(watched: Watched, job: Job, events: Sequence[Event], steps: Sequence[_Step]) -> bool:
+    """Whether the status says something that neither the history nor what was delivered says."""
+    last = steps[-1].event.status if steps else watched.delivered[-1].status if watched.delivered else None
+    if last is not None and last.casefold() == job.status.casefold():
+        return False
+    if job.phase.ended:
+        return not (steps and steps[-1].event.phase is job.phase)
+    if job.phase is Phase.UNKNOWN:
+        return all(event.status.casefold() != job.status.casefold() for event in events)
+    return all(event.phase is not job.phase for event in events)
+
+
+# --- an API that tells only where the job stands ----------------------------------------------------------------
+
+
+def _from_snapshot(watched: Watched, job: Job) -> list[_Step]:
+    if not _is_news(watched, job):
+        return []
+    path = [event for event in job.proven if not _is_known(watched, job, event)]
+    if job.phase.ended:
+        path.append(Event(job.status, job.phase, job.ended_at))
+    elif path and path[-1].phase is job.phase:
+        path[-1] = Event(job.status, job.phase, path[-1].at)
+    else:
+        path.append(Event(job.status, job.phase))
+    befores = [watched.phase, *(event.phase for event in path)]
+    steps = [_Step(event, _is_leap(before, event.phase)) for before, event in zip(befores, path, strict=False)]
+    runs = [index for index, event in enumerate(path) if event.phase is Phase.RUNNING]
+    if (job.attempt or 0) > max((watched.attempt or 0) + len(runs), 1):
+        # The hidden attempts came before the latest, which is the one whose start is told.
+        hole = runs[0] if runs else -1
+        steps[hole] = replace(steps[hole], gap=True)
+    return steps
+
+
+def _is_news(watched: Watched, job: Job) -> bool:
+    if watched.status is None or job.status.casefold() != watched.status.casefold():
+        return True
+    if watched.attempt is not None and (job.attempt or 0) > max(watched.attempt, 1):
+        return True  # the first attempt may be counted before or after it starts: that is no news
+    started_at = unix(job.started_at)
+    if started_at is None or started_at == watched.started_at:
+        return False
+    return job.phase is Phase.PENDING or (job.phase is Phase.RUNNING and watched.started_at is not None)
+
+
+def _is_known(watched: Watched, job: Job, event: Event) -> bool:
+    """Whether a state that the job is proven to have been in was delivered, or came before what was delivered."""
+    if not watched.seq:
+        return False
+    if event.phase is Phase.PENDING:
+        return True
+    if any(mark.at == unix(event.at) and is_same(mark, event) for mark in watched.delivered):
+        return True
+    same_attempt = job.attempt == watched.attempt and watched.started_at in {None, unix(event.at)}
+    return event.phase is watched.phase and same_attempt
+
+
+def _is_leap(before: Phase | None, after: Phase) -> bool:
+    """Whether a job cannot be known to have gone straight from one phase to the other."""
+    match after:
+        case Phase.PENDING | Phase.UNKNOWN:
+            return False
+        case Phase.RUNNING:
+            return before in (None, Phase.RUNNING)
+        case Phase.SUCCEEDED | Phase.FAILED | Phase.CANCELLED:
+            return before in (None, Phase.PENDING)
+        case _:
+            assert_never(after)

@@ -1,0 +1,70 @@
+"""Wakes: a job looked at now because somebody says that it has changed, whoever listens to it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from .agenda import FIRST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._http.origin import Origin
+    from .agenda import Watch
+    from .registry import Watches
+
+
+class Wakes:
+    """Has jobs looked at; however many wakes come before a look, that is one look.
+
+    Looks that wakes ask for lie at least the shortest interval apart, and wait while the origin asks to be left alone.
+
+    Args:
+        watches: Who is watched.
+        put: Puts a watch on the agenda.
+        origin: Where they are read.
+        shortest: The shortest time between two looks, in seconds.
+
+    Attributes:
+        woken: The jobs whose look has yet to be put on the agenda.
+    """
+
+    def __init__(self, watches: Watches, put: Callable[[Watch, float], None], origin: Origin, shortest: float) -> None:
+        self._watches = watches
+        self._put = put
+        self._origin = origin
+        self._shortest = shortest
+        self._time = asyncio.get_running_loop().time
+        self.woken: set[str] = set()
+        self._not_before: dict[str, float] = {}
+
+    def wake(self, job_id: str) -> bool:
+        """Have a job looked at; return whether it will be: not if nobody wants to hear of it, or it has ended."""
+        wanted = bool(self._watches.going_on(job_id))
+        if wanted:
+            self.woken.add(job_id)
+            self.rouse(job_id)
+        return wanted
+
+    def rouse(self, job_id: str) -> None:
+        """Put a woken job in its new place, unless a look is under way: that may show what was before the wake."""
+        if job_id not in self.woken:
+            return
+        if not any(watch.looking for watch in self._watches.of(job_id)):
+            self.woken.discard(job_id)
+            self._put_all(job_id)
+
+    def forget(self, job_id: str) -> None:
+        """Forget a job that is not watched any more."""
+        self.woken.discard(job_id)
+        self._not_before.pop(job_id, None)
+
+    def _put_all(self, job_id: str) -> None:
+        now = self._time()
+        at = max(now, self._origin.not_before, self._not_before.get(job_id, 0.0))
+        for watch in self._watches.going_on(job_id):
+            if at < watch.due:
+                watch.fresh = False
+                self._put(watch, FIRST if at <= now else at)
+                self._not_before[job_id] = at + self._shortest

@@ -1,0 +1,151 @@
+"""The workers: tasks that do what is due, as many as there is work for, woken by one alarm.
+
+They live in a task of their own, which starts with the first work and ends with the last; task groups and timers
+stay inside. A worker that fails stops them all: what it failed with is kept, and told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from .._tasks import ended
+from .agenda import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+_AFTER = 1e-4
+"""How long after work is due its alarm rings, in seconds: a loop may ring it early by its clock's resolution."""
+
+
+class Workers:
+    """Does pieces of work when they are due.
+
+    Args:
+        most: How many pieces may be under way at once.
+        work: Gives the next piece that is due, or None if none is.
+        due: Says when the next one will be, on the loop's clock; `NEVER` for none.
+        needed: Says whether there is anything left to wait for.
+        crashed: Told once when a worker has failed.
+
+    Attributes:
+        alarm_at: When the alarm will ring, on the loop's clock.
+        crash: What a worker failed with.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        *,
+        work: Callable[[], Coroutine[Any, Any, None] | None],
+        due: Callable[[], float],
+        needed: Callable[[], bool],
+        crashed: Callable[[], None],
+    ) -> None:
+        self._most = most
+        self._work = work
+        self._due = due
+        self._needed = needed
+        self._crashed = crashed
+        self._loop = asyncio.get_running_loop()
+        self._idle: deque[asyncio.Future[None]] = deque()
+        self._working = 0
+        self._alarm: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._group: asyncio.TaskGroup | None = None
+        self._closed = False
+        self.alarm_at = NEVER
+        self.crash: BaseException | None = None
+
+    def wake_at(self, due: float) -> None:
+        """See to it that a worker wakes at a time, unless all of them are at work, who will see for themselves."""
+        if due >= self.alarm_at or not (self._idle or self._working < self._most):
+            return
+        if self._closed or self.crash is not None:
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self.alarm_at = due
+        self._alarm = self._loop.call_at(due + _AFTER, self._ring)
+
+    def call(self) -> None:
+        """Have one more worker look for work now, if there is one to be had."""
+        if self._idle:
+            _awaken(self._idle.popleft())
+        elif self._working == 0:
+            self._working = 1
+            self._task = self._loop.create_task(self._run(), name="jobwatch poller")
+        elif self._working < self._most and self._group is not None:
+            self._working += 1
+            self._group.create_task(self._serve(), name="jobwatch worker")
+
+    def send_home(self) -> None:
+        """Let all who have nothing to do end, when nothing is needed any more."""
+        self._silence()
+        while self._idle:
+            _awaken(self._idle.popleft())
+
+    async def aclose(self) -> None:
+        """End all work, finished or not."""
+        self._closed = True
+        self._silence()
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await ended([task])
+
+    def _silence(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm, self.alarm_at = None, NEVER
+
+    def _ring(self) -> None:
+        self._alarm, self.alarm_at = None, NEVER
+        self.call()
+
+    async def _run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                await self._serve()
+        except Exception as crash:  # noqa: BLE001 - whatever it was, it must be heard of
+            self._fail(crash)
+        except asyncio.CancelledError as crash:
+            if not self._closed:  # by somebody who cancels whatever tasks there are
+                self._fail(crash)
+            raise
+        except BaseException:
+            if not self._loop.is_closed():
+                raise
+            # Else this was left over when its loop was closed, and there is nobody to tell.
+
+    def _fail(self, crash: BaseException) -> None:
+        self.crash = self.crash or crash
+        self._crashed()
+
+    async def _serve(self) -> None:
+        try:
+            while self._needed():
+                work = self._work()
+                if work is None:
+                    await self._rest()
+                else:
+                    await work
+        except Exception as crash:
+            self.crash = self.crash or crash  # at once, so that no more workers are called
+            raise
+        finally:
+            self._working -= 1
+
+    async def _rest(self) -> None:
+        seat: asyncio.Future[None] = self._loop.create_future()
+        self._idle.append(seat)
+        self.wake_at(self._due())
+        await seat
+
+
+def _awaken(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)

@@ -1,0 +1,1 @@
+"""Requests to one origin: made up, sent, judged, and none more than its budget allows."""

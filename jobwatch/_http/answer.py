@@ -1,0 +1,233 @@
+"""What one HTTP answer amounts to: a reply that can be read, or a fault. Pure: status, headers and bytes in.
+
+The rules, first match wins:
+
+* what the API itself says of a status, where that would not be read: a state of the job, or that there is none;
+* 2xx is a reply, except 204 and 205 (no content), 206 (a part, unasked), an empty body, a body in a content coding
+  (we ask for none) and an HTML page where JSON was asked for;
+* 304 is a reply if it answers our own validator;
+* 401, 403 the token was refused, unless a 403 carries Retry-After or an empty rate budget: then it is a 429;
+* 404, 410 no such job; 429 rate limited; 408, 425 and 5xx the API is in trouble, except 501 and 505;
+* every other 3xx, 4xx, 501 and 505 are refusals: asking again will not help;
+* what is left (1xx, 000, 600 and up) is not HTTP.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
+
+from msgspec import Struct
+
+from .._models import Fault, FaultKind, Problem, RateLimit, printable
+from .headers import http_date, rate_limit, retry_after
+
+ProblemReader: TypeAlias = Callable[[bytes], Problem | None]
+Verdict: TypeAlias = Callable[[int, bytes], FaultKind | bool]
+
+_MESSAGE_CAP = 400
+_EXCERPT_CAP = 200
+_WORD_CAP = 128
+_PLAIN_TYPE = re.compile(r"text/plain|application/(?:[\w.+-]+\+)?json", re.ASCII | re.IGNORECASE)
+_BOM = b"\xef\xbb\xbf"
+
+_PHRASES = {
+    FaultKind.AUTH: "the API refused the token",
+    FaultKind.NOT_FOUND: "the API knows no such job",
+    FaultKind.GONE: "the API does not know this job any more",
+    FaultKind.RATE_LIMITED: "the API asked for fewer requests",
+    FaultKind.UNREACHABLE: "the API is in trouble",
+    FaultKind.REFUSED: "the API refused the request",
+    FaultKind.UNREADABLE: "the reply is not a usable HTTP answer",
+}
+_KINDS = {
+    401: FaultKind.AUTH,
+    403: FaultKind.AUTH,
+    404: FaultKind.NOT_FOUND,
+    408: FaultKind.UNREACHABLE,
+    410: FaultKind.GONE,
+    425: FaultKind.UNREACHABLE,
+    429: FaultKind.RATE_LIMITED,
+    501: FaultKind.REFUSED,
+    505: FaultKind.REFUSED,
+}
+
+
+class Headers(Protocol):
+    """The headers of a reply, looked up without regard to case."""
+
+    def get(self, key: str, /) -> str | None:
+        """Return the first value of a header, or None."""
+        ...
+
+    def getall(self, key: str, default: tuple[str, ...], /) -> Sequence[str]:
+        """Return every value of a header, or the default."""
+        ...
+
+
+class Reply(Struct, frozen=True, omit_defaults=True):
+    """An answer that can be read, with what its headers tell.
+
+    Attributes:
+        http_status: The HTTP status: 2xx, or 304 for "not changed since your etag".
+        body: The whole body as sent; empty for a 304.
+        etag: The validator to send with the next look.
+        server_time: The server's clock when it answered, in unix seconds.
+        rate: What is left of the request budget.
+        request_id: The API's id of the request, to quote to its support.
+        content_type: The media type, as sent.
+        history: The body of a second reply, which tells the job's history, where that takes a request of its own.
+    """
+
+    http_status: int
+    body: bytes
+    etag: str | None = None
+    server_time: float | None = None
+    rate: RateLimit | None = None
+    request_id: str | None = None
+    content_type: str | None = None
+    history: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"Reply({self.http_status}, {len(self.body)} bytes)"
+
+
+def judged(
+    http_status: int,
+    headers: Headers,
+    body: bytes,
+    *,
+    etag: str | None = None,
+    problem: ProblemReader | None = None,
+    verdict: Verdict | None = None,
+) -> Reply | Fault:
+    """Return what an answer amounts to, by the rules at the top of this file. RFC 9110, section 15.
+
+    Args:
+        http_status: The HTTP status as received, which may be any number.
+        headers: The headers of the answer.
+        body: The body, already bounded and complete.
+        etag: The validator that the request carried, if it carried one.
+        problem: How the API words its errors.
+        verdict: What the API means by a status and a body that by the rules would not be read.
+    """
+    if verdict is not None and (not 200 <= http_status <= 203 or not body):
+        meant = verdict(http_status, body)
+        if meant is True:
+            return _reply(http_status, headers, body, None)
+        if isinstance(meant, FaultKind):
+            return _fault(http_status, headers, body, problem, meant)
+    if 200 <= http_status <= 299 and not 204 <= http_status <= 206:
+        wrong = _unreadable(headers, body)
+        return _reply(http_status, headers, body, None) if wrong is None else _refusal(http_status, headers, wrong)
+    if http_status == 304 and etag is not None:
+        return _reply(http_status, headers, b"", etag)
+    return _fault(http_status, headers, body, problem)
+
+
+def _reply(http_status: int, headers: Headers, body: bytes, etag: str | None) -> Reply:
+    date = headers.get("Date")
+    server_time = None if date is None else _server_time(date)
+    remaining = headers.get("X-RateLimit-Remaining")
+    return Reply(
+        http_status,
+        body,
+        _validator(headers.get("ETag")) or etag,
+        server_time,
+        None if remaining is None else _rate(headers, remaining, server_time),
+        headers.get("X-Request-Id"),
+        headers.get("Content-Type"),
+    )
+
+
+def _unreadable(headers: Headers, body: bytes) -> str | None:
+    coding = headers.get("Content-Encoding")
+    if coding is not None and coding.lower() != "identity":
+        return f"the reply came in a content coding that was not asked for: {coding[:_WORD_CAP]}"
+    # `{` and `[` first, since that is what every good reply of a JSON API starts with.
+    if body.startswith((b"{", b"[")):
+        return None
+    start = body[:64].removeprefix(_BOM).lstrip()
+    if not start and not body.strip():
+        return "the reply is empty"
+    kind = (headers.get("Content-Type") or "").lower()
+    if start.startswith(b"<") or (kind.startswith("text/html") and not start.startswith((b"{", b"["))):
+        return "the reply is HTML, perhaps a login page"
+    return None
+
+
+def _refusal(http_status: int, headers: Headers, message: str) -> Fault:
+    return Fault(FaultKind.UNREADABLE, message, http_status, request_id=_request_id(headers, None))
+
+
+def _fault(
+    http_status: int, headers: Headers, body: bytes, problem: ProblemReader | None, meant: FaultKind | None = None
+) -> Fault:
+    server_time = _server_time(headers.get("Date") or "")
+    wait = retry_after(headers.getall("Retry-After", ()), server_time)
+    rate = _rate(headers, headers.get("X-RateLimit-Remaining") or "", server_time)
+    spent = rate is not None and rate.remaining == 0
+    kind = meant or _kind(http_status)
+    if http_status == 403 and (wait is not None or spent):
+        kind = FaultKind.RATE_LIMITED
+    if wait is None and spent and rate is not None and kind is FaultKind.RATE_LIMITED:
+        wait = rate.reset_in
+    told = _problem(body, problem)
+    detail = told.message[:_MESSAGE_CAP] if told and told.message else _excerpt(headers, body)
+    return Fault(
+        kind,
+        f"{_PHRASES[kind]}: {detail}" if detail else _PHRASES[kind],
+        http_status,
+        told.code[:_WORD_CAP] if told and told.code else None,
+        _request_id(headers, told),
+        wait,
+    )
+
+
+def _kind(http_status: int) -> FaultKind:
+    known = _KINDS.get(http_status)
+    if known is not None:
+        return known
+    if 500 <= http_status <= 599:
+        return FaultKind.UNREACHABLE
+    if 400 <= http_status <= 499 or (300 <= http_status <= 399 and http_status != 304):
+        return FaultKind.REFUSED
+    return FaultKind.UNREADABLE
+
+
+def _problem(body: bytes, problem: ProblemReader | None) -> Problem | None:
+    if problem is None or not body:
+        return None
+    try:
+        return problem(body)
+    except Exception:  # noqa: BLE001  # whatever a reader trips over, the status has already said what happened
+        return None
+
+
+def _excerpt(headers: Headers, body: bytes) -> str:
+    if headers.get("Content-Encoding") is not None or not _PLAIN_TYPE.match(headers.get("Content-Type") or ""):
+        return ""
+    text = " ".join(body[: _EXCERPT_CAP * 4].decode("utf-8", "replace").split())
+    if text.startswith("<"):
+        return ""
+    return printable(text[:_EXCERPT_CAP])
+
+
+def _request_id(headers: Headers, told: Problem | None) -> str | None:
+    request_id = (told.request_id if told else None) or headers.get("X-Request-Id")
+    return request_id[:_WORD_CAP] if request_id else None
+
+
+def _validator(etag: str | None) -> str | None:
+    # It goes back to the server in a header: nothing that could not have come from one honest line.
+    return etag if etag and len(etag) <= 256 and etag.isascii() and etag.isprintable() else None
+
+
+def _rate(headers: Headers, remaining: str, server_time: float | None) -> RateLimit | None:
+    return rate_limit(remaining, headers.get("X-RateLimit-Limit"), headers.get("X-RateLimit-Reset"), server_time)
+
+
+# Answers come many to the second, and reading a date costs more than finding it again.
+_server_time = functools.lru_cache(maxsize=16)(http_date)

@@ -1,0 +1,117 @@
+"""The secrets of a request, in every spelling in which a server may quote them back, and text without them. Pure.
+
+A server that refuses a request may repeat what it was sent: a header, a URL, a body, decoded or as it came. What
+jobwatch says of such a reply passes through `masked` first. A job's own record is not changed: it is the caller's data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from .._models import JSON, Fault
+
+SHORTEST = 6
+"""What has fewer characters stands in other words by chance."""
+
+_SECRET_NAME = re.compile(r"auth|cookie|key|pass|pwd|secret|sig|token", re.IGNORECASE)
+_OPEN_HEADER = re.compile(r"accept|content-type|user-agent|.*version", re.IGNORECASE)
+_SCHEMES = frozenset({"basic", "bearer", "digest", "apikey"})
+
+
+def spellings(secret: str) -> frozenset[str]:
+    """Return how a secret may be quoted back: whole or a word of it, encoded for a URL, for JSON or in base64.
+
+    Of a word that is base64 itself, as in Basic credentials, what it holds is a secret too.
+    """
+    words = {secret, *secret.split()}
+    words |= {part for word in secret.split() for part in _within(word)}
+    words = {word for word in words if len(word) >= SHORTEST and word.casefold() not in _SCHEMES}
+    return frozenset(spelt for word in words for spelt in _spelt(word) if len(spelt) >= SHORTEST)
+
+
+def masked(text: str, secrets: Iterable[str]) -> str:
+    """Return a text with ``***`` in place of each secret, and of the beginning of one that the text was cut within."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+        for length in range(len(secret) - 1, SHORTEST - 1, -1):
+            if text.endswith(secret[:length]):
+                text = f"{text[:-length]}***"
+                break
+    return text
+
+
+def without(secrets: frozenset[str], fault: Fault) -> Fault:
+    """Return a fault that says none of these secrets."""
+    message, code, request_id = (
+        text and masked(text, secrets) for text in (fault.message, fault.code, fault.request_id)
+    )
+    return replace(fault, message=message, code=code, request_id=request_id)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a name says that what it stands for is a secret."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def in_headers(headers: Mapping[str, str]) -> frozenset[str]:
+    """Return the secrets in headers: whatever the caller sends, but for what says only in which form to answer."""
+    return _all(value for name, value in headers.items() if not _OPEN_HEADER.fullmatch(name))
+
+
+def in_query(query: str) -> frozenset[str]:
+    """Return the secrets in an encoded query: the values whose names say that they are."""
+    if not query:
+        return frozenset()
+    from urllib.parse import parse_qsl  # noqa: PLC0415 - most requests have no query, and most go well
+
+    return _all(value for name, value in parse_qsl(query) if is_secret_name(name))
+
+
+def in_body(body: bytes) -> frozenset[str]:
+    """Return the secrets in a body, which is JSON or a form: the texts whose names say that they are."""
+    try:
+        return _all(_named(msgspec.json.decode(body)))
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return in_query(body.decode("utf-8", "replace"))
+
+
+def _all(secrets: Iterable[str]) -> frozenset[str]:
+    return frozenset[str]().union(*map(spellings, secrets))
+
+
+def _named(value: JSON, *, secret: bool = False) -> Iterator[str]:
+    match value:
+        case str() if secret:
+            yield value
+        case list():
+            for each in value:
+                yield from _named(each, secret=secret)
+        case dict():
+            for name, each in value.items():
+                yield from _named(each, secret=secret or is_secret_name(name))
+        case _:
+            pass
+
+
+def _within(word: str) -> Iterator[str]:
+    import base64  # noqa: PLC0415 - see `_spelt`
+    import binascii  # noqa: PLC0415
+
+    try:
+        text = base64.b64decode(word, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return
+    yield from (text, *text.split(":", 1))
+
+
+def _spelt(word: str) -> Iterator[str]:
+    import base64  # noqa: PLC0415 - wanted when a reply is refused, and not to import the package
+    from urllib.parse import quote, quote_plus  # noqa: PLC0415
+
+    yield from (word, quote(word), quote(word, safe=""), quote_plus(word), msgspec.json.encode(word).decode()[1:-1])
+    for packed in (base64.b64encode(word.encode()), base64.urlsafe_b64encode(word.encode())):
+        yield packed.decode().rstrip("=")

@@ -1,0 +1,415 @@
+"""One bounded request, a GET or where an API wants it a POST, as a value. The only module that imports aiohttp.
+
+What it promises, whatever the server does:
+
+* `Transport.get` returns a `Reply` or a `Fault`, `Transport.follow` a `Fault` or None; they raise nothing but
+  ``asyncio.CancelledError``;
+* one call sends one request, plus one for every redirect within the same origin: nothing is re-sent behind the
+  caller's back, and nothing goes to another origin;
+* time and bytes are bounded, and a body that was cut off is never handed on as whole where HTTP can tell;
+* no header, token or query appears in a fault, a repr, a log line or a traceback of ours.
+
+aiohttp is imported when the first request is made, so that importing jobwatch stays cheap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from .._errors import ConfigError
+from .._models import Fault, FaultKind, printable
+from .answer import ProblemReader, Reply, Verdict, judged
+from .credentials import Credentials
+from .urls import checked_base, is_encoded_path, next_url, segment, unfit_for_url
+
+if TYPE_CHECKING:
+    import ssl
+
+    from aiohttp import ClientRequest, ClientResponse, ClientSession
+    from aiohttp.client_middlewares import ClientHandlerType
+    from yarl import URL
+
+__all__ = ["Reply", "Target", "Transport", "segment"]
+
+ERROR_BODY_CAP: Final = 64 * 1024
+MAX_HOPS: Final = 3
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SAME_METHOD = frozenset({307, 308})
+
+
+class Target:
+    """A URL made ready once and used for every look at the same thing; see `Transport.prepared`."""
+
+    __slots__ = ("body", "path", "url")
+
+    def __init__(self, url: URL, path: str, body: bytes | None = None) -> None:
+        self.url = url
+        self.path = path
+        self.body = body
+
+    def __repr__(self) -> str:
+        return f"Target({self.path!r})"
+
+
+class Transport:
+    """Sends requests to one origin and hands back values.
+
+    Args:
+        base_url: Where the API lives: http or https, without user, query or fragment.
+        headers: Sent with every request; this is where the token goes.
+        secret_query: What goes into the query of every request, where the token goes there: a name and a value.
+        problem: How this API words its errors; its findings go into the fault.
+        verdict: What this API means by HTTP statuses that would not be read; see `judged`.
+        states: The HTTP statuses that tell a state of the job, so that no redirect among them is followed.
+        posts: Whether some targets have a body, to be sent by POST.
+        max_body: The largest body that is read, in bytes.
+        timeout: The longest one `get` may take, redirects and body included, in seconds.
+        connect_timeout: The longest a connection may take to open, TLS included, in seconds.
+        max_connections: How many connections may be open at once.
+        tls: What to trust instead of the system's certificates.
+
+    Attributes:
+        requests: How many requests have been sent so far, redirects included.
+
+    Raises:
+        ConfigError: The base URL or a header cannot be used; nothing has been sent.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        headers: Mapping[str, str],
+        *,
+        secret_query: tuple[str, str] | None = None,
+        problem: ProblemReader | None = None,
+        verdict: Verdict | None = None,
+        states: frozenset[int] = frozenset(),
+        posts: bool = False,
+        max_body: int = 1024 * 1024,
+        timeout: float = 30.0,
+        connect_timeout: float = 10.0,
+        max_connections: int = 64,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._headers = Credentials(headers, secret_query)
+        self._base, trouble = checked_base(base_url)
+        # A traceback that shows local variables shall not show these.
+        del base_url, headers, secret_query
+        trouble = trouble or self._headers.trouble()
+        if trouble:
+            raise ConfigError(trouble)
+        self._problem = problem
+        self._verdict = verdict
+        self._states = states
+        self._posts = posts
+        self._max_body = max_body
+        self._timeout = timeout
+        self._connect_timeout = connect_timeout
+        self._max_connections = max_connections
+        self._tls = tls
+        self._session: ClientSession | None = None
+        self._streaming: ClientSession | None = None
+        self._closed = False
+        self._deadlines: dict[asyncio.Task[object], float] = {}
+        self._sweeper: asyncio.TimerHandle | None = None
+        self.requests = 0
+
+    def __repr__(self) -> str:
+        return f"Transport({self._base!r})"
+
+    def prepared(self, path: str, query: str | None = None, body: bytes | None = None) -> Target:
+        """Return the URL of something below the base URL, ready for any number of looks.
+
+        Args:
+            path: The path below the base URL, with a leading ``/``, already encoded (see `segment`).
+            query: The query without its ``?``, already encoded.
+            body: What is to be sent by POST, if that is how the API wants to be asked.
+
+        Raises:
+            ConfigError: It is not an encoded path, or steps out of the base URL.
+        """
+        from yarl import URL  # noqa: PLC0415  # see the module's docstring
+
+        if not is_encoded_path(path):
+            raise ConfigError(f"not an encoded path: {printable(path)}")
+        if query is not None and ("#" in query or unfit_for_url(query)):
+            raise ConfigError("the query is not encoded")
+        url = URL(f"{self._base}{path}" + (f"?{query}" if query else ""), encoded=True)
+        return Target(url, url.raw_path, body)
+
+    async def get(self, target: Target, *, etag: str | None = None) -> Reply | Fault:
+        """Return what one look at a target brings: a reply, or what went wrong.
+
+        Args:
+            target: What to look at.
+            etag: The validator of the last reply; the answer may then be a `Reply` with status 304 and no body.
+        """
+        session = self._session or self._opened(target)
+        if session is None:
+            return _CLOSED
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # a coroutine that runs, runs in a task
+        cancelling = task.cancelling()
+        self._limit(task)
+        answer: Reply | Fault
+        try:
+            answer = await self._looked(session, target, etag)
+        except asyncio.CancelledError as cancelled:
+            if self._lifted(task, cancelling):
+                late = Fault(FaultKind.UNREACHABLE, f"no answer within {self._timeout:g} s")
+                return _CLOSED if self._closed else late
+            # The frames below are aiohttp's, and their local variables hold our headers.
+            raise cancelled.with_traceback(None)  # noqa: B904
+        except Exception as error:  # noqa: BLE001  # the one boundary: nothing of aiohttp's leaves, as a cause neither
+            answer = _fault_of(error, target.url.host or "the server")
+        self._lifted(task, cancelling)
+        return answer
+
+    async def follow(self, target: Target, heard: Callable[[bytes], bool], *, silence: float) -> Fault | None:
+        """Read a stream of server-sent events for as long as it lasts.
+
+        Args:
+            target: The stream.
+            heard: Told of its bytes, in pieces as they come; says whether to read on.
+            silence: After how many seconds without a byte to give up.
+
+        Returns:
+            None when the stream was closed or `heard` had enough, or what went wrong.
+        """
+        if self._closed:
+            return _CLOSED
+        session = self._streaming or self._opened_for_streams()
+        self.requests += 1
+        try:
+            return await self._followed(session, target, heard, silence)
+        except asyncio.CancelledError as cancelled:
+            raise cancelled.with_traceback(None)  # noqa: B904  # as in `get`
+        except Exception as error:  # noqa: BLE001  # as in `get`
+            return _fault_of(error, target.url.host or "the server")
+
+    async def aclose(self) -> None:
+        """Close every connection; looks in flight end with a fault."""
+        self._closed = True
+        session, self._session = self._session, None
+        streaming, self._streaming = self._streaming, None
+        for task in list(self._deadlines):
+            del self._deadlines[task]
+            task.cancel()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        for each in (session, streaming):
+            if each is not None:
+                await each.close()
+
+    async def _followed(
+        self, session: ClientSession, target: Target, heard: Callable[[bytes], bool], silence: float
+    ) -> Fault | None:
+        import aiohttp  # noqa: PLC0415  # see the module's docstring
+
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout, sock_read=silence)
+        response = await session.get(target.url, allow_redirects=False, timeout=limit)
+        try:
+            if response.status != 200 or response.content_type != "text/event-stream":
+                answer = judged(response.status, response.headers, b"")
+                told = f"no stream of events: HTTP status {response.status}, {printable(response.content_type)}"
+                refused = Fault(FaultKind.REFUSED, told, response.status)
+                return answer if isinstance(answer, Fault) and response.status >= 300 else refused
+            content = response.content
+            while not content.at_eof():
+                if not heard(await content.readany()):
+                    return None
+        finally:
+            response.close()
+        return None
+
+    async def _looked(self, session: ClientSession, target: Target, etag: str | None) -> Reply | Fault:
+        url = target.url
+        headers = None if etag is None else {"If-None-Match": etag}
+        if target.body is not None:
+            headers = self._headers.of_body()
+        for _ in range(MAX_HOPS + 1):
+            self.requests += 1
+            if target.body is None:
+                response = await session.get(url, allow_redirects=False, headers=headers)
+            else:
+                response = await session.post(url, data=target.body, allow_redirects=False, headers=headers)
+            try:
+                if response.status not in _REDIRECTS:
+                    return await self._answered(response, target, etag)
+                step = next_url(url, response.headers.getall("Location", ()), response.status)
+                if response.status in self._states and not isinstance(step, Fault):
+                    return await self._answered(response, target, etag)
+                if target.body is not None and response.status not in _SAME_METHOD:
+                    return Fault(FaultKind.REFUSED, "a POST was redirected to a GET: not followed", response.status)
+            finally:
+                # A response that was read to its end is closed already, and its connection free. What is not read, such
+                # as the body of a redirect, goes down with its connection.
+                if not response.closed:
+                    response.close()
+            if isinstance(step, Fault):
+                return self._headers.scrubbed(step, target.url, target.body)
+            url = step
+        return Fault(FaultKind.REFUSED, f"more than {MAX_HOPS} redirects")
+
+    async def _answered(self, response: ClientResponse, target: Target, etag: str | None) -> Reply | Fault:
+        status = response.status
+        good = 200 <= status <= 299
+        body: bytes | None
+        if response.content.is_eof() and response.content.exception() is None:
+            body = response.content.read_nowait()  # as nearly always: a small answer comes in one piece
+        elif good:
+            body = await _whole(response, self._max_body)
+        else:
+            body = await _start(response, ERROR_BODY_CAP)
+        if body is None or (good and len(body) > self._max_body):
+            return Fault(FaultKind.UNREADABLE, f"the reply is too large: over {self._max_body} bytes", status)
+        answer = judged(status, response.headers, body, etag=etag, problem=self._problem, verdict=self._verdict)
+        return self._headers.scrubbed(answer, target.url, target.body) if isinstance(answer, Fault) else answer
+
+    def _opened(self, target: Target) -> ClientSession | None:
+        if self._closed:
+            return None
+        import aiohttp  # noqa: PLC0415  # see the module's docstring
+
+        from . import fast  # noqa: PLC0415  # it imports aiohttp
+
+        # Not every version of aiohttp has been seen to work with the lean classes; the stock ones always do.
+        lean = aiohttp.__version__ in fast.TESTED and not self._posts
+        head = (self._headers.complete(target.url), self._headers.query()) if lean else None
+        request_class = aiohttp.ClientRequest if head is None else fast.lean_get(*head)
+        self._session = self._session_for(request_class)
+        return self._session
+
+    def _opened_for_streams(self) -> ClientSession:
+        import aiohttp  # noqa: PLC0415  # see the module's docstring
+
+        # A session of its own: a stream keeps its connection, and shall keep no look from having one.
+        self._streaming = self._session_for(aiohttp.ClientRequest, accept="text/event-stream")
+        return self._streaming
+
+    def _session_for(self, request_class: type[ClientRequest], accept: str = "application/json") -> ClientSession:
+        import aiohttp  # noqa: PLC0415  # see the module's docstring
+
+        stock = request_class is aiohttp.ClientRequest
+        connector = aiohttp.TCPConnector(
+            limit=self._max_connections,
+            ttl_dns_cache=60,
+            # Below the 60 s and more that most servers allow, so that they seldom close one as we use it.
+            keepalive_timeout=30.0,
+            ssl=True if self._tls is None else self._tls,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # The limit on the whole look is ours, see `_limit`.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout),
+            auto_decompress=False,
+            trust_env=False,
+            read_bufsize=16 * 1024,
+            headers=self._headers.complete(accept=accept) if stock else None,
+            request_class=request_class,
+            middlewares=(self._headers.in_query, _sent_once) if stock else (),
+        )
+
+    def _limit(self, task: asyncio.Task[object]) -> None:
+        # One timer for all looks instead of one each: all have the same limit, so the dict is in order of deadline.
+        loop = task.get_loop()
+        self._deadlines[task] = deadline = loop.time() + self._timeout
+        if self._sweeper is None:
+            self._sweeper = loop.call_at(deadline, self._sweep, loop)
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._sweeper = None
+        now = loop.time()
+        for task, deadline in list(self._deadlines.items()):
+            if deadline > now:
+                self._sweeper = loop.call_at(deadline, self._sweep, loop)
+                return
+            del self._deadlines[task]
+            task.cancel()
+
+    def _lifted(self, task: asyncio.Task[object], cancelling: int) -> bool:
+        """End the limit on a look; return whether it had run out, and nobody else cancelled the task."""
+        if self._deadlines.pop(task, None) is not None:
+            return False
+        return task.uncancel() <= cancelling
+
+
+_CLOSED = Fault(FaultKind.UNREACHABLE, "the client is closed")
+
+
+async def _sent_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Stop aiohttp from re-sending a GET on its own when a connection dies, which it does for these two errors only."""
+    import aiohttp  # noqa: PLC0415  # see the module's docstring
+
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+        raise aiohttp.ClientConnectionError from None
+
+
+async def _whole(response: ClientResponse, cap: int) -> bytes | None:
+    """Return the whole body of a response, or None if it is larger than the cap.
+
+    Raises whatever aiohttp does if the body ends early.
+    """
+    content = response.content
+    parts: list[bytes] = []
+    while not content.at_eof():
+        part = await content.readany()
+        cap -= len(part)
+        if cap < 0:
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _start(response: ClientResponse, cap: int) -> bytes:
+    """Return as much of an error's body as can be had: its status has already said what happened."""
+    parts: list[bytes] = []
+    try:
+        while cap > 0 and not response.content.at_eof():
+            part = await response.content.readany()
+            parts.append(part[:cap])
+            cap -= len(part)
+    except Exception:  # noqa: BLE001  # see the docstring
+        return b"".join(parts)
+    return b"".join(parts)
+
+
+def _fault_of(error: Exception, host: str) -> Fault:
+    """Return what an exception from below amounts to, in words of ours: theirs quote URLs and headers."""
+    import aiohttp  # noqa: PLC0415  # see the module's docstring
+    from aiohttp.http_exceptions import HttpProcessingError  # noqa: PLC0415
+
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            reason = getattr(error.certificate_error, "verify_message", "") or "it was refused"
+            return Fault(FaultKind.TLS, f"the certificate of {host} is not trusted: {reason}")
+        case aiohttp.ClientSSLError():
+            reason = getattr(error.os_error, "reason", None) or "the handshake failed"
+            return Fault(FaultKind.TLS, f"no TLS connection to {host}: {reason}")
+        case aiohttp.ClientConnectorDNSError():
+            return Fault(FaultKind.UNREACHABLE, f"no address found for {host}")
+        case aiohttp.ClientConnectorError():
+            return Fault(FaultKind.UNREACHABLE, f"no connection to {host}: {_os_reason(error.os_error)}")
+        case TimeoutError():
+            return Fault(FaultKind.UNREACHABLE, f"no connection to {host} in time")
+        case aiohttp.ClientPayloadError():
+            return Fault(FaultKind.UNREADABLE, "the reply was cut off, or its framing is wrong")
+        case aiohttp.ClientResponseError() | HttpProcessingError():
+            return Fault(FaultKind.UNREADABLE, "the reply is not valid HTTP")
+        case aiohttp.ClientConnectionError():
+            return Fault(FaultKind.UNREACHABLE, f"the connection to {host} was lost")
+        case _:
+            return Fault(FaultKind.UNREACHABLE, f"the request to {host} failed: {type(error).__name__}")
+
+
+def _os_reason(error: OSError) -> str:
+    return os.strerror(error.errno) if isinstance(error.errno, int) and error.errno > 0 else "no address answered"

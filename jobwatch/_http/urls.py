@@ -1,0 +1,161 @@
+"""What may become a URL: the base a user gives, the id of a job, the target of a redirect. Pure.
+
+Nothing here is repaired. A URL that would have to be guessed at is refused before a request is sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .._errors import ConfigError
+from .._models import Fault, FaultKind, printable
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
+    from yarl import URL
+
+_MAX_ID = 1024
+_PLAIN_ID = re.compile(r"[0-9A-Za-z_-]{1,128}")  # nearly every id there is; it is its own quotation
+_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[!$%&'()*+,.0-9:;=@A-Za-z_~\[\]-]*)+")
+_LABEL = re.compile(r"[0-9A-Za-z_-]{1,63}")
+_NO_AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:(?!//[^/?#])|//(?![^/?#]))")
+_NOT_IN_URL = re.compile(r"[^\x21-\x7e]|[\\\"<>^`{|}]")
+
+
+def quoted(text: str, safe: str = "") -> str:
+    """Return a text percent-encoded, all but letters, digits, ``_.-~`` and what is safe beside."""
+    from urllib.parse import quote  # noqa: PLC0415 - it takes long to import, and most ids need none of it
+
+    return quote(text, safe=safe)
+
+
+def unquoted(text: str) -> str:
+    """Return a text that was percent-encoded as it was before."""
+    if "%" not in text:
+        return text
+    from urllib.parse import unquote  # noqa: PLC0415 - as above
+
+    return unquote(text)
+
+
+def split(url: str) -> SplitResult:
+    """Return the parts of a URL, and raise what `urllib.parse.urlsplit` does."""
+    from urllib.parse import urlsplit  # noqa: PLC0415 - as above
+
+    return urlsplit(url)
+
+
+def segment(job_id: str) -> str:
+    """Return an id quoted as exactly one path segment, so that it can neither leave its place in the path nor end it.
+
+    Args:
+        job_id: The id as the API gives it.
+
+    Returns:
+        The id with everything but letters, digits and ``_.-~`` percent-encoded. RFC 3986, section 3.3.
+
+    Raises:
+        ConfigError: The id is empty, ``.`` or ``..``, longer than 1024 characters, or holds control characters,
+            bidirectional overrides or other text that cannot be seen.
+    """
+    if _PLAIN_ID.fullmatch(job_id):
+        return job_id
+    if not job_id or job_id in {".", ".."}:
+        raise ConfigError(f"a job id cannot be {job_id!r}")
+    if len(job_id) > _MAX_ID:
+        raise ConfigError(f"a job id cannot be {len(job_id)} characters long; at most {_MAX_ID}")
+    if not job_id.isprintable():
+        raise ConfigError(f"a job id cannot hold invisible characters: {printable(job_id)}")
+    return quoted(job_id)
+
+
+def reserved(name: str) -> str:
+    """Return a resource's name quoted as several path segments: its slashes, and colons and the like, stay.
+
+    Raises:
+        ConfigError: One of its segments is none: see `segment`.
+    """
+    parts = name.removeprefix("/").split("/")
+    for part in parts:
+        segment(part)
+    return "/".join(quoted(part, "!$&'()*+,;=:@") for part in parts)
+
+
+def is_encoded_path(path: str) -> bool:
+    """Return whether a path starts at the root, is encoded, has no dot segments, and is all path. RFC 3986, 3.3."""
+    return _PATH.fullmatch(path) is not None
+
+
+def unfit_for_url(text: str) -> bool:
+    """Return whether a text holds characters that an encoded URL cannot. RFC 3986, appendix A."""
+    return _NOT_IN_URL.search(text) is not None
+
+
+def checked_base(base_url: str) -> tuple[str, str | None]:
+    """Return a base URL encoded, and why it cannot be used; the reason never quotes it, as it may hold a password."""
+    if not base_url.isprintable() or " " in base_url:
+        return "", "the base URL holds spaces or invisible characters"
+    try:
+        parts = split(base_url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "", "the base URL cannot be read"
+    if parts.scheme not in {"http", "https"} or not host:
+        return "", "the base URL must start with https:// or http:// and a host name"
+    if "@" in parts.netloc:
+        return "", "the base URL must not hold a user or a password"
+    if "?" in base_url or "#" in base_url:
+        return "", "the base URL must not hold a query or a fragment"
+    if parts.path and not is_encoded_path(parts.path):
+        return "", "the path of the base URL is not encoded, or holds dot segments"
+    from yarl import URL  # noqa: PLC0415  # a part of aiohttp's stack, which is imported late
+
+    try:
+        origin = URL(f"{parts.scheme}://{parts.netloc}").origin()
+    except ValueError:
+        return "", f"the host name of the base URL cannot be encoded: {printable(host)}"
+    labels = (origin.raw_host or "").removesuffix(".").split(".")
+    if ":" not in host and not all(_LABEL.fullmatch(label) for label in labels):
+        return "", f"not a host name, or one with a label of more than 63 characters: {printable(host)}"
+    return f"{origin}{parts.path}".rstrip("/"), None
+
+
+def with_secret(target: str, secret: str) -> str:
+    """Return a path and query with a parameter added to the query, in place of one that it has by that name.
+
+    Args:
+        target: The path and query, encoded.
+        secret: The name and the value, encoded, with ``=`` between them.
+    """
+    path, _, query = target.partition("?")
+    name = unquoted(secret.partition("=")[0])
+    others = [part for part in query.split("&") if part and unquoted(part.partition("=")[0]) != name]
+    return f"{path}?{'&'.join([*others, secret])}"
+
+
+def next_url(url: URL, locations: Sequence[str], http_status: int) -> URL | Fault:
+    """Return where a redirect within the same origin leads, or why it is not followed. RFC 9110, section 10.2.2."""
+    from yarl import URL  # noqa: PLC0415  # a part of aiohttp's stack, which is imported late
+
+    unusable = Fault(FaultKind.REFUSED, "redirected without one usable Location", http_status)
+    if len(locations) != 1 or not locations[0] or unfit_for_url(locations[0]) or _NO_AUTHORITY.match(locations[0]):
+        return unusable
+    try:
+        following = url.join(URL(locations[0], encoded=True))
+        origin = following.origin()
+    except (TypeError, ValueError):
+        return unusable
+    if following.scheme not in {"http", "https"} or "@" in following.raw_authority:
+        return unusable
+    if _origin(following) != _origin(url):
+        where = printable(str(origin)[:200])
+        return Fault(FaultKind.REFUSED, f"redirected to another origin, {where}: not followed", http_status)
+    # On our own spelling of the origin, so that there is only one that a request can go to.
+    return URL(f"{url.origin()}{following.raw_path_qs}", encoded=True)
+
+
+def _origin(url: URL) -> tuple[str, str, int | None]:
+    return url.scheme, (url.raw_host or "").lower(), url.port

@@ -1,0 +1,231 @@
+"""What a vendor's words mean: one API as data, and bytes read into a `Job` or a `Fault`.
+
+Pure: no clock, no dice, no I/O. Rules kept here for every API:
+
+* Words are compared without regard to case. A word that the table does not hold is `Phase.UNKNOWN`, shown as it
+  came, never an end and never a success.
+* Only id and status are required; unknown fields are ignored; of two equal keys the last wins.
+* A body that is not the job asked for is a fault, whatever its HTTP status was. Nothing is guessed from it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import TypeVar, TypeVarTuple
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from .._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, printable
+
+NOTHING = Raw(b"null")
+"""A part of a body that is not there; an empty `Raw` could not be written out as JSON again."""
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
+
+_STATUS_LIMIT = 256
+_BOM = b"\xef\xbb\xbf"
+
+COMMON_WORDS: Mapping[str, Phase] = {
+    "completed": Phase.SUCCEEDED,
+    "succeeded": Phase.SUCCEEDED,
+    "failed": Phase.FAILED,
+    "error": Phase.FAILED,
+    "canceled": Phase.CANCELLED,
+    "cancelled": Phase.CANCELLED,
+}
+"""Words for the end of a job that mean the same wherever they are met, in lower case."""
+
+
+class Hint(Struct, frozen=True):
+    """What a pushed event says of a job: a reason to look, and never the truth.
+
+    Attributes:
+        status: The API's word.
+        phase: What it means.
+        job_id: The job it speaks of, where it tells.
+    """
+
+    status: str
+    phase: Phase
+    job_id: str | None = None
+
+
+class JobAPI(Struct, frozen=True, kw_only=True):
+    """One vendor's job API, as data.
+
+    Attributes:
+        name: What `Client(...)` and ``--api`` call it.
+        docs: The vendor's page that the table was written from.
+        base_url: Where the API is served.
+        base_url_variable: The environment variable that overrides `base_url`.
+        token_variable: The environment variable that holds the token.
+        token_header: The header that carries the token.
+        token_prefix: What stands before the token in that header.
+        token_query: The query parameter that carries the token, in place of a header.
+        version_header: The header that selects an API version, if the vendor has one.
+        job_path: The path of one job below `base_url`; ``{job_id}`` is where the id goes.
+        list_path: The path and query of a project's jobs, with ``{project_id}`` and ``{limit}``, if there is one.
+        read_job: Reads one job from a body; may raise what msgspec raises.
+        read_jobs: Reads a list of jobs from a body, where there is a list.
+        read_problem: Reads what an error body says.
+        token_is_basic: Whether the token is ``user:password`` and goes into the header encoded, as Basic wants it.
+        token_is_optional: Whether the API may be asked without a token too.
+        headers: Headers to send; ``${NAME}`` in them is an environment variable.
+        params: The names that stand in braces in the URLs and the body beside those above, with their defaults.
+        method: How to ask for one job: ``GET`` or ``POST``.
+        body: What a POST sends, with ``{job_id}`` where the id goes.
+        states: The HTTP statuses that are states of the job: their replies are read, and no redirect is followed.
+        verdict: Says of an HTTP status and a body that would not be read whether they are to be read (True), taken
+            as usual (False), or a fault of some kind.
+        read_reply: Reads one job from a body, with the HTTP status and the id asked for, in place of `read_job`.
+        batch_path: The path and query of a request for several jobs: ``{job_ids}`` is where their ids go, with commas
+            between them; a part of the query such as ``id={job_id}`` is written once for each.
+        batch_body: What such a request sends by POST; the text ``"{job_ids}"`` in it is the list of the ids.
+        batch_most: How many ids it takes.
+        read_batch: Reads the jobs from its answer.
+        history_path: The path and query of a job's history, where it takes a request of its own.
+        read_history: Reads that history.
+        output: What the job's outputs are called, and the fields of a job's `wire` that hold them as text.
+        started: Where the id lies in the body of the response that started a job, where it is not with the job.
+        read_start: Reads a job's state from that response, in place of `read_reply`: neither its HTTP status nor a
+            field that it lacks tells a state.
+        stream_path: The path of a job's stream of server-sent events, if there is one.
+        read_hint: Reads what an event of that stream says, from its data and name; None where it tells no state.
+    """
+
+    name: str
+    docs: str
+    base_url: str
+    base_url_variable: str
+    token_variable: str
+    job_path: str
+    read_job: Callable[[bytes], Job]
+    read_problem: Callable[[bytes], Problem | None]
+    token_header: str = "Authorization"  # noqa: S105 - a header's name
+    token_prefix: str = "Bearer "  # noqa: S105 - the word before the token, not a token
+    token_query: str | None = None
+    version_header: str | None = None
+    list_path: str | None = None
+    read_jobs: Callable[[bytes], tuple[Job, ...]] | None = None
+    token_is_basic: bool = False
+    token_is_optional: bool = False
+    headers: Mapping[str, str] = {}
+    params: Mapping[str, str | None] = {}
+    method: str = "GET"
+    body: str | None = None
+    states: frozenset[int] = frozenset()
+    verdict: Callable[[int, bytes], FaultKind | bool] | None = None
+    read_reply: Callable[[bytes, int, str], Job | Fault] | None = None
+    batch_path: str | None = None
+    batch_body: str | None = None
+    batch_most: int = 100
+    read_batch: Callable[[bytes], tuple[Job, ...]] | None = None
+    history_path: str | None = None
+    read_history: Callable[[bytes], tuple[Event, ...] | None] | None = None
+    output: Mapping[str, str] = {}
+    started: tuple[tuple[str | int, ...], ...] = ()
+    read_start: Callable[[bytes, str], Job | Fault] | None = None
+    stream_path: str | None = None
+    read_hint: Callable[[bytes, str], Hint | None] | None = None
+
+    def job(self, body: bytes, job_id: str, http_status: int = 200, history: bytes | None = None) -> Job | Fault:
+        """Read the job asked for from a reply's body, or say why it cannot be read.
+
+        Args:
+            body: The body.
+            job_id: The id asked for.
+            http_status: The reply's status, which may be a state of the job.
+            history: The body of the reply that tells the job's history, where that takes a request of its own.
+        """
+        if self.read_reply is None:
+            seen = _read(self.read_job, body)
+        else:
+            seen = _read(self.read_reply, body, http_status, job_id)
+        if isinstance(seen, Job) and seen.id != job_id:
+            return unreadable(f"the reply is about job {printable(seen.id)[:80]}, not about {printable(job_id)}")
+        if history is not None and isinstance(seen, Job) and (events := self.history(history)) is not None:
+            return replace(seen, events=events)
+        return seen
+
+    def start(self, body: bytes, job_id: str) -> Job | Fault:
+        """Read the job from the response that started it, or say why it cannot be read."""
+        if self.read_start is None:
+            return self.job(body, job_id)
+        return _read(self.read_start, body, job_id)
+
+    def any_job(self, body: bytes) -> Job | None:
+        """Read a job, whichever it is, or None where the body shows none."""
+        seen = _read(self.read_job, body)
+        return None if isinstance(seen, Fault) else seen
+
+    def jobs(self, body: bytes) -> tuple[Job, ...] | Fault:
+        """Read a list reply's body, or say why it cannot be read."""
+        if self.read_jobs is None:
+            return unreadable(f"{self.name} documents no list of jobs")
+        return _read(self.read_jobs, body)
+
+    def batch(self, body: bytes) -> tuple[Job, ...] | Fault:
+        """Read the answer to a request for several jobs, or say why it cannot be read."""
+        if self.read_batch is None:
+            return unreadable(f"{self.name} documents no request for several jobs")
+        return _read(self.read_batch, body)
+
+    def history(self, body: bytes) -> tuple[Event, ...] | None:
+        """Read the reply to the request for a job's history; None where it cannot be read."""
+        events = None if self.read_history is None else _read(self.read_history, body)
+        return None if isinstance(events, Fault) else events
+
+    def hint(self, data: bytes, name: str) -> Hint | None:
+        """Read what an event of a job's stream says; None where it tells no state, or cannot be read."""
+        hint = None if self.read_hint is None else _read(self.read_hint, data, name)
+        return None if isinstance(hint, Fault) else hint
+
+    def problem(self, body: bytes) -> Problem | None:
+        """Read what an error reply's body says, or None where it says nothing that can be read."""
+        problem = _read(self.read_problem, body)
+        return None if isinstance(problem, Fault) else problem
+
+
+def unreadable(message: str) -> Fault:
+    """Return the fault of a reply that is not a job."""
+    return Fault(kind=FaultKind.UNREADABLE, message=message)
+
+
+def _read(reader: Callable[[bytes, *_Ts], _T], body: bytes, *args: *_Ts) -> _T | Fault:
+    # msgspec lets UnicodeDecodeError and RecursionError through beside its own errors.
+    try:
+        return reader(body.removeprefix(_BOM), *args)
+    except msgspec.ValidationError as error:
+        return unreadable(f"the reply is not what the API documents: {error}")
+    except (msgspec.MsgspecError, UnicodeError):
+        return unreadable("the reply is not JSON" if body.strip() else "the reply is empty")
+    except (RecursionError, ValueError, OverflowError):
+        return unreadable("the reply is JSON that cannot be read: nested too deeply, or a number out of range")
+    except Exception as error:  # noqa: BLE001 - a reader that trips over one reply must not stop the looks at other jobs
+        return unreadable(f"the reply cannot be read: its reader raised {type(error).__name__}")
+
+
+def phase_of(word: str, words: Mapping[str, Phase]) -> Phase:
+    """Return what a status word means, by a table whose keys are in lower case."""
+    return words.get(word.casefold(), Phase.UNKNOWN)
+
+
+@functools.lru_cache(maxsize=1024)
+def shared(text: str) -> str:
+    """Return one and the same object for equal texts: words that a million jobs have in common are kept once."""
+    return text
+
+
+def status_of(word: str) -> str:
+    """Return a status word cut to a length that nobody's table, log or metrics label minds."""
+    return shared(word[:_STATUS_LIMIT])
+
+
+def plain_of(raw: Raw) -> JSON:
+    """Return the plain values of a part of a body that was kept undecoded."""
+    plain: JSON = msgspec.json.decode(raw)
+    return plain

@@ -1,0 +1,166 @@
+"""Which job a response started: its id, and the state that it already shows. Pure.
+
+Looked at in this order: the header that names the job's URL (``Operation-Location``, ``Azure-AsyncOperation``,
+``Location``), as far as that is a URL of a job of this API; then where the table says that the id, or the job's URL,
+lies; and where no table says so, the job itself, as a look would show it.
+
+A response to the start is not a reply about the job: it may be another resource, or an envelope with an id of its own.
+So only the id and a state that is no end are taken from it, and an end is believed when a look shows it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from .._errors import ConfigError
+from .._models import JSON, Fault, Job, Problem, printable
+from .api import JobAPI
+from .problems import problem_of
+
+_HEAD = re.compile(rb"HTTP/[\d.]+ (\d{3})[^\n]*\n((?:[^\r\n][^\n]*\n)*)\r?\n")
+_URLS = ("operation-location", "azure-asyncoperation", "location")
+_SHOWN = 120
+
+
+class Response(Struct, frozen=True):
+    """What an API answered when a job was started; `Client.wait_for` takes it, and so does the CLI from ``curl -i``.
+
+    Attributes:
+        body: The body, as bytes or already decoded.
+        status: The HTTP status.
+        headers: The headers, in any case.
+    """
+
+    body: bytes | str | dict[str, Any] = b""
+    status: int = 200
+    headers: Mapping[str, str] = {}
+
+
+Started: TypeAlias = bytes | Mapping[str, Any] | Response
+
+
+class Found(Struct, frozen=True):
+    """A job that was started, and how it stood then, if the response tells."""
+
+    job_id: str
+    job: Job | None = None
+
+
+def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | None]) -> Found:
+    """Return the job that a response started.
+
+    Args:
+        api: Whose response it is.
+        started: The response, or its body.
+        id_in_url: Returns the id of the job that a URL leads to, if it leads to one of this API; may raise ConfigError.
+
+    Raises:
+        ConfigError: It says that nothing was started, or does not say what.
+    """
+    response = started if isinstance(started, Response) else Response(_body_of(started))
+    body = _body_of(response.body)
+    if response.status >= 400:
+        problem = api.problem(body)
+        raise ConfigError(f"no job was started: HTTP {response.status}" + (f", {problem}" if problem else ""))
+    job_id, not_followed = _in_headers(response.headers, id_in_url)
+    if job_id is not None:
+        return Found(job_id)  # the body is then the resource that the job works on, and says nothing of the job
+    job_id = _told_id(api, body, id_in_url)
+    if job_id is None:
+        if not_followed is not None:
+            raise not_followed
+        if (error := _error_in(body)) is not None:
+            raise ConfigError(f"no job was started: {error}")
+        start = body[:_SHOWN].decode("utf-8", "replace").strip()
+        told = f": {printable(start)}" if start else ", and its body is empty"
+        raise ConfigError(f"the response names no job of {api.name} that it started{told}")
+    return Found(job_id, _going_on(api.start(body, job_id)))
+
+
+def _going_on(seen: Job | Fault) -> Job | None:
+    return seen if isinstance(seen, Job) and not seen.phase.ended else None
+
+
+def _error_in(body: bytes) -> Problem | None:
+    plain = plain_body(body)
+    return None if not isinstance(plain, dict) else problem_of(plain.get("error")) or problem_of(plain.get("errors"))
+
+
+def response_in(text: bytes) -> Response:
+    """Read what curl prints: a body, or with ``-i`` the headers before it, those of the last response if several.
+
+    Raises:
+        ConfigError: There is nothing.
+    """
+    if not text.strip():
+        raise ConfigError("there is no response on standard input: pipe in what the API answered when it started a job")
+    response, rest = Response(text), text
+    while (head := _HEAD.match(rest)) is not None:
+        rest = rest[head.end() :]
+        named = (line.partition(":") for line in head[2].decode("latin-1").splitlines())
+        headers = {name.strip().lower(): value.strip() for name, _, value in named}
+        response = Response(rest, int(head[1]), headers)
+    return response
+
+
+def _body_of(given: bytes | str | Mapping[str, Any]) -> bytes:
+    if isinstance(given, bytes):
+        return given
+    return given.encode() if isinstance(given, str) else msgspec.json.encode(dict(given))
+
+
+def plain_body(body: bytes) -> JSON:
+    """Return the plain values of a body; None where it is no JSON."""
+    try:
+        plain: JSON = msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"))
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    return plain
+
+
+def _in_headers(
+    headers: Mapping[str, str], id_in_url: Callable[[str], str | None]
+) -> tuple[str | None, ConfigError | None]:
+    """Return the id that a header leads to, and why one that leads elsewhere was not followed."""
+    told = {name.lower(): value for name, value in headers.items()}
+    refused: ConfigError | None = None
+    for url in filter(None, (told.get(name) for name in _URLS)):
+        try:
+            job_id = id_in_url(url)
+        except ConfigError as error:
+            refused = refused or error
+            continue
+        if job_id is not None:
+            return job_id, None
+    return None, refused
+
+
+def _told_id(api: JobAPI, body: bytes, id_in_url: Callable[[str], str | None]) -> str | None:
+    if api.started:
+        plain = plain_body(body)
+        found = next(filter(None, (_id(_at(plain, path)) for path in api.started)), None)
+        is_url = found is not None and (api.job_path == "{url}" or found.startswith(("https://", "http://")))
+        return id_in_url(found) if found is not None and is_url else found
+    job = None if api.job_path == "{url}" else api.any_job(body)
+    return job.id or None if job is not None else None
+
+
+def _at(plain: JSON, path: tuple[str | int, ...]) -> JSON:
+    for step in path:
+        match plain, step:
+            case dict(), str():
+                plain = plain.get(step)
+            case list(), int() if -len(plain) <= step < len(plain):
+                plain = plain[step]
+            case _:
+                return None
+    return plain
+
+
+def _id(value: JSON) -> str | None:
+    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "" else None

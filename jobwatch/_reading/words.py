@@ -1,0 +1,125 @@
+"""Which words mean which phase, for APIs that are tables. Pure.
+
+Words are compared without regard to case, spaces, hyphens and underscores, so that ``InProgress``, ``in_progress``
+and ``IN-PROGRESS`` are one word. Words that APIs use in two senses are not among the usual ones: a ``stopped`` job
+may have been cancelled or have come to its end, ``ok`` may be the API's and not the job's. A table says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from copy import copy
+from typing import TypeAlias
+
+from .._models import Phase
+from .api import status_of
+
+Word: TypeAlias = str | int | float | bool
+
+_BETWEEN = re.compile(r"[\s_-]+")
+_REMEMBERED = 512
+
+_USUAL: Mapping[Phase, str] = {
+    Phase.PENDING: (
+        "pending queued queueing queuing waiting scheduled submitted accepted created new requested enqueued received"
+        " inqueue notstarted runnable unscheduled preparing validating blocked held onhold paused suspended deferred"
+        " waitingforretry retry upforretry awaitingretry requeued null"
+    ),
+    Phase.RUNNING: (
+        "running inprogress processing started active executing working starting initializing finalizing finishing"
+        " completing failing canceling cancelling stopping terminating aborting killing timingout retrying restarting"
+        " rescheduling"
+    ),
+    Phase.SUCCEEDED: "succeeded success successful successfully completed complete finished done passed",
+    Phase.FAILED: (
+        "failed failure error errored exception crashed timeout timedout expired internalerror systemerror"
+        " executorerror outofmemory upstreamfailed startupfailure"
+    ),
+    Phase.CANCELLED: "cancelled canceled aborted revoked killed dismissed usercancelled usercanceled",
+}
+USUAL_WORDS: Mapping[str, Phase] = {word: phase for phase, words in _USUAL.items() for word in words.split()}
+"""Words that mean the same nearly wherever they are met; a table may give any of them another meaning."""
+
+
+def text_of(word: Word | None, name: str = "") -> str:
+    """Return a status as text: words as they are, anything else as JSON writes it, behind the name of its field."""
+    if isinstance(word, str):
+        return word
+    told = "null" if word is None else str(word).lower()
+    return f"{name}={told}" if name and word is not None else told
+
+
+def told_apart(text: str) -> str:
+    """Return a word as it is compared; the hyphen of a number is its sign."""
+    if text[:1] == "-" and text[1:2].isdigit():
+        return text
+    return _BETWEEN.sub("", text).casefold() or text
+
+
+class Words:
+    """What one API's words mean.
+
+    Args:
+        given: The words of each phase, as the table gives them; ``absent`` stands for a status that is left out.
+        nothing: The words that say nothing, as if they were left out.
+        prefix: What words begin with, and need not here.
+
+    Attributes:
+        absent: What a status means that is left out; None where it must not be.
+    """
+
+    def __init__(self, given: Mapping[Phase, Sequence[Word]], nothing: Sequence[Word] = (), prefix: str = "") -> None:
+        told = {told_apart(text_of(word)): phase for phase, words in given.items() for word in words}
+        self.absent = told.pop("absent", None)
+        self._words = {**USUAL_WORDS, **told}
+        self._nothing = {told_apart(text_of(word)) for word in nothing}
+        self._prefix = told_apart(prefix)
+        self._seen: dict[str, tuple[str, Phase]] = {}
+
+    def stated(self) -> Words:
+        """Return the same words for a body in which a status that is left out means nothing."""
+        words = copy(self)
+        words.absent = None
+        return words
+
+    def says_nothing(self, word: Word | list[Word | None]) -> bool:
+        """Whether a status is as good as none."""
+        return bool(self._nothing) and not isinstance(word, list) and told_apart(text_of(word)) in self._nothing
+
+    def meaning(self, word: Word | list[Word | None] | None, name: str = "") -> tuple[str, Phase]:
+        """Return a status as it is shown, and what it means.
+
+        Args:
+            word: The status as it came.
+            name: The name of its field, which a status that is no word is shown with.
+        """
+        if isinstance(word, str):
+            known = self._seen.get(word)
+            if known is None:
+                known = status_of(word), self._known(told_apart(word)) or Phase.UNKNOWN
+                if len(self._seen) < _REMEMBERED:
+                    self._seen[word] = known
+            return known
+        if isinstance(word, list):
+            return self._meaning_of_all(word, name)
+        shown = text_of(word, name)
+        phase = self._known(told_apart(shown)) or self._known(told_apart(text_of(word)))
+        return status_of(shown), phase or Phase.UNKNOWN
+
+    def _known(self, word: str) -> Phase | None:
+        phase = self._words.get(word)
+        if phase is None and self._prefix and word.startswith(self._prefix):
+            phase = self._words.get(word.removeprefix(self._prefix))
+        return phase
+
+    def _meaning_of_all(self, words: Sequence[Word | None], name: str) -> tuple[str, Phase]:
+        """Return a status that came as a list as it is shown, and what it means.
+
+        A job goes on as long as one of its words says so, and it has ended only if all of them are known.
+        """
+        told = [self.meaning(word, name) for word in words]
+        phases = {phase for _, phase in told}
+        order = (Phase.PENDING, Phase.RUNNING, Phase.UNKNOWN, Phase.FAILED, Phase.CANCELLED, Phase.SUCCEEDED)
+        phase = next((phase for phase in order if phase in phases), Phase.UNKNOWN)
+        return status_of("+".join(text for text, _ in told)), phase

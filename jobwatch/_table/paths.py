@@ -1,0 +1,355 @@
+"""Paths into a JSON body, compiled once to a msgspec type. Pure.
+
+``data.items[0].state`` is the ``state`` of the first of the ``items`` of ``data``; ``[-1]`` is the last one,
+``[type=Failed]`` the first whose ``type`` is ``Failed``, a key that is no plain word is quoted (``"a.b".c``), and the
+empty path is the whole body. In a root, ``{job_id}`` is the key that is the id asked for, and ``[id={job_id}]`` the
+item with that id. A `Plan` takes in all paths that are wanted and makes one msgspec type of them, which skips the rest
+of the body undecoded; a body that does not fit is refused with the place, as in ``Expected `object`, got `array` - at
+`$.job```. Then the plan is read loosely: what is optional and of another type than wanted is left out.
+
+What is wanted both whole and in part, or both as an object and as a list, or lies in a chosen item, is kept as it came
+and read afterwards.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import UNSET, Raw, Struct
+
+from .._models import JSON
+
+ID = "{job_id}"
+"""Stands in a root for the id asked for."""
+
+
+class Chosen(Struct, frozen=True):
+    """A step to the first item of a list in which a key holds a word."""
+
+    key: str
+    word: str
+
+
+Path: TypeAlias = tuple[str | int | Chosen, ...]
+"""Keys, list indexes and chosen items, from the outside in."""
+
+Reader: TypeAlias = Callable[[Any], Any]
+"""Takes what a value lies in, and returns the value: None for null, UNSET where there is none."""
+
+Kind: TypeAlias = Any
+"""A type, as msgspec is given it."""
+
+_Scalar = str | int | float | bool | None
+
+WORD: Kind = _Scalar | list[_Scalar]
+TEXT: Kind = str | int | float | None
+NUMBER: Kind = int | float | str | None
+TIMES: Kind = dict[str, str | int | float | None] | None
+PART: Kind = Raw
+"""Any value, kept undecoded until `plain` is asked for it."""
+
+_ABSENT = Raw(b"")
+_STEP = re.compile(
+    r'(?P<dot>\.?)(?:(?P<key>[^.\[\]"\\\x00-\x20]+)|"(?P<quoted>[^"\\\x00-\x1f]+)")|\[(?P<index>-?\d{1,6})\]'
+    r'|\[(?P<field>[^.=\[\]"\\\x00-\x20]+)=(?P<word>[^=\[\]"\\\x00-\x1f]+)\]'
+)
+
+
+def path_of(text: str) -> Path:
+    """Read a path.
+
+    Raises:
+        ValueError: It is none; the message says from where on.
+    """
+    steps: list[str | int | Chosen] = []
+    position = 0
+    while position < len(text):
+        step = _STEP.match(text, position)
+        if step is None or (step[0][0] != "[" and bool(step["dot"]) is not bool(steps)):
+            raise ValueError(f"{text!r} is no path: it cannot be read from {text[position:]!r} on")
+        steps.append(_step(step))
+        position = step.end()
+    return tuple(steps)
+
+
+def _step(found: re.Match[str]) -> str | int | Chosen:
+    if found["field"] is not None:
+        return Chosen(found["field"], found["word"])
+    return int(found["index"]) if found["index"] is not None else found["key"] or found["quoted"]
+
+
+def needs_id(path: Path) -> bool:
+    """Whether a path leads through the id asked for."""
+    return any(step == ID or (isinstance(step, Chosen) and step.word == ID) for step in path)
+
+
+def with_id(path: Path, job_id: str) -> Path:
+    """Return a path with the id asked for in its place."""
+    put = (Chosen(step.key, job_id) if isinstance(step, Chosen) and step.word == ID else step for step in path)
+    return tuple(job_id if step == ID else step for step in put)
+
+
+def shown(path: Path) -> str:
+    """Return a path as error messages write it, from ``$`` on."""
+    return "$" + "".join(_shown(step) for step in path)
+
+
+def _shown(step: str | int | Chosen) -> str:
+    if isinstance(step, Chosen):
+        return f"[{step.key}={step.word}]"
+    return f"[{step}]" if isinstance(step, int) else f".{step}"
+
+
+def plain(part: object) -> JSON:
+    """Return the plain values of a part; None where there is none."""
+    if part is UNSET or part is None:
+        return None
+    if isinstance(part, Raw):
+        return msgspec.json.decode(part) if part else None
+    return part  # type: ignore[return-value]
+
+
+class Compiled(Struct, frozen=True):
+    """What a plan became.
+
+    Attributes:
+        type: What a body is decoded to, or null.
+        base: Reads what all wanted values lie in, from the decoded body.
+        readers: Read each wanted value, in the order of wanting, from what `base` gave.
+        base_of: In place of `base`, where that takes the id asked for.
+    """
+
+    type: Kind
+    base: Reader
+    readers: tuple[Reader, ...]
+    base_of: Callable[[str], Reader] | None = None
+
+
+class Plan:
+    """The paths wanted of one kind of body."""
+
+    def __init__(self) -> None:
+        self._root = _Node()
+        self._wanted: list[_Wanted] = []
+
+    def want(self, path: Path, kind: Kind, *, required: bool = False) -> int:
+        """Want a value, and return its place among the readers.
+
+        Args:
+            path: Where it lies.
+            kind: Its type.
+            required: Whether one of another type is an error, and not as good as none.
+        """
+        node, is_all = self._node(path)
+        node.kinds.append(kind if is_all else PART)
+        self._wanted.append(_Wanted(path, kind, required))
+        return len(self._wanted) - 1
+
+    def _node(self, path: Path) -> tuple[_Node, bool]:
+        """Return the place that a path leads to, as far as that is known beforehand, and whether that is all of it."""
+        node = self._root
+        for step in path:
+            if isinstance(step, Chosen) or step == ID:
+                return node, False
+            node = node.child(step)
+        return node, True
+
+    def compiled(self, root: Path = ()) -> Compiled:
+        """Compile everything that is wanted.
+
+        Args:
+            root: What all wanted paths begin with.
+        """
+        holder, is_all = self._node(root)
+        if not is_all:
+            holder.kinds.append(PART)
+        kind = self._root.compiled()
+        node, steps = self._root, list[Reader]()
+        base_of: Callable[[str], Reader] | None = None
+        for depth, step in enumerate(root):
+            if node.is_loose or isinstance(step, Chosen):  # where a step is chosen, all is kept as it came
+                base_of = _last_step(tuple(steps), _Wanted(root, PART, required=True), depth)
+                steps.append(_loosely(_Wanted(root, PART, required=True), depth))
+                break
+            steps.append(node.step(step))
+            node = node.child(step)
+        readers = tuple(node.reader(wanted, len(root)) for wanted in self._wanted)
+        type_ = kind if self._root.is_loose else kind | None
+        return Compiled(type_, _chain(steps), readers, base_of if needs_id(root) else None)
+
+    def loosely(self, root: Path = ()) -> Compiled:
+        """Compile everything that is wanted, to be read from any JSON, in which what is optional may be of any type."""
+        wanted = _Wanted(root, PART, required=True)
+        readers = tuple(_loosely(each, len(root)) for each in self._wanted)
+        return Compiled(Any, _loosely(wanted, 0), readers, _last_step((), wanted, 0) if needs_id(root) else None)
+
+
+class _Wanted(Struct, frozen=True):
+    """A value that is wanted."""
+
+    path: Path
+    kind: Kind
+    required: bool
+
+
+class _Node:
+    """One place in a body: what is wanted of it, and what lies in it."""
+
+    def __init__(self) -> None:
+        self.kinds: list[Kind] = []
+        self.keys: dict[str, _Node] = {}
+        self.items: _Node | None = None
+
+    @property
+    def is_loose(self) -> bool:
+        """Whether what stands here must be kept as it came."""
+        uses = len(set(map(repr, self.kinds))) + bool(self.keys) + bool(self.items)
+        return uses > 1 or (uses == 1 and self.kinds != [] and self.kinds[0] is PART)
+
+    def child(self, step: str | int) -> _Node:
+        if isinstance(step, str):
+            return self.keys.setdefault(step, _Node())
+        self.items = self.items or _Node()
+        return self.items
+
+    def compiled(self) -> Kind:
+        if self.is_loose:
+            return Raw
+        if self.kinds:
+            return self.kinds[0]
+        if self.items is not None:
+            return list[_or_null(self.items)]  # type: ignore[misc]
+        fields = [_field(f"f{index}", child) for index, child in enumerate(self.keys.values())]
+        names = {f"f{index}": key for index, key in enumerate(self.keys)}
+        return msgspec.defstruct("Part", fields, rename=names, frozen=True, gc=False)
+
+    def step(self, step: str | int) -> Reader:
+        if isinstance(step, int):
+            return _item(step)
+        return operator.attrgetter(f"f{list(self.keys).index(step)}")
+
+    def reader(self, wanted: _Wanted, depth: int) -> Reader:
+        """Return what reads a value that lies in this place, so many steps down its path."""
+        node, steps = self, list[Reader]()
+        for place, step in enumerate(wanted.path[depth:], depth):
+            if node.is_loose or isinstance(step, Chosen):
+                return _chain([*steps, _loosely(wanted, place)])
+            steps.append(node.step(step))
+            node = node.child(step)
+        if node.is_loose and wanted.kind is not PART:
+            steps.append(_loosely(wanted, len(wanted.path)))
+        return _chain(steps)
+
+
+def _or_null(node: _Node) -> Kind:
+    kind = node.compiled()
+    return kind if kind is Raw else kind | None
+
+
+def _field(name: str, node: _Node) -> tuple[str, Kind, object]:
+    kind = _or_null(node)
+    return (name, Raw, _ABSENT) if kind is Raw else (name, kind | msgspec.UnsetType, UNSET)
+
+
+def _item(index: int) -> Reader:
+    def read(items: Sequence[object]) -> object:
+        return items[index] if -len(items) <= index < len(items) else None
+
+    return read
+
+
+def _chain(steps: Sequence[Reader]) -> Reader:
+    if not steps:
+        return _same
+    if len(steps) == 1:
+        return steps[0]
+    first, *rest = steps
+    following = tuple(rest)
+
+    def read(value: object) -> object:
+        value = first(value)
+        for step in following:
+            if value is None or value is UNSET:
+                return value
+            value = step(value)
+        return value
+
+    return read
+
+
+def _same(value: object) -> object:
+    return value
+
+
+def _last_step(steps: Sequence[Reader], root: _Wanted, depth: int) -> Callable[[str], Reader]:
+    """Return what makes the reader of a root that leads through the id asked for; where that is not: None."""
+    place = next((place for place, step in enumerate(root.path) if needs_id((step,))), 0)
+    holder = _chain([*steps, _loosely(_Wanted(root.path[:place], PART, required=True), depth)])
+
+    def of(job_id: str) -> Reader:
+        inner = _chain([*steps, _loosely(_Wanted(with_id(root.path, job_id), PART, required=True), depth)])
+
+        def read(body: object) -> object:
+            value = inner(body)
+            return None if value is UNSET and holder(body) is not UNSET else value
+
+        return read
+
+    return of
+
+
+def _loosely(wanted: _Wanted, depth: int) -> Reader:
+    """Return what finds a value in a part that was kept as it came, so many steps down its path."""
+    path, kind, required = wanted.path, wanted.kind, wanted.required
+
+    def read(part: object) -> object:
+        if isinstance(part, Raw) and not part:
+            return UNSET
+        value: Any = plain(part)
+        for place, step in enumerate(path[depth:], depth):
+            if value is None:
+                return None
+            if required:
+                _check_holder(value, step, path[:place])
+            value = _inner(value, step)
+            if value is UNSET:
+                return UNSET
+        try:
+            return value if kind is PART else msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            if not required:
+                return UNSET
+            raise msgspec.ValidationError(f"{error} - at `{shown(path)}`") from None
+
+    return read
+
+
+def _check_holder(value: JSON, step: str | int | Chosen, place: Path) -> None:
+    """Refuse, as msgspec words it, what is no object or list where the path to something that is needed has one."""
+    kind: Kind = dict[str, Any] if isinstance(step, str) else list[Any]
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise msgspec.ValidationError(f"{error} - at `{shown(place)}`") from None
+
+
+def _inner(value: JSON, step: str | int | Chosen) -> object:
+    match value, step:
+        case dict(), str():
+            return value.get(step, UNSET)
+        case list(), int():
+            return value[step] if -len(value) <= step < len(value) else None
+        case list(), Chosen():
+            return next(
+                (item for item in value if isinstance(item, dict) and _is(item.get(step.key), step.word)), UNSET
+            )
+        case _:
+            return UNSET
+
+
+def _is(value: JSON, word: str) -> bool:
+    return value == word if isinstance(value, str) else msgspec.json.encode(value) == word.encode()

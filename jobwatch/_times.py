@@ -1,0 +1,51 @@
+"""Times as APIs write them, read as UTC. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+Moment: TypeAlias = str | int | float | None
+"""A timestamp as APIs send it: RFC 3339 text, or seconds since 1970, or milli-, micro- or nanoseconds."""
+
+_MILLISECONDS_FROM = 1e11  # as seconds this is the year 5138: a number this large counts something smaller
+_UNITS = (1, 1e3, 1e6, 1e9)
+
+
+def moment_of(value: Moment) -> datetime | None:
+    """Read a timestamp as UTC, or None where it is missing or no time that a clock could have shown.
+
+    Text without a zone is taken as UTC, a leap second as the second before it, and fractions beyond
+    microseconds are cut: the vendors document UTC, and Go servers send nanoseconds. Go's zero time, the year 1,
+    and whatever else is not after 1970 stand for "not yet".
+    """
+    try:
+        match value:
+            case None | bool():
+                return None
+            case str():
+                moment = _from_text(value)
+            case _:
+                seconds = next(told for unit in _UNITS if abs(told := value / unit) < _MILLISECONDS_FROM)
+                moment = datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError, StopIteration):
+        return None
+    return moment if moment > _EPOCH else None
+
+
+def _from_text(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        text = text.upper()  # RFC 3339, section 5.6, lets "t" and "z" stand for "T" and "Z"
+        moment = datetime.fromisoformat(f"{text[:17]}59{text[19:]}" if text[16:19] == ":60" else text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def seconds_since_1970(moment: datetime) -> float:
+    """Return a moment as Unix seconds."""
+    return (moment - _EPOCH) / _SECOND
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)

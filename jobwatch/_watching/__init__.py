@@ -1,0 +1,1 @@
+"""The background watcher: changes delivered once, and a journal that outlives the process."""

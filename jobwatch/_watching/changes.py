@@ -1,0 +1,136 @@
+"""What a watcher tells: one change after another of a job, each under a key of its own, and how it stands."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+from msgspec import Struct
+
+from .._models import Fault, Outcome, Phase, Problem, Transition, printable
+
+
+class ChangeKind(enum.Enum):
+    """What a change is about."""
+
+    STATE = "state"
+    HEALTH = "health"
+    END = "end"
+
+
+class Health(enum.Enum):
+    """How well a watched job can be seen; it says nothing about how the job does.
+
+    OK: the last looks were good, or have failed for a short time only. STALE: they have failed for a while, so what
+    is known may be out of date. UNREACHABLE, UNREADABLE, AUTH: they have failed for so long, or in such a way, that
+    a wait would have been given up; the job is still looked at, slowly.
+    """
+
+    OK = "ok"
+    STALE = "stale"
+    UNREACHABLE = "unreachable"
+    UNREADABLE = "unreadable"
+    AUTH = "auth"
+
+
+class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One thing that happened to a watched job, told once.
+
+    Attributes:
+        job_id: Whose change it is.
+        seq: Its place among the changes of this job, from 1, without holes.
+        kind: What it is about. Nothing follows the `ChangeKind.END` of a job.
+        seen_at: When it was seen, by our clock, in UTC.
+        transition: The state entered, for a `ChangeKind.STATE`, and for the end of a job that was seen to end. Its
+            own ``seq`` counts states only.
+        outcome: How the job ended, for a `ChangeKind.END`.
+        error: What the API says went wrong with a job that failed.
+        health: How well the job can be seen from now on, for a `ChangeKind.HEALTH`.
+        fault: Why it cannot be seen, or why the API is believed not to know it.
+    """
+
+    job_id: str
+    seq: int
+    kind: ChangeKind
+    seen_at: datetime
+    transition: Transition | None = None
+    outcome: Outcome | None = None
+    error: Problem | None = None
+    health: Health | None = None
+    fault: Fault | None = None
+
+    @property
+    def key(self) -> str:
+        """The name of this change for good, ``job_id:seq``: the same however often it has to be told."""
+        return f"{self.job_id}:{self.seq}"
+
+    @property
+    def status(self) -> str | None:
+        """The API's word for the state entered, if one was."""
+        return self.transition.status if self.transition is not None else None
+
+    @property
+    def at(self) -> datetime:
+        """When it happened: by the API's clock where it says so, else when it was seen."""
+        told = self.transition.at if self.transition is not None else None
+        return told or self.seen_at
+
+    def __str__(self) -> str:
+        told = self.status or (self.outcome or self.health or self.kind).value
+        reason = self.error or self.fault
+        return f"{printable(self.job_id)} {printable(told)}" + (f": {reason}" if reason is not None else "")
+
+
+class WatchedJob(Struct, frozen=True, kw_only=True):
+    """How a watched job stands.
+
+    Attributes:
+        job_id: Its id.
+        status: The API's word for its state, or None before the first good look.
+        phase: Our word for it.
+        outcome: How it ended, or None while it is watched.
+        health: How well it can be seen.
+        looked_at: When the last good look at it was made, in UTC; None before that.
+        fault: The fault of the last look, or None if that was good.
+        changes: How many changes of it there have been.
+        acknowledged: How many of them the consumer has done with.
+        refused: What `on_change` raised so often that no more changes of this job are handed to it.
+    """
+
+    job_id: str
+    status: str | None
+    phase: Phase | None
+    outcome: Outcome | None
+    health: Health
+    looked_at: datetime | None
+    fault: Fault | None
+    changes: int
+    acknowledged: int
+    refused: str | None = None
+
+
+class WatcherHealth(Struct, frozen=True, kw_only=True):
+    """How a watcher stands.
+
+    Attributes:
+        jobs: How many jobs are watched, those that have ended not counted.
+        troubled: How many of them stand otherwise than `Health.OK`, by how they stand.
+        undelivered: How many changes the consumer has not done with.
+        journal: Why the journal cannot be written or read at present, or None. Changes are kept, and not handed out.
+        refused: The jobs of which `on_change` would not take a change, and what it raised.
+        projects: The projects that cannot be followed at present, and why.
+        stopped: Why nothing is watched any more, or None.
+    """
+
+    jobs: int
+    troubled: dict[Health, int]
+    undelivered: int
+    journal: str | None = None
+    refused: dict[str, str] = {}
+    projects: dict[str, str] = {}
+    stopped: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing at all is amiss."""
+        return not (self.troubled or self.journal or self.refused or self.projects or self.stopped)

@@ -1,0 +1,1 @@
+"""Webhooks: checked, and turned into looks."""
