@@ -1,4 +1,4 @@
-"""Buildbot: a master and its worker in one process, through the table in `tests.elsewhere`."""
+"""Buildbot: a master and its worker in one process, through the table in `tests.table.elsewhere`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dagster: GraphQL by POST, through the table in `tests.elsewhere`."""
+"""Dagster: GraphQL by POST, through the table in `tests.table.elsewhere`."""
 
 from __future__ import annotations
 

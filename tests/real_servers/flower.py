@@ -1,4 +1,4 @@
-"""Celery's Flower, with a worker and a broker that is a folder, through the table in `tests.elsewhere`."""
+"""Celery's Flower, with a worker and a broker that is a folder, through the table in `tests.table.elsewhere`."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ import msgspec
 
 from jobwatch import JobAPI, Response
 from jobwatch._table.compile import api_of
-from tests.elsewhere import TABLES
+from tests.table.elsewhere import TABLES
 
 
 def own_api(name: str) -> JobAPI:

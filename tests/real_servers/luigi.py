@@ -1,4 +1,4 @@
-"""Luigi's central scheduler, where a task lies under its id, through the table in `tests.elsewhere`."""
+"""Luigi's central scheduler, where a task lies under its id, through the table in `tests.table.elsewhere`."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import statistics
 
 import pytest
 
-from .simulation.planted import BUGS, table
+from tests.simulation.planted import BUGS, table
 
 MOST = 400
 JOBS = int(os.environ.get("JOBWATCH_SIM_JOBS", "2"))

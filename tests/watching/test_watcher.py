@@ -45,8 +45,8 @@ from jobwatch._watching.records import Forgotten, Row, Unfollowed
 from jobwatch._watching.sqlite import JournalFile
 from jobwatch.apis import CAPYDB
 from jobwatch.testing import JobServer
+from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport, poller_of
 
-from .scripted import EPOCH, ScriptedJob, ScriptedTransport, poller_of
 from .test_journal import CORRUPT, NOON
 
 STATE, HEALTH, END = ChangeKind.STATE, ChangeKind.HEALTH, ChangeKind.END

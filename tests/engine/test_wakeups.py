@@ -11,9 +11,8 @@ from jobwatch._client import engine_of
 from jobwatch._engine.poller import Poller
 from jobwatch._http.answer import Reply
 from jobwatch._models import Fault, FaultKind, Outcome
-
-from .scripted import ScriptedJob, ScriptedTransport, poller_of, watched
-from .virtual import on_virtual_clock
+from tests.scripted import ScriptedJob, ScriptedTransport, poller_of, watched
+from tests.virtual import on_virtual_clock
 
 SLOW = Pace(min_interval=5.0, max_interval=600.0, poll_cost=1e6)
 """A pace that hardly looks by itself."""

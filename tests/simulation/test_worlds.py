@@ -20,13 +20,12 @@ from jobwatch import Client, Event, Fault, FaultKind, Job, Pace, Phase, Transiti
 from jobwatch._client import engine_of
 from jobwatch._core.tracker import Patience, observe
 from jobwatch.apis import CAPYDB
-
-from .simulation.clock import START, Deadlock, Outside, VirtualLoop, run
-from .simulation.runner import both, never, report
-from .simulation.seam import SeamTransport
-from .simulation.server import Outage, Server
-from .simulation.truth import State, TrueJob
-from .simulation.world import LIVENESS, SAFETY, SEAM, WIRE, simulate
+from tests.simulation.clock import START, Deadlock, Outside, VirtualLoop, run
+from tests.simulation.runner import both, never, report
+from tests.simulation.seam import SeamTransport
+from tests.simulation.server import Outage, Server
+from tests.simulation.truth import State, TrueJob
+from tests.simulation.world import LIVENESS, SAFETY, SEAM, WIRE, simulate
 
 SEEDS = {
     SEAM: int(os.environ.get("JOBWATCH_SEAM_SEEDS", "2000")),
@@ -58,14 +57,14 @@ def test_the_same_seed_gives_the_same_world_in_every_process() -> None:
     for hash_seed in ("0", "1", "4242"):
         environ = {**os.environ, "PYTHONHASHSEED": hash_seed}
         command = [sys.executable, "-W", "error", "-c", _HASHES]
-        root = Path(__file__).parent.parent
+        root = Path(__file__).parents[2]
         told.append(subprocess.run(command, env=environ, cwd=root, check=True, capture_output=True, text=True).stdout)
     assert told[0] == told[1] == told[2]
     assert len(set(told[0].split())) == 40
 
 
 def test_a_failure_is_told_with_the_command_that_shows_it_again() -> None:
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     command = [sys.executable, "-m", "tests.simulation", "--seeds", "1", "--first", "7", "--level", "seam"]
     done = subprocess.run([*command, "--trace"], cwd=root, check=True, capture_output=True, text=True)
     assert simulate(7, SEAM, SAFETY).hash in done.stdout

@@ -33,9 +33,8 @@ from jobwatch import (
     webhook_signature,
 )
 from jobwatch.testing import JobServer
-
-from .scripted import ScriptedJob, ScriptedTransport, poller_of
-from .virtual import on_virtual_clock
+from tests.scripted import ScriptedJob, ScriptedTransport, poller_of
+from tests.virtual import on_virtual_clock
 
 NOW = 1_781_078_400.0
 SECRET = "whsec_canary_7d1f"
@@ -679,7 +678,7 @@ def test_making_the_application_loads_no_aiohttp() -> None:
 
 
 async def test_the_service_in_the_readme(job_server: JobServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
     (block,) = [found for found in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "webhook_handler" in found]
     job = job_server.add("capydb", "job_1", ["pending"])
     monkeypatch.setenv("CAPYDB_API_URL", job_server.url_of("capydb"))

@@ -8,12 +8,11 @@ from unittest import mock
 import pytest
 
 from jobwatch import Outcome, Pace, Phase
-
-from .simulation import streams
-from .simulation.clock import START
-from .simulation.server import Server
-from .simulation.truth import State, TrueJob
-from .simulation.world import SAFETY, SEAM, WIRE, Plan, World, played
+from tests.simulation import streams
+from tests.simulation.clock import START
+from tests.simulation.server import Server
+from tests.simulation.truth import State, TrueJob
+from tests.simulation.world import SAFETY, SEAM, WIRE, Plan, World, played
 
 STATES = (
     State("PENDING", Phase.PENDING, START - 5.0, 0),

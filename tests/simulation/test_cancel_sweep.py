@@ -26,14 +26,13 @@ import jobwatch._engine.poller
 from jobwatch import Client, Job, JobwatchError, Outcome, Pace, Phase, Transition, Watched, Watcher
 from jobwatch._client import engine_of
 from jobwatch.apis import BEDROCK
-
-from .simulation import wire
-from .simulation.clock import START, VirtualLoop, run
-from .simulation.planted import BUGS
-from .simulation.seam import SeamTransport
-from .simulation.server import Server
-from .simulation.truth import EPOCH, State, TrueJob
-from .simulation.world import SEAM, WIRE
+from tests.simulation import wire
+from tests.simulation.clock import START, VirtualLoop, run
+from tests.simulation.planted import BUGS
+from tests.simulation.seam import SeamTransport
+from tests.simulation.server import Server
+from tests.simulation.truth import EPOCH, State, TrueJob
+from tests.simulation.world import SEAM, WIRE
 
 Scenario = Callable[[Client], Awaitable[object]]
 SEEDS = int(os.environ.get("JOBWATCH_SWEEP_SEEDS", "1"))

@@ -13,7 +13,7 @@ import pytest
 
 from jobwatch.testing import JobServer
 
-README = Path(__file__).parent.parent / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
 PROGRAMS = [block for block in BLOCKS if "asyncio.run(" in block]
 

@@ -1,6 +1,6 @@
 """Kill a watcher with SIGKILL at random instants, again and again, and compare what came out with the truth.
 
-``python -m tests.crash --times 500 --seed 1``
+``python -m tests.watching.crash --times 500 --seed 1``
 
 Each life of the watcher is a forked process. Jobs begin, one every few milliseconds, and pass through their states by
 the clock on the wall, whether a watcher is alive or not; they tell their history, so nothing need be lost. A third of
@@ -316,8 +316,18 @@ def wrong_in_record(tellings: list[Telling], changes: dict[str, int]) -> tuple[i
 
 def run_apart(times: int, seed: int, folder: Path) -> Verdict:
     """Do the same from a process of its own: one with threads, as a test run has, should not fork."""
-    command = [sys.executable, "-m", "tests.crash", "--times", str(times), "--seed", str(seed), "--folder", str(folder)]
-    told = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent.parent)
+    command = [
+        sys.executable,
+        "-m",
+        "tests.watching.crash",
+        "--times",
+        str(times),
+        "--seed",
+        str(seed),
+        "--folder",
+        str(folder),
+    ]
+    told = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
     assert not told.stderr, told.stderr
     return msgspec.json.decode((folder / "verdict").read_bytes(), type=Verdict)
 

@@ -37,7 +37,7 @@ def names_of_tests() -> list[str]:
     """Return the names of all test functions."""
     return [
         node.name
-        for file in sorted(Path(__file__).parent.rglob("test_*.py"))
+        for file in sorted(Path(__file__).parents[1].rglob("test_*.py"))
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
     ]

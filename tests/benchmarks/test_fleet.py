@@ -13,7 +13,7 @@ import pytest
 from benchmarks import budget, fleet, imports, instructions, virtual
 from benchmarks.simulated import Server, SimulatedJob, most_in_a_second
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments: str) -> dict[str, object]:

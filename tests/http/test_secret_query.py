@@ -22,7 +22,7 @@ from jobwatch._http.urls import with_secret
 from jobwatch._table.compile import api_of
 from jobwatch._table.fields import TableError
 from jobwatch.cli import main
-from tests.raw_server import Answer, RawServer, closing, http, resetting, silent
+from tests.http.raw_server import Answer, RawServer, closing, http, resetting, silent
 from tests.table_server import TableServer, in_order
 
 CANARY = "qk_c@nary/9876&=5432"

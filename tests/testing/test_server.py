@@ -681,7 +681,7 @@ async def test_it(job_server):
 
 def run_pytest(folder: Path, *options: str) -> str:
     environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(folder), str(Path(__file__).parent.parent)])
+    environment["PYTHONPATH"] = os.pathsep.join([str(folder), str(Path(__file__).parents[2])])
     command = [sys.executable, "-m", "pytest", "-q", "-p", "jobwatch.testing.pytest_plugin", "-c", os.devnull, *options]
     done = subprocess.run(
         [*command, f"--rootdir={folder}", str(folder)], capture_output=True, text=True, env=environment, check=False
@@ -703,7 +703,7 @@ def test_the_fixture_says_what_it_needs(tmp_path: Path) -> None:
 
 
 def test_the_package_loads_no_http_server_by_itself() -> None:
-    source = Path(__file__).parent.parent / "jobwatch" / "testing"
+    source = Path(__file__).parents[2] / "jobwatch" / "testing"
     late = {"_server.py", "_wire.py"}
     eager = [path.name for path in source.glob("*.py") if "aiohttp" in path.read_text() and path.name not in late]
     assert eager == []

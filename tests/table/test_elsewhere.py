@@ -13,7 +13,7 @@ import pytest
 from jobwatch import Fault, FaultKind, Job, JobAPI, Phase
 from jobwatch._table.compile import api_of
 from jobwatch._table.schema import Table
-from tests.elsewhere import TABLES
+from tests.table.elsewhere import TABLES
 
 P, R, S, F, C, U = Phase.PENDING, Phase.RUNNING, Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED, Phase.UNKNOWN
 
@@ -296,7 +296,7 @@ def test_each_is_tried(name: str) -> None:
     assert name in {row[0] for row in STATES} | {"snowflake", "modal"}
 
 
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 EXAMPLES = [block for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL) if not block.startswith("batch =")]
 
 
