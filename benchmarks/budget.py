@@ -35,9 +35,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from jobwatch._core.durations import History
 from jobwatch._core.tracker import Watched
-from jobwatch._http.answer import Reply
+from jobwatch._files.history import History
+from jobwatch._reading.reply import Reply
 
 from . import durations, virtual
 from .simulated import API, Server, SimulatedJob, most_in_a_second, poller_of

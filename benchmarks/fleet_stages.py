@@ -19,7 +19,7 @@ import anyio
 import msgspec
 
 from jobwatch._core.tracker import Watched
-from jobwatch._http.answer import Reply
+from jobwatch._reading.reply import Reply
 
 from . import instructions, simulated, virtual
 from .simulated import API, EPOCH, SimulatedJob

@@ -1,7 +1,7 @@
 """CapyDB's API without a network: jobs that start and end at set times, read through jobwatch as it is.
 
-`Server` stands where `jobwatch._http.transport.Transport` stands; everything above that runs unchanged, on whatever clock
-the event loop has.
+`Server` stands where `jobwatch._http.transport.Transport` stands; everything above that runs unchanged, on whatever
+clock the event loop has.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import msgspec
 from msgspec.structs import replace
 
 from jobwatch._core.budget import Budget
-from jobwatch._core.durations import History
 from jobwatch._core.look import Lookout
 from jobwatch._core.pace import Pace
 from jobwatch._core.tracker import Patience
 from jobwatch._engine.poller import Poller
-from jobwatch._http.answer import Reply
+from jobwatch._files.history import History
 from jobwatch._models import Fault, FaultKind
+from jobwatch._reading.reply import Reply
 from jobwatch.apis import CAPYDB
 
 if TYPE_CHECKING:

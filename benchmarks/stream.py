@@ -29,13 +29,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from jobwatch._core.budget import Budget
-from jobwatch._core.durations import History
 from jobwatch._core.look import Lookout
 from jobwatch._core.pace import Pace
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.poller import Poller
-from jobwatch._http.answer import Reply
+from jobwatch._files.history import History
 from jobwatch._models import Fault, FaultKind
+from jobwatch._reading.reply import Reply
 from jobwatch.apis import BEDROCK
 
 from . import durations, virtual

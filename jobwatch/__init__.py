@@ -10,7 +10,6 @@ TYPE_CHECKING = False  # as in typing, which takes as long to import as Python t
 if TYPE_CHECKING:
     from ._client import Client
     from ._completions import Completions
-    from ._core.durations import History
     from ._core.look import Looked
     from ._core.pace import Pace
     from ._core.tracker import Watched
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
         UnreadableReply,
         WaitTimeout,
     )
+    from ._files.history import History
     from ._models import JSON, Event, Fault, FaultKind, Job, Outcome, Phase, Problem, Transition, printable
     from ._reading.api import JobAPI
     from ._reading.started import Response
@@ -89,35 +89,63 @@ __all__ = [
     "webhook_signature",
 ]
 
-_MODULES = (
-    "_errors",
-    "_models",
-    "_watching.changes",
-    "_core.tracker",
-    "_core.pace",
-    "_reading.api",
-    "_core.durations",
-    "_core.look",
-    "_wait",
-    "_completions",
-    "_reading.started",
-    "_client",
-    "apis._files",
-    "_watching.watcher",
-    "_webhooks.receive",
-    "_webhooks.apps",
-)
+_MODULE_OF = {
+    "JSON": "._models",
+    "AuthError": "._errors",
+    "Change": "._watching.changes",
+    "ChangeKind": "._watching.changes",
+    "Client": "._client",
+    "Completions": "._completions",
+    "ConfigError": "._errors",
+    "Event": "._models",
+    "Fault": "._models",
+    "FaultKind": "._models",
+    "Health": "._watching.changes",
+    "History": "._files.history",
+    "Job": "._models",
+    "JobAPI": "._reading.api",
+    "JobCancelled": "._errors",
+    "JobEnded": "._errors",
+    "JobFailed": "._errors",
+    "JobNotFound": "._errors",
+    "JobwatchError": "._errors",
+    "JournalError": "._errors",
+    "LookError": "._errors",
+    "Looked": "._core.look",
+    "Outcome": "._models",
+    "Pace": "._core.pace",
+    "Phase": "._models",
+    "Problem": "._models",
+    "RateLimited": "._errors",
+    "Received": "._webhooks.receive",
+    "Response": "._reading.started",
+    "Transition": "._models",
+    "Unreachable": "._errors",
+    "UnreadableReply": "._errors",
+    "Verdict": "._webhooks.receive",
+    "Wait": "._wait",
+    "WaitTimeout": "._errors",
+    "Watched": "._core.tracker",
+    "WatchedJob": "._watching.changes",
+    "Watcher": "._watching.watcher",
+    "WatcherHealth": "._watching.changes",
+    "Webhooks": "._webhooks.receive",
+    "load_api": ".apis._files",
+    "printable": "._models",
+    "webhook_app": "._webhooks.apps",
+    "webhook_handler": "._webhooks.apps",
+    "webhook_signature": "._webhooks.receive",
+}
+"""Where each public name comes from; a test compares it with the imports above."""
 
 
 def __getattr__(name: str) -> object:
-    # Late, from the cheapest module that has it, so that `jobwatch --version` need not load an event loop.
-    if name in __all__:
+    # Late, so that whoever needs one name loads only what that needs: `jobwatch --version` no event loop.
+    if name in _MODULE_OF:
         from importlib import import_module  # noqa: PLC0415
 
-        for module in _MODULES:
-            if hasattr(found := import_module(f".{module}", __name__), name):
-                globals()[name] = getattr(found, name)
-                return globals()[name]
+        globals()[name] = getattr(import_module(_MODULE_OF[name], __name__), name)
+        return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Self
 
 from ._completions import Completions
 from ._core.budget import Budget
-from ._core.durations import History
 from ._core.look import Looked, Lookout
 from ._core.pace import Pace
 from ._core.tracker import Patience, Watched
 from ._engine.poller import Poller
 from ._errors import ConfigError
+from ._files.history import History
 from ._http.requests import Given, Requests
 from ._http.transport import Transport
 from ._models import Fault, Job

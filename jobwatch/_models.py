@@ -90,20 +90,6 @@ class Fault(Struct, frozen=True, omit_defaults=True):
         return printable(self.message) + (f" ({told})" if told else "")
 
 
-class RateLimit(Struct, frozen=True):
-    """What the API says is left of its request budget.
-
-    Attributes:
-        remaining: How many requests are left in the current window.
-        limit: How many requests the window allows, where told.
-        reset_in: Seconds until the window ends, from 0 to an hour, where told in a way that makes sense.
-    """
-
-    remaining: int
-    limit: int | None = None
-    reset_in: float | None = None
-
-
 class Problem(Struct, frozen=True, omit_defaults=True):
     """What an API says went wrong, in its own words."""
 

@@ -13,7 +13,8 @@ import pytest_asyncio
 from hypothesis import Phase, settings
 
 from jobwatch import Client, Fault, Pace
-from jobwatch._http.transport import Reply, Target, Transport
+from jobwatch._http.transport import Target, Transport
+from jobwatch._reading.reply import Reply
 from jobwatch.testing import JobServer
 
 # Two cores, shared: fewer examples by default; `--hypothesis-profile=thorough` before a release.

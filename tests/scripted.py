@@ -15,13 +15,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jobwatch._core.budget import Budget
-from jobwatch._core.durations import History
 from jobwatch._core.look import Lookout
 from jobwatch._core.pace import Pace
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.poller import Poller
-from jobwatch._http.answer import Reply
-from jobwatch._models import Fault, FaultKind, RateLimit
+from jobwatch._files.history import History
+from jobwatch._models import Fault, FaultKind
+from jobwatch._reading.reply import RateLimit, Reply
 from jobwatch.apis import CAPYDB
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC).timestamp()

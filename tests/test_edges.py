@@ -10,10 +10,10 @@ import pytest
 from msgspec import Struct
 
 from jobwatch import Client, ConfigError, Fault, Job, JobAPI, Phase, Problem, Response
-from jobwatch._core.durations import History
 from jobwatch._core.look import Lookout
 from jobwatch._core.pace import Pace
 from jobwatch._core.tracker import Patience, Watched
+from jobwatch._files.history import History
 from jobwatch._models import JSON, FaultKind
 from jobwatch._reading.problems import problem_of, read_problem
 from jobwatch._reading.structs import decoded

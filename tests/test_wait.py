@@ -38,7 +38,7 @@ from jobwatch import (
     WaitTimeout,
 )
 from jobwatch._client import engine_of
-from jobwatch._http.transport import Reply
+from jobwatch._reading.reply import Reply
 from jobwatch.testing import JobServer, ServedJob, Trouble
 
 from .conftest import Scripted, client_of, in_time, own_tasks, scripted, soon

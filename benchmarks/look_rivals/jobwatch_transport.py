@@ -6,7 +6,8 @@ import asyncio
 
 import msgspec
 
-from jobwatch._http.transport import Reply, Transport
+from jobwatch._http.transport import Transport
+from jobwatch._reading.reply import Reply
 
 from . import JOB, JOB_DONE, TOKEN, bare
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from .._errors import ConfigError
 
 if TYPE_CHECKING:
-    from .._models import RateLimit
+    from .._reading.reply import RateLimit
 
 _RECOVERY = 60.0
 _SAME_FAULT = 1.0  # seconds in which further 429s answer requests sent before the first

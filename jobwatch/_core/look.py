@@ -17,9 +17,9 @@ from .pace import Pace, interval
 from .tracker import Patience, Watched, observe, patience_ends_at, unchanged
 
 if TYPE_CHECKING:
-    from .._http.answer import Reply
     from .._reading.api import JobAPI
-    from .durations import History
+    from .._reading.reply import Reply
+    from .durations import LearnedDurations
 
 _Seen = TypeVar("_Seen")
 
@@ -58,7 +58,7 @@ class Lookout(Struct, frozen=True):
     api: JobAPI
     pace: Pace
     patience: Patience
-    history: History
+    history: LearnedDurations
     quiet: Callable[[Fault], Fault] | None = None
 
     def job_in(self, reply: Reply, job_id: str) -> Job | Fault:

@@ -12,7 +12,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from .._models import Event
-from .._times import seconds_since_1970
+from .._reading.times import seconds_since_1970
 
 
 class Mark(Struct, frozen=True, array_like=True, gc=False):

@@ -18,7 +18,7 @@ from msgspec import Struct
 from .._models import FaultKind
 
 if TYPE_CHECKING:
-    from .._core.durations import History
+    from .._core.durations import LearnedDurations
     from .._models import Fault
     from .._reading.api import JobAPI
     from .agenda import Watch
@@ -50,7 +50,7 @@ class Page(Struct, frozen=True, eq=False):
 class Pages:
     """Knows which watches belong to one project, and what its list is good for."""
 
-    def __init__(self, api: JobAPI, history: History) -> None:
+    def __init__(self, api: JobAPI, history: LearnedDurations) -> None:
         self._api = api
         self._history = history
         self._groups: dict[str, dict[Watch, None]] = {}

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable
 
     from .._core.tracker import Watched
-    from .._http.answer import Reply
     from .._http.transport import Target, Transport
+    from .._reading.reply import Reply
     from .grouping import Errand
 
 _log = logging.getLogger("jobwatch")

@@ -19,9 +19,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
-from msgspec import Struct
-
-from .._models import Fault, FaultKind, Problem, RateLimit, printable
+from .._models import Fault, FaultKind, Problem, printable
+from .._reading.reply import RateLimit, Reply
 from .headers import http_date, rate_limit, retry_after
 
 ProblemReader: TypeAlias = Callable[[bytes], Problem | None]
@@ -65,33 +64,6 @@ class Headers(Protocol):
     def getall(self, key: str, default: tuple[str, ...], /) -> Sequence[str]:
         """Return every value of a header, or the default."""
         ...
-
-
-class Reply(Struct, frozen=True, omit_defaults=True):
-    """An answer that can be read, with what its headers tell.
-
-    Attributes:
-        http_status: The HTTP status: 2xx, or 304 for "not changed since your etag".
-        body: The whole body as sent; empty for a 304.
-        etag: The validator to send with the next look.
-        server_time: The server's clock when it answered, in unix seconds.
-        rate: What is left of the request budget.
-        request_id: The API's id of the request, to quote to its support.
-        content_type: The media type, as sent.
-        history: The body of a second reply, which tells the job's history, where that takes a request of its own.
-    """
-
-    http_status: int
-    body: bytes
-    etag: str | None = None
-    server_time: float | None = None
-    rate: RateLimit | None = None
-    request_id: str | None = None
-    content_type: str | None = None
-    history: bytes | None = None
-
-    def __repr__(self) -> str:
-        return f"Reply({self.http_status}, {len(self.body)} bytes)"
 
 
 def judged(

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from .._models import RateLimit
+from .._reading.reply import RateLimit
 
 MAX_RESET_IN = 3600.0
 """The furthest reset that is believed, in seconds; a larger one is more likely another unit than a real window."""

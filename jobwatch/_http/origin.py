@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._core.budget import Budget
-    from .answer import Reply
+    from .._reading.reply import Reply
     from .transport import Target, Transport
 
 AWAY_AT_MOST = 86_400.0

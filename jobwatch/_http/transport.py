@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Final
 
 from .._errors import ConfigError
 from .._models import Fault, FaultKind, printable
-from .answer import ProblemReader, Reply, Verdict, judged
+from .._reading.reply import Reply
+from .answer import ProblemReader, Verdict, judged
 from .credentials import Credentials
 from .urls import checked_base, is_encoded_path, next_url, segment, unfit_for_url
 

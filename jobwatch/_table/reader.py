@@ -21,8 +21,8 @@ from msgspec import UNSET, Struct
 from .._models import Event, Fault, FaultKind, Job, Phase, Problem
 from .._reading.api import shared
 from .._reading.problems import problem_of, read_problem
+from .._reading.times import moment_of
 from .._reading.words import Words
-from .._times import moment_of
 from .conditions import Condition, holds
 from .paths import Compiled, Path, Reader, plain, shown
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from .._errors import JournalError
 from .._models import Fault
-from .._times import seconds_since_1970
+from .._reading.times import seconds_since_1970
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -17,7 +17,7 @@ from msgspec import Raw, Struct
 from .._models import Event, Job, Phase, Problem
 from .._reading.api import COMMON_WORDS, NOTHING, Hint, JobAPI, phase_of, plain_of, shared, status_of
 from .._reading.structs import decoded
-from .._times import Moment, moment_of
+from .._reading.times import Moment, moment_of
 
 WORDS: Mapping[str, Phase] = {
     **COMMON_WORDS,

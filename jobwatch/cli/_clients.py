@@ -6,10 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 from .._client import Client
-from .._core.durations import History
 from .._core.pace import Pace
 from .._core.tracker import Patience
 from .._errors import ConfigError
+from .._files.history import History
 from .._http.requests import secrets_of
 from ..apis import APIS, BEDROCK, CAPYDB
 from ._output import keep_secret, note

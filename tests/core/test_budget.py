@@ -15,8 +15,8 @@ from jobwatch import ConfigError
 from jobwatch._core.budget import UNLIMITED, Budget
 from jobwatch._core.tracker import Patience
 from jobwatch._engine.poller import Poller
-from jobwatch._http.answer import Reply
-from jobwatch._models import Fault, FaultKind, RateLimit
+from jobwatch._models import Fault, FaultKind
+from jobwatch._reading.reply import RateLimit, Reply
 from tests.scripted import ScriptedJob, ScriptedTransport, poller_of, watched
 from tests.virtual import on_virtual_clock
 

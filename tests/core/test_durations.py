@@ -16,9 +16,10 @@ import msgspec
 import pytest
 
 from jobwatch import Client, ConfigError
-from jobwatch._core.durations import History, durations_of
+from jobwatch._core.durations import durations_of
 from jobwatch._core.hazard import KEPT, PRIOR, Durations
 from jobwatch._core.pace import Pace
+from jobwatch._files.history import History
 from jobwatch._models import Event, Job, Phase
 from jobwatch.apis import BEDROCK, CAPYDB
 from jobwatch.testing import JobServer
@@ -346,7 +347,7 @@ def test_only_its_owner_reads_the_file(tmp_path: Path) -> None:
 
 _WRITER = """
 import sys
-from jobwatch._core.durations import History
+from jobwatch._files.history import History
 from jobwatch._models import Phase
 path, first = sys.argv[1], int(sys.argv[2])
 for number in range(first, first + 20):
@@ -446,7 +447,7 @@ async def test_a_wrong_history_costs_a_bounded_amount(wrong_by: float) -> None:
 async def test_the_end_is_learned_from_looks_where_the_api_tells_no_times() -> None:
     history = History()
     transport = ScriptedTransport([])
-    from jobwatch._http.answer import Reply
+    from jobwatch._reading.reply import Reply
 
     def answer(_target: str, now: float) -> Reply:
         state = "completed" if now >= 50.0 else "running"

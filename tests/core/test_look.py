@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobwatch._core.durations import History
 from jobwatch._core.look import Lookout, skew_of, stay_away
 from jobwatch._core.pace import PRIOR, Pace, interval
 from jobwatch._core.tracker import Patience, Watched
-from jobwatch._http.answer import Reply
+from jobwatch._files.history import History
 from jobwatch._models import Fault, FaultKind, Outcome, Phase
+from jobwatch._reading.reply import Reply
 from jobwatch.apis import BEDROCK, CAPYDB
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC).timestamp()

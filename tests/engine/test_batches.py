@@ -18,8 +18,8 @@ from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.agenda import FIRST, NEVER, Agenda, Watch
 from jobwatch._engine.batches import Batches, agreed
 from jobwatch._engine.turns import Turns
-from jobwatch._http.answer import Reply
 from jobwatch._models import Fault, FaultKind, Job, Outcome, Phase
+from jobwatch._reading.reply import Reply
 from jobwatch._table.compile import api_of
 from jobwatch._table.fields import TableError
 from tests.scripted import ScriptedJob, ScriptedTransport, poller_of, watched

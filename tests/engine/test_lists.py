@@ -11,13 +11,13 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from jobwatch._core.durations import History
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.agenda import Watch
 from jobwatch._engine.lists import Page, Pages
 from jobwatch._engine.poller import Poller
-from jobwatch._http.answer import Reply
+from jobwatch._files.history import History
 from jobwatch._models import Fault, FaultKind, Outcome
+from jobwatch._reading.reply import Reply
 from jobwatch.apis import BEDROCK, CAPYDB
 from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport, ended, poller_of, watched
 from tests.virtual import on_virtual_clock

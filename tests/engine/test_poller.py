@@ -24,8 +24,8 @@ from jobwatch._core.pace import Pace, interval
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.agenda import Watch
 from jobwatch._engine.poller import Poller
-from jobwatch._http.answer import Reply
 from jobwatch._models import Fault, FaultKind, Outcome
+from jobwatch._reading.reply import Reply
 from jobwatch.apis import CAPYDB
 from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport, ended, poller_of, watched
 from tests.virtual import idle_tasks, on_virtual_clock, running_loop

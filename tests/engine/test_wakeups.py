@@ -9,8 +9,8 @@ import pytest
 from jobwatch import Client, Pace, Watcher
 from jobwatch._client import engine_of
 from jobwatch._engine.poller import Poller
-from jobwatch._http.answer import Reply
 from jobwatch._models import Fault, FaultKind, Outcome
+from jobwatch._reading.reply import Reply
 from tests.scripted import ScriptedJob, ScriptedTransport, poller_of, watched
 from tests.virtual import on_virtual_clock
 

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 from yarl import URL
 
-from jobwatch._http.answer import Reply, judged
+from jobwatch._http.answer import judged
 from jobwatch._http.headers import MAX_RESET_IN, http_date, rate_limit, retry_after
 from jobwatch._http.urls import next_url
-from jobwatch._models import Fault, FaultKind, Problem, RateLimit
+from jobwatch._models import Fault, FaultKind, Problem
+from jobwatch._reading.reply import RateLimit, Reply
 
 NOON = datetime(2026, 1, 6, 12, tzinfo=UTC).timestamp()
 JSON = b'{"id":"job_1"}'

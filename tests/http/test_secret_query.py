@@ -15,10 +15,10 @@ import aiohttp
 import pytest
 
 from jobwatch import Client, ConfigError, Fault, JobwatchError, Pace
-from jobwatch._http.answer import Reply
 from jobwatch._http.fast import Head
 from jobwatch._http.transport import Transport
 from jobwatch._http.urls import with_secret
+from jobwatch._reading.reply import Reply
 from jobwatch._table.compile import api_of
 from jobwatch._table.fields import TableError
 from jobwatch.cli import main

@@ -27,8 +27,9 @@ from aioresponses import aioresponses
 
 from jobwatch._errors import ConfigError
 from jobwatch._http import fast as _lean
-from jobwatch._http.transport import ERROR_BODY_CAP, Reply, Transport, segment
-from jobwatch._models import Fault, FaultKind, Problem, RateLimit
+from jobwatch._http.transport import ERROR_BODY_CAP, Transport, segment
+from jobwatch._models import Fault, FaultKind, Problem
+from jobwatch._reading.reply import RateLimit, Reply
 
 from .raw_server import Answer, RawServer, Script, closing, dribbling, endless, http, resetting, silent
 from .response import Response

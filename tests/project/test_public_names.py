@@ -44,6 +44,7 @@ def test_all_is_complete_and_says_truly_where_each_name_comes_from() -> None:
         for alias in node.names
     }
     assert set(told) == set(jobwatch.__all__)
+    assert {name: f".{module}" for name, module in told.items()} == jobwatch._MODULE_OF
     for name, module in told.items():
         assert getattr(jobwatch, name) is getattr(import_module(f"jobwatch.{module}"), name), name
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from jobwatch import ConfigError, Event, Fault, FaultKind, Job, JobAPI, Phase, Problem
 from jobwatch._reading.api import Hint, phase_of
-from jobwatch._times import Moment, moment_of, seconds_since_1970
+from jobwatch._reading.times import Moment, moment_of, seconds_since_1970
 from jobwatch.apis import APIS, BEDROCK, CAPYDB, api_named
 from jobwatch.apis.bedrock import CmsJob, VisionJob
 from jobwatch.apis.capydb import CapyJob

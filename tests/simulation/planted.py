@@ -28,11 +28,11 @@ from jobwatch._core.look import Lookout
 from jobwatch._engine.agenda import NEVER, Agenda, Watch
 from jobwatch._engine.poller import Poller
 from jobwatch._engine.streams import Streams
-from jobwatch._http.answer import Reply
 from jobwatch._http.origin import Origin
 from jobwatch._http.transport import Transport
 from jobwatch._models import Fault, FaultKind, Outcome
 from jobwatch._reading.api import JobAPI
+from jobwatch._reading.reply import Reply
 from jobwatch._wait import Wait
 from jobwatch._watching.delivery import Outbox, Stream
 from jobwatch._watching.jobs import Roll

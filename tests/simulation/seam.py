@@ -15,7 +15,8 @@ from .server import HANG
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jobwatch._http.answer import ProblemReader, Reply
+    from jobwatch._http.answer import ProblemReader
+    from jobwatch._reading.reply import Reply
 
     from .server import Answer, Server
     from .streams import Streamed

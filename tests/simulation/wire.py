@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from aiohttp.tracing import Trace
 
     from jobwatch import Client
-    from jobwatch._http.answer import Reply
     from jobwatch._http.transport import Target
     from jobwatch._models import Fault
+    from jobwatch._reading.reply import Reply
 
     from .clock import VirtualLoop
     from .server import Answer, Exchange, Server

@@ -35,7 +35,7 @@ from jobwatch._core.budget import Budget
 from jobwatch._core.look import Lookout
 from jobwatch._core.tracker import Patience
 from jobwatch._engine.poller import Poller
-from jobwatch._http.answer import Reply
+from jobwatch._reading.reply import Reply
 from jobwatch.apis import BEDROCK
 
 TOKEN = "canary-in-no-file"

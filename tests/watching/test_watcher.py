@@ -38,7 +38,7 @@ from jobwatch import (
 )
 from jobwatch._core.look import Looked
 from jobwatch._core.tracker import Watched
-from jobwatch._http.answer import Reply
+from jobwatch._reading.reply import Reply
 from jobwatch._watching.jobs import changes_of
 from jobwatch._watching.journal import Journal, Memory
 from jobwatch._watching.records import Forgotten, Row, Unfollowed
