@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobwatch._core.look import Looked
-    from jobwatch._engine.agenda import Watch
+    from jobwatch._engine.watch import Watch
     from jobwatch._models import Job, Phase
 
 QUEUES = 200
@@ -100,14 +100,14 @@ class Queues:
     def __init__(self, seed: int) -> None:
         self.server = Server(round_trip=_ROUND_TRIP)
         self.delays: list[tuple[float, float]] = []
-        self._dice = [random.Random(f"queue {queue} {seed}") for queue in range(QUEUES)]
+        self._rng = [random.Random(f"queue {queue} {seed}") for queue in range(QUEUES)]
         self._begun = [0] * QUEUES
 
     def next_job(self, queue: int) -> str:
         """Start a queue's next job, and return its id."""
         kind, stretch = durations.IMAGE_JOBS[queue % 40], _STRETCHES[queue % 3]
         now = asyncio.get_running_loop().time()
-        lasts = stretch * durations.duration(kind, self._dice[queue].random())
+        lasts = stretch * durations.duration(kind, self._rng[queue].random())
         self._begun[queue] += 1
         job_id = f"{queue}_{self._begun[queue]}"
         self.server.jobs[job_id] = SimulatedJob(job_id, type=f"{kind.name} x{stretch:g}", starts=now, ends=now + lasts)
@@ -133,7 +133,7 @@ class Forgetful(History):
 
 async def ours(queues: Queues, rate: float, seconds: float, history: History) -> None:
     """Watch the queues with a budget of requests."""
-    poller = poller_of(queues.server, history=history, max_rate=rate, dice=random.Random(1).random)
+    poller = poller_of(queues.server, history=history, max_rate=rate, uniform=random.Random(1).random)
 
     def watch(queue: int) -> None:
         poller.watch(Watched(job_id=queues.next_job(queue), api=API), note)

@@ -53,9 +53,9 @@ def drawn(jobs: int, seed: int) -> list[Finished]:
     Returns:
         The jobs, in the order in which they are waited for.
     """
-    dice = random.Random(f"trace {seed}")
-    kinds = dice.choices(IMAGE_JOBS, weights=[kind.jobs for kind in IMAGE_JOBS], k=jobs)
-    return [Finished(kind.name, duration(kind, dice.random())) for kind in kinds]
+    rng = random.Random(f"trace {seed}")
+    kinds = rng.choices(IMAGE_JOBS, weights=[kind.jobs for kind in IMAGE_JOBS], k=jobs)
+    return [Finished(kind.name, duration(kind, rng.random())) for kind in kinds]
 
 
 def duration(kind: Kind, level: float) -> float:
@@ -131,8 +131,8 @@ def _finished(row: dict[str, str | None], where: str) -> Finished:
 def _unrounded(trace: Sequence[Finished], seed: int) -> list[Finished]:
     if any(not job.seconds.is_integer() for job in trace):
         return list(trace)
-    dice = random.Random(f"rounding {seed}")
-    return [Finished(job.type, max(0.0, job.seconds + dice.random() - 0.5)) for job in trace]
+    rng = random.Random(f"rounding {seed}")
+    return [Finished(job.type, max(0.0, job.seconds + rng.random() - 0.5)) for job in trace]
 
 
 IMAGE_JOBS = (

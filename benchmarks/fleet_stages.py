@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from jobwatch._core.look import Looked
-    from jobwatch._engine.agenda import Watch
+    from jobwatch._engine.watch import Watch
     from jobwatch._models import Fault
 
 Way = Literal["jobwatch", "asyncio", "anyio", "bare"]
@@ -132,7 +132,7 @@ class Fleet:
         self._server = server
         self._group = group
         self._interval = interval
-        self._poller = simulated.poller_of(server, workers=workers, dice=random.Random(1).random, batch=batch)
+        self._poller = simulated.poller_of(server, workers=workers, uniform=random.Random(1).random, batch=batch)
         self._tasks: set[asyncio.Task[None]] = set()
         self._decoder = msgspec.json.Decoder(_One)
         self._noted = self._note  # one bound method for all jobs

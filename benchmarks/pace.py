@@ -142,20 +142,20 @@ class Waited(NamedTuple):
 
 def online(trace: Sequence[Finished], seed: int) -> Iterator[Waited]:
     """Go through a trace, learning from nothing: each job comes with the curve of those before it."""
-    dice = random.Random(f"phase {seed}")
+    rng = random.Random(f"phase {seed}")
     histories: dict[str, Durations] = defaultdict(Durations)
     kin = Durations()
     for job in trace:
         history = histories[job.type]
-        yield Waited(job, curve(history, kin), dice.random())
+        yield Waited(job, curve(history, kin), rng.random())
         histories[job.type] = remembered(history, job.seconds)
         kin = remembered(kin, job.seconds)
 
 
 def known(trace: Sequence[Finished], seed: int, scale: float = 1.0) -> Iterator[Waited]:
     """Go through a trace with curves from the other half of it, all durations there scaled."""
-    dice = random.Random(f"fold {seed}")
-    folds = [dice.randrange(2) for _ in trace]
+    rng = random.Random(f"fold {seed}")
+    folds = [rng.randrange(2) for _ in trace]
     kinds: dict[tuple[str, int], list[float]] = defaultdict(list)
     kin: tuple[list[float], list[float]] = ([], [])
     for job, fold in zip(trace, folds, strict=True):
@@ -168,7 +168,7 @@ def known(trace: Sequence[Finished], seed: int, scale: float = 1.0) -> Iterator[
         for fold in (0, 1)
     }
     for job, fold in zip(trace, folds, strict=True):
-        yield Waited(job, curves[job.type, fold], dice.random())
+        yield Waited(job, curves[job.type, fold], rng.random())
 
 
 def _history(seconds: Sequence[float], *, tried: bool) -> Durations:

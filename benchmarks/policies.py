@@ -50,8 +50,8 @@ class Seen(NamedTuple):
 class Schedule:
     """The ages at which one run of a policy looks, drawn as far as they are asked for."""
 
-    def __init__(self, policy: Policy, dice: random.Random) -> None:
-        intervals = policy.intervals(dice)
+    def __init__(self, policy: Policy, rng: random.Random) -> None:
+        intervals = policy.intervals(rng)
         self._intervals = intervals
         self._ages = [next(intervals) if policy.sleeps_first else 0.0]
 
@@ -98,32 +98,32 @@ def schedules(policy: Policy, seed: int) -> list[Schedule] | list[EvenSchedule]:
 
 
 def _fixed(seconds: float) -> Callable[[random.Random], Iterator[float]]:
-    return lambda _dice: repeat(seconds)
+    return lambda _rng: repeat(seconds)
 
 
-def _smithy(dice: random.Random) -> Iterator[float]:
+def _smithy(rng: random.Random) -> Iterator[float]:
     ceiling = math.log(120 / 2) / math.log(2) + 1
     for attempt in count(1):
-        yield dice.randint(2, 120 if attempt > ceiling else 2 * 2 ** (attempt - 1))
+        yield rng.randint(2, 120 if attempt > ceiling else 2 * 2 ** (attempt - 1))
 
 
-def _google(dice: random.Random) -> Iterator[float]:
+def _google(rng: random.Random) -> Iterator[float]:
     most = 1.0
     while True:
-        yield dice.uniform(0.0, most)
+        yield rng.uniform(0.0, most)
         most = min(most * 2.0, 60.0)
 
 
-def _databricks(dice: random.Random) -> Iterator[float]:
+def _databricks(rng: random.Random) -> Iterator[float]:
     for attempt in count(1):
-        yield min(attempt, 10) + dice.random()
+        yield min(attempt, 10) + rng.random()
 
 
-def _gcloud(dice: random.Random) -> Iterator[float]:
+def _gcloud(rng: random.Random) -> Iterator[float]:
     yield 1.0
     wait = 2.0
     while True:
-        yield min(wait + dice.random(), 180.0)
+        yield min(wait + rng.random(), 180.0)
         wait = min(wait * 1.4, 180.0)
 
 

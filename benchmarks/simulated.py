@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from jobwatch._core.budget import Budget
-from jobwatch._core.look import Lookout
+from jobwatch._core.look import Policy
 from jobwatch._core.pace import Pace
 from jobwatch._core.tracker import Patience
 from jobwatch._engine.poller import Poller
@@ -112,20 +112,20 @@ def poller_of(
     history: History | None = None,
     max_rate: float | None = None,
     workers: int = 64,
-    dice: Callable[[], float] = random.random,
+    uniform: Callable[[], float] = random.random,
     batch: int | None = None,
 ) -> Poller:
     """Return a poller that reads a server, or anything else with its `get`; with `batch`, so many jobs at once."""
     api = CAPYDB if batch is None else replace(CAPYDB, list_path=None, read_batch=CAPYDB.read_jobs, batch_most=batch)
     poller = Poller(
-        Lookout(api, pace or Pace(), Patience(), history or History()),
+        Policy(api, pace or Pace(), Patience(), history or History()),
         server,  # type: ignore[arg-type]  # it stands in for Transport
         Budget(max_rate),
         target_of=lambda job_id: f"one {job_id} 1",  # type: ignore[arg-type,return-value]
         list_target_of=lambda project_id, limit: f"list {project_id} {limit}",  # type: ignore[arg-type,return-value]
         batch_target_of=None if batch is None else lambda job_ids: f"batch {','.join(job_ids)} 0",  # type: ignore[arg-type,return-value]
         workers=workers,
-        dice=dice,
+        uniform=uniform,
     )
     poller._epoch = EPOCH  # noqa: SLF001 - the server's calendar is ours
     return poller

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from jobwatch._core.budget import Budget
-from jobwatch._core.look import Lookout
+from jobwatch._core.look import Policy
 from jobwatch._core.pace import Pace
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.poller import Poller
@@ -133,14 +133,14 @@ async def waited(way: str, jobs: Sequence[durations.Finished]) -> list[tuple[flo
     """Wait for jobs one after another; return how long each took, its looks, its streams and the delay of its end."""
     server, loop = Server(way), asyncio.get_running_loop()
     poller = Poller(
-        Lookout(BEDROCK, Pace(), Patience(), History()),
+        Policy(BEDROCK, Pace(), Patience(), History()),
         server,  # type: ignore[arg-type]  # it stands in for Transport
         Budget(None),
         target_of=lambda job_id: job_id,  # type: ignore[arg-type,return-value]
         list_target_of=lambda project_id, limit: f"{project_id} {limit}",  # type: ignore[arg-type,return-value]
         stream_target_of=None if way == "none" else lambda job_id: f"stream {job_id}",  # type: ignore[arg-type,return-value]
         workers=1,
-        dice=random.Random(1).random,
+        uniform=random.Random(1).random,
     )
     poller._epoch = EPOCH  # noqa: SLF001 - the server's calendar is ours
     found = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from ._completions import Completions
 from ._core.budget import Budget
-from ._core.look import Looked, Lookout
+from ._core.look import Looked, Policy
 from ._core.pace import Pace
 from ._core.tracker import Patience, Watched
 from ._engine.poller import Poller
@@ -28,7 +28,7 @@ from .apis import api_named
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from ._engine.agenda import Watch
+    from ._engine.watch import Watch
     from ._http.requests import Asked
     from ._http.transport import Target
 
@@ -92,7 +92,7 @@ class Client:
         self._max_in_flight = max_in_flight
         self._has_streams = streams and self.api.stream_path is not None
         self._requests = Requests(self.api, given, api_version)
-        self._lookout = Lookout(self.api, pace or Pace(), patience, self._history, self._requests.quiet)
+        self._policy = Policy(self.api, pace or Pace(), patience, self._history, self._requests.quiet)
         self._transport = Transport(
             self._requests.base_url(),
             self._requests.headers(),
@@ -165,7 +165,7 @@ class Client:
         reply = await engine.told(self.watched(job_id), await engine.read(self._target(job_id)))
         if isinstance(reply, Fault):
             raise error_of(reply, job_id)
-        seen = self._lookout.job_in(reply, job_id)
+        seen = self._policy.job_in(reply, job_id)
         if isinstance(seen, Fault):
             raise error_of(seen, job_id)
         return seen
@@ -186,7 +186,7 @@ class Client:
         if limit < 1:
             raise ConfigError(f"limit must be at least 1, not {limit}")
         reply = await self._engine().read(self._list_target(project_id, limit))
-        seen = reply if isinstance(reply, Fault) else self._lookout.jobs_in(reply)
+        seen = reply if isinstance(reply, Fault) else self._policy.jobs_in(reply)
         if isinstance(seen, Fault):
             raise error_of(seen, None)
         for job in seen:
@@ -305,7 +305,7 @@ class Client:
     def _engine(self) -> Poller:
         if self._poller is None:
             self._poller = Poller(
-                self._lookout,
+                self._policy,
                 self._transport,
                 self._budget,
                 target_of=self._target,

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Self, assert_never, cast
 
-from ._engine.agenda import NEVER, Watch
+from ._engine.watch import NEVER, Watch
 from ._errors import (
     AuthError,
     JobCancelled,
@@ -227,8 +227,8 @@ class Wait(Coroutine[Any, Any, Job]):
 
     async def _look_once_more(self, poller: Poller, watch: Watch) -> None:
         until = max(poller.now(), self._deadline) + _LAST_LOOK
-        if poller.hurry(watch):
-            while watch.hurried and watch.watched.outcome is None and poller.now() < until:
+        if poller.look_now(watch):
+            while watch.urgent and watch.watched.outcome is None and poller.now() < until:
                 await poller.news(watch, until)
 
     def _reads(self, watch: Watch) -> None:

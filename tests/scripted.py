@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jobwatch._core.budget import Budget
-from jobwatch._core.look import Lookout
+from jobwatch._core.look import Policy
 from jobwatch._core.pace import Pace
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.poller import Poller
@@ -111,20 +111,20 @@ def poller_of(
     max_rate: float | None = None,
     workers: int = 16,
     patience: Patience | None = None,
-    dice: Callable[[], float] = lambda: 0.5,
+    uniform: Callable[[], float] = lambda: 0.5,
     batch: int | None = None,
 ) -> Poller:
     """Return a poller that reads a scripted transport; with `batch`, as many jobs at once as it says."""
     api = CAPYDB if batch is None else replace(CAPYDB, read_batch=CAPYDB.read_jobs, batch_most=batch)
     poller = Poller(
-        Lookout(api, pace or Pace(), patience or Patience(), history or History()),
+        Policy(api, pace or Pace(), patience or Patience(), history or History()),
         transport,  # type: ignore[arg-type]  # it stands in for Transport
         Budget(max_rate),
         target_of=lambda job_id: f"job:{job_id}",  # type: ignore[arg-type, return-value]
         list_target_of=lambda project_id, limit: f"list:{project_id}?{limit}",  # type: ignore[arg-type, return-value]
         batch_target_of=None if batch is None else lambda job_ids: f"batch:{','.join(job_ids)}",  # type: ignore[arg-type, return-value]
         workers=workers,
-        dice=dice,
+        uniform=uniform,
     )
     poller._epoch = EPOCH  # the server's clock is ours
     return poller

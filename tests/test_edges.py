@@ -10,7 +10,7 @@ import pytest
 from msgspec import Struct
 
 from jobwatch import Client, ConfigError, Fault, Job, JobAPI, Phase, Problem, Response
-from jobwatch._core.look import Lookout
+from jobwatch._core.look import Policy
 from jobwatch._core.pace import Pace
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._files.history import History
@@ -154,10 +154,10 @@ def test_the_id_may_lie_in_a_list_of_the_jobs_that_were_started(body: JSON, job_
 
 def test_nothing_is_learned_from_a_watch_that_does_not_say_since_when() -> None:
     history = History()
-    lookout = Lookout(CAPYDB, Pace(), Patience(), history)
+    policy = Policy(CAPYDB, Pace(), Patience(), history)
     watched = Watched(job_id="j", api="capydb", type="backup", status="running", phase=Phase.RUNNING, added_at=1e9)
     ended = Job(id="j", api="capydb", type="backup", status="completed", phase=Phase.SUCCEEDED)
-    looked = lookout.saw(watched, ended, 1e9 + 100.0, None, 1.0)
+    looked = policy.saw(watched, ended, 1e9 + 100.0, None, 1.0)
     assert looked.outcome is not None
     assert history.curve("capydb", "backup", Phase.RUNNING) is History().curve("capydb", "backup", Phase.RUNNING)
 

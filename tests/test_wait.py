@@ -924,6 +924,6 @@ async def test_a_wait_that_is_followed_can_still_be_dropped(bedrock: Client, run
     wait = bedrock.wait_for(ID)
     wait.follow(lambda job: None)
     assert (await anext(wait)).status == "PENDING"
-    assert len(engine_of(bedrock)._watches) == 1
+    assert len(engine_of(bedrock)._registry) == 1
     del wait
-    assert len(engine_of(bedrock)._watches) == 0
+    assert len(engine_of(bedrock)._registry) == 0

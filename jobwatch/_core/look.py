@@ -44,7 +44,7 @@ class Looked(Struct, frozen=True):
     job: Job | None = None
 
 
-class Lookout(Struct, frozen=True):
+class Policy(Struct, frozen=True):
     """What looks at one API's jobs need to know.
 
     Attributes:
@@ -69,23 +69,23 @@ class Lookout(Struct, frozen=True):
         """Read a list of jobs from a reply."""
         return self._quiet(self.api.jobs(reply.body))
 
-    def replied(self, watched: Watched, reply: Reply | Fault, now: float, draw: float | None, price: float) -> Looked:
+    def replied(self, watched: Watched, reply: Reply | Fault, now: float, jitter: float | None, price: float) -> Looked:
         """Take a reply to a look at one job into account.
 
         Args:
             watched: What was known before.
             reply: What the look gave.
             now: When, in Unix seconds.
-            draw: A random number from [0, 1), or None where jobs are set apart already.
+            jitter: A random number from [0, 1), or None where jobs are set apart already.
             price: What a request costs now, beside the pace's `poll_cost`.
         """
         if isinstance(reply, Fault):
-            return self.saw(watched, reply, now, draw, price)
+            return self.saw(watched, reply, now, jitter, price)
         seen = self.job_in(reply, watched.job_id)
-        return self.saw(watched, seen, now, draw, price, skew=skew_of(reply, now))
+        return self.saw(watched, seen, now, jitter, price, skew=skew_of(reply, now))
 
     def saw(
-        self, watched: Watched, seen: Job | Fault, now: float, draw: float | None, price: float, *, skew: float = 0.0
+        self, watched: Watched, seen: Job | Fault, now: float, jitter: float | None, price: float, *, skew: float = 0.0
     ) -> Looked:
         """Take what a look showed into account; for arguments see `replied`."""
         observed = observe(watched, seen, now, self.patience, skew=skew)
@@ -93,15 +93,15 @@ class Lookout(Struct, frozen=True):
         job = seen if isinstance(seen, Job) and not _is_behind(observed.watched, seen) else None
         if job is not None and outcome is not None and watched.outcome is None:
             self._learn(watched, job, now)
-        next_look = self.next_look(observed.watched, now, draw, price) if outcome is None else None
+        next_look = self.next_look(observed.watched, now, jitter, price) if outcome is None else None
         return Looked(observed.watched, observed.transitions, outcome, next_look, job)
 
-    def same_again(self, watched: Watched, now: float, draw: float | None, price: float) -> Looked:
+    def same_again(self, watched: Watched, now: float, jitter: float | None, price: float) -> Looked:
         """Take a look into account that showed the very same as the one before."""
         watched = unchanged(watched, now)
-        return Looked(watched, (), None, self.next_look(watched, now, draw, price))
+        return Looked(watched, (), None, self.next_look(watched, now, jitter, price))
 
-    def next_look(self, watched: Watched, now: float, draw: float | None, price: float) -> float:
+    def next_look(self, watched: Watched, now: float, jitter: float | None, price: float) -> float:
         """Return how long to wait before the next look, in seconds."""
         entered_at = watched.entered_at if watched.entered_at is not None else watched.added_at
         delay = interval(
@@ -109,24 +109,26 @@ class Lookout(Struct, frozen=True):
             0.0 if entered_at is None else now - entered_at,
             self.history.curve(watched.api, watched.type, watched.phase),
             price=price,
-            phase=draw if watched.looks == 1 else None,
+            phase=jitter if watched.looks == 1 else None,
             progress=watched.progress,
         )
-        return delay if watched.fault is None else self._after_fault(watched, watched.fault, now, draw, delay)
+        return delay if watched.fault is None else self._after_fault(watched, watched.fault, now, jitter, delay)
 
     def _priced(self, price: float) -> Pace:
         """Let the longest interval grow with the price too, so that old jobs slow down with the young ones."""
         return self.pace if price <= 1.0 else replace(self.pace, max_interval=self.pace.max_interval * math.sqrt(price))
 
-    def _after_fault(self, watched: Watched, fault: Fault, now: float, draw: float | None, delay: float) -> float:
+    def _after_fault(self, watched: Watched, fault: Fault, now: float, jitter: float | None, delay: float) -> float:
         shortest, longest = self.pace.min_interval, self.pace.max_interval
-        backoff = min(longest, shortest * 2.0 ** min(watched.faults - 1, 32)) * (0.5 + (0.5 if draw is None else draw))
+        backoff = min(longest, shortest * 2.0 ** min(watched.faults - 1, 32)) * (
+            0.5 + (0.5 if jitter is None else jitter)
+        )
         last_chance = patience_ends_at(watched, self.patience) - now
         delay = max(shortest, min(max(delay, backoff), last_chance))
         if fault.retry_after is None:
             return delay
         # Only an origin in trouble may ask for more than the patience with it; a 404 may not put off its own end.
-        return max(delay, fault.retry_after if stay_away(fault) else min(fault.retry_after, last_chance))
+        return max(delay, fault.retry_after if pause_asked(fault) else min(fault.retry_after, last_chance))
 
     def _quiet(self, seen: _Seen | Fault) -> _Seen | Fault:
         return self.quiet(seen) if isinstance(seen, Fault) and self.quiet is not None else seen
@@ -153,7 +155,7 @@ def skew_of(reply: Reply, now: float) -> float:
     return skew if abs(skew) > _SKEW_NOTICED else 0.0
 
 
-def stay_away(fault: Fault) -> float:
+def pause_asked(fault: Fault) -> float:
     """Return for how many seconds a fault asks that nothing be sent to its origin."""
     if fault.kind in (FaultKind.RATE_LIMITED, FaultKind.UNREACHABLE):
         return fault.retry_after or 0.0

@@ -15,71 +15,75 @@ from .._models import Event
 from .._reading.times import seconds_since_1970
 
 
-class Mark(Struct, frozen=True, array_like=True, gc=False):
+class Fingerprint(Struct, frozen=True, array_like=True, gc=False):
     """What is remembered of a delivered transition: enough to know it again."""
 
     status: str
     at: float | None = None
 
 
-def new_from(marks: Sequence[Mark], seq: int, events: Sequence[Event], *, is_behind: bool) -> tuple[int, bool]:
+def new_from(
+    fingerprints: Sequence[Fingerprint], seq: int, events: Sequence[Event], *, is_behind: bool
+) -> tuple[int, bool]:
     """Return where in the history the undelivered part starts, and whether something before it is missing.
 
     Args:
-        marks: What is remembered of the transitions delivered last.
+        fingerprints: What is remembered of the transitions delivered last.
         seq: How many were delivered in all.
         events: The history.
         is_behind: Whether it does not tell yet what the status does.
     """
-    if not marks:
+    if not fingerprints:
         return 0, False
-    if begins_with(marks, seq, events):
+    if begins_with(fingerprints, seq, events):
         return seq, False
-    resumed = _after_last_dated(marks, events)
+    resumed = _after_last_dated(fingerprints, events)
     if resumed is not None:
         return resumed
-    if is_behind and _are_among(marks, events):
+    if is_behind and _are_among(fingerprints, events):
         return len(events), False
     # One word is no proof of place: where times are told at all, what both ends have in common includes one.
-    shortest = 1 + next((back for back, mark in enumerate(reversed(marks)) if mark.at is not None), 0)
-    for length in range(min(len(marks), len(events)), shortest - 1, -1):
-        if _are_same(marks[-length:], events[:length]):
+    shortest = 1 + next(
+        (back for back, fingerprint in enumerate(reversed(fingerprints)) if fingerprint.at is not None), 0
+    )
+    for length in range(min(len(fingerprints), len(events)), shortest - 1, -1):
+        if _are_same(fingerprints[-length:], events[:length]):
             return length, False
-    if _are_among(marks, events):
+    if _are_among(fingerprints, events):
         return len(events), False
-    return max(_resumed_after(marks[-1], seq, events), _older_than_delivered(marks, events)), True
+    return max(_resumed_after(fingerprints[-1], seq, events), _older_than_delivered(fingerprints, events)), True
 
 
-def begins_with(marks: Sequence[Mark], seq: int, events: Sequence[Event]) -> bool:
+def begins_with(fingerprints: Sequence[Fingerprint], seq: int, events: Sequence[Event]) -> bool:
     """Whether a history begins with what was delivered, as far as that is remembered."""
-    return _are_same(marks, delivered_part(marks, seq, events))
+    return _are_same(fingerprints, delivered_part(fingerprints, seq, events))
 
 
-def delivered_part(marks: Sequence[Mark], seq: int, events: Sequence[Event]) -> Sequence[Event]:
+def delivered_part(fingerprints: Sequence[Fingerprint], seq: int, events: Sequence[Event]) -> Sequence[Event]:
     """Return what stands in a history where what is remembered stood when it was delivered."""
-    return events[seq - len(marks) : seq]
+    return events[seq - len(fingerprints) : seq]
 
 
-def _are_same(marks: Sequence[Mark], events: Sequence[Event]) -> bool:
+def _are_same(fingerprints: Sequence[Fingerprint], events: Sequence[Event]) -> bool:
     """Whether these are the same entries, whatever order the server gives to those of one moment."""
-    if len(marks) != len(events):
+    if len(fingerprints) != len(events):
         return False
-    if all(map(is_same, marks, events)):
+    if all(map(is_same, fingerprints, events)):
         return True
-    if any(mark.at is None for mark in marks):
+    if any(fingerprint.at is None for fingerprint in fingerprints):
         return False
-    known = sorted((mark.at or 0.0, mark.status.casefold()) for mark in marks)
+    known = sorted((fingerprint.at or 0.0, fingerprint.status.casefold()) for fingerprint in fingerprints)
     return known == sorted((unix(event.at) or 0.0, event.status.casefold()) for event in events)
 
 
-def is_same(mark: Mark, event: Event) -> bool:
+def is_same(fingerprint: Fingerprint, event: Event) -> bool:
     """Whether an entry may be one that was delivered: the same word, and the same time where both are told."""
-    if mark.status.casefold() != event.status.casefold():
+    if fingerprint.status.casefold() != event.status.casefold():
         return False
-    return mark.at is None or event.at is None or mark.at == unix(event.at)
+    return fingerprint.at is None or event.at is None or fingerprint.at == unix(event.at)
 
 
-def _resumed_after(last: Mark, seq: int, events: Sequence[Event]) -> int:
+def _resumed_after(last: Fingerprint, seq: int, events: Sequence[Event]) -> int:
     """Find what is new in a history that was cut short or rewritten.
 
     That is what follows the entry delivered last; if it is not there any more, what is later than it; and if
@@ -93,38 +97,38 @@ def _resumed_after(last: Mark, seq: int, events: Sequence[Event]) -> int:
     return next((index for index, event in enumerate(events) if (unix(event.at) or 0.0) > last.at), len(events))
 
 
-def _are_among(marks: Sequence[Mark], events: Sequence[Event]) -> bool:
+def _are_among(fingerprints: Sequence[Fingerprint], events: Sequence[Event]) -> bool:
     """Whether a history is all of it a part of what was delivered."""
-    starts = range(len(marks) - len(events) + 1)
-    return any(_are_same(marks[start : start + len(events)], events) for start in starts)
+    starts = range(len(fingerprints) - len(events) + 1)
+    return any(_are_same(fingerprints[start : start + len(events)], events) for start in starts)
 
 
-def _older_than_delivered(marks: Sequence[Mark], events: Sequence[Event]) -> int:
+def _older_than_delivered(fingerprints: Sequence[Fingerprint], events: Sequence[Event]) -> int:
     """Return how many entries at the beginning are older than one that was delivered, which so are no news."""
-    last = max((mark.at for mark in marks if mark.at is not None), default=float("-inf"))
+    last = max((fingerprint.at for fingerprint in fingerprints if fingerprint.at is not None), default=float("-inf"))
     older = itertools.takewhile(lambda event: event.at is not None and (unix(event.at) or 0.0) < last, events)
     return sum(1 for _ in older)
 
 
-def _after_last_dated(marks: Sequence[Mark], events: Sequence[Event]) -> tuple[int, bool] | None:
+def _after_last_dated(fingerprints: Sequence[Fingerprint], events: Sequence[Event]) -> tuple[int, bool] | None:
     """Find the delivered entry with the latest time, if there is no doubt which it is, and go on from there.
 
     What was delivered after it is passed over: without a time, since the status told of it before the history did; with
     an earlier one, since the server said something old again, or its clock was set back.
     """
-    dated = ((mark.at, index) for index, mark in enumerate(marks) if mark.at is not None)
+    dated = ((fingerprint.at, index) for index, fingerprint in enumerate(fingerprints) if fingerprint.at is not None)
     _, last = max(dated, default=(0.0, -1))
-    found = [index for index, event in enumerate(events) if event.at is not None and is_same(marks[last], event)]
+    found = [index for index, event in enumerate(events) if event.at is not None and is_same(fingerprints[last], event)]
     if last < 0 or len(found) != 1:
         return None
-    word, moment = marks[last].status.casefold(), marks[last].at
-    if sum(mark.at == moment and mark.status.casefold() == word for mark in marks) > 1:
+    word, moment = fingerprints[last].status.casefold(), fingerprints[last].at
+    if sum(fingerprint.at == moment and fingerprint.status.casefold() == word for fingerprint in fingerprints) > 1:
         return None
     start = found[0] + 1
-    for mark in marks[last + 1 :]:
-        start += start < len(events) and is_same(mark, events[start])
-    known = events[max(0, start - len(marks)) : start]
-    return start, not all(any(is_same(mark, event) for mark in marks) for event in known)
+    for fingerprint in fingerprints[last + 1 :]:
+        start += start < len(events) and is_same(fingerprint, events[start])
+    known = events[max(0, start - len(fingerprints)) : start]
+    return start, not all(any(is_same(fingerprint, event) for fingerprint in fingerprints) for event in known)
 
 
 def unix(moment: datetime | None) -> float | None:

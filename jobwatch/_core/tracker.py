@@ -28,7 +28,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .._models import Event, Fault, FaultKind, Job, Outcome, Phase, Transition
-from .matching import Mark, begins_with, delivered_part, is_same, new_from, unix
+from .matching import Fingerprint, begins_with, delivered_part, is_same, new_from, unix
 
 _REMEMBERED = 64
 _OLDEST_PHASE = 7 * 86_400.0
@@ -38,7 +38,7 @@ _BACK_LOOKS = 3
 _BACK_SECONDS = 60.0  # more than any replica should lag behind
 
 
-class Doubt(Struct, frozen=True, array_like=True, gc=False):
+class SuspectedEnd(Struct, frozen=True, array_like=True, gc=False):
     """An end that replies tell of which look older than one before: its status, since when, and how often so far."""
 
     status: str
@@ -102,7 +102,7 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     updated_at: float | None = None
     progress: float | None = None
     seq: int = 0
-    delivered: tuple[Mark, ...] = ()
+    delivered: tuple[Fingerprint, ...] = ()
     looks: int = 0
     looked_at: float | None = None
     fault: Fault | None = None
@@ -110,7 +110,7 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     failing_since: float | None = None
     missing: int = 0
     missing_since: float | None = None
-    doubted: Doubt | None = None
+    doubted: SuspectedEnd | None = None
     outcome: Outcome | None = None
 
 
@@ -216,19 +216,21 @@ def _goes_on_to_an_end(watched: Watched, job: Job, events: Sequence[Event]) -> b
     )
 
 
-def _doubted(watched: Watched, job: Job, now: float) -> Doubt | None:
+def _doubted(watched: Watched, job: Job, now: float) -> SuspectedEnd | None:
     """Return what an end that looks older than what is known comes to; None where it is sure to be an old one."""
     started_at = unix(job.started_at)
     is_old = (job.attempt or 0) < (watched.attempt or 0) or (
         started_at is not None and watched.started_at is not None and started_at < watched.started_at
     )
-    is_delivered = any(is_same(mark, event) for event in (job.events or ())[-1:] for mark in watched.delivered)
+    is_delivered = any(
+        is_same(fingerprint, event) for event in (job.events or ())[-1:] for fingerprint in watched.delivered
+    )
     if is_old or not job.phase.ended or (is_delivered and job.events and job.events[-1].phase.ended):
         return None
     before = watched.doubted
     if before is None or before.status.casefold() != job.status.casefold():
-        return Doubt(job.status, now)
-    return Doubt(job.status, before.since, before.looks + 1)
+        return SuspectedEnd(job.status, now)
+    return SuspectedEnd(job.status, before.since, before.looks + 1)
 
 
 def unchanged(watched: Watched, now: float) -> Watched:
@@ -253,7 +255,7 @@ def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
         Transition(job.id, watched.seq + index, step.event.status, step.event.phase, step.event.at, seen_at, step.gap)
         for index, step in enumerate(steps, start=1)
     )
-    marks = tuple(Mark(step.event.status, unix(step.event.at)) for step in steps)
+    fingerprints = tuple(Fingerprint(step.event.status, unix(step.event.at)) for step in steps)
     looked = unchanged(watched, now)
     return Observed(
         replace(
@@ -268,7 +270,7 @@ def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
             updated_at=unix(job.updated_at) or watched.updated_at,
             progress=job.progress,
             seq=watched.seq + len(steps),
-            delivered=(watched.delivered + marks)[-_REMEMBERED:],
+            delivered=(watched.delivered + fingerprints)[-_REMEMBERED:],
             outcome=_outcome_of(job.phase),
         ),
         transitions,
@@ -403,7 +405,7 @@ def _is_known(watched: Watched, job: Job, event: Event) -> bool:
         return False
     if event.phase is Phase.PENDING:
         return True
-    if any(mark.at == unix(event.at) and is_same(mark, event) for mark in watched.delivered):
+    if any(fingerprint.at == unix(event.at) and is_same(fingerprint, event) for fingerprint in watched.delivered):
         return True
     same_attempt = job.attempt == watched.attempt and watched.started_at in {None, unix(event.at)}
     return event.phase is watched.phase and same_attempt

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from .._models import Job
-    from .agenda import Watch
+    from .watch import Watch
 
 _SMALLEST = 10
 _PAUSE = 60.0

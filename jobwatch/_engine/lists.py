@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .._core.durations import LearnedDurations
     from .._models import Fault
     from .._reading.api import JobAPI
-    from .agenda import Watch
+    from .watch import Watch
 
 _SMALLEST = 25  # CapyDB's default
 _LARGEST = 1000
@@ -93,17 +93,17 @@ class Pages:
         first = tuple(islice(self._groups.get(project_id, ()), _SHARED_AT_MOST))
         return tuple(watch.watched.job_id for watch in first if watch is first[0] or self.readers(watch, now) == 1)
 
-    def page_for(self, watch: Watch, now: float, newcomers: int) -> Page | None:
+    def page_for(self, watch: Watch, now: float, first_looks: int) -> Page | None:
         """Return the list request to make in place of a look at one job, if there is one worth making.
 
         Args:
             watch: Whose turn it is.
             now: When, on the clock that `failed` is told of.
-            newcomers: How many other jobs have not been looked at yet.
+            first_looks: How many other jobs have not been looked at yet.
         """
         project_id = watch.watched.project_id
         if project_id is None:
-            return self._page_for_newcomers(now, newcomers)
+            return self._page_for_newcomers(now, first_looks)
         if self._api.list_path is None or now < self._paused_until.get(project_id, 0.0):
             return None
         if not watch.alone:
@@ -147,18 +147,18 @@ class Pages:
                 group[each] = None
         return others
 
-    def _page_for_newcomers(self, now: float, newcomers: int) -> Page | None:
+    def _page_for_newcomers(self, now: float, first_looks: int) -> Page | None:
         """Guess that many jobs which came together belong to a project that is known already.
 
         One guess a project, and none after a few wrong ones: each job may have a project of its own.
         """
-        if newcomers < _WORTH_A_GUESS or not self._guesses_left:
+        if first_looks < _WORTH_A_GUESS or not self._guesses_left:
             return None
         for project_id, group in self._groups.items():
             if project_id not in self._guessed and now >= self._paused_until.get(project_id, 0.0):
                 self._guessed.add(project_id)
                 self._guesses_left -= 1
-                return Page(project_id, self._limit(project_id, newcomers + len(group)), guess=True)
+                return Page(project_id, self._limit(project_id, first_looks + len(group)), guess=True)
         return None
 
     def _page_for_history(self, watch: Watch, project_id: str, now: float) -> Page | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .agenda import Watch
+    from .watch import Watch
 
 
-class Watches:
+class Registry:
     """The watches of a poller, by job.
 
     Attributes:

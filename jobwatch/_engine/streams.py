@@ -23,7 +23,7 @@ from msgspec import Struct
 from .._http.sse import EVENT_CAP, EventParser
 from .._models import Fault, FaultKind, Phase
 from .._tasks import ended
-from .agenda import FIRST, NEVER
+from .watch import FIRST, NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from .._http.origin import Origin
     from .._http.transport import Target
     from .._reading.api import Hint, JobAPI
-    from .agenda import Watch
-    from .registry import Watches
+    from .registry import Registry
+    from .watch import Watch
 
 _log = logging.getLogger("jobwatch")
 
@@ -105,28 +105,28 @@ class Streams:
         origin: Where the streams are read.
         target_of: Makes the URL of a job's stream from its id.
         put: Puts a watch on the agenda.
-        wish: Enters how many requests a second a watch costs.
+        demand: Enters how many requests a second a watch costs.
     """
 
     def __init__(
         self,
         api: JobAPI,
         pace: Pace,
-        watches: Watches,
+        watches: Registry,
         origin: Origin,
         target_of: Callable[[str], Target],
         *,
         put: Callable[[Watch, float], None],
-        wish: Callable[[Watch, float], None],
+        demand: Callable[[Watch, float], None],
     ) -> None:
         self._api = api
         self._shortest = pace.min_interval
-        self._beat = BEATS * pace.max_interval
-        self._watches = watches
+        self._keepalive = BEATS * pace.max_interval
+        self._registry = watches
         self._origin = origin
         self._target_of = target_of
         self._put = put
-        self._wish = wish
+        self._set_demand = demand
         self._streams: dict[str, _Stream] = {}
         self._open = 0
         self._ending: set[asyncio.Task[None]] = set()
@@ -154,7 +154,7 @@ class Streams:
         if self.disagrees(watched):
             return self._delay_in_doubt(stream, usual)
         stream.doubted, stream.missed = 0, False
-        return max(usual, self._beat) if stream.spoke and stream.task is not None else usual
+        return max(usual, self._keepalive) if stream.spoke and stream.task is not None else usual
 
     def disagrees(self, watched: Watched) -> bool:
         """Whether a job's stream told another state than is known."""
@@ -177,7 +177,7 @@ class Streams:
 
     def end_unless_wanted(self, job_id: str) -> None:
         """Follow a job no more if it goes on for nobody."""
-        if all(watch.watched.outcome is not None for watch in self._watches.of(job_id)):
+        if all(watch.watched.outcome is not None for watch in self._registry.of(job_id)):
             self.end(job_id)
 
     def end_all(self) -> None:
@@ -244,7 +244,7 @@ class Streams:
 
     def _hinted(self, job_id: str, stream: _Stream, hint: Hint) -> None:
         stream.hint = hint
-        watches = self._watches.going_on(job_id)
+        watches = self._registry.going_on(job_id)
         if not any(self.disagrees(watch.watched) for watch in watches):
             stream.doubted = 0
             self._slow_down(watches)
@@ -257,8 +257,8 @@ class Streams:
     def _slow_down(self, watches: Iterable[Watch]) -> None:
         for watch in watches:
             if self._may_be_put(watch) and watch.watched.fault is None:
-                self._put(watch, self._loop.time() + self._beat)
-                self._wish(watch, 1.0 / self._beat)
+                self._put(watch, self._loop.time() + self._keepalive)
+                self._set_demand(watch, 1.0 / self._keepalive)
 
     def _hurry(self, watches: Iterable[Watch], due: float) -> None:
         for watch in watches:
@@ -267,10 +267,10 @@ class Streams:
 
     def _may_be_put(self, watch: Watch) -> bool:
         """Whether a watch is on the agenda, and nobody else has a say in when: not who waits, and not the origin."""
-        return not (watch.looking or watch.fresh or watch.hurried) and self._loop.time() >= self._origin.not_before
+        return not (watch.looking or watch.fresh or watch.urgent) and self._loop.time() >= self._origin.not_before
 
     def _look_as_usual(self, job_id: str, usual_due: float) -> None:
-        for watch in self._watches.going_on(job_id):
+        for watch in self._registry.going_on(job_id):
             if not (watch.looking or watch.fresh) and usual_due < watch.due:
                 self._put(watch, max(usual_due, self._loop.time()))
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from .agenda import FIRST
+from .watch import FIRST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._http.origin import Origin
-    from .agenda import Watch
-    from .registry import Watches
+    from .registry import Registry
+    from .watch import Watch
 
 
-class Wakes:
+class WakeUps:
     """Has jobs looked at; however many wakes come before a look, that is one look.
 
     Looks that wakes ask for lie at least the shortest interval apart, and wait while the origin asks to be left alone.
@@ -30,8 +30,8 @@ class Wakes:
         woken: The jobs whose look has yet to be put on the agenda.
     """
 
-    def __init__(self, watches: Watches, put: Callable[[Watch, float], None], origin: Origin, shortest: float) -> None:
-        self._watches = watches
+    def __init__(self, watches: Registry, put: Callable[[Watch, float], None], origin: Origin, shortest: float) -> None:
+        self._registry = watches
         self._put = put
         self._origin = origin
         self._shortest = shortest
@@ -41,17 +41,17 @@ class Wakes:
 
     def wake(self, job_id: str) -> bool:
         """Have a job looked at; return whether it will be: not if nobody wants to hear of it, or it has ended."""
-        wanted = bool(self._watches.going_on(job_id))
+        wanted = bool(self._registry.going_on(job_id))
         if wanted:
             self.woken.add(job_id)
-            self.rouse(job_id)
+            self.put_woken(job_id)
         return wanted
 
-    def rouse(self, job_id: str) -> None:
+    def put_woken(self, job_id: str) -> None:
         """Put a woken job in its new place, unless a look is under way: that may show what was before the wake."""
         if job_id not in self.woken:
             return
-        if not any(watch.looking for watch in self._watches.of(job_id)):
+        if not any(watch.looking for watch in self._registry.of(job_id)):
             self.woken.discard(job_id)
             self._put_all(job_id)
 
@@ -63,7 +63,7 @@ class Wakes:
     def _put_all(self, job_id: str) -> None:
         now = self._time()
         at = max(now, self._origin.not_before, self._not_before.get(job_id, 0.0))
-        for watch in self._watches.going_on(job_id):
+        for watch in self._registry.going_on(job_id):
             if at < watch.due:
                 watch.fresh = False
                 self._put(watch, FIRST if at <= now else at)

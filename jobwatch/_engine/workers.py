@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from .._tasks import ended
-from .agenda import NEVER
+from .watch import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

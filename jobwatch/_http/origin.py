@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from .._core.look import stay_away
+from .._core.look import pause_asked
 from .._models import Fault, FaultKind
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .._reading.reply import Reply
     from .transport import Target, Transport
 
-AWAY_AT_MOST = 86_400.0
+LONGEST_PAUSE = 86_400.0
 """For how long the origin is left alone at most, in seconds, whatever it asks."""
 
 
@@ -47,7 +47,7 @@ class Origin:
         finally:
             self._in_flight -= 1
         if isinstance(reply, Fault):
-            self._heed(reply)
+            self._learn_from(reply)
         elif reply.rate is not None:
             self._budget.told(reply.rate, self._in_flight, self._time())
         return reply
@@ -61,7 +61,7 @@ class Origin:
         """Read a stream at once, and learn from its fault; for arguments see `Transport.follow`."""
         fault = await self._transport.follow(target, heard, silence=silence)
         if fault is not None:
-            self._heed(fault)
+            self._learn_from(fault)
         return fault
 
     async def read_in_turn(self, target: Target) -> tuple[Reply | Fault, float]:
@@ -77,12 +77,12 @@ class Origin:
             wait = self._budget.spend(now)
             if not wait:
                 reply = await self.read(target)
-                return reply, spoken_of(reply, now, self._time())
+                return reply, as_of(reply, now, self._time())
             await asyncio.sleep(wait)
 
-    def _heed(self, fault: Fault) -> None:
+    def _learn_from(self, fault: Fault) -> None:
         now = self._time()
-        self.not_before = max(self.not_before, now + min(stay_away(fault), AWAY_AT_MOST))
+        self.not_before = max(self.not_before, now + min(pause_asked(fault), LONGEST_PAUSE))
         if fault.kind is FaultKind.RATE_LIMITED:
             self._budget.throttled(now)
 
@@ -93,13 +93,13 @@ class Origin:
             FaultKind.RATE_LIMITED, f"the API has asked for no requests for {left:.0f} s more", retry_after=left
         )
 
-    def asleep_until(self) -> float:
+    def paused_until(self) -> float:
         """Return until when no look is to be made; none where that is beyond all patience, so that nobody waits on."""
         if not self.not_before:
             return 0.0
         return self.not_before if self.not_before - self._time() <= self._patience else 0.0
 
 
-def spoken_of(reply: Reply | Fault, asked_at: float, answered_at: float) -> float:
+def as_of(reply: Reply | Fault, asked_at: float, answered_at: float) -> float:
     """Return the time that a reply speaks of: a slow 404 proves nothing of what the API has come to know since."""
     return asked_at if isinstance(reply, Fault) and reply.kind is FaultKind.NOT_FOUND else answered_at

@@ -82,7 +82,7 @@ class Outbox:
         self.closed = True
         self._bell.set()
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Tell those who wait that there may be more, or never will be."""
         self._bell.set()
 

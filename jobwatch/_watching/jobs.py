@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .._core.look import Looked
-    from .._engine.agenda import Watch
     from .._engine.poller import Poller
+    from .._engine.watch import Watch
     from .journal import Journal, Memory
 
 _TROUBLED: dict[Outcome | None, Health] = {
@@ -44,7 +44,7 @@ class _Record(Struct, eq=False):
         return self.watched if self.watch is None else self.watch.watched
 
 
-class Roll:
+class JobList:
     """The jobs of a watcher.
 
     Args:
@@ -59,7 +59,7 @@ class Roll:
     def __init__(self, poller: Poller, journal: Journal | Memory, stale_after: float) -> None:
         self.undelivered = 0
         self._poller = poller
-        self._sink = self._saw  # one bound method for all jobs
+        self._on_look = self._saw  # one bound method for all jobs
         self._journal = journal
         self._stale_after = stale_after
         self._records: dict[str, _Record] = {}
@@ -89,7 +89,7 @@ class Roll:
             record = self._records[row.job_id] = _Record(row.watched, row.seq, row.acknowledged, row.health)
             self.undelivered += row.seq - row.acknowledged
             if row.state is RowState.WATCHED:
-                record.watch = self._poller.watch(row.watched, self._sink)
+                record.watch = self._poller.watch(row.watched, self._on_look)
 
     def enter(self, jobs: Iterable[Watched], rows: Mapping[str, Row]) -> tuple[str, ...]:
         """Begin to watch those jobs that are neither watched nor known to have ended, and return their ids.
@@ -107,7 +107,7 @@ class Roll:
             if job_id in self._records or (row is not None and row.state is RowState.ENDED):
                 continue
             record = _Record(watched) if row is None else _Record(row.watched, row.seq, row.seq, row.health)
-            record.watch = self._poller.watch(record.watched, self._sink)
+            record.watch = self._poller.watch(record.watched, self._on_look)
             self._records[job_id] = record
             self._journal.put(Told(self._row(record, RowState.WATCHED)))
             added.append(job_id)
@@ -115,7 +115,7 @@ class Roll:
 
     def drop(self, job_id: str) -> bool:
         """Stop watching a job, and want no more of its changes; False if it is not on the roll."""
-        record = self._strike(job_id)
+        record = self._remove(job_id)
         if record is not None:
             state = RowState.ENDED if record.watched.outcome is not None else RowState.DROPPED
             self._journal.put(Told(self._row(record, state)), Done(job_id, record.seq))
@@ -123,19 +123,19 @@ class Roll:
 
     def forget(self, job_id: str) -> None:
         """Drop a job, and keep nothing of it."""
-        self._strike(job_id)
+        self._remove(job_id)
         self._journal.put(Forgotten(job_id))
 
-    def standing(self, refused: Mapping[str, str]) -> tuple[WatchedJob, ...]:
+    def overview(self, refused: Mapping[str, str]) -> tuple[WatchedJob, ...]:
         """Return how each job stands; `refused` tells of which jobs the consumer would not take a change."""
-        return tuple(_standing(job_id, record, refused.get(job_id)) for job_id, record in self._records.items())
+        return tuple(_overview_of(job_id, record, refused.get(job_id)) for job_id, record in self._records.items())
 
     def count(self) -> tuple[int, dict[Health, int]]:
         """Return how many jobs are watched, and how many of them are in trouble, by what it is."""
         watched = [record for record in self._records.values() if record.watch is not None]
         return len(watched), dict(Counter([record.health for record in watched if record.health is not Health.OK]))
 
-    def _strike(self, job_id: str) -> _Record | None:
+    def _remove(self, job_id: str) -> _Record | None:
         record = self._records.pop(job_id, None)
         if record is not None:
             self.undelivered -= record.seq - record.acknowledged
@@ -275,7 +275,7 @@ def _has_ended(looked: Looked) -> bool:
     return looked.outcome is not None and looked.outcome not in _TROUBLED
 
 
-def _standing(job_id: str, record: _Record, refused: str | None) -> WatchedJob:
+def _overview_of(job_id: str, record: _Record, refused: str | None) -> WatchedJob:
     watched = record.now()
     looked_at = None if watched.looked_at is None else datetime.fromtimestamp(watched.looked_at, UTC)
     return WatchedJob(

@@ -16,7 +16,7 @@ from .._http.urls import segment
 from .._tasks import finished
 from .changes import Change, WatcherHealth
 from .delivery import Callback, Callbacks, Outbox
-from .jobs import Roll
+from .jobs import JobList
 from .journal import Journal, Memory
 from .projects import Follower
 from .records import Aged, Followed, Kept, Project, Unfollowed
@@ -44,7 +44,7 @@ class _Parts(Struct, frozen=True, eq=False):
 
     poller: Poller
     journal: Journal | Memory
-    roll: Roll
+    jobs: JobList
     follower: Follower
 
 
@@ -142,15 +142,15 @@ class Watcher:
         poller = engine_of(self._client)
         poller.check()
         api = self._client.api.name
-        journal: Journal | Memory = Memory(self._outbox.ring)
+        journal: Journal | Memory = Memory(self._outbox.notify)
         if self._path is not None:
             journal = Journal(self._path, api, self._written, place_of(self._client))
         try:
             kept = await journal.open()
             poller.check()
-            roll = Roll(poller, journal, self._stale_after)
+            jobs = JobList(poller, journal, self._stale_after)
             follower = Follower(poller, self._follow_interval, self._found, self._is_full)
-            self._opened = _Parts(poller, journal, roll, follower)
+            self._opened = _Parts(poller, journal, jobs, follower)
             self._restore(self._opened, kept)
         except BaseException:
             await finished(asyncio.get_running_loop().create_task(self._abandon(journal), name="jobwatch close"))
@@ -195,13 +195,13 @@ class Watcher:
 
     def _release(self, parts: _Parts) -> None:
         parts.poller.no_longer_when_stopped(self._poller_stopped)
-        parts.roll.close()
+        parts.jobs.close()
         if self._age_alarm is not None:
             self._age_alarm.cancel()
 
     def _restore(self, parts: _Parts, kept: Kept) -> None:
         parts.poller.when_stopped(self._poller_stopped)
-        parts.roll.restore(kept.rows)
+        parts.jobs.restore(kept.rows)
         for project in kept.projects:
             parts.follower.begin(project, self._task_ended)
         self._age()
@@ -234,10 +234,10 @@ class Watcher:
         parts = self._parts()
         async with self._turn:
             # A job that is on the roll now, and not any more when its row has been read, has ended in between.
-            unknown = [job_id for job_id in fresh if job_id not in parts.roll]
+            unknown = [job_id for job_id in fresh if job_id not in parts.jobs]
             rows = await parts.journal.find(unknown)
             self._check()
-            added = parts.roll.enter([fresh[job_id] for job_id in unknown], rows)
+            added = parts.jobs.enter([fresh[job_id] for job_id in unknown], rows)
         await parts.journal.written()
         return added
 
@@ -256,7 +256,7 @@ class Watcher:
         self._check()
         parts = self._parts()
         async with self._turn:
-            dropped = parts.roll.drop(job_id)
+            dropped = parts.jobs.drop(job_id)
         await parts.journal.written()
         return dropped
 
@@ -272,7 +272,7 @@ class Watcher:
         self._check()
         parts = self._parts()
         async with self._turn:
-            parts.roll.forget(job_id)
+            parts.jobs.forget(job_id)
         await parts.journal.written()
 
     async def retry(self, job_id: str) -> bool:
@@ -350,7 +350,7 @@ class Watcher:
             Whether it will be looked at; never so before `start` and after `aclose`.
         """
         parts = self._opened if self._closing is None else None
-        return parts is not None and job_id in parts.roll and parts.poller.wake(job_id)
+        return parts is not None and job_id in parts.jobs and parts.poller.wake(job_id)
 
     def wake_project(self, project_id: str) -> bool:
         """Have the watched jobs of a project looked at now, by one list request if its API has one.
@@ -366,16 +366,16 @@ class Watcher:
 
     def jobs(self) -> tuple[WatchedJob, ...]:
         """Return how the jobs stand that are watched, or have ended with changes not acknowledged yet."""
-        return self._parts().roll.standing(self._refused())
+        return self._parts().jobs.overview(self._refused())
 
     def health(self) -> WatcherHealth:
         """Return how the watcher stands."""
         parts = self._parts()
-        watched, troubled = parts.roll.count()
+        watched, troubled = parts.jobs.count()
         return WatcherHealth(
             jobs=watched,
             troubled=troubled,
-            undelivered=parts.roll.undelivered,
+            undelivered=parts.jobs.undelivered,
             journal=parts.journal.trouble,
             refused=dict(self._refused()),
             projects=dict(parts.follower.faults),
@@ -407,10 +407,10 @@ class Watcher:
         await self._outbox.acknowledge()
 
     def _wants(self, change: Change) -> bool:
-        return self._parts().roll.wants(change)
+        return self._parts().jobs.wants(change)
 
     def _done(self, change: Change) -> int:
-        return self._parts().roll.done(change)
+        return self._parts().jobs.done(change)
 
     # --- what goes in --------------------------------------------------------------------------------------
 
@@ -418,17 +418,17 @@ class Watcher:
         """Watch the new jobs of a project; what its list shows of any job counts as a look."""
         parts = self._parts()
         async with self._turn:
-            unknown = [job.id for job in new if job.id not in parts.roll]
+            unknown = [job.id for job in new if job.id not in parts.jobs]
             rows = await parts.journal.find(unknown)
             parts.journal.put(Followed(project))
             for job_id in unknown:
                 if job_id not in rows:
-                    self._enter(parts.roll, job_id, project)
+                    self._enter(parts.jobs, job_id, project)
         parts.poller.shown(jobs)
 
-    def _enter(self, roll: Roll, job_id: str, project: Project) -> None:
+    def _enter(self, jobs: JobList, job_id: str, project: Project) -> None:
         try:
-            roll.enter([replace(self._client.watched(job_id), project_id=project.project_id)], {})
+            jobs.enter([replace(self._client.watched(job_id), project_id=project.project_id)], {})
         except ConfigError as error:
             _log.warning("a job of project %s cannot be watched: %s", project.project_id, error)
 
@@ -447,7 +447,7 @@ class Watcher:
             raise self._stopped
 
     def _is_full(self) -> bool:
-        return self._parts().roll.undelivered >= _MOST_UNDELIVERED
+        return self._parts().jobs.undelivered >= _MOST_UNDELIVERED
 
     def _poller_stopped(self) -> None:
         try:
@@ -470,12 +470,12 @@ class Watcher:
         """Hear of the journal that something was written, or that nothing ever will be again."""
         parts = self._opened
         if parts is not None and parts.journal.broken is not None and self._closing is None:
-            parts.roll.close()
+            parts.jobs.close()
             self._stop(parts.journal.broken)
-        self._outbox.ring()
+        self._outbox.notify()
 
     def _stop(self, error: JobwatchError) -> None:
         if self._stopped is None:
             self._stopped = error
             _log.error("the watcher has stopped: %s", error, exc_info=error)
-        self._outbox.ring()
+        self._outbox.notify()

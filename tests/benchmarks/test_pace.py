@@ -128,11 +128,11 @@ class TestDurations:
 class TestClairvoyant:
     @pytest.mark.parametrize("seed", range(20))
     def test_finds_the_best_schedule(self, seed: int) -> None:
-        dice = random.Random(seed)
-        ages = sorted(dice.lognormvariate(1.0, 1.0) for _ in range(9))
-        weights = [dice.random() for _ in ages]
+        rng = random.Random(seed)
+        ages = sorted(rng.lognormvariate(1.0, 1.0) for _ in range(9))
+        weights = [rng.random() for _ in ages]
         chances = [weight / sum(weights) for weight in weights]
-        price = dice.choice([0.01, 0.1, 1.0, 10.0])
+        price = rng.choice([0.01, 0.1, 1.0, 10.0])
         every = ([age for place, age in enumerate(ages) if subset >> place & 1] for subset in range(256, 512))
         best = min(spent(schedule, ages, chances, price) for schedule in every)
         found = clairvoyant.best_schedule(ages, chances, price)

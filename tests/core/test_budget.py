@@ -306,7 +306,7 @@ def _all_listened(poller: Poller, transport: ScriptedTransport) -> None:
 @on_virtual_clock
 async def test_max_rate_holds_in_every_window_and_is_used(rate: float, jobs: int) -> None:
     transport = _scripted(jobs)
-    poller = poller_of(transport, max_rate=rate, dice=random.Random(1).random)
+    poller = poller_of(transport, max_rate=rate, uniform=random.Random(1).random)
     _all_listened(poller, transport)
     await asyncio.sleep(120.0)
     await poller.aclose()
@@ -318,7 +318,7 @@ async def test_max_rate_holds_in_every_window_and_is_used(rate: float, jobs: int
 @on_virtual_clock
 async def test_no_job_starves_under_a_given_rate() -> None:
     transport = _scripted(100)
-    poller = poller_of(transport, max_rate=2.0, dice=random.Random(1).random)
+    poller = poller_of(transport, max_rate=2.0, uniform=random.Random(1).random)
     _all_listened(poller, transport)
     await asyncio.sleep(1200.0)
     await poller.aclose()
@@ -328,7 +328,7 @@ async def test_no_job_starves_under_a_given_rate() -> None:
 @on_virtual_clock
 async def test_jobs_that_keep_coming_do_not_starve_those_already_there() -> None:
     transport = _scripted(500)
-    poller = poller_of(transport, max_rate=2.0, dice=random.Random(1).random)
+    poller = poller_of(transport, max_rate=2.0, uniform=random.Random(1).random)
     old = poller.listen(watched("j0"))
     for job in range(1, 401):
         poller.listen(watched(f"j{job}"))
@@ -348,7 +348,7 @@ async def test_the_price_rises_for_all_in_proportion() -> None:
     counts = []
     for rate in (None, 1.0):
         transport = ScriptedTransport([ScriptedJob(f"j{index}", starts=-age) for index, age in enumerate(ages)])
-        poller = poller_of(transport, max_rate=rate, dice=random.Random(1).random)
+        poller = poller_of(transport, max_rate=rate, uniform=random.Random(1).random)
         _all_listened(poller, transport)
         await asyncio.sleep(1000.0)
         await poller.aclose()
@@ -363,7 +363,7 @@ async def test_the_price_rises_for_all_in_proportion() -> None:
 async def test_headers_keep_a_fleet_within_a_limit_without_a_single_429() -> None:
     transport, window = _scripted(100), Window(60, 60.0)
     window.guard(transport)
-    poller = poller_of(transport, patience=PATIENT, dice=random.Random(1).random)
+    poller = poller_of(transport, patience=PATIENT, uniform=random.Random(1).random)
     _all_listened(poller, transport)
     await asyncio.sleep(1200.0)
     await poller.aclose()
@@ -377,7 +377,7 @@ async def test_headers_keep_a_fleet_within_a_limit_without_a_single_429() -> Non
 async def test_a_limit_that_nothing_tells_of_is_found_and_no_job_starves(retry_after: bool) -> None:
     transport, window = _scripted(100), Window(60, 60.0, tells=False, retry_after=retry_after)
     window.guard(transport)
-    poller = poller_of(transport, patience=PATIENT, dice=random.Random(1).random)
+    poller = poller_of(transport, patience=PATIENT, uniform=random.Random(1).random)
     _all_listened(poller, transport)
     await asyncio.sleep(1800.0)
     await poller.aclose()
@@ -393,7 +393,7 @@ async def test_a_short_spell_of_429s_is_over_soon_after() -> None:
     transport.answer = lambda _target, now: (
         Fault(FaultKind.RATE_LIMITED, "slow down", 429) if 100.0 <= now < 130.0 else None
     )
-    poller = poller_of(transport, patience=PATIENT, dice=random.Random(1).random)
+    poller = poller_of(transport, patience=PATIENT, uniform=random.Random(1).random)
     _all_listened(poller, transport)
     await asyncio.sleep(600.0)
     await poller.aclose()
@@ -407,11 +407,11 @@ async def test_a_short_spell_of_429s_is_over_soon_after() -> None:
 
 @on_virtual_clock
 async def test_the_demand_is_exactly_nothing_when_all_jobs_have_gone() -> None:
-    dice = random.Random(2)
-    jobs = [ScriptedJob(f"j{index}", ends=dice.uniform(0.0, 60.0)) for index in range(300)]
+    uniform = random.Random(2)
+    jobs = [ScriptedJob(f"j{index}", ends=uniform.uniform(0.0, 60.0)) for index in range(300)]
     transport = ScriptedTransport(jobs)
-    transport.answer = lambda target, _now: Fault(FaultKind.UNREACHABLE, "down") if dice.random() < 0.2 else None
-    poller = poller_of(transport, max_rate=20.0, dice=dice.random)
+    transport.answer = lambda target, _now: Fault(FaultKind.UNREACHABLE, "down") if uniform.random() < 0.2 else None
+    poller = poller_of(transport, max_rate=20.0, uniform=uniform.random)
     watches = [poller.listen(watched(job.id)) for job in jobs]
     await asyncio.sleep(10.0)
     for watch in watches[:50]:
@@ -419,7 +419,7 @@ async def test_the_demand_is_exactly_nothing_when_all_jobs_have_gone() -> None:
     await asyncio.sleep(600.0)
     assert all(watch.watched.outcome for watch in watches[50:])
     assert poller._budget.demand == 0.0
-    assert poller._turns.known == 0
+    assert poller._queue.known == 0
     await poller.aclose()
 
 
@@ -431,7 +431,7 @@ async def test_looks_that_all_fail_are_not_more_than_looks_that_do_not(kind: Fau
     for fault in (None, Fault(kind, "in trouble")):
         transport = _scripted(40, age=age)
         transport.answer = lambda _target, now, fault=fault: fault if now > 30.0 else None  # type: ignore[misc]
-        poller = poller_of(transport, patience=PATIENT, dice=random.Random(1).random)
+        poller = poller_of(transport, patience=PATIENT, uniform=random.Random(1).random)
         _all_listened(poller, transport)
         await asyncio.sleep(1800.0)
         await poller.aclose()

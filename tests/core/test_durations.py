@@ -372,7 +372,7 @@ def test_processes_that_save_at_once_lose_nothing(tmp_path: Path) -> None:
 def test_a_lock_that_is_never_let_go_of_is_not_waited_for_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobwatch._core.durations._LOCKED_WITHIN", 0.03)
+    monkeypatch.setattr("jobwatch._files.history._LOCKED_WITHIN", 0.03)
     path = tmp_path / "history.json"
     history = History(path)
     history.add(_job("a", took=10.0))
@@ -407,7 +407,7 @@ async def _waited(history: History | None, took: float, *, pace: Pace | None = N
     started = loop.time()
     job = ScriptedJob(f"job-{started}", starts=started, ends=started + took)
     transport = ScriptedTransport([job])
-    poller = poller_of(transport, history=history, pace=pace, dice=random.Random(took).random)
+    poller = poller_of(transport, history=history, pace=pace, uniform=random.Random(took).random)
     known = await ended(poller, job.id)
     await poller.aclose()
     return len(transport.requests), known - job.ends
@@ -415,8 +415,8 @@ async def _waited(history: History | None, took: float, *, pace: Pace | None = N
 
 @on_virtual_clock
 async def test_jobs_of_a_kind_that_repeats_need_fewer_looks_and_are_known_sooner() -> None:
-    dice = random.Random(3)
-    lengths = [120.0 * dice.lognormvariate(0.0, 0.1) for _ in range(40)]
+    rng = random.Random(3)
+    lengths = [120.0 * rng.lognormvariate(0.0, 0.1) for _ in range(40)]
     history, thrifty = History(), Pace(poll_cost=0.3)
     learned = [await _waited(history, took, pace=thrifty) for took in lengths][-20:]
     plain = [await _waited(History(), took) for took in lengths][-20:]
@@ -430,8 +430,8 @@ async def test_a_wrong_history_costs_a_bounded_amount(wrong_by: float) -> None:
     def cost(waits: list[tuple[int, float]]) -> float:
         return sum(looks * Pace().poll_cost + late for looks, late in waits)
 
-    dice = random.Random(4)
-    lengths = [100.0 * dice.lognormvariate(0.0, 0.2) for _ in range(20)]
+    rng = random.Random(4)
+    lengths = [100.0 * rng.lognormvariate(0.0, 0.2) for _ in range(20)]
     wrong = History()
     for took in lengths:
         wrong.add_duration(BACKUP, took * wrong_by)

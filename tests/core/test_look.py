@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobwatch._core.look import Lookout, skew_of, stay_away
+from jobwatch._core.look import Policy, pause_asked, skew_of
 from jobwatch._core.pace import PRIOR, Pace, interval
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._files.history import History
@@ -23,9 +23,9 @@ PACE = Pace(min_interval=0.5, max_interval=60.0)
 RUNNING = ("capydb", "backup", Phase.RUNNING)
 
 
-def _lookout(**options: object) -> Lookout:
+def _policy(**options: object) -> Policy:
     fields: dict[str, object] = {"api": CAPYDB, "pace": PACE, "patience": Patience(), "history": History()}
-    return Lookout(**fields | options)  # type: ignore[arg-type]
+    return Policy(**fields | options)  # type: ignore[arg-type]
 
 
 def _body(job_id: str = "j", state: str = "running", *, started: float | None = NOW - 100.0, **fields: object) -> bytes:
@@ -37,11 +37,11 @@ def _new(**fields: object) -> Watched:
     return Watched(job_id="j", api="capydb", **fields)  # type: ignore[arg-type]
 
 
-def _seen(lookout: Lookout, *, age: float = 100.0, now: float = NOW) -> Watched:
+def _seen(policy: Policy, *, age: float = 100.0, now: float = NOW) -> Watched:
     """Return a job that was seen running, twice so that its phase is set."""
     reply = Reply(200, _body(started=now - age))
-    watched = lookout.replied(_new(), reply, now, 0.5, 1.0).watched
-    return lookout.replied(watched, reply, now, 0.5, 1.0).watched
+    watched = policy.replied(_new(), reply, now, 0.5, 1.0).watched
+    return policy.replied(watched, reply, now, 0.5, 1.0).watched
 
 
 def _fault(kind: FaultKind = FaultKind.UNREACHABLE, retry_after: float | None = None) -> Fault:
@@ -52,8 +52,8 @@ def _fault(kind: FaultKind = FaultKind.UNREACHABLE, retry_after: float | None = 
 
 
 def test_the_next_look_is_as_far_away_as_the_pace_says() -> None:
-    lookout = _lookout()
-    looked = lookout.replied(_new(), Reply(200, _body()), NOW, 0.5, 1.0)
+    policy = _policy()
+    looked = policy.replied(_new(), Reply(200, _body()), NOW, 0.5, 1.0)
     assert looked.job is not None
     assert looked.job.id == "j"
     assert looked.outcome is None
@@ -62,40 +62,40 @@ def test_the_next_look_is_as_far_away_as_the_pace_says() -> None:
 
 
 def test_only_the_second_look_is_drawn() -> None:
-    lookout = _lookout()
-    watched = _seen(lookout)
-    looks = {lookout.next_look(watched, NOW, draw, 1.0) for draw in (0.0, 0.5, 0.999, None)}
+    policy = _policy()
+    watched = _seen(policy)
+    looks = {policy.next_look(watched, NOW, jitter, 1.0) for jitter in (0.0, 0.5, 0.999, None)}
     assert looks == {interval(PACE, 100.0, PRIOR)}
     first = msgspec.structs.replace(watched, looks=1)
-    assert len({lookout.next_look(first, NOW, draw, 1.0) for draw in (0.0, 0.5, 0.999)}) == 3
-    assert lookout.next_look(first, NOW, None, 1.0) == interval(PACE, 100.0, PRIOR)
+    assert len({policy.next_look(first, NOW, jitter, 1.0) for jitter in (0.0, 0.5, 0.999)}) == 3
+    assert policy.next_look(first, NOW, None, 1.0) == interval(PACE, 100.0, PRIOR)
 
 
 def test_an_end_has_no_next_look_and_is_learned() -> None:
     history = History()
-    lookout = _lookout(history=history)
+    policy = _policy(history=history)
     body = _body(state="completed", completed_at=NOW - 40.0)
-    looked = lookout.replied(_new(), Reply(200, body), NOW, 0.5, 1.0)
+    looked = policy.replied(_new(), Reply(200, body), NOW, 0.5, 1.0)
     assert looked.outcome is Outcome.SUCCEEDED
     assert looked.next_look is None
     assert history._durations[RUNNING].seconds == (60.0,)
-    again = lookout.replied(looked.watched, Reply(200, body), NOW + 9.0, 0.5, 1.0)
+    again = policy.replied(looked.watched, Reply(200, body), NOW + 9.0, 0.5, 1.0)
     assert (again.outcome, again.next_look, again.transitions) == (Outcome.SUCCEEDED, None, ())
     assert history._durations[RUNNING].seconds == (60.0,)
 
 
 def test_an_end_without_times_is_learned_from_when_it_was_seen() -> None:
     history = History()
-    lookout = _lookout(history=history)
-    watched = lookout.replied(_new(), Reply(200, _body(started=None)), NOW, 0.5, 1.0).watched
-    watched = lookout.replied(watched, Reply(200, _body(started=None)), NOW + 20.0, 0.5, 1.0).watched
-    lookout.replied(watched, Reply(200, _body(state="completed", started=None)), NOW + 30.0, 0.5, 1.0)
+    policy = _policy(history=history)
+    watched = policy.replied(_new(), Reply(200, _body(started=None)), NOW, 0.5, 1.0).watched
+    watched = policy.replied(watched, Reply(200, _body(started=None)), NOW + 20.0, 0.5, 1.0).watched
+    policy.replied(watched, Reply(200, _body(state="completed", started=None)), NOW + 30.0, 0.5, 1.0)
     assert history._durations[RUNNING].seconds == (25.0,)
 
 
 def test_an_end_at_the_first_look_without_times_teaches_nothing() -> None:
     history = History()
-    _lookout(history=history).replied(_new(), Reply(200, _body(state="failed", started=None)), NOW, 0.5, 1.0)
+    _policy(history=history).replied(_new(), Reply(200, _body(state="failed", started=None)), NOW, 0.5, 1.0)
     assert history._durations == {}
 
 
@@ -103,15 +103,15 @@ def test_a_history_changes_the_next_look() -> None:
     history = History()
     for _ in range(30):
         history.add_duration(RUNNING, 103.0)
-    lookout = _lookout(history=history)
-    assert lookout.next_look(_seen(lookout), NOW, 0.5, 1.0) < lookout.next_look(_seen(lookout, age=10.0), NOW, 0.5, 1.0)
+    policy = _policy(history=history)
+    assert policy.next_look(_seen(policy), NOW, 0.5, 1.0) < policy.next_look(_seen(policy, age=10.0), NOW, 0.5, 1.0)
 
 
 def test_the_same_again_is_a_good_look() -> None:
-    lookout = _lookout()
-    watched = lookout.replied(_seen(lookout), _fault(), NOW + 1.0, 0.5, 1.0).watched
+    policy = _policy()
+    watched = policy.replied(_seen(policy), _fault(), NOW + 1.0, 0.5, 1.0).watched
     assert watched.fault is not None
-    looked = lookout.same_again(watched, NOW + 2.0, 0.5, 1.0)
+    looked = policy.same_again(watched, NOW + 2.0, 0.5, 1.0)
     assert (looked.watched.fault, looked.watched.faults, looked.watched.failing_since) == (None, 0, None)
     assert looked.watched.looked_at == NOW + 2.0
     assert looked.transitions == ()
@@ -119,10 +119,10 @@ def test_the_same_again_is_a_good_look() -> None:
 
 
 def test_row_80_an_older_reply_is_not_the_job() -> None:
-    lookout = _lookout()
-    watched = lookout.replied(_new(), Reply(200, _body(updated_at=NOW - 10.0)), NOW, 0.5, 1.0).watched
+    policy = _policy()
+    watched = policy.replied(_new(), Reply(200, _body(updated_at=NOW - 10.0)), NOW, 0.5, 1.0).watched
     late = Reply(200, _body(state="pending", updated_at=NOW - 50.0))
-    looked = lookout.replied(watched, late, NOW + 1.0, 0.5, 1.0)
+    looked = policy.replied(watched, late, NOW + 1.0, 0.5, 1.0)
     assert looked.job is None
     assert looked.transitions == ()
     assert looked.watched.status == "running"
@@ -130,7 +130,7 @@ def test_row_80_an_older_reply_is_not_the_job() -> None:
 
 
 def test_row_91_a_reply_of_another_job_is_a_fault() -> None:
-    looked = _lookout().replied(_new(), Reply(200, _body("other", "completed")), NOW, 0.5, 1.0)
+    looked = _policy().replied(_new(), Reply(200, _body("other", "completed")), NOW, 0.5, 1.0)
     assert looked.watched.fault is not None
     assert looked.watched.fault.kind is FaultKind.UNREADABLE
     assert looked.outcome is None
@@ -142,9 +142,9 @@ def test_row_91_a_reply_of_another_job_is_a_fault() -> None:
 
 @pytest.mark.parametrize("skew", [-7200.0, -60.0, 60.0, 7200.0])
 def test_row_90_a_wrong_clock_on_either_side_does_not_change_the_age(skew: float) -> None:
-    lookout = _lookout()
+    policy = _policy()
     body = _body(started=NOW + skew - 100.0)
-    watched = lookout.replied(_new(), Reply(200, body, server_time=NOW + skew), NOW, 0.5, 1.0).watched
+    watched = policy.replied(_new(), Reply(200, body, server_time=NOW + skew), NOW, 0.5, 1.0).watched
     assert watched.entered_at == pytest.approx(NOW - 100.0)
 
 
@@ -154,17 +154,17 @@ def test_less_than_a_date_header_can_tell_is_no_skew(told: float | None, skew: f
 
 
 def test_before_the_first_good_look_age_counts_from_the_beginning() -> None:
-    lookout = _lookout()
+    policy = _policy()
     watched = _new(added_at=NOW - 400.0, looks=5)
-    assert lookout.next_look(watched, NOW, 0.5, 1.0) == interval(PACE, 400.0, PRIOR)
-    assert lookout.next_look(_new(), NOW, 0.5, 1.0) == interval(PACE, 0.0, PRIOR)
+    assert policy.next_look(watched, NOW, 0.5, 1.0) == interval(PACE, 400.0, PRIOR)
+    assert policy.next_look(_new(), NOW, 0.5, 1.0) == interval(PACE, 0.0, PRIOR)
 
 
 def test_progress_brings_the_looks_to_where_the_end_is_foretold() -> None:
-    lookout = _lookout(api=BEDROCK)
+    policy = _policy(api=BEDROCK)
     base = {"job_id": "j", "api": "bedrock", "phase": Phase.RUNNING, "looks": 9, "entered_at": NOW - 100.0}
     plain, early, late = (
-        lookout.next_look(Watched(**base, progress=progress), NOW, 0.5, 1.0)  # type: ignore[arg-type]
+        policy.next_look(Watched(**base, progress=progress), NOW, 0.5, 1.0)  # type: ignore[arg-type]
         for progress in (None, 0.1, 0.97)
     )
     assert late < plain < early
@@ -174,120 +174,120 @@ def test_progress_brings_the_looks_to_where_the_end_is_foretold() -> None:
 
 
 def test_a_higher_price_makes_even_the_longest_interval_longer() -> None:
-    lookout = _lookout()
-    old = _seen(lookout, age=500_000.0)
-    assert lookout.next_look(old, NOW, 0.5, 1.0) == 60.0
-    assert lookout.next_look(old, NOW, 0.5, 4.0) == pytest.approx(120.0)
-    assert lookout.next_look(old, NOW, 0.5, 100.0) == pytest.approx(600.0)
+    policy = _policy()
+    old = _seen(policy, age=500_000.0)
+    assert policy.next_look(old, NOW, 0.5, 1.0) == 60.0
+    assert policy.next_look(old, NOW, 0.5, 4.0) == pytest.approx(120.0)
+    assert policy.next_look(old, NOW, 0.5, 100.0) == pytest.approx(600.0)
 
 
 def test_a_lower_price_never_looks_more_often_than_the_shortest_interval() -> None:
-    lookout = _lookout()
-    young = _seen(lookout, age=0.0)
-    assert lookout.next_look(young, NOW, 0.5, 1e-9) == 0.5
-    assert lookout.next_look(_seen(lookout, age=500_000.0), NOW, 0.5, 0.01) <= 60.0
+    policy = _policy()
+    young = _seen(policy, age=0.0)
+    assert policy.next_look(young, NOW, 0.5, 1e-9) == 0.5
+    assert policy.next_look(_seen(policy, age=500_000.0), NOW, 0.5, 0.01) <= 60.0
 
 
-@given(price=st.floats(0.01, 1e8), age=st.floats(0.0, 1e7), draw=st.floats(0.0, 0.999), looks=st.integers(1, 3))
-def test_a_next_look_is_always_within_bounds(price: float, age: float, draw: float, looks: int) -> None:
-    lookout = _lookout()
-    watched = msgspec.structs.replace(_seen(lookout, age=age), looks=looks)
-    delay = lookout.next_look(watched, NOW, draw, price)
+@given(price=st.floats(0.01, 1e8), age=st.floats(0.0, 1e7), jitter=st.floats(0.0, 0.999), looks=st.integers(1, 3))
+def test_a_next_look_is_always_within_bounds(price: float, age: float, jitter: float, looks: int) -> None:
+    policy = _policy()
+    watched = msgspec.structs.replace(_seen(policy, age=age), looks=looks)
+    delay = policy.next_look(watched, NOW, jitter, price)
     assert 0.5 <= delay <= 60.0 * max(1.0, math.sqrt(price)) * (1.0 + 1e-9)
 
 
 # --- looks that fail --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("draw", [0.0, 0.5, 0.999999])
-def test_the_backoff_doubles_within_its_bounds(draw: float) -> None:
-    lookout = _lookout(patience=Patience(unreachable_after=1e9))
+@pytest.mark.parametrize("jitter", [0.0, 0.5, 0.999999])
+def test_the_backoff_doubles_within_its_bounds(jitter: float) -> None:
+    policy = _policy(patience=Patience(unreachable_after=1e9))
     watched, now = _new(), NOW
     for faults in range(1, 60):
-        looked = lookout.replied(watched, _fault(), now, draw, 1.0)
+        looked = policy.replied(watched, _fault(), now, jitter, 1.0)
         watched = looked.watched
         assert watched.faults == faults
         assert looked.next_look is not None
         backoff = min(60.0, 0.5 * 2.0 ** (faults - 1))
         assert max(0.5, backoff * 0.5) <= looked.next_look <= max(backoff * 1.5, 60.0)
-        assert looked.next_look >= backoff * (0.5 + draw) - 1e-9
+        assert looked.next_look >= backoff * (0.5 + jitter) - 1e-9
         now += looked.next_look
 
 
 def test_jobs_that_were_spread_back_off_without_dice() -> None:
-    lookout = _lookout()
-    watched = lookout.replied(_seen(lookout, age=0.0), _fault(), NOW, None, 1.0).watched
+    policy = _policy()
+    watched = policy.replied(_seen(policy, age=0.0), _fault(), NOW, None, 1.0).watched
     watched = msgspec.structs.replace(watched, faults=5)
-    assert lookout.next_look(watched, NOW, None, 1.0) == 8.0
+    assert policy.next_look(watched, NOW, None, 1.0) == 8.0
 
 
 def test_looks_that_fail_are_no_more_often_than_looks_that_do_not() -> None:
-    lookout = _lookout()
-    watched = _seen(lookout, age=3600.0)
-    fine = lookout.next_look(watched, NOW, 0.5, 1.0)
-    failed = lookout.replied(watched, _fault(), NOW, 0.5, 1.0)
+    policy = _policy()
+    watched = _seen(policy, age=3600.0)
+    fine = policy.next_look(watched, NOW, 0.5, 1.0)
+    failed = policy.replied(watched, _fault(), NOW, 0.5, 1.0)
     assert failed.next_look is not None
     assert failed.next_look >= fine
 
 
 @pytest.mark.parametrize("patience", [0.7, 5.0, 30.0, 100.0])
-@pytest.mark.parametrize("draw", [0.0, 0.999])
-def test_the_last_chance_comes_when_the_patience_ends(patience: float, draw: float) -> None:
-    lookout = _lookout(patience=Patience(unreachable_after=patience))
-    watched, now = _seen(lookout, age=3600.0), NOW
-    looked = lookout.replied(watched, _fault(), now, draw, 1.0)
+@pytest.mark.parametrize("jitter", [0.0, 0.999])
+def test_the_last_chance_comes_when_the_patience_ends(patience: float, jitter: float) -> None:
+    policy = _policy(patience=Patience(unreachable_after=patience))
+    watched, now = _seen(policy, age=3600.0), NOW
+    looked = policy.replied(watched, _fault(), now, jitter, 1.0)
     while looked.outcome is None:
         assert looked.next_look is not None
         now += looked.next_look
-        looked = lookout.replied(looked.watched, _fault(), now, draw, 1.0)
+        looked = policy.replied(looked.watched, _fault(), now, jitter, 1.0)
     assert looked.outcome is Outcome.UNREACHABLE
     assert patience <= now - NOW <= patience + 0.5
 
 
 def test_a_job_that_never_appears_is_given_up_in_time() -> None:
-    lookout = _lookout(patience=Patience(appear_within=10.0))
+    policy = _policy(patience=Patience(appear_within=10.0))
     watched, now = _new(), NOW
-    looked = lookout.replied(watched, _fault(FaultKind.NOT_FOUND), now, 0.5, 1.0)
+    looked = policy.replied(watched, _fault(FaultKind.NOT_FOUND), now, 0.5, 1.0)
     while looked.outcome is None:
         assert looked.next_look is not None
         now += looked.next_look
-        looked = lookout.replied(looked.watched, _fault(FaultKind.NOT_FOUND), now, 0.5, 1.0)
+        looked = policy.replied(looked.watched, _fault(FaultKind.NOT_FOUND), now, 0.5, 1.0)
     assert looked.outcome is Outcome.NOT_FOUND
     assert 10.0 <= now - NOW <= 10.5
 
 
 def test_retry_after_is_waited_for_even_beyond_the_patience() -> None:
-    lookout = _lookout(patience=Patience(unreachable_after=100.0))
-    looked = lookout.replied(_seen(lookout), _fault(FaultKind.RATE_LIMITED, 90.0), NOW, 0.5, 1.0)
+    policy = _policy(patience=Patience(unreachable_after=100.0))
+    looked = policy.replied(_seen(policy), _fault(FaultKind.RATE_LIMITED, 90.0), NOW, 0.5, 1.0)
     assert looked.next_look == 90.0
-    later = lookout.replied(looked.watched, _fault(FaultKind.RATE_LIMITED, 90.0), NOW + 90.0, 0.5, 1.0)
+    later = policy.replied(looked.watched, _fault(FaultKind.RATE_LIMITED, 90.0), NOW + 90.0, 0.5, 1.0)
     assert later.next_look == 90.0
 
 
 def test_row_49_retry_after_of_nothing_is_no_reason_to_hurry() -> None:
-    lookout = _lookout()
-    looked = lookout.replied(_new(), _fault(FaultKind.RATE_LIMITED, 0.0), NOW, 0.0, 1.0)
+    policy = _policy()
+    looked = policy.replied(_new(), _fault(FaultKind.RATE_LIMITED, 0.0), NOW, 0.0, 1.0)
     assert looked.next_look is not None
     assert looked.next_look >= 0.5
 
 
 def test_row_51_retry_after_beyond_all_patience_is_the_end() -> None:
-    looked = _lookout().replied(_seen(_lookout()), _fault(FaultKind.RATE_LIMITED, 301.0), NOW, 0.5, 1.0)
+    looked = _policy().replied(_seen(_policy()), _fault(FaultKind.RATE_LIMITED, 301.0), NOW, 0.5, 1.0)
     assert (looked.outcome, looked.next_look) == (Outcome.UNREACHABLE, None)
 
 
 @pytest.mark.parametrize("kind", [FaultKind.NOT_FOUND, FaultKind.UNREADABLE])
 def test_a_fault_of_one_job_cannot_put_off_its_own_end(kind: FaultKind) -> None:
-    lookout = _lookout(patience=Patience(unreachable_after=20.0, appear_within=20.0))
-    looked = lookout.replied(_new(), _fault(kind, 1e12), NOW, 0.5, 1.0)
+    policy = _policy(patience=Patience(unreachable_after=20.0, appear_within=20.0))
+    looked = policy.replied(_new(), _fault(kind, 1e12), NOW, 0.5, 1.0)
     assert looked.next_look is not None
     assert looked.next_look <= 20.0
-    looked = lookout.replied(looked.watched, _fault(kind, 1e12), NOW + 20.0, 0.5, 1.0)
+    looked = policy.replied(looked.watched, _fault(kind, 1e12), NOW + 20.0, 0.5, 1.0)
     assert looked.outcome is not None
 
 
 @pytest.mark.parametrize("kind", list(FaultKind))
 def test_only_an_origin_in_trouble_sends_everybody_away(kind: FaultKind) -> None:
     away = kind in {FaultKind.RATE_LIMITED, FaultKind.UNREACHABLE}
-    assert stay_away(_fault(kind, 17.0)) == (17.0 if away else 0.0)
-    assert stay_away(_fault(kind)) == 0.0
+    assert pause_asked(_fault(kind, 17.0)) == (17.0 if away else 0.0)
+    assert pause_asked(_fault(kind)) == 0.0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from jobwatch import Event, Fault, FaultKind, Job, Outcome, Phase, Transition, Watched
-from jobwatch._core.matching import Mark
+from jobwatch._core.matching import Fingerprint
 from jobwatch._core.tracker import Observed, Patience, observe, patience_ends_at
 
 NOW = 1_718_614_500.0  # 2024-06-17T08:55:00Z
@@ -987,7 +987,7 @@ def test_what_is_watched_stays_small_and_goes_through_json() -> None:
     stream = Stream()
     stream.look(told([event("PR"[second % 2], second) for second in range(1000)]))
     assert len(stream.watched.delivered) == 64
-    assert stream.watched.delivered[-1] == Mark("RUNNING", NOW + 999)
+    assert stream.watched.delivered[-1] == Fingerprint("RUNNING", NOW + 999)
     assert len(msgspec.json.encode(stream.watched)) < 4096
     assert len(msgspec.json.encode(fresh())) < 64
 

@@ -15,9 +15,10 @@ from aiohttp import web
 from jobwatch import Client, Pace
 from jobwatch._core.budget import Budget
 from jobwatch._core.tracker import Patience, Watched
-from jobwatch._engine.agenda import FIRST, NEVER, Agenda, Watch
 from jobwatch._engine.batches import Batches, agreed
-from jobwatch._engine.turns import Turns
+from jobwatch._engine.due_queue import DueQueue
+from jobwatch._engine.fair_queue import FairQueue
+from jobwatch._engine.watch import FIRST, NEVER, Watch
 from jobwatch._models import Fault, FaultKind, Job, Outcome, Phase
 from jobwatch._reading.reply import Reply
 from jobwatch._table.compile import api_of
@@ -110,61 +111,61 @@ def test_the_cost_is_shared_among_as_many_as_were_usually_read() -> None:
 # --- who goes along --------------------------------------------------------------------------------------------------
 
 
-def _turns(*due: float) -> tuple[Turns, Agenda, list[Watch]]:
-    agenda = Agenda()
+def _queue(*due: float) -> tuple[FairQueue, DueQueue, list[Watch]]:
+    due_queue = DueQueue()
     watches = [_watch(f"w{n}") for n in range(len(due))]
     for watch, when in zip(watches, due, strict=True):
         watch.fresh = False
-        agenda.put(watch, when)
-    return Turns(agenda, Budget(), 60.0), agenda, watches
+        due_queue.put(watch, when)
+    return FairQueue(due_queue, Budget(), 60.0), due_queue, watches
 
 
 def test_who_is_due_first_goes_along_up_to_a_time() -> None:
-    turns, agenda, (first, late, soon, later, hurried) = _turns(1.0, 9.0, 3.5, 30.0, FIRST)
-    assert turns.take(1.0, 5) is hurried
-    assert turns.company(10, 10.0) == {first: 1.0, soon: 3.5, late: 9.0}
-    assert agenda.next_due() == 30.0
+    queue, due_queue, (first, late, soon, later, urgent) = _queue(1.0, 9.0, 3.5, 30.0, FIRST)
+    assert queue.take(1.0, 5) is urgent
+    assert queue.members(10, 10.0) == {first: 1.0, soon: 3.5, late: 9.0}
+    assert due_queue.next_due() == 30.0
     assert later.due == 30.0
-    assert turns.company(10, 29.0) == {}
+    assert queue.members(10, 29.0) == {}
 
 
 def test_no_more_go_along_than_there_is_room_for() -> None:
-    turns, agenda, watches = _turns(1.0, 2.0, 3.0, 4.0)
-    turns.take(1.0, 4)
-    assert list(turns.company(2, 100.0)) == watches[1:3]
-    assert agenda.next_due() == 4.0
+    queue, due_queue, watches = _queue(1.0, 2.0, 3.0, 4.0)
+    queue.take(1.0, 4)
+    assert list(queue.members(2, 100.0)) == watches[1:3]
+    assert due_queue.next_due() == 4.0
 
 
 def test_who_is_asked_for_singly_is_passed_by_and_keeps_its_place() -> None:
-    turns, agenda, (_, alone, other) = _turns(1.0, 2.0, 3.0)
-    turns.take(1.0, 3)
+    queue, due_queue, (_, alone, other) = _queue(1.0, 2.0, 3.0)
+    queue.take(1.0, 3)
     alone.alone = True
-    assert list(turns.company(10, 100.0)) == [other]
-    assert (alone.due, agenda.next_due()) == (2.0, 2.0)
+    assert list(queue.members(10, 100.0)) == [other]
+    assert (alone.due, due_queue.next_due()) == (2.0, 2.0)
 
 
 def test_many_who_are_asked_for_singly_are_not_all_gone_through() -> None:
-    turns, agenda, watches = _turns(*(float(n) for n in range(1000)), 2000.0)
-    turns.take(0.0, 1000)
+    queue, due_queue, watches = _queue(*(float(n) for n in range(1000)), 2000.0)
+    queue.take(0.0, 1000)
     for watch in watches[1:1000]:
         watch.alone = True
-    assert turns.company(10, 5000.0) == {}
+    assert queue.members(10, 5000.0) == {}
     left = []
-    while agenda.next_due() != NEVER:
-        left.append(agenda.pop())
+    while due_queue.next_due() != NEVER:
+        left.append(due_queue.pop())
     assert left == watches[1:]
 
 
 def test_newcomers_go_along_and_those_who_left_do_not() -> None:
-    turns, _, (first, due) = _turns(1.0, 2.0)
+    queue, _, (first, due) = _queue(1.0, 2.0)
     new, gone, alone, last = _watch("new"), _watch("gone"), _watch("alone", alone=True), _watch("last")
     gone.listeners = 0
     for watch in (new, gone, alone, last):
-        turns.welcome(watch)
-    assert turns.take(1.0, 6) is new
-    assert list(turns.company(10, 5.0).items()) == [(last, NEVER), (first, 1.0), (due, 2.0)]
-    assert turns.newcomers == 1, "who is alone has its turn still"
-    assert turns.take(1.0, 6) is alone
+        queue.enqueue(watch)
+    assert queue.take(1.0, 6) is new
+    assert list(queue.members(10, 5.0).items()) == [(last, NEVER), (first, 1.0), (due, 2.0)]
+    assert queue.first_looks == 1, "who is alone has its turn still"
+    assert queue.take(1.0, 6) is alone
 
 
 # --- what is made of the answer --------------------------------------------------------------------------------------
@@ -329,7 +330,7 @@ async def test_a_hurried_look_is_made_though_the_answer_lacks_the_job() -> None:
     while not all(watch.looking for watch in watches):  # noqa: ASYNC110 - nothing rings a bell for it
         await asyncio.sleep(0.05)
     began = poller.now()
-    assert all(poller.hurry(watch) for watch in watches)
+    assert all(poller.look_now(watch) for watch in watches)
     await asyncio.gather(*(poller.news(watch, began + 30.0) for watch in watches))
     assert poller.now() - began <= 2.5
     await poller.aclose()
@@ -347,9 +348,9 @@ async def test_jobs_that_are_dropped_while_their_batch_is_under_way_stay_dropped
     transport.requests.clear()
     await asyncio.sleep(60.0)
     assert {target for _, target in transport.requests} == {"job:j0009"}
-    assert poller._agenda.next_due() != NEVER
+    assert poller._due_queue.next_due() != NEVER
     poller.leave(watches[9])
-    assert poller._agenda.next_due() == NEVER
+    assert poller._due_queue.next_due() == NEVER
     await poller.aclose()
 
 

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 from jobwatch._core.tracker import Patience, Watched
-from jobwatch._engine.agenda import Watch
 from jobwatch._engine.lists import Page, Pages
 from jobwatch._engine.poller import Poller
+from jobwatch._engine.watch import Watch
 from jobwatch._files.history import History
 from jobwatch._models import Fault, FaultKind, Outcome
 from jobwatch._reading.reply import Reply
@@ -408,8 +408,8 @@ async def test_a_project_id_that_cannot_stand_in_a_url_stops_nothing(project_id:
 
     transport = ScriptedTransport(_project(4, project_id, ends=60.0))
     poller = poller_of(transport)
-    named = poller._together._list_target_of
-    poller._together._list_target_of = lambda project, limit: named(segment(project), limit)
+    named = poller._grouping._list_target_of
+    poller._grouping._list_target_of = lambda project, limit: named(segment(project), limit)
     watches = [poller.listen(watched(job_id)) for job_id in transport.jobs]
     await asyncio.sleep(150.0)
     assert {watch.watched.outcome for watch in watches} == {Outcome.SUCCEEDED}
@@ -460,8 +460,8 @@ async def test_a_job_that_ended_before_it_was_listened_to_is_on_no_page() -> Non
 
 @on_virtual_clock
 async def test_jobs_that_end_leave_the_rest_of_their_project_together() -> None:
-    dice = random.Random(5)
-    jobs = [ScriptedJob(f"j{n}", starts=-10.0, ends=dice.uniform(20.0, 200.0), project_id="p") for n in range(60)]
+    uniform = random.Random(5)
+    jobs = [ScriptedJob(f"j{n}", starts=-10.0, ends=uniform.uniform(20.0, 200.0), project_id="p") for n in range(60)]
     transport = ScriptedTransport(jobs)
     poller = poller_of(transport)
     known = await asyncio.gather(*(ended(poller, job.id) for job in jobs))
@@ -484,7 +484,7 @@ async def test_dropping_jobs_while_their_list_is_under_way() -> None:
     await asyncio.sleep(10.0)
     assert again is not watches[0]
     assert again.watched.looks >= 1
-    assert len(poller._watches) == 6
+    assert len(poller._registry) == 6
     await poller.aclose()
 
 
@@ -498,7 +498,7 @@ async def test_a_hurried_look_is_made_though_a_list_shows_nothing_of_the_job() -
         await asyncio.sleep(0.05)
     began = poller.now()
     assert all(watch.looking for watch in watches)
-    assert all(poller.hurry(watch) for watch in watches)
+    assert all(poller.look_now(watch) for watch in watches)
     await asyncio.gather(*(poller.news(watch, began + 30.0) for watch in watches))
     assert poller.now() - began <= 2.5
     await poller.aclose()

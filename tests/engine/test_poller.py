@@ -16,14 +16,14 @@ from typing import Any
 import msgspec
 import pytest
 
-import jobwatch._engine.agenda
+import jobwatch._engine.watch
 from jobwatch import Client, ConfigError, JobwatchError
 from jobwatch._core.budget import Budget
-from jobwatch._core.look import Looked, Lookout
+from jobwatch._core.look import Looked, Policy
 from jobwatch._core.pace import Pace, interval
 from jobwatch._core.tracker import Patience, Watched
-from jobwatch._engine.agenda import Watch
 from jobwatch._engine.poller import Poller
+from jobwatch._engine.watch import Watch
 from jobwatch._models import Fault, FaultKind, Outcome
 from jobwatch._reading.reply import Reply
 from jobwatch.apis import CAPYDB
@@ -82,7 +82,7 @@ async def test_the_second_look_has_a_random_phase_and_the_third_has_not() -> Non
     for draw in (0.0, 0.25, 0.5, 0.999):
         transport = _jobs(1, age=600.0)
         transport.jobs["j0"].starts = asyncio.get_running_loop().time() - 600.0
-        poller = poller_of(transport, dice=lambda draw=draw: draw)  # type: ignore[misc]
+        poller = poller_of(transport, uniform=lambda draw=draw: draw)  # type: ignore[misc]
         poller.listen(watched("j0"))
         await asyncio.sleep(60.0)
         await poller.aclose()
@@ -97,7 +97,7 @@ async def test_the_second_look_has_a_random_phase_and_the_third_has_not() -> Non
 @on_virtual_clock
 async def test_jobs_that_start_together_drift_apart() -> None:
     transport = _jobs(50, age=100.0)
-    poller = poller_of(transport, workers=64, dice=random.Random(1).random)
+    poller = poller_of(transport, workers=64, uniform=random.Random(1).random)
     _listen(poller, transport)
     await asyncio.sleep(300.0)
     await poller.aclose()
@@ -186,25 +186,25 @@ async def test_a_watcher_and_a_listener_share_looks() -> None:
 
 @on_virtual_clock
 async def test_jobs_come_and_go_while_it_runs() -> None:
-    dice = random.Random(6)
+    uniform = random.Random(6)
     transport = _jobs(400)
-    poller = poller_of(transport, dice=dice.random)
+    poller = poller_of(transport, uniform=uniform.random)
     present: dict[str, Watch] = {}
     for _ in range(4000):
-        job_id = f"j{dice.randrange(400)}"
+        job_id = f"j{uniform.randrange(400)}"
         if job_id in present:
             poller.leave(present.pop(job_id))
         else:
             present[job_id] = poller.listen(watched(job_id))
-        await asyncio.sleep(dice.choice((0.0, 0.001, 0.05, 0.2)))
+        await asyncio.sleep(uniform.choice((0.0, 0.001, 0.05, 0.2)))
     await asyncio.sleep(80.0)
     transport.requests.clear()
     await asyncio.sleep(130.0)
     assert {target[4:] for _, target in transport.requests} == set(present)
-    assert len(poller._watches) == len(present)
+    assert len(poller._registry) == len(present)
     for watch in present.values():
         poller.leave(watch)
-    assert (poller._turns.known, poller._budget.demand) == (0, 0.0)
+    assert (poller._queue.known, poller._budget.demand) == (0, 0.0)
     await asyncio.sleep(0.2)
     assert idle_tasks() == set()
     await poller.aclose()
@@ -215,8 +215,8 @@ async def test_jobs_come_and_go_while_it_runs() -> None:
 
 async def _hurried(poller: Poller, watch: Watch) -> float:
     began = poller.now()
-    assert poller.hurry(watch)
-    while watch.hurried:
+    assert poller.look_now(watch)
+    while watch.urgent:
         await poller.news(watch, began + 30.0)
         assert poller.now() < began + 30.0
     return poller.now() - began
@@ -252,7 +252,7 @@ async def test_hurrying_for_a_newcomer_and_twice_makes_one_look() -> None:
     transport = _jobs(1)
     poller = poller_of(transport)
     watch = poller.listen(watched("j0"))
-    assert poller.hurry(watch)
+    assert poller.look_now(watch)
     await _hurried(poller, watch)
     assert watch.watched.looks == len(transport.requests) == 1
     await poller.aclose()
@@ -265,13 +265,13 @@ async def test_nothing_is_hurried_while_the_origin_is_to_be_left_alone() -> None
     poller = poller_of(transport)
     one, two = _listen(poller, transport)
     await asyncio.sleep(1.0)
-    assert not poller.hurry(one)
-    assert not poller.hurry(two)
-    assert not one.hurried
+    assert not poller.look_now(one)
+    assert not poller.look_now(two)
+    assert not one.urgent
     await asyncio.sleep(38.0)
     assert len(transport.requests) == 2
     await asyncio.sleep(20.0)
-    assert poller.hurry(one)
+    assert poller.look_now(one)
     await poller.aclose()
 
 
@@ -282,7 +282,7 @@ async def test_what_has_ended_is_not_hurried() -> None:
     watch = poller.listen(watched("j0"))
     await asyncio.sleep(10.0)
     assert watch.watched.outcome is Outcome.SUCCEEDED
-    assert not poller.hurry(watch)
+    assert not poller.look_now(watch)
     await poller.aclose()
 
 
@@ -310,7 +310,7 @@ async def test_no_answer_makes_it_hurry(answer: str) -> None:
     transport = _jobs(1)
     transport.answer = lambda _target, _now: SILLY[answer]
     transport.round_trip = 0.0
-    poller = poller_of(transport, patience=Patience(unreachable_after=1e6), dice=lambda: 0.0)
+    poller = poller_of(transport, patience=Patience(unreachable_after=1e6), uniform=lambda: 0.0)
     poller.listen(watched("j0"))
     before = running_loop().steps
     await asyncio.sleep(3600.0)
@@ -323,7 +323,7 @@ async def test_no_answer_makes_it_hurry(answer: str) -> None:
 @on_virtual_clock
 async def test_the_loop_goes_round_a_few_times_a_look() -> None:
     transport = _jobs(200, age=600.0)
-    poller = poller_of(transport, max_rate=7.0, dice=random.Random(7).random)
+    poller = poller_of(transport, max_rate=7.0, uniform=random.Random(7).random)
     _listen(poller, transport)
     await asyncio.sleep(100.0)
     before, looks = running_loop().steps, len(transport.requests)
@@ -441,14 +441,14 @@ async def test_row_118_a_tracker_that_raises_for_one_job_of_a_list_does_not_stop
     broken = poller.listen(watched("j3"))
     others = [asyncio.create_task(ended(poller, job_id)) for job_id in transport.jobs if job_id != "j3"]
     await asyncio.sleep(5.0)
-    saw = Lookout.saw
+    saw = Policy.saw
 
-    def raises(lookout: Lookout, watched: Watched, *args: Any, **options: Any) -> Looked:
+    def raises(policy: Policy, watched: Watched, *args: Any, **options: Any) -> Looked:
         if watched.job_id == "j3":
             raise KeyError(watched.job_id)
-        return saw(lookout, watched, *args, **options)
+        return saw(policy, watched, *args, **options)
 
-    monkeypatch.setattr(Lookout, "saw", raises)
+    monkeypatch.setattr(Policy, "saw", raises)
     assert max(await asyncio.gather(*others)) < 70.0
     assert transport.times("list:"), "so that it was shown by a list"
     assert broken.watched.outcome is Outcome.UNREADABLE
@@ -495,12 +495,12 @@ async def test_row_118_a_watchers_function_that_raises_is_told_the_same_again() 
     poller = poller_of(transport)
     told: list[str] = []
 
-    def sink(watch: Watch, looked: Looked) -> None:
+    def on_look(watch: Watch, looked: Looked) -> None:
         told.extend(change.status for change in looked.transitions)
         if len(told) < 6:
-            raise ValueError("sink")
+            raise ValueError("on_look")
 
-    poller.watch(watched("j0"), sink)
+    poller.watch(watched("j0"), on_look)
     assert await ended(poller, "j1") < 70.0
     await asyncio.sleep(600.0)
     assert told == ["pending", "running", "pending", "running", "completed", "pending", "running", "completed"]
@@ -528,8 +528,8 @@ async def test_row_118_a_poller_that_fails_between_looks_tells_everybody(monkeyp
     with pytest.raises(JobwatchError, match="a fault of its own"):
         poller.listen(watched("new"))
     looks = len(transport.requests)
-    for watch in poller._watches.awaited.values():
-        poller.hurry(watch)
+    for watch in poller._registry.awaited.values():
+        poller.look_now(watch)
     await asyncio.sleep(200.0)
     assert len(transport.requests) == looks, "no worker comes back"
     assert idle_tasks() == set()
@@ -561,7 +561,7 @@ async def test_nothing_is_left_on_the_loop_when_the_last_job_has_ended() -> None
     await asyncio.sleep(0.01)
     assert idle_tasks() == set()
     assert running_loop().timers() == []
-    assert not poller._watches
+    assert not poller._registry
     transport.jobs["j0"].ends = 200.0
     await ended(poller, "j0")
     await asyncio.sleep(0.01)
@@ -619,7 +619,7 @@ async def test_closing_from_another_task_and_twice_and_at_once() -> None:
         poller.listen(watched("j0"))
     with pytest.raises(JobwatchError, match="the client is closed"):
         await poller.news(watches[0])
-    poller.hurry(watches[0])
+    poller.look_now(watches[0])
     for watch in watches:
         poller.leave(watch)
     await asyncio.sleep(100.0)
@@ -663,8 +663,8 @@ async def test_watches_that_come_and_go_leave_no_memory() -> None:
     await asyncio.sleep(120.0)
     gc.collect()
     alive = sum(1 for thing in gc.get_objects() if isinstance(thing, Watch))
-    assert len(poller._agenda._heap) <= 130
-    assert poller._turns.newcomers <= 1
+    assert len(poller._due_queue._heap) <= 130
+    assert poller._queue.first_looks <= 1
     assert alive <= 130
     poller.leave(keeper)
     await poller.aclose()
@@ -677,7 +677,7 @@ async def test_watches_that_come_and_go_leave_no_memory() -> None:
 @on_virtual_clock
 async def test_row_37_retry_after_stops_the_whole_origin(kind: FaultKind) -> None:
     transport = _jobs(100, age=600.0)
-    poller = poller_of(transport, dice=random.Random(8).random)
+    poller = poller_of(transport, uniform=random.Random(8).random)
     _listen(poller, transport)
     await asyncio.sleep(100.0)
     transport.answer = lambda target, now: _away(50.0, kind) if target == "job:j7" and now < 150.0 else None
@@ -720,7 +720,7 @@ async def test_row_36_a_500_for_one_job_slows_that_job_alone() -> None:
 @on_virtual_clock
 async def test_row_117_no_burst_when_the_origin_may_be_asked_again_under_a_budget() -> None:
     transport = _jobs(300, age=600.0)
-    poller = poller_of(transport, max_rate=5.0, dice=random.Random(9).random)
+    poller = poller_of(transport, max_rate=5.0, uniform=random.Random(9).random)
     _listen(poller, transport)
     await asyncio.sleep(200.0)
     transport.answer = lambda _target, now: _away(60.0) if 200.0 <= now < 201.0 else None
@@ -760,12 +760,12 @@ async def test_row_51_a_watcher_goes_on_when_a_retry_after_beyond_all_patience_i
     poller = poller_of(transport)
     outcomes: list[Outcome] = []
 
-    def sink(watch: Watch, looked: Looked) -> None:
+    def on_look(watch: Watch, looked: Looked) -> None:
         if looked.outcome is not None:
             outcomes.append(looked.outcome)
             poller.resume(watch)
 
-    watches = [poller.watch(watched(job_id), sink) for job_id in transport.jobs]
+    watches = [poller.watch(watched(job_id), on_look) for job_id in transport.jobs]
     await asyncio.sleep(80.0)
     assert outcomes == [Outcome.UNREACHABLE] * 2
     asked = len(transport.requests)
@@ -957,14 +957,14 @@ async def test_many_thousand_listeners_hear_one_bell() -> None:
         task.cancel()
     await asyncio.sleep(1.0)
     assert all(task.done() for task in heard)
-    assert watch.bell is None
+    assert watch.subscribers is None
     await poller.aclose()
 
 
 @on_virtual_clock
 async def test_row_117_ten_thousand_jobs_are_spread() -> None:
     transport = _jobs(10_000, age=3600.0)
-    poller = poller_of(transport, workers=64, dice=random.Random(10).random)
+    poller = poller_of(transport, workers=64, uniform=random.Random(10).random)
     _listen(poller, transport)
     await asyncio.sleep(125.0)
     await poller.aclose()
@@ -981,7 +981,7 @@ async def test_row_117_ten_thousand_jobs_are_spread() -> None:
 @on_virtual_clock
 async def test_row_117_no_job_of_many_starves_under_a_small_budget() -> None:
     transport = _jobs(2000, age=600.0)
-    poller = poller_of(transport, max_rate=20.0, dice=random.Random(11).random)
+    poller = poller_of(transport, max_rate=20.0, uniform=random.Random(11).random)
     _listen(poller, transport)
     await asyncio.sleep(600.0)
     await poller.aclose()
@@ -996,7 +996,7 @@ async def test_row_117_no_job_of_many_starves_under_a_small_budget() -> None:
 async def test_row_117_after_an_outage_all_is_as_before() -> None:
     transport = _jobs(500, age=3600.0)
     transport.answer = lambda _target, now: DOWN if 100.0 < now < 200.0 else None
-    poller = poller_of(transport, workers=64, dice=random.Random(12).random)
+    poller = poller_of(transport, workers=64, uniform=random.Random(12).random)
     watches = _listen(poller, transport)
     await asyncio.sleep(400.0)
     assert all(watch.watched.fault is None for watch in watches)
@@ -1014,7 +1014,7 @@ async def test_row_111_after_a_pause_of_all_looks_they_are_as_spread_as_before(p
     if pause == "asked for":
         away = _away(60.0, FaultKind.UNREACHABLE)
         transport.answer = lambda _target, now: away if 100.0 < now < 101.0 else None
-    poller = poller_of(transport, workers=64, dice=random.Random(13).random)
+    poller = poller_of(transport, workers=64, uniform=random.Random(13).random)
     _listen(poller, transport)
     await asyncio.sleep(100.5)
     if pause == "suspended":
@@ -1058,7 +1058,7 @@ async def test_row_111_the_systems_time_may_jump(wall: Callable[[float], float])
 @on_virtual_clock
 async def test_what_is_hurried_goes_before_what_is_late() -> None:
     transport = _jobs(1000, age=3600.0)
-    poller = poller_of(transport, workers=64, dice=random.Random(14).random)
+    poller = poller_of(transport, workers=64, uniform=random.Random(14).random)
     watches = _listen(poller, transport)
     await asyncio.sleep(60.0)
     running_loop().jump(3600.0)
@@ -1071,7 +1071,7 @@ async def test_what_is_hurried_goes_before_what_is_late() -> None:
 @on_virtual_clock
 async def test_what_is_hurried_goes_before_what_waits_for_the_budget() -> None:
     transport = _jobs(200)
-    poller = poller_of(transport, max_rate=5.0, dice=random.Random(15).random)
+    poller = poller_of(transport, max_rate=5.0, uniform=random.Random(15).random)
     watches = _listen(poller, transport)
     await asyncio.sleep(100.0)
     last = max((watch for watch in watches if not watch.looking), key=lambda watch: watch.due)
@@ -1105,7 +1105,7 @@ async def test_a_watched_job_of_another_engine_is_looked_at_once_a_call() -> Non
 async def test_row_112_listeners_of_a_job_that_flaps_lose_nothing_and_what_all_have_read_goes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(jobwatch._engine.agenda, "LOG_KEPT", 5)
+    monkeypatch.setattr(jobwatch._engine.watch, "LOG_KEPT", 5)
     transport = _jobs(1)
 
     def flapping(_target: str, _now: float) -> Reply:
@@ -1120,7 +1120,7 @@ async def test_row_112_listeners_of_a_job_that_flaps_lose_nothing_and_what_all_h
     heard = [await anext(slow)]
     seen = [(await anext(fast)).seq for _ in range(100)]
     assert seen == list(range(1, 101))
-    (watch,) = poller._watches.awaited.values()
+    (watch,) = poller._registry.awaited.values()
     assert len(watch.log) >= 99, "for the slow one"
     heard += [await anext(slow) for _ in range(99)]
     assert [(change.seq, change.gap) for change in heard] == [(seq, False) for seq in range(1, 101)]

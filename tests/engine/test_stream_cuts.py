@@ -26,7 +26,7 @@ def world_of(level: str, cut: int | None, end: str) -> World:
     job = TrueJob("job-0", "cms", None, "compare", STATES, STATES[0].at)
 
     def streamed(server: Server, client: str, path: str, now: float) -> streams.Streamed:
-        stream = streams.opened(client, job, now, odd=set(), down=False, delay=0.02, dice=Random(0))
+        stream = streams.opened(client, job, now, odd=set(), down=False, delay=0.02, rng=Random(0))
         left = cut
         for number, (at, piece) in enumerate(stream.pieces if left is not None else ()):
             assert left is not None

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from jobwatch._core.budget import Budget
-from jobwatch._core.look import Lookout
+from jobwatch._core.look import Policy
 from jobwatch._core.pace import Pace
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.poller import Poller
@@ -112,14 +112,14 @@ async def polled(
     bedrock: Bedrock, *, streams: bool = True, max_rate: float | None = None, pace: Pace = PACE
 ) -> AsyncIterator[Poller]:
     poller = Poller(
-        Lookout(BEDROCK, pace, Patience(), History()),
+        Policy(BEDROCK, pace, Patience(), History()),
         bedrock,  # type: ignore[arg-type]  # it stands in for Transport
         Budget(max_rate),
         target_of=lambda job_id: job_id,  # type: ignore[arg-type, return-value]
         list_target_of=lambda project_id, limit: "",  # type: ignore[arg-type, return-value]
         stream_target_of=(lambda job_id: f"stream:{job_id}") if streams else None,  # type: ignore[arg-type, return-value]
         workers=16,
-        dice=lambda: 0.5,
+        uniform=lambda: 0.5,
     )
     poller._epoch = EPOCH
     try:

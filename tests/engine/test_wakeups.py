@@ -106,7 +106,7 @@ async def test_a_wake_during_a_retry_after_beyond_all_patience_is_no_look_at_all
     async with client_of(transport) as client, Watcher(client) as watcher:
         await watcher.add("a")
         await asyncio.sleep(10.0)
-        watch = engine_of(client)._watches.background["a"]
+        watch = engine_of(client)._registry.background["a"]
         looks = watch.watched.looks
         for _ in range(50):
             assert watcher.wake("a")
@@ -127,8 +127,8 @@ async def test_who_is_not_watched_any_more_or_never_was_is_not_woken() -> None:
     assert not poller.wake_project("nowhere")
     await asyncio.sleep(10.0)
     assert len(transport.requests) <= 1
-    assert poller._wakes.woken == set()
-    assert poller._wakes._not_before == {}
+    assert poller._wakeups.woken == set()
+    assert poller._wakeups._not_before == {}
     await poller.aclose()
     assert not poller.wake("b")
 
@@ -169,10 +169,10 @@ async def test_the_wake_outlives_the_wait_whose_look_was_under_way() -> None:
     poller, transport = await begun(ScriptedJob("a"))
     poller.watch(watched("a"), lambda _watch, _looked: None)
     await asyncio.sleep(10.0)
-    watch = poller._watches.awaited["a"]
+    watch = poller._registry.awaited["a"]
     watch.etag = '"one"'  # so that a reply to its look cannot serve the other
     transport.round_trip = 1.0
-    assert poller.hurry(watch)
+    assert poller.look_now(watch)
     await asyncio.sleep(0.5)
     assert poller.wake("a")
     assert len(transport.requests) == 2
@@ -197,7 +197,7 @@ async def test_a_project_is_woken_by_one_list() -> None:
     assert poller.wake_project("prj")
     await asyncio.sleep(1.0)
     assert [target.partition("?")[0] for _, target in transport.requests] == ["list:prj"]
-    assert {watch.watched.outcome for job_id, watch in poller._watches.awaited.items() if job_id != "other"} == {
+    assert {watch.watched.outcome for job_id, watch in poller._registry.awaited.items() if job_id != "other"} == {
         Outcome.SUCCEEDED
     }
     await poller.aclose()

@@ -30,7 +30,7 @@ class Life:
 
     Args:
         name: What its client is called.
-        dice: How slow its disk is.
+        rng: How slow its disk is.
         stirred: Called whenever something was written.
 
     Attributes:
@@ -38,9 +38,9 @@ class Life:
         dead: Whether nothing that it does counts any more.
     """
 
-    def __init__(self, name: str, dice: Random, stirred: Callable[[], None]) -> None:
+    def __init__(self, name: str, rng: Random, stirred: Callable[[], None]) -> None:
         self.name = name
-        self.dice = dice
+        self.rng = rng
         self.saved_until = 0.0
         self.writes = 0
         self.dead = False
@@ -99,7 +99,7 @@ class _Thread:
         if life.dead:
             told.cancel()
             return told
-        self.free_at = max(self.free_at, loop.time()) + life.dice.choice((0.0, 0.0, 0.002, 0.02))
+        self.free_at = max(self.free_at, loop.time()) + life.rng.choice((0.0, 0.0, 0.002, 0.02))
         loop.call_at(self.free_at, self._work, loop, loop.time(), work, told)
         return told
 
@@ -116,7 +116,7 @@ class _Thread:
             tell, outcome = told.set_exception, error
         if life.writes > writes:
             life.wrote(asked_at)
-        loop.call_later(life.dice.choice((0.0, 0.0, 0.002, 0.01)), _unless_done, told, tell, outcome)
+        loop.call_later(life.rng.choice((0.0, 0.0, 0.002, 0.01)), _unless_done, told, tell, outcome)
 
     def submit(self, work: Callable[[], Any]) -> Future[Any]:
         if self.life is not None and not self.life.dead:

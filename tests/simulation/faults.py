@@ -34,13 +34,13 @@ Answering = Callable[[Random, float], Told]
 
 
 def _plain(status: int, verdict: str) -> Answering:
-    return lambda _dice, _now: Told(status, verdict)
+    return lambda _rng, _now: Told(status, verdict)
 
 
 def _asking_to_stay_away(status: int, verdict: str) -> Answering:
-    def told(dice: Random, now: float) -> Told:
-        seconds = dice.choice((0, 1, 2, 5, 10, 20, 45))
-        if dice.random() < 0.3:
+    def told(rng: Random, now: float) -> Told:
+        seconds = rng.choice((0, 1, 2, 5, 10, 20, 45))
+        if rng.random() < 0.3:
             # A date has whole seconds, and so has the server's own Date header that it is measured against.
             value, date = formatdate(int(now) + seconds, usegmt=True), formatdate(int(now), usegmt=True)
             return Told(status, verdict, (("Retry-After", value), ("Date", date)), stay_away=float(seconds))
@@ -52,38 +52,38 @@ def _asking_to_stay_away(status: int, verdict: str) -> Answering:
 def _asking_nonsense(status: int, verdict: str) -> Answering:
     nonsense = ("-5", "+5", "5.5", "1e9", "nan", "inf", "٣", "", "9" * 5000, "soon", "Thu, 99 Foo 2026 00:00:00 GMT")
 
-    def told(dice: Random, _now: float) -> Told:
-        if dice.random() < 0.1:
+    def told(rng: Random, _now: float) -> Told:
+        if rng.random() < 0.1:
             return Told(status, verdict, (("Retry-After", "5"), ("Retry-After", "700")))
-        return Told(status, verdict, (("Retry-After", dice.choice(nonsense)),))
+        return Told(status, verdict, (("Retry-After", rng.choice(nonsense)),))
 
     return told
 
 
 def _asking_for_hours(status: int, verdict: str) -> Answering:
-    def told(dice: Random, _now: float) -> Told:
-        seconds = dice.choice((400, 4000, 86400, 9_999_999_999))
+    def told(rng: Random, _now: float) -> Told:
+        seconds = rng.choice((400, 4000, 86400, 9_999_999_999))
         return Told(status, verdict, (("Retry-After", str(seconds)),), stay_away=float(seconds))
 
     return told
 
 
 def _spent(status: int) -> Answering:
-    def told(dice: Random, _now: float) -> Told:
-        seconds = dice.choice((1, 7, 30))
+    def told(rng: Random, _now: float) -> Told:
+        seconds = rng.choice((1, 7, 30))
         headers = (("X-RateLimit-Limit", "100"), ("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset", str(seconds)))
         return Told(status, LIMITED, headers, stay_away=float(seconds))
 
     return told
 
 
-def _page(_dice: Random, _now: float) -> Told:
+def _page(_rng: Random, _now: float) -> Told:
     return Told(200, UNREADABLE, (("Content-Type", "text/html"),), b"<!DOCTYPE html><title>Log in</title>completed")
 
 
-def _problem_with_words(dice: Random, _now: float) -> Told:
+def _problem_with_words(rng: Random, _now: float) -> Told:
     """An error whose body looks like a job that ended: its status alone counts."""
-    word = dice.choice(("failed", "completed")).encode()
+    word = rng.choice(("failed", "completed")).encode()
     return Told(
         500, UNREACHABLE, (), b'{"data":{"id":"job-0","status":"%b"},"job":{"id":"job-0","state":"%b"}}' % (word, word)
     )
@@ -107,13 +107,13 @@ HTTP: Mapping[str, Answering] = {
     "403 stay away": _asking_to_stay_away(403, LIMITED),
     "403 spent": _spent(403),
     "404": _plain(404, MISSING),
-    "204": lambda _dice, _now: Told(204, UNREADABLE, body=b""),
+    "204": lambda _rng, _now: Told(204, UNREADABLE, body=b""),
     "206": _plain(206, UNREADABLE),
     "600": _plain(600, UNREADABLE),
     "999": _plain(999, UNREADABLE),
-    "304 unasked": lambda _dice, _now: Told(304, UNREADABLE, body=b""),
+    "304 unasked": lambda _rng, _now: Told(304, UNREADABLE, body=b""),
     "html": _page,
-    "coding not asked for": lambda _dice, _now: Told(
+    "coding not asked for": lambda _rng, _now: Told(
         200, UNREADABLE, (("Content-Encoding", "br"),), b"\x0b\x02\x80{}\x03"
     ),
 }
@@ -125,7 +125,7 @@ FATAL: Mapping[str, Answering] = {
     "403": _plain(403, AUTH),
     "410": _plain(410, GONE),
     "501": _plain(501, REFUSED),
-    "302 away": lambda _dice, _now: Told(302, REFUSED, (("Location", "https://elsewhere.example/login"),), b""),
+    "302 away": lambda _rng, _now: Told(302, REFUSED, (("Location", "https://elsewhere.example/login"),), b""),
     "429 for hours": _asking_for_hours(429, LIMITED),
     "503 for hours": _asking_for_hours(503, UNREACHABLE),
 }
@@ -133,7 +133,7 @@ FATAL: Mapping[str, Answering] = {
 
 
 def _into_status(raw: bytes) -> Callable[[Random, bytes], bytes]:
-    def damaged(_dice: Random, body: bytes) -> bytes:
+    def damaged(_rng: Random, body: bytes) -> bytes:
         marker = b'"state":"' if b'"state":"' in body else b'"status":"'
         return body.replace(marker, marker + raw, 1)
 
@@ -141,7 +141,7 @@ def _into_status(raw: bytes) -> Callable[[Random, bytes], bytes]:
 
 
 def _status_is(raw: bytes) -> Callable[[Random, bytes], bytes]:
-    def damaged(_dice: Random, body: bytes) -> bytes:
+    def damaged(_rng: Random, body: bytes) -> bytes:
         marker = b'"state":"' if b'"state":"' in body else b'"status":"'
         start = body.index(marker) + len(marker) - 1
         end = body.index(b'"', start + 1) + 1
@@ -151,22 +151,22 @@ def _status_is(raw: bytes) -> Callable[[Random, bytes], bytes]:
 
 
 BODY: Mapping[str, Callable[[Random, bytes], bytes]] = {
-    "empty": lambda _dice, _body: b"",
-    "blank": lambda _dice, _body: b" \r\n\t ",
-    "half of the JSON": lambda dice, body: body[: dice.randrange(1, len(body))],
-    "null": lambda _dice, _body: b"null",
-    "in an array": lambda _dice, body: b"[" + body + b"]",
-    "twice": lambda _dice, body: body + body,
-    "error with 200": lambda _dice, _body: b'{"error":"the database is on fire","status":"completed"}',
-    "nested too deeply": lambda _dice, body: b'{"x":' + b"[" * 2000 + b"]" * 2000 + b"," + body[1:],
+    "empty": lambda _rng, _body: b"",
+    "blank": lambda _rng, _body: b" \r\n\t ",
+    "half of the JSON": lambda rng, body: body[: rng.randrange(1, len(body))],
+    "null": lambda _rng, _body: b"null",
+    "in an array": lambda _rng, body: b"[" + body + b"]",
+    "twice": lambda _rng, body: body + body,
+    "error with 200": lambda _rng, _body: b'{"error":"the database is on fire","status":"completed"}',
+    "nested too deeply": lambda _rng, body: b'{"x":' + b"[" * 2000 + b"]" * 2000 + b"," + body[1:],
     "not UTF-8": _into_status(b"\xff\xfe"),
     "half a surrogate": _into_status(rb"\ud800"),
     "control character": _into_status(b"\x01"),
     "status null": _status_is(b"null"),
     "status number": _status_is(b"3"),
     "status object": _status_is(b'{"word":"completed"}'),
-    "no status": lambda _dice, body: body.replace(b'"state":', b'"Xstate":').replace(b'"status":', b'"Xstatus":'),
-    "no id": lambda _dice, body: body.replace(b'"id":', b'"Id":').replace(b'"job_id":', b'"Id":'),
+    "no status": lambda _rng, body: body.replace(b'"state":', b'"Xstate":').replace(b'"status":', b'"Xstatus":'),
+    "no id": lambda _rng, body: body.replace(b'"id":', b'"Id":').replace(b'"job_id":', b'"Id":'),
     "NaN": _status_is(b"NaN"),
 }
 """Damage after which a body is not a job."""

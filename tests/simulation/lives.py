@@ -58,19 +58,19 @@ class Keeper:
         loop: The loop of that.
         client: Makes a client by its name.
         job_ids: What it watches.
-        dice: What decides how it lives.
+        rng: What decides how it lives.
     """
 
     def __init__(
-        self, world: World, loop: VirtualLoop, client: Callable[[str], Client], job_ids: Sequence[str], dice: Random
+        self, world: World, loop: VirtualLoop, client: Callable[[str], Client], job_ids: Sequence[str], rng: Random
     ) -> None:
         self.world = world
         self.tellings: list[Telling] = []
-        self.by_callback = dice.random() < 0.3
+        self.by_callback = rng.random() < 0.3
         self._loop = loop
         self._client = client
         self._job_ids = job_ids
-        self._dice = dice
+        self._rng = rng
         self._stir = asyncio.Event()
         self._stirs = 0
         self._heard: dict[str, Heard] = {}
@@ -80,14 +80,14 @@ class Keeper:
         now = self._loop.time()
         self._heard = {job_id: Heard("journals", job_id, [], now, prompt=False) for job_id in self._job_ids}
         self.world.heard += self._heard.values()
-        count = self._dice.choice((1, 2, 3, 3, 4, 6))
+        count = self._rng.choice((1, 2, 3, 3, 4, 6))
         with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
             path = Path(folder) / "watch.db"
             try:
                 for number in range(count):
                     if await self._live(number, path, is_last=number == count - 1):
                         break
-                    await asyncio.sleep(log_uniform(self._dice, 0.001, 20.0))
+                    await asyncio.sleep(log_uniform(self._rng, 0.001, 20.0))
                 self._over(LEFT)
             except asyncio.CancelledError:
                 self._over(CANCELLED)
@@ -101,12 +101,12 @@ class Keeper:
 
     async def _live(self, number: int, path: Path, *, is_last: bool) -> bool:
         """Live one life; True if nothing is left to do."""
-        life = Life(f"life-{number}", self._dice, self._stirred)
+        life = Life(f"life-{number}", self._rng, self._stirred)
         began = self._loop.time()
         for heard in self._heard.values():
             if not heard.ending:
                 heard.legs.append(Leg(life.name, began, until=float("inf")))
-        main = life.begin(self._watches(life, number, path, is_last=is_last))
+        main = life.begin(self._registry(life, number, path, is_last=is_last))
         main.add_done_callback(lambda _: self._stirred())
         try:
             if is_last:
@@ -127,18 +127,18 @@ class Keeper:
 
     async def _until_something(self, main: asyncio.Task[None], began: float) -> None:
         """Wait for a moment to die at: some time, or some steps after something was told or written."""
-        until = began + log_uniform(self._dice, 0.05, self.world.plan.horizon / 2.0)
-        if self._dice.random() < 0.7:
-            stirs = self._stirs + self._dice.randint(1, 12)
+        until = began + log_uniform(self._rng, 0.05, self.world.plan.horizon / 2.0)
+        if self._rng.random() < 0.7:
+            stirs = self._stirs + self._rng.randint(1, 12)
             while self._stirs < stirs and self._loop.time() < until and not main.done():
                 self._stir.clear()
                 with suppress(TimeoutError):
                     async with asyncio.timeout_at(until):
                         await self._stir.wait()
-            for _ in range(self._dice.choice((0, 0, 1, 2, 4, 8, 16))):
+            for _ in range(self._rng.choice((0, 0, 1, 2, 4, 8, 16))):
                 await asyncio.sleep(0)
-            if self._dice.random() < 0.3:
-                await asyncio.sleep(self._dice.choice((0.001, 0.003, 0.015)))
+            if self._rng.random() < 0.3:
+                await asyncio.sleep(self._rng.choice((0.001, 0.003, 0.015)))
         else:
             await asyncio.wait([main], timeout=until - self._loop.time())
 
@@ -148,12 +148,12 @@ class Keeper:
 
     # --- in a life ---------------------------------------------------------------------------------------------------
 
-    async def _watches(self, life: Life, number: int, path: Path, *, is_last: bool) -> None:
-        leaves_after = None if is_last else self._dice.choice((None, None, 1, 3, 8))
+    async def _registry(self, life: Life, number: int, path: Path, *, is_last: bool) -> None:
+        leaves_after = None if is_last else self._rng.choice((None, None, 1, 3, 8))
         watcher = Watcher(
             self._client(life.name),
             journal=path,
-            stale_after=self._dice.choice((5.0, 60.0)),
+            stale_after=self._rng.choice((5.0, 60.0)),
             on_change=(lambda change: self._called(life, number, change)) if self.by_callback else None,
             callback_attempts=10**6,
         )
@@ -173,7 +173,7 @@ class Keeper:
                 count += 1
                 if count == leaves_after or self._is_done():
                     break
-            if self._dice.random() < 0.7 or self._is_done():
+            if self._rng.random() < 0.7 or self._is_done():
                 await watcher.acknowledge()
                 if self.tellings and not life.dead:
                     self.tellings[-1].acknowledged = True
@@ -183,7 +183,7 @@ class Keeper:
     async def _called(self, life: Life, number: int, change: Change) -> None:
         telling = self._told(life, number, change)
         await self._works()
-        if self._dice.random() < 0.05:
+        if self._rng.random() < 0.05:
             telling.refused = True
             raise ValueError("not now")
         if not life.dead:
@@ -200,11 +200,11 @@ class Keeper:
 
     async def _works(self) -> None:
         """Take some time over a change."""
-        match self._dice.randrange(4):
+        match self._rng.randrange(4):
             case 0:
-                await asyncio.sleep(log_uniform(self._dice, 0.001, 1.0))
+                await asyncio.sleep(log_uniform(self._rng, 0.001, 1.0))
             case 1:
-                for _ in range(self._dice.randint(1, 4)):
+                for _ in range(self._rng.randint(1, 4)):
                     await asyncio.sleep(0)
             case _:
                 pass

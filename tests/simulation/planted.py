@@ -24,10 +24,11 @@ import jobwatch._http.fast
 import jobwatch._http.transport
 from jobwatch import Change, Health, Job, Phase, Watched
 from jobwatch._core.budget import Budget
-from jobwatch._core.look import Lookout
-from jobwatch._engine.agenda import NEVER, Agenda, Watch
+from jobwatch._core.look import Policy
+from jobwatch._engine.due_queue import DueQueue
 from jobwatch._engine.poller import Poller
 from jobwatch._engine.streams import Streams
+from jobwatch._engine.watch import NEVER, Watch
 from jobwatch._http.origin import Origin
 from jobwatch._http.transport import Transport
 from jobwatch._models import Fault, FaultKind, Outcome
@@ -35,7 +36,7 @@ from jobwatch._reading.api import JobAPI
 from jobwatch._reading.reply import Reply
 from jobwatch._wait import Wait
 from jobwatch._watching.delivery import Outbox, Stream
-from jobwatch._watching.jobs import Roll
+from jobwatch._watching.jobs import JobList
 from jobwatch._watching.records import Done, Entry, Kept, Row, RowState, Told
 from jobwatch._watching.sqlite import JournalFile
 
@@ -231,7 +232,7 @@ def _refusal_with_a_wait(original: Any) -> Any:
 
 def _soon(seconds: float) -> Making:
     def making(original: Any) -> Any:
-        def after_fault(self: Lookout, watched: Any, fault: Fault, *given: Any) -> float:
+        def after_fault(self: Policy, watched: Any, fault: Fault, *given: Any) -> float:
             return seconds if fault.retry_after is None else original(self, watched, fault, *given)
 
         return after_fault
@@ -261,7 +262,7 @@ def _always_the_same(original: Any) -> Any:
 def _forgotten_by_the_agenda(original: Any) -> Any:
     count = itertools.count()
 
-    def put(self: Agenda, watch: Watch, due: float) -> None:
+    def put(self: DueQueue, watch: Watch, due: float) -> None:
         if next(count) % 50 != 49:
             original(self, watch, due)
 
@@ -272,13 +273,13 @@ def _forgotten_by_the_agenda(original: Any) -> Any:
 
 
 def _rings_for_one(_original: Any) -> Any:
-    def ring(self: Watch) -> None:
-        bell, self.bell = self.bell, None
-        for listener in list(bell or ())[:1]:
+    def notify(self: Watch) -> None:
+        subscribers, self.subscribers = self.subscribers, None
+        for listener in list(subscribers or ())[:1]:
             if not listener.done():
                 listener.set_result(None)
 
-    return ring
+    return notify
 
 
 def _late_comers_hear_what_is_new(original: Any) -> Any:
@@ -323,7 +324,7 @@ def _left_alarm(original: Any) -> Any:
 def _left_working(_original: Any) -> Any:
     async def aclose(self: Poller) -> None:
         self._closed = True
-        self._ring_all()
+        self._notify_all()
 
     return aclose
 
@@ -431,14 +432,14 @@ def _only_those_watched(original: Any) -> Any:
 
 
 def _counted_anew(original: Any) -> Any:
-    def restore(self: Roll, rows: Iterable[Row]) -> None:
+    def restore(self: JobList, rows: Iterable[Row]) -> None:
         original(self, [replace(row, seq=row.acknowledged) for row in rows])
 
     return restore
 
 
 def _begun_anew(original: Any) -> Any:
-    def restore(self: Roll, rows: Iterable[Row]) -> None:
+    def restore(self: JobList, rows: Iterable[Row]) -> None:
         fresh = Watched(job_id="", api="")
         original(self, [replace(row, watched=replace(fresh, job_id=row.job_id, api=row.watched.api)) for row in rows])
 
@@ -446,14 +447,14 @@ def _begun_anew(original: Any) -> Any:
 
 
 def _ended_taken_up_again(original: Any) -> Any:
-    def enter(self: Roll, jobs: Any, rows: Any) -> Any:
+    def enter(self: JobList, jobs: Any, rows: Any) -> Any:
         return original(self, jobs, {})
 
     return enter
 
 
 def _health_forgotten(original: Any) -> Any:
-    def restore(self: Roll, rows: Iterable[Row]) -> None:
+    def restore(self: JobList, rows: Iterable[Row]) -> None:
         original(self, [replace(row, health=Health.OK) for row in rows])
 
     return restore
@@ -581,17 +582,17 @@ BUGS: tuple[Bug, ...] = (
     Bug("patience is not renewed by a good look", _tracker("unchanged", _good_look_forgets_nothing)),
     Bug("patience is renewed by a failed look", _tracker("_failed", _first_failure_is_now)),
     Bug("Retry-After is ignored", function("_http.answer", "judged", _retry_after_forgotten)),
-    Bug("Retry-After holds for one job only", function("_core.look", "stay_away", instead(lambda _fault: 0.0))),
+    Bug("Retry-After holds for one job only", function("_core.look", "pause_asked", instead(lambda _fault: 0.0))),
     Bug("any Retry-After is believed", function("_http.headers", "retry_after", _nonsense_believed)),
     Bug("a job in the body of a 500 is read", function("_http.answer", "judged", _status_alone_is_no_fault)),
     Bug("a 403 with Retry-After refuses the token", function("_http.answer", "_fault", _refusal_with_a_wait)),
-    Bug("a failed look is made again at once", method(Lookout, "_after_fault", _soon(0.01))),
-    Bug("after a failed look nobody looks for a day", method(Lookout, "_after_fault", _soon(86_400.0)), mode=LIVENESS),
+    Bug("a failed look is made again at once", method(Policy, "_after_fault", _soon(0.01))),
+    Bug("after a failed look nobody looks for a day", method(Policy, "_after_fault", _soon(86_400.0)), mode=LIVENESS),
     Bug("a hidden second request", method(Origin, "read", _asked_twice)),
     Bug("a changed reply is taken for the same", function("_engine.poller", "_is_same_again", _always_the_same)),
-    Bug("the agenda forgets a job now and then", method(Agenda, "put", _forgotten_by_the_agenda)),
+    Bug("the agenda forgets a job now and then", method(DueQueue, "put", _forgotten_by_the_agenda)),
     Bug("the budget lets everything go", method(Budget, "spend", instead(lambda _self, _now: 0.0))),
-    Bug("the bell rings for one listener only", method(Watch, "ring", _rings_for_one)),
+    Bug("the bell rings for one listener only", method(Watch, "notify", _rings_for_one)),
     Bug("who comes late misses what was", method(Wait, "_begun", _late_comers_hear_what_is_new)),
     Bug("no last look", method(Wait, "_look_once_more", instead(_no_last_look))),
     Bug("a time limit is not kept", method(Wait, "_begun", _stays_longer)),
@@ -611,10 +612,10 @@ BUGS: tuple[Bug, ...] = (
     Bug("one change too few is acknowledged", method(JournalFile, "write", _entries(_done_with_less))),
     Bug("a job and its changes are not written together", method(JournalFile, "write", _in_two_parts)),
     Bug("a restart forgets the changes of jobs that ended", method(JournalFile, "kept", _only_those_watched)),
-    Bug("a restart counts from what was acknowledged", method(Roll, "restore", _counted_anew)),
-    Bug("a restart forgets what was delivered", method(Roll, "restore", _begun_anew)),
-    Bug("a job that ended is taken up again", method(Roll, "enter", _ended_taken_up_again)),
-    Bug("a restart forgets how well a job could be seen", method(Roll, "restore", _health_forgotten)),
+    Bug("a restart counts from what was acknowledged", method(JobList, "restore", _counted_anew)),
+    Bug("a restart forgets what was delivered", method(JobList, "restore", _begun_anew)),
+    Bug("a job that ended is taken up again", method(JobList, "enter", _ended_taken_up_again)),
+    Bug("a restart forgets how well a job could be seen", method(JobList, "restore", _health_forgotten)),
     Bug("aiohttp sends again by itself", _sent_again, level=WIRE),
     Bug("a redirect is followed anywhere", function("_http.urls", "next_url", _redirected_anywhere), level=WIRE),
     Bug("a request has no time limit", method(Transport, "_limit", _no_limit), level=WIRE),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 TICK = 0.002
 BURST_SECONDS = 0.25
 
-AWAY_AT_MOST = 300.0
+LONGEST_PAUSE = 300.0
 """For how long a client may believe that it is to stay away; then one request may ask again."""
 
 
@@ -99,7 +99,7 @@ def _did_not_stay_away(world: World, client: str, exchanges: Sequence[Exchange])
     world.sometimes["asked to stay away"] += len(told)
     for each in told:
         answered, asked_for = each.answered or 0.0, each.stay_away or 0.0
-        end = answered + min(asked_for, AWAY_AT_MOST)
+        end = answered + min(asked_for, LONGEST_PAUSE)
         streams = (asked for name, asked in world.server.streams_asked if name == client)
         requests = (*(other.asked for other in exchanges), *streams)
         broken = next((asked for asked in requests if answered + TICK < asked < end - TICK), None)

@@ -85,7 +85,7 @@ class Server:
         api: Whose API it speaks.
         jobs: What truly happens.
         rates: How often each fault is met, from 0 to 1.
-        dice: What decides.
+        rng: What decides.
         quiet_at: When the faults stop, on the loop's clock.
         outages: When nothing works.
         skew: How far its clock is ahead, in seconds.
@@ -101,7 +101,7 @@ class Server:
         jobs: Sequence[TrueJob],
         *,
         rates: Mapping[str, float],
-        dice: Random,
+        rng: Random,
         quiet_at: float,
         outages: Sequence[Outage],
         skew: float,
@@ -114,7 +114,7 @@ class Server:
         self.api = api
         self.jobs = {job.id: job for job in jobs}
         self.rates = {name: rate for name, rate in rates.items() if rate > 0.0}
-        self.dice = dice
+        self.rng = rng
         self.quiet_at = quiet_at
         self.outages = outages
         self.skew = skew
@@ -196,11 +196,11 @@ class Server:
             self.jobs.get(job_id),
             now,
             odd={
-                name for name in faults.STREAM if now < self.quiet_at and self.dice.random() < self.rates.get(name, 0.0)
+                name for name in faults.STREAM if now < self.quiet_at and self.rng.random() < self.rates.get(name, 0.0)
             },
             down=self._outage(now) is not None,
             delay=self._delay(),
-            dice=self.dice,
+            rng=self.rng,
         )
         self.fired.update(stream.odd)
         self.fired["streams"] += stream.events > 0
@@ -253,10 +253,10 @@ class Server:
         return exchange
 
     def _pick(self, names: Sequence[str]) -> str | None:
-        return next((name for name in names if self.dice.random() < self.rates[name]), None)
+        return next((name for name in names if self.rng.random() < self.rates[name]), None)
 
     def _delay(self) -> float:
-        return log_uniform(self.dice, self.latency / 3.0, self.latency * 3.0)
+        return log_uniform(self.rng, self.latency / 3.0, self.latency * 3.0)
 
     def _exchange(self, now: float, verdict: str, answer: Answer, odd: tuple[str, ...] = ()) -> Exchange:
         return Exchange("", None, "", now, verdict, answer, faults=odd)
@@ -265,7 +265,7 @@ class Server:
         answer = exchange.answer
         verdict = faults.NETWORK.get(name) or faults.ON_THE_WIRE.get(name) or faults.TLS
         if name == "slow":
-            answer.delay = log_uniform(self.dice, 1.0, 25.0)
+            answer.delay = log_uniform(self.rng, 1.0, 25.0)
         if not answer.body and name not in ("slow", "refuse", "reset", "hang", "tls", "close without an answer"):
             name, verdict = "reset", faults.UNREACHABLE
         if exchange.job_id is None and name.startswith("redirect"):
@@ -273,7 +273,7 @@ class Server:
         exchange.faults += (name,)
         if verdict != faults.GOOD:
             answer.trouble = name
-            answer.cut = self.dice.random()
+            answer.cut = self.rng.random()
             if name in _STATUS_STANDS and not 200 <= answer.status <= 299:
                 return  # the status has been read, and it says what happened, however its body went on
             exchange.verdict, exchange.stay_away, exchange.shown = verdict, None, {}
@@ -296,7 +296,7 @@ class Server:
         return exchange
 
     def _telling(self, name: str, now: float) -> Exchange:
-        told = (faults.HTTP.get(name) or faults.FATAL[name])(self.dice, EPOCH + now + self.skew)
+        told = (faults.HTTP.get(name) or faults.FATAL[name])(self.rng, EPOCH + now + self.skew)
         headers = [*told.headers]
         if not any(key == "Content-Type" for key, _ in headers):
             headers.append(("Content-Type", "application/json"))
@@ -320,7 +320,7 @@ class Server:
             return self._missing(now, ("appears late",))
         if now >= self.vanished.get(job_id, now + 1.0):
             return self._missing(now, ("vanishes",))
-        odd = {name for name in self._meaning if noisy and self.dice.random() < self.rates[name]}
+        odd = {name for name in self._meaning if noisy and self.rng.random() < self.rates[name]}
         view = self._view(job, now, odd)
         if view is None:
             return self._missing(now, ("stale",))
@@ -332,7 +332,7 @@ class Server:
             body = msgspec.json.encode(_enveloped(job, record))
         damage = self._pick(self._body) if noisy else None
         if damage is not None:
-            body, odd, verdict = faults.BODY[damage](self.dice, body), {damage}, faults.UNREADABLE
+            body, odd, verdict = faults.BODY[damage](self.rng, body), {damage}, faults.UNREADABLE
         elif "status words twice" in odd:
             body = _twice(body)
         if "BOM" in odd:
@@ -354,10 +354,10 @@ class Server:
     def _headers(self, now: float, odd: set[str]) -> list[tuple[str, str]]:
         headers = [("Content-Type", "application/json")]
         if "no date" not in odd:
-            off = self.dice.uniform(-1e5, 1e5) if "lying date" in odd else 0.0
+            off = self.rng.uniform(-1e5, 1e5) if "lying date" in odd else 0.0
             headers.append(("Date", _date(int(EPOCH + now + self.skew + off))))
         if "rate told" in odd:
-            left, reset = self.dice.choice((0, 1, 50, 5000)), self.dice.choice((1, 10, 60))
+            left, reset = self.rng.choice((0, 1, 50, 5000)), self.rng.choice((1, 10, 60))
             headers += [("X-RateLimit-Remaining", str(left)), ("X-RateLimit-Reset", str(reset))]
         return headers
 
@@ -366,7 +366,7 @@ class Server:
         others = [each for each in self.jobs if each != job.id]
         end = "completed" if self.api == "capydb" else "COMPLETED"
         word = {"state": end} if self.api == "capydb" else {"status": end}
-        return {**record, key: self.dice.choice(others) if others else f"{job.id}0", **word}
+        return {**record, key: self.rng.choice(others) if others else f"{job.id}0", **word}
 
     def _view(self, job: TrueJob, now: float, odd: set[str]) -> tuple[dict[str, object], Shown] | None:
         """Return the job's record as a request sees it now, and what that truly tells."""
@@ -377,7 +377,7 @@ class Server:
             return None
         if "stale" in odd and index == job.index_at(now):
             odd.discard("stale")
-        if "recased" in odd and job.shape == "capydb" and self.dice.random() < 0.5:
+        if "recased" in odd and job.shape == "capydb" and self.rng.random() < 0.5:
             odd.discard("recased")
         recased: Callable[[str], str] = str.swapcase if "recased" in odd else str
         record: dict[str, object] = {}
@@ -389,10 +389,10 @@ class Server:
         shown = Shown(tuple(events), status, frozenset(odd))
         told = [self._event(job, each, recased, "untimed" in odd) for each in events]
         if "duplicated" in odd and told:
-            again = self.dice.randrange(len(told))
-            told.insert(self.dice.randrange(again, len(told)) + 1, told[again])
+            again = self.rng.randrange(len(told))
+            told.insert(self.rng.randrange(again, len(told)) + 1, told[again])
         if "reordered" in odd:
-            self.dice.shuffle(told)
+            self.rng.shuffle(told)
         record["events"] = told
         return self._common(job, index, status, recased, record), shown
 
@@ -400,18 +400,18 @@ class Server:
         """Return which state the status tells of and which the history does."""
         status, events = index, list(range(index + 1))
         if "status behind" in odd and index:
-            status = self.dice.randrange(index)
+            status = self.rng.randrange(index)
             if job.states[status].phase in ENDED:
                 status = index
         if "history behind" in odd:
-            events = events[: self.dice.randrange(index + 1)]
+            events = events[: self.rng.randrange(index + 1)]
         if status == index:
             odd.discard("status behind")
         return status, events[-job.keeps :] if job.keeps else events
 
     def _event(self, job: TrueJob, index: int, recased: Callable[[str], str], untimed: bool) -> dict[str, object]:
         entry: dict[str, object] = {"status": recased(job.states[index].word)}
-        if not (job.timeless or (untimed and self.dice.random() < 0.7)):
+        if not (job.timeless or (untimed and self.rng.random() < 0.7)):
             entry["timestamp"] = stamp(job.told_at(index, self.skew), job.style)
         return entry
 
@@ -449,18 +449,18 @@ class Server:
     def _listed(self, path: str, query: str, now: float, noisy: bool) -> Exchange:
         project_id = unquote(path.split("/")[-2])
         limit = int(parse_qs(query)["limit"][0])
-        odd = {name for name in self._lists if noisy and self.dice.random() < self.rates[name]}
+        odd = {name for name in self._lists if noisy and self.rng.random() < self.rates[name]}
         jobs = [job for job in self.jobs.values() if job.project_id == project_id and self._is_known(job, now)]
         jobs.sort(key=lambda job: job.states[0].at, reverse=True)
         jobs = jobs[:limit]
         if "list without some" in odd:
-            jobs = [job for job in jobs if self.dice.random() < 0.7]
+            jobs = [job for job in jobs if self.rng.random() < 0.7]
         records: list[object] = []
         shown: dict[str, Shown] = {}
-        twice = self.dice.choice(jobs) if jobs and "list with one twice" in odd else None
+        twice = self.rng.choice(jobs) if jobs and "list with one twice" in odd else None
         for job in jobs:
             for _ in range(1 + (job is twice)):
-                stale = {"stale"} if noisy and self.dice.random() < self.rates.get("stale", 0.0) else set()
+                stale = {"stale"} if noisy and self.rng.random() < self.rates.get("stale", 0.0) else set()
                 view = self._view(job, now, stale)
                 if view is not None:
                     records.append(view[0])
@@ -473,7 +473,7 @@ class Server:
         body = msgspec.json.encode({"jobs": records or None})
         damage = self._pick(self._body) if noisy else None
         if damage is not None and b'"state":"' in body:
-            body, odd, verdict = faults.BODY[damage](self.dice, body), {damage}, faults.UNREADABLE
+            body, odd, verdict = faults.BODY[damage](self.rng, body), {damage}, faults.UNREADABLE
             # What is wrong with the first job only need not keep anyone from reading the others.
             shown = {each: told for each, told in shown.items() if damage in _OF_ONE and each != jobs[0].id}
         answer = Answer(200, self._headers(now, set()), body, delay=self._delay())

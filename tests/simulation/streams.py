@@ -65,7 +65,7 @@ class Streamed(Struct, eq=False):
 
 
 def opened(
-    client: str, job: TrueJob | None, now: float, *, odd: set[str], down: bool, delay: float, dice: Random
+    client: str, job: TrueJob | None, now: float, *, odd: set[str], down: bool, delay: float, rng: Random
 ) -> Streamed:
     """Return the whole of a stream that is opened now.
 
@@ -76,10 +76,10 @@ def opened(
         odd: What is to be wrong with it.
         down: Whether nothing works at present.
         delay: How long its bytes are under way, in seconds.
-        dice: What decides.
+        rng: What decides.
     """
     if job is None or job.index_at(now) < 0 or down or "stream refused" in odd:
-        status = dice.choice((404, 405, 500, 503)) if job is not None else 404
+        status = rng.choice((404, 405, 500, 503)) if job is not None else 404
         return Streamed(client, job.id if job else "", status, odd=frozenset(odd & {"stream refused"}))
     if "stream not answered" in odd:
         return Streamed(client, job.id, 0, end="hang", odd=frozenset({"stream not answered"}))
@@ -87,7 +87,7 @@ def opened(
     if "stream silent" in odd:
         stream.end, stream.odd = "hang", frozenset({"stream silent"})
         return stream
-    told, ends_at = _told(job, now, odd, dice)
+    told, ends_at = _told(job, now, odd, rng)
     stream.events = len(told)
     pieces = [(at, _event(job, state)) for at, state in told]
     if "stream without heartbeats" not in odd:
@@ -95,24 +95,24 @@ def opened(
         pieces += [(now + HEARTBEAT * beat, b": heartbeat\n\n") for beat in range(1, beats + 1)]
     if "stream of another job" in odd:
         other = b'event: completed\ndata: {"job_id":"another","status":"Completed"}\n\n'
-        pieces += [(dice.uniform(now, ends_at), other) for _ in range(3)]
+        pieces += [(rng.uniform(now, ends_at), other) for _ in range(3)]
     if "stream of rubbish" in odd:
-        pieces += [(dice.uniform(now, ends_at), rubbish) for rubbish in dice.sample(_RUBBISH, 3)]
+        pieces += [(rng.uniform(now, ends_at), rubbish) for rubbish in rng.sample(_RUBBISH, 3)]
     if "stream too long" in odd:
-        pieces.append((dice.uniform(now, ends_at), b"data: " + b"x" * 70_000 * 16))
+        pieces.append((rng.uniform(now, ends_at), b"data: " + b"x" * 70_000 * 16))
     if told and told[-1][1].phase in ENDED and not odd:
         stream.end_told_at = told[-1][0] + delay
-    late = dice.uniform(0.5, 20.0) if "stream late" in odd else 0.0
+    late = rng.uniform(0.5, 20.0) if "stream late" in odd else 0.0
     stream.pieces = [(at + delay + late, piece) for at, piece in sorted(pieces, key=lambda each: each[0])]
     if "stream in pieces" in odd:
-        stream.pieces = list(_in_pieces(stream.pieces, dice))
+        stream.pieces = list(_in_pieces(stream.pieces, rng))
     stream.pieces.append((ends_at + delay + late, b""))
     if "stream cut" in odd or "stream closed early" in odd:
-        _cut(stream, dice)
+        _cut(stream, rng)
     return stream
 
 
-def _told(job: TrueJob, now: float, odd: set[str], dice: Random) -> tuple[list[tuple[float, State]], float]:
+def _told(job: TrueJob, now: float, odd: set[str], rng: Random) -> tuple[list[tuple[float, State]], float]:
     """Return which states are told and when, and when the stream is over."""
     index = job.index_at(now)
     first = 0 if "stream replays" in odd else index
@@ -122,11 +122,11 @@ def _told(job: TrueJob, now: float, odd: set[str], dice: Random) -> tuple[list[t
         del told[end + 1 :]
     ends_at = told[-1][0] if end is not None else now + LONGEST
     if "stream without some" in odd:
-        told = [each for each in told if dice.random() < 0.5]
+        told = [each for each in told if rng.random() < 0.5]
     if "stream lies" in odd:
-        for _ in range(dice.choice((1, 3, 20))):
-            phase = dice.choice(list(_WORDS))
-            told.append((dice.uniform(now, ends_at), State("", phase, 0.0, 0)))
+        for _ in range(rng.choice((1, 3, 20))):
+            phase = rng.choice(list(_WORDS))
+            told.append((rng.uniform(now, ends_at), State("", phase, 0.0, 0)))
     return [each for each in told if each[1].phase in _WORDS], ends_at
 
 
@@ -136,16 +136,16 @@ def _event(job: TrueJob, state: State) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
 
 
-def _in_pieces(pieces: Iterable[tuple[float, bytes]], dice: Random) -> Iterable[tuple[float, bytes]]:
+def _in_pieces(pieces: Iterable[tuple[float, bytes]], rng: Random) -> Iterable[tuple[float, bytes]]:
     for at, piece in pieces:
-        place = dice.randrange(len(piece) + 1)
+        place = rng.randrange(len(piece) + 1)
         yield at, piece[:place]
         yield at + 0.01, piece[place:]
 
 
-def _cut(stream: Streamed, dice: Random) -> None:
+def _cut(stream: Streamed, rng: Random) -> None:
     """End a stream after any of its bytes."""
-    left = dice.randrange(sum(len(piece) for _, piece in stream.pieces) + 1)
+    left = rng.randrange(sum(len(piece) for _, piece in stream.pieces) + 1)
     kept: list[tuple[float, bytes]] = []
     for at, piece in stream.pieces:
         kept.append((at, piece[:left]))

@@ -135,7 +135,7 @@ def _client(level: str, seed: int = 1) -> tuple[Client, wire.Origin]:
         "bedrock",
         _true_jobs(),
         rates={},
-        dice=Random(seed),
+        rng=Random(seed),
         quiet_at=START,
         outages=[],
         skew=0.0,
@@ -152,7 +152,7 @@ def _client(level: str, seed: int = 1) -> tuple[Client, wire.Origin]:
         client._transport = SeamTransport("main", server, BEDROCK.problem)  # type: ignore[assignment]
     else:
         wire.join("main", client, origin)
-    engine_of(client)._dice = Random(seed + 1).random
+    engine_of(client)._uniform = Random(seed + 1).random
     return client, origin
 
 
@@ -214,7 +214,7 @@ class Attempt:
     async def _still_works(self, client: Client) -> None:
         """A wait that begins now sees everything, whatever was cut off before."""
         await asyncio.sleep(0.01)
-        if engine_of(client)._watches:
+        if engine_of(client)._registry:
             self.wrong.append("a job that nobody waits for is still watched")
         changes: list[Transition] = []
         async with asyncio.timeout(10.0):
@@ -283,7 +283,7 @@ async def _closed_under_fire(loop: VirtualLoop, level: str, first: int) -> int:
         assert not left
         await asyncio.wait(waits, timeout=0.05)
         assert all(isinstance(wait.exception(), JobwatchError) for wait in waits)
-        assert not engine_of(client)._watches
+        assert not engine_of(client)._registry
         assert origin.open_still() == []
         await origin.aclose()
         return fire.times
@@ -298,7 +298,7 @@ async def _completions_left_under_fire(loop: VirtualLoop, level: str, first: int
         await fire.over()
         assert completions._line is not None
         assert not completions._line.going
-        assert not engine_of(client)._watches
+        assert not engine_of(client)._registry
         await client.aclose()
         await asyncio.sleep(0.05)
         await origin.aclose()

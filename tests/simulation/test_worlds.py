@@ -116,7 +116,7 @@ def _requests_in(seconds: float, fault: str | None, jobs: int) -> int:
         "capydb",
         true,
         rates={},
-        dice=Random(1),
+        rng=Random(1),
         quiet_at=START + 1e9,
         outages=outages,
         skew=0.0,
@@ -137,7 +137,7 @@ def _requests_in(seconds: float, fault: str | None, jobs: int) -> int:
             appear_within=1e6,
         )
         client._transport = SeamTransport("main", server, CAPYDB.problem)  # type: ignore[assignment]
-        engine_of(client)._dice = Random(2).random
+        engine_of(client)._uniform = Random(2).random
         waits = [asyncio.ensure_future(client.wait_for(job.id)) for job in true]
         await asyncio.sleep(seconds)
         for wait in waits:
@@ -205,7 +205,7 @@ def test_a_slow_404_speaks_for_when_it_was_asked() -> None:
             "capydb",
             [true],
             rates={},
-            dice=Random(1),
+            rng=Random(1),
             quiet_at=START,
             outages=[],
             skew=0.0,

@@ -105,12 +105,12 @@ class TrueJob(Struct, eq=False):
         return EPOCH + skew + (math.floor(at) if self.coarse else at)
 
 
-def log_uniform(dice: Random, least: float, most: float) -> float:
-    return math.exp(dice.uniform(math.log(least), math.log(most)))
+def log_uniform(rng: Random, least: float, most: float) -> float:
+    return math.exp(rng.uniform(math.log(least), math.log(most)))
 
 
 def history(
-    dice: Random, api: str, start: float, *, scale: float, unknowns: bool, reopens: bool, chatty: bool
+    rng: Random, api: str, start: float, *, scale: float, unknowns: bool, reopens: bool, chatty: bool
 ) -> tuple[State, ...]:
     """Make up what one job goes through.
 
@@ -122,42 +122,42 @@ def history(
         chatty: Whether it is queued and started again very many times.
     """
     words = _WORDS[api]
-    path = _path(dice, unknowns=unknowns, chatty=chatty)
+    path = _path(rng, unknowns=unknowns, chatty=chatty)
     if reopens and path[-1] in ENDED:
-        path += [Phase.RUNNING, dice.choice(_ENDS)] if dice.random() < 0.7 else [_other(dice, path[-1])]
+        path += [Phase.RUNNING, rng.choice(_ENDS)] if rng.random() < 0.7 else [_other(rng, path[-1])]
     states: list[State] = []
     at, attempt, last = start, 0, ""
     for phase in path:
         attempt += phase is Phase.RUNNING
-        word = dice.choice([word for word in words[phase] if word.casefold() != last] or words[phase])
+        word = rng.choice([word for word in words[phase] if word.casefold() != last] or words[phase])
         last = word.casefold()
         states.append(State(word, phase, round(at, 3), attempt))
-        at += max(0.002, log_uniform(dice, 0.01, scale / (8 if chatty else 1)))
-    if dice.random() < 0.1 and states[-1].phase in ENDED:
+        at += max(0.002, log_uniform(rng, 0.01, scale / (8 if chatty else 1)))
+    if rng.random() < 0.1 and states[-1].phase in ENDED:
         states.pop()  # it never ends
     return tuple(states)
 
 
-def _path(dice: Random, *, unknowns: bool, chatty: bool) -> list[Phase]:
+def _path(rng: Random, *, unknowns: bool, chatty: bool) -> list[Phase]:
     path = [Phase.PENDING]
 
     def may_be_odd() -> None:
-        if unknowns and dice.random() < 0.4:
+        if unknowns and rng.random() < 0.4:
             path.append(Phase.UNKNOWN)
 
     may_be_odd()
-    attempts = dice.randint(30, 80) if chatty else dice.choice((0, 1, 1, 1, 1, 2, 3, 4))
+    attempts = rng.randint(30, 80) if chatty else rng.choice((0, 1, 1, 1, 1, 2, 3, 4))
     for attempt in range(attempts):
         path.append(Phase.RUNNING)
         may_be_odd()
         if attempt + 1 < attempts:
             path.append(Phase.PENDING)
-    path.append(dice.choice(_ENDS) if attempts else Phase.CANCELLED)
+    path.append(rng.choice(_ENDS) if attempts else Phase.CANCELLED)
     return path
 
 
-def _other(dice: Random, end: Phase) -> Phase:
-    return dice.choice([phase for phase in (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED) if phase is not end])
+def _other(rng: Random, end: Phase) -> Phase:
+    return rng.choice([phase for phase in (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED) if phase is not end])
 
 
 @functools.lru_cache(maxsize=4096)

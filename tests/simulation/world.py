@@ -93,21 +93,21 @@ class World(Struct):
 
 def planned(seed: int, level: str, mode: str) -> Plan:
     """Make up a world."""
-    dice = Random(f"{seed}/{level}/{mode}/plan")
-    rates, traits = _swarm(dice, seed, level, mode)
+    rng = Random(f"{seed}/{level}/{mode}/plan")
+    rates, traits = _swarm(rng, seed, level, mode)
     due = _turn(_survivable(level), seed, _DUE[level])
-    api = _api_for(dice, [name for name in due if name in rates or name in traits])
+    api = _api_for(rng, [name for name in due if name in rates or name in traits])
     # Liveness is about what comes after the faults; safety has them for ever.
-    horizon = log_uniform(dice, 30.0, 900.0 if level == SEAM else 300.0)
+    horizon = log_uniform(rng, 30.0, 900.0 if level == SEAM else 300.0)
     quiet_at = START + (min(horizon * 0.5, 200.0) if mode == LIVENESS else 1e9)
-    many = level == SEAM and dice.random() < 0.02
+    many = level == SEAM and rng.random() < 0.02
     if many:
         horizon = min(horizon, 100.0)
         traits -= {"chatty"}
     lists = api == "capydb" and not rates.keys().isdisjoint(faults.LIST)
-    projects = ["prj-1", "prj-2"][: 1 if lists else dice.choice((1, 2))]
-    count = _number_of_jobs(dice, level, lists=lists, many=many)
-    jobs = [_job(dice, number, api=api, traits=traits, horizon=horizon, projects=projects) for number in range(count)]
+    projects = ["prj-1", "prj-2"][: 1 if lists else rng.choice((1, 2))]
+    count = _number_of_jobs(rng, level, lists=lists, many=many)
+    jobs = [_job(rng, number, api=api, traits=traits, horizon=horizon, projects=projects) for number in range(count)]
     return Plan(
         seed=seed,
         level=level,
@@ -116,19 +116,19 @@ def planned(seed: int, level: str, mode: str) -> Plan:
         jobs=jobs,
         rates=rates,
         traits=traits,
-        outages=_outages(dice, traits, horizon, mode),
+        outages=_outages(rng, traits, horizon, mode),
         quiet_at=quiet_at,
         horizon=horizon,
-        pace=_pace(dice),
-        max_rate=round(log_uniform(dice, 0.5, 20.0), 2) if mode == SAFETY and dice.random() < 0.2 else None,
-        max_in_flight=dice.choice((1, 2, 16, 16)),
-        latency=log_uniform(dice, 0.005, 0.4),
-        unreachable_after=1e5 if mode == LIVENESS else dice.choice((PATIENCE, 60.0, 20.0)),
+        pace=_pace(rng),
+        max_rate=round(log_uniform(rng, 0.5, 20.0), 2) if mode == SAFETY and rng.random() < 0.2 else None,
+        max_in_flight=rng.choice((1, 2, 16, 16)),
+        latency=log_uniform(rng, 0.005, 0.4),
+        unreachable_after=1e5 if mode == LIVENESS else rng.choice((PATIENCE, 60.0, 20.0)),
         appear_within=1e5 if mode == LIVENESS else APPEAR_WITHIN,
-        skew=dice.choice((-4000.0, -3.0, 7.5, 86400.0)) if "skewed clock" in traits else 0.0,
-        lag=log_uniform(dice, 5.0, 30.0),
-        quota=dice.choice((3, 8, 20)) if "quota" in traits else 0,
-        vanished={job.id: START + dice.uniform(1.0, horizon) for job in jobs if dice.random() < 0.3}
+        skew=rng.choice((-4000.0, -3.0, 7.5, 86400.0)) if "skewed clock" in traits else 0.0,
+        lag=log_uniform(rng, 5.0, 30.0),
+        quota=rng.choice((3, 8, 20)) if "quota" in traits else 0,
+        vanished={job.id: START + rng.uniform(1.0, horizon) for job in jobs if rng.random() < 0.3}
         if "vanishes" in traits
         else {},
     )
@@ -143,27 +143,27 @@ def _survivable(level: str) -> list[str]:
     return sorted(faults.all_of(level) - faults.ENDING)
 
 
-def _api_for(dice: Random, due: Sequence[str]) -> str:
+def _api_for(rng: Random, due: Sequence[str]) -> str:
     """Choose an API at which the faults whose turn it is can happen."""
     for name in due:
         if name in faults.LIST or name == "stale":  # which a history sees through
             return "capydb"
         if name in faults.OF_HISTORIES or name in faults.STREAM or name == "streams":
             return "bedrock"
-    return dice.choice(("bedrock", "capydb"))
+    return rng.choice(("bedrock", "capydb"))
 
 
-def _swarm(dice: Random, seed: int, level: str, mode: str) -> tuple[dict[str, float], frozenset[str]]:
+def _swarm(rng: Random, seed: int, level: str, mode: str) -> tuple[dict[str, float], frozenset[str]]:
     """Choose which faults there are, and how often."""
-    if dice.random() < 0.08:
-        return {}, frozenset({"streams"} if dice.random() < 0.5 else ())
-    if dice.random() < 0.1:  # nothing else is wrong, so that what streams do to looks can be told exactly
-        wrong = {*_turn(faults.STREAM, seed, 1), *dice.sample(faults.STREAM, dice.choice((0, 1, 3)))}
-        return {name: dice.choice((0.3, 0.6)) for name in sorted(wrong)}, frozenset({"streams"})
+    if rng.random() < 0.08:
+        return {}, frozenset({"streams"} if rng.random() < 0.5 else ())
+    if rng.random() < 0.1:  # nothing else is wrong, so that what streams do to looks can be told exactly
+        wrong = {*_turn(faults.STREAM, seed, 1), *rng.sample(faults.STREAM, rng.choice((0, 1, 3)))}
+        return {name: rng.choice((0.3, 0.6)) for name in sorted(wrong)}, frozenset({"streams"})
     names = _survivable(level)
     chosen = set(_turn(names, seed, _DUE[level]))
-    chosen.update(dice.sample(names, dice.choice((0, 1, 2, 4, 8, 16))))
-    rates = {name: dice.choice((0.03, 0.1, 0.3)) for name in sorted(chosen) if name not in faults.TRAITS}
+    chosen.update(rng.sample(names, rng.choice((0, 1, 2, 4, 8, 16))))
+    rates = {name: rng.choice((0.03, 0.1, 0.3)) for name in sorted(chosen) if name not in faults.TRAITS}
     rare = {*faults.MEANING, *faults.LIST}
     rates |= {name: 0.6 if name in rare else 0.3 for name in _turn(names, seed, _DUE[level]) if name in rates}
     # Faults that end a watch hide what would come after, so most worlds have none of them.
@@ -182,70 +182,70 @@ def _swarm(dice: Random, seed: int, level: str, mode: str) -> tuple[dict[str, fl
     return rates, frozenset(chosen & set(faults.TRAITS))
 
 
-def _pace(dice: Random) -> Pace:
-    if dice.random() < 0.4:
+def _pace(rng: Random) -> Pace:
+    if rng.random() < 0.4:
         return Pace()
-    least = dice.choice((0.1, 0.5, 2.0))
+    least = rng.choice((0.1, 0.5, 2.0))
     return Pace(
-        poll_cost=log_uniform(dice, 0.005, 0.5),
+        poll_cost=log_uniform(rng, 0.005, 0.5),
         min_interval=least,
-        max_interval=dice.choice((max(2.0, least * 2), 20.0, 60.0)),
+        max_interval=rng.choice((max(2.0, least * 2), 20.0, 60.0)),
     )
 
 
-def _outages(dice: Random, traits: frozenset[str], horizon: float, mode: str) -> list[Outage]:
+def _outages(rng: Random, traits: frozenset[str], horizon: float, mode: str) -> list[Outage]:
     if "outage" not in traits:
         return []
     names = (
         ("refuse", "hang", "503", "500", "html", "429", "404") if mode == SAFETY else ("refuse", "hang", "503", "429")
     )
     outages = []
-    for _ in range(dice.choice((1, 1, 2))):
-        start = START + dice.uniform(0.0, horizon * 0.7)
-        outages.append(Outage(start, start + log_uniform(dice, 5.0, 400.0), dice.choice(names)))
+    for _ in range(rng.choice((1, 1, 2))):
+        start = START + rng.uniform(0.0, horizon * 0.7)
+        outages.append(Outage(start, start + log_uniform(rng, 5.0, 400.0), rng.choice(names)))
     return outages
 
 
-def _number_of_jobs(dice: Random, level: str, *, lists: bool, many: bool) -> int:
+def _number_of_jobs(rng: Random, level: str, *, lists: bool, many: bool) -> int:
     if many:
         return 90  # more than get their first look at once
-    return dice.choice((1, 1, 2, 3, 4, 6, 9) if level == SEAM else (1, 2, 3, 5)) + 5 * lists
+    return rng.choice((1, 1, 2, 3, 4, 6, 9) if level == SEAM else (1, 2, 3, 5)) + 5 * lists
 
 
 def _job(
-    dice: Random, number: int, *, api: str, traits: frozenset[str], horizon: float, projects: Sequence[str]
+    rng: Random, number: int, *, api: str, traits: frozenset[str], horizon: float, projects: Sequence[str]
 ) -> TrueJob:
-    start = START + (-log_uniform(dice, 0.1, 5000.0) if dice.random() < 0.3 else dice.uniform(0.0, 3.0))
+    start = START + (-log_uniform(rng, 0.1, 5000.0) if rng.random() < 0.3 else rng.uniform(0.0, 3.0))
     start = round(start, 3)
-    shape = dice.choice(("cms", "cms", "vision", "bare")) if api == "bedrock" else "capydb"
+    shape = rng.choice(("cms", "cms", "vision", "bare")) if api == "bedrock" else "capydb"
     if shape == "bare" and number == 0:
         shape = "cms"
-    chatty = "chatty" in traits and shape in ("cms", "vision") and dice.random() < 0.6
+    chatty = "chatty" in traits and shape in ("cms", "vision") and rng.random() < 0.6
     states = history(
-        dice,
+        rng,
         api,
         start,
-        scale=max(0.5, horizon * dice.choice((0.01, 0.05) if "history cut short" in traits else (0.02, 0.1, 0.5))),
+        scale=max(0.5, horizon * rng.choice((0.01, 0.05) if "history cut short" in traits else (0.02, 0.1, 0.5))),
         unknowns="unknown words" in traits,
-        reopens="reopened" in traits and dice.random() < 0.6,
+        reopens="reopened" in traits and rng.random() < 0.6,
         chatty=chatty,
     )
     job = TrueJob(
-        id=f"job-{number}" if dice.random() < 0.9 else str(1000 + number),
+        id=f"job-{number}" if rng.random() < 0.9 else str(1000 + number),
         shape=shape,
-        project_id=dice.choice(projects) if dice.random() < 0.8 else None,
-        type=dice.choice(("project.create", "project.backup", "Compare")),
+        project_id=rng.choice(projects) if rng.random() < 0.8 else None,
+        type=rng.choice(("project.create", "project.backup", "Compare")),
         states=states,
-        appears_at=start + (dice.uniform(0.5, 9.0) if "appears late" in traits else 0.0),
-        style=dice.choice(STYLES),
+        appears_at=start + (rng.uniform(0.5, 9.0) if "appears late" in traits else 0.0),
+        style=rng.choice(STYLES),
         numeric=False,
     )
     job.numeric = job.id.isdigit()
     if job.tells_history:
-        job.keeps = dice.choice((0, 1, 1, 2, 2, 3, 5, 20)) if "history cut short" in traits else 0
-        job.coarse = "whole seconds" in traits and dice.random() < 0.5
-        job.dated = not ("undated" in traits and dice.random() < 0.5)
-        job.timeless = "without times" in traits and dice.random() < 0.5
+        job.keeps = rng.choice((0, 1, 1, 2, 2, 3, 5, 20)) if "history cut short" in traits else 0
+        job.coarse = "whole seconds" in traits and rng.random() < 0.5
+        job.dated = not ("undated" in traits and rng.random() < 0.5)
+        job.timeless = "without times" in traits and rng.random() < 0.5
     return job
 
 
@@ -264,7 +264,7 @@ def played(plan: Plan) -> World:
         plan.api,
         plan.jobs,
         rates=plan.rates,
-        dice=Random(f"{plan.seed}/server"),
+        rng=Random(f"{plan.seed}/server"),
         quiet_at=plan.quiet_at,
         outages=plan.outages,
         skew=plan.skew,
@@ -312,7 +312,7 @@ class _Run:
         self.world = world
         self.plan = world.plan
         self.loop = loop
-        self.dice = Random(f"{world.plan.seed}/people")
+        self.rng = Random(f"{world.plan.seed}/people")
         self.clients: dict[str, Client] = {}
         self.origin = wire.Origin(world.server) if world.plan.level == WIRE else None
 
@@ -326,7 +326,7 @@ class _Run:
                 patience = oracle.time_to_end(self.plan) - START
             _, pending = await asyncio.wait(tasks, timeout=patience)
             self.world.closed_at = self.loop.time()
-            if self.dice.random() < 0.5:
+            if self.rng.random() < 0.5:
                 self.world.sometimes["closed with waits going"] += bool(pending)
                 await self._close()
                 await asyncio.sleep(0.1)
@@ -370,7 +370,7 @@ class _Run:
             streams="streams" in plan.traits,
         )
         self._join(name, client)
-        client._engine()._dice = Random(f"{plan.seed}/{name}").random
+        client._engine()._uniform = Random(f"{plan.seed}/{name}").random
         self.clients[name] = client
         return client
 
@@ -382,21 +382,21 @@ class _Run:
             wire.join(name, client, self.origin)
 
     def _lives(self, main: Client) -> list[Coroutine[Any, Any, None]]:
-        plan, dice = self.plan, self.dice
+        plan, rng = self.plan, self.rng
         ids = [job.id for job in plan.jobs]
         if "never known" in plan.traits:
             ids.append("never-known")
         person = Person("main", main, self.world.heard)
         lives: list[Coroutine[Any, Any, None]] = []
-        first = [dice.choice(ids) for _ in range(3)] if len(ids) < 20 else []
+        first = [rng.choice(ids) for _ in range(3)] if len(ids) < 20 else []
         for number, job_id in enumerate([*ids, *first]):
             lives.append(self._later(self._entry(), self._life(person, number, job_id)))
-        if len(ids) > 1 and dice.random() < 0.3:
-            some = dice.sample(ids, min(len(ids), 4))
-            most, timeout = dice.randint(1, 5), self._timeout()
+        if len(ids) > 1 and rng.random() < 0.3:
+            some = rng.sample(ids, min(len(ids), 4))
+            most, timeout = rng.randint(1, 5), self._timeout()
             lives.append(self._later(self._entry(), lambda: person.as_they_end(some, timeout, most)))
-        if len(ids) > 1 and dice.random() < 0.3:
-            several = dice.sample(ids, min(len(ids), 3))
+        if len(ids) > 1 and rng.random() < 0.3:
+            several = rng.sample(ids, min(len(ids), 3))
             limit = self._timeout()
             lives.append(self._later(self._entry(), lambda: person.all_of(several, limit)))
         keeping = Random(f"{plan.seed}/journal")
@@ -405,31 +405,31 @@ class _Run:
                 self.world, self.loop, self._client, keeping.sample(ids, keeping.randint(1, min(len(ids), 5))), keeping
             )
             lives.append(self._later(keeping.choice((0.0, 0.0, 3.0)), keeper.lives))
-        if dice.random() < 0.3:
+        if rng.random() < 0.3:
             watching = Person("watch", self._client("watch"), self.world.heard)
-            watched = dice.sample(ids, dice.randint(1, min(len(ids), 6)))
+            watched = rng.sample(ids, rng.randint(1, min(len(ids), 6)))
             lives.append(self._later(self._entry(), lambda: watching.watches(watched)))
         return lives
 
     def _entry(self) -> float:
         """Return when somebody comes: with the others, soon after, or late."""
-        match self.dice.randrange(4):
+        match self.rng.randrange(4):
             case 0 | 1:
                 return 0.0
             case 2:
-                return self.dice.uniform(0.0, 5.0)
+                return self.rng.uniform(0.0, 5.0)
             case _:
-                return self.dice.uniform(0.0, self.plan.horizon * 0.7)
+                return self.rng.uniform(0.0, self.plan.horizon * 0.7)
 
     def _timeout(self) -> float | None:
-        return log_uniform(self.dice, 0.5, self.plan.horizon) if self.dice.random() < 0.3 else None
+        return log_uniform(self.rng, 0.5, self.plan.horizon) if self.rng.random() < 0.3 else None
 
     def _life(self, person: Person, number: int, job_id: str) -> Callable[[], Coroutine[Any, Any, object]]:
-        dice = self.dice
-        timeout, after, changes = self._timeout(), log_uniform(dice, 0.3, self.plan.horizon), dice.randint(1, 4)
-        check, pause = dice.random() < 0.5, log_uniform(dice, 0.1, 30.0)
-        others = [f"other-{number}a", f"other-{number}b"][: dice.choice((1, 2))]
-        match dice.randrange(12):
+        rng = self.rng
+        timeout, after, changes = self._timeout(), log_uniform(rng, 0.3, self.plan.horizon), rng.randint(1, 4)
+        check, pause = rng.random() < 0.5, log_uniform(rng, 0.1, 30.0)
+        others = [f"other-{number}a", f"other-{number}b"][: rng.choice((1, 2))]
+        match rng.randrange(12):
             case 0 | 1 | 2:
                 return lambda: person.awaits(job_id, timeout, check)
             case 3 | 4 | 5 | 6:

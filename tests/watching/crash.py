@@ -32,7 +32,7 @@ from msgspec import Struct
 
 from jobwatch import Change, ChangeKind, Client, Fault, FaultKind, History, Pace, Watcher
 from jobwatch._core.budget import Budget
-from jobwatch._core.look import Lookout
+from jobwatch._core.look import Policy
 from jobwatch._core.tracker import Patience
 from jobwatch._engine.poller import Poller
 from jobwatch._reading.reply import Reply
@@ -57,13 +57,13 @@ class Truth(Struct):
 
     def events(self, number: int) -> list[tuple[str, float]]:
         """Return the states of a job, each with its time."""
-        dice = random.Random(f"{self.seed} {number}")
-        words = ["PENDING", *(["RUNNING", "PENDING"] * dice.randrange(3)), "RUNNING"]
-        words.append(dice.choice(["COMPLETED", "COMPLETED", "FAILED", "CANCELED"]))
+        rng = random.Random(f"{self.seed} {number}")
+        words = ["PENDING", *(["RUNNING", "PENDING"] * rng.randrange(3)), "RUNNING"]
+        words.append(rng.choice(["COMPLETED", "COMPLETED", "FAILED", "CANCELED"]))
         at, told = self.began + number * BETWEEN_JOBS, []
         for word in words:
             told.append((word, round(at, 6)))
-            at += dice.choice([0.001, 0.02, 0.1])
+            at += rng.choice([0.001, 0.02, 0.1])
         return told
 
 
@@ -102,7 +102,7 @@ class Transport:
 def client_of(truth: Truth, *, faults: bool) -> Client:
     client = Client("bedrock", token=TOKEN)
     client._poller = Poller(
-        Lookout(BEDROCK, Pace(min_interval=0.005, max_interval=0.03), Patience(unreachable_after=0.05), History()),
+        Policy(BEDROCK, Pace(min_interval=0.005, max_interval=0.03), Patience(unreachable_after=0.05), History()),
         Transport(truth, faults=faults),  # type: ignore[arg-type]
         Budget(),
         target_of=lambda job_id: job_id,  # type: ignore[arg-type, return-value]
@@ -207,10 +207,10 @@ def run(times: int, seed: int, folder: Path) -> Verdict:
     """Kill a watcher so many times, and return what came of it."""
     began = time.time()
     truth = Truth(seed, began)
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     for life in range(times):
         pid = begin(folder, truth, life)
-        time.sleep(dice.random() * LONGEST_LIFE)
+        time.sleep(rng.random() * LONGEST_LIFE)
         os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         if not os.WIFSIGNALED(status):

@@ -197,11 +197,11 @@ def test_row_120_a_log_cut_off_at_any_byte_holds_whole_transactions(tmp_path: Pa
     whole = (folder / "watch.db-wal").read_bytes()
     frame = 24 + 4096
     ends = [32 + frame * number for number in range((len(whole) - 32) // frame + 1)]
-    dice = random.Random(1)
-    cuts = sorted({0, 31, *ends, *(end - 1 for end in ends), *(dice.randrange(len(whole)) for _ in range(60))})
+    rng = random.Random(1)
+    cuts = sorted({0, 31, *ends, *(end - 1 for end in ends), *(rng.randrange(len(whole)) for _ in range(60))})
     reached: list[int] = []
     for cut in cuts:
-        for garbage in (b"", dice.randbytes(min(3000, len(whole) - cut))):
+        for garbage in (b"", rng.randbytes(min(3000, len(whole) - cut))):
             path = copied(folder, f"cut{cut}_{len(garbage)}")
             path.with_name("watch.db-shm").unlink()
             path.with_name("watch.db-wal").write_bytes(whole[:cut] + garbage)

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from jobwatch import Change, ChangeKind, Fault, FaultKind, Health, JournalError, Outcome, Phase, Problem, Transition
-from jobwatch._core.matching import Mark
+from jobwatch._core.matching import Fingerprint
 from jobwatch._core.tracker import Watched
 from jobwatch._watching import sqlite_open as opening
 from jobwatch._watching.journal import Journal, Memory
@@ -57,7 +57,7 @@ def change_of(job_id: str, seq: int, kind: ChangeKind = ChangeKind.STATE) -> Cha
 
 
 def row_of(job_id: str, seq: int = 0, state: RowState = RowState.WATCHED, at: float = 0.0) -> Row:
-    watched = Watched(job_id=job_id, api=API, seq=seq, delivered=(Mark("RUNNING", 1.5),) * min(seq, 1))
+    watched = Watched(job_id=job_id, api=API, seq=seq, delivered=(Fingerprint("RUNNING", 1.5),) * min(seq, 1))
     return Row(job_id=job_id, state=state, health=Health.OK, seq=seq, watched=watched, changed_at=at)
 
 
@@ -111,7 +111,12 @@ def test_everything_survives_closing_and_opening(path: Path) -> None:
         health=Health.STALE,
         seq=2,
         watched=Watched(
-            job_id="a/b?", api=API, phase=Phase.FAILED, fault=fault, delivered=(Mark("x"),), outcome=Outcome.FAILED
+            job_id="a/b?",
+            api=API,
+            phase=Phase.FAILED,
+            fault=fault,
+            delivered=(Fingerprint("x"),),
+            outcome=Outcome.FAILED,
         ),
         changed_at=12.5,
     )

@@ -36,6 +36,7 @@ from jobwatch import (
     Transition,
     Watcher,
 )
+from jobwatch._core.budget import Budget
 from jobwatch._core.look import Looked
 from jobwatch._core.tracker import Watched
 from jobwatch._reading.reply import Reply
@@ -567,14 +568,18 @@ async def test_a_client_that_is_closed_first_is_told() -> None:
         await Watcher(client).start()
 
 
-async def test_row_118_a_poller_that_dies_is_not_silent(caplog: pytest.LogCaptureFixture) -> None:
-    def answer(_target: str, now: float) -> None:
+async def test_row_118_a_poller_that_dies_is_not_silent(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spend = Budget.spend
+
+    def breaks(budget: Budget, now: float) -> float:
         if now > 100.0:
             raise ZeroDivisionError
+        return spend(budget, now)
 
-    transport = ScriptedTransport([ScriptedJob("a")])
-    transport.answer = answer
-    async with watching(transport=transport) as (watcher, _):
+    monkeypatch.setattr(Budget, "spend", breaks)
+    async with watching(ScriptedJob("a")) as (watcher, _):
         await watcher.add("a")
         changes: list[Change] = []
 
@@ -591,12 +596,33 @@ async def test_row_118_a_poller_that_dies_is_not_silent(caplog: pytest.LogCaptur
     assert "the watcher has stopped" in caplog.text
 
 
-async def test_row_118_a_fault_in_taking_a_look_in_is_not_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with watching(ScriptedJob("a")) as (watcher, _):
+async def test_row_118_a_job_whose_looks_raise_is_told_of_and_watched_on(caplog: pytest.LogCaptureFixture) -> None:
+    def answer(target: str, now: float) -> None:
+        if target == "job:a" and 100.0 < now < 1000.0:
+            raise ZeroDivisionError
+
+    transport = ScriptedTransport([ScriptedJob("a", ends=500.0), ScriptedJob("b", ends=500.0)])
+    transport.answer = answer
+    async with watching(transport=transport) as (watcher, _):
+        await watcher.add("a", "b")
+        changes = await first(watcher, 8)
+        of_a = [change for change in changes if change.job_id == "a"]
+        assert brief(of_a) == ["pending", "running", Health.UNREADABLE, Health.OK, "completed"]
+        assert [change.seen_at.timestamp() - EPOCH < 600.0 for change in changes if change.job_id == "b"] == [True] * 3
+        assert watcher.health().stopped is None
+    assert caplog.text.count("a look at job a raised ZeroDivisionError") == 1
+
+
+async def test_row_118_a_fault_in_taking_a_look_in_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with watching(ScriptedJob("a", ends=50.0)) as (watcher, _):
         await watcher.add("a")
-        monkeypatch.setattr("jobwatch._watching.jobs.changes_of", None)
-        with pytest.raises(JobwatchError, match="fault of its own"):
-            await first(watcher, 1)
+        with monkeypatch.context() as broken:
+            broken.setattr("jobwatch._watching.jobs.changes_of", None)
+            await asyncio.sleep(500.0)
+        assert brief(await first(watcher, 3)) == ["pending", "running", "completed"]
+    assert caplog.text.count("a look at job a raised TypeError") == 1
 
 
 async def come_and_go(watcher: Watcher) -> None:

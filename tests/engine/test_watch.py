@@ -11,62 +11,63 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobwatch import Phase, Transition, Watched
-from jobwatch._engine.agenda import LOG_KEPT, NEVER, Agenda, Watch
+from jobwatch._engine.due_queue import DueQueue
+from jobwatch._engine.watch import LOG_KEPT, NEVER, Watch
 
 
 def watches(count: int) -> list[Watch]:
     return [Watch(Watched(job_id=f"job_{number}", api="bedrock")) for number in range(count)]
 
 
-def popped(agenda: Agenda) -> list[tuple[float, str]]:
+def popped(due_queue: DueQueue) -> list[tuple[float, str]]:
     taken = []
-    while (due := agenda.next_due()) != NEVER:
-        taken.append((due, agenda.pop().watched.job_id))
+    while (due := due_queue.next_due()) != NEVER:
+        taken.append((due, due_queue.pop().watched.job_id))
     return taken
 
 
 def test_an_empty_agenda_has_nothing_due() -> None:
-    assert Agenda().next_due() == NEVER
+    assert DueQueue().next_due() == NEVER
 
 
 def test_what_is_due_first_comes_first() -> None:
-    agenda = Agenda()
+    due_queue = DueQueue()
     for watch, due in zip(watches(4), [3.0, 1.0, 2.0, 1.5], strict=True):
-        agenda.put(watch, due)
-    assert popped(agenda) == [(1.0, "job_1"), (1.5, "job_3"), (2.0, "job_2"), (3.0, "job_0")]
-    assert agenda.next_due() == NEVER
+        due_queue.put(watch, due)
+    assert popped(due_queue) == [(1.0, "job_1"), (1.5, "job_3"), (2.0, "job_2"), (3.0, "job_0")]
+    assert due_queue.next_due() == NEVER
 
 
 def test_what_is_taken_off_is_on_it_no_more() -> None:
-    agenda = Agenda()
+    due_queue = DueQueue()
     (watch,) = watches(1)
-    agenda.put(watch, 1.0)
+    due_queue.put(watch, 1.0)
     assert watch.due == 1.0
-    assert agenda.pop() is watch
+    assert due_queue.pop() is watch
     assert watch.due == NEVER
-    agenda.put(watch, 2.0)
-    agenda.remove(watch)
-    agenda.remove(watch)
+    due_queue.put(watch, 2.0)
+    due_queue.remove(watch)
+    due_queue.remove(watch)
     assert watch.due == NEVER
-    assert agenda.next_due() == NEVER
+    assert due_queue.next_due() == NEVER
 
 
 def test_what_is_moved_is_there_once() -> None:
-    agenda = Agenda()
+    due_queue = DueQueue()
     first, second = watches(2)
-    agenda.put(first, 1.0)
-    agenda.put(second, 2.0)
-    agenda.put(first, 3.0)
-    agenda.put(first, 1.0)  # back to the very time at which it left a place behind
-    assert popped(agenda) == [(1.0, "job_0"), (2.0, "job_1")]
+    due_queue.put(first, 1.0)
+    due_queue.put(second, 2.0)
+    due_queue.put(first, 3.0)
+    due_queue.put(first, 1.0)  # back to the very time at which it left a place behind
+    assert popped(due_queue) == [(1.0, "job_0"), (2.0, "job_1")]
 
 
 def test_watches_of_the_same_time_can_be_put_in_any_number() -> None:
-    agenda = Agenda()
+    due_queue = DueQueue()
     many = watches(100)
     for watch in many:
-        agenda.put(watch, 1.0)
-    assert len({job_id for _, job_id in popped(agenda)}) == 100
+        due_queue.put(watch, 1.0)
+    assert len({job_id for _, job_id in popped(due_queue)}) == 100
 
 
 MOVES = st.lists(
@@ -79,35 +80,35 @@ MOVES = st.lists(
 
 @given(MOVES)
 def test_it_does_as_a_sorted_list_would(moves: list[tuple[str, int, float]]) -> None:
-    agenda = Agenda()
+    due_queue = DueQueue()
     all_watches = watches(10)
     plain: dict[str, float] = {}
     for move, number, due in moves:
         watch = all_watches[number]
         if move == "put":
-            agenda.put(watch, due)
+            due_queue.put(watch, due)
             plain[watch.watched.job_id] = due
         elif move == "remove":
-            agenda.remove(watch)
+            due_queue.remove(watch)
             plain.pop(watch.watched.job_id, None)
         elif plain:
-            assert agenda.next_due() == min(plain.values())
+            assert due_queue.next_due() == min(plain.values())
             first = min(plain.values())
-            assert plain.pop(agenda.pop().watched.job_id) == first
-        assert agenda.next_due() == min(plain.values(), default=NEVER)
+            assert plain.pop(due_queue.pop().watched.job_id) == first
+        assert due_queue.next_due() == min(plain.values(), default=NEVER)
         assert all(one.due == plain.get(one.watched.job_id, NEVER) for one in all_watches)
-    rest = popped(agenda)
+    rest = popped(due_queue)
     assert [due for due, _ in rest] == sorted(plain.values())
     assert {job_id: due for due, job_id in rest} == plain
 
 
 def test_places_left_behind_do_not_pile_up() -> None:
-    agenda = Agenda()
+    due_queue = DueQueue()
     ten = watches(10)
     for step in range(10_000):
-        agenda.put(ten[step % 10], 1.0 + step)
-    assert len(agenda._heap) < 200
-    assert [job_id for _, job_id in popped(agenda)] == [f"job_{number}" for number in range(10)]
+        due_queue.put(ten[step % 10], 1.0 + step)
+    assert len(due_queue._heap) < 200
+    assert [job_id for _, job_id in popped(due_queue)] == [f"job_{number}" for number in range(10)]
 
 
 def test_a_watch_is_small_and_nothing_the_collector_walks() -> None:
@@ -120,33 +121,33 @@ def test_a_watch_is_small_and_nothing_the_collector_walks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("listeners", "sink", "wanted"), [(0, False, False), (1, False, True), (0, True, True), (2, True, True)]
+    ("listeners", "on_look", "wanted"), [(0, False, False), (1, False, True), (0, True, True), (2, True, True)]
 )
-def test_a_watch_is_wanted_by_listeners_and_by_a_sink(listeners: int, sink: bool, wanted: bool) -> None:
+def test_a_watch_is_wanted_by_listeners_and_by_a_sink(listeners: int, on_look: bool, wanted: bool) -> None:
     (watch,) = watches(1)
     watch.listeners = listeners
-    watch.sink = (lambda _watch, _looked: None) if sink else None
+    watch.on_look = (lambda _watch, _looked: None) if on_look else None
     assert watch.wanted is wanted
 
 
 async def test_a_bell_wakes_all_who_listen_and_only_once() -> None:
     (watch,) = watches(1)
-    watch.ring()
+    watch.notify()
     loop = asyncio.get_running_loop()
     first, second, gone, cancelled = (loop.create_future() for _ in range(4))
     for listener in (first, second, gone, cancelled):
-        watch.hear(listener)
-    watch.unhear(gone)
-    watch.unhear(gone)
+        watch.subscribe(listener)
+    watch.unsubscribe(gone)
+    watch.unsubscribe(gone)
     cancelled.cancel()
-    watch.ring()
+    watch.notify()
     assert (first.done(), second.done(), gone.done()) == (True, True, False)
-    assert watch.bell is None
-    watch.ring()
+    assert watch.subscribers is None
+    watch.notify()
     later = loop.create_future()
-    watch.hear(later)
-    watch.unhear(first)
-    watch.ring()
+    watch.subscribe(later)
+    watch.unsubscribe(first)
+    watch.notify()
     assert later.done()
 
 
