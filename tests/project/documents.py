@@ -10,6 +10,7 @@ from msgspec import Struct
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (
     "README.md",
+    "benchmarks/README.md",
     "jobwatch/_core/README.md",
     "jobwatch/_watching/README.md",
     "jobwatch/_webhooks/README.md",

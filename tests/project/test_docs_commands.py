@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from benchmarks.look_rivals import ALL
 from jobwatch.testing import JobServer
 
 from .documents import ROOT, Command, commands, text_of
@@ -69,6 +72,30 @@ async def test_the_command_line(document: str, job_server: JobServer, tmp_path: 
         assert not each.output or same(out) == same(each.output), each
 
 
+@pytest.mark.parametrize("each", OF_PYTHON, ids=str)
+def test_programs_take_the_options_that_are_shown(each: Command) -> None:
+    _, _, module, *words = shlex.split(each.command)
+    if module == "pytest":
+        assert words
+        assert all((ROOT / word).exists() for word in words)
+        return
+    if module == "benchmarks.fleet_stages":
+        stages = re.search(r"fleet_stages ([a-z|]+) WAY JOBS", text_of("benchmarks/fleet_stages.py"))
+        assert stages is not None
+        assert words[0] in stages[1].split("|")
+        assert all(word.isdigit() for word in words[2:])
+        return
+    asked = subprocess.run(
+        [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert asked.returncode == 0, asked.stderr
+    for word in words:
+        assert not word.startswith("-") or re.search(rf"(?<!\S){word}\b", asked.stdout), word
+    if module == "benchmarks.look":
+        named = words[: next((place for place, word in enumerate(words) if word.startswith("-")), len(words))]
+        assert set(named) <= set(ALL)
+
+
 @pytest.mark.parametrize("each", ENVIRONMENTS, ids=str)
 def test_environments_are_made_of_extras_that_there_are(each: Command) -> None:
     (extra,) = re.findall(r"'\.\[([a-z]+)\]'", each.command)
@@ -83,3 +110,33 @@ def test_the_gate_finds_the_test_command() -> None:
         each.command for each in SHOWN if " -m pytest" in each.command and "venv" in each.command
     ]
     assert found.stdout.endswith(" -m pytest --quiet")
+
+
+# --- benchmarks ------------------------------------------------------------------------------------------------
+
+
+def is_run(source: Path) -> bool:
+    """Whether a module is a program."""
+    return source.name == "__main__.py" or '__name__ == "__main__"' in source.read_text("utf-8")
+
+
+@pytest.mark.parametrize("what", [is_run, lambda _: True], ids=["programs", "modules"])
+def test_every_benchmark_is_named(what: Callable[[Path], bool]) -> None:
+    told = text_of("benchmarks/README.md")
+    sources = [source for source in sorted((ROOT / "benchmarks").glob("*.py")) if source.stem != "__init__"]
+    sources += sorted((ROOT / "benchmarks").glob("*/__main__.py"))
+    names = [source.stem if source.stem != "__main__" else source.parent.name for source in sources if what(source)]
+    assert len(names) >= 10
+    for name in names:
+        assert re.search(rf"`{name}`|`python -m benchmarks\.{name}\b|python -m benchmarks\.{name}\b", told), name
+
+
+def test_every_benchmark_says_its_question_its_command_and_its_bias() -> None:
+    sections = re.split(r"^## ", text_of("benchmarks/README.md"), flags=re.MULTILINE)[1:-1]
+    programs = {re.findall(r"`(\w+)`", section)[0]: section for section in sections}
+    assert sorted(programs) == ["budget", "fleet", "imports", "look", "pace", "stream", "table"]
+    for name, section in programs.items():
+        assert re.match(rf"`{name}`: .*\?\n", section)
+        assert f"$ python -m benchmarks.{name}" in section
+        assert "| figure | measured |" in section
+        assert re.search(r"Bias\s\*for", section)

@@ -115,7 +115,9 @@ def test_the_example_test_passes(block: Block, tmp_path: Path) -> None:
 
 
 def test_all_texts_are_known_here_and_each_kind_of_python_is_run() -> None:
-    found = {str(path.relative_to(ROOT)) for folder in ("jobwatch",) for path in (ROOT / folder).rglob("*.md")}
+    found = {
+        str(path.relative_to(ROOT)) for folder in ("jobwatch", "benchmarks") for path in (ROOT / folder).rglob("*.md")
+    }
     assert found | {"README.md"} == set(DOCUMENTS)
     fences = {line for document in DOCUMENTS for line in text_of(document).splitlines() if line.startswith("```")}
     assert fences <= {"```", "```python", "```toml", "```console"}
