@@ -10,6 +10,7 @@ from msgspec import Struct
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (
     "README.md",
+    ".github/CONTRIBUTING.md",
     "benchmarks/README.md",
     "jobwatch/_core/README.md",
     "jobwatch/_watching/README.md",

@@ -15,6 +15,7 @@ import pytest
 
 from benchmarks.look_rivals import ALL
 from jobwatch.testing import JobServer
+from tests.simulation.planted import BUGS
 
 from .documents import ROOT, Command, commands, text_of
 
@@ -47,7 +48,7 @@ async def run(command: str, folder: Path, variables: dict[str, str]) -> tuple[in
 def test_all_commands_are_of_a_kind_that_is_tried_here() -> None:
     others = {each.command for each in SHOWN if each not in [*OF_JOBWATCH, *OF_PYTHON, *ENVIRONMENTS]}
     elsewhere = {each.command for each in commands("jobwatch/apis/README.md")}  # tried by the tests of tables
-    assert others - elsewhere == set()
+    assert others - elsewhere == {". .venv/bin/activate"}
 
 
 @pytest.mark.parametrize("document", sorted({each.document for each in OF_JOBWATCH}))
@@ -94,6 +95,11 @@ def test_programs_take_the_options_that_are_shown(each: Command) -> None:
     if module == "benchmarks.look":
         named = words[: next((place for place, word in enumerate(words) if word.startswith("-")), len(words))]
         assert set(named) <= set(ALL)
+
+
+def test_the_planted_bug_that_is_looked_for_is_there() -> None:
+    (only,) = re.findall(r'planted --only "([^"]+)"', text_of(".github/CONTRIBUTING.md"))
+    assert len([bug for bug in BUGS if only in bug.name]) == 1
 
 
 @pytest.mark.parametrize("each", ENVIRONMENTS, ids=str)
