@@ -363,7 +363,7 @@ def test_each_table_is_short_and_cites_its_source(name: str) -> None:
     text = (Path(jobwatch.apis.__file__).parent / f"{name}.toml").read_text()
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     assert APIS[name].docs.startswith("https://")
-    assert f"]({APIS[name].docs})" in (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    assert f"]({APIS[name].docs})" in (Path(jobwatch.apis.__file__).parent / "README.md").read_text("utf-8")
     assert text.startswith("# ")
     assert len(lines) <= 25
 

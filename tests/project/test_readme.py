@@ -1,4 +1,4 @@
-"""The README's Python is run as it stands, against the embedded server."""
+"""What the README and the texts in the folders show: their Python is run as it stands, against the embedded server."""
 
 from __future__ import annotations
 
@@ -7,19 +7,76 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
+import tomllib
 from pathlib import Path
 
 import pytest
 
+import jobwatch
+from jobwatch.cli._exit_codes import PRECEDENCE, USAGE, code_of, code_of_error
 from jobwatch.testing import JobServer
 
-README = Path(__file__).parents[2] / "README.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
-PROGRAMS = [block for block in BLOCKS if "asyncio.run(" in block]
+from .documents import DOCUMENTS, ROOT, Block, blocks, text_of
+
+README = text_of("README.md")
+BLOCKS = blocks("python")
+TESTS = [block for block in BLOCKS if "async def test_" in block.text]
+SERVICES = [block for block in BLOCKS if "def service(" in block.text]  # run by the tests of webhooks
+LOADED = [block for block in BLOCKS if "load_api(" in block.text]  # run by the tests of tables
+PROGRAMS = [block for block in BLOCKS if block not in [*TESTS, *SERVICES, *LOADED]]
+
+HEAD = """\
+import asyncio
+import os
+
+import msgspec
+
+import jobwatch
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
-async def test_program(program: str, job_server: JobServer, tmp_path: Path) -> None:
+async def main():
+"""
+GIVEN = {
+    "client.": 'async with jobwatch.Client("bedrock") as client:\n',
+    "app.router": (
+        "from aiohttp import web\n"
+        "app = web.Application()\n"
+        'async with jobwatch.Client("capydb") as client, jobwatch.Watcher(client) as watcher:\n'
+    ),
+}
+"""What stands around a block that is the inside of a ``main()``, by something that only such a block uses."""
+
+AFTER = {"app.router": "print(*(route.method for route in app.router.routes()))\n"}
+
+EXPECTED = {
+    "every state, once": r"(?s).*PENDING\n.*RUNNING\n.*COMPLETED\nCOMPLETED None\n",
+    "wait_all": (
+        r"(?s)\['completed', 'completed'\]\n(?=.*job_1 took)(?=.*job_2 took)(?=.*job_3 failed: disk full 28).*"
+    ),
+    "change.kind.value": (
+        r"(?s).*job_01JABCD123 state PENDING None None\n.*job_01JABCD123 state RUNNING None None\n"
+        r".*job_01JABCD123 end COMPLETED None Outcome.SUCCEEDED\n"
+    ),
+    "match change.kind": r"(?s).*PENDING\n.*RUNNING\njob_01JABCD123 succeeded None\n",
+    "app.router": r"POST\n",
+    "while watched.outcome": r"PENDING\nRUNNING\nCOMPLETED\n",
+    "client.look(client.watched": r"\['PENDING'(, 'RUNNING'(, 'COMPLETED')?)?\] (None [\d.]+|Outcome.SUCCEEDED None)\n",
+}
+"""What a program prints, by something that stands in it alone."""
+
+
+def program(block: Block) -> str:
+    """Return a block as a program."""
+    if "asyncio.run(" in block.text:
+        return block.text
+    mark = next((mark for mark in GIVEN if mark in block.text and "jobwatch.Client(" not in block.text), None)
+    inside = block.text if mark is None else GIVEN[mark] + textwrap.indent(block.text, "    ") + AFTER.get(mark, "")
+    return f"{HEAD}{textwrap.indent(inside, '    ')}\n\nasyncio.run(main())\n"
+
+
+@pytest.mark.parametrize("block", PROGRAMS, ids=str)
+async def test_program(block: Block, job_server: JobServer, tmp_path: Path) -> None:
     job_server.add("bedrock", "job_01JABCD123", [("PENDING", 0), ("RUNNING", 0.01), ("COMPLETED", 0.02)])
     for job_id in ("job_1", "job_2"):
         job_server.add("capydb", job_id, [("pending", 0), ("running", 0), ("completed", 0)], project_id="prj_1")
@@ -29,34 +86,23 @@ async def test_program(program: str, job_server: JobServer, tmp_path: Path) -> N
         for api in ("bedrock", "capydb")
         for what, value in (("URL", job_server.url_of(api)), ("KEY", str(job_server.token)))
     }
-    script = tmp_path / "program.py"
-    script.write_text(program, "utf-8")
+    (mark,) = [mark for mark in EXPECTED if mark in block.text]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", str(script)),
+        *(sys.executable, "-W", "error", "-c", program(block)),
         cwd=tmp_path,
-        env={**os.environ, **variables},
+        env={**os.environ, **variables, "CAPYDB_WEBHOOK_SECRET": "whsec_0123456789"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await process.communicate()
     assert (process.returncode, err.decode()) == (0, "")
-    expected = {
-        "every state, once": r"(?s).*PENDING\n.*RUNNING\n.*COMPLETED\nCOMPLETED None\n",
-        "wait_all": (
-            r"(?s)\['completed', 'completed'\]\n(?=.*job_1 took)(?=.*job_2 took)(?=.*job_3 failed: disk full 28).*"
-        ),
-        "max_rate": r"completed\n",
-        "jobwatch.Watcher": r"(?s).*PENDING\n.*RUNNING\njob_01JABCD123 succeeded None\n",
-        "client.look(": r"PENDING\nRUNNING\nCOMPLETED\n",
-    }
-    pattern = next(pattern for mark, pattern in expected.items() if mark in program)
-    assert re.fullmatch(pattern, out.decode()), out.decode()
+    assert re.fullmatch(EXPECTED[mark], out.decode()), out.decode()
 
 
-def test_the_example_test_passes(tmp_path: Path) -> None:
-    (example,) = [block for block in BLOCKS if "async def test_" in block]
+@pytest.mark.parametrize("block", TESTS, ids=str)
+def test_the_example_test_passes(block: Block, tmp_path: Path) -> None:
     test = tmp_path / "test_example.py"
-    test.write_text(example, "utf-8")
+    test.write_text(block.text, "utf-8")
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto", str(test)],
         cwd=tmp_path,
@@ -68,14 +114,116 @@ def test_the_example_test_passes(tmp_path: Path) -> None:
     assert "1 passed" in ran.stdout
 
 
-def test_every_public_error_is_in_the_tree_it_shows() -> None:
-    import jobwatch
+def test_all_texts_are_known_here_and_each_kind_of_python_is_run() -> None:
+    found = {
+        str(path.relative_to(ROOT)) for folder in ("jobwatch", "benchmarks") for path in (ROOT / folder).rglob("*.md")
+    }
+    assert found | {"README.md", ".github/CONTRIBUTING.md"} == set(DOCUMENTS)
+    fences = {line for document in DOCUMENTS for line in text_of(document).splitlines() if line.startswith("```")}
+    assert fences <= {"```", "```python", "```toml", "```console"}
+    assert (len(TESTS), len(SERVICES), len(LOADED)) == (1, 1, 2)
 
-    errors = [
+
+# --- errors and exit codes -------------------------------------------------------------------------------------
+
+
+def tree() -> dict[str, int | None]:
+    """Return the errors in the README's tree, each with its exit code."""
+    (shown,) = [block.text for block in blocks("", "README.md") if block.text.startswith("JobwatchError")]
+    rows = [re.fullmatch(r"[│├└─ ]*(\w+)(?:  .*?)??(?: +(\d|exit code))?", line) for line in shown.splitlines()]
+    assert all(rows), shown
+    return {row[1]: int(row[2]) if (row[2] or "").isdigit() else None for row in rows if row is not None}
+
+
+def test_every_public_error_is_in_the_tree_it_shows() -> None:
+    errors = {
         name
         for name in jobwatch.__all__
         if isinstance(found := getattr(jobwatch, name), type) and issubclass(found, Exception)
-    ]
+    }
     assert errors
-    for name in errors:
-        assert name in README.read_text("utf-8"), f"{name} is missing from the README"
+    assert set(tree()) == errors
+
+
+def test_the_exit_codes_in_the_tree_are_those_of_the_command_line() -> None:
+    codes = tree()
+    fault = jobwatch.Fault(jobwatch.FaultKind.UNREACHABLE, "down")
+    looks = {name: getattr(jobwatch, name) for name in codes}
+    for name, error in looks.items():
+        if issubclass(error, jobwatch.LookError) and error is not jobwatch.LookError:
+            assert codes[name] == code_of_error(error(fault)), name
+    ends = {
+        "JobFailed": jobwatch.Outcome.FAILED,
+        "JobCancelled": jobwatch.Outcome.CANCELLED,
+        "WaitTimeout": jobwatch.Outcome.TIMEOUT,
+    }
+    assert {name: codes[name] for name in ends} == {name: code_of(outcome) for name, outcome in ends.items()}
+    assert codes["ConfigError"] == USAGE
+    assert {name for name, code in codes.items() if code is None} == {
+        "JobwatchError",
+        "LookError",
+        "JobEnded",
+        "JournalError",
+    }
+
+
+@pytest.mark.parametrize("document", ["README.md", "jobwatch/cli/README.md"])
+def test_the_order_of_exit_codes_is_that_of_the_command_line(document: str) -> None:
+    assert f"the first of {', '.join(map(str, PRECEDENCE))} that" in re.sub(r"\s+", " ", text_of(document))
+
+
+def test_the_table_of_exit_codes_is_that_of_the_help() -> None:
+    table = re.findall(r"^\| ([\d, ]+) \| ", text_of("jobwatch/cli/README.md"), re.MULTILINE)
+    help_text = subprocess.run(
+        [sys.executable, "-m", "jobwatch", "wait", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    told = help_text[help_text.index("exit codes:") :]
+    codes = re.findall(r"^ +(\d+)  ", told, re.MULTILINE) + re.findall(r", (\d+) SIG", told)
+    assert sorted(code for row in table for code in row.split(", ")) == sorted(codes)
+
+
+# --- the rest of the README ------------------------------------------------------------------------------------
+
+
+def test_it_stays_short() -> None:
+    assert len(README.splitlines()) <= 250
+
+
+def test_the_knobs_it_shows_are_the_defaults() -> None:
+    (shown,) = re.findall(r"jobwatch\.Pace\(([^)]*)\)", README)
+    knobs = dict(each.split("=") for each in shown.split(", "))
+    assert {name: float(value) for name, value in knobs.items()} == {
+        name: getattr(jobwatch.Pace(), name) for name in jobwatch.Pace.__struct_fields__
+    }
+
+
+def test_every_dependency_earns_its_line() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras: dict[str, list[str]] = {"": project["dependencies"], **project["optional-dependencies"]}
+    section = README[README.index("## What it is built on") :]
+    for extra, wanted in extras.items():
+        told = f"(extra `{extra}`)" if extra else "| aiohttp, "
+        (row,) = [line for line in section.splitlines() if told in line and line.startswith("| ")]
+        for name in (re.split(r"[><=\[]", each)[0] for each in wanted):
+            assert name == "jobwatch-client" or re.search(rf"[ ,|]{name}[ ,]", row), name
+
+
+def test_how_it_is_built_names_each_folder_once() -> None:
+    section = README[README.index("## How it is built") :]
+    (picture,) = [block.text for block in blocks("", "README.md") if "_engine/" in block.text]
+    folders = sorted(path.parent.name for path in (ROOT / "jobwatch").glob("*/__init__.py"))
+    assert sorted(re.findall(r"(?<!\w)(\w+)/(?= )", picture)) == folders
+    assert picture in section
+
+
+def test_the_glossary_has_the_ten_words() -> None:
+    section = README[README.index("| word | meaning |") :]
+    words = re.findall(r"(?:^|\| )([a-z]+) \| [a-z]", section.replace("| word | meaning | word | meaning |", ""))
+    assert sorted(words) == sorted(
+        ["job", "status", "phase", "event", "transition", "look", "fault", "pace", "watch", "journal"]
+    )
+
+
+def test_a_look_is_defined_where_the_word_is_first_used() -> None:
+    first = README[README.index("look") - len("A *") :]
+    assert first.startswith("A *look* is one request for a job's state.")

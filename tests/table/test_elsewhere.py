@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,7 +10,6 @@ import pytest
 
 from jobwatch import Fault, FaultKind, Job, JobAPI, Phase
 from jobwatch._table.compile import api_of
-from jobwatch._table.schema import Table
 from tests.table.elsewhere import TABLES
 
 P, R, S, F, C, U = Phase.PENDING, Phase.RUNNING, Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED, Phase.UNKNOWN
@@ -294,19 +291,3 @@ def test_a_missing_job_is_one(name: str, body: Any) -> None:
 @pytest.mark.parametrize("name", TABLES)
 def test_each_is_tried(name: str) -> None:
     assert name in {row[0] for row in STATES} | {"snowflake", "modal"}
-
-
-README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-EXAMPLES = [block for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL) if not block.startswith("batch =")]
-
-
-@pytest.mark.parametrize("text", EXAMPLES, ids=range(len(EXAMPLES)))
-def test_the_tables_in_the_readme_are_tables(text: str) -> None:
-    assert api_of(tomllib.loads(text), "own").job_path
-    assert len([line for line in text.splitlines() if line and not line.startswith("#")]) <= 12
-
-
-@pytest.mark.parametrize("key", Table.__struct_encode_fields__)
-def test_the_readme_tells_every_key(key: str) -> None:
-    section = README[README.index("## Any other API") : README.index("## Watching in the background")]
-    assert re.search(rf"[`\s]{key}(?: =|`|\s)", section), key

@@ -674,11 +674,11 @@ def test_making_the_application_loads_no_aiohttp() -> None:
     assert ran.stdout.split() == ["False", "True"]
 
 
-# --- the README --------------------------------------------------------------------------------------------------
+# --- its README ---------------------------------------------------------------------------------------------------
 
 
 async def test_the_service_in_the_readme(job_server: JobServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    readme = (Path(__file__).parents[2] / "jobwatch" / "_webhooks" / "README.md").read_text("utf-8")
     (block,) = [found for found in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "webhook_handler" in found]
     job = job_server.add("capydb", "job_1", ["pending"])
     monkeypatch.setenv("CAPYDB_API_URL", job_server.url_of("capydb"))

@@ -1,0 +1,211 @@
+"""The language of tables as its README tells it: every key, every table, and the walk from a reply to a job."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+import textwrap
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import jobwatch
+from jobwatch import Job, JobAPI, Phase
+from jobwatch._reading.words import USUAL_WORDS
+from jobwatch._table.compile import api_of
+from jobwatch._table.fields import EventTable
+from jobwatch._table.schema import BatchTable, ListTable, Table, WordTable
+from jobwatch.apis import APIS
+from tests.table_server import TableServer, in_order
+
+from .documents import Block, Command, blocks, commands, text_of
+
+DOCUMENT = "jobwatch/apis/README.md"
+README = text_of(DOCUMENT)
+TABLES = [*blocks("toml", DOCUMENT), *blocks("toml", "README.md")]
+KEYS = re.findall(r"^\| `([a-z_.]+)` \| [A-Z`\"]", README[README.index("## All keys") :], re.MULTILINE)
+LINES = [
+    (re.sub(r"\\\|", "|", line), row.partition("|")[0])
+    for row in re.findall(r"^\| (.*) \|$", README[README.index("## What the API does") :], re.MULTILINE)
+    for line in re.findall(r"`([a-z_]+ = [^`]+)`", row)
+]
+OTHERS = {
+    "job": 'job = "/jobs/{job_id}"',
+    "base_url": 'base_url = "https://jobs.example.com"',
+    "id": 'id = "id"',
+    "status": 'status = "status"',
+    "token": 'token = "OWN_TOKEN"',
+}
+"""What stands beside the lines that are shown by themselves."""
+
+
+def loaded(text: str, folder: Path, *, is_whole: bool) -> JobAPI:
+    """Write a table down, or a part of one with what stands beside it, and load it."""
+    name = re.match(r"# (\w+\.toml)\n", text)
+    if not is_whole:
+        part = tomllib.loads(text)
+        told = part.keys() | ({"base_url"} if part.get("job", "").startswith("http") else set())
+        told |= set() if "auth" in part else {"token"}
+        text = "\n".join(line for key, line in OTHERS.items() if key not in told) + f"\n{text}"
+    file = folder / (name[1] if name else "own.toml")
+    file.write_text(text, "utf-8")
+    return jobwatch.load_api(file)
+
+
+@pytest.mark.parametrize("block", TABLES, ids=str)
+def test_each_table_loads(block: Block, tmp_path: Path) -> None:
+    is_whole = re.search(r"^job = ", block.text, re.MULTILINE) is not None
+    assert loaded(block.text, tmp_path, is_whole=is_whole).job_path
+    assert len([line for line in block.text.splitlines() if line and not line.startswith("#")]) <= 12
+
+
+@pytest.mark.parametrize(("line", "what"), LINES)
+def test_each_line_loads(line: str, what: str, tmp_path: Path) -> None:
+    assert loaded(f"{line}\n", tmp_path, is_whole=False).job_path, what
+
+
+def test_the_lines_were_found() -> None:
+    assert len(LINES) >= 15
+    assert len(TABLES) >= 16
+
+
+def test_every_key_is_told_once_and_no_other() -> None:
+    kinds = {"words": WordTable, "events": EventTable, "list": ListTable, "batch": BatchTable}
+    keys = [*Table.__struct_encode_fields__]
+    keys += [f"{key}.{name}" for key, kind in kinds.items() for name in kind.__struct_encode_fields__]
+    assert sorted(KEYS) == sorted(keys)
+
+
+def test_the_common_words_are_those() -> None:
+    section = README[README.index("| phase | common words |") : README.index("**A place in braces**")]
+    told = {
+        word: Phase(phase)
+        for phase, words in re.findall(r"^\| ([a-z]+) \| ([a-z ]+) \|$", section, re.MULTILINE)
+        if phase != "phase"
+        for word in words.split()
+    }
+    assert told == dict(USUAL_WORDS)
+
+
+@pytest.mark.parametrize("name", APIS)
+def test_every_built_in_api_has_a_row_with_its_page_and_parameters(name: str) -> None:
+    (row,) = re.findall(rf"^\| `{name}` \| \[[^]]*\]\(([^)]*)\).* \| (.*?) ?\|$", README, re.MULTILINE)
+    assert row[0] == APIS[name].docs or name in {"bedrock", "capydb"}
+    assert sorted(re.findall(r"`([a-z_]+)`", row[1])) == sorted(APIS[name].params)
+
+
+# --- tables with a name ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", ["jobwatch.toml", "pyproject.toml"])
+def test_a_table_with_a_name_is_found_from_below(file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = [block for block in TABLES if block.text.startswith(f"# {file}\n")]
+    (tmp_path / file).write_text(block.text, "utf-8")
+    (tmp_path / "deep" / "below").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "deep" / "below")
+    assert jobwatch.load_api("kitchen").job_path == "/orders/{job_id}"
+
+
+# --- the tables as they are told, on replies -------------------------------------------------------------------
+
+
+def table_with(text: str) -> JobAPI:
+    (block,) = [block for block in TABLES if text in block.text]
+    return api_of(tomllib.loads(block.text), "own")
+
+
+@pytest.mark.parametrize(
+    ("text", "body", "phase"),
+    [
+        ("runOrError", {"data": {"runOrError": {"__typename": "Run", "runId": "j", "status": "STARTED"}}}, "running"),
+        ("8188", {}, "running"),
+        ("8188", {"j": {"status": {"status_str": "success"}, "outputs": {}}}, "succeeded"),
+        ("KUBERNETES_URL", {"status": {"active": 1}}, "running"),
+        ("KUBERNETES_URL", {"status": {}}, "pending"),
+        ("KUBERNETES_URL", {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}, "succeeded"),
+        ("KUBERNETES_URL", {"status": {"conditions": [{"type": "Failed", "status": "True"}]}}, "failed"),
+    ],
+)
+def test_the_whole_tables_read_replies(text: str, body: object, phase: str) -> None:
+    job = table_with(text).job(msgspec.json.encode(body), "j")
+    assert isinstance(job, Job)
+    assert job.phase is Phase(phase)
+
+
+# --- step by step ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kitchen(tmp_path: Path) -> Path:
+    """A folder with a command called ``jobwatch``."""
+    command = tmp_path / "bin" / "jobwatch"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m jobwatch "$@"\n', "utf-8")
+    command.chmod(0o755)
+    return tmp_path
+
+
+async def run(command: Command, folder: Path, url: str) -> str:
+    """Run a command as a shell does, and return what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", command.command),
+        cwd=folder,
+        env={
+            **os.environ,
+            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+            "EXAMPLE_URL": url,
+            "EXAMPLE_TOKEN": "sk_example",
+        },
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await process.communicate()
+    return out.decode()
+
+
+def state(word: str) -> dict[str, object]:
+    return {"data": {"id": "j1", "state": word, "queue": "night", "created": "2024-06-17T08:55:00Z", "errors": []}}
+
+
+async def test_step_by_step(kitchen: Path) -> None:
+    steps = README[README.index("## A table, step by step") : README.index("## All keys")]
+    first = README[: README.index(steps)].count("\n")
+    last = first + steps.count("\n")
+    told: list[Block | Command] = [*commands(DOCUMENT), *blocks("toml", DOCUMENT)]
+    (kitchen / "wrong.toml").write_text('job = "https://x.example/{job_id}"\nstatus = "status"\nstats = "s"\n', "utf-8")
+    done = 0
+    async with TableServer(in_order(state("BAKING"), state("ok"))) as server:
+        for step in sorted((each for each in told if first < each.line <= last), key=lambda each: each.line):
+            if isinstance(step, Block):
+                (kitchen / "my.toml").write_text(step.text, "utf-8")
+                continue
+            done += 1
+            if step.command.startswith("cat "):
+                (kitchen / step.command.removeprefix("cat ")).write_text(step.output, "utf-8")
+            out = await run(step, kitchen, server.url)
+            if " wait " in step.command:
+                assert re.search(r"BAKING(?s:.*)ok", out), out
+            else:
+                assert out == step.output, step
+        assert done == 6
+        assert {headers.get("X-Api-Key") for _, _, headers, _ in server.requests} == {"sk_example"}
+        assert {path for _, path, _, _ in server.requests} == {"/v1/night/j1"}
+
+
+async def test_the_python(kitchen: Path) -> None:
+    (table,) = [block for block in TABLES if block.document == DOCUMENT and "EXAMPLE_URL" in block.text]
+    (kitchen / "my.toml").write_text(table.text, "utf-8")
+    told = [block for block in blocks("python", DOCUMENT) if "load_api(" in block.text]
+    assert len(told) == 2
+    for block in told:
+        main = f"async def main():\n{textwrap.indent(block.text, '    ')}\n"
+        program = f"import asyncio\nimport jobwatch\n\n{main}\nasyncio.run(main())\n"
+        (kitchen / "program.py").write_text(program, "utf-8")
+        async with TableServer(in_order(state("ok"))) as server:
+            command = Command(block.document, block.line, f'"{sys.executable}" -W error program.py', "")
+            assert await run(command, kitchen, server.url) in {"ok\n", "j1 ok\n"}
+            assert [path for _, path, _, _ in server.requests] == ["/v1/night/j1"]
