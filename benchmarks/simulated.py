@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -17,8 +17,11 @@ from jobwatch._core.budget import Budget
 from jobwatch._core.look import Policy
 from jobwatch._core.pace import Pace
 from jobwatch._core.tracker import Patience
+from jobwatch._engine.clock import Clock
 from jobwatch._engine.poller import Poller
 from jobwatch._files.history import History
+from jobwatch._http.requests import Given
+from jobwatch._http.source import HttpSource
 from jobwatch._models import Fault, FaultKind
 from jobwatch._reading.reply import Reply
 from jobwatch.apis import CAPYDB
@@ -116,19 +119,32 @@ def poller_of(
     batch: int | None = None,
 ) -> Poller:
     """Return a poller that reads a server, or anything else with its `get`; with `batch`, so many jobs at once."""
-    api = CAPYDB if batch is None else replace(CAPYDB, list_path=None, read_batch=CAPYDB.read_jobs, batch_most=batch)
-    poller = Poller(
-        Policy(api, pace or Pace(), Patience(), history or History()),
-        server,  # type: ignore[arg-type]  # it stands in for Transport
-        Budget(max_rate),
-        target_of=lambda job_id: f"one {job_id} 1",  # type: ignore[arg-type,return-value]
-        list_target_of=lambda project_id, limit: f"list {project_id} {limit}",  # type: ignore[arg-type,return-value]
-        batch_target_of=None if batch is None else lambda job_ids: f"batch {','.join(job_ids)} 0",  # type: ignore[arg-type,return-value]
-        workers=workers,
-        uniform=uniform,
-    )
-    poller._epoch = EPOCH  # noqa: SLF001 - the server's calendar is ours
-    return poller
+    api = CAPYDB
+    if batch is not None:
+        changes = {"list_path": None, "batch_path": "/batch/{job_ids}", "batch_most": batch}
+        api = replace(CAPYDB, **changes, read_batch=CAPYDB.read_jobs)
+    source = HttpSource(api, Given("t", "http://api.test", None), transport=Named(server))  # type: ignore[arg-type]
+    policy = Policy(pace or Pace(), Patience(), history or History())
+    return Poller(policy, source, Budget(max_rate), workers=workers, clock=Clock(uniform, EPOCH))
+
+
+class Named:
+    """Stands where a transport stands: names what is asked for, as ``KIND NAME LIMIT``, and has a server answer."""
+
+    def __init__(self, server: Any) -> None:
+        self.get = server.get
+
+    def prepared(self, path: str, query: str | None = None, body: bytes | None = None) -> str:
+        """Name what is asked for."""
+        assert body is None
+        *_, kind, name = path.removesuffix("/jobs").split("/")
+        return f"{_KINDS[kind]} {name} {(query or '0').removeprefix('limit=')}"
+
+    async def aclose(self) -> None:
+        """There is nothing to close."""
+
+
+_KINDS = {"jobs": "one", "projects": "list", "batch": "batch"}
 
 
 def most_in_a_second(times: Iterable[float]) -> int:

@@ -32,8 +32,11 @@ from jobwatch._core.budget import Budget
 from jobwatch._core.look import Policy
 from jobwatch._core.pace import Pace
 from jobwatch._core.tracker import Patience, Watched
+from jobwatch._engine.clock import Clock
 from jobwatch._engine.poller import Poller
 from jobwatch._files.history import History
+from jobwatch._http.requests import Given
+from jobwatch._http.source import HttpSource
 from jobwatch._models import Fault, FaultKind
 from jobwatch._reading.reply import Reply
 from jobwatch.apis import BEDROCK
@@ -86,6 +89,15 @@ class Server:
         self.steps: list[tuple[float, str]] = []
         self._way = way
 
+    def prepared(self, path: str, query: str | None = None, body: bytes | None = None) -> str:
+        """Name what is asked for: a job, or its stream."""
+        assert (query, body) == (None, None)
+        job_id, _, kind = path.removeprefix("/jobs/").partition("/")
+        return f"stream {job_id}" if kind else job_id
+
+    async def aclose(self) -> None:
+        """There is nothing to close."""
+
     async def get(self, job_id: str, *, etag: str | None = None) -> Reply | Fault:  # noqa: ARG002 - none is sent
         """Answer a look, as `Transport.get` does."""
         self.looks += 1
@@ -132,17 +144,10 @@ def _event(job_id: str, status: str) -> bytes:
 async def waited(way: str, jobs: Sequence[durations.Finished]) -> list[tuple[float, int, int, float]]:
     """Wait for jobs one after another; return how long each took, its looks, its streams and the delay of its end."""
     server, loop = Server(way), asyncio.get_running_loop()
-    poller = Poller(
-        Policy(BEDROCK, Pace(), Patience(), History()),
-        server,  # type: ignore[arg-type]  # it stands in for Transport
-        Budget(None),
-        target_of=lambda job_id: job_id,  # type: ignore[arg-type,return-value]
-        list_target_of=lambda project_id, limit: f"{project_id} {limit}",  # type: ignore[arg-type,return-value]
-        stream_target_of=None if way == "none" else lambda job_id: f"stream {job_id}",  # type: ignore[arg-type,return-value]
-        workers=1,
-        uniform=random.Random(1).random,
-    )
-    poller._epoch = EPOCH  # noqa: SLF001 - the server's calendar is ours
+    given = Given("t", "http://api.test", None)
+    source = HttpSource(BEDROCK, given, streams=way != "none", transport=server)  # type: ignore[arg-type]
+    clock = Clock(random.Random(1).random, EPOCH)
+    poller = Poller(Policy(Pace(), Patience(), History()), source, Budget(None), workers=1, clock=clock)
     found = []
     for number, job in enumerate(jobs):
         begun, looks, streams = loop.time(), server.looks, server.streams

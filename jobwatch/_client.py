@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
 from ._completions import Completions
@@ -13,11 +13,12 @@ from ._core.budget import Budget
 from ._core.look import Looked, Policy
 from ._core.pace import Pace
 from ._core.tracker import Patience, Watched
+from ._engine.adapter import AdaptedSource
 from ._engine.poller import Poller
 from ._errors import ConfigError
 from ._files.history import History
-from ._http.requests import Given, Requests
-from ._http.transport import Transport
+from ._http.requests import Given
+from ._http.source import HttpSource
 from ._models import Fault, Job
 from ._reading.api import JobAPI
 from ._reading.started import Found, Started, found_in
@@ -28,9 +29,8 @@ from .apis import api_named
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from ._core.source import JobSource
     from ._engine.watch import Watch
-    from ._http.requests import Asked
-    from ._http.transport import Target
 
 _log = logging.getLogger("jobwatch")
 
@@ -43,6 +43,7 @@ class Client:
 
     Args:
         api: The name of a built-in API (see `jobwatch.apis.APIS`) or a `JobAPI`.
+        source: What to ask about jobs in place of an HTTP API; `token` to `params` are then left out.
         token: The API key; by default the API's environment variable (``BEDROCK_API_KEY``, ``CAPYDB_API_KEY``).
         base_url: Where the API is served; by default its environment variable (``BEDROCK_API_URL``,
             ``CAPYDB_API_URL``), else the vendor's address.
@@ -64,8 +65,9 @@ class Client:
 
     def __init__(
         self,
-        api: str | JobAPI,
+        api: str | JobAPI | None = None,
         *,
+        source: JobSource | HttpSource | None = None,
         token: str | None = None,
         base_url: str | None = None,
         api_version: str | None = None,
@@ -80,7 +82,6 @@ class Client:
     ) -> None:
         given = Given(token, base_url, params)
         del token, base_url, params  # a traceback that shows local variables shall not show these
-        self.api = api_named(api) if isinstance(api, str) else api
         patience = Patience(
             unreachable_after=_not_negative("unreachable_after", unreachable_after),
             appear_within=_not_negative("appear_within", appear_within),
@@ -90,25 +91,44 @@ class Client:
         if max_in_flight < 1:
             raise ConfigError(f"max_in_flight must be at least 1, not {max_in_flight}")
         self._max_in_flight = max_in_flight
-        self._has_streams = streams and self.api.stream_path is not None
-        self._requests = Requests(self.api, given, api_version)
-        self._policy = Policy(self.api, pace or Pace(), patience, self._history, self._requests.quiet)
-        self._transport = Transport(
-            self._requests.base_url(),
-            self._requests.headers(),
-            secret_query=self._requests.secret_query(),
-            problem=self.api.problem,
-            verdict=self.api.verdict,
-            states=self.api.states,
-            posts=self.api.method == "POST" or self.api.batch_body is not None,
-            max_connections=max_in_flight,
-        )
+        self._policy = Policy(pace or Pace(), patience, self._history)
+        self._source: HttpSource | AdaptedSource
+        match source:
+            case None if api is not None:
+                found = api_named(api) if isinstance(api, str) else api
+                self._source = HttpSource(found, given, api_version, streams=streams, max_connections=max_in_flight)
+            case None:
+                raise ConfigError("nothing says whom to ask: give the name of an API, a JobAPI, or source=")
+            case _ if api is not None or api_version is not None or given.any():
+                raise ConfigError(
+                    "a source has its own address and token: leave out api, token, base_url, and the like"
+                )
+            case HttpSource():
+                self._source = source
+            case _:
+                self._source = AdaptedSource(source, max_in_flight)
         self._poller: Poller | None = None
         self._closing: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         """Name the API, and no secret."""
-        return f"Client({self.api.name!r}, {self._transport!r})" if hasattr(self, "_transport") else "Client()"
+        return f"Client({self._source!r})" if hasattr(self, "_source") else "Client()"
+
+    @property
+    def name(self) -> str:
+        """What `Job.api` is for the jobs of this client: the API's name, or the source's key."""
+        return self._source.name
+
+    @property
+    def api(self) -> JobAPI:
+        """The API.
+
+        Raises:
+            ConfigError: The client asks a source, which has none.
+        """
+        if not isinstance(self._source, HttpSource):
+            raise ConfigError(f"{self.name} is a source, and no API with a table")
+        return self._source.api
 
     async def __aenter__(self) -> Self:
         """Return the client; it closes when the block is left."""
@@ -135,7 +155,7 @@ class Client:
             await engine.aclose()
         finally:
             try:
-                await self._transport.aclose()
+                await self._source.aclose()
             finally:
                 await self._save_history()
 
@@ -161,11 +181,8 @@ class Client:
             LookError: It could not be read: see its subclasses.
             ConfigError: The id cannot stand in a URL.
         """
-        engine = self._engine()
-        reply = await engine.told(self.watched(job_id), await engine.read(self._target(job_id)))
-        if isinstance(reply, Fault):
-            raise error_of(reply, job_id)
-        seen = self._policy.job_in(reply, job_id)
+        self._source.check(job_id)
+        seen = await self._engine().job(job_id)
         if isinstance(seen, Fault):
             raise error_of(seen, job_id)
         return seen
@@ -181,12 +198,11 @@ class Client:
             LookError: The list could not be read: see its subclasses.
             ConfigError: The API has no list of jobs, or an argument is wrong.
         """
-        if self.api.list_path is None:
-            raise ConfigError(f"{self.api.name} documents no list of jobs; ask for each by its id with job()")
+        if not self._source.has_lists:
+            raise ConfigError(f"{self.name} documents no list of jobs; ask for each by its id with job()")
         if limit < 1:
             raise ConfigError(f"limit must be at least 1, not {limit}")
-        reply = await self._engine().read(self._list_target(project_id, limit))
-        seen = reply if isinstance(reply, Fault) else self._policy.jobs_in(reply)
+        seen = await self._engine().project(project_id, limit)
         if isinstance(seen, Fault):
             raise error_of(seen, None)
         for job in seen:
@@ -195,8 +211,8 @@ class Client:
 
     def watched(self, job_id: str) -> Watched:
         """Return what is known of a job before the first look at it, for `look`."""
-        self._requests.job(job_id)
-        return Watched(job_id=job_id, api=self.api.name)
+        self._source.check(job_id)
+        return Watched(job_id=job_id, api=self.name)
 
     async def look(self, watched: Watched) -> Looked:
         """Make exactly one look at a job, and say what it changed and when to look next.
@@ -211,8 +227,8 @@ class Client:
         Raises:
             ConfigError: It belongs to another API.
         """
-        if watched.api != self.api.name:
-            raise ConfigError(f"job {watched.job_id} belongs to {watched.api}, and this client reads {self.api.name}")
+        if watched.api != self.name:
+            raise ConfigError(f"job {watched.job_id} belongs to {watched.api}, and this client reads {self.name}")
         return await self._engine().look(watched)
 
     # --- waiting ------------------------------------------------------------------------------------------
@@ -231,7 +247,7 @@ class Client:
         """
         if timeout is not None:
             _not_negative("timeout", timeout)
-        found = Found(job) if isinstance(job, str) else found_in(self.api, job, self._requests.id_in)
+        found = Found(job) if isinstance(job, str) else found_in(self.api, job, self._source.id_in)
         watched = self.watched(found.job_id)
         return Wait(lambda: self._enter(watched, found.job), found.job_id, timeout, check)
 
@@ -304,36 +320,8 @@ class Client:
 
     def _engine(self) -> Poller:
         if self._poller is None:
-            self._poller = Poller(
-                self._policy,
-                self._transport,
-                self._budget,
-                target_of=self._target,
-                list_target_of=self._list_target,
-                batch_target_of=self._batch_target if self.api.batch_path is not None else None,
-                history_target_of=self._history_target if self.api.history_path is not None else None,
-                stream_target_of=self._stream_target if self._has_streams else None,
-                workers=self._max_in_flight,
-            )
+            self._poller = Poller(self._policy, self._source, self._budget, workers=self._max_in_flight)
         return self._poller
-
-    def _target(self, job_id: str) -> Target:
-        return self._prepared(self._requests.job(job_id))
-
-    def _history_target(self, job_id: str) -> Target:
-        return self._prepared(self._requests.history(job_id))
-
-    def _batch_target(self, job_ids: Collection[str]) -> Target:
-        return self._prepared(self._requests.batch(job_ids))
-
-    def _stream_target(self, job_id: str) -> Target:
-        return self._prepared(self._requests.stream(job_id))
-
-    def _prepared(self, asked: Asked) -> Target:
-        return self._transport.prepared(asked.path, asked.query, asked.body)
-
-    def _list_target(self, project_id: str, limit: int) -> Target:
-        return self._prepared(self._requests.jobs(project_id, limit))
 
 
 def engine_of(client: Client) -> Poller:
@@ -343,7 +331,7 @@ def engine_of(client: Client) -> Poller:
 
 def place_of(client: Client) -> str:
     """Return where a client's jobs are, in words that hold no secret, for a watcher."""
-    return client._requests.place()  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+    return client._source.key  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
 
 
 def _not_negative(name: str, seconds: float) -> float:

@@ -228,7 +228,7 @@ class Wait(Coroutine[Any, Any, Job]):
     async def _look_once_more(self, poller: Poller, watch: Watch) -> None:
         until = max(poller.now(), self._deadline) + _LAST_LOOK
         if poller.look_now(watch):
-            while watch.urgent and watch.watched.outcome is None and poller.now() < until:
+            while watch.awaits_look and watch.watched.outcome is None and poller.now() < until:
                 await poller.news(watch, until)
 
     def _reads(self, watch: Watch) -> None:

@@ -13,8 +13,11 @@ import pytest_asyncio
 from hypothesis import Phase, settings
 
 from jobwatch import Client, Fault, Pace
+from jobwatch._http.requests import Given
+from jobwatch._http.source import HttpSource
 from jobwatch._http.transport import Target, Transport
 from jobwatch._reading.reply import Reply
+from jobwatch.apis import BEDROCK
 from jobwatch.testing import JobServer
 
 # Two cores, shared: fewer examples by default; `--hypothesis-profile=thorough` before a release.
@@ -74,9 +77,8 @@ class Scripted(Transport):
 
 def scripted(transport: Scripted, **options: object) -> Client:
     """Return a Bedrock client on a made-up transport."""
-    client = Client("bedrock", token="t", base_url="http://api.test", **options)  # type: ignore[arg-type]
-    client._transport = transport
-    return client
+    source = HttpSource(BEDROCK, Given("t", "http://api.test", None), transport=transport)
+    return Client(source=source, **options)  # type: ignore[arg-type]
 
 
 def own_tasks() -> set[asyncio.Task[object]]:

@@ -9,17 +9,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from jobwatch import Client
+from jobwatch._client import engine_of
 from jobwatch._core.budget import Budget
 from jobwatch._core.look import Policy
 from jobwatch._core.pace import Pace
 from jobwatch._core.tracker import Patience, Watched
+from jobwatch._engine.clock import Clock
 from jobwatch._engine.poller import Poller
 from jobwatch._files.history import History
+from jobwatch._http.requests import Given
+from jobwatch._http.source import HttpSource
 from jobwatch._models import Fault, FaultKind
 from jobwatch._reading.reply import RateLimit, Reply
 from jobwatch.apis import CAPYDB
@@ -70,6 +76,17 @@ class ScriptedTransport:
         self.answer: Callable[[str, float], Reply | Fault | None] = lambda _target, _now: None
         self.rate: Callable[[float], RateLimit | None] = lambda _now: None
 
+    def prepared(self, path: str, query: str | None = None, body: bytes | None = None) -> str:
+        """Name what is asked for: ``job:ID``, ``list:PROJECT?LIMIT`` or ``batch:ID,ID``."""
+        assert body is None
+        if path == "/batch":
+            return f"batch:{(query or '').removeprefix('ids=')}"
+        kind, name = path.removeprefix("/v1/").split("/")[:2]
+        return f"job:{name}" if kind == "jobs" else f"list:{name}?{(query or '').removeprefix('limit=')}"
+
+    async def aclose(self) -> None:
+        """There is nothing to close."""
+
     async def get(self, target: str, *, etag: str | None = None) -> Reply | Fault:
         loop = asyncio.get_running_loop()
         self.requests.append((loop.time(), target))
@@ -115,19 +132,28 @@ def poller_of(
     batch: int | None = None,
 ) -> Poller:
     """Return a poller that reads a scripted transport; with `batch`, as many jobs at once as it says."""
-    api = CAPYDB if batch is None else replace(CAPYDB, read_batch=CAPYDB.read_jobs, batch_most=batch)
-    poller = Poller(
-        Policy(api, pace or Pace(), patience or Patience(), history or History()),
-        transport,  # type: ignore[arg-type]  # it stands in for Transport
-        Budget(max_rate),
-        target_of=lambda job_id: f"job:{job_id}",  # type: ignore[arg-type, return-value]
-        list_target_of=lambda project_id, limit: f"list:{project_id}?{limit}",  # type: ignore[arg-type, return-value]
-        batch_target_of=None if batch is None else lambda job_ids: f"batch:{','.join(job_ids)}",  # type: ignore[arg-type, return-value]
-        workers=workers,
-        uniform=uniform,
-    )
-    poller._epoch = EPOCH  # the server's clock is ours
-    return poller
+    policy = Policy(pace or Pace(), patience or Patience(), history or History())
+    source = source_of(transport, batch=batch)
+    return Poller(policy, source, Budget(max_rate), workers=workers, clock=Clock(uniform, EPOCH))
+
+
+def source_of(transport: ScriptedTransport, *, batch: int | None = None) -> HttpSource:
+    """Return a source that reads a scripted transport."""
+    api = CAPYDB
+    if batch is not None:
+        api = replace(CAPYDB, batch_path="/batch?ids={job_ids}", read_batch=CAPYDB.read_jobs, batch_most=batch)
+    given = Given("t", "http://api.test", None)
+    return HttpSource(api, given, transport=transport)  # type: ignore[arg-type]  # it stands in for Transport
+
+
+def client_of(transport: ScriptedTransport, *, patience: Patience | None = None, **options: Any) -> Client:
+    """Return a client that reads a scripted transport, on the server's clock and without chance."""
+    if patience is not None:
+        options |= {"unreachable_after": patience.unreachable_after, "appear_within": patience.appear_within}
+    client = Client(source=source_of(transport), **options)
+    clock = engine_of(client).clock
+    clock.epoch, clock.uniform = EPOCH, lambda: 0.5
+    return client
 
 
 def watched(job_id: str) -> Watched:

@@ -543,7 +543,7 @@ def told(error: BaseException) -> str:
 
 def test_row_122_no_repr_shows_the_token() -> None:
     client = Client("bedrock", token=CANARY)
-    assert repr(client) == "Client('bedrock', Transport('https://api.bedrock.cv'))"
+    assert repr(client) == "Client(HttpSource(Transport('https://api.bedrock.cv')))"
     for value in vars(client).values():
         assert CANARY not in repr(value)
     assert CANARY not in repr(client.wait_for(ID))

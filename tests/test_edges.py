@@ -20,7 +20,7 @@ from jobwatch._reading.structs import decoded
 from jobwatch._reading.words import Words
 from jobwatch._table.compile import api_of
 from jobwatch._table.fields import TableError
-from jobwatch.apis import APIS, BEDROCK, CAPYDB
+from jobwatch.apis import APIS, BEDROCK
 
 MINIMAL = 'job = "https://api.test/jobs/{job_id}"\nstatus = "status"\n'
 
@@ -154,7 +154,7 @@ def test_the_id_may_lie_in_a_list_of_the_jobs_that_were_started(body: JSON, job_
 
 def test_nothing_is_learned_from_a_watch_that_does_not_say_since_when() -> None:
     history = History()
-    policy = Policy(CAPYDB, Pace(), Patience(), history)
+    policy = Policy(Pace(), Patience(), history)
     watched = Watched(job_id="j", api="capydb", type="backup", status="running", phase=Phase.RUNNING, added_at=1e9)
     ended = Job(id="j", api="capydb", type="backup", status="completed", phase=Phase.SUCCEEDED)
     looked = policy.saw(watched, ended, 1e9 + 100.0, None, 1.0)

@@ -1,27 +1,23 @@
-"""One look's reply in, what is known and when to look next out: the tracker, the pace and the history together.
+"""What one look showed in, what is known and when to look next out: tracker, pace and learned durations together.
 
-No clock and no dice: the poller passes in the time and one random number a look.
+Pure: the poller passes in the time, and one random number a look for the jitter.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from .._models import Fault, FaultKind, Job, Outcome, Phase, Transition
 from .pace import Pace, interval
+from .source import UNCHANGED, Unchanged
 from .tracker import Patience, Watched, observe, patience_ends_at, unchanged
 
 if TYPE_CHECKING:
-    from .._reading.api import JobAPI
-    from .._reading.reply import Reply
     from .durations import LearnedDurations
-
-_Seen = TypeVar("_Seen")
 
 _SKEW_NOTICED = 2.0  # a Date header counts whole seconds, so less than this is no skew that can be told
 
@@ -45,61 +41,48 @@ class Looked(Struct, frozen=True):
 
 
 class Policy(Struct, frozen=True):
-    """What looks at one API's jobs need to know.
+    """How looks are paced, how long they may fail, and what earlier jobs took.
 
     Attributes:
-        api: Reads the replies.
         pace: How eagerly to look.
         patience: How long looks may fail.
         history: What earlier jobs took; learns from every end.
-        quiet: Takes out of a fault what may not be said, such as a secret that a reply quotes.
     """
 
-    api: JobAPI
     pace: Pace
     patience: Patience
     history: LearnedDurations
-    quiet: Callable[[Fault], Fault] | None = None
 
-    def job_in(self, reply: Reply, job_id: str) -> Job | Fault:
-        """Read the job asked for from a reply."""
-        return self._quiet(self.api.job(reply.body, job_id, reply.http_status, reply.history))
-
-    def jobs_in(self, reply: Reply) -> tuple[Job, ...] | Fault:
-        """Read a list of jobs from a reply."""
-        return self._quiet(self.api.jobs(reply.body))
-
-    def replied(self, watched: Watched, reply: Reply | Fault, now: float, jitter: float | None, price: float) -> Looked:
-        """Take a reply to a look at one job into account.
+    def saw(
+        self,
+        watched: Watched,
+        what: Job | Fault | Unchanged,
+        now: float,
+        jitter: float | None,
+        price: float,
+        *,
+        server_time: float | None = None,
+    ) -> Looked:
+        """Take what a look showed into account.
 
         Args:
             watched: What was known before.
-            reply: What the look gave.
+            what: What the look showed.
             now: When, in Unix seconds.
             jitter: A random number from [0, 1), or None where jobs are set apart already.
             price: What a request costs now, beside the pace's `poll_cost`.
+            server_time: The API's clock at that moment, in Unix seconds, where it tells.
         """
-        if isinstance(reply, Fault):
-            return self.saw(watched, reply, now, jitter, price)
-        seen = self.job_in(reply, watched.job_id)
-        return self.saw(watched, seen, now, jitter, price, skew=skew_of(reply, now))
-
-    def saw(
-        self, watched: Watched, seen: Job | Fault, now: float, jitter: float | None, price: float, *, skew: float = 0.0
-    ) -> Looked:
-        """Take what a look showed into account; for arguments see `replied`."""
-        observed = observe(watched, seen, now, self.patience, skew=skew)
+        if what is UNCHANGED:
+            watched = unchanged(watched, now)
+            return Looked(watched, (), None, self.next_look(watched, now, jitter, price))
+        observed = observe(watched, what, now, self.patience, skew=_skew(server_time, now))
         outcome = observed.watched.outcome
-        job = seen if isinstance(seen, Job) and not _is_behind(observed.watched, seen) else None
+        job = what if isinstance(what, Job) and not _is_behind(observed.watched, what) else None
         if job is not None and outcome is not None and watched.outcome is None:
             self._learn(watched, job, now)
         next_look = self.next_look(observed.watched, now, jitter, price) if outcome is None else None
         return Looked(observed.watched, observed.transitions, outcome, next_look, job)
-
-    def same_again(self, watched: Watched, now: float, jitter: float | None, price: float) -> Looked:
-        """Take a look into account that showed the very same as the one before."""
-        watched = unchanged(watched, now)
-        return Looked(watched, (), None, self.next_look(watched, now, jitter, price))
 
     def next_look(self, watched: Watched, now: float, jitter: float | None, price: float) -> float:
         """Return how long to wait before the next look, in seconds."""
@@ -130,9 +113,6 @@ class Policy(Struct, frozen=True):
         # Only an origin in trouble may ask for more than the patience with it; a 404 may not put off its own end.
         return max(delay, fault.retry_after if pause_asked(fault) else min(fault.retry_after, last_chance))
 
-    def _quiet(self, seen: _Seen | Fault) -> _Seen | Fault:
-        return self.quiet(seen) if isinstance(seen, Fault) and self.quiet is not None else seen
-
     def _learn(self, before: Watched, job: Job, now: float) -> None:
         """Remember how long the job took: by its own timestamps, else by when looks saw it."""
         if self.history.add(job) or before.phase not in (Phase.PENDING, Phase.RUNNING):
@@ -147,11 +127,9 @@ def _is_behind(known: Watched, job: Job) -> bool:
     return (known.status, known.attempt) != (job.status, job.attempt)
 
 
-def skew_of(reply: Reply, now: float) -> float:
+def _skew(server_time: float | None, now: float) -> float:
     """Return how far the server's clock is ahead of ours, in seconds, as far as that can be told."""
-    if reply.server_time is None:
-        return 0.0
-    skew = reply.server_time - now
+    skew = 0.0 if server_time is None else server_time - now
     return skew if abs(skew) > _SKEW_NOTICED else 0.0
 
 

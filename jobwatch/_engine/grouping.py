@@ -1,6 +1,6 @@
-"""Many jobs read by one request: which watches an errand takes along, and what becomes of those it does not show.
+"""Many jobs shown by one request: which watches it takes along, and what becomes of those that it does not show.
 
-It decides and keeps account; the poller enters what is shown, and puts back on the agenda what is not.
+It decides and keeps account; the looks enter what is shown, and put back on the schedule what is not.
 """
 
 from __future__ import annotations
@@ -9,29 +9,27 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from .._errors import ConfigError
 from .._models import Fault, FaultKind, Job
 from .batches import Batches, agreed
-from .watch import NEVER
+from .lists import Pages
+from .watch import FIRST, NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Collection, Iterator
 
-    from .._core.look import Policy
-    from .._http.origin import Origin
-    from .._http.transport import Target
-    from .due_queue import DueQueue
-    from .fair_queue import FairQueue
-    from .lists import Page, Pages
+    from .._core.durations import LearnedDurations
+    from .._core.source import Source
+    from .lists import Page
+    from .schedule import Schedule
     from .watch import Watch
 
 
 class JointRequest(Struct, frozen=True, eq=False):
     """One request for many jobs: when each watch that it may serve was due, and its page; None if it names their ids.
 
-    `NEVER` stands for a newcomer, and None for the one whose turn it was.
+    `NEVER` stands for a job that waits for its first look, and None for the one whose turn it was.
     """
 
     due: dict[Watch, float | None]
@@ -39,127 +37,116 @@ class JointRequest(Struct, frozen=True, eq=False):
 
 
 class Grouping:
-    """Reads many jobs at once.
+    """Knows which watched jobs one request can show.
 
     Args:
-        policy: Reads the replies.
-        pages: Which jobs one request can read; learns what came of it.
-        due_queue: What the watches that go along are taken off.
-        origin: Makes the requests.
-        list_target_of: Makes the URL of a project's list from its id and the most jobs to show.
-        batch_target_of: Makes the request for several jobs from their ids, where the API can be asked so.
-        history_target_of: Makes the URL of a job's history, where the API tells it by a request of its own.
+        source: What is asked.
+        schedule: What the watches that are taken along are taken off.
+        history: What is known of how long jobs take.
 
     Attributes:
-        batches: How many jobs may be named by their ids, where the API can be asked so.
+        is_possible: Whether any request can show several jobs.
     """
 
-    def __init__(
-        self,
-        policy: Policy,
-        pages: Pages,
-        due_queue: DueQueue,
-        origin: Origin,
-        *,
-        list_target_of: Callable[[str, int], Target],
-        batch_target_of: Callable[[Collection[str]], Target] | None,
-        history_target_of: Callable[[str], Target] | None,
-    ) -> None:
-        self._policy = policy
-        self._pages = pages
-        self._due_queue = due_queue
-        self._origin = origin
-        self._list_target_of = list_target_of
-        self._batch_target_of = batch_target_of
-        self._history_target_of = history_target_of
-        self.batches = None if batch_target_of is None else Batches(policy.api.batch_most)
+    def __init__(self, source: Source, schedule: Schedule, history: LearnedDurations) -> None:
+        self._source = source
+        self._schedule = schedule
+        self._pages = Pages(source.name, history, has_lists=source.has_lists)
+        self._batches = Batches(source.batch_most) if source.batch_most else None
         self._time = asyncio.get_running_loop().time
+        self.is_possible = source.has_lists or self._batches is not None
 
-    def join_batch(self, first: Watch, queue: FairQueue, until: float) -> JointRequest | None:
-        """Take along who is due by a time, to be named by their ids; None if nobody can be."""
-        if self.batches is None or not (room := self.batches.room(first, self._time())):
-            return None
-        members = queue.members(room, until)
-        self.batches.asked(1 + len(members))
-        if not members:
-            return None
-        for watch in members:
-            watch.looking, watch.fresh = True, False
-        return JointRequest({first: None} | members)
+    def join(self, watch: Watch) -> None:
+        """Take in a watch whose project is known."""
+        self._pages.join(watch)
 
-    def join_list(self, first: Watch, page: Page) -> JointRequest:
-        """Take along, off the agenda, the watches that a page can serve beside the one whose turn it is."""
-        due: dict[Watch, float | None] = {first: None}
-        for watch in page.others:
-            due[watch] = NEVER if watch.fresh else watch.due
-            self._due_queue.remove(watch)
-            watch.looking, watch.fresh = True, False
-        return JointRequest(due, page)
+    def leave(self, watch: Watch) -> None:
+        """Forget a watch."""
+        self._pages.leave(watch)
+
+    def readers(self, watch: Watch, now: float) -> float:
+        """Return how many jobs a look at this one shows."""
+        readers: float = self._pages.readers(watch, now)
+        return readers if self._batches is None else max(readers, self._batches.readers(watch, now))
+
+    def sharers(self, watch: Watch, now: float) -> float:
+        """Return among how many jobs the cost of a look at this one is shared, as far as that may hasten it."""
+        sharers: float = self._pages.sharers(watch, now)
+        return sharers if self._batches is None else max(sharers, self._batches.sharers(watch, now))
+
+    def to_wake(self, project_id: str) -> tuple[str, ...]:
+        """Return whom to look at for news of a project: one job, where a list shows the others with it."""
+        return self._pages.to_wake(project_id, self._time())
+
+    def joint(self, watch: Watch, interval: float) -> JointRequest | None:
+        """Return the request to make in place of a look at one job, with those that join it; None if there is none.
+
+        Args:
+            watch: Whose turn it is.
+            interval: How long it has been since it was looked at, in seconds.
+        """
+        now = self._time()
+        joint = None if self._batches is None else self._join_batch(self._batches, watch, now, now + interval)
+        if joint is not None:
+            return joint
+        page = self._pages.page_for(watch, now, self._schedule.first_looks)
+        return None if page is None else self._join_list(watch, page)
 
     async def jobs_of(self, joint: JointRequest) -> tuple[Job, ...] | None:
-        """Read the page, or learn that it cannot be read; none of the watches is being looked at from then on."""
+        """Ask for the jobs, or learn that they cannot be read."""
         try:
             jobs = await (self._jobs_named(joint) if joint.page is None else self._jobs_on(joint.page))
-        except Exception as error:  # noqa: BLE001 - each job is then asked for by itself, and shows whose fault it was
-            jobs = Fault(FaultKind.UNREADABLE, f"the request for several jobs failed within jobwatch: {type(error)}")
-        for watch in joint.due:
-            watch.looking = False
+        except Exception as error:  # noqa: BLE001 - each job is then asked about by itself, and shows whose fault it was
+            jobs = Fault(FaultKind.UNREADABLE, f"the request for several jobs failed: {type(error).__name__}")
         if not isinstance(jobs, Fault):
             return jobs
         if joint.page is not None:
             self._pages.failed(joint.page, jobs, self._time())
-        elif self.batches is not None:
-            self.batches.failed(len(joint.due), jobs, self._time())
+        elif self._batches is not None:
+            self._batches.failed(len(joint.due), jobs, self._time())
         return None
 
     def left_over(
         self, joint: JointRequest, jobs: tuple[Job, ...] | None, shown: Collection[Watch]
     ) -> Iterator[tuple[Watch, float]]:
-        """Yield each watch that was not shown, and when it is due; `NEVER` for one that is a newcomer still."""
+        """Yield each watch that was not shown, and when it is due; `NEVER` for one that waits for its first look."""
         if joint.page is not None and joint.page.guess and any(watch.watched.looks == 1 for watch in shown):
             self._pages.guessed_right()
         for unseen, due in joint.due.items():
-            if unseen not in shown and unseen.wanted and unseen.watched.outcome is None:
+            if unseen not in shown and unseen.goes_on:
                 if jobs is not None and joint.page is not None:
                     self._pages.missed(unseen, joint.page, len(jobs))
                 elif jobs is not None:
                     unseen.alone = True
                 yield unseen, self._time() if due is None else due
 
-    async def list_of(self, project_id: str, limit: int) -> tuple[Job, ...] | Fault:
-        """Read a project's latest jobs."""
-        return await self._read(self._list_target_of(project_id, limit))
+    def _join_batch(self, batches: Batches, first: Watch, now: float, until: float) -> JointRequest | None:
+        """Take along who is due by a time, to be named by their ids; None if nobody can be."""
+        room = batches.room(first, now)
+        if not room:
+            return None
+        members = self._schedule.members(room, until)
+        batches.asked(1 + len(members))
+        for watch in members:
+            watch.begin_look()
+        return JointRequest({first: None} | members) if members else None
+
+    def _join_list(self, first: Watch, page: Page) -> JointRequest:
+        """Take along the watches that a page can serve beside the one whose turn it is."""
+        due: dict[Watch, float | None] = {first: None}
+        for watch in page.others:
+            due[watch] = NEVER if watch.stage is FIRST else watch.due
+            self._schedule.remove(watch)
+            watch.begin_look()
+        return JointRequest(due, page)
 
     async def _jobs_on(self, page: Page) -> tuple[Job, ...] | Fault:
         try:
-            target = self._list_target_of(page.project_id, page.limit)
-        except ConfigError as error:  # an id that the server gave, and that cannot stand in a URL
+            return (await self._schedule.answer(self._source.project(page.project_id, page.limit))).what
+        except ConfigError as error:  # a project's id is the server's word, and need not be fit for a URL
             return Fault(FaultKind.REFUSED, str(error))
-        return await self._read(target)
 
     async def _jobs_named(self, joint: JointRequest) -> tuple[Job, ...] | Fault:
-        assert self._batch_target_of is not None  # noqa: S101 - nobody sets out without it
-        job_ids = dict.fromkeys(watch.watched.job_id for watch in joint.due)
-        reply = await self._origin.read(self._batch_target_of(job_ids))
-        jobs = reply if isinstance(reply, Fault) else self._policy.api.batch(reply.body)
-        jobs = jobs if isinstance(jobs, Fault) else agreed(jobs, job_ids)
-        if isinstance(jobs, Fault) or self._history_target_of is None:
-            return jobs
-        known = {watch.watched.job_id: watch.watched.status or "" for watch in joint.due}
-        async with asyncio.TaskGroup() as group:
-            told = [
-                job if known[job.id].casefold() == job.status.casefold() else group.create_task(self._told(job))
-                for job in jobs
-            ]
-        return tuple(job if isinstance(job, Job) else job.result() for job in told)
-
-    async def _told(self, job: Job) -> Job:
-        """Add its history to a job in a new state."""
-        assert self._history_target_of is not None  # noqa: S101 - see above
-        reply, _ = await self._origin.read_in_turn(self._history_target_of(job.id))
-        events = None if isinstance(reply, Fault) else self._policy.api.history(reply.body)
-        return job if events is None else replace(job, events=events)
-
-    async def _read(self, target: Target) -> tuple[Job, ...] | Fault:
-        reply = await self._origin.read(target)
-        return reply if isinstance(reply, Fault) else self._policy.jobs_in(reply)
+        known = {watch.watched.job_id: watch.watched.status for watch in joint.due}
+        jobs = (await self._schedule.answer(self._source.batch(known, self._schedule.turn))).what
+        return jobs if isinstance(jobs, Fault) else agreed(jobs, known)

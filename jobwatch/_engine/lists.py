@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from .._models import FaultKind
+from .watch import LOOKING
 
 if TYPE_CHECKING:
     from .._core.durations import LearnedDurations
     from .._models import Fault
-    from .._reading.api import JobAPI
     from .watch import Watch
 
 _SMALLEST = 25  # CapyDB's default
@@ -48,10 +48,17 @@ class Page(Struct, frozen=True, eq=False):
 
 
 class Pages:
-    """Knows which watches belong to one project, and what its list is good for."""
+    """Knows which watches belong to one project, and what its list is good for.
 
-    def __init__(self, api: JobAPI, history: LearnedDurations) -> None:
-        self._api = api
+    Args:
+        name: The name of the API.
+        history: What is known of how long jobs take.
+        has_lists: Whether a project's jobs can be asked for at all.
+    """
+
+    def __init__(self, name: str, history: LearnedDurations, *, has_lists: bool) -> None:
+        self._name = name
+        self._has_lists = has_lists
         self._history = history
         self._groups: dict[str, dict[Watch, None]] = {}
         self._paused_until: dict[str, float] = {}
@@ -65,7 +72,7 @@ class Pages:
     def join(self, watch: Watch) -> None:
         """Take in a watch whose project is known."""
         project_id = watch.watched.project_id
-        if self._api.list_path is not None and project_id is not None and not watch.alone:
+        if self._has_lists and project_id is not None and not watch.alone:
             self._groups.setdefault(project_id, {})[watch] = None
 
     def leave(self, watch: Watch) -> None:
@@ -104,7 +111,7 @@ class Pages:
         project_id = watch.watched.project_id
         if project_id is None:
             return self._page_for_newcomers(now, first_looks)
-        if self._api.list_path is None or now < self._paused_until.get(project_id, 0.0):
+        if not self._has_lists or now < self._paused_until.get(project_id, 0.0):
             return None
         if not watch.alone:
             others = self._others(watch, project_id)
@@ -140,7 +147,7 @@ class Pages:
     def _others(self, watch: Watch, project_id: str) -> tuple[Watch, ...]:
         """Return those of a project that a list can show beside one: where there are more, other ones each time."""
         group, most = self._groups.get(project_id, {}), self._most(project_id)
-        others = tuple(islice((each for each in group if each is not watch and not each.looking), most))
+        others = tuple(islice((each for each in group if each is not watch and each.stage < LOOKING), most))
         if len(group) > most:
             for each in others:
                 del group[each]
@@ -168,7 +175,7 @@ class Pages:
         if watch.watched.looks < _LOOKS_BEFORE_HISTORY or kind in self._asked or len(self._asked) >= _KINDS_ASKED:
             return None
         self._asked.add(kind)
-        if self._history.knows(self._api.name, watch.watched.type):
+        if self._history.knows(self._name, watch.watched.type):
             return None
         self._history_read_until[project_id] = now + _PAUSE
         return Page(project_id, min(_FOR_HISTORY, self._most(project_id)))

@@ -20,21 +20,20 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from .._http.sse import EVENT_CAP, EventParser
+from .._core.source import StreamEnd
 from .._models import Fault, FaultKind, Phase
 from .._tasks import ended
-from .watch import FIRST, NEVER
+from .watch import BEFORE_ALL, DUE, LOOKING, NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Sequence
 
     from .._core.pace import Pace
+    from .._core.source import Source
     from .._core.tracker import Watched
-    from .._http.origin import Origin
-    from .._http.transport import Target
-    from .._reading.api import Hint, JobAPI
-    from .registry import Registry
-    from .watch import Watch
+    from .._reading.api import Hint
+    from .schedule import Schedule
+    from .watch import Registry, Watch
 
 _log = logging.getLogger("jobwatch")
 
@@ -99,34 +98,18 @@ class Streams:
     """Follows the streams of those jobs that there is room for.
 
     Args:
-        api: Reads the events.
+        source: Is asked for the streams.
         pace: How often looks are made without streams.
-        watches: Who is watched.
-        origin: Where the streams are read.
-        target_of: Makes the URL of a job's stream from its id.
-        put: Puts a watch on the agenda.
-        demand: Enters how many requests a second a watch costs.
+        registry: Who is watched.
+        schedule: Where looks are asked for, and whether a stream may be opened.
     """
 
-    def __init__(
-        self,
-        api: JobAPI,
-        pace: Pace,
-        watches: Registry,
-        origin: Origin,
-        target_of: Callable[[str], Target],
-        *,
-        put: Callable[[Watch, float], None],
-        demand: Callable[[Watch, float], None],
-    ) -> None:
-        self._api = api
+    def __init__(self, source: Source, pace: Pace, registry: Registry, schedule: Schedule) -> None:
+        self._source = source
         self._shortest = pace.min_interval
         self._keepalive = BEATS * pace.max_interval
-        self._registry = watches
-        self._origin = origin
-        self._target_of = target_of
-        self._put = put
-        self._set_demand = demand
+        self._registry = registry
+        self._schedule = schedule
         self._streams: dict[str, _Stream] = {}
         self._open = 0
         self._ending: set[asyncio.Task[None]] = set()
@@ -206,7 +189,7 @@ class Streams:
         """Open a job's stream if that may be, and return what there is of it."""
         if self._open >= _MOST or now < self._none_before or (stream is not None and now < stream.none_before):
             return stream
-        if not self._origin.may_ask():
+        if not self._schedule.may_ask():
             return stream
         stream = self._streams.setdefault(job_id, _Stream())
         stream.spoke, stream.begun_at = False, now
@@ -215,32 +198,27 @@ class Streams:
         return stream
 
     async def _follow(self, job_id: str, stream: _Stream) -> None:
-        parser = EventParser()
         try:
-            fault = await self._origin.follow(
-                self._target_of(job_id), lambda piece: self._heard(job_id, stream, parser, piece), SILENCE
-            )
+            end = await self._source.follow(job_id, lambda hints: self._heard(job_id, stream, hints), SILENCE)
+            if end.fault is not None:
+                self._schedule.heed(end.fault)
         except Exception:  # noqa: BLE001 - a stream is a hint: a fault in it must not cost the job its looks
             _log.exception("the stream of job %s was dropped by a fault of our own", job_id)
-            fault = Fault(FaultKind.REFUSED, "a fault of our own")
-        if parser.overflowed:
-            fault = Fault(FaultKind.UNREADABLE, f"an event of over {EVENT_CAP} bytes")
+            end = StreamEnd(Fault(FaultKind.REFUSED, "a fault of our own"))
         if self._streams.get(job_id) is stream:
             stream.task = None
             self._open -= 1
-            self._learn(stream, fault, self._loop.time())
-            # What was too long to be read was something; as likely as not the end, with its results.
-            self._look_as_usual(job_id, 0.0 if parser.overflowed else stream.usual_due)
+            self._learn(stream, end.fault, self._loop.time())
+            # What could not be read was something; as likely as not the end, with its results.
+            self._look_as_usual(job_id, 0.0 if end.has_lost_news else stream.usual_due)
 
-    def _heard(self, job_id: str, stream: _Stream, parser: EventParser, piece: bytes) -> bool:
+    def _heard(self, job_id: str, stream: _Stream, hints: Sequence[Hint]) -> bool:
         if self._streams.get(job_id) is not stream:
             return False
         stream.spoke = True
-        hints = [self._api.hint(event.data, event.name) for event in parser.feed(piece)]
-        told = [hint for hint in hints if hint is not None and hint.job_id in (None, job_id)]
-        if told:  # what came together is one change: a stream may begin with a history
-            self._hinted(job_id, stream, told[-1])
-        return not parser.overflowed
+        if hints:  # what came together is one change: a stream may begin with a history
+            self._hinted(job_id, stream, hints[-1])
+        return True
 
     def _hinted(self, job_id: str, stream: _Stream, hint: Hint) -> None:
         stream.hint = hint
@@ -249,30 +227,30 @@ class Streams:
             stream.doubted = 0
             self._slow_down(watches)
         elif self._may_wake(stream):
-            stream.missed = any(watch.looking for watch in watches)
-            self._hurry(watches, FIRST)
+            stream.missed = any(watch.stage >= LOOKING for watch in watches)
+            self._hurry(watches, BEFORE_ALL)
         else:
             self._hurry(watches, self._loop.time() + self._shortest)
 
     def _slow_down(self, watches: Iterable[Watch]) -> None:
         for watch in watches:
             if self._may_be_put(watch) and watch.watched.fault is None:
-                self._put(watch, self._loop.time() + self._keepalive)
-                self._set_demand(watch, 1.0 / self._keepalive)
+                self._schedule.put(watch, self._loop.time() + self._keepalive)
+                self._schedule.demand(watch, 1.0 / self._keepalive)
 
     def _hurry(self, watches: Iterable[Watch], due: float) -> None:
         for watch in watches:
             if self._may_be_put(watch) and due < watch.due:
-                self._put(watch, due)
+                self._schedule.put(watch, due)
 
     def _may_be_put(self, watch: Watch) -> bool:
-        """Whether a watch is on the agenda, and nobody else has a say in when: not who waits, and not the origin."""
-        return not (watch.looking or watch.fresh or watch.urgent) and self._loop.time() >= self._origin.not_before
+        """Whether a stream may say when the next look is: not if somebody waits for that, nor in a pause."""
+        return watch.stage is DUE and self._loop.time() >= self._schedule.paused_until
 
     def _look_as_usual(self, job_id: str, usual_due: float) -> None:
         for watch in self._registry.going_on(job_id):
-            if not (watch.looking or watch.fresh) and usual_due < watch.due:
-                self._put(watch, max(usual_due, self._loop.time()))
+            if watch.stage is DUE and usual_due < watch.due:
+                self._schedule.put(watch, max(usual_due, self._loop.time()))
 
     def _may_wake(self, stream: _Stream) -> bool:
         now = self._loop.time()

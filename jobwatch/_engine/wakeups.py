@@ -1,39 +1,34 @@
-"""Wakes: a job looked at now because somebody says that it has changed, whoever listens to it."""
+"""Wake-ups: a job looked at now because somebody says that it has changed, whoever listens to it."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
 
-from .watch import FIRST
+from .watch import BEFORE_ALL, LOOKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .._http.origin import Origin
-    from .registry import Registry
-    from .watch import Watch
+    from .schedule import Schedule
+    from .watch import Registry
 
 
 class WakeUps:
-    """Has jobs looked at; however many wakes come before a look, that is one look.
+    """Has jobs looked at; however many wake-ups come before a look, that is one look.
 
-    Looks that wakes ask for lie at least the shortest interval apart, and wait while the origin asks to be left alone.
+    Looks that wake-ups ask for lie at least the shortest interval apart, and wait while the API asks for a pause.
 
     Args:
-        watches: Who is watched.
-        put: Puts a watch on the agenda.
-        origin: Where they are read.
+        registry: Who is watched.
+        schedule: Where looks are asked for.
         shortest: The shortest time between two looks, in seconds.
 
     Attributes:
-        woken: The jobs whose look has yet to be put on the agenda.
+        woken: The jobs whose look has yet to be scheduled.
     """
 
-    def __init__(self, watches: Registry, put: Callable[[Watch, float], None], origin: Origin, shortest: float) -> None:
-        self._registry = watches
-        self._put = put
-        self._origin = origin
+    def __init__(self, registry: Registry, schedule: Schedule, shortest: float) -> None:
+        self._registry = registry
+        self._schedule = schedule
         self._shortest = shortest
         self._time = asyncio.get_running_loop().time
         self.woken: set[str] = set()
@@ -48,10 +43,10 @@ class WakeUps:
         return wanted
 
     def put_woken(self, job_id: str) -> None:
-        """Put a woken job in its new place, unless a look is under way: that may show what was before the wake."""
+        """Have a woken job looked at, unless a look is under way: that may show what was before the wake-up."""
         if job_id not in self.woken:
             return
-        if not any(watch.looking for watch in self._registry.of(job_id)):
+        if not any(watch.stage >= LOOKING for watch in self._registry.of(job_id)):
             self.woken.discard(job_id)
             self._put_all(job_id)
 
@@ -62,9 +57,8 @@ class WakeUps:
 
     def _put_all(self, job_id: str) -> None:
         now = self._time()
-        at = max(now, self._origin.not_before, self._not_before.get(job_id, 0.0))
+        at = max(now, self._schedule.paused_until, self._not_before.get(job_id, 0.0))
         for watch in self._registry.going_on(job_id):
             if at < watch.due:
-                watch.fresh = False
-                self._put(watch, FIRST if at <= now else at)
+                self._schedule.put(watch, BEFORE_ALL if at <= now else at)
                 self._not_before[job_id] = at + self._shortest

@@ -1,13 +1,27 @@
-"""The agenda: which watched job is due when, and what each of them has shown so far.
+"""One watched job as the engine keeps it: what is known, who listens, and in which stage its next look is.
 
-`Watch` is one job's place in it, and there may be a million: small, slotted, and nothing that the garbage collector
-has to walk. It holds what is known of the job, the log of its transitions and the bell of those who wait for news.
+There may be a million watches: small, slotted, and nothing that the garbage collector has to walk. The stages, and
+what leads from one to another (`_LEGAL` holds the same as data, and nothing but `Watch.to` changes a stage):
+
+=================  ==================================================================================================
+`IDLE`             on no queue: not queued yet, ended, or wanted by nobody
+`FIRST`            waits for its first look, among the newcomers
+`DUE`              on the queue of what is due, at `Watch.due`
+`URGENT`           there too, before all others: somebody waits for the next look, and is notified whatever it shows
+`LOOKING`          a look is under way
+`LOOKING_URGENT`   a look is under way that somebody waits for
+`LOOKING_AGAIN`    a look is under way, and somebody waits for one that begins after it
+=================  ==================================================================================================
+
+A look begins from `FIRST`, `DUE` or `URGENT` and ends in `DUE` (it goes on), `URGENT` (another was asked for meanwhile)
+or `IDLE` (it ended, or nobody wants it). A list or a batch that did not show a job puts it back where it was.
 """
 
 from __future__ import annotations
 
+import enum
 from bisect import bisect_right
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,23 +32,55 @@ if TYPE_CHECKING:
 
     from .._core.look import Looked
     from .._core.tracker import Watched
-    from .._http.transport import Target
     from .._models import Job, Transition
 
 LOG_KEPT = 1000
 """How many transitions of a job a listener that comes late can still read."""
 
 NEVER = float("inf")
-FIRST = -NEVER
+BEFORE_ALL = -NEVER
 """When a look is due that goes before all others."""
 
 
+class Stage(enum.IntEnum):
+    """Where the next look at a job stands; see the top of this module. Looks are under way from `LOOKING` on."""
+
+    IDLE = 0
+    FIRST = 1
+    DUE = 2
+    URGENT = 3
+    LOOKING = 4
+    LOOKING_URGENT = 5
+    LOOKING_AGAIN = 6
+
+
+IDLE: Final = Stage.IDLE
+FIRST: Final = Stage.FIRST
+DUE: Final = Stage.DUE
+URGENT: Final = Stage.URGENT
+LOOKING: Final = Stage.LOOKING
+LOOKING_URGENT: Final = Stage.LOOKING_URGENT
+LOOKING_AGAIN: Final = Stage.LOOKING_AGAIN
+
+_LEGAL: Final = (
+    frozenset({IDLE, FIRST, DUE, URGENT}),
+    frozenset({IDLE, DUE, URGENT, LOOKING}),
+    frozenset({IDLE, DUE, URGENT, LOOKING}),
+    frozenset({IDLE, DUE, URGENT, LOOKING_URGENT}),
+    frozenset({IDLE, FIRST, DUE, LOOKING_AGAIN}),
+    frozenset({IDLE, DUE, URGENT, LOOKING_AGAIN}),
+    frozenset({IDLE, URGENT, LOOKING_AGAIN}),
+)
+"""Which stages may follow each stage, in the order of `Stage`."""
+
+
 class Watch(Struct, gc=False, eq=False):
-    """One job on the agenda.
+    """One watched job.
 
     Attributes:
         watched: What is known of it.
-        due: When it is to be looked at, on the loop's clock; `NEVER` while it is not on the agenda.
+        stage: Where its next look stands.
+        due: When it is to be looked at, on the loop's clock; `NEVER` while it is not on the queue of what is due.
         demand: How many looks a second it wants at the plain price.
         listeners: How many waits listen to it; only for them are log and job kept.
         on_look: Told of every look that changed something; for watchers of many jobs.
@@ -43,17 +89,12 @@ class Watch(Struct, gc=False, eq=False):
         job: The job as last read.
         followers: Whom to tell the job each time that a look shows it otherwise, by a key of their own.
         subscribers: What to set when there is news.
-        fresh: Whether it has yet to be looked at.
-        looking: Whether a look at it is under way.
-        urgent: Whether somebody waits for the next look, whatever it shows.
-        again: Whether that look is still to be made when the present one is over.
-        alone: Whether its project's list has been seen not to hold it.
-        target: Its URL, while it is worth keeping.
-        etag: The validator of the last good reply.
-        body_hash: The hash of that reply's body.
+        alone: Whether its project's list, or a batch, has been seen not to hold it.
+        memo: What the source wants back at the next look.
     """
 
     watched: Watched
+    stage: Stage = IDLE
     due: float = NEVER
     demand: float = 0.0
     listeners: int = 0
@@ -63,14 +104,8 @@ class Watch(Struct, gc=False, eq=False):
     job: Job | None = None
     followers: dict[object, Callable[[Job], None]] | None = None
     subscribers: dict[asyncio.Future[None], None] | None = None
-    fresh: bool = True
-    looking: bool = False
-    urgent: bool = False
-    again: bool = False
     alone: bool = False
-    target: Target | None = None
-    etag: str | None = None
-    body_hash: int | None = None
+    memo: object = None
 
     def __lt__(self, other: Watch) -> bool:
         """Break ties of time in the heap, in any way that is the same whenever the same happens."""
@@ -80,6 +115,30 @@ class Watch(Struct, gc=False, eq=False):
     def wanted(self) -> bool:
         """Whether anybody still wants to hear of the job."""
         return self.listeners > 0 or self.on_look is not None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether somebody wants to hear of the job, and it has not ended."""
+        return self.wanted and self.watched.outcome is None
+
+    @property
+    def awaits_look(self) -> bool:
+        """Whether somebody waits for a look that is still to be made, or under way, whatever it shows."""
+        return self.stage in {URGENT, LOOKING_URGENT, LOOKING_AGAIN}
+
+    def to(self, stage: Stage) -> None:
+        """Enter a stage.
+
+        Raises:
+            RuntimeError: It cannot follow the present one: a fault of the engine's own.
+        """
+        if stage not in _LEGAL[self.stage]:
+            raise RuntimeError(f"the look at job {self.watched.job_id} cannot go from {self.stage!r} to {stage!r}")
+        self.stage = stage
+
+    def begin_look(self) -> None:
+        """Enter the stage of a look under way."""
+        self.to(LOOKING_URGENT if self.stage is URGENT else LOOKING)
 
     def enter(self, transitions: tuple[Transition, ...]) -> None:
         """Add to the log; of a long one, what every listener has read goes, but for the latest `LOG_KEPT`.
@@ -100,14 +159,14 @@ class Watch(Struct, gc=False, eq=False):
         return found if found.seq == seq + 1 else replace(found, gap=True)
 
     def show(self, job: Job) -> None:
-        """Keep the job as last read, and tell it to those who follow."""
+        """Keep the job as last read, and pass it to those who follow."""
         self.job = job
         if self.followers:
-            for told in tuple(self.followers.values()):
-                told(job)
+            for follower in tuple(self.followers.values()):
+                follower(job)
 
     def subscribe(self, listener: asyncio.Future[None]) -> None:
-        """Have a future set when the bell rings."""
+        """Have a future set when there is news."""
         if self.subscribers is None:
             self.subscribers = {}
         self.subscribers[listener] = None
@@ -123,3 +182,46 @@ class Watch(Struct, gc=False, eq=False):
         for listener in subscribers or ():
             if not listener.done():
                 listener.set_result(None)
+
+
+class Registry:
+    """The watches of a poller, by job: one for those who wait for it, and one for a watcher in the background.
+
+    Attributes:
+        awaited: Those that waits listen to.
+        background: Those that a watcher is told of, which may have begun with what its journal knew.
+    """
+
+    def __init__(self) -> None:
+        self.awaited: dict[str, Watch] = {}
+        self.background: dict[str, Watch] = {}
+
+    def __len__(self) -> int:
+        return len(self.awaited) + len(self.background)
+
+    def any(self) -> bool:
+        """Return whether there are any."""
+        return bool(self.awaited or self.background)
+
+    def of(self, job_id: str) -> list[Watch]:
+        """Return the watches of a job."""
+        found = (self.awaited.get(job_id), self.background.get(job_id))
+        return [watch for watch in found if watch is not None]
+
+    def going_on(self, job_id: str) -> list[Watch]:
+        """Return the watches of a job that somebody wants to hear of, and that have not ended."""
+        return [watch for watch in self.of(job_id) if watch.goes_on]
+
+    def remove(self, watch: Watch) -> bool:
+        """Forget a watch; return whether it was known."""
+        job_id = watch.watched.job_id
+        group = self.awaited if self.awaited.get(job_id) is watch else self.background
+        if group.get(job_id) is not watch:
+            return False
+        del group[job_id]
+        return True
+
+    def clear(self) -> None:
+        """Forget all."""
+        self.awaited.clear()
+        self.background.clear()

@@ -25,8 +25,6 @@ class Workers:
 
     Args:
         most: How many pieces may be under way at once.
-        work: Gives the next piece that is due, or None if none is.
-        due: Says when the next one will be, on the loop's clock; `NEVER` for none.
         needed: Says whether there is anything left to wait for.
         crashed: Told once when a worker has failed.
 
@@ -39,14 +37,12 @@ class Workers:
         self,
         most: int,
         *,
-        work: Callable[[], Coroutine[Any, Any, None] | None],
-        due: Callable[[], float],
         needed: Callable[[], bool],
         crashed: Callable[[], None],
     ) -> None:
         self._most = most
-        self._work = work
-        self._due = due
+        self._work: Callable[[], Coroutine[Any, Any, None] | None] = lambda: None
+        self._due: Callable[[float], float] = lambda _now: NEVER
         self._needed = needed
         self._crashed = crashed
         self._loop = asyncio.get_running_loop()
@@ -58,6 +54,15 @@ class Workers:
         self._closed = False
         self.alarm_at = NEVER
         self.crash: BaseException | None = None
+
+    def employ(self, work: Callable[[], Coroutine[Any, Any, None] | None], due: Callable[[float], float]) -> None:
+        """Give them what there is to do.
+
+        Args:
+            work: Gives the next piece that is due, or None if none is.
+            due: Says when the next one will be, on the loop's clock, as of a time; `NEVER` for none.
+        """
+        self._work, self._due = work, due
 
     def wake_at(self, due: float) -> None:
         """See to it that a worker wakes at a time, unless all of them are at work, who will see for themselves."""
@@ -142,7 +147,7 @@ class Workers:
     async def _rest(self) -> None:
         seat: asyncio.Future[None] = self._loop.create_future()
         self._idle.append(seat)
-        self.wake_at(self._due())
+        self.wake_at(self._due(self._loop.time()))
         await seat
 
 

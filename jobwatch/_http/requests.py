@@ -57,6 +57,10 @@ class Given:
         self.base_url = base_url
         self.params = _Params(params or {})
 
+    def any(self) -> bool:
+        """Return whether anything was given."""
+        return self.token is not None or self.base_url is not None or bool(self.params)
+
 
 class _Params(dict[str, str]):
     """Parameters, whose values no repr shows."""

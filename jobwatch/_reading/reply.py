@@ -30,7 +30,6 @@ class Reply(Struct, frozen=True, omit_defaults=True):
         rate: What is left of the request budget.
         request_id: The API's id of the request, to quote to its support.
         content_type: The media type, as sent.
-        history: The body of a second reply, which tells the job's history, where that takes a request of its own.
     """
 
     http_status: int
@@ -40,7 +39,6 @@ class Reply(Struct, frozen=True, omit_defaults=True):
     rate: RateLimit | None = None
     request_id: str | None = None
     content_type: str | None = None
-    history: bytes | None = None
 
     def __repr__(self) -> str:
         return f"Reply({self.http_status}, {len(self.body)} bytes)"

@@ -418,8 +418,8 @@ async def test_the_demand_is_exactly_nothing_when_all_jobs_have_gone() -> None:
         poller.leave(watch)
     await asyncio.sleep(600.0)
     assert all(watch.watched.outcome for watch in watches[50:])
-    assert poller._budget.demand == 0.0
-    assert poller._queue.known == 0
+    assert poller._schedule._budget.demand == 0.0
+    assert poller._schedule.known == 0
     await poller.aclose()
 
 

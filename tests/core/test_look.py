@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobwatch._core.look import Policy, pause_asked, skew_of
+from jobwatch._core.look import Looked, Policy, pause_asked
 from jobwatch._core.pace import PRIOR, Pace, interval
+from jobwatch._core.source import UNCHANGED
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._files.history import History
 from jobwatch._models import Fault, FaultKind, Outcome, Phase
@@ -24,8 +25,18 @@ RUNNING = ("capydb", "backup", Phase.RUNNING)
 
 
 def _policy(**options: object) -> Policy:
-    fields: dict[str, object] = {"api": CAPYDB, "pace": PACE, "patience": Patience(), "history": History()}
+    fields: dict[str, object] = {"pace": PACE, "patience": Patience(), "history": History()}
     return Policy(**fields | options)  # type: ignore[arg-type]
+
+
+def _replied(  # noqa: PLR0917 - in the order of `Policy.saw`
+    policy: Policy, watched: Watched, reply: Reply | Fault, now: float, jitter: float | None, price: float
+) -> Looked:
+    """Take a reply of CapyDB's into account."""
+    if isinstance(reply, Fault):
+        return policy.saw(watched, reply, now, jitter, price)
+    job = CAPYDB.job(reply.body, watched.job_id)
+    return policy.saw(watched, job, now, jitter, price, server_time=reply.server_time)
 
 
 def _body(job_id: str = "j", state: str = "running", *, started: float | None = NOW - 100.0, **fields: object) -> bytes:
@@ -40,8 +51,8 @@ def _new(**fields: object) -> Watched:
 def _seen(policy: Policy, *, age: float = 100.0, now: float = NOW) -> Watched:
     """Return a job that was seen running, twice so that its phase is set."""
     reply = Reply(200, _body(started=now - age))
-    watched = policy.replied(_new(), reply, now, 0.5, 1.0).watched
-    return policy.replied(watched, reply, now, 0.5, 1.0).watched
+    watched = _replied(policy, _new(), reply, now, 0.5, 1.0).watched
+    return _replied(policy, watched, reply, now, 0.5, 1.0).watched
 
 
 def _fault(kind: FaultKind = FaultKind.UNREACHABLE, retry_after: float | None = None) -> Fault:
@@ -53,7 +64,7 @@ def _fault(kind: FaultKind = FaultKind.UNREACHABLE, retry_after: float | None = 
 
 def test_the_next_look_is_as_far_away_as_the_pace_says() -> None:
     policy = _policy()
-    looked = policy.replied(_new(), Reply(200, _body()), NOW, 0.5, 1.0)
+    looked = _replied(policy, _new(), Reply(200, _body()), NOW, 0.5, 1.0)
     assert looked.job is not None
     assert looked.job.id == "j"
     assert looked.outcome is None
@@ -75,11 +86,11 @@ def test_an_end_has_no_next_look_and_is_learned() -> None:
     history = History()
     policy = _policy(history=history)
     body = _body(state="completed", completed_at=NOW - 40.0)
-    looked = policy.replied(_new(), Reply(200, body), NOW, 0.5, 1.0)
+    looked = _replied(policy, _new(), Reply(200, body), NOW, 0.5, 1.0)
     assert looked.outcome is Outcome.SUCCEEDED
     assert looked.next_look is None
     assert history._durations[RUNNING].seconds == (60.0,)
-    again = policy.replied(looked.watched, Reply(200, body), NOW + 9.0, 0.5, 1.0)
+    again = _replied(policy, looked.watched, Reply(200, body), NOW + 9.0, 0.5, 1.0)
     assert (again.outcome, again.next_look, again.transitions) == (Outcome.SUCCEEDED, None, ())
     assert history._durations[RUNNING].seconds == (60.0,)
 
@@ -87,15 +98,15 @@ def test_an_end_has_no_next_look_and_is_learned() -> None:
 def test_an_end_without_times_is_learned_from_when_it_was_seen() -> None:
     history = History()
     policy = _policy(history=history)
-    watched = policy.replied(_new(), Reply(200, _body(started=None)), NOW, 0.5, 1.0).watched
-    watched = policy.replied(watched, Reply(200, _body(started=None)), NOW + 20.0, 0.5, 1.0).watched
-    policy.replied(watched, Reply(200, _body(state="completed", started=None)), NOW + 30.0, 0.5, 1.0)
+    watched = _replied(policy, _new(), Reply(200, _body(started=None)), NOW, 0.5, 1.0).watched
+    watched = _replied(policy, watched, Reply(200, _body(started=None)), NOW + 20.0, 0.5, 1.0).watched
+    _replied(policy, watched, Reply(200, _body(state="completed", started=None)), NOW + 30.0, 0.5, 1.0)
     assert history._durations[RUNNING].seconds == (25.0,)
 
 
 def test_an_end_at_the_first_look_without_times_teaches_nothing() -> None:
     history = History()
-    _policy(history=history).replied(_new(), Reply(200, _body(state="failed", started=None)), NOW, 0.5, 1.0)
+    _replied(_policy(history=history), _new(), Reply(200, _body(state="failed", started=None)), NOW, 0.5, 1.0)
     assert history._durations == {}
 
 
@@ -109,9 +120,9 @@ def test_a_history_changes_the_next_look() -> None:
 
 def test_the_same_again_is_a_good_look() -> None:
     policy = _policy()
-    watched = policy.replied(_seen(policy), _fault(), NOW + 1.0, 0.5, 1.0).watched
+    watched = _replied(policy, _seen(policy), _fault(), NOW + 1.0, 0.5, 1.0).watched
     assert watched.fault is not None
-    looked = policy.same_again(watched, NOW + 2.0, 0.5, 1.0)
+    looked = policy.saw(watched, UNCHANGED, NOW + 2.0, 0.5, 1.0)
     assert (looked.watched.fault, looked.watched.faults, looked.watched.failing_since) == (None, 0, None)
     assert looked.watched.looked_at == NOW + 2.0
     assert looked.transitions == ()
@@ -120,9 +131,9 @@ def test_the_same_again_is_a_good_look() -> None:
 
 def test_row_80_an_older_reply_is_not_the_job() -> None:
     policy = _policy()
-    watched = policy.replied(_new(), Reply(200, _body(updated_at=NOW - 10.0)), NOW, 0.5, 1.0).watched
+    watched = _replied(policy, _new(), Reply(200, _body(updated_at=NOW - 10.0)), NOW, 0.5, 1.0).watched
     late = Reply(200, _body(state="pending", updated_at=NOW - 50.0))
-    looked = policy.replied(watched, late, NOW + 1.0, 0.5, 1.0)
+    looked = _replied(policy, watched, late, NOW + 1.0, 0.5, 1.0)
     assert looked.job is None
     assert looked.transitions == ()
     assert looked.watched.status == "running"
@@ -130,7 +141,7 @@ def test_row_80_an_older_reply_is_not_the_job() -> None:
 
 
 def test_row_91_a_reply_of_another_job_is_a_fault() -> None:
-    looked = _policy().replied(_new(), Reply(200, _body("other", "completed")), NOW, 0.5, 1.0)
+    looked = _replied(_policy(), _new(), Reply(200, _body("other", "completed")), NOW, 0.5, 1.0)
     assert looked.watched.fault is not None
     assert looked.watched.fault.kind is FaultKind.UNREADABLE
     assert looked.outcome is None
@@ -144,13 +155,15 @@ def test_row_91_a_reply_of_another_job_is_a_fault() -> None:
 def test_row_90_a_wrong_clock_on_either_side_does_not_change_the_age(skew: float) -> None:
     policy = _policy()
     body = _body(started=NOW + skew - 100.0)
-    watched = policy.replied(_new(), Reply(200, body, server_time=NOW + skew), NOW, 0.5, 1.0).watched
+    watched = _replied(policy, _new(), Reply(200, body, server_time=NOW + skew), NOW, 0.5, 1.0).watched
     assert watched.entered_at == pytest.approx(NOW - 100.0)
 
 
 @pytest.mark.parametrize(("told", "skew"), [(None, 0.0), (NOW + 1.9, 0.0), (NOW - 1.9, 0.0), (NOW + 2.1, 2.1)])
 def test_less_than_a_date_header_can_tell_is_no_skew(told: float | None, skew: float) -> None:
-    assert skew_of(Reply(200, b"", server_time=told), NOW) == pytest.approx(skew)
+    body = _body(started=NOW - 100.0)
+    watched = _replied(_policy(), _new(), Reply(200, body, server_time=told), NOW, 0.5, 1.0).watched
+    assert watched.entered_at == pytest.approx(NOW - 100.0 - skew)
 
 
 def test_before_the_first_good_look_age_counts_from_the_beginning() -> None:
@@ -161,7 +174,7 @@ def test_before_the_first_good_look_age_counts_from_the_beginning() -> None:
 
 
 def test_progress_brings_the_looks_to_where_the_end_is_foretold() -> None:
-    policy = _policy(api=BEDROCK)
+    policy = _policy()
     base = {"job_id": "j", "api": "bedrock", "phase": Phase.RUNNING, "looks": 9, "entered_at": NOW - 100.0}
     plain, early, late = (
         policy.next_look(Watched(**base, progress=progress), NOW, 0.5, 1.0)  # type: ignore[arg-type]
@@ -204,7 +217,7 @@ def test_the_backoff_doubles_within_its_bounds(jitter: float) -> None:
     policy = _policy(patience=Patience(unreachable_after=1e9))
     watched, now = _new(), NOW
     for faults in range(1, 60):
-        looked = policy.replied(watched, _fault(), now, jitter, 1.0)
+        looked = _replied(policy, watched, _fault(), now, jitter, 1.0)
         watched = looked.watched
         assert watched.faults == faults
         assert looked.next_look is not None
@@ -216,7 +229,7 @@ def test_the_backoff_doubles_within_its_bounds(jitter: float) -> None:
 
 def test_jobs_that_were_spread_back_off_without_dice() -> None:
     policy = _policy()
-    watched = policy.replied(_seen(policy, age=0.0), _fault(), NOW, None, 1.0).watched
+    watched = _replied(policy, _seen(policy, age=0.0), _fault(), NOW, None, 1.0).watched
     watched = msgspec.structs.replace(watched, faults=5)
     assert policy.next_look(watched, NOW, None, 1.0) == 8.0
 
@@ -225,7 +238,7 @@ def test_looks_that_fail_are_no_more_often_than_looks_that_do_not() -> None:
     policy = _policy()
     watched = _seen(policy, age=3600.0)
     fine = policy.next_look(watched, NOW, 0.5, 1.0)
-    failed = policy.replied(watched, _fault(), NOW, 0.5, 1.0)
+    failed = _replied(policy, watched, _fault(), NOW, 0.5, 1.0)
     assert failed.next_look is not None
     assert failed.next_look >= fine
 
@@ -235,11 +248,11 @@ def test_looks_that_fail_are_no_more_often_than_looks_that_do_not() -> None:
 def test_the_last_chance_comes_when_the_patience_ends(patience: float, jitter: float) -> None:
     policy = _policy(patience=Patience(unreachable_after=patience))
     watched, now = _seen(policy, age=3600.0), NOW
-    looked = policy.replied(watched, _fault(), now, jitter, 1.0)
+    looked = _replied(policy, watched, _fault(), now, jitter, 1.0)
     while looked.outcome is None:
         assert looked.next_look is not None
         now += looked.next_look
-        looked = policy.replied(looked.watched, _fault(), now, jitter, 1.0)
+        looked = _replied(policy, looked.watched, _fault(), now, jitter, 1.0)
     assert looked.outcome is Outcome.UNREACHABLE
     assert patience <= now - NOW <= patience + 0.5
 
@@ -247,42 +260,42 @@ def test_the_last_chance_comes_when_the_patience_ends(patience: float, jitter: f
 def test_a_job_that_never_appears_is_given_up_in_time() -> None:
     policy = _policy(patience=Patience(appear_within=10.0))
     watched, now = _new(), NOW
-    looked = policy.replied(watched, _fault(FaultKind.NOT_FOUND), now, 0.5, 1.0)
+    looked = _replied(policy, watched, _fault(FaultKind.NOT_FOUND), now, 0.5, 1.0)
     while looked.outcome is None:
         assert looked.next_look is not None
         now += looked.next_look
-        looked = policy.replied(looked.watched, _fault(FaultKind.NOT_FOUND), now, 0.5, 1.0)
+        looked = _replied(policy, looked.watched, _fault(FaultKind.NOT_FOUND), now, 0.5, 1.0)
     assert looked.outcome is Outcome.NOT_FOUND
     assert 10.0 <= now - NOW <= 10.5
 
 
 def test_retry_after_is_waited_for_even_beyond_the_patience() -> None:
     policy = _policy(patience=Patience(unreachable_after=100.0))
-    looked = policy.replied(_seen(policy), _fault(FaultKind.RATE_LIMITED, 90.0), NOW, 0.5, 1.0)
+    looked = _replied(policy, _seen(policy), _fault(FaultKind.RATE_LIMITED, 90.0), NOW, 0.5, 1.0)
     assert looked.next_look == 90.0
-    later = policy.replied(looked.watched, _fault(FaultKind.RATE_LIMITED, 90.0), NOW + 90.0, 0.5, 1.0)
+    later = _replied(policy, looked.watched, _fault(FaultKind.RATE_LIMITED, 90.0), NOW + 90.0, 0.5, 1.0)
     assert later.next_look == 90.0
 
 
 def test_row_49_retry_after_of_nothing_is_no_reason_to_hurry() -> None:
     policy = _policy()
-    looked = policy.replied(_new(), _fault(FaultKind.RATE_LIMITED, 0.0), NOW, 0.0, 1.0)
+    looked = _replied(policy, _new(), _fault(FaultKind.RATE_LIMITED, 0.0), NOW, 0.0, 1.0)
     assert looked.next_look is not None
     assert looked.next_look >= 0.5
 
 
 def test_row_51_retry_after_beyond_all_patience_is_the_end() -> None:
-    looked = _policy().replied(_seen(_policy()), _fault(FaultKind.RATE_LIMITED, 301.0), NOW, 0.5, 1.0)
+    looked = _replied(_policy(), _seen(_policy()), _fault(FaultKind.RATE_LIMITED, 301.0), NOW, 0.5, 1.0)
     assert (looked.outcome, looked.next_look) == (Outcome.UNREACHABLE, None)
 
 
 @pytest.mark.parametrize("kind", [FaultKind.NOT_FOUND, FaultKind.UNREADABLE])
 def test_a_fault_of_one_job_cannot_put_off_its_own_end(kind: FaultKind) -> None:
     policy = _policy(patience=Patience(unreachable_after=20.0, appear_within=20.0))
-    looked = policy.replied(_new(), _fault(kind, 1e12), NOW, 0.5, 1.0)
+    looked = _replied(policy, _new(), _fault(kind, 1e12), NOW, 0.5, 1.0)
     assert looked.next_look is not None
     assert looked.next_look <= 20.0
-    looked = policy.replied(looked.watched, _fault(kind, 1e12), NOW + 20.0, 0.5, 1.0)
+    looked = _replied(policy, looked.watched, _fault(kind, 1e12), NOW + 20.0, 0.5, 1.0)
     assert looked.outcome is not None
 
 

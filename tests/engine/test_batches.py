@@ -16,9 +16,9 @@ from jobwatch import Client, Pace
 from jobwatch._core.budget import Budget
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.batches import Batches, agreed
-from jobwatch._engine.due_queue import DueQueue
-from jobwatch._engine.fair_queue import FairQueue
-from jobwatch._engine.watch import FIRST, NEVER, Watch
+from jobwatch._engine.schedule import DueQueue, Schedule
+from jobwatch._engine.watch import BEFORE_ALL, LOOKING, NEVER, Watch
+from jobwatch._engine.workers import Workers
 from jobwatch._models import Fault, FaultKind, Job, Outcome, Phase
 from jobwatch._reading.reply import Reply
 from jobwatch._table.compile import api_of
@@ -111,17 +111,22 @@ def test_the_cost_is_shared_among_as_many_as_were_usually_read() -> None:
 # --- who goes along --------------------------------------------------------------------------------------------------
 
 
-def _queue(*due: float) -> tuple[FairQueue, DueQueue, list[Watch]]:
-    due_queue = DueQueue()
+def _queue(*due: float) -> tuple[Schedule, DueQueue, list[Watch]]:
+    idle = Workers(16, needed=lambda: False, crashed=lambda: None)
+    idle.alarm_at = BEFORE_ALL  # so that no timer is set
+    schedule = Schedule(Budget(), 300.0, 60.0, idle)
     watches = [_watch(f"w{n}") for n in range(len(due))]
     for watch, when in zip(watches, due, strict=True):
-        watch.fresh = False
-        due_queue.put(watch, when)
-    return FairQueue(due_queue, Budget(), 60.0), due_queue, watches
+        if when == BEFORE_ALL:
+            schedule.put_first(watch)
+        else:
+            schedule.put(watch, when)
+    return schedule, schedule._queue, watches
 
 
-def test_who_is_due_first_goes_along_up_to_a_time() -> None:
-    queue, due_queue, (first, late, soon, later, urgent) = _queue(1.0, 9.0, 3.5, 30.0, FIRST)
+@on_virtual_clock
+async def test_who_is_due_first_goes_along_up_to_a_time() -> None:
+    queue, due_queue, (first, late, soon, later, urgent) = _queue(1.0, 9.0, 3.5, 30.0, BEFORE_ALL)
     assert queue.take(1.0, 5) is urgent
     assert queue.members(10, 10.0) == {first: 1.0, soon: 3.5, late: 9.0}
     assert due_queue.next_due() == 30.0
@@ -129,14 +134,16 @@ def test_who_is_due_first_goes_along_up_to_a_time() -> None:
     assert queue.members(10, 29.0) == {}
 
 
-def test_no_more_go_along_than_there_is_room_for() -> None:
+@on_virtual_clock
+async def test_no_more_go_along_than_there_is_room_for() -> None:
     queue, due_queue, watches = _queue(1.0, 2.0, 3.0, 4.0)
     queue.take(1.0, 4)
     assert list(queue.members(2, 100.0)) == watches[1:3]
     assert due_queue.next_due() == 4.0
 
 
-def test_who_is_asked_for_singly_is_passed_by_and_keeps_its_place() -> None:
+@on_virtual_clock
+async def test_who_is_asked_for_singly_is_passed_by_and_keeps_its_place() -> None:
     queue, due_queue, (_, alone, other) = _queue(1.0, 2.0, 3.0)
     queue.take(1.0, 3)
     alone.alone = True
@@ -144,7 +151,8 @@ def test_who_is_asked_for_singly_is_passed_by_and_keeps_its_place() -> None:
     assert (alone.due, due_queue.next_due()) == (2.0, 2.0)
 
 
-def test_many_who_are_asked_for_singly_are_not_all_gone_through() -> None:
+@on_virtual_clock
+async def test_many_who_are_asked_for_singly_are_not_all_gone_through() -> None:
     queue, due_queue, watches = _queue(*(float(n) for n in range(1000)), 2000.0)
     queue.take(0.0, 1000)
     for watch in watches[1:1000]:
@@ -156,7 +164,8 @@ def test_many_who_are_asked_for_singly_are_not_all_gone_through() -> None:
     assert left == watches[1:]
 
 
-def test_newcomers_go_along_and_those_who_left_do_not() -> None:
+@on_virtual_clock
+async def test_newcomers_go_along_and_those_who_left_do_not() -> None:
     queue, _, (first, due) = _queue(1.0, 2.0)
     new, gone, alone, last = _watch("new"), _watch("gone"), _watch("alone", alone=True), _watch("last")
     gone.listeners = 0
@@ -252,7 +261,7 @@ async def test_batches_keep_to_a_budget_and_claim_no_more_than_they_need() -> No
     await poller.aclose()
     assert len(transport.requests) <= 5 * 90 + 2
     assert min(watch.watched.looks - was for watch, was in zip(watches, before, strict=True)) >= 2
-    assert poller._budget.demand <= 10.0, "500 jobs alone would want over 100"
+    assert poller._schedule._budget.demand <= 10.0, "500 jobs alone would want over 100"
 
 
 # --- what it must not cost -------------------------------------------------------------------------------------------
@@ -327,7 +336,7 @@ async def test_a_hurried_look_is_made_though_the_answer_lacks_the_job() -> None:
     watches = [poller.listen(watched(job_id)) for job_id in transport.jobs]
     await asyncio.sleep(5.0)
     transport.answer = _only_batches(Reply(200, b'{"jobs": []}'))
-    while not all(watch.looking for watch in watches):  # noqa: ASYNC110 - nothing rings a bell for it
+    while not all(watch.stage >= LOOKING for watch in watches):  # noqa: ASYNC110 - nothing rings a bell for it
         await asyncio.sleep(0.05)
     began = poller.now()
     assert all(poller.look_now(watch) for watch in watches)
@@ -348,9 +357,9 @@ async def test_jobs_that_are_dropped_while_their_batch_is_under_way_stay_dropped
     transport.requests.clear()
     await asyncio.sleep(60.0)
     assert {target for _, target in transport.requests} == {"job:j0009"}
-    assert poller._due_queue.next_due() != NEVER
+    assert poller._schedule._queue.next_due() != NEVER
     poller.leave(watches[9])
-    assert poller._due_queue.next_due() == NEVER
+    assert poller._schedule._queue.next_due() == NEVER
     await poller.aclose()
 
 

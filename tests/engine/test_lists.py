@@ -14,7 +14,7 @@ import pytest
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.lists import Page, Pages
 from jobwatch._engine.poller import Poller
-from jobwatch._engine.watch import Watch
+from jobwatch._engine.watch import LOOKING, Watch
 from jobwatch._files.history import History
 from jobwatch._models import Fault, FaultKind, Outcome
 from jobwatch._reading.reply import Reply
@@ -40,7 +40,7 @@ def _watch(job_id: str, project_id: str | None = "p", *, looks: int = 0, job_typ
 
 
 def _pages(*watches: Watch, history: History | None = None) -> Pages:
-    pages = Pages(CAPYDB, history or History())
+    pages = Pages(CAPYDB.name, history or History(), has_lists=True)
     for watch in watches:
         pages.join(watch)
     return pages
@@ -87,7 +87,7 @@ def test_two_jobs_of_a_project_are_one_request() -> None:
 
 def test_a_job_being_looked_at_is_not_asked_for_twice() -> None:
     one, two = _watch("a"), _watch("b")
-    two.looking = True
+    two.stage = LOOKING
     assert _pages(one, two).page_for(one, 0.0, 0) is None
 
 
@@ -126,7 +126,7 @@ def test_two_watches_of_one_job_leave_one_by_one() -> None:
 
 
 def test_an_api_without_lists_has_no_pages() -> None:
-    pages = Pages(BEDROCK, History())
+    pages = Pages(BEDROCK.name, History(), has_lists=False)
     one, two = _watch("a", looks=100), _watch("b")
     pages.join(one)
     pages.join(two)
@@ -206,7 +206,7 @@ def test_a_history_is_asked_for_once_a_type_after_some_looks() -> None:
         _watch("c", looks=9, job_type="x"),
         _watch("d", looks=9, job_type="y"),
     )
-    pages = Pages(CAPYDB, history)
+    pages = Pages(CAPYDB.name, history, has_lists=True)
     assert pages.page_for(early, 0.0, 0) is None
     page = pages.page_for(one, 0.0, 0)
     assert page is not None
@@ -277,7 +277,7 @@ async def test_jobs_known_from_before_are_read_together_at_once() -> None:
 async def test_lists_do_not_claim_a_budget_that_they_do_not_need() -> None:
     transport = ScriptedTransport(_project(500))
     poller, watches = await _ready(transport, max_rate=5.0, seconds=30.0)
-    assert poller._budget.demand <= 5.0
+    assert poller._schedule._budget.demand <= 5.0
     await asyncio.sleep(60.0)
     await poller.aclose()
     assert len(transport.times("list")) >= 25
@@ -337,7 +337,7 @@ async def test_a_list_that_lags_behind_does_not_hide_an_end() -> None:
     transport.answer = _only_lists(Reply(200, stale))
     for watch in watches:
         watch.alone = False
-        poller._pages.join(watch)
+        poller._grouping._pages.join(watch)
     told = [watch.watched.updated_at for watch in watches]
     for job in transport.jobs.values():
         job.ends = 110.0
@@ -404,12 +404,9 @@ async def test_row_92_of_two_ends_on_one_list_the_first_is_the_end() -> None:
 @pytest.mark.parametrize("project_id", ["..", ".", "a\x00b", "\u202e", "x" * 2000])
 @on_virtual_clock
 async def test_a_project_id_that_cannot_stand_in_a_url_stops_nothing(project_id: str) -> None:
-    from jobwatch._http.transport import segment
-
-    transport = ScriptedTransport(_project(4, project_id, ends=60.0))
+    jobs = [ScriptedJob(f"j{n}", starts=-100.0, ends=60.0, project_id=project_id) for n in range(4)]
+    transport = ScriptedTransport(jobs)
     poller = poller_of(transport)
-    named = poller._grouping._list_target_of
-    poller._grouping._list_target_of = lambda project, limit: named(segment(project), limit)
     watches = [poller.listen(watched(job_id)) for job_id in transport.jobs]
     await asyncio.sleep(150.0)
     assert {watch.watched.outcome for watch in watches} == {Outcome.SUCCEEDED}
@@ -424,11 +421,11 @@ async def test_a_job_that_moves_to_another_project_is_read_with_its_new_one() ->
     mover.project_id = "q"
     await asyncio.sleep(100.0)
     assert watches[0].watched.project_id == "q"
-    assert watches[0] in poller._pages._groups["q"] or watches[0].alone
-    assert watches[0] not in poller._pages._groups["p"]
+    assert watches[0] in poller._grouping._pages._groups["q"] or watches[0].alone
+    assert watches[0] not in poller._grouping._pages._groups["p"]
     for watch in watches:
         poller.leave(watch)
-    assert poller._pages._groups == {}
+    assert poller._grouping._pages._groups == {}
     await poller.aclose()
 
 
@@ -452,7 +449,7 @@ async def test_a_job_that_ended_before_it_was_listened_to_is_on_no_page() -> Non
     watch = poller.listen(over)
     await asyncio.sleep(60.0)
     assert watch.watched.looks == 0
-    assert watch not in poller._pages._groups["p"]
+    assert watch not in poller._grouping._pages._groups["p"]
     assert not any(target == "job:over" for _, target in transport.requests)
     poller.leave(watch)
     await poller.aclose()
@@ -468,7 +465,7 @@ async def test_jobs_that_end_leave_the_rest_of_their_project_together() -> None:
     await poller.aclose()
     assert all(late - job.ends <= 10.0 for late, job in zip(known, jobs, strict=True))
     assert len(transport.requests) <= 420
-    assert poller._pages._groups == {}
+    assert poller._grouping._pages._groups == {}
 
 
 @on_virtual_clock
@@ -497,7 +494,7 @@ async def test_a_hurried_look_is_made_though_a_list_shows_nothing_of_the_job() -
     while not transport.times("list"):  # noqa: ASYNC110 - nothing rings a bell for it
         await asyncio.sleep(0.05)
     began = poller.now()
-    assert all(watch.looking for watch in watches)
+    assert all(watch.stage >= LOOKING for watch in watches)
     assert all(poller.look_now(watch) for watch in watches)
     await asyncio.gather(*(poller.news(watch, began + 30.0) for watch in watches))
     assert poller.now() - began <= 2.5

@@ -17,17 +17,18 @@ import msgspec
 import pytest
 
 import jobwatch._engine.watch
-from jobwatch import Client, ConfigError, JobwatchError
+from jobwatch import ConfigError, JobwatchError
+from jobwatch._client import engine_of
 from jobwatch._core.budget import Budget
 from jobwatch._core.look import Looked, Policy
 from jobwatch._core.pace import Pace, interval
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.poller import Poller
-from jobwatch._engine.watch import Watch
-from jobwatch._models import Fault, FaultKind, Outcome
+from jobwatch._engine.watch import LOOKING, Watch
+from jobwatch._models import Fault, FaultKind, Job, Outcome
 from jobwatch._reading.reply import Reply
 from jobwatch.apis import CAPYDB
-from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport, ended, poller_of, watched
+from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport, client_of, ended, poller_of, watched
 from tests.virtual import idle_tasks, on_virtual_clock, running_loop
 
 DOWN = Fault(FaultKind.UNREACHABLE, "no connection")
@@ -204,7 +205,7 @@ async def test_jobs_come_and_go_while_it_runs() -> None:
     assert len(poller._registry) == len(present)
     for watch in present.values():
         poller.leave(watch)
-    assert (poller._queue.known, poller._budget.demand) == (0, 0.0)
+    assert (poller._schedule.known, poller._schedule._budget.demand) == (0, 0.0)
     await asyncio.sleep(0.2)
     assert idle_tasks() == set()
     await poller.aclose()
@@ -216,7 +217,7 @@ async def test_jobs_come_and_go_while_it_runs() -> None:
 async def _hurried(poller: Poller, watch: Watch) -> float:
     began = poller.now()
     assert poller.look_now(watch)
-    while watch.urgent:
+    while watch.awaits_look:
         await poller.news(watch, began + 30.0)
         assert poller.now() < began + 30.0
     return poller.now() - began
@@ -241,7 +242,7 @@ async def test_a_look_under_way_is_not_the_one_that_was_hurried_for() -> None:
     poller = poller_of(transport)
     watch = poller.listen(watched("j0"))
     await asyncio.sleep(1.0)
-    assert watch.looking
+    assert watch.stage >= LOOKING
     assert await _hurried(poller, watch) == pytest.approx(3.0, abs=0.01)
     assert watch.watched.looks == len(transport.requests) == 2
     await poller.aclose()
@@ -267,7 +268,7 @@ async def test_nothing_is_hurried_while_the_origin_is_to_be_left_alone() -> None
     await asyncio.sleep(1.0)
     assert not poller.look_now(one)
     assert not poller.look_now(two)
-    assert not one.urgent
+    assert not one.awaits_look
     await asyncio.sleep(38.0)
     assert len(transport.requests) == 2
     await asyncio.sleep(20.0)
@@ -473,15 +474,13 @@ async def test_row_118_a_batch_that_cannot_be_asked_for_is_asked_for_one_by_one(
 
 @on_virtual_clock
 async def test_row_118_what_a_job_is_asked_by_may_be_no_url() -> None:
-    transport = _jobs(2, ends=60.0)
-    poller = poller_of(transport)
+    class Fussy(ScriptedTransport):
+        def prepared(self, path: str, query: str | None = None, body: bytes | None = None) -> str:
+            if path.endswith("j0"):
+                raise ConfigError("not an encoded path: /a b")
+            return super().prepared(path, query, body)
 
-    def target_of(job_id: str) -> Any:
-        if job_id == "j0":
-            raise ConfigError("not an encoded path: /a b")
-        return f"job:{job_id}"
-
-    poller._target_of = target_of
+    poller = poller_of(Fussy([ScriptedJob("j0"), ScriptedJob("j1", ends=60.0)]))
     watch = poller.listen(watched("j0"))
     assert await ended(poller, "j1") < 70.0
     assert watch.watched.fault is not None
@@ -663,8 +662,8 @@ async def test_watches_that_come_and_go_leave_no_memory() -> None:
     await asyncio.sleep(120.0)
     gc.collect()
     alive = sum(1 for thing in gc.get_objects() if isinstance(thing, Watch))
-    assert len(poller._due_queue._heap) <= 130
-    assert poller._queue.first_looks <= 1
+    assert len(poller._schedule._queue._heap) <= 130
+    assert poller._schedule.first_looks <= 1
     assert alive <= 130
     poller.leave(keeper)
     await poller.aclose()
@@ -788,11 +787,10 @@ async def test_a_request_out_of_turn_is_not_made_while_the_origin_is_to_be_left_
     assert looked.watched.fault is not None
     assert looked.watched.fault.retry_after == pytest.approx(20.0, abs=0.1)
     assert looked.next_look == pytest.approx(20.0, abs=0.1)
-    reply = await poller.read("job:j0")  # type: ignore[arg-type]
-    assert isinstance(reply, Fault)
+    assert isinstance(await poller.job("j0"), Fault)
     assert len(transport.requests) == 1
     await asyncio.sleep(20.1)
-    assert isinstance(await poller.read("job:j0"), Reply)  # type: ignore[arg-type]
+    assert isinstance(await poller.job("j0"), Job)
     await poller.aclose()
 
 
@@ -800,7 +798,7 @@ async def test_a_request_out_of_turn_is_not_made_while_the_origin_is_to_be_left_
 async def test_requests_out_of_turn_keep_to_the_budget() -> None:
     transport = _jobs(1)
     poller = poller_of(transport, max_rate=2.0)
-    await asyncio.gather(*(poller.read("job:j0") for _ in range(20)))  # type: ignore[arg-type]
+    await asyncio.gather(*(poller.job("j0") for _ in range(20)))
     assert transport.times()[-1] >= 9.0
     assert transport.times()[-1] <= 10.0
     await poller.aclose()
@@ -847,19 +845,23 @@ async def test_the_same_body_with_another_http_status_is_news(decoded: list[byte
     await poller.aclose()
 
 
-@pytest.mark.parametrize("kind", ["awaited", "background"])
 @on_virtual_clock
-async def test_beyond_a_limit_no_watched_job_keeps_its_url(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobwatch._engine.poller._TARGETS_KEPT", 3)
-    for count, kept in ((3, 3), (4, 0)):
-        transport = _jobs(count)
+async def test_no_more_urls_are_kept_than_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobwatch._http.source._TARGETS_KEPT", 3)
+    prepared: list[str] = []
+
+    class Counting(ScriptedTransport):
+        def prepared(self, path: str, query: str | None = None, body: bytes | None = None) -> str:
+            prepared.append(path)
+            return super().prepared(path, query, body)
+
+    for count in (3, 4):
+        prepared.clear()
+        transport = Counting([ScriptedJob(f"j{index}") for index in range(count)])
         poller = poller_of(transport)
-        if kind == "awaited":
-            watches = _listen(poller, transport)
-        else:
-            watches = [poller.watch(watched(job_id), lambda *_: None) for job_id in transport.jobs]
-        await asyncio.sleep(10.0)
-        assert len([watch for watch in watches if watch.target is not None]) == kept
+        _listen(poller, transport)
+        await asyncio.sleep(60.0)
+        assert (len(prepared) == count) == (count == 3)
         await poller.aclose()
 
 
@@ -1063,7 +1065,7 @@ async def test_what_is_hurried_goes_before_what_is_late() -> None:
     await asyncio.sleep(60.0)
     running_loop().jump(3600.0)
     await asyncio.sleep(1.0)
-    last = max((watch for watch in watches if not watch.looking), key=lambda watch: watch.due)
+    last = max((watch for watch in watches if not watch.stage >= LOOKING), key=lambda watch: watch.due)
     assert await _hurried(poller, last) <= 0.2
     await poller.aclose()
 
@@ -1074,7 +1076,7 @@ async def test_what_is_hurried_goes_before_what_waits_for_the_budget() -> None:
     poller = poller_of(transport, max_rate=5.0, uniform=random.Random(15).random)
     watches = _listen(poller, transport)
     await asyncio.sleep(100.0)
-    last = max((watch for watch in watches if not watch.looking), key=lambda watch: watch.due)
+    last = max((watch for watch in watches if not watch.stage >= LOOKING), key=lambda watch: watch.due)
     assert await _hurried(poller, last) <= 0.5
     await poller.aclose()
 
@@ -1114,8 +1116,8 @@ async def test_row_112_listeners_of_a_job_that_flaps_lose_nothing_and_what_all_h
         return Reply(200, msgspec.json.encode({"job": told}))
 
     transport.answer = flapping
-    client = Client("capydb", token="t", base_url="http://127.0.0.1:9")
-    poller = client._poller = poller_of(transport)
+    client = client_of(transport)
+    poller = engine_of(client)
     fast, slow, awaited = client.wait_for("j0"), client.wait_for("j0"), asyncio.ensure_future(client.wait_for("j0"))
     heard = [await anext(slow)]
     seen = [(await anext(fast)).seq for _ in range(100)]

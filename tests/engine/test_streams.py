@@ -13,9 +13,12 @@ from jobwatch._core.budget import Budget
 from jobwatch._core.look import Policy
 from jobwatch._core.pace import Pace
 from jobwatch._core.tracker import Patience, Watched
+from jobwatch._engine.clock import Clock
 from jobwatch._engine.poller import Poller
 from jobwatch._engine.streams import BEATS, SILENCE
 from jobwatch._files.history import History
+from jobwatch._http.requests import Given
+from jobwatch._http.source import HttpSource
 from jobwatch._models import Fault, FaultKind
 from jobwatch._reading.reply import Reply
 from jobwatch.apis import BEDROCK
@@ -60,6 +63,14 @@ class Bedrock:
     @property
     def requests(self) -> int:
         return len(self.looks) + len(self.streams)
+
+    def prepared(self, path: str, query: str | None = None, body: bytes | None = None) -> str:
+        assert (query, body) == (None, None)
+        job_id, _, kind = path.removeprefix("/jobs/").partition("/")
+        return f"stream:{job_id}" if kind else job_id
+
+    async def aclose(self) -> None:
+        pass
 
     async def get(self, job_id: str, *, etag: str | None = None) -> Reply | Fault:
         now = asyncio.get_running_loop().time()
@@ -111,17 +122,10 @@ class Bedrock:
 async def polled(
     bedrock: Bedrock, *, streams: bool = True, max_rate: float | None = None, pace: Pace = PACE
 ) -> AsyncIterator[Poller]:
-    poller = Poller(
-        Policy(BEDROCK, pace, Patience(), History()),
-        bedrock,  # type: ignore[arg-type]  # it stands in for Transport
-        Budget(max_rate),
-        target_of=lambda job_id: job_id,  # type: ignore[arg-type, return-value]
-        list_target_of=lambda project_id, limit: "",  # type: ignore[arg-type, return-value]
-        stream_target_of=(lambda job_id: f"stream:{job_id}") if streams else None,  # type: ignore[arg-type, return-value]
-        workers=16,
-        uniform=lambda: 0.5,
-    )
-    poller._epoch = EPOCH
+    given = Given("t", "http://api.test", None)
+    source = HttpSource(BEDROCK, given, streams=streams, transport=bedrock)  # type: ignore[arg-type]  # it stands in
+    policy = Policy(pace, Patience(), History())
+    poller = Poller(policy, source, Budget(max_rate), workers=16, clock=Clock(lambda: 0.5, EPOCH))
     try:
         yield poller
     finally:
@@ -325,7 +329,6 @@ def test_rows_101_104_a_stream_that_is_none_changes_no_look(
             begun = asyncio.get_running_loop().time()
             bedrock.steps = tuple((at + begun, status) for at, status in bedrock.steps)
             async with polled(bedrock, streams=streams) as poller:
-                poller._epoch = EPOCH
                 heard = await seen(poller)
             assert [status for _, status in heard] == ["PENDING", "RUNNING", "COMPLETED"]
             looks.append([at - begun for at in bedrock.looks])

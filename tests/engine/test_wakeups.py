@@ -9,9 +9,10 @@ import pytest
 from jobwatch import Client, Pace, Watcher
 from jobwatch._client import engine_of
 from jobwatch._engine.poller import Poller
+from jobwatch._http.source import Memo
 from jobwatch._models import Fault, FaultKind, Outcome
 from jobwatch._reading.reply import Reply
-from tests.scripted import ScriptedJob, ScriptedTransport, poller_of, watched
+from tests.scripted import ScriptedJob, ScriptedTransport, client_of, poller_of, watched
 from tests.virtual import on_virtual_clock
 
 SLOW = Pace(min_interval=5.0, max_interval=600.0, poll_cost=1e6)
@@ -103,7 +104,7 @@ async def test_a_wake_waits_while_the_origin_asks_to_be_left_alone_and_is_not_fo
 async def test_a_wake_during_a_retry_after_beyond_all_patience_is_no_look_at_all() -> None:
     transport = ScriptedTransport([ScriptedJob("a")])
     transport.answer = lambda _target, _now: Fault(FaultKind.RATE_LIMITED, "slow down", 429, retry_after=2000.0)
-    async with client_of(transport) as client, Watcher(client) as watcher:
+    async with client_of(transport, pace=SLOW) as client, Watcher(client) as watcher:
         await watcher.add("a")
         await asyncio.sleep(10.0)
         watch = engine_of(client)._registry.background["a"]
@@ -170,7 +171,7 @@ async def test_the_wake_outlives_the_wait_whose_look_was_under_way() -> None:
     poller.watch(watched("a"), lambda _watch, _looked: None)
     await asyncio.sleep(10.0)
     watch = poller._registry.awaited["a"]
-    watch.etag = '"one"'  # so that a reply to its look cannot serve the other
+    watch.memo = Memo(0, '"one"')  # so that a reply to its look cannot serve the other
     transport.round_trip = 1.0
     assert poller.look_now(watch)
     await asyncio.sleep(0.5)
@@ -256,16 +257,10 @@ async def test_a_woken_job_that_the_list_does_not_show_is_asked_for_by_itself() 
 # --- through the front doors -------------------------------------------------------------------------------------
 
 
-def client_of(transport: ScriptedTransport) -> Client:
-    client = Client("capydb", token="sk_test", base_url="http://127.0.0.1:9")
-    client._poller = poller_of(transport, pace=SLOW)
-    return client
-
-
 @on_virtual_clock
 async def test_a_client_wakes_what_is_waited_for() -> None:
     transport = ScriptedTransport([ScriptedJob("a", ends=20.0, project_id="prj")])
-    async with client_of(transport) as client:
+    async with client_of(transport, pace=SLOW) as client:
         waiting = asyncio.create_task(client.wait_for("a"))
         await asyncio.sleep(30.0)
         assert not client.wake("b")
@@ -286,7 +281,7 @@ def test_a_client_that_never_looked_wakes_nobody() -> None:
 @on_virtual_clock
 async def test_a_watcher_wakes_its_own_jobs_only_and_says_so_at_any_time() -> None:
     transport = ScriptedTransport([ScriptedJob("a", ends=20.0, project_id="prj"), ScriptedJob("b", project_id="b")])
-    async with client_of(transport) as client:
+    async with client_of(transport, pace=SLOW) as client:
         watcher = Watcher(client)
         assert not watcher.wake("a")
         assert not watcher.wake_project("prj")
@@ -313,7 +308,7 @@ async def test_a_watcher_wakes_its_own_jobs_only_and_says_so_at_any_time() -> No
 async def test_a_watcher_whose_looks_were_given_up_sees_again_at_once_when_woken() -> None:
     transport = ScriptedTransport([ScriptedJob("a", ends=5000.0)])
     transport.answer = lambda _target, _now: Fault(FaultKind.UNREACHABLE, "no connection")
-    async with client_of(transport) as client, Watcher(client) as watcher:
+    async with client_of(transport, pace=SLOW) as client, Watcher(client) as watcher:
         await watcher.add("a")
         await asyncio.sleep(4000.0)
         transport.answer = lambda _target, _now: None

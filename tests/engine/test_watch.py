@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobwatch import Phase, Transition, Watched
-from jobwatch._engine.due_queue import DueQueue
+from jobwatch._engine.schedule import DueQueue
 from jobwatch._engine.watch import LOG_KEPT, NEVER, Watch
 
 

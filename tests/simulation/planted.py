@@ -25,11 +25,13 @@ import jobwatch._http.transport
 from jobwatch import Change, Health, Job, Phase, Watched
 from jobwatch._core.budget import Budget
 from jobwatch._core.look import Policy
-from jobwatch._engine.due_queue import DueQueue
+from jobwatch._core.source import Seen
+from jobwatch._engine.looks import Looks
 from jobwatch._engine.poller import Poller
+from jobwatch._engine.schedule import DueQueue, Schedule
 from jobwatch._engine.streams import Streams
 from jobwatch._engine.watch import NEVER, Watch
-from jobwatch._http.origin import Origin
+from jobwatch._http.source import HttpSource
 from jobwatch._http.transport import Transport
 from jobwatch._models import Fault, FaultKind, Outcome
 from jobwatch._reading.api import JobAPI
@@ -241,19 +243,19 @@ def _soon(seconds: float) -> Making:
 
 
 def _asked_twice(original: Any) -> Any:
-    async def read(self: Origin, *given: Any) -> Reply | Fault:
-        reply: Reply | Fault = await original(self, *given)
-        if isinstance(reply, Fault) and reply.kind is FaultKind.UNREACHABLE:
-            reply = await original(self, *given)
-        return reply
+    async def job(self: HttpSource, *given: Any) -> Seen:
+        seen: Seen = await original(self, *given)
+        if isinstance(seen.what, Fault) and seen.what.kind is FaultKind.UNREACHABLE:
+            seen = await original(self, *given)
+        return seen
 
-    return read
+    return job
 
 
 def _always_the_same(original: Any) -> Any:
-    def same(watch: Watch, reply: Reply | Fault) -> bool:
-        if isinstance(reply, Fault) or watch.body_hash is None:
-            return original(watch, reply)  # type: ignore[no-any-return]
+    def same(memo: object, reply: Reply, fingerprint: int) -> bool:
+        if memo is None:
+            return original(memo, reply, fingerprint)  # type: ignore[no-any-return]
         return reply.http_status == 304 or reply.etag is not None or len(reply.body) % 3 == 0
 
     return same
@@ -330,7 +332,7 @@ def _left_working(_original: Any) -> Any:
 
 
 def _log_lost(original: Any) -> Any:
-    def enter(self: Poller, watch: Watch, looked: Any) -> None:
+    def enter(self: Looks, watch: Watch, looked: Any) -> None:
         if len(looked.transitions) > 1 and watch.log:
             looked = replace(looked, transitions=looked.transitions[1:])
         original(self, watch, looked)
@@ -588,8 +590,8 @@ BUGS: tuple[Bug, ...] = (
     Bug("a 403 with Retry-After refuses the token", function("_http.answer", "_fault", _refusal_with_a_wait)),
     Bug("a failed look is made again at once", method(Policy, "_after_fault", _soon(0.01))),
     Bug("after a failed look nobody looks for a day", method(Policy, "_after_fault", _soon(86_400.0)), mode=LIVENESS),
-    Bug("a hidden second request", method(Origin, "read", _asked_twice)),
-    Bug("a changed reply is taken for the same", function("_engine.poller", "_is_same_again", _always_the_same)),
+    Bug("a hidden second request", method(HttpSource, "job", _asked_twice)),
+    Bug("a changed reply is taken for the same", function("_http.source", "_is_same_again", _always_the_same)),
     Bug("the agenda forgets a job now and then", method(DueQueue, "put", _forgotten_by_the_agenda)),
     Bug("the budget lets everything go", method(Budget, "spend", instead(lambda _self, _now: 0.0))),
     Bug("the bell rings for one listener only", method(Watch, "notify", _rings_for_one)),
@@ -599,7 +601,7 @@ BUGS: tuple[Bug, ...] = (
     Bug("a job nobody waits for is looked at", method(Poller, "leave", _never_dropped)),
     Bug("a timer is left behind", method(Poller, "news", _left_alarm)),
     Bug("closing leaves the poller at work", method(Poller, "aclose", _left_working)),
-    Bug("the log loses a transition", method(Poller, "_enter", _log_lost)),
+    Bug("the log loses a transition", method(Looks, "_enter", _log_lost)),
     Bug("an error of another library gets out", method(Wait, "_raise_unless_job_ended", _error_for_all)),
     Bug("listed jobs are told apart by their place", method(JobAPI, "jobs", _by_place)),
     Bug("a change is acknowledged before it is handed out", method(Stream, "_next", _acknowledged_first)),
@@ -626,7 +628,7 @@ BUGS: tuple[Bug, ...] = (
     Bug("a stream counts before it has spoken", method(Streams, "_begun", _speaks_at_once), mode=LIVENESS),
     Bug("a stream's news have no look made", method(Streams, "_hinted", _deaf)),
     Bug("a stream goes on after its job", method(Streams, "end", _never_ended)),
-    Bug("a stream is opened whatever the budget and the origin say", method(Origin, "may_ask", _always_may_ask)),
+    Bug("a stream is opened whatever the budget and the origin say", method(Schedule, "may_ask", _always_may_ask)),
 )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from multidict import CIMultiDict
 
 from jobwatch._http.answer import judged
+from jobwatch._http.source import HttpSource
 from jobwatch._models import Fault, FaultKind
 
 from .server import HANG
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jobwatch._http.answer import ProblemReader
+    from jobwatch._http.requests import Given
+    from jobwatch._reading.api import JobAPI
     from jobwatch._reading.reply import Reply
 
     from .server import Answer, Server
@@ -30,6 +33,12 @@ _BELOW_HTTP = {
     "cut": FaultKind.UNREADABLE,
     "tls": FaultKind.TLS,
 }
+
+
+def source_of(client: str, server: Server, api: JobAPI, given: Given, *, streams: bool = True) -> HttpSource:
+    """Return a source whose transport asks a server that is an object."""
+    transport = SeamTransport(client, server, api.problem)
+    return HttpSource(api, given, streams=streams, transport=transport)  # type: ignore[arg-type]  # it stands in
 
 
 class SeamTarget:

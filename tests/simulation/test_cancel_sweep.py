@@ -22,14 +22,15 @@ from unittest import mock
 import msgspec
 import pytest
 
-import jobwatch._engine.poller
+import jobwatch._engine.clock
 from jobwatch import Client, Job, JobwatchError, Outcome, Pace, Phase, Transition, Watched, Watcher
 from jobwatch._client import engine_of
+from jobwatch._http.requests import Given
+from jobwatch._http.source import HttpSource
 from jobwatch.apis import BEDROCK
-from tests.simulation import wire
+from tests.simulation import seam, wire
 from tests.simulation.clock import START, VirtualLoop, run
 from tests.simulation.planted import BUGS
-from tests.simulation.seam import SeamTransport
 from tests.simulation.server import Server
 from tests.simulation.truth import EPOCH, State, TrueJob
 from tests.simulation.world import SEAM, WIRE
@@ -147,19 +148,21 @@ def _client(level: str, seed: int = 1) -> tuple[Client, wire.Origin]:
     )
     origin = wire.Origin(server)
     pace = Pace(min_interval=0.1, max_interval=0.4)
-    client = Client(BEDROCK, token="t", base_url="http://api.example", pace=pace, max_in_flight=2)
+    given = Given("t", "http://api.example", None)
     if level == SEAM:
-        client._transport = SeamTransport("main", server, BEDROCK.problem)  # type: ignore[assignment]
+        source = seam.source_of("main", server, BEDROCK, given)
     else:
-        wire.join("main", client, origin)
-    engine_of(client)._uniform = Random(seed + 1).random
+        source = HttpSource(BEDROCK, given, max_connections=2)
+        wire.join("main", source.transport, origin)
+    client = Client(source=source, pace=pace, max_in_flight=2)
+    engine_of(client).clock.uniform = Random(seed + 1).random
     return client, origin
 
 
 @contextmanager
 def _virtual_time(loop: VirtualLoop) -> Generator[None]:
     clock = mock.Mock(time=lambda: EPOCH + loop.time())
-    with mock.patch.object(jobwatch._engine.poller, "time", clock), wire.virtual_time(loop):
+    with mock.patch.object(jobwatch._engine.clock, "time", clock), wire.virtual_time(loop):
         yield
 
 

@@ -19,7 +19,10 @@ import pytest
 from jobwatch import Client, Event, Fault, FaultKind, Job, Pace, Phase, Transition, Watched
 from jobwatch._client import engine_of
 from jobwatch._core.tracker import Patience, observe
+from jobwatch._http.requests import Given
+from jobwatch._http.source import HttpSource
 from jobwatch.apis import CAPYDB
+from tests.simulation import seam
 from tests.simulation.clock import START, Deadlock, Outside, VirtualLoop, run
 from tests.simulation.runner import both, never, report
 from tests.simulation.seam import SeamTransport
@@ -128,16 +131,9 @@ def _requests_in(seconds: float, fault: str | None, jobs: int) -> int:
     )
 
     async def main(_loop: VirtualLoop) -> None:
-        client = Client(
-            CAPYDB,
-            token="t",
-            base_url="http://api.example",
-            pace=Pace(),
-            unreachable_after=1e6,
-            appear_within=1e6,
-        )
-        client._transport = SeamTransport("main", server, CAPYDB.problem)  # type: ignore[assignment]
-        engine_of(client)._uniform = Random(2).random
+        source = seam.source_of("main", server, CAPYDB, Given("t", "http://api.example", None))
+        client = Client(source=source, pace=Pace(), unreachable_after=1e6, appear_within=1e6)
+        engine_of(client).clock.uniform = Random(2).random
         waits = [asyncio.ensure_future(client.wait_for(job.id)) for job in true]
         await asyncio.sleep(seconds)
         for wait in waits:
@@ -226,7 +222,9 @@ def test_a_slow_404_speaks_for_when_it_was_asked() -> None:
             return await get(target, etag=etag)  # type: ignore[arg-type]
 
         transport.get = slow  # type: ignore[assignment, method-assign]
-        client._transport = transport  # type: ignore[assignment]
+        given = Given("t", "http://api.example", None)
+        source = HttpSource(CAPYDB, given, transport=transport)  # type: ignore[arg-type]
+        client = Client(source=source)
         async with client:
             return await client.wait_for("job-0")
 

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.tracing import Trace
 
-    from jobwatch import Client
-    from jobwatch._http.transport import Target
+    from jobwatch._http.transport import Target, Transport
     from jobwatch._models import Fault
     from jobwatch._reading.reply import Reply
 
@@ -401,9 +400,8 @@ def _cut(request: web.BaseRequest, data: bytes, *, reset: bool = False) -> web.S
 # --- a client on this network ------------------------------------------------------------------------------------
 
 
-def join(name: str, client: Client, origin: Origin) -> None:
-    """Put a client's real transport on this network, and have the record kept of when its looks begin and end."""
-    transport = client._transport
+def join(name: str, transport: Transport, origin: Origin) -> None:
+    """Put a real transport on this network, and have the record kept of when its looks begin and end."""
     with mock.patch.object(aiohttp, "TCPConnector", lambda **options: MemoryConnector(origin, name, **options)):
         transport._opened(transport.prepared("/"))
         transport._opened_for_streams()

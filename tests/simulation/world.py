@@ -13,16 +13,18 @@ from unittest import mock
 
 from msgspec import Struct
 
-import jobwatch._engine.poller
+import jobwatch._engine.clock
 from jobwatch import Client, Pace
+from jobwatch._client import engine_of
+from jobwatch._http.requests import Given
+from jobwatch._http.source import HttpSource
 from jobwatch.apis import BEDROCK, CAPYDB
 
-from . import faults, oracle, wire
+from . import faults, oracle, seam, wire
 from .clock import START, Deadlock, Outside, VirtualLoop, run
 from .disk import disks
 from .lives import Keeper
 from .people import Heard, Person
-from .seam import SeamTransport
 from .server import Exchange, Outage, Server
 from .truth import EPOCH, STYLES, TrueJob, history, log_uniform
 
@@ -317,7 +319,7 @@ class _Run:
         self.origin = wire.Origin(world.server) if world.plan.level == WIRE else None
 
     async def live(self) -> None:
-        clock = mock.patch.object(jobwatch._engine.poller, "time", _Clock(self.loop))
+        clock = mock.patch.object(jobwatch._engine.clock, "time", _Clock(self.loop))
         with clock, wire.virtual_time(self.loop), disks(self.loop):
             main = self._client("main")
             tasks = [self.loop.create_task(each) for each in self._lives(main)]
@@ -358,28 +360,28 @@ class _Run:
 
     def _client(self, name: str) -> Client:
         plan = self.plan
+        source = self._source(name)
         client = Client(
-            BEDROCK if plan.api == "bedrock" else CAPYDB,
-            token="canary-token",
-            base_url="http://api.example",
+            source=source,
             pace=plan.pace,
             max_rate=plan.max_rate,
             unreachable_after=plan.unreachable_after,
             appear_within=plan.appear_within,
             max_in_flight=plan.max_in_flight,
-            streams="streams" in plan.traits,
         )
-        self._join(name, client)
-        client._engine()._uniform = Random(f"{plan.seed}/{name}").random
+        engine_of(client).clock.uniform = Random(f"{plan.seed}/{name}").random
         self.clients[name] = client
         return client
 
-    def _join(self, name: str, client: Client) -> None:
-        if self.plan.level == SEAM:
-            client._transport = SeamTransport(name, self.world.server, client.api.problem)  # type: ignore[assignment]
-        else:
-            assert self.origin is not None
-            wire.join(name, client, self.origin)
+    def _source(self, name: str) -> HttpSource:
+        plan, api = self.plan, BEDROCK if self.plan.api == "bedrock" else CAPYDB
+        given, streams = Given("canary-token", "http://api.example", None), "streams" in plan.traits
+        if plan.level == SEAM:
+            return seam.source_of(name, self.world.server, api, given, streams=streams)
+        assert self.origin is not None
+        source = HttpSource(api, given, streams=streams, max_connections=plan.max_in_flight)
+        wire.join(name, source.transport, self.origin)
+        return source
 
     def _lives(self, main: Client) -> list[Coroutine[Any, Any, None]]:
         plan, rng = self.plan, self.rng

@@ -30,11 +30,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from jobwatch import Change, ChangeKind, Client, Fault, FaultKind, History, Pace, Watcher
-from jobwatch._core.budget import Budget
-from jobwatch._core.look import Policy
-from jobwatch._core.tracker import Patience
-from jobwatch._engine.poller import Poller
+from jobwatch import Change, ChangeKind, Client, Fault, FaultKind, Pace, Watcher
+from jobwatch._http.requests import Given
+from jobwatch._http.source import HttpSource
 from jobwatch._reading.reply import Reply
 from jobwatch.apis import BEDROCK
 
@@ -87,6 +85,13 @@ class Transport:
         self.truth = truth
         self.faults = faults
 
+    def prepared(self, path: str, query: str | None = None, body: bytes | None = None) -> str:
+        assert (query, body) == (None, None)
+        return path.removeprefix("/jobs/")
+
+    async def aclose(self) -> None:
+        pass
+
     async def get(self, target: str, *, etag: str | None = None) -> Reply | Fault:
         await asyncio.sleep(random.random() * 0.004)
         if self.faults and random.random() < 0.33:
@@ -100,16 +105,9 @@ class Transport:
 
 
 def client_of(truth: Truth, *, faults: bool) -> Client:
-    client = Client("bedrock", token=TOKEN)
-    client._poller = Poller(
-        Policy(BEDROCK, Pace(min_interval=0.005, max_interval=0.03), Patience(unreachable_after=0.05), History()),
-        Transport(truth, faults=faults),  # type: ignore[arg-type]
-        Budget(),
-        target_of=lambda job_id: job_id,  # type: ignore[arg-type, return-value]
-        list_target_of=lambda project_id, limit: "",  # type: ignore[arg-type, return-value]
-        workers=16,
-    )
-    return client
+    transport = Transport(truth, faults=faults)
+    source = HttpSource(BEDROCK, Given(TOKEN, None, None), streams=False, transport=transport)  # type: ignore[arg-type]
+    return Client(source=source, pace=Pace(min_interval=0.005, max_interval=0.03), unreachable_after=0.05)
 
 
 # --- one life ----------------------------------------------------------------------------------------------------

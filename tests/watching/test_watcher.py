@@ -46,7 +46,7 @@ from jobwatch._watching.records import Forgotten, Row, Unfollowed
 from jobwatch._watching.sqlite import JournalFile
 from jobwatch.apis import CAPYDB
 from jobwatch.testing import JobServer
-from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport, poller_of
+from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport, client_of
 
 from .test_journal import CORRUPT, NOON
 
@@ -70,12 +70,6 @@ async def no_task_is_left() -> AsyncIterator[None]:
     for _ in range(3):
         await asyncio.sleep(0)
     assert not {task for task in asyncio.all_tasks() - before if "fixture" not in repr(task)}
-
-
-def client_of(transport: ScriptedTransport, **options: Any) -> Client:
-    client = Client("capydb", token=TOKEN, base_url="http://127.0.0.1:9")
-    client._poller = poller_of(transport, **options)
-    return client
 
 
 @contextlib.asynccontextmanager

@@ -33,7 +33,7 @@ from jobwatch import (
     webhook_signature,
 )
 from jobwatch.testing import JobServer
-from tests.scripted import ScriptedJob, ScriptedTransport, poller_of
+from tests.scripted import ScriptedJob, ScriptedTransport, client_of
 from tests.virtual import on_virtual_clock
 
 NOW = 1_781_078_400.0
@@ -600,8 +600,7 @@ async def next_change(watcher: Watcher) -> Change:
 @on_virtual_clock
 async def test_a_webhook_gives_the_state_at_once_with_one_look() -> None:
     transport = ScriptedTransport([ScriptedJob("job_1", ends=20.0, project_id="prj_1")])
-    client = Client("capydb", token="sk_test", base_url="http://127.0.0.1:9")
-    client._poller = poller_of(transport, pace=SLOW)
+    client = client_of(transport, pace=SLOW)
     async with client, Watcher(client) as watcher:
         app = webhook_app(capydb(), watcher, clock=lambda: NOW)
         await watcher.add("job_1")
@@ -620,8 +619,7 @@ async def test_a_webhook_gives_the_state_at_once_with_one_look() -> None:
 @on_virtual_clock
 async def test_bedrocks_unsigned_webhooks_cost_no_more_than_the_pace_allows() -> None:
     transport = ScriptedTransport([ScriptedJob("job_1")])
-    client = Client("capydb", token="sk_test", base_url="http://127.0.0.1:9")
-    client._poller = poller_of(transport, pace=SLOW)
+    client = client_of(transport, pace=SLOW)
     async with client, Watcher(client) as watcher:
         app = webhook_app(Webhooks("bedrock"), watcher)
         await watcher.add("job_1")

@@ -1,0 +1,168 @@
+"""The one seam for asking: what the engine wants to know of jobs, and what comes back. Pure.
+
+A source is asked about one job, several, a project's, or for a stream of hints. It owns everything below that:
+requests, URLs, connections, validators, decoding, and the masking of secrets. The engine knows jobs, faults and times.
+
+`JobSource` is what a user writes, for anything that is no HTTP API of a table; `Source` is what the engine asks.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from .._models import Fault, FaultKind, Job
+from .._reading.api import Hint
+from .._reading.reply import RateLimit
+
+
+class Unchanged(enum.Enum):
+    """What a source says of a job that is as it was when it was last asked about."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED: Final = Unchanged.UNCHANGED
+
+
+class Seen(Struct, frozen=True, gc=False):
+    """What asking about one job showed.
+
+    Attributes:
+        what: The job, why it could not be read, or that it is as it was when `memo` was made.
+        memo: What the source wants to be given when it is asked again, such as a validator.
+        server_time: The API's clock when it answered, in Unix seconds, where it tells.
+        age: How many seconds ago it answered, where another request was made since.
+        rate: What it says is left of its request budget.
+        aside: What went wrong with another request that was made for this, where the answer stands all the same.
+    """
+
+    what: Job | Fault | Unchanged
+    memo: object = None
+    server_time: float | None = None
+    age: float = 0.0
+    rate: RateLimit | None = None
+    aside: Fault | None = None
+
+    def as_of(self, asked_at: float, answered_at: float) -> float:
+        """Return the time that the answer speaks of: a slow "no such job" proves nothing of what has come since."""
+        is_missing = isinstance(self.what, Fault) and self.what.kind is FaultKind.NOT_FOUND
+        return asked_at if is_missing else answered_at - self.age
+
+
+class SeenMany(Struct, frozen=True):
+    """What asking about several jobs showed: the jobs, or why they could not be read; `rate`, `aside` as in `Seen`."""
+
+    what: tuple[Job, ...] | Fault
+    rate: RateLimit | None = None
+    aside: Fault | None = None
+
+
+class StreamEnd(Struct, frozen=True):
+    """How a stream of hints ended.
+
+    Attributes:
+        fault: What went wrong; None if it was closed as usual, or its reader had enough.
+        has_lost_news: Whether something was told that could not be read.
+    """
+
+    fault: Fault | None = None
+    has_lost_news: bool = False
+
+
+class JobSource(Protocol):
+    """Where a `Client` asks about jobs, in place of an HTTP API: an SDK, a database, a message bus, a test's script.
+
+    One method is needed, and may be async or plain. A plain one runs in a worker thread, and at most the client's
+    ``max_in_flight`` of them at once; one that nobody waits for any more is left to end by itself, since a thread
+    cannot be stopped. A call that takes more than 30 seconds counts as a fault. Whatever a call raises is a fault of
+    that job: a `LookError` gives its own, and anything else is tried again for as long as ``unreachable_after`` says.
+
+    A source may have two more methods, async or plain as well: ``jobs(project_id, limit)`` returns a project's latest
+    jobs, and ``batch(job_ids)`` those of several jobs that it knows, at most ``batch_most`` (100) at a time.
+
+    Attributes:
+        key: What names this source: it is the `Job.api` of its jobs, and a journal is for the jobs of one key.
+    """
+
+    @property
+    def key(self) -> str:
+        """The name of this source."""
+        ...
+
+    def job(self, job_id: str, /) -> Job | Fault | Unchanged | Awaitable[Job | Fault | Unchanged]:
+        """Return a job as it is now, why it cannot be read, or `UNCHANGED` if it is as this source last told it."""
+        ...
+
+
+class Source(Protocol):
+    """Where the engine asks about jobs: `_http.source` for HTTP APIs, `_engine.adapter` for a user's `JobSource`.
+
+    A call may raise anything: that ends the watch of the job asked about, and of no other. It may be slow, and it may
+    be cancelled, when nobody wants its answer any more.
+    """
+
+    @property
+    def name(self) -> str:
+        """What `Job.api` is for its jobs."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """What tells its jobs from jobs of the same ids elsewhere; a journal is for the jobs of one key."""
+        ...
+
+    @property
+    def has_lists(self) -> bool:
+        """Whether it can be asked for a project's jobs."""
+        ...
+
+    @property
+    def has_streams(self) -> bool:
+        """Whether it can be asked for a job's stream of hints."""
+        ...
+
+    @property
+    def batch_most(self) -> int:
+        """How many jobs it can be asked about at once, by their ids; 0 if only one."""
+        ...
+
+    def job(self, job_id: str, status: str | None = None, memo: object = None) -> Awaitable[Seen]:
+        """Ask about one job.
+
+        Args:
+            job_id: Its id.
+            status: The status last seen: where the history takes a request of its own, one in the same needs none.
+            memo: That of the last answer, unless what is known of the job came from elsewhere since.
+        """
+        ...
+
+    def is_conditional(self, memo: object) -> bool:
+        """Return whether a question with this memo may be answered with no more than that nothing has changed."""
+        ...
+
+    def project(self, project_id: str, limit: int) -> Awaitable[SeenMany]:
+        """Ask for a project's latest jobs, at most so many."""
+        ...
+
+    def batch(
+        self, known: Mapping[str, str | None], turn: Callable[[], Awaitable[Fault | None]]
+    ) -> Awaitable[SeenMany]:
+        """Ask about several jobs at once.
+
+        Args:
+            known: Their ids, and the status last seen of each.
+            turn: To be awaited before each request beyond the first: it waits until one may go, or returns why not.
+        """
+        ...
+
+    def follow(self, job_id: str, heard: Callable[[Sequence[Hint]], bool], silence: float) -> Awaitable[StreamEnd]:
+        """Follow a job's stream of hints until it ends, is silent for so many seconds, or `heard` says False."""
+        ...
+
+    def aclose(self) -> Awaitable[None]:
+        """Let go of all connections; what is under way ends with a fault."""
+        ...

@@ -1,0 +1,40 @@
+"""The only clock and the only random source of the engine; tests give it others."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Clock:
+    """The time of the running loop, the same as Unix time, and random numbers.
+
+    Args:
+        uniform: Draws evenly from [0, 1); by default, as `random.random` does.
+        epoch: Unix seconds at the loop's time 0; by default, as the system's clock says now. No later change of that
+            clock moves it.
+
+    Attributes:
+        now: Returns the time of the loop's clock, in seconds.
+        uniform: Returns a random number.
+        epoch: Unix seconds at the loop's time 0.
+    """
+
+    def __init__(self, uniform: Callable[[], float] | None = None, epoch: float | None = None) -> None:
+        self.now = asyncio.get_running_loop().time
+        self.uniform = uniform or _random()
+        self.epoch = time.time() - self.now() if epoch is None else epoch
+
+    def unix(self) -> float:
+        """Return Unix seconds on the loop's clock."""
+        return self.epoch + self.now()
+
+
+def _random() -> Callable[[], float]:
+    from random import random  # noqa: PLC0415 - it takes long to import
+
+    return random

@@ -1,0 +1,319 @@
+"""The looks: makes those that are due, and enters what they show.
+
+There is no retry around a request: a look that failed is a value like any other, and the pace says when to look again.
+Whatever the look at one job raises ends the watch of that job, and of no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import traceback
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from .._core.look import Looked
+from .._core.source import UNCHANGED, Seen
+from .._errors import ConfigError
+from .._models import Fault, FaultKind, Job, Outcome, printable
+from .schedule import AT_ONCE
+from .watch import IDLE, LOOKING, LOOKING_AGAIN, LOOKING_URGENT, NEVER, URGENT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Coroutine
+
+    from .._core.look import Policy
+    from .._core.source import Source
+    from .._core.tracker import Watched
+    from .clock import Clock
+    from .grouping import Grouping, JointRequest
+    from .schedule import Schedule
+    from .streams import Streams
+    from .wakeups import WakeUps
+    from .watch import Registry, Watch
+
+_log = logging.getLogger("jobwatch")
+
+
+class Looks:
+    """Makes the looks that are due, and enters what they show.
+
+    Args:
+        policy: Says what a look changes, and when to make the next.
+        source: Is asked about the jobs.
+        schedule: Says which is due.
+        clock: The time, and one random number a look.
+        registry: Who is watched.
+        grouping: Which jobs one request can show.
+        wakeups: Which looks somebody has asked for.
+        streams: Which jobs' streams are followed, if any are to be.
+    """
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        source: Source,
+        schedule: Schedule,
+        clock: Clock,
+        registry: Registry,
+        grouping: Grouping,
+        wakeups: WakeUps,
+        streams: Streams | None,
+    ) -> None:
+        self._policy = policy
+        self._source = source
+        self._schedule = schedule
+        self._clock = clock
+        self._registry = registry
+        self._grouping = grouping
+        self._wakeups = wakeups
+        self._streams = streams
+        self._cancellable: dict[Watch, asyncio.Task[object]] = {}
+        self._logged: set[str] = set()
+
+    def next(self) -> Coroutine[object, object, None] | None:
+        """Return the look that is due, to be awaited; None if none is."""
+        schedule, now = self._schedule, self._clock.now()
+        watch = schedule.take(now, len(self._registry))
+        if watch is None:
+            return None
+        if now < schedule.paused_until:  # beyond all patience, or it would not be due: nobody is to wait for that
+            return self._turn_away(watch, schedule.paused(now))
+        joint = self._grouping.joint(watch, self._interval(watch)) if self._grouping.is_possible else None
+        return self._look_at(watch) if joint is None else self._look_at_many(joint)
+
+    def drop(self, watch: Watch) -> None:
+        """End the look under way that only a watch nobody wants any more was for."""
+        looking = self._cancellable.pop(watch, None)
+        if looking is not None:
+            looking.cancel()
+        self._logged.discard(watch.watched.job_id)
+
+    def shown(self, job: Job, joint: Collection[Watch] = ()) -> list[Watch]:
+        """Enter a job that a list shows, whether that was the reason for the request or not.
+
+        Args:
+            job: The job.
+            joint: The watches that the list was asked for; others are passed by while a look at them is under way.
+
+        Returns:
+            The watches that it was entered into.
+        """
+        awaiting = [watch for watch in self._registry.going_on(job.id) if watch.stage < LOOKING or watch in joint]
+        if not awaiting:
+            self._policy.history.add(job, told=True)
+        return [watch for watch in awaiting if self._enter_listed(watch, job)]
+
+    # --- one job -----------------------------------------------------------------------------------------------
+
+    async def _turn_away(self, watch: Watch, fault: Fault) -> None:
+        self._enter_seen(watch, Seen(fault), self._clock.unix())
+
+    async def _look_at(self, watch: Watch) -> None:
+        others = self._others_with(watch)
+        for other in others:
+            self._schedule.remove(other)
+            other.begin_look()
+        asked_at = self._clock.unix()
+        try:
+            # Two that know different things are served by one whole answer.
+            memo = watch.memo if all(watch.memo == other.memo for other in others) else None
+            before = watch.watched
+            asking = self._schedule.answer(self._source.job(before.job_id, before.status, memo))
+            seen = await (asking if others else self._while_wanted(watch, asking))
+        except Exception as error:  # noqa: BLE001 - whatever one job's look raises ends the watch of that job alone
+            for each in (watch, *others):
+                self._end_by(each, error)
+            return
+        if seen is not None:
+            as_of = seen.as_of(asked_at, self._clock.unix())
+            for each in (watch, *others):
+                self._enter_seen(each, seen, as_of)
+
+    async def _while_wanted(self, watch: Watch, asking: Coroutine[object, object, Seen]) -> Seen | None:
+        """Await an answer, but for no longer than somebody wants it: then the request is cancelled, and None comes."""
+        looker = asyncio.current_task()
+        if looker is not None:
+            self._cancellable[watch] = looker
+        try:
+            return await asking
+        except asyncio.CancelledError:
+            if watch in self._cancellable or looker is None or looker.uncancel():
+                raise  # somebody else cancelled the worker, too
+            return None
+        finally:
+            self._cancellable.pop(watch, None)
+
+    def _others_with(self, watch: Watch) -> list[Watch]:
+        """Return the other watch of a job, if one and the same answer can serve it too."""
+        if not (self._registry.awaited and self._registry.background):
+            return []
+        is_conditional = self._source.is_conditional(watch.memo)
+        return [
+            other
+            for other in self._registry.going_on(watch.watched.job_id)
+            if other is not watch and other.stage < LOOKING and (not is_conditional or watch.memo == other.memo)
+        ]
+
+    def _interval(self, watch: Watch) -> float:
+        """Return how many seconds ago a job was looked at; at least the shortest interval there is."""
+        looked_at = watch.watched.looked_at
+        return max(0.0 if looked_at is None else self._clock.unix() - looked_at, self._policy.pace.min_interval)
+
+    # --- many jobs ---------------------------------------------------------------------------------------------
+
+    async def _look_at_many(self, joint: JointRequest) -> None:
+        jobs = await self._grouping.jobs_of(joint)
+        entered = {watch for job in jobs or () for watch in self.shown(job, joint.due)}
+        for watch, due in self._grouping.left_over(joint, jobs, entered):
+            self._put_back(watch, due)
+
+    def _put_back(self, watch: Watch, due: float) -> None:
+        """Put back a job that a list did not show, where it was; at once if somebody waits for the next look."""
+        if watch.awaits_look:
+            self._schedule.put_first(watch)
+        elif due == NEVER:
+            self._schedule.enqueue(watch)
+        else:
+            self._schedule.put(watch, due)
+        if self._wakeups.woken:
+            self._wakeups.put_woken(watch.watched.job_id)
+
+    def _enter_listed(self, watch: Watch, job: Job) -> bool:
+        """Enter what a list shows of a job, unless it lags behind what is known; return whether it was entered."""
+        try:
+            looked = self._policy.saw(watch.watched, job, self._clock.unix(), self.jitter(), self._price(watch))
+            if looked.job is None:
+                return False  # the job is to be asked for by itself
+            self._schedule.remove(watch)
+            watch.memo = None
+            self._enter(watch, looked)
+        except Exception as error:  # noqa: BLE001 - as in `_look_at`
+            self._end_by(watch, error)
+        return True
+
+    # --- what a look showed ------------------------------------------------------------------------------------
+
+    def _enter_seen(self, watch: Watch, seen: Seen, as_of: float) -> None:
+        try:
+            jitter, price = self.jitter(), self._price(watch)
+            what = UNCHANGED if watch.memo is not None and watch.memo == seen.memo else seen.what
+            looked = self._policy.saw(watch.watched, what, as_of, jitter, price, server_time=seen.server_time)
+            if what is not UNCHANGED:
+                watch.memo = seen.memo if looked.job is not None else None
+            self._enter(watch, looked)
+        except Exception as error:  # noqa: BLE001 - as in `_look_at`
+            self._end_by(watch, error)
+
+    def _enter(self, watch: Watch, looked: Looked) -> None:
+        """Enter what a look gave, have the next one made, and notify if there is news."""
+        before, stage = watch.watched, watch.stage
+        has_moved = before.project_id != looked.watched.project_id
+        if has_moved:
+            self._grouping.leave(watch)
+        watch.watched = looked.watched
+        if watch.listeners:
+            watch.enter(looked.transitions)
+            if looked.job is not None:
+                watch.show(looked.job)
+        if looked.next_look is None or not watch.wanted:
+            self._retire(watch)
+        else:
+            self._put_next(watch, looked, looked.next_look)
+            if has_moved:
+                self._grouping.join(watch)
+        # Whoever asked for a look while this one was under way waits for the next.
+        if looked.transitions or looked.outcome or stage in {URGENT, LOOKING_URGENT}:
+            watch.notify()
+        if watch.on_look is not None and (looked.transitions or looked.outcome or looked.watched.fault != before.fault):
+            self._report(watch.on_look, watch, looked, before)
+        if self._wakeups.woken:
+            self._wakeups.put_woken(watch.watched.job_id)
+
+    def _retire(self, watch: Watch) -> None:
+        """Let go of a job that ended, or that nobody wants any more."""
+        watch.to(IDLE)
+        self._schedule.demand(watch, 0.0)
+        self._grouping.leave(watch)
+        if self._streams is not None:
+            self._streams.end_unless_wanted(watch.watched.job_id)
+
+    def _put_next(self, watch: Watch, looked: Looked, next_look: float) -> None:
+        schedule, now = self._schedule, self._clock.now()
+        price = schedule.price(now)
+        schedule.demand(watch, self._demand(watch, self._without_jitter(looked, next_look, price), price, now))
+        delay = next_look
+        if price > 1.0:
+            fault = looked.watched.fault
+            asked = 0.0 if fault is None else fault.retry_after or 0.0
+            delay = max(schedule.priced(next_look, price, now), self._policy.pace.min_interval, asked)
+        if self._streams is not None:
+            usual, delay = delay, self._streams.delay(looked.watched, delay)
+            if delay > usual:
+                schedule.demand(watch, 1.0 / delay)
+        if watch.stage is LOOKING_AGAIN:
+            schedule.put_first(watch)
+        else:
+            schedule.put(watch, now + delay)
+
+    def _report(self, on_look: Callable[[Watch, Looked], None], watch: Watch, looked: Looked, before: Watched) -> None:
+        """Call a watcher's function; where it raises, the look counts as not made, and is made again later."""
+        try:
+            on_look(watch, looked)
+        except Exception as error:  # noqa: BLE001 - as in `_look_at`
+            self._log_once(watch, error)
+            watch.watched, watch.memo = before, None
+            self._grouping.join(watch)
+            self._schedule.put(watch, self._clock.now() + self._policy.pace.max_interval)
+
+    def _end_by(self, watch: Watch, error: Exception) -> None:
+        """End the watch of one job by an exception that nobody foresaw."""
+        self._log_once(watch, error)
+        message = str(error) if isinstance(error, ConfigError) else f"the look failed within jobwatch: {_name(error)}"
+        fault, before = Fault(FaultKind.UNREADABLE, message), watch.watched
+        watched = replace(
+            before, looks=before.looks + 1, fault=fault, faults=before.faults + 1, outcome=Outcome.UNREADABLE
+        )
+        self._schedule.remove(watch)
+        watch.memo = None
+        self._enter(watch, Looked(watched, (), Outcome.UNREADABLE, None))
+
+    def _log_once(self, watch: Watch, error: Exception) -> None:
+        """Log where an exception came from; not its message, which may quote a server or hold a secret."""
+        job_id = watch.watched.job_id
+        if job_id not in self._logged:
+            self._logged.add(job_id)
+            trace = "".join(traceback.format_tb(error.__traceback__))
+            _log.error("a look at job %s raised %s; other jobs go on\n%s", printable(job_id), _name(error), trace)
+
+    # --- chance and price --------------------------------------------------------------------------------------
+
+    def jitter(self) -> float | None:
+        """Draw a number to set jobs apart that came together; where first looks were spread, they are apart."""
+        return self._clock.uniform() if self._schedule.known < AT_ONCE else None
+
+    def _price(self, watch: Watch) -> float:
+        now = self._clock.now()
+        price = self._schedule.price(now)
+        return price / self._grouping.sharers(watch, now) if self._grouping.is_possible else price
+
+    def _demand(self, watch: Watch, next_look: float, price: float, now: float) -> float:
+        """Return how many requests a second a job would cost at the plain price: intervals grow with its root."""
+        readers = self._grouping.readers(watch, now) if self._grouping.is_possible else 1.0
+        if self._registry.awaited and self._registry.background:
+            readers *= len(self._registry.of(watch.watched.job_id))
+        return math.sqrt(price) / (next_look * max(1.0, readers))
+
+    def _without_jitter(self, looked: Looked, next_look: float, price: float) -> float:
+        """Return how long it would be to the next look without jitter: what a second look's interval promises."""
+        watched = looked.watched
+        if watched.looks != 1 or self._schedule.known >= AT_ONCE or watched.fault is not None:
+            return next_look
+        return self._policy.next_look(watched, self._clock.unix(), None, price)
+
+
+def _name(error: Exception) -> str:
+    return type(error).__name__

@@ -1,0 +1,368 @@
+"""When which watched job is asked about, and when a request may go: all of it, in one place.
+
+The rule, which `Schedule.next_at` states: the next request goes as soon as all three of these allow.
+
+1. A job's look is due. Jobs looked at before are due when the pace says so. New ones are due at once; the first looks
+   at many of them are spread over the time that lies between two looks at a job, and take turns with the others. So
+   are the looks at many jobs that a pause has made late, whatever the pause was.
+2. The API has asked for no pause, or for one that is beyond all patience: looks then end at once with that fault.
+3. The budget has a request left.
+
+Requests that no job's look is due for (a read of the client's, a stream, a history) keep to 2 and 3: `turn`, `may_ask`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import math
+from collections import deque
+from typing import TYPE_CHECKING, TypeVar
+
+from .._core.look import pause_asked
+from .._core.source import SeenMany
+from .._models import Fault, FaultKind
+from .watch import BEFORE_ALL, DUE, FIRST, NEVER, URGENT
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterator
+
+    from .._core.budget import Budget
+    from .._core.source import Seen
+    from .watch import Watch
+    from .workers import Workers
+
+AT_ONCE = 64
+"""How many new jobs get their first look at once; more of them are spread over the time between two looks."""
+
+LONGEST_PAUSE = 86_400.0
+"""For how long no request is made at most, in seconds, whatever pause the API asks for."""
+
+_BLIND = 0.005
+"""How far apart the first looks at many new jobs are while nothing is known of any, in seconds."""
+
+_LATE = 1.0
+"""By how much a look has to be late, in seconds, for the late ones of many jobs to be spread: there was a pause."""
+
+_CATCH_UP = 1.25
+"""How many times as many looks as usual are made then."""
+
+_PASSED = 64
+"""How many jobs that cannot join a batch are passed by, in search of some that can."""
+
+_Answer = TypeVar("_Answer", "Seen", SeenMany)
+
+
+class Schedule:
+    """Says which job is asked about next, and when; nothing else decides when a request may go.
+
+    Args:
+        budget: What a request costs, and how many may go.
+        patience: For how many seconds on end looks may fail before a wait is given up.
+        max_interval: The longest time between two looks at a job, in seconds.
+        workers: Whom to wake when something is due earlier than they know.
+
+    Attributes:
+        known: How many watched jobs have been looked at and go on.
+        paused_until: Until when the API has asked for no requests, on the loop's clock.
+    """
+
+    def __init__(self, budget: Budget, patience: float, max_interval: float, workers: Workers) -> None:
+        self._budget = budget
+        self._patience = patience
+        self._max_interval = max_interval
+        self._workers = workers
+        self._time = asyncio.get_running_loop().time
+        self._queue = DueQueue()
+        self._first_looks: deque[Watch] = deque()
+        self._next_first_look = 0.0
+        self._was_first_look = False
+        self._next_late = 0.0
+        self._no_token_until = 0.0
+        self._in_flight = 0
+        self.known = 0
+        self.paused_until = 0.0
+
+    def next_at(self, now: float) -> float:
+        """Return when the next look may be made, on the loop's clock; `NEVER` where nothing is due."""
+        return max(self._due_at(now), self._held_until(now))
+
+    def take(self, now: float, watched: int) -> Watch | None:
+        """Take the job whose look may begin now off the queue, and a request out of the budget; None if there is none.
+
+        Args:
+            now: When, on the loop's clock.
+            watched: How many jobs are watched in all.
+        """
+        if self._due_at(now) > now or now < self._pause_ends_at(now):
+            return None
+        # While a pause lasts that is beyond all patience, no request is made, so none is paid for.
+        wait = self._budget.spend(now) if now >= self.paused_until else 0.0
+        if wait:
+            self._no_token_until = now + wait
+            return None
+        watch = self._taken(now, watched)
+        watch.begin_look()
+        due = self._due_at(now)
+        if due <= now:
+            self._workers.call()
+        elif due < self._workers.alarm_at:
+            self._workers.wake_at(max(due, self._held_until(now)))
+        return watch
+
+    # --- what is due ---------------------------------------------------------------------------------------
+
+    @property
+    def first_looks(self) -> int:
+        """How many jobs wait for their first look, and perhaps some that do not any more."""
+        return len(self._first_looks)
+
+    def enqueue(self, watch: Watch) -> None:
+        """Have a job wait for its first look."""
+        watch.to(FIRST)
+        self._first_looks.append(watch)
+        self._workers.wake_at(self._time())
+
+    def put(self, watch: Watch, due: float) -> None:
+        """Have a job looked at at a time, whatever there was before."""
+        if watch.stage is not URGENT:
+            watch.to(DUE)
+        self._queue.put(watch, due)
+        if due < self._workers.alarm_at:
+            self._workers.wake_at(max(due, self._held_until(self._time())))
+
+    def put_first(self, watch: Watch) -> None:
+        """Have a job looked at before all others, because somebody waits for that look."""
+        watch.to(URGENT)
+        self.put(watch, BEFORE_ALL)
+
+    def remove(self, watch: Watch) -> None:
+        """Take a job off the queue, if it is on."""
+        self._queue.remove(watch)
+
+    def members(self, most: int, until: float) -> dict[Watch, float]:
+        """Take off the queue who may as well be asked about with the one that was taken last.
+
+        Args:
+            most: How many at most.
+            until: Up to when they may be due.
+
+        Returns:
+            When each was due; `NEVER` for one that waits for its first look.
+        """
+        found: dict[Watch, float] = {}
+        sources = [self._more_due, self._more_first_looks]
+        for source in reversed(sources) if self._was_first_look else sources:
+            found |= dict(source(most - len(found), until))
+        return found
+
+    def _due_at(self, now: float) -> float:
+        due = self._queue_due_at(now)
+        return min(due, self._next_first_look_at()) if self._first_looks else due
+
+    def _queue_due_at(self, now: float) -> float:
+        """Return when the next look at a job seen before may be made; where many are late, one after the other."""
+        due = self._queue.next_due()
+        return max(due, self._next_late) if BEFORE_ALL < due < now - _LATE and self.known > AT_ONCE else due
+
+    def _next_first_look_at(self) -> float:
+        waiting = self._first_looks
+        while waiting and not (waiting[0].stage is FIRST and waiting[0].wanted):
+            waiting.popleft()
+        return self._next_first_look if waiting else NEVER
+
+    def _taken(self, now: float, watched: int) -> Watch:
+        # By turns where both are due, so that neither those who keep coming nor those who are there starve the others.
+        by_turns = self._was_first_look and self._queue_due_at(now) <= now
+        self._was_first_look = bool(self._first_looks) and self._next_first_look_at() <= now and not by_turns
+        if self._was_first_look:
+            self._next_first_look = max(now, self._next_first_look + self._between_first_looks(watched))
+            return self._first_looks.popleft()
+        if BEFORE_ALL < self._queue.next_due() < now - _LATE:
+            usual = min(self._budget.demand, self._budget.rate(now))
+            self._next_late = now + 1.0 / (_CATCH_UP * max(usual, 1.0 / LONGEST_PAUSE))
+        return self._queue.pop()
+
+    def _between_first_looks(self, watched: int) -> float:
+        if watched <= AT_ONCE:
+            return 0.0
+        if not self.known:
+            return _BLIND
+        # Jobs that share their looks want next to none each: they say little about the others.
+        return min(self.known / self._budget.demand, self._max_interval) / watched
+
+    def _more_first_looks(self, most: int, _until: float) -> Iterator[tuple[Watch, float]]:
+        passed: list[Watch] = []
+        while most > 0 and len(passed) <= _PASSED and self._next_first_look_at() != NEVER:
+            watch = self._first_looks.popleft()
+            if watch.alone:
+                passed.append(watch)
+            else:
+                most -= 1
+                yield watch, NEVER
+        self._first_looks.extendleft(reversed(passed))
+
+    def _more_due(self, most: int, until: float) -> Iterator[tuple[Watch, float]]:
+        passed: list[tuple[Watch, float]] = []
+        while most > 0 and len(passed) <= _PASSED and (due := self._queue.next_due()) <= until:
+            watch = self._queue.pop()
+            if watch.alone:
+                passed.append((watch, due))
+            else:
+                most -= 1
+                yield watch, due
+        for watch, due in passed:
+            self._queue.put(watch, due)
+
+    # --- what the API and the budget allow -------------------------------------------------------------------
+
+    def may_ask(self) -> bool:
+        """Let one more request go now, and count it, unless it would have to wait."""
+        now = self._time()
+        return now >= self.paused_until and not self._budget.spend(now)
+
+    async def turn(self, *, through_pauses: bool = False) -> Fault | None:
+        """Wait until a request may go, and count it.
+
+        Args:
+            through_pauses: Whether to wait for the end of a pause that the API has asked for, too.
+
+        Returns:
+            The fault of a request that is not made, since the API has asked for a pause.
+        """
+        while True:
+            now = self._time()
+            pause = self.paused_until - now
+            if pause > 0.0 and not through_pauses:
+                return self.paused(now)
+            wait = pause if pause > 0.0 else self._budget.spend(now)
+            if not wait:
+                return None
+            await asyncio.sleep(wait)
+
+    def paused(self, now: float) -> Fault:
+        """Return what a request comes to that is not made, since the API has asked for a pause."""
+        left = self.paused_until - now
+        message = f"the API has asked for no requests for {left:.0f} s more"
+        return Fault(FaultKind.RATE_LIMITED, message, retry_after=left)
+
+    async def answer(self, asking: Awaitable[_Answer]) -> _Answer:
+        """Await what a source answers, and learn from it when and how many more requests may go."""
+        self._in_flight += 1
+        try:
+            answer = await asking
+        finally:
+            self._in_flight -= 1
+        if isinstance(answer.what, Fault):
+            self.heed(answer.what)
+        if answer.aside is not None:
+            self.heed(answer.aside)
+        if answer.rate is not None:
+            self._budget.told(answer.rate, self._in_flight, self._time())
+        return answer
+
+    def heed(self, fault: Fault) -> None:
+        """Learn from a fault for how long no request is to be made, and that fewer may go."""
+        pause = pause_asked(fault)
+        limited = fault.kind is FaultKind.RATE_LIMITED
+        if pause or limited:
+            now = self._time()
+            self.paused_until = max(self.paused_until, now + min(pause, LONGEST_PAUSE))
+            if limited:
+                self._budget.throttled(now)
+
+    def _held_until(self, now: float) -> float:
+        return max(self._pause_ends_at(now), self._no_token_until)
+
+    def _pause_ends_at(self, now: float) -> float:
+        """Return when looks go on; at once where the pause is beyond all patience, so that nobody waits for nothing."""
+        if not self.paused_until:
+            return 0.0
+        return self.paused_until if self.paused_until - now <= self._patience else 0.0
+
+    # --- what a request costs ----------------------------------------------------------------------------------
+
+    def price(self, now: float) -> float:
+        """Return what a request costs now beside its plain cost: 1 or more."""
+        return self._budget.price(now)
+
+    def demand(self, watch: Watch, demand: float) -> None:
+        """Note how many looks a second a job wants at the plain price; 0 where it wants none any more."""
+        self.known += (demand > 0.0) - (watch.demand > 0.0)
+        self._budget.demand = max(0.0, self._budget.demand + demand - watch.demand) if self.known else 0.0
+        watch.demand = demand
+
+    def priced(self, delay: float, price: float, now: float) -> float:
+        """Cut a delay that a high price made long down to when the price will have fallen."""
+        return min(delay, self._budget.turn(delay / math.sqrt(price), now))
+
+
+class DueQueue:
+    """Watches by the time they are due: those of the next seconds in a heap, later ones in one bucket a second.
+
+    A watch that was moved leaves its place in the heap behind, to be skipped; in a bucket it leaves none, and no more
+    than one bucket at a time is ever put in order, so that nothing takes long however many watches there are. Buckets
+    are dicts since the garbage collector does not walk one that holds nothing but watches.
+    """
+
+    __slots__ = ("_buckets", "_heap", "_heap_until", "_left_behind", "_seconds")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, Watch]] = []
+        self._heap_until = 0.0
+        self._left_behind = 0
+        self._buckets: dict[int, dict[Watch, None]] = {}
+        self._seconds: list[int] = []  # a heap: which buckets there are
+
+    def put(self, watch: Watch, due: float) -> None:
+        """Put a watch at a time, wherever it was before."""
+        if watch.due != NEVER:
+            self._leave(watch)
+        watch.due = due
+        if due < self._heap_until:
+            heapq.heappush(self._heap, (due, watch))
+            return
+        second = int(due)
+        bucket = self._buckets.get(second)
+        if bucket is None:
+            bucket = self._buckets[second] = {}
+            heapq.heappush(self._seconds, second)
+        bucket[watch] = None
+
+    def remove(self, watch: Watch) -> None:
+        """Take a watch off, if it is on."""
+        if watch.due != NEVER:
+            self._leave(watch)
+
+    def next_due(self) -> float:
+        """Return when the next watch is due, or `NEVER`."""
+        heap = self._heap
+        while True:
+            while heap and heap[0][0] != heap[0][1].due:
+                heapq.heappop(heap)
+                self._left_behind -= 1
+            if heap or not self._seconds:
+                return heap[0][0] if heap else NEVER
+            second = heapq.heappop(self._seconds)
+            heap.extend((watch.due, watch) for watch in self._buckets.pop(second))
+            heapq.heapify(heap)
+            self._heap_until = second + 1.0
+
+    def pop(self) -> Watch:
+        """Take off and return the watch that is due first; there must be one (see `next_due`)."""
+        if not self._heap:
+            self.next_due()
+        watch = heapq.heappop(self._heap)[1]
+        watch.due = NEVER
+        return watch
+
+    def _leave(self, watch: Watch) -> None:
+        due, watch.due = watch.due, NEVER
+        if due >= self._heap_until:
+            del self._buckets[int(due)][watch]
+            return
+        self._left_behind += 1
+        if self._left_behind > 64 and self._left_behind * 2 > len(self._heap):
+            self._heap = [place for place in self._heap if place[0] == place[1].due]
+            heapq.heapify(self._heap)
+            self._left_behind = 0

@@ -1,0 +1,213 @@
+"""The source for HTTP APIs: asked about jobs, it makes the requests and reads the replies, and values come back.
+
+1. What is asked for comes back as a job, as a fault, or as unchanged since the memo that was given: never as bytes.
+2. A reply whose body and HTTP status are those of the last one is unchanged, and is not decoded. The status is part of
+   it, since it may be the job's state.
+3. Where the API tells a job's history by a request of its own, that is made here, and only for a state that is new.
+4. No fault that leaves here quotes a secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from .._core.source import UNCHANGED, Seen, SeenMany, StreamEnd
+from .._models import Fault, FaultKind, Job
+from .requests import Requests
+from .sse import EVENT_CAP, EventParser
+from .transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from .._reading.api import Hint, JobAPI
+    from .._reading.reply import Reply
+    from .requests import Asked, Given
+    from .transport import Target
+
+_T = TypeVar("_T")
+
+_TARGETS_KEPT = 1024
+"""For how many jobs a prepared URL is kept: it takes longer to make than to find, and half as much room as a job."""
+
+
+class Memo(Struct, frozen=True, gc=False):
+    """What is kept of a good reply, where its fingerprint alone is not enough.
+
+    Attributes:
+        fingerprint: The hash of its HTTP status and body.
+        etag: Its validator.
+    """
+
+    fingerprint: int
+    etag: str
+
+
+class HttpSource:
+    """Asks one HTTP API about its jobs.
+
+    Args:
+        api: Makes sense of the replies.
+        given: The token and where the API is served.
+        api_version: The version to ask for, where the API has a header for it.
+        streams: Whether streams of events are to be followed, where the API has any.
+        max_connections: How many requests may be under way at once.
+        transport: What sends the requests, in place of one that is made for them.
+
+    Raises:
+        ConfigError: Something is missing or wrong; nothing has been sent.
+    """
+
+    def __init__(
+        self,
+        api: JobAPI,
+        given: Given,
+        api_version: str | None = None,
+        *,
+        streams: bool = True,
+        max_connections: int = 16,
+        transport: Transport | None = None,
+    ) -> None:
+        self.api = api
+        self.name = api.name
+        self._requests = Requests(api, given, api_version)
+        self.transport = transport or Transport(
+            self._requests.base_url(),
+            self._requests.headers(),
+            secret_query=self._requests.secret_query(),
+            problem=api.problem,
+            verdict=api.verdict,
+            states=api.states,
+            posts=api.method == "POST" or api.batch_body is not None,
+            max_connections=max_connections,
+        )
+        self._targets: dict[str, Target] = {}
+        self.has_lists = api.list_path is not None
+        self.has_streams = streams and api.stream_path is not None
+        self.batch_most = api.batch_most if api.batch_path is not None else 0
+
+    def __repr__(self) -> str:
+        return f"HttpSource({self.transport!r})" if hasattr(self, "transport") else "HttpSource()"
+
+    @property
+    def key(self) -> str:
+        """Where the jobs are: base URL and parameters, without secrets."""
+        return self._requests.place()
+
+    def check(self, job_id: str) -> None:
+        """Raise ConfigError where a job cannot be asked about by its id."""
+        self._requests.job(job_id)
+
+    def id_in(self, url: str) -> str | None:
+        """Return the id of the job that a URL leads to, or None if it leads to none of this API."""
+        return self._requests.id_in(url)
+
+    async def job(self, job_id: str, status: str | None = None, memo: object = None) -> Seen:
+        """Ask about one job; for arguments see `Source`."""
+        etag = memo.etag if isinstance(memo, Memo) else None
+        reply = await self.transport.get(self._target_of(job_id), etag=etag)
+        if isinstance(reply, Fault):
+            return Seen(reply)
+        fingerprint = hash((reply.http_status, reply.body))
+        if _is_same_again(memo, reply, fingerprint):
+            return Seen(UNCHANGED, memo, rate=reply.rate)
+        job = self._masked(self.api.job(reply.body, job_id, reply.http_status))
+        if isinstance(job, Fault):
+            return Seen(job, rate=reply.rate)
+        kept: object = fingerprint if reply.etag is None else Memo(fingerprint, reply.etag)
+        seen = Seen(job, kept, reply.server_time, rate=reply.rate)
+        if self.api.history_path is None or _is_known(status, job):
+            return seen
+        return await self._with_history(seen, job)
+
+    def is_conditional(self, memo: object) -> bool:
+        """Return whether a request with this memo may be answered by 304, without a body."""
+        return isinstance(memo, Memo)
+
+    async def project(self, project_id: str, limit: int) -> SeenMany:
+        """Ask for a project's latest jobs; for arguments see `Source`."""
+        reply = await self.transport.get(self._prepared(self._requests.jobs(project_id, limit)))
+        if isinstance(reply, Fault):
+            return SeenMany(reply)
+        return SeenMany(self._masked(self.api.jobs(reply.body)), reply.rate)
+
+    async def batch(self, known: Mapping[str, str | None], turn: Callable[[], Awaitable[Fault | None]]) -> SeenMany:
+        """Ask about several jobs at once; for arguments see `Source`."""
+        reply = await self.transport.get(self._prepared(self._requests.batch(known)))
+        if isinstance(reply, Fault):
+            return SeenMany(reply)
+        jobs = self._masked(self.api.batch(reply.body))
+        if isinstance(jobs, Fault) or self.api.history_path is None:
+            return SeenMany(jobs, reply.rate)
+        new = [job for job in jobs if job.id in known and not _is_known(known[job.id], job)]
+        async with asyncio.TaskGroup() as group:
+            tasks = {job.id: group.create_task(self._told_in_turn(job, turn)) for job in new}
+        told = {job_id: task.result() for job_id, task in tasks.items()}
+        fault = next((fault for _, fault in told.values() if fault is not None), None)
+        return SeenMany(tuple(told[job.id][0] if job.id in told else job for job in jobs), reply.rate, fault)
+
+    async def follow(self, job_id: str, heard: Callable[[Sequence[Hint]], bool], silence: float) -> StreamEnd:
+        """Follow a job's stream of events; for arguments see `Source`."""
+        parser = EventParser()
+
+        def read(piece: bytes) -> bool:
+            hints = (self.api.hint(event.data, event.name) for event in parser.feed(piece))
+            theirs = [hint for hint in hints if hint is not None and hint.job_id in (None, job_id)]
+            return heard(theirs) and not parser.overflowed
+
+        target = self._prepared(self._requests.stream(job_id))
+        fault = await self.transport.follow(target, read, silence=silence)
+        if parser.overflowed:
+            fault = Fault(FaultKind.UNREADABLE, f"an event of over {EVENT_CAP} bytes")
+        return StreamEnd(fault, parser.overflowed)
+
+    async def aclose(self) -> None:
+        """Close every connection; what is under way ends with a fault."""
+        await self.transport.aclose()
+
+    # --- within --------------------------------------------------------------------------------------------
+
+    async def _with_history(self, seen: Seen, job: Job) -> Seen:
+        answered_at = asyncio.get_running_loop().time()
+        job, fault = await self._told(job)
+        return replace(seen, what=job, age=asyncio.get_running_loop().time() - answered_at, aside=fault)
+
+    async def _told(self, job: Job) -> tuple[Job, Fault | None]:
+        """Add the history of a job, where it can be read: without it, the job is known all the same."""
+        reply = await self.transport.get(self._prepared(self._requests.history(job.id)))
+        if isinstance(reply, Fault):
+            return job, reply
+        events = self.api.history(reply.body)
+        return job if events is None else replace(job, events=events), None
+
+    async def _told_in_turn(self, job: Job, turn: Callable[[], Awaitable[Fault | None]]) -> tuple[Job, Fault | None]:
+        fault = await turn()
+        return await self._told(job) if fault is None else (job, None)
+
+    def _target_of(self, job_id: str) -> Target:
+        target = self._targets.get(job_id)
+        if target is None:
+            target = self._targets[job_id] = self._prepared(self._requests.job(job_id))
+            if len(self._targets) > _TARGETS_KEPT:
+                del self._targets[next(iter(self._targets))]
+        return target
+
+    def _prepared(self, asked: Asked) -> Target:
+        return self.transport.prepared(asked.path, asked.query, asked.body)
+
+    def _masked(self, seen: _T | Fault) -> _T | Fault:
+        return self._requests.quiet(seen) if isinstance(seen, Fault) else seen
+
+
+def _is_same_again(memo: object, reply: Reply, fingerprint: int) -> bool:
+    if memo is None:
+        return False
+    return reply.http_status == 304 or fingerprint == (memo.fingerprint if isinstance(memo, Memo) else memo)
+
+
+def _is_known(status: str | None, job: Job) -> bool:
+    return status is not None and status.casefold() == job.status.casefold()
