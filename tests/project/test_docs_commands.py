@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,6 +25,9 @@ OF_JOBWATCH = [each for each in SHOWN if each.command.startswith(("jobwatch ", "
 OF_JOBWATCH = [each for each in OF_JOBWATCH if each.document in {"README.md", "jobwatch/cli/README.md"}]
 OF_PYTHON = [each for each in SHOWN if each.command.startswith("python -m ")]
 ENVIRONMENTS = [each for each in SHOWN if "-m venv" in each.command]
+LONGEST = 60.0
+"""For how long a command may run, in seconds: where a text is wrong, a wait may never end."""
+
 _NUMBER = re.compile(r"\d[\d:.T-]*Z?")
 
 
@@ -40,8 +44,15 @@ async def run(command: str, folder: Path, variables: dict[str, str]) -> tuple[in
         env={**os.environ, **variables, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
     )
-    out, _ = await process.communicate()
+    try:
+        async with asyncio.timeout(LONGEST):
+            out, _ = await process.communicate()
+    except TimeoutError:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, _ = await process.communicate()
+        pytest.fail(f"still at work after {LONGEST} s: {out.decode()}")
     return process.returncode, out.decode()
 
 

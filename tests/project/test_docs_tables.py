@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import sys
 import textwrap
 import tomllib
@@ -33,6 +34,9 @@ LINES = [
     for row in re.findall(r"^\| (.*) \|$", README[README.index("## What the API does") :], re.MULTILINE)
     for line in re.findall(r"`([a-z_]+ = [^`]+)`", row)
 ]
+LONGEST = 60.0
+"""For how long a command may run, in seconds: where a text is wrong, a wait may never end."""
+
 OTHERS = {
     "job": 'job = "/jobs/{job_id}"',
     "base_url": 'base_url = "https://jobs.example.com"',
@@ -162,8 +166,15 @@ async def run(command: Command, folder: Path, url: str) -> str:
         },
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
     )
-    out, _ = await process.communicate()
+    try:
+        async with asyncio.timeout(LONGEST):
+            out, _ = await process.communicate()
+    except TimeoutError:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, _ = await process.communicate()
+        pytest.fail(f"still at work after {LONGEST} s: {out.decode()}")
     return out.decode()
 
 
