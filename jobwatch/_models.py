@@ -28,10 +28,10 @@ class Phase(enum.Enum):
     @property
     def ended(self) -> bool:
         """Whether a job in this phase will not change any more."""
-        return self in _ENDED
+        return self in ENDED
 
 
-_ENDED = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
+ENDED = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
 
 
 class Outcome(enum.Enum):

@@ -40,6 +40,7 @@ class Budget:
 
     Attributes:
         demand: How many looks a second all watched jobs want at the plain price.
+        is_unlimited: Whether nothing and nobody has said yet how many requests may go.
 
     Raises:
         ConfigError: The rate is not a finite number above 0.
@@ -49,7 +50,6 @@ class Budget:
         "_at",
         "_found",
         "_found_at",
-        "_free",
         "_given",
         "_refill",
         "_refill_until",
@@ -58,6 +58,7 @@ class Budget:
         "_told_until",
         "_window",
         "demand",
+        "is_unlimited",
     )
 
     def __init__(self, max_rate: float | None = None) -> None:
@@ -73,12 +74,12 @@ class Budget:
         self._found_at = -UNLIMITED
         self._at = 0.0
         self._tokens = 1.0
-        self._free = max_rate is None  # until somebody says otherwise: then a look has nothing to reckon
+        self.is_unlimited = max_rate is None  # until somebody says otherwise: then a look has nothing to reckon
         self.demand = 0.0
 
     def rate(self, now: float) -> float:
         """Return how many requests a second may be sent; infinite where nothing limits them."""
-        if self._free:
+        if self.is_unlimited:
             return UNLIMITED
         return min(self._standing(now), self._recovered(now), self._told if now < self._told_until else UNLIMITED)
 
@@ -93,7 +94,7 @@ class Budget:
 
     def price(self, now: float) -> float:
         """Return what a request costs now beside its plain cost: 1 or more."""
-        if self._free:
+        if self.is_unlimited:
             return 1.0
         rate = self.rate(now)
         return 1.0 if self.demand <= rate else (self.demand / rate) ** 2
@@ -126,7 +127,7 @@ class Budget:
         Returns:
             0 if it may go now; else the seconds until one may, and nothing was taken.
         """
-        if self._free:
+        if self.is_unlimited:
             self._at = now
             return 0.0
         rate = self.rate(now)
@@ -145,7 +146,7 @@ class Budget:
         """Learn from the rate headers of a reply, where it had any."""
         if limit is None or limit.reset_in is None:
             return
-        self._free = False
+        self.is_unlimited = False
         left, window = max(limit.remaining - in_flight, 0), max(limit.reset_in, 1.0)
         self._told = max(left / window, _LEAST)
         self._told_until = now + limit.reset_in
@@ -161,7 +162,7 @@ class Budget:
         """Learn from a 429 that what was being sent is too much."""
         if now - self._found_at < max(_SAME_FAULT, _JUDGED / self._found):
             return
-        self._free = False
+        self.is_unlimited = False
         self._found = max(min(self.demand or _AT_LEAST_WANTED, self.rate(now)) / 2.0, _LEAST)
         self._found_at = now
         self._tokens = 0.0

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from datetime import datetime
 
 from msgspec import Struct
 
 from .._models import Event
-from .._reading.times import seconds_since_1970
 
 
 class Fingerprint(Struct, frozen=True, array_like=True, gc=False):
@@ -73,14 +71,14 @@ def _are_same(fingerprints: Sequence[Fingerprint], events: Sequence[Event]) -> b
     if any(fingerprint.at is None for fingerprint in fingerprints):
         return False
     known = sorted((fingerprint.at or 0.0, fingerprint.status.casefold()) for fingerprint in fingerprints)
-    return known == sorted((unix(event.at) or 0.0, event.status.casefold()) for event in events)
+    return known == sorted((_seconds(event), event.status.casefold()) for event in events)
 
 
 def is_same(fingerprint: Fingerprint, event: Event) -> bool:
     """Whether an entry may be one that was delivered: the same word, and the same time where both are told."""
     if fingerprint.status.casefold() != event.status.casefold():
         return False
-    return fingerprint.at is None or event.at is None or fingerprint.at == unix(event.at)
+    return fingerprint.at is None or event.at is None or fingerprint.at == event.at.timestamp()
 
 
 def _resumed_after(last: Fingerprint, seq: int, events: Sequence[Event]) -> int:
@@ -94,7 +92,7 @@ def _resumed_after(last: Fingerprint, seq: int, events: Sequence[Event]) -> int:
             return index + 1
     if last.at is None or any(event.at is None for event in events):
         return min(seq, len(events))
-    return next((index for index, event in enumerate(events) if (unix(event.at) or 0.0) > last.at), len(events))
+    return next((index for index, event in enumerate(events) if _seconds(event) > last.at), len(events))
 
 
 def _are_among(fingerprints: Sequence[Fingerprint], events: Sequence[Event]) -> bool:
@@ -106,7 +104,7 @@ def _are_among(fingerprints: Sequence[Fingerprint], events: Sequence[Event]) -> 
 def _older_than_delivered(fingerprints: Sequence[Fingerprint], events: Sequence[Event]) -> int:
     """Return how many entries at the beginning are older than one that was delivered, which so are no news."""
     last = max((fingerprint.at for fingerprint in fingerprints if fingerprint.at is not None), default=float("-inf"))
-    older = itertools.takewhile(lambda event: event.at is not None and (unix(event.at) or 0.0) < last, events)
+    older = itertools.takewhile(lambda event: event.at is not None and _seconds(event) < last, events)
     return sum(1 for _ in older)
 
 
@@ -131,6 +129,5 @@ def _after_last_dated(fingerprints: Sequence[Fingerprint], events: Sequence[Even
     return start, not all(any(is_same(fingerprint, event) for fingerprint in fingerprints) for event in known)
 
 
-def unix(moment: datetime | None) -> float | None:
-    """Return a moment in Unix seconds."""
-    return None if moment is None else seconds_since_1970(moment)
+def _seconds(event: Event) -> float:
+    return 0.0 if event.at is None else event.at.timestamp()

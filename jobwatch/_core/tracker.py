@@ -27,8 +27,8 @@ from typing import assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .._models import Event, Fault, FaultKind, Job, Outcome, Phase, Transition
-from .matching import Fingerprint, begins_with, delivered_part, is_same, new_from, unix
+from .._models import ENDED, Event, Fault, FaultKind, Job, Outcome, Phase, Transition
+from .matching import Fingerprint, begins_with, delivered_part, is_same, new_from
 
 _REMEMBERED = 64
 _OLDEST_PHASE = 7 * 86_400.0
@@ -199,9 +199,9 @@ def patience_ends_at(watched: Watched, patience: Patience) -> float:
 
 
 def _is_older(job: Job, watched: Watched) -> bool:
-    if job.phase.ended and job.events and _goes_on_to_an_end(watched, job, job.events):
+    if job.phase in ENDED and job.events and _goes_on_to_an_end(watched, job, job.events):
         return False
-    updated_at = unix(job.updated_at)
+    updated_at = _unix(job.updated_at)
     if updated_at is not None and watched.updated_at is not None and updated_at != watched.updated_at:
         return updated_at < watched.updated_at
     return job.attempt is not None and job.attempt < (watched.attempt or 0)
@@ -218,14 +218,14 @@ def _goes_on_to_an_end(watched: Watched, job: Job, events: Sequence[Event]) -> b
 
 def _doubted(watched: Watched, job: Job, now: float) -> SuspectedEnd | None:
     """Return what an end that looks older than what is known comes to; None where it is sure to be an old one."""
-    started_at = unix(job.started_at)
+    started_at = _unix(job.started_at)
     is_old = (job.attempt or 0) < (watched.attempt or 0) or (
         started_at is not None and watched.started_at is not None and started_at < watched.started_at
     )
     is_delivered = any(
         is_same(fingerprint, event) for event in (job.events or ())[-1:] for fingerprint in watched.delivered
     )
-    if is_old or not job.phase.ended or (is_delivered and job.events and job.events[-1].phase.ended):
+    if is_old or job.phase not in ENDED or (is_delivered and job.events and job.events[-1].phase in ENDED):
         return None
     before = watched.doubted
     if before is None or before.status.casefold() != job.status.casefold():
@@ -255,7 +255,7 @@ def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
         Transition(job.id, watched.seq + index, step.event.status, step.event.phase, step.event.at, seen_at, step.gap)
         for index, step in enumerate(steps, start=1)
     )
-    fingerprints = tuple(Fingerprint(step.event.status, unix(step.event.at)) for step in steps)
+    fingerprints = tuple(Fingerprint(step.event.status, _unix(step.event.at)) for step in steps)
     looked = unchanged(watched, now)
     return Observed(
         replace(
@@ -266,8 +266,8 @@ def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
             phase=job.phase,
             entered_at=_entered_at(watched, job, steps, now, skew),
             attempt=job.attempt if steps else watched.attempt,
-            started_at=unix(job.started_at),
-            updated_at=unix(job.updated_at) or watched.updated_at,
+            started_at=_unix(job.started_at),
+            updated_at=_unix(job.updated_at) or watched.updated_at,
             progress=job.progress,
             seq=watched.seq + len(steps),
             delivered=(watched.delivered + fingerprints)[-_REMEMBERED:],
@@ -301,11 +301,13 @@ def _entered_at(watched: Watched, job: Job, steps: Sequence[_Step], now: float, 
     if watched.phase is job.phase and watched.entered_at is not None and not steps:
         return watched.entered_at
     earliest = now - _OLDEST_PHASE if watched.looked_at is None else watched.looked_at
-    told = unix(steps[-1].event.at) if steps else None
-    if told is None:
+    at = steps[-1].event.at if steps else None
+    if at is None:
         return now
-    told -= skew
-    return told if earliest <= told <= now else (earliest if earliest > told and watched.looked_at else now)
+    entered_at = at.timestamp() - skew
+    if earliest <= entered_at <= now:
+        return entered_at
+    return earliest if entered_at < earliest and watched.looked_at else now
 
 
 # --- an API that tells a history ------------------------------------------------------------------------------
@@ -317,7 +319,7 @@ def _from_history(watched: Watched, job: Job, told: tuple[Event, ...]) -> list[_
     start, gap = new_from(watched.delivered, watched.seq, events, is_behind=is_behind)
     steps = [_Step(event, gap and index == 0) for index, event in enumerate(events[start:])]
     if _is_untold(watched, job, events, steps):
-        untold = Event(job.status, job.phase, job.ended_at if job.phase.ended else None)
+        untold = Event(job.status, job.phase, job.ended_at if job.phase in ENDED else None)
         steps.append(_Step(untold, _is_leap(steps[-1].event.phase if steps else watched.phase, job.phase)))
     return steps
 
@@ -328,7 +330,7 @@ def _in_order(watched: Watched, events: Sequence[Event]) -> Sequence[Event]:
         return events
     part = delivered_part(watched.delivered, watched.seq, events)
     length = watched.seq if len(part) == len(watched.delivered) and all(map(is_same, watched.delivered, part)) else 0
-    rest = sorted(events[length:], key=lambda event: unix(event.at) or 0.0)
+    rest = sorted(events[length:], key=_seconds)
     if not length or not rest:
         return [*events[:length], *rest]
     last = watched.delivered[-1].at
@@ -336,16 +338,24 @@ def _in_order(watched: Watched, events: Sequence[Event]) -> Sequence[Event]:
     return [*events[:length], *(event for event in rest if not _is_said_again(event, last, delivered))]
 
 
+def _unix(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
+def _seconds(event: Event) -> float:
+    return 0.0 if event.at is None else event.at.timestamp()
+
+
 def _is_said_again(event: Event, last: float | None, delivered: AbstractSet[tuple[str, datetime | None]]) -> bool:
     """Whether an entry is one that was delivered, and not the last moment's, in which a state may be entered twice."""
-    return last is not None and (unix(event.at) or 0.0) < last and (event.status.casefold(), event.at) in delivered
+    return last is not None and _seconds(event) < last and (event.status.casefold(), event.at) in delivered
 
 
 def _settled(job: Job, events: Sequence[Event]) -> Sequence[Event]:
     """Leave out what the job's status does not bear out: an end it has not reached, or anything after its end."""
     length = len(events)
-    if not job.phase.ended:
-        while length and events[length - 1].phase.ended:
+    if job.phase not in ENDED:
+        while length and events[length - 1].phase in ENDED:
             length -= 1
         return events[:length]
     while length and events[length - 1].phase not in (job.phase, Phase.PENDING, Phase.RUNNING):
@@ -358,7 +368,7 @@ def _is_untold(watched: Watched, job: Job, events: Sequence[Event], steps: Seque
     last = steps[-1].event.status if steps else watched.delivered[-1].status if watched.delivered else None
     if last is not None and last.casefold() == job.status.casefold():
         return False
-    if job.phase.ended:
+    if job.phase in ENDED:
         return not (steps and steps[-1].event.phase is job.phase)
     if job.phase is Phase.UNKNOWN:
         return all(event.status.casefold() != job.status.casefold() for event in events)
@@ -372,7 +382,7 @@ def _from_snapshot(watched: Watched, job: Job) -> list[_Step]:
     if not _is_news(watched, job):
         return []
     path = [event for event in job.proven if not _is_known(watched, job, event)]
-    if job.phase.ended:
+    if job.phase in ENDED:
         path.append(Event(job.status, job.phase, job.ended_at))
     elif path and path[-1].phase is job.phase:
         path[-1] = Event(job.status, job.phase, path[-1].at)
@@ -393,7 +403,7 @@ def _is_news(watched: Watched, job: Job) -> bool:
         return True
     if watched.attempt is not None and (job.attempt or 0) > max(watched.attempt, 1):
         return True  # the first attempt may be counted before or after it starts: that is no news
-    started_at = unix(job.started_at)
+    started_at = _unix(job.started_at)
     if started_at is None or started_at == watched.started_at:
         return False
     return job.phase is Phase.PENDING or (job.phase is Phase.RUNNING and watched.started_at is not None)
@@ -405,9 +415,9 @@ def _is_known(watched: Watched, job: Job, event: Event) -> bool:
         return False
     if event.phase is Phase.PENDING:
         return True
-    if any(fingerprint.at == unix(event.at) and is_same(fingerprint, event) for fingerprint in watched.delivered):
+    if any(fingerprint.at == _unix(event.at) and is_same(fingerprint, event) for fingerprint in watched.delivered):
         return True
-    same_attempt = job.attempt == watched.attempt and watched.started_at in {None, unix(event.at)}
+    same_attempt = job.attempt == watched.attempt and watched.started_at in {None, _unix(event.at)}
     return event.phase is watched.phase and same_attempt
 
 

@@ -263,13 +263,10 @@ class Schedule:
 
     def heed(self, fault: Fault) -> None:
         """Learn from a fault for how long no request is to be made, and that fewer may go."""
-        pause = pause_asked(fault)
-        limited = fault.kind is FaultKind.RATE_LIMITED
-        if pause or limited:
-            now = self._time()
-            self.paused_until = max(self.paused_until, now + min(pause, LONGEST_PAUSE))
-            if limited:
-                self._budget.throttled(now)
+        now = self._time()
+        self.paused_until = max(self.paused_until, now + min(pause_asked(fault), LONGEST_PAUSE))
+        if fault.kind is FaultKind.RATE_LIMITED:
+            self._budget.throttled(now)
 
     def _held_until(self, now: float) -> float:
         return max(self._pause_ends_at(now), self._no_token_until)
@@ -284,7 +281,7 @@ class Schedule:
 
     def price(self, now: float) -> float:
         """Return what a request costs now beside its plain cost: 1 or more."""
-        return self._budget.price(now)
+        return 1.0 if self._budget.is_unlimited else self._budget.price(now)
 
     def demand(self, watch: Watch, demand: float) -> None:
         """Note how many looks a second a job wants at the plain price; 0 where it wants none any more."""

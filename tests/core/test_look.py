@@ -17,7 +17,7 @@ from jobwatch._core.tracker import Patience, Watched
 from jobwatch._files.history import History
 from jobwatch._models import Fault, FaultKind, Outcome, Phase
 from jobwatch._reading.reply import Reply
-from jobwatch.apis import BEDROCK, CAPYDB
+from jobwatch.apis import CAPYDB
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC).timestamp()
 PACE = Pace(min_interval=0.5, max_interval=60.0)
