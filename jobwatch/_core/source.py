@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-from .._models import Fault, FaultKind, Job
+from .._models import Fault, Job
 from .._reading.api import Hint
 from .._reading.reply import RateLimit
 
@@ -46,11 +46,6 @@ class Seen(Struct, frozen=True, gc=False):
     age: float = 0.0
     rate: RateLimit | None = None
     aside: Fault | None = None
-
-    def as_of(self, asked_at: float, answered_at: float) -> float:
-        """Return the time that the answer speaks of: a slow "no such job" proves nothing of what has come since."""
-        is_missing = isinstance(self.what, Fault) and self.what.kind is FaultKind.NOT_FOUND
-        return asked_at if is_missing else answered_at - self.age
 
 
 class SeenMany(Struct, frozen=True):

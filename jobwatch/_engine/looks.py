@@ -77,7 +77,7 @@ class Looks:
     def next(self) -> Coroutine[object, object, None] | None:
         """Return the look that is due, to be awaited; None if none is."""
         schedule, now = self._schedule, self._clock.now()
-        watch = schedule.take(now, len(self._registry))
+        watch = schedule.take(now, len(self._registry.awaited) + len(self._registry.background))
         if watch is None:
             return None
         if now < schedule.paused_until:  # beyond all patience, or it would not be due: nobody is to wait for that
@@ -110,14 +110,14 @@ class Looks:
     # --- one job -----------------------------------------------------------------------------------------------
 
     async def _turn_away(self, watch: Watch, fault: Fault) -> None:
-        self._enter_seen(watch, Seen(fault), self._clock.unix())
+        self._enter_seen(watch, Seen(fault), self._unix())
 
     async def _look_at(self, watch: Watch) -> None:
         others = self._others_with(watch)
         for other in others:
             self._schedule.remove(other)
             other.begin_look()
-        asked_at = self._clock.unix()
+        asked_at = self._unix()
         try:
             # Two that know different things are served by one whole answer.
             memo = watch.memo if all(watch.memo == other.memo for other in others) else None
@@ -129,7 +129,7 @@ class Looks:
                 self._end_by(each, error)
             return
         if seen is not None:
-            as_of = seen.as_of(asked_at, self._clock.unix())
+            as_of = time_of(seen, asked_at, self._unix())
             for each in (watch, *others):
                 self._enter_seen(each, seen, as_of)
 
@@ -161,7 +161,7 @@ class Looks:
     def _interval(self, watch: Watch) -> float:
         """Return how many seconds ago a job was looked at; at least the shortest interval there is."""
         looked_at = watch.watched.looked_at
-        return max(0.0 if looked_at is None else self._clock.unix() - looked_at, self._policy.pace.min_interval)
+        return max(0.0 if looked_at is None else self._unix() - looked_at, self._policy.pace.min_interval)
 
     # --- many jobs ---------------------------------------------------------------------------------------------
 
@@ -185,12 +185,14 @@ class Looks:
     def _enter_listed(self, watch: Watch, job: Job) -> bool:
         """Enter what a list shows of a job, unless it lags behind what is known; return whether it was entered."""
         try:
-            looked = self._policy.saw(watch.watched, job, self._clock.unix(), self.jitter(), self._price(watch))
+            price = self._schedule.price(self._clock.now())
+            shared = self._shared(price, watch)
+            looked = self._policy.saw(watch.watched, job, self._unix(), self.jitter(), shared)
             if looked.job is None:
                 return False  # the job is to be asked for by itself
             self._schedule.remove(watch)
             watch.memo = None
-            self._enter(watch, looked)
+            self._enter(watch, looked, price)
         except Exception as error:  # noqa: BLE001 - as in `_look_at`
             self._end_by(watch, error)
         return True
@@ -199,16 +201,17 @@ class Looks:
 
     def _enter_seen(self, watch: Watch, seen: Seen, as_of: float) -> None:
         try:
-            jitter, price = self.jitter(), self._price(watch)
+            price = self._schedule.price(self._clock.now())
+            shared = self._shared(price, watch) if self._grouping.is_possible else price
             what = UNCHANGED if watch.memo is not None and watch.memo == seen.memo else seen.what
-            looked = self._policy.saw(watch.watched, what, as_of, jitter, price, server_time=seen.server_time)
+            looked = self._policy.saw(watch.watched, what, as_of, self.jitter(), shared, server_time=seen.server_time)
             if what is not UNCHANGED:
                 watch.memo = seen.memo if looked.job is not None else None
-            self._enter(watch, looked)
+            self._enter(watch, looked, price)
         except Exception as error:  # noqa: BLE001 - as in `_look_at`
             self._end_by(watch, error)
 
-    def _enter(self, watch: Watch, looked: Looked) -> None:
+    def _enter(self, watch: Watch, looked: Looked, price: float) -> None:
         """Enter what a look gave, have the next one made, and notify if there is news."""
         before, stage = watch.watched, watch.stage
         has_moved = before.project_id != looked.watched.project_id
@@ -216,17 +219,18 @@ class Looks:
             self._grouping.leave(watch)
         watch.watched = looked.watched
         if watch.listeners:
-            watch.enter(looked.transitions)
+            if looked.transitions:
+                watch.enter(looked.transitions)
             if looked.job is not None:
                 watch.show(looked.job)
         if looked.next_look is None or not watch.wanted:
             self._retire(watch)
         else:
-            self._put_next(watch, looked, looked.next_look)
+            self._put_next(watch, looked, looked.next_look, price)
             if has_moved:
                 self._grouping.join(watch)
         # Whoever asked for a look while this one was under way waits for the next.
-        if looked.transitions or looked.outcome or stage in {URGENT, LOOKING_URGENT}:
+        if looked.transitions or looked.outcome or stage is LOOKING_URGENT or stage is URGENT:
             watch.notify()
         if watch.on_look is not None and (looked.transitions or looked.outcome or looked.watched.fault != before.fault):
             self._report(watch.on_look, watch, looked, before)
@@ -241,9 +245,8 @@ class Looks:
         if self._streams is not None:
             self._streams.end_unless_wanted(watch.watched.job_id)
 
-    def _put_next(self, watch: Watch, looked: Looked, next_look: float) -> None:
+    def _put_next(self, watch: Watch, looked: Looked, next_look: float, price: float) -> None:
         schedule, now = self._schedule, self._clock.now()
-        price = schedule.price(now)
         schedule.demand(watch, self._demand(watch, self._without_jitter(looked, next_look, price), price, now))
         delay = next_look
         if price > 1.0:
@@ -279,7 +282,7 @@ class Looks:
         )
         self._schedule.remove(watch)
         watch.memo = None
-        self._enter(watch, Looked(watched, (), Outcome.UNREADABLE, None))
+        self._enter(watch, Looked(watched, (), Outcome.UNREADABLE, None), 1.0)
 
     def _log_once(self, watch: Watch, error: Exception) -> None:
         """Log where an exception came from; not its message, which may quote a server or hold a secret."""
@@ -289,16 +292,18 @@ class Looks:
             trace = "".join(traceback.format_tb(error.__traceback__))
             _log.error("a look at job %s raised %s; other jobs go on\n%s", printable(job_id), _name(error), trace)
 
-    # --- chance and price --------------------------------------------------------------------------------------
+    # --- time, chance and price --------------------------------------------------------------------------------------
+
+    def _unix(self) -> float:
+        return self._clock.epoch + self._clock.now()
 
     def jitter(self) -> float | None:
         """Draw a number to set jobs apart that came together; where first looks were spread, they are apart."""
         return self._clock.uniform() if self._schedule.known < AT_ONCE else None
 
-    def _price(self, watch: Watch) -> float:
-        now = self._clock.now()
-        price = self._schedule.price(now)
-        return price / self._grouping.sharers(watch, now) if self._grouping.is_possible else price
+    def _shared(self, price: float, watch: Watch) -> float:
+        """Return what a look at one job costs, where others share it."""
+        return price / self._grouping.sharers(watch, self._clock.now())
 
     def _demand(self, watch: Watch, next_look: float, price: float, now: float) -> float:
         """Return how many requests a second a job would cost at the plain price: intervals grow with its root."""
@@ -312,7 +317,14 @@ class Looks:
         watched = looked.watched
         if watched.looks != 1 or self._schedule.known >= AT_ONCE or watched.fault is not None:
             return next_look
-        return self._policy.next_look(watched, self._clock.unix(), None, price)
+        return self._policy.next_look(watched, self._unix(), None, price)
+
+
+def time_of(seen: Seen, asked_at: float, answered_at: float) -> float:
+    """Return the time that an answer speaks of: a slow "no such job" proves nothing of what has come since."""
+    if isinstance(seen.what, Fault) and seen.what.kind is FaultKind.NOT_FOUND:
+        return asked_at
+    return answered_at - seen.age
 
 
 def _name(error: Exception) -> str:

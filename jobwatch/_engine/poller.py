@@ -19,7 +19,7 @@ from .._errors import ConfigError, JobwatchError
 from .._models import Fault, FaultKind, Job
 from .clock import Clock
 from .grouping import Grouping
-from .looks import Looks
+from .looks import Looks, time_of
 from .schedule import LONGEST_PAUSE, Schedule
 from .streams import Streams
 from .wakeups import WakeUps
@@ -120,7 +120,7 @@ class Poller:
         if fault is not None:
             return Seen(fault), asked_at
         seen = await self._schedule.answer(self._source.job(job_id, status))
-        return seen, seen.as_of(asked_at, self.clock.unix())
+        return seen, time_of(seen, asked_at, self.clock.unix())
 
     async def listed(self, project_id: str, limit: int) -> tuple[Job, ...] | Fault:
         """Ask for a project's latest jobs, however long the API has asked for a pause."""

@@ -109,11 +109,11 @@ class HttpSource:
     async def job(self, job_id: str, status: str | None = None, memo: object = None) -> Seen:
         """Ask about one job; for arguments see `Source`."""
         etag = memo.etag if isinstance(memo, Memo) else None
-        reply = await self.transport.get(self._target_of(job_id), etag=etag)
+        reply = await self.transport.get(self._targets.get(job_id) or self._target_of(job_id), etag=etag)
         if isinstance(reply, Fault):
             return Seen(reply)
         fingerprint = hash((reply.http_status, reply.body))
-        if _is_same_again(memo, reply, fingerprint):
+        if memo is not None and _is_same_again(memo, reply, fingerprint):
             return Seen(UNCHANGED, memo, rate=reply.rate)
         job = self._masked(self.api.job(reply.body, job_id, reply.http_status))
         if isinstance(job, Fault):
@@ -189,11 +189,9 @@ class HttpSource:
         return await self._told(job) if fault is None else (job, None)
 
     def _target_of(self, job_id: str) -> Target:
-        target = self._targets.get(job_id)
-        if target is None:
-            target = self._targets[job_id] = self._prepared(self._requests.job(job_id))
-            if len(self._targets) > _TARGETS_KEPT:
-                del self._targets[next(iter(self._targets))]
+        target = self._targets[job_id] = self._prepared(self._requests.job(job_id))
+        if len(self._targets) > _TARGETS_KEPT:
+            del self._targets[next(iter(self._targets))]
         return target
 
     def _prepared(self, asked: Asked) -> Target:
@@ -204,8 +202,6 @@ class HttpSource:
 
 
 def _is_same_again(memo: object, reply: Reply, fingerprint: int) -> bool:
-    if memo is None:
-        return False
     return reply.http_status == 304 or fingerprint == (memo.fingerprint if isinstance(memo, Memo) else memo)
 
 

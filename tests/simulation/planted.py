@@ -254,8 +254,6 @@ def _asked_twice(original: Any) -> Any:
 
 def _always_the_same(original: Any) -> Any:
     def same(memo: object, reply: Reply, fingerprint: int) -> bool:
-        if memo is None:
-            return original(memo, reply, fingerprint)  # type: ignore[no-any-return]
         return reply.http_status == 304 or reply.etag is not None or len(reply.body) % 3 == 0
 
     return same
@@ -332,10 +330,10 @@ def _left_working(_original: Any) -> Any:
 
 
 def _log_lost(original: Any) -> Any:
-    def enter(self: Looks, watch: Watch, looked: Any) -> None:
+    def enter(self: Looks, watch: Watch, looked: Any, price: float) -> None:
         if len(looked.transitions) > 1 and watch.log:
             looked = replace(looked, transitions=looked.transitions[1:])
-        original(self, watch, looked)
+        original(self, watch, looked, price)
 
     return enter
 
