@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import pytest
 import pytest_asyncio
 from hypothesis import Phase, settings
 
@@ -19,6 +20,7 @@ from jobwatch._http.transport import Target, Transport
 from jobwatch._reading.reply import Reply
 from jobwatch.apis import BEDROCK
 from jobwatch.testing import JobServer
+from tests import sample
 
 # Two cores, shared: fewer examples by default; `--hypothesis-profile=thorough` before a release.
 settings.register_profile("quick", deadline=None, max_examples=60)
@@ -35,6 +37,12 @@ atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 # Or pytest-asyncio asks for the loop there was before, which makes one that nobody closes.
 asyncio.set_event_loop(None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have a plain run take a sample of the slow tests."""
+    config.pluginmanager.register(sample)
+
 
 QUICK = Pace(min_interval=0.01, max_interval=0.02)
 

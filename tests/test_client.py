@@ -278,6 +278,7 @@ async def test_a_job_is_read_once_whatever_its_state(bedrock: Client, job_server
     assert served.looks == 1
 
 
+@pytest.mark.slow
 async def test_a_look_that_fails_raises_and_is_not_repeated(bedrock: Client, job_server: JobServer) -> None:
     for trouble in (Trouble.status(503), Trouble.disconnect(), Trouble.html(), Trouble.status(429)):
         job_server.trouble(trouble)

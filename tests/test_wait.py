@@ -191,6 +191,7 @@ async def test_iterating_a_failing_job_ends_without_raising(bedrock: Client, job
             await wait
 
 
+@pytest.mark.slow
 async def test_row_79_an_unknown_word_is_waited_out(bedrock: Client, job_server: JobServer) -> None:
     job = job_server.add("bedrock", ID, ["PENDING", "ARCHIVING"])
     wait = bedrock.wait_for(ID)
@@ -279,6 +280,7 @@ async def test_closed_before_it_began_it_is_gone(bedrock: Client) -> None:
 # --- sharing -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_waits_for_one_job_share_its_looks(bedrock: Client, running: ServedJob) -> None:
     tasks = [asyncio.create_task(bedrock.wait_for(ID)) for _ in range(5)]
     streams = [asyncio.create_task(drained(bedrock.wait_for(ID))) for _ in range(5)]
@@ -291,6 +293,7 @@ async def test_waits_for_one_job_share_its_looks(bedrock: Client, running: Serve
     assert running.looks <= looks + 2
 
 
+@pytest.mark.slow
 async def test_the_looks_of_many_waits_are_no_more_than_those_of_one(job_server: JobServer) -> None:
     counts = []
     for waits in (1, 20):
@@ -312,6 +315,7 @@ async def test_a_late_listener_hears_it_all(bedrock: Client, running: ServedJob)
     assert (await early).status == "COMPLETED"
 
 
+@pytest.mark.slow
 async def test_a_slow_listener_loses_nothing(bedrock: Client, running: ServedJob) -> None:
     slow = bedrock.wait_for(ID)
     seen = [(await anext(slow)).status]
@@ -351,6 +355,7 @@ async def test_row_115_break_leaves_nothing_behind(bedrock: Client, running: Ser
     await no_more_looks(running)
 
 
+@pytest.mark.slow
 async def test_break_out_of_a_kept_handle_goes_on_until_it_is_closed(bedrock: Client, running: ServedJob) -> None:
     wait = bedrock.wait_for(ID)
     async for _ in wait:
@@ -369,6 +374,7 @@ async def test_row_115_an_exception_inside_the_loop_leaves_nothing_behind(bedroc
     await no_more_looks(running)
 
 
+@pytest.mark.slow
 async def test_row_109_cancelling_leaves_nothing_behind(bedrock: Client, running: ServedJob) -> None:
     for make in (bedrock.wait_for, lambda job_id: drained(bedrock.wait_for(job_id))):
         task: asyncio.Task[Any] = asyncio.create_task(make(ID))
@@ -380,6 +386,7 @@ async def test_row_109_cancelling_leaves_nothing_behind(bedrock: Client, running
         await no_more_looks(running)
 
 
+@pytest.mark.slow
 async def test_asyncio_timeout_around_it(bedrock: Client, running: ServedJob) -> None:
     with pytest.raises(TimeoutError) as caught:
         async with asyncio.timeout(0.05):
@@ -401,6 +408,7 @@ async def cancelled_after(steps: int, client: Client) -> Job | BaseException:
     return (await asyncio.gather(task, return_exceptions=True))[0]
 
 
+@pytest.mark.slow
 async def test_row_109_cancelled_at_any_point_it_leaves_nothing(job_server: JobServer) -> None:
     job = job_server.add("bedrock", ID, ["PENDING", "RUNNING"])
     async with client_of(job_server) as client:
@@ -535,6 +543,7 @@ async def test_the_time_counts_from_the_first_await() -> None:
 # --- looks that fail -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trouble", "error", "outcome", "text"),
     [
@@ -577,6 +586,7 @@ async def test_rows_28_29_33_34_39_91_every_trouble_has_its_error(
             await soon(lambda: not own_tasks())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "trouble",
     [
@@ -741,6 +751,7 @@ async def test_wait_all_unchecked_gives_all_jobs(bedrock: Client, job_server: Jo
     assert [job.status for job in await bedrock.wait_all(["a", "b"], check=False)] == ["FAILED", "COMPLETED"]
 
 
+@pytest.mark.slow
 async def test_wait_all_times_out_and_can_be_cancelled(bedrock: Client, running: ServedJob) -> None:
     with pytest.raises(WaitTimeout):
         await bedrock.wait_all([ID, ID], timeout=0.03)
@@ -767,6 +778,7 @@ async def test_as_completed_gives_handles_as_they_end(bedrock: Client, job_serve
     assert ended == ["bad", "slow"]
 
 
+@pytest.mark.slow
 async def test_as_completed_left_early_leaves_nothing(bedrock: Client, job_server: JobServer) -> None:
     complaints: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
@@ -784,6 +796,7 @@ async def test_as_completed_left_early_leaves_nothing(bedrock: Client, job_serve
     assert complaints == []
 
 
+@pytest.mark.slow
 async def test_as_completed_cancelled_while_waiting(bedrock: Client, running: ServedJob) -> None:
     async def first() -> Wait:
         return await anext(bedrock.as_completed([ID]))
@@ -860,6 +873,7 @@ async def test_a_request_that_is_given_up_leaves_the_worker_for_other_jobs(job_s
 # --- following ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_whoever_follows_is_told_each_change_of_the_job_before_its_transitions(
     bedrock: Client, running: ServedJob
 ) -> None:

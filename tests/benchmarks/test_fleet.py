@@ -23,6 +23,7 @@ def run(*arguments: str) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow
 def test_the_fleet_tells_its_figures_and_those_of_its_rivals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     report = fleet.measure(200, "processor")
@@ -35,12 +36,14 @@ def test_the_fleet_tells_its_figures_and_those_of_its_rivals(monkeypatch: pytest
     assert "jobwatch" in fleet.printed(report)
 
 
+@pytest.mark.slow
 def test_the_fleet_prints_the_keys_that_are_promised() -> None:
     found = run("benchmarks.fleet", "--jobs", "50", "--counter", "processor")
     assert found["jobs"] == 50
     assert {"bytes_per_job", "gc_pause_ms", "loop_lag_ms", "peak_over_mean", "instructions", "rivals"} <= set(found)
 
 
+@pytest.mark.slow
 def test_the_budget_is_kept_and_well_spent() -> None:
     report = budget.measure(20.0, 300.0, seed=1)
     ours, theirs, free, _ = report.rows
@@ -52,10 +55,12 @@ def test_the_budget_is_kept_and_well_spent() -> None:
     assert "round robin" in budget.printed(report)
 
 
+@pytest.mark.slow
 def test_a_second_run_gives_the_same_figures() -> None:
     assert budget.measure(10.0, 60.0, seed=2) == budget.measure(10.0, 60.0, seed=2)
 
 
+@pytest.mark.slow
 def test_imports_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # and back, whatever the benchmark does about it
     report = imports.measure(1, "seconds")
@@ -121,6 +126,7 @@ def test_something_is_counted() -> None:
     assert counter.read() > before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not instructions.has_callgrind(), reason="valgrind is not installed")
 def test_callgrind_counts_between_marks() -> None:
     program = "from benchmarks.instructions import mark\nmark(); sum(range(1000)); mark(); sum(range(100_000)); mark()"

@@ -171,6 +171,7 @@ class TestReport:
         assert one[0].curve is other[0].curve is PRIOR
         assert one[1].curve.at(50.0) != other[1].curve.at(50.0)
 
+    @pytest.mark.slow
     def test_says_what_was_asked_the_same_for_the_same_seed(self, capsys: pytest.CaptureFixture[str]) -> None:
         told: list[str] = []
         for seed in ("7", "7", "8"):
@@ -194,6 +195,7 @@ class TestReport:
         assert 1.0 < report["clairvoyant"]["cost_ratio"] < 1.3
         assert max(report["wrong_history"].values()) < 1.5
 
+    @pytest.mark.slow
     def test_our_line_falls(self) -> None:
         points = pace.line(pace.online(durations.drawn(300, seed=2), seed=2)).points
         assert all(after.looks <= before.looks for before, after in pairwise(points))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks.stream import measure
 
 
+@pytest.mark.slow
 def test_a_stream_needs_four_requests_and_one_that_is_none_costs_no_delay() -> None:
     rows = {row.way: row for row in measure(40, 3).rows}
     assert rows["stream"].most_requests == 4

@@ -233,8 +233,12 @@ PROBLEM = '{"code": "X", "detail": "no, ' + CANARY + ', no", "request_id": "req_
         ([http(PROBLEM, "503 Service Unavailable")], 7, "unreachable", "HTTP 503"),
         ([http("<html>Sign in</html>", kind="text/html")], 7, "unreadable", "HTML"),
         ([http(CMS)[:-60]], 7, "unreadable", ""),
-        ([http(CMS.replace("COMPLETED", "PARTLY"))], 6, "timeout", "PARTLY"),
-        ([http(PROBLEM, "429 Too Many Requests", "Retry-After: 0"), http(CMS)], 0, "succeeded", ""),
+        pytest.param([http(CMS.replace("COMPLETED", "PARTLY"))], 6, "timeout", "PARTLY", marks=pytest.mark.slow),
+        pytest.param(
+            [http(PROBLEM, "429 Too Many Requests", "Retry-After: 0"), http(CMS)],
+            *(0, "succeeded", ""),
+            marks=pytest.mark.slow,
+        ),
         ([http(PROBLEM, "503 Service Unavailable"), http("<html>", kind="text/html"), http(CMS)], 0, "succeeded", ""),
     ],
     ids=["401", "403", "404", "410", "503", "html", "cut off", "unknown word", "429", "recovers"],
@@ -283,6 +287,7 @@ async def test_a_failure_is_told_in_the_apis_own_words(command: Command, server:
     assert lines.records[-1]["error"] == "E_SRC: no source image"
 
 
+@pytest.mark.slow
 async def test_several_jobs_each_have_their_own_end(command: Command, server: JobServer) -> None:
     server.add("bedrock", "good", ["PENDING", "COMPLETED"])
     server.add("bedrock", "bad", ["PENDING", "FAILED"], error="boom")
@@ -307,7 +312,13 @@ async def test_several_jobs_each_have_their_own_end(command: Command, server: Jo
 
 @pytest.mark.parametrize(
     ("ids", "code"),
-    [(["good"], 0), (["bad"], 0), (["bad", "off"], 0), (["bad", "gone"], 4), (["good", "slow"], 6)],
+    [
+        (["good"], 0),
+        (["bad"], 0),
+        (["bad", "off"], 0),
+        (["bad", "gone"], 4),
+        pytest.param(["good", "slow"], 6, marks=pytest.mark.slow),
+    ],
     ids=["good", "bad", "bad off", "bad gone", "good slow"],
 )
 async def test_no_fail_forgives_only_what_was_read_to_its_end(
@@ -321,6 +332,7 @@ async def test_no_fail_forgives_only_what_was_read_to_its_end(
     assert ran.code == code
 
 
+@pytest.mark.slow
 async def test_a_timeout_tells_the_last_state(command: Command, server: JobServer) -> None:
     server.add("bedrock", "job_1", ["PENDING", "RUNNING"])
     ran = await command("wait", "job_1", "--timeout", "100ms", "--json", *FAST)
@@ -330,6 +342,7 @@ async def test_a_timeout_tells_the_last_state(command: Command, server: JobServe
     assert "within 0.1 s" in str(end["error"])
 
 
+@pytest.mark.slow
 async def test_trouble_is_told_once_a_change_and_on_stderr(
     command: Command, server: JobServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -648,6 +661,7 @@ def quick_demo(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_demo")
 async def test_the_demo_goes_as_scripted_and_needs_no_token(command: Command) -> None:
     ran = await command("demo")
@@ -657,6 +671,7 @@ async def test_the_demo_goes_as_scripted_and_needs_no_token(command: Command) ->
     assert "All as scripted" in ran.out
 
 
+@pytest.mark.slow
 async def test_a_demo_that_goes_otherwise_fails(command: Command, quick_demo: pytest.MonkeyPatch) -> None:
     scene = _demo.Scene("bedrock", "export-project", (("PENDING", 0.0), ("COMPLETED", 0.1)), Outcome.FAILED)
     quick_demo.setattr(_demo, "SCENES", (scene,))
@@ -666,6 +681,7 @@ async def test_a_demo_that_goes_otherwise_fails(command: Command, quick_demo: py
     assert ran.outcomes == {"export-project": "succeeded"}
 
 
+@pytest.mark.slow
 async def test_a_demo_in_which_a_state_was_missed_fails(command: Command, quick_demo: pytest.MonkeyPatch) -> None:
     steps = (("Queued", 0.0), ("Started", 0.4), ("Completed", 0.4))
     scene = _demo.Scene("bedrock", "parse-legend", steps, Outcome.SUCCEEDED, {"shape": "vision"})
@@ -675,6 +691,7 @@ async def test_a_demo_in_which_a_state_was_missed_fails(command: Command, quick_
     assert "NOT AS SCRIPTED  parse-legend: Queued Completed, and not Queued Started Completed" in ran.out
 
 
+@pytest.mark.slow
 async def test_a_served_job_starts_when_asked_for_and_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     from jobwatch import Client
 
@@ -718,6 +735,7 @@ async def line_of(child: asyncio.subprocess.Process) -> str:
     return (await child.stdout.readline()).decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 async def test_rows_105_106_a_signal_ends_a_wait_cleanly(server: JobServer, number: int, code: int) -> None:
     server.add("bedrock", "good", ["COMPLETED"])
@@ -753,6 +771,7 @@ sys.exit(_running.run(work()))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grace", ["60", "0.05"], ids=["second signal", "grace"])
 async def test_rows_105_106_a_wait_that_does_not_end_is_ended(grace: str) -> None:
     assert _running._GRACE <= 5.0
@@ -774,6 +793,7 @@ async def test_rows_105_106_a_wait_that_does_not_end_is_ended(grace: str) -> Non
             await child.communicate()
 
 
+@pytest.mark.slow
 async def test_row_108_a_reader_that_goes_away_ends_the_wait_quietly(server: JobServer) -> None:
     job = server.add("bedrock", "job_1", ["PENDING"])
     reading, writing = os.pipe()
@@ -788,6 +808,7 @@ async def test_row_108_a_reader_that_goes_away_ends_the_wait_quietly(server: Job
     assert err == b""
 
 
+@pytest.mark.slow
 async def test_row_108_without_a_reader_a_command_ends_quietly() -> None:
     reading, writing = os.pipe()
     os.close(reading)
@@ -798,6 +819,7 @@ async def test_row_108_without_a_reader_a_command_ends_quietly() -> None:
     assert err == b""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 async def test_a_full_disk_is_no_success(server: JobServer) -> None:
     server.add("bedrock", "job_1", ["COMPLETED"])
@@ -811,6 +833,7 @@ async def test_a_full_disk_is_no_success(server: JobServer) -> None:
     assert err == b"jobwatch: error: cannot write the output: No space left on device\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 async def test_a_full_disk_is_one_clear_line() -> None:
     full = os.open("/dev/full", os.O_WRONLY)
@@ -823,6 +846,7 @@ async def test_a_full_disk_is_one_clear_line() -> None:
     assert err == b"jobwatch: error: [Errno 28] No space left on device\n"
 
 
+@pytest.mark.slow
 async def test_in_a_pipe_there_is_no_ansi_whatever_the_environment_says(
     server: JobServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -837,6 +861,7 @@ async def test_in_a_pipe_there_is_no_ansi_whatever_the_environment_says(
     assert out.endswith(b"n\\xf6\n")
 
 
+@pytest.mark.slow
 async def test_a_terminal_gets_a_live_table_and_keeps_it(server: JobServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "100")
@@ -871,6 +896,7 @@ def read_all(terminal: int) -> str:
     return seen.decode()
 
 
+@pytest.mark.slow
 async def test_serve_tells_how_to_use_it_and_ends_well(monkeypatch: pytest.MonkeyPatch, command: Command) -> None:
     async with process("serve", "--port", "0") as child:
         told = ""

@@ -81,6 +81,7 @@ def test_a_text_that_does_not_go_on_where_it_was_is_new_after_a_remark() -> None
 NUMBERED = "".join(f"line number {number} of many\n" for number in range(400))
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, len(NUMBERED)), max_size=20).map(sorted))
 def test_what_only_grows_comes_out_whole_however_it_is_cut(cuts: list[int]) -> None:
     snapshots = [NUMBERED[:cut] for cut in cuts]
@@ -114,6 +115,7 @@ def test_a_text_made_to_be_slow_is_not() -> None:
     assert overlap("c" + "a" * 200_000, "a" * 100_000 + "b" + "a" * 100_000) is None
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.one_of(st.none(), st.text()), st.one_of(st.none(), st.integers(0, 3)))))
 def test_whatever_is_told_the_last_text_is_out_in_the_end(snapshots: list[tuple[str | None, int | None]]) -> None:
     told = shown(*(text for text, _ in snapshots), attempts=[attempt for _, attempt in snapshots])
@@ -190,6 +192,7 @@ def writes(job: ServedJob, stdout: str | None, stderr: str | None = None) -> Non
     job.options = {**job.options, "extra": {"last_stdout": stdout, "last_stderr": stderr}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", [(), ("--json",)])
 async def test_what_a_job_writes_comes_out_as_it_grows_beside_clean_states(
     waiting: Waiting, job_server: JobServer, extra: tuple[str, ...]
@@ -218,6 +221,7 @@ async def test_what_a_job_writes_comes_out_as_it_grows_beside_clean_states(
         assert len(done.out.splitlines()) == 4
 
 
+@pytest.mark.slow
 async def test_a_new_attempt_is_told_from_its_beginning(waiting: Waiting, job_server: JobServer) -> None:
     job = job_server.add("capydb", "job_1", ["pending", "running"], stdout="copying\nno space\n", stderr="E28\n")
     ran = asyncio.create_task(waiting("job_1", *OPTIONS))
@@ -264,6 +268,7 @@ async def test_output_that_would_steer_a_runner_is_defused_on_the_way(waiting: W
     ]
 
 
+@pytest.mark.slow
 async def test_what_was_begun_is_shown_when_it_is_stopped(
     job_server: JobServer, capsys: pytest.CaptureFixture[str]
 ) -> None:

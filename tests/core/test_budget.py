@@ -302,6 +302,7 @@ def _all_listened(poller: Poller, transport: ScriptedTransport) -> None:
         poller.listen(watched(job_id))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rate", "jobs"), [(0.5, 20), (5.0, 200), (50.0, 300)])
 @on_virtual_clock
 async def test_max_rate_holds_in_every_window_and_is_used(rate: float, jobs: int) -> None:
@@ -339,6 +340,7 @@ async def test_jobs_that_keep_coming_do_not_starve_those_already_there() -> None
     assert max(b - a for a, b in zip(looks, [*looks[1:], 200.0], strict=True)) <= 120.0
 
 
+@pytest.mark.slow
 @on_virtual_clock
 async def test_the_price_rises_for_all_in_proportion() -> None:
     def looks_at(transport: ScriptedTransport, of: range) -> int:
@@ -405,6 +407,7 @@ async def test_a_short_spell_of_429s_is_over_soon_after() -> None:
     assert _longest_wait(transport, 130.0, 600.0) <= 200.0
 
 
+@pytest.mark.slow
 @on_virtual_clock
 async def test_the_demand_is_exactly_nothing_when_all_jobs_have_gone() -> None:
     uniform = random.Random(2)
@@ -423,6 +426,7 @@ async def test_the_demand_is_exactly_nothing_when_all_jobs_have_gone() -> None:
     await poller.aclose()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [FaultKind.UNREACHABLE, FaultKind.UNREADABLE, FaultKind.NOT_FOUND])
 @pytest.mark.parametrize("age", [0.0, 3600.0])
 @on_virtual_clock

@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import os
 import random
+import shutil
 import stat
 import subprocess
 import sys
@@ -155,6 +156,7 @@ def test_a_curve_is_kept_until_there_is_something_new() -> None:
     assert history.curve("capydb", "other", Phase.RUNNING) is not other, "it has become one more itself"
 
 
+@pytest.mark.slow
 def test_an_api_that_names_each_job_a_type_of_its_own_fills_no_memory(tmp_path: Path) -> None:
     history = History(tmp_path / "h.json")
     for number in range(20_000):
@@ -357,6 +359,7 @@ for number in range(first, first + 20):
 """
 
 
+@pytest.mark.slow
 def test_processes_that_save_at_once_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "history.json"
     writers = [subprocess.Popen([sys.executable, "-c", _WRITER, str(path), str(first)]) for first in (0, 100, 200)]
@@ -387,6 +390,7 @@ def test_a_lock_that_is_never_let_go_of_is_not_waited_for_for_ever(
     assert _seconds(History(path)) == (10.0,)
 
 
+@pytest.mark.slow
 async def test_a_client_saves_when_it_closes(tmp_path: Path) -> None:
     path = tmp_path / "history.json"
     async with JobServer() as server:
@@ -396,6 +400,24 @@ async def test_a_client_saves_when_it_closes(tmp_path: Path) -> None:
             assert not path.exists()
     (seconds,) = _seconds(History(path))
     assert seconds == pytest.approx(0.2, abs=0.01)
+
+
+def test_a_file_of_an_earlier_build_is_read_and_added_to(tmp_path: Path) -> None:
+    """``data/history-0.1.json`` was saved by commit f99aac3 (0.1.0), which had learned of six jobs."""
+    path = Path(shutil.copy(Path(__file__).parent / "data" / "history-0.1.json", tmp_path / "history.json"))
+    history = History(path)
+    took = (60.0, 61.5, 58.25, 90.0, 64.0)
+    assert _seconds(history) == took
+    assert _seconds(history, ("capydb", "project.backup", Phase.PENDING)) == tuple(each + 5.0 for each in took)
+    assert _seconds(history, ("bedrock", "cms", Phase.RUNNING)) == (3600.5,)
+    assert history.knows("capydb", "project.backup")
+    assert history.curve("capydb", "project.backup", Phase.RUNNING) is not PRIOR
+    assert history.add(_job(took=62.0))
+    history.save()
+    saved = History(path)
+    assert _seconds(saved) == (*took, 62.0)
+    assert _seconds(saved, ("bedrock", "cms", Phase.RUNNING)) == (3600.5,)
+    assert msgspec.json.decode(path.read_bytes())["format"] == 1
 
 
 # --- what it is worth --------------------------------------------------------------------------------------------

@@ -349,6 +349,7 @@ def ticks(pace: Pace, clock: Curve) -> Iterator[float]:
         yield age
 
 
+@pytest.mark.slow
 @given(clock=any_curve)
 def test_a_job_that_never_ends_is_looked_at_ever_more_rarely_but_always(clock: Curve) -> None:
     ages = list(itertools.islice(ticks(Pace(min_interval=1e-3, max_interval=1e9), clock), 3_000))

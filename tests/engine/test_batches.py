@@ -199,6 +199,7 @@ def test_row_92_an_answer_that_shows_none_of_the_jobs_says_nothing(jobs: tuple[J
 # --- what it saves ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @on_virtual_clock
 async def test_a_thousand_jobs_are_a_dozen_requests_a_sweep() -> None:
     transport = ScriptedTransport(_jobs(1000))
@@ -250,6 +251,7 @@ async def test_one_job_is_asked_for_by_itself() -> None:
     assert {target for _, target in transport.requests} == {"job:j0000"}
 
 
+@pytest.mark.slow
 @on_virtual_clock
 async def test_batches_keep_to_a_budget_and_claim_no_more_than_they_need() -> None:
     transport = ScriptedTransport(_jobs(500))

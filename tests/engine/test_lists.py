@@ -219,6 +219,7 @@ def test_a_history_is_asked_for_once_a_type_after_some_looks() -> None:
 # --- what it saves -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @on_virtual_clock
 async def test_jobs_of_one_project_are_read_by_one_request() -> None:
     transport = ScriptedTransport(_project(50))
@@ -273,6 +274,7 @@ async def test_jobs_known_from_before_are_read_together_at_once() -> None:
     await poller.aclose()
 
 
+@pytest.mark.slow
 @on_virtual_clock
 async def test_lists_do_not_claim_a_budget_that_they_do_not_need() -> None:
     transport = ScriptedTransport(_project(500))
@@ -455,6 +457,7 @@ async def test_a_job_that_ended_before_it_was_listened_to_is_on_no_page() -> Non
     await poller.aclose()
 
 
+@pytest.mark.slow
 @on_virtual_clock
 async def test_jobs_that_end_leave_the_rest_of_their_project_together() -> None:
     uniform = random.Random(5)

@@ -107,6 +107,7 @@ async def test_jobs_that_start_together_drift_apart() -> None:
     assert max(a_tenth.values()) <= 12
 
 
+@pytest.mark.slow
 @on_virtual_clock
 async def test_one_job_costs_one_look_however_many_listen() -> None:
     transport = _jobs(1, ends=60.0)
@@ -185,6 +186,7 @@ async def test_a_watcher_and_a_listener_share_looks() -> None:
     await poller.aclose()
 
 
+@pytest.mark.slow
 @on_virtual_clock
 async def test_jobs_come_and_go_while_it_runs() -> None:
     uniform = random.Random(6)
@@ -321,6 +323,7 @@ async def test_no_answer_makes_it_hurry(answer: str) -> None:
     assert running_loop().steps - before <= 20 * len(transport.requests) + 100
 
 
+@pytest.mark.slow
 @on_virtual_clock
 async def test_the_loop_goes_round_a_few_times_a_look() -> None:
     transport = _jobs(200, age=600.0)
@@ -646,6 +649,7 @@ async def test_closing_what_never_began() -> None:
     await poller.aclose()
 
 
+@pytest.mark.slow
 @on_virtual_clock
 async def test_watches_that_come_and_go_leave_no_memory() -> None:
     transport = _jobs(1)
@@ -948,6 +952,7 @@ async def test_row_95_a_reply_older_than_the_last_is_not_shown_as_the_latest() -
 # --- the fleet ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @on_virtual_clock
 async def test_many_thousand_listeners_hear_one_bell() -> None:
     transport = _jobs(1, ends=20.0)
@@ -963,6 +968,7 @@ async def test_many_thousand_listeners_hear_one_bell() -> None:
     await poller.aclose()
 
 
+@pytest.mark.slow
 @on_virtual_clock
 async def test_row_117_ten_thousand_jobs_are_spread() -> None:
     transport = _jobs(10_000, age=3600.0)
@@ -980,6 +986,7 @@ async def test_row_117_ten_thousand_jobs_are_spread() -> None:
     assert min(looks.values()) >= 2
 
 
+@pytest.mark.slow
 @on_virtual_clock
 async def test_row_117_no_job_of_many_starves_under_a_small_budget() -> None:
     transport = _jobs(2000, age=600.0)
@@ -994,6 +1001,7 @@ async def test_row_117_no_job_of_many_starves_under_a_small_budget() -> None:
     assert max(max(b - a for a, b in pairwise([*times, 600.0])) for times in looks.values()) <= 3 * 2000 / 20.0
 
 
+@pytest.mark.slow
 @on_virtual_clock
 async def test_row_117_after_an_outage_all_is_as_before() -> None:
     transport = _jobs(500, age=3600.0)
@@ -1009,6 +1017,7 @@ async def test_row_117_after_an_outage_all_is_as_before() -> None:
     await poller.aclose()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pause", ["asked for", "suspended"])
 @on_virtual_clock
 async def test_row_111_after_a_pause_of_all_looks_they_are_as_spread_as_before(pause: str) -> None:

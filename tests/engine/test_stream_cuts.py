@@ -14,6 +14,8 @@ from tests.simulation.server import Server
 from tests.simulation.truth import State, TrueJob
 from tests.simulation.world import SAFETY, SEAM, WIRE, Plan, World, played
 
+pytestmark = pytest.mark.slow
+
 STATES = (
     State("PENDING", Phase.PENDING, START - 5.0, 0),
     State("RUNNING", Phase.RUNNING, START + 4.0, 1),

@@ -211,6 +211,7 @@ def test_row_122_only_what_names_itself_a_secret_is_one_in_a_query_or_a_body() -
 # --- the client and the watcher -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ANSWERS)
 async def test_row_122_no_secret_in_what_a_client_says(name: str, caplog: pytest.LogCaptureFixture) -> None:
     asyncio.get_running_loop().set_debug(True)
@@ -312,6 +313,7 @@ async def test_row_122_no_secret_in_an_error_of_a_call() -> None:
     assert found_in(*map(told, errors)) == []
 
 
+@pytest.mark.slow
 async def test_row_122_no_secret_in_the_files_of_a_watcher(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     last = {"404", "410", "429"}  # which end a watch, or put it off
@@ -377,6 +379,7 @@ async def command(*argv: str) -> AsyncIterator[asyncio.subprocess.Process]:
             await child.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", [[], ["--json"]], ids=["plain", "json"])
 async def test_row_122_no_secret_in_what_the_command_line_says(
     lines: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -49,6 +49,7 @@ def test_the_top_level_of_the_package_stays_small() -> None:
     assert len(entries) <= 20, "put a new module into one of the folders"
 
 
+@pytest.mark.slow
 def test_importing_jobwatch_loads_no_http_library() -> None:
     script = (
         "import sys, jobwatch; from jobwatch import *;"
@@ -68,12 +69,14 @@ def test_the_client_loads_nothing_that_only_some_need() -> None:
     assert loaded == []
 
 
+@pytest.mark.slow
 def test_making_a_client_loads_no_aiohttp() -> None:
     script = "import sys, jobwatch; jobwatch.Client('bedrock', token='x'); print('aiohttp' in sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
     assert loaded == "False"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "needless"),
     [

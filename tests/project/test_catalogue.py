@@ -13,6 +13,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,7 @@ def rows_tested() -> dict[int, set[str]]:
     return tested
 
 
+@cache
 def names_of_tests() -> list[str]:
     """Return the names of all test functions."""
     return [
@@ -173,22 +175,24 @@ def test_every_file_that_is_named_is_there() -> None:
     assert [name for name in sorted(named) if not any((place / name).is_file() for place in places)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_the_readme_runs(command: str) -> None:
     program, *arguments = shlex.split(command)
     assert program == "python"
     ran = subprocess.run(
-        [sys.executable, *arguments], cwd=TESTS.parent, capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, *arguments], cwd=TESTS.parent, capture_output=True, text=True, check=False, timeout=100
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout
 
 
+@pytest.mark.slow
 def test_the_example_of_a_test_passes(tmp_path: Path) -> None:
     (example,) = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
     test = tmp_path / "test_example.py"
     test.write_text(example, "utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto", str(test)]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=100)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "1 passed" in ran.stdout

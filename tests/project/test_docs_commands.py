@@ -62,6 +62,7 @@ def test_all_commands_are_of_a_kind_that_is_tried_here() -> None:
     assert others - elsewhere == {". .venv/bin/activate"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", sorted({each.document for each in OF_JOBWATCH}))
 async def test_the_command_line(document: str, job_server: JobServer, tmp_path: Path) -> None:
     job_server.add("bedrock", "job_01JABCD123", [("PENDING", 0), ("RUNNING", 0.1), ("COMPLETED", 0.2)])
@@ -84,6 +85,7 @@ async def test_the_command_line(document: str, job_server: JobServer, tmp_path: 
         assert not each.output or same(out) == same(each.output), each
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each", OF_PYTHON, ids=str)
 def test_programs_take_the_options_that_are_shown(each: Command) -> None:
     _, _, module, *words = shlex.split(each.command)

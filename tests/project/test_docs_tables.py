@@ -182,6 +182,7 @@ def state(word: str) -> dict[str, object]:
     return {"data": {"id": "j1", "state": word, "queue": "night", "created": "2024-06-17T08:55:00Z", "errors": []}}
 
 
+@pytest.mark.slow
 async def test_step_by_step(kitchen: Path) -> None:
     steps = README[README.index("## A table, step by step") : README.index("## All keys")]
     first = README[: README.index(steps)].count("\n")
@@ -207,6 +208,7 @@ async def test_step_by_step(kitchen: Path) -> None:
         assert {path for _, path, _, _ in server.requests} == {"/v1/night/j1"}
 
 
+@pytest.mark.slow
 async def test_the_python(kitchen: Path) -> None:
     (table,) = [block for block in TABLES if block.document == DOCUMENT and "EXAMPLE_URL" in block.text]
     (kitchen / "my.toml").write_text(table.text, "utf-8")

@@ -75,6 +75,7 @@ def program(block: Block) -> str:
     return f"{HEAD}{textwrap.indent(inside, '    ')}\n\nasyncio.run(main())\n"
 
 
+@pytest.mark.slow(in_sample=True)
 @pytest.mark.parametrize("block", PROGRAMS, ids=str)
 async def test_program(block: Block, job_server: JobServer, tmp_path: Path) -> None:
     job_server.add("bedrock", "job_01JABCD123", [("PENDING", 0), ("RUNNING", 0.01), ("COMPLETED", 0.02)])
@@ -99,6 +100,7 @@ async def test_program(block: Block, job_server: JobServer, tmp_path: Path) -> N
     assert re.fullmatch(EXPECTED[mark], out.decode()), out.decode()
 
 
+@pytest.mark.slow(in_sample=True)
 @pytest.mark.parametrize("block", TESTS, ids=str)
 def test_the_example_test_passes(block: Block, tmp_path: Path) -> None:
     test = tmp_path / "test_example.py"

@@ -580,6 +580,7 @@ FIELDS = sorted(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(FIELDS), ANY_JSON))
 def test_no_json_makes_an_exception(fields: dict[str, object]) -> None:
     for api, body in ((BEDROCK, {"data": fields}), (BEDROCK, fields), (CAPYDB, {"job": fields})):

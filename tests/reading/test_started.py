@@ -192,6 +192,7 @@ async def test_wait_reads_standard_input(
     assert await asyncio.to_thread(main, line) == code
 
 
+@pytest.mark.slow
 async def test_an_operation_location_is_waited_for() -> None:
     answers = in_order({"status": "running"}, {"status": "succeeded"})
     async with TableServer(answers) as server, Client("azure", token="key-key", base_url=server.url) as client:

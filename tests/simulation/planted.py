@@ -10,7 +10,7 @@ import itertools
 import multiprocessing
 import statistics
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
@@ -645,9 +645,9 @@ def _by_number(number: int, first: int, most: int) -> tuple[int | None, str]:
     return seeds_needed(BUGS[number], first, most)
 
 
-def table(first: int, most: int, jobs: int, only: str = "") -> list[tuple[Bug, int | None, str]]:
-    """Look for all of them, or for those whose name has something in it."""
-    numbers = [number for number, bug in enumerate(BUGS) if only in bug.name]
+def table(first: int, most: int, jobs: int, names: Collection[str]) -> list[tuple[Bug, int | None, str]]:
+    """Look for those with these names."""
+    numbers = [number for number, bug in enumerate(BUGS) if bug.name in names]
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         found = pool.map(_by_number, numbers, itertools.repeat(first), itertools.repeat(most))
         return [(BUGS[number], *each) for number, each in zip(numbers, found, strict=True)]
@@ -661,7 +661,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="only bugs whose name has this in it")
     parser.add_argument("--why", action="store_true", help="print what was seen")
     asked = parser.parse_args(argv)
-    found = table(asked.first, asked.most, asked.jobs, asked.only)
+    names = [bug.name for bug in BUGS if asked.only in bug.name]
+    found = table(asked.first, asked.most, asked.jobs, names)
     print(f"{'seeds':>6}  level  mode      planted bug")
     for bug, seeds, why in found:
         print(f"{seeds if seeds is not None else 'never':>6}  {bug.level:5}  {bug.mode:8}  {bug.name}")

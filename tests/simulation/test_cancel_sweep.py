@@ -35,6 +35,8 @@ from tests.simulation.server import Server
 from tests.simulation.truth import EPOCH, State, TrueJob
 from tests.simulation.world import SEAM, WIRE
 
+pytestmark = pytest.mark.slow
+
 Scenario = Callable[[Client], Awaitable[object]]
 SEEDS = int(os.environ.get("JOBWATCH_SWEEP_SEEDS", "1"))
 IDS = ("job-0", "job-1", "job-2")

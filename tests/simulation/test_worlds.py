@@ -1,7 +1,7 @@
-"""The simulation as a test: some worlds of each kind, and what the simulation itself promises.
+"""The simulation as a test: as many worlds as it takes for everything to come up, and what the simulation promises.
 
 `JOBWATCH_SEAM_SEEDS`, `JOBWATCH_WIRE_SEEDS` and `JOBWATCH_FIRST_SEED` make it longer, `JOBWATCH_SIM_JOBS` says in how
-many processes.
+many processes. ``python -m tests.all`` runs many more.
 """
 
 from __future__ import annotations
@@ -24,20 +24,18 @@ from jobwatch._http.source import HttpSource
 from jobwatch.apis import CAPYDB
 from tests.simulation import seam
 from tests.simulation.clock import START, Deadlock, Outside, VirtualLoop, run
-from tests.simulation.runner import both, never, report
+from tests.simulation.runner import ENOUGH, both, never, report
 from tests.simulation.seam import SeamTransport
 from tests.simulation.server import Outage, Server
 from tests.simulation.truth import State, TrueJob
 from tests.simulation.world import LIVENESS, SAFETY, SEAM, WIRE, simulate
 
-SEEDS = {
-    SEAM: int(os.environ.get("JOBWATCH_SEAM_SEEDS", "2000")),
-    WIRE: int(os.environ.get("JOBWATCH_WIRE_SEEDS", "400")),
-}
+SEEDS = {level: int(os.environ.get(f"JOBWATCH_{level.upper()}_SEEDS", ENOUGH[level])) for level in (SEAM, WIRE)}
 FIRST = int(os.environ.get("JOBWATCH_FIRST_SEED", "0"))
 JOBS = int(os.environ.get("JOBWATCH_SIM_JOBS", "2"))
 
 
+@pytest.mark.slow(in_sample=True)
 @pytest.mark.parametrize("level", [SEAM, WIRE])
 def test_made_up_worlds(level: str) -> None:
     total = both(level, FIRST, SEEDS[level], JOBS)
@@ -55,6 +53,7 @@ for level, seeds in (("seam", 15), ("wire", 5)):
 """
 
 
+@pytest.mark.slow(in_sample=True)
 def test_the_same_seed_gives_the_same_world_in_every_process() -> None:
     told = []
     for hash_seed in ("0", "1", "4242"):
@@ -66,6 +65,7 @@ def test_the_same_seed_gives_the_same_world_in_every_process() -> None:
     assert len(set(told[0].split())) == 40
 
 
+@pytest.mark.slow
 def test_a_failure_is_told_with_the_command_that_shows_it_again() -> None:
     root = Path(__file__).parents[2]
     command = [sys.executable, "-m", "tests.simulation", "--seeds", "1", "--first", "7", "--level", "seam"]
@@ -149,7 +149,10 @@ _LONG = (State("pending", Phase.PENDING, START - 5.0, 0), State("running", Phase
 
 
 @pytest.mark.parametrize("fault", ["500", "502", "503", "html", "429", "404", "599", "refuse", "reset", "hang"])
-@pytest.mark.parametrize(("seconds", "jobs"), [(60.0, 1), (600.0, 1), (600.0, 20), (600.0, 200)])
+@pytest.mark.parametrize(
+    ("seconds", "jobs"),
+    [(60.0, 1), (600.0, 1), (600.0, 20), pytest.param(600.0, 200, marks=pytest.mark.slow)],
+)
 def test_row_34_i7_a_server_that_fails_gets_no_more_requests(fault: str, seconds: float, jobs: int) -> None:
     assert _requests_in(seconds, fault, jobs) <= 1.1 * _requests_in(seconds, None, jobs)
 

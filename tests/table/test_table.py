@@ -881,6 +881,7 @@ def test_a_file_that_anybody_could_have_put_there_is_passed_over(
         load_api("mine")
 
 
+@pytest.mark.slow
 async def test_the_command_line_takes_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -997,6 +998,7 @@ BODIES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(BODIES)
 def test_any_body_is_a_job_or_a_fault(body: object) -> None:
     api = table(CAPY + 'failed_if = "error.code"\nevents = { path = "jobs", status = "state" }')

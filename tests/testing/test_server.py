@@ -689,6 +689,7 @@ def run_pytest(folder: Path, *options: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["auto", "strict"])
 def test_the_fixture_works_in_both_modes(tmp_path: Path, mode: str) -> None:
     mark = "import pytest\n@pytest.mark.asyncio" if mode == "strict" else ""
@@ -696,6 +697,7 @@ def test_the_fixture_works_in_both_modes(tmp_path: Path, mode: str) -> None:
     assert "1 passed" in run_pytest(tmp_path, "-p", "pytest_asyncio.plugin", f"--asyncio-mode={mode}")
 
 
+@pytest.mark.slow
 def test_the_fixture_says_what_it_needs(tmp_path: Path) -> None:
     (tmp_path / "pytest_asyncio.py").write_text("raise ImportError")
     (tmp_path / "test_it.py").write_text("def test_it(job_server): pass")

@@ -181,6 +181,7 @@ async def test_a_client_follows_the_stream_and_needs_four_requests() -> None:
         assert len(server.requests) == 4
 
 
+@pytest.mark.slow
 async def test_a_client_need_not_follow_streams() -> None:
     async with JobServer() as server:
         job = server.add("bedrock", "j", [("PENDING", 0.0), ("COMPLETED", 0.01)])
@@ -190,6 +191,7 @@ async def test_a_client_need_not_follow_streams() -> None:
         assert job.streams == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("option", "streams"), [([], 1), (["--no-streams"], 0)])
 async def test_the_command_line_follows_streams_unless_told_not_to(
     option: list[str], streams: int, monkeypatch: pytest.MonkeyPatch

@@ -118,6 +118,7 @@ def states_after_each_batch(folder: Path) -> list[State]:
     return states
 
 
+@pytest.mark.slow
 def test_row_107_a_crash_before_any_statement_leaves_whole_transactions(
     tmp_path: Path, before: Callable[[Callable[[str], None]], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +187,7 @@ def state_in(file: JournalFile) -> State:
     return [(table, *row) for table in tables for row in connection.execute(f"SELECT * FROM {table} ORDER BY 1")]
 
 
+@pytest.mark.slow
 def test_row_120_a_log_cut_off_at_any_byte_holds_whole_transactions(tmp_path: Path) -> None:
     """As after a loss of power: SQLite's write-ahead log ends anywhere, or in garbage."""
     states = states_after_each_batch(tmp_path / "reference")
@@ -247,6 +249,7 @@ def test_row_107_a_crash_while_it_is_migrated_leaves_the_old_or_the_new(
 # --- a real SIGKILL ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow(in_sample=True)
 def test_row_107_killed_at_random_instants_nothing_is_lost_and_nothing_repeated_but_the_one_in_hand(
     tmp_path: Path,
 ) -> None:

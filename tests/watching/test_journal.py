@@ -506,6 +506,7 @@ def test_row_121_another_process_is_told_whose_it_is_and_a_dead_one_holds_nothin
     JournalFile(path, API).close()
 
 
+@pytest.mark.slow
 def test_row_121_of_many_that_open_it_at_once_one_gets_it(path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     with context.Pool(2) as pool:
@@ -674,6 +675,7 @@ async def test_what_is_found_is_never_older_than_what_was_put(path: Path) -> Non
     await journal.aclose()
 
 
+@pytest.mark.slow
 async def test_row_119_a_full_disk_is_told_to_the_impatient_and_waited_for_by_the_patient(path: Path) -> None:
     journal, disk = await opened(path)
     disk.fault = FULL
@@ -954,7 +956,7 @@ class AnySequence(RuleBasedStateMachine):
                 assert now(self.memory.find([job_id])).keys() == {job_id}
 
 
-TestAnySequence = AnySequence.TestCase
+TestAnySequence = pytest.mark.slow(AnySequence.TestCase)
 TestAnySequence.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
 
 

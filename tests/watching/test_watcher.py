@@ -630,6 +630,7 @@ async def come_and_go(watcher: Watcher) -> None:
         await watcher.forget("a")
 
 
+@pytest.mark.slow
 async def test_row_109_a_cancel_at_every_step_leaves_nothing(tmp_path: Path, inline: None) -> None:
     points = 0
     for step in itertools.count():
@@ -652,6 +653,7 @@ async def test_row_109_a_cancel_at_every_step_leaves_nothing(tmp_path: Path, inl
     assert points > 40
 
 
+@pytest.mark.slow
 @pytest.mark.looptime(False)
 async def test_row_109_a_cancel_at_any_time_leaves_no_thread_and_no_lock(tmp_path: Path) -> None:
     for number in range(40):
@@ -871,6 +873,7 @@ async def test_a_call_that_does_not_end_does_not_hold_up_closing() -> None:
     assert began == [1]
 
 
+@pytest.mark.slow
 async def test_row_112_callbacks_of_many_jobs_are_not_all_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobwatch._watching.delivery._LINES", 10)
     at_once, most, seen = 0, 0, []
@@ -1128,6 +1131,7 @@ async def test_a_disk_that_hangs_does_not_hold_up_closing(
     JournalFile(tmp_path / "watch.db", "capydb").close()
 
 
+@pytest.mark.slow
 async def test_row_112_a_slow_consumer_holds_up_nobody_and_loses_nothing(tmp_path: Path, inline: None) -> None:
     jobs = [ScriptedJob(f"j{number}", ends=10.0 + number) for number in range(60)]
     for journal in (None, tmp_path / "watch.db"):
@@ -1183,6 +1187,7 @@ async def test_jobs_that_ended_long_ago_are_forgotten(tmp_path: Path, inline: No
 # --- projects ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_project_is_followed(tmp_path: Path, inline: None) -> None:
     path = tmp_path / "watch.db"
     transport = ScriptedTransport(
@@ -1237,6 +1242,7 @@ async def test_a_job_that_ends_before_the_first_list_is_not_missed() -> None:
         assert watcher.health().ok
 
 
+@pytest.mark.slow
 async def test_more_new_jobs_than_a_short_list_shows(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

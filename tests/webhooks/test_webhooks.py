@@ -405,6 +405,7 @@ JSONS = st.recursive(
 BODIES = st.one_of(st.binary(), JSONS.map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass")))
 
 
+@pytest.mark.slow
 @given(headers=HEADERS, body=BODIES, now=st.floats(), method=st.sampled_from(["POST", "GET"]), path=st.text())
 def test_nothing_that_is_sent_raises_and_nothing_unsigned_wakes(
     headers: list[tuple[str, str]], body: bytes, now: float, method: str, path: str
@@ -658,6 +659,7 @@ async def test_a_webhook_from_the_wire_to_the_change(job_server: JobServer) -> N
         await runner.cleanup()
 
 
+@pytest.mark.slow
 def test_making_the_application_loads_no_aiohttp() -> None:
     import subprocess
 
