@@ -4,6 +4,23 @@
 
     async with jobwatch.Client("bedrock") as client:
         job = await client.wait_for("job_01JABCD123", timeout=600)
+
+The house, from the values that everybody speaks of up to the command line; imports point up this list, and no other way:
+
+_models, _errors, _tasks    jobs, faults, transitions; what is raised; waiting for tasks whatever is cancelled
+_reading/                   what a vendor's words mean: bytes in, a job or a fault out
+_core/                      what happened (tracker) and when to look next (pace); the seam to whoever is asked (source)
+_table/                     an API written down in TOML: its schema, its paths, the reader that comes of it
+apis/                       the vendors: two modules, eleven tables, `load_api`
+_http/                      requests to one origin: made up, sent, judged; the only aiohttp
+_files/                     files that outlive the process: the history of durations, locks
+_engine/                    which job is due, who asks, what the answer changes; the only clock and random source
+_wait, _completions         the handle of one wait, and of several
+_client                     what a user holds
+_watching/                  the background watcher, its delivery and its journal
+_webhooks/                  vendors' requests to us, turned into wake-ups
+cli/                        the command line
+testing/                    a job server for tests; it knows the values only
 """
 
 TYPE_CHECKING = False  # as in typing, which takes as long to import as Python to start
@@ -89,54 +106,30 @@ __all__ = [
     "webhook_signature",
 ]
 
-_MODULE_OF = {
-    "JSON": "._models",
-    "AuthError": "._errors",
-    "Change": "._watching.changes",
-    "ChangeKind": "._watching.changes",
-    "Client": "._client",
-    "Completions": "._completions",
-    "ConfigError": "._errors",
-    "Event": "._models",
-    "Fault": "._models",
-    "FaultKind": "._models",
-    "Health": "._watching.changes",
-    "History": "._files.history",
-    "Job": "._models",
-    "JobAPI": "._reading.api",
-    "JobCancelled": "._errors",
-    "JobEnded": "._errors",
-    "JobFailed": "._errors",
-    "JobNotFound": "._errors",
-    "JobwatchError": "._errors",
-    "JournalError": "._errors",
-    "LookError": "._errors",
-    "Looked": "._core.look",
-    "Outcome": "._models",
-    "Pace": "._core.pace",
-    "Phase": "._models",
-    "Problem": "._models",
-    "RateLimited": "._errors",
-    "Received": "._webhooks.receive",
-    "Response": "._reading.started",
-    "Transition": "._models",
-    "Unreachable": "._errors",
-    "UnreadableReply": "._errors",
-    "Verdict": "._webhooks.receive",
-    "Wait": "._wait",
-    "WaitTimeout": "._errors",
-    "Watched": "._core.tracker",
-    "WatchedJob": "._watching.changes",
-    "Watcher": "._watching.watcher",
-    "WatcherHealth": "._watching.changes",
-    "Webhooks": "._webhooks.receive",
-    "load_api": ".apis._files",
-    "printable": "._models",
-    "webhook_app": "._webhooks.apps",
-    "webhook_handler": "._webhooks.apps",
-    "webhook_signature": "._webhooks.receive",
+_NAMES_IN = {
+    "._client": "Client",
+    "._completions": "Completions",
+    "._core.look": "Looked",
+    "._core.pace": "Pace",
+    "._core.tracker": "Watched",
+    "._errors": (
+        "AuthError ConfigError JobCancelled JobEnded JobFailed JobNotFound JobwatchError JournalError "
+        "LookError RateLimited Unreachable UnreadableReply WaitTimeout"
+    ),
+    "._files.history": "History",
+    "._models": "JSON Event Fault FaultKind Job Outcome Phase Problem Transition printable",
+    "._reading.api": "JobAPI",
+    "._reading.started": "Response",
+    "._wait": "Wait",
+    "._watching.changes": "Change ChangeKind Health WatchedJob WatcherHealth",
+    "._watching.watcher": "Watcher",
+    "._webhooks.apps": "webhook_app webhook_handler",
+    "._webhooks.receive": "Received Verdict Webhooks webhook_signature",
+    ".apis._files": "load_api",
 }
 """Where each public name comes from; a test compares it with the imports above."""
+
+_MODULE_OF = {name: module for module, names in _NAMES_IN.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> object:

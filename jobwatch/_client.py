@@ -13,7 +13,6 @@ from ._core.budget import Budget
 from ._core.look import Looked, Policy
 from ._core.pace import Pace
 from ._core.tracker import Patience, Watched
-from ._engine.adapter import AdaptedSource
 from ._engine.poller import Poller
 from ._errors import ConfigError
 from ._files.history import History
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ._core.source import JobSource
+    from ._engine.adapter import AdaptedSource
     from ._engine.watch import Watch
 
 _log = logging.getLogger("jobwatch")
@@ -106,6 +106,8 @@ class Client:
             case HttpSource():
                 self._source = source
             case _:
+                from ._engine.adapter import AdaptedSource  # noqa: PLC0415 - it loads threads, which few clients need
+
                 self._source = AdaptedSource(source, max_in_flight)
         self._poller: Poller | None = None
         self._closing: asyncio.Task[None] | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, Self
 
 from ._tasks import ended
@@ -28,7 +27,9 @@ class Completions:
 
     def __init__(self, waits: Sequence[Wait]) -> None:
         self.waits = waits
-        self._line: _Line | None = None
+        self._ended: asyncio.Queue[Wait] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[Job]] | None = None
+        self._left = len(waits)
 
     def __aiter__(self) -> Self:
         """Iterate over the handles as they end."""
@@ -36,9 +37,16 @@ class Completions:
 
     async def __anext__(self) -> Wait:
         """Return the next handle whose wait is over."""
-        if self._line is None:
-            self._line = _Line(self.waits)
-        return await self._line.next()
+        if self._tasks is None:
+            self._tasks = {_begun(wait, self._ended) for wait in self.waits}
+        if not self._left:
+            raise StopAsyncIteration
+        self._left -= 1
+        try:
+            return await self._ended.get()
+        except BaseException:
+            self._left += 1
+            raise
 
     async def __aenter__(self) -> Self:
         """Stop the remaining waits when the block is left."""
@@ -52,43 +60,27 @@ class Completions:
 
     async def aclose(self) -> None:
         """Stop the remaining waits."""
-        if self._line is not None:
-            self._line.stop()
-            await ended(list(self._line.going))
+        self._stop()
+        await ended(self._tasks or ())
 
     def __del__(self) -> None:
         """Stop the waits of an iteration that was left early."""
-        if self._line is not None:
-            self._line.stop()
+        self._stop()
 
-
-class _Line:
-    """Where waits queue up as they end; apart from `Completions`, so that tasks do not keep that alive."""
-
-    def __init__(self, waits: Sequence[Wait]) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._ended: deque[Wait] = deque()
-        self._bell: asyncio.Future[None] | None = None
-        self.going = {self._loop.create_task(wait): wait for wait in waits}
-        for task in self.going:
-            task.add_done_callback(self._end)
-
-    async def next(self) -> Wait:
-        while not self._ended:
-            if not self.going:
-                raise StopAsyncIteration
-            self._bell = self._loop.create_future()
-            await self._bell
-        return self._ended.popleft()
-
-    def stop(self) -> None:
-        if not self._loop.is_closed():  # else they have ended with it
-            for task in self.going:
+    def _stop(self) -> None:
+        for task in self._tasks or ():
+            if not task.get_loop().is_closed():  # else it has ended with its loop
                 task.cancel()
 
-    def _end(self, task: asyncio.Task[Job]) -> None:
-        self._ended.append(self.going.pop(task))
+
+def _begun(wait: Wait, queue: asyncio.Queue[Wait]) -> asyncio.Task[Job]:
+    """Begin a wait that is put in a queue when it ends; the task knows no `Completions`, which so can be dropped."""
+
+    def end(task: asyncio.Task[Job]) -> None:
         if not task.cancelled():
             task.exception()  # read here, since whoever awaits the handle gets its own
-        if self._bell is not None and not self._bell.done():
-            self._bell.set_result(None)
+        queue.put_nowait(wait)
+
+    task = asyncio.get_running_loop().create_task(wait)
+    task.add_done_callback(end)
+    return task

@@ -50,6 +50,12 @@ def test_the_top_level_of_the_package_stays_small() -> None:
 
 
 @pytest.mark.slow
+def test_the_map_of_the_house_names_every_folder_and_module() -> None:
+    entries = {entry.stem for entry in PACKAGE.iterdir() if entry.suffix in ("", ".py")} - {"__pycache__"}
+    named = {name.rstrip("/,") for line in (jobwatch.__doc__ or "").splitlines() for name in line[:28].split()}
+    assert entries - {"__init__", "__main__"} - named == set()
+
+
 def test_importing_jobwatch_loads_no_http_library() -> None:
     script = (
         "import sys, jobwatch; from jobwatch import *;"
