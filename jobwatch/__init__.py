@@ -5,7 +5,7 @@
     async with jobwatch.Client("bedrock") as client:
         job = await client.wait_for("job_01JABCD123", timeout=600)
 
-The house, from the values that everybody speaks of up to the command line; imports point up this list, and no other way:
+The house, from the values that everybody speaks of up to the command line; imports point up this list only:
 
 _models, _errors, _tasks    jobs, faults, transitions; what is raised; waiting for tasks whatever is cancelled
 _reading/                   what a vendor's words mean: bytes in, a job or a fault out
