@@ -301,8 +301,8 @@ async def _completions_left_under_fire(loop: VirtualLoop, level: str, first: int
         await anext(completions)
         fire = UnderFire(completions.aclose, loop, first)
         await fire.over()
-        assert completions._line is not None
-        assert not completions._line.going
+        assert completions._tasks is not None
+        assert all(task.done() for task in completions._tasks)
         assert not engine_of(client)._registry
         await client.aclose()
         await asyncio.sleep(0.05)
