@@ -16,7 +16,7 @@ from jobwatch._core.tracker import Patience, Watched
 from jobwatch._files.history import History
 from jobwatch._models import JSON, FaultKind
 from jobwatch._reading.problems import problem_of, read_problem
-from jobwatch._reading.structs import decoded
+from jobwatch._reading.structs import each_decoded
 from jobwatch._reading.words import Words
 from jobwatch._table.compile import api_of
 from jobwatch._table.fields import TableError
@@ -27,10 +27,6 @@ MINIMAL = 'job = "https://api.test/jobs/{job_id}"\nstatus = "status"\n'
 
 class Thing(Struct):
     must: int
-
-
-class Things(Struct):
-    things: list[Thing]
 
 
 def table(text: str) -> JobAPI:
@@ -57,15 +53,12 @@ def test_a_key_that_comes_twice_with_two_types_is_a_fault_and_no_exception(body:
     assert isinstance(BEDROCK.job(body, "a"), Fault)
 
 
-def test_so_much_that_is_wrong_is_not_picked_out_one_by_one_for_ever() -> None:
-    decoder = msgspec.json.Decoder(Things)
-
-    def body(wrong: int) -> bytes:
-        return msgspec.json.encode({"things": [{"must": "x"}] * wrong + [{"must": 7}]})
-
-    assert [thing.must for thing in decoded(decoder, body(30), "things").things] == [7]
-    with pytest.raises(msgspec.ValidationError, match=r"\$\.things\[0\]\.must"):
-        decoded(decoder, body(100), "things")
+def test_however_many_of_a_list_are_wrong_the_others_are_read() -> None:
+    decoder = msgspec.json.Decoder(Thing)
+    wrong = [msgspec.Raw(b'{"must":"x"}')] * 1000
+    assert [thing.must for thing in each_decoded(decoder, [*wrong, msgspec.Raw(b'{"must":7}')])] == [7]
+    with pytest.raises(msgspec.ValidationError, match=r"\$\.must"):
+        each_decoded(decoder, wrong)
 
 
 def test_an_error_that_says_nothing_is_none() -> None:

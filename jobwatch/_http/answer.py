@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import functools
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
@@ -30,7 +31,6 @@ _MESSAGE_CAP = 400
 _EXCERPT_CAP = 200
 _WORD_CAP = 128
 _PLAIN_TYPE = re.compile(r"text/plain|application/(?:[\w.+-]+\+)?json", re.ASCII | re.IGNORECASE)
-_BOM = b"\xef\xbb\xbf"
 
 _PHRASES = {
     FaultKind.AUTH: "the API refused the token",
@@ -121,7 +121,7 @@ def _unreadable(headers: Headers, body: bytes) -> str | None:
     # `{` and `[` first, since that is what every good reply of a JSON API starts with.
     if body.startswith((b"{", b"[")):
         return None
-    start = body[:64].removeprefix(_BOM).lstrip()
+    start = body[:64].removeprefix(BOM_UTF8).lstrip()
     if not start and not body.strip():
         return "the reply is empty"
     kind = (headers.get("Content-Type") or "").lower()
@@ -146,14 +146,14 @@ def _fault(
         kind = FaultKind.RATE_LIMITED
     if wait is None and spent and rate is not None and kind is FaultKind.RATE_LIMITED:
         wait = rate.reset_in
-    told = _problem(body, problem)
-    detail = told.message[:_MESSAGE_CAP] if told and told.message else _excerpt(headers, body)
+    found = _problem(body, problem)
+    detail = found.message[:_MESSAGE_CAP] if found and found.message else _excerpt(headers, body)
     return Fault(
         kind,
         f"{_PHRASES[kind]}: {detail}" if detail else _PHRASES[kind],
         http_status,
-        told.code[:_WORD_CAP] if told and told.code else None,
-        _request_id(headers, told),
+        found.code[:_WORD_CAP] if found and found.code else None,
+        _request_id(headers, found),
         wait,
     )
 
@@ -187,8 +187,8 @@ def _excerpt(headers: Headers, body: bytes) -> str:
     return printable(text[:_EXCERPT_CAP])
 
 
-def _request_id(headers: Headers, told: Problem | None) -> str | None:
-    request_id = (told.request_id if told else None) or headers.get("X-Request-Id")
+def _request_id(headers: Headers, problem: Problem | None) -> str | None:
+    request_id = (problem.request_id if problem else None) or headers.get("X-Request-Id")
     return request_id[:_WORD_CAP] if request_id else None
 
 

@@ -19,17 +19,8 @@ if TYPE_CHECKING:
     from .._models import Fault
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_OUR_HEADERS = frozenset(
-    {
-        "accept-encoding",
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "if-none-match",
-        "transfer-encoding",
-        "upgrade",
-    }
+_OUR_HEADER = re.compile(
+    r"accept-encoding|connection|content-length|expect|host|if-none-match|transfer-encoding|upgrade", re.IGNORECASE
 )
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
 
@@ -56,7 +47,7 @@ class Credentials:
         for name in self._headers:
             if not _HEADER_NAME.fullmatch(name):
                 return f"not a header name: {printable(name)}"
-            if name.lower() in _OUR_HEADERS:
+            if _OUR_HEADER.fullmatch(name):
                 return f"the header {name} is not for the caller to set"
             if not _HEADER_VALUE.fullmatch(self._headers[name]):
                 return (
@@ -98,7 +89,16 @@ class Credentials:
         theirs = {name.lower() for name in self._headers}
         return None if "content-type" in theirs else {"Content-Type": "application/json"}
 
+    def secrets(self, query: str, body: bytes | None) -> frozenset[str]:
+        """Return what is secret in a request.
+
+        Args:
+            query: Its query, encoded, without what is added to it here.
+            body: Its body, if it has one.
+        """
+        found = in_headers(self._headers) | in_query(query) | in_body(body or b"null")
+        return found if self._query is None else found | spellings(self._query[1])
+
     def scrubbed(self, fault: Fault, url: URL, body: bytes | None) -> Fault:
         """Return a fault without the secrets of its request, which the server may have quoted back at us."""
-        secrets = in_headers(self._headers) | in_query(url.raw_query_string) | in_body(body or b"null")
-        return without(secrets if self._query is None else secrets | spellings(self._query[1]), fault)
+        return without(self.secrets(url.raw_query_string, body), fault)

@@ -6,6 +6,8 @@ jobwatch says of such a reply passes through `masked` first. A job's own record 
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -13,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from .._models import JSON, Fault
+from .urls import quoted, unquoted
 
 SHORTEST = 6
 """What has fewer characters stands in other words by chance."""
@@ -64,18 +67,15 @@ def in_headers(headers: Mapping[str, str]) -> frozenset[str]:
 
 def in_query(query: str) -> frozenset[str]:
     """Return the secrets in an encoded query: the values whose names say that they are."""
-    if not query:
-        return frozenset()
-    from urllib.parse import parse_qsl  # noqa: PLC0415 - most requests have no query, and most go well
-
-    return _all(value for name, value in parse_qsl(query) if is_secret_name(name))
+    parts = (part.partition("=") for part in query.replace("+", " ").split("&"))
+    return _all(unquoted(value) for name, _, value in parts if is_secret_name(unquoted(name)))
 
 
 def in_body(body: bytes) -> frozenset[str]:
     """Return the secrets in a body, which is JSON or a form: the texts whose names say that they are."""
     try:
         return _all(_named(msgspec.json.decode(body)))
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+    except (ValueError, RecursionError):
         return in_query(body.decode("utf-8", "replace"))
 
 
@@ -98,9 +98,6 @@ def _named(value: JSON, *, secret: bool = False) -> Iterator[str]:
 
 
 def _within(word: str) -> Iterator[str]:
-    import base64  # noqa: PLC0415 - see `_spelt`
-    import binascii  # noqa: PLC0415
-
     try:
         text = base64.b64decode(word, validate=True).decode()
     except (binascii.Error, ValueError):
@@ -109,9 +106,7 @@ def _within(word: str) -> Iterator[str]:
 
 
 def _spelt(word: str) -> Iterator[str]:
-    import base64  # noqa: PLC0415 - wanted when a reply is refused, and not to import the package
-    from urllib.parse import quote, quote_plus  # noqa: PLC0415
-
-    yield from (word, quote(word), quote(word, safe=""), quote_plus(word), msgspec.json.encode(word).decode()[1:-1])
+    in_form = quoted(word, " ").replace(" ", "+")
+    yield from (word, quoted(word, "/"), quoted(word), in_form, msgspec.json.encode(word).decode()[1:-1])
     for packed in (base64.b64encode(word.encode()), base64.urlsafe_b64encode(word.encode())):
         yield packed.decode().rstrip("=")

@@ -7,14 +7,13 @@ that its stream did not finish with an empty line is none. Nothing is decoded he
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from typing import Final
 
 from msgspec import Struct
 
 EVENT_CAP: Final = 1024 * 1024
 """How long a line, or the data of an event, may be, in bytes: as much as a reply."""
-
-_BOM = b"\xef\xbb\xbf"
 
 
 class ServerEvent(Struct, frozen=True):
@@ -77,7 +76,7 @@ class EventParser:
         self._unfinished, self._length = [], 0
         if self._is_first:
             self._is_first = False
-            line = line.removeprefix(_BOM)
+            line = line.removeprefix(BOM_UTF8)
         return line
 
     def _ended(self, line: bytes) -> ServerEvent | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
+_PORTS = {"https": 443, "http": 80}
 _MAX_ID = 1024
 _PLAIN_ID = re.compile(r"[0-9A-Za-z_-]{1,128}")  # nearly every id there is; it is its own quotation
 _PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[!$%&'()*+,.0-9:;=@A-Za-z_~\[\]-]*)+")
@@ -82,6 +83,17 @@ def reserved(name: str) -> str:
     for part in parts:
         segment(part)
     return "/".join(quoted(part, "!$&'()*+,;=:@") for part in parts)
+
+
+def origin_of(url: str) -> str:
+    """Return the origin of a URL as text, without the port that its scheme has anyway. RFC 6454, section 6.2.
+
+    Raises:
+        ValueError: The URL cannot be read.
+    """
+    parts = split(url)
+    port = "" if parts.port in (None, _PORTS.get(parts.scheme)) else f":{parts.port}"
+    return f"{parts.scheme}://{parts.hostname or ''}{port}"
 
 
 def is_encoded_path(path: str) -> bool:
@@ -150,12 +162,8 @@ def next_url(url: URL, locations: Sequence[str], http_status: int) -> URL | Faul
         return unusable
     if following.scheme not in {"http", "https"} or "@" in following.raw_authority:
         return unusable
-    if _origin(following) != _origin(url):
+    if origin_of(str(following)) != origin_of(str(url)):
         where = printable(str(origin)[:200])
         return Fault(FaultKind.REFUSED, f"redirected to another origin, {where}: not followed", http_status)
     # On our own spelling of the origin, so that there is only one that a request can go to.
     return URL(f"{url.origin()}{following.raw_path_qs}", encoded=True)
-
-
-def _origin(url: URL) -> tuple[str, str, int | None]:
-    return url.scheme, (url.raw_host or "").lower(), url.port

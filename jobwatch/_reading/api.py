@@ -1,43 +1,25 @@
 """What a vendor's words mean: one API as data, and bytes read into a `Job` or a `Fault`.
 
-Pure: no clock, no dice, no I/O. Rules kept here for every API:
+Pure: no clock, no random source, no I/O. Rules kept here for every API:
 
-* Words are compared without regard to case. A word that the table does not hold is `Phase.UNKNOWN`, shown as it
-  came, never an end and never a success.
 * Only id and status are required; unknown fields are ignored; of two equal keys the last wins.
 * A body that is not the job asked for is a fault, whatever its HTTP status was. Nothing is guessed from it.
 """
 
 from __future__ import annotations
 
-import functools
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from typing import TypeVar, TypeVarTuple
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
-from .._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, printable
-
-NOTHING = Raw(b"null")
-"""A part of a body that is not there; an empty `Raw` could not be written out as JSON again."""
+from .._models import Event, Fault, FaultKind, Job, Phase, Problem, printable
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
-
-_STATUS_LIMIT = 256
-_BOM = b"\xef\xbb\xbf"
-
-COMMON_WORDS: Mapping[str, Phase] = {
-    "completed": Phase.SUCCEEDED,
-    "succeeded": Phase.SUCCEEDED,
-    "failed": Phase.FAILED,
-    "error": Phase.FAILED,
-    "canceled": Phase.CANCELLED,
-    "cancelled": Phase.CANCELLED,
-}
-"""Words for the end of a job that mean the same wherever they are met, in lower case."""
 
 
 class Hint(Struct, frozen=True):
@@ -159,8 +141,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
 
     def any_job(self, body: bytes) -> Job | None:
         """Read a job, whichever it is, or None where the body shows none."""
-        seen = _read(self.read_job, body)
-        return None if isinstance(seen, Fault) else seen
+        return _read_or_none(self.read_job, body)
 
     def jobs(self, body: bytes) -> tuple[Job, ...] | Fault:
         """Read a list reply's body, or say why it cannot be read."""
@@ -176,18 +157,15 @@ class JobAPI(Struct, frozen=True, kw_only=True):
 
     def history(self, body: bytes) -> tuple[Event, ...] | None:
         """Read the reply to the request for a job's history; None where it cannot be read."""
-        events = None if self.read_history is None else _read(self.read_history, body)
-        return None if isinstance(events, Fault) else events
+        return _read_or_none(self.read_history, body)
 
     def hint(self, data: bytes, name: str) -> Hint | None:
         """Read what an event of a job's stream says; None where it tells no state, or cannot be read."""
-        hint = None if self.read_hint is None else _read(self.read_hint, data, name)
-        return None if isinstance(hint, Fault) else hint
+        return _read_or_none(self.read_hint, data, name)
 
     def problem(self, body: bytes) -> Problem | None:
         """Read what an error reply's body says, or None where it says nothing that can be read."""
-        problem = _read(self.read_problem, body)
-        return None if isinstance(problem, Fault) else problem
+        return _read_or_none(self.read_problem, body)
 
 
 def unreadable(message: str) -> Fault:
@@ -198,7 +176,7 @@ def unreadable(message: str) -> Fault:
 def _read(reader: Callable[[bytes, *_Ts], _T], body: bytes, *args: *_Ts) -> _T | Fault:
     # msgspec lets UnicodeDecodeError and RecursionError through beside its own errors.
     try:
-        return reader(body.removeprefix(_BOM), *args)
+        return reader(body.removeprefix(BOM_UTF8), *args)
     except msgspec.ValidationError as error:
         return unreadable(f"the reply is not what the API documents: {error}")
     except (msgspec.MsgspecError, UnicodeError):
@@ -209,23 +187,6 @@ def _read(reader: Callable[[bytes, *_Ts], _T], body: bytes, *args: *_Ts) -> _T |
         return unreadable(f"the reply cannot be read: its reader raised {type(error).__name__}")
 
 
-def phase_of(word: str, words: Mapping[str, Phase]) -> Phase:
-    """Return what a status word means, by a table whose keys are in lower case."""
-    return words.get(word.casefold(), Phase.UNKNOWN)
-
-
-@functools.lru_cache(maxsize=1024)
-def shared(text: str) -> str:
-    """Return one and the same object for equal texts: words that a million jobs have in common are kept once."""
-    return text
-
-
-def status_of(word: str) -> str:
-    """Return a status word cut to a length that nobody's table, log or metrics label minds."""
-    return shared(word[:_STATUS_LIMIT])
-
-
-def plain_of(raw: Raw) -> JSON:
-    """Return the plain values of a part of a body that was kept undecoded."""
-    plain: JSON = msgspec.json.decode(raw)
-    return plain
+def _read_or_none(reader: Callable[[bytes, *_Ts], _T | None] | None, body: bytes, *args: *_Ts) -> _T | None:
+    read = None if reader is None else _read(reader, body, *args)
+    return None if isinstance(read, Fault) else read

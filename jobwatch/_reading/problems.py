@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from .._models import JSON, Problem
+from .bodies import plain_body
 from .words import text_of
 
 _MESSAGE_LIMIT = 2000
@@ -30,29 +29,30 @@ def problem_of(value: JSON) -> Problem | None:
 def _from_object(value: dict[str, JSON]) -> Problem | None:
     if not value:
         return None
-    code = next((text_of(told) for key in _CODES if isinstance(told := value.get(key), (str, int)) and told), None)
-    for key in _MESSAGES:
-        told = value.get(key)
-        if isinstance(told, str) and told:
-            return Problem(told[:_MESSAGE_LIMIT], code)
-        if isinstance(told, (dict, list)) and (inner := problem_of(told)) is not None:
+    codes = (value.get(key) for key in _CODES)
+    code = next((text_of(each) for each in codes if isinstance(each, (str, int)) and each), None)
+    for message in map(value.get, _MESSAGES):
+        if isinstance(message, str) and message:
+            return Problem(message[:_MESSAGE_LIMIT], code)
+        if isinstance(message, (dict, list)) and (inner := problem_of(message)) is not None:
             return Problem(inner.message, inner.code or code)
     return Problem(code or msgspec.json.encode(value).decode()[:_MESSAGE_LIMIT], code)
 
 
-_bodies = msgspec.json.Decoder(dict[str, Any])
-
-
 def read_problem(body: bytes) -> Problem | None:
-    """Read an error body, whatever it calls its message.
-
-    Raises:
-        msgspec.MsgspecError: It is no JSON object.
-    """
-    value = _bodies.decode(body)
-    told = {key: value[key] for key in (*_MESSAGES, *_CODES) if key in value}
-    problem = (_from_object(told) if told else None) or problem_of(value.get("errors"))
+    """Read an error body, whatever it calls its message; None where it is no JSON object, or says nothing."""
+    value = plain_body(body)
+    if not isinstance(value, dict):
+        return None
+    named = {key: value[key] for key in (*_MESSAGES, *_CODES) if key in value}
+    problem = _from_object(named) or problem_of(value.get("errors"))
     request_id = value.get("request_id") or value.get("requestId")
     if problem is None or not isinstance(request_id, str):
         return problem
     return Problem(problem.message, problem.code, request_id)
+
+
+def reported_error(body: bytes) -> Problem | None:
+    """Read the error that an API reports in the body of a reply that went well."""
+    value = plain_body(body)
+    return problem_of(value.get("error")) or problem_of(value.get("errors")) if isinstance(value, dict) else None

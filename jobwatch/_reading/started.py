@@ -18,9 +18,10 @@ import msgspec
 from msgspec import Struct
 
 from .._errors import ConfigError
-from .._models import JSON, Fault, Job, Problem, printable
+from .._models import JSON, Job, printable
 from .api import JobAPI
-from .problems import problem_of
+from .bodies import at, plain_body
+from .problems import reported_error
 
 _HEAD = re.compile(rb"HTTP/[\d.]+ (\d{3})[^\n]*\n((?:[^\r\n][^\n]*\n)*)\r?\n")
 _URLS = ("operation-location", "azure-asyncoperation", "location")
@@ -70,25 +71,17 @@ def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | Non
     job_id, not_followed = _in_headers(response.headers, id_in_url)
     if job_id is not None:
         return Found(job_id)  # the body is then the resource that the job works on, and says nothing of the job
-    job_id = _told_id(api, body, id_in_url)
+    job_id = _in_body(api, body, id_in_url)
     if job_id is None:
         if not_followed is not None:
             raise not_followed
-        if (error := _error_in(body)) is not None:
+        if (error := reported_error(body)) is not None:
             raise ConfigError(f"no job was started: {error}")
         start = body[:_SHOWN].decode("utf-8", "replace").strip()
-        told = f": {printable(start)}" if start else ", and its body is empty"
-        raise ConfigError(f"the response names no job of {api.name} that it started{told}")
-    return Found(job_id, _going_on(api.start(body, job_id)))
-
-
-def _going_on(seen: Job | Fault) -> Job | None:
-    return seen if isinstance(seen, Job) and not seen.phase.ended else None
-
-
-def _error_in(body: bytes) -> Problem | None:
-    plain = plain_body(body)
-    return None if not isinstance(plain, dict) else problem_of(plain.get("error")) or problem_of(plain.get("errors"))
+        excerpt = f": {printable(start)}" if start else ", and its body is empty"
+        raise ConfigError(f"the response names no job of {api.name} that it started{excerpt}")
+    seen = api.start(body, job_id)
+    return Found(job_id, seen if isinstance(seen, Job) and not seen.phase.ended else None)
 
 
 def response_in(text: bytes) -> Response:
@@ -114,22 +107,13 @@ def _body_of(given: bytes | str | Mapping[str, Any]) -> bytes:
     return given.encode() if isinstance(given, str) else msgspec.json.encode(dict(given))
 
 
-def plain_body(body: bytes) -> JSON:
-    """Return the plain values of a body; None where it is no JSON."""
-    try:
-        plain: JSON = msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"))
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
-    return plain
-
-
 def _in_headers(
     headers: Mapping[str, str], id_in_url: Callable[[str], str | None]
 ) -> tuple[str | None, ConfigError | None]:
     """Return the id that a header leads to, and why one that leads elsewhere was not followed."""
-    told = {name.lower(): value for name, value in headers.items()}
+    values = {name.lower(): value for name, value in headers.items()}
     refused: ConfigError | None = None
-    for url in filter(None, (told.get(name) for name in _URLS)):
+    for url in filter(None, map(values.get, _URLS)):
         try:
             job_id = id_in_url(url)
         except ConfigError as error:
@@ -140,26 +124,14 @@ def _in_headers(
     return None, refused
 
 
-def _told_id(api: JobAPI, body: bytes, id_in_url: Callable[[str], str | None]) -> str | None:
+def _in_body(api: JobAPI, body: bytes, id_in_url: Callable[[str], str | None]) -> str | None:
     if api.started:
         plain = plain_body(body)
-        found = next(filter(None, (_id(_at(plain, path)) for path in api.started)), None)
+        found = next(filter(None, (_id(at(plain, path)) for path in api.started)), None)
         is_url = found is not None and (api.job_path == "{url}" or found.startswith(("https://", "http://")))
         return id_in_url(found) if found is not None and is_url else found
     job = None if api.job_path == "{url}" else api.any_job(body)
     return job.id or None if job is not None else None
-
-
-def _at(plain: JSON, path: tuple[str | int, ...]) -> JSON:
-    for step in path:
-        match plain, step:
-            case dict(), str():
-                plain = plain.get(step)
-            case list(), int() if -len(plain) <= step < len(plain):
-                plain = plain[step]
-            case _:
-                return None
-    return plain
 
 
 def _id(value: JSON) -> str | None:

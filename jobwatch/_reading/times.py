@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TypeAlias
 
 Moment: TypeAlias = str | int | float | None
@@ -10,6 +11,9 @@ Moment: TypeAlias = str | int | float | None
 
 _MILLISECONDS_FROM = 1e11  # as seconds this is the year 5138: a number this large counts something smaller
 _UNITS = (1, 1e3, 1e6, 1e9)
+_NUMBER = re.compile(r"\d{10,19}(?:\.\d+)?", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
 
 
 def moment_of(value: Moment) -> datetime | None:
@@ -26,11 +30,27 @@ def moment_of(value: Moment) -> datetime | None:
             case str():
                 moment = _from_text(value)
             case _:
-                seconds = next(told for unit in _UNITS if abs(told := value / unit) < _MILLISECONDS_FROM)
+                seconds = next(part for unit in _UNITS if abs(part := value / unit) < _MILLISECONDS_FROM)
                 moment = datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError, StopIteration):
         return None
     return moment if moment > _EPOCH else None
+
+
+def moment_in(value: Moment, zone: tzinfo) -> datetime | None:
+    """Read a timestamp that may be a number written as text, a mail's date, or local time in a zone.
+
+    Args:
+        value: The timestamp.
+        zone: The zone of text that names none.
+    """
+    if not isinstance(value, str):
+        return moment_of(value)
+    if value[4:5] != "-" and _NUMBER.fullmatch(value):  # nearly every text has a hyphen behind its year
+        return moment_of(float(value))
+    if zone is not UTC:
+        value = _with_zone(value, zone)
+    return moment_of(value) or _from_mail_date(value)
 
 
 def _from_text(text: str) -> datetime:
@@ -42,10 +62,26 @@ def _from_text(text: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def _with_zone(text: str, zone: tzinfo) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+        return text if moment.tzinfo is not None else moment.replace(tzinfo=zone).isoformat()
+    except (ValueError, OverflowError):
+        return text
+
+
+def _from_mail_date(text: str) -> datetime | None:
+    """Read a time as HTTP and mail headers write it, or with the zone's name at its end."""
+    if text.endswith((" UTC", " GMT")) and text[:1].isdigit():
+        return moment_of(text[:-4])
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - 10 ms to import, and seldom wanted
+
+    try:
+        return moment_of(parsedate_to_datetime(text).timestamp())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
 def seconds_since_1970(moment: datetime) -> float:
     """Return a moment as Unix seconds."""
     return (moment - _EPOCH) / _SECOND
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND = timedelta(seconds=1)

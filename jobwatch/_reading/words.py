@@ -1,24 +1,27 @@
-"""Which words mean which phase, for APIs that are tables. Pure.
+"""Which words mean which phase. Pure.
 
-Words are compared without regard to case, spaces, hyphens and underscores, so that ``InProgress``, ``in_progress``
-and ``IN-PROGRESS`` are one word. Words that APIs use in two senses are not among the usual ones: a ``stopped`` job
-may have been cancelled or have come to its end, ``ok`` may be the API's and not the job's. A table says.
+A word that is not known is `Phase.UNKNOWN`, shown as it came, never an end and never a success. Where an API is a
+table, words are compared without regard to case, spaces, hyphens and underscores, so that ``InProgress``,
+``in_progress`` and ``IN-PROGRESS`` are one word. Words that APIs use in two senses are not among the usual ones: a
+``stopped`` job may have been cancelled or have come to its end, ``ok`` may be the API's and not the job's. A table
+says. Where a vendor's page lists the words, only those count, and only their case does not matter.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import TypeAlias
 
 from .._models import Phase
-from .api import status_of
 
 Word: TypeAlias = str | int | float | bool
 
 _BETWEEN = re.compile(r"[\s_-]+")
 _REMEMBERED = 512
+_STATUS_LIMIT = 256  # characters; nobody's table, log or metrics label minds one of that length
 
 _USUAL: Mapping[Phase, str] = {
     Phase.PENDING: (
@@ -46,11 +49,11 @@ def text_of(word: Word | None, name: str = "") -> str:
     """Return a status as text: words as they are, anything else as JSON writes it, behind the name of its field."""
     if isinstance(word, str):
         return word
-    told = "null" if word is None else str(word).lower()
-    return f"{name}={told}" if name and word is not None else told
+    text = "null" if word is None else str(word).lower()
+    return f"{name}={text}" if name and word is not None else text
 
 
-def told_apart(text: str) -> str:
+def normalized(text: str) -> str:
     """Return a word as it is compared; the hyphen of a number is its sign."""
     if text[:1] == "-" and text[1:2].isdigit():
         return text
@@ -61,20 +64,29 @@ class Words:
     """What one API's words mean.
 
     Args:
-        given: The words of each phase, as the table gives them; ``absent`` stands for a status that is left out.
+        given: The words of each phase; in a table, ``absent`` stands for a status that is left out.
         nothing: The words that say nothing, as if they were left out.
         prefix: What words begin with, and need not here.
+        documented: Whether the words given are all that there are, and compared without regard to case alone.
 
     Attributes:
         absent: What a status means that is left out; None where it must not be.
     """
 
-    def __init__(self, given: Mapping[Phase, Sequence[Word]], nothing: Sequence[Word] = (), prefix: str = "") -> None:
-        told = {told_apart(text_of(word)): phase for phase, words in given.items() for word in words}
-        self.absent = told.pop("absent", None)
-        self._words = {**USUAL_WORDS, **told}
-        self._nothing = {told_apart(text_of(word)) for word in nothing}
-        self._prefix = told_apart(prefix)
+    def __init__(
+        self,
+        given: Mapping[Phase, Sequence[Word]],
+        nothing: Sequence[Word] = (),
+        prefix: str = "",
+        *,
+        documented: bool = False,
+    ) -> None:
+        self._compared = str.casefold if documented else normalized
+        own = {self._compared(text_of(word)): phase for phase, words in given.items() for word in words}
+        self.absent = own.pop("absent", None)
+        self._words = own if documented else {**USUAL_WORDS, **own}
+        self._nothing = {normalized(text_of(word)) for word in nothing}
+        self._prefix = normalized(prefix)
         self._seen: dict[str, tuple[str, Phase]] = {}
 
     def stated(self) -> Words:
@@ -85,7 +97,7 @@ class Words:
 
     def says_nothing(self, word: Word | list[Word | None]) -> bool:
         """Whether a status is as good as none."""
-        return bool(self._nothing) and not isinstance(word, list) and told_apart(text_of(word)) in self._nothing
+        return bool(self._nothing) and not isinstance(word, list) and normalized(text_of(word)) in self._nothing
 
     def meaning(self, word: Word | list[Word | None] | None, name: str = "") -> tuple[str, Phase]:
         """Return a status as it is shown, and what it means.
@@ -97,17 +109,17 @@ class Words:
         if isinstance(word, str):
             known = self._seen.get(word)
             if known is None:
-                known = status_of(word), self._known(told_apart(word)) or Phase.UNKNOWN
-                if len(self._seen) < _REMEMBERED:
+                known = _label(word), self._known(word) or Phase.UNKNOWN
+                if len(self._seen) < _REMEMBERED and len(word) <= _STATUS_LIMIT:
                     self._seen[word] = known
             return known
         if isinstance(word, list):
             return self._meaning_of_all(word, name)
         shown = text_of(word, name)
-        phase = self._known(told_apart(shown)) or self._known(told_apart(text_of(word)))
-        return status_of(shown), phase or Phase.UNKNOWN
+        return _label(shown), self._known(shown) or self._known(text_of(word)) or Phase.UNKNOWN
 
     def _known(self, word: str) -> Phase | None:
+        word = self._compared(word)
         phase = self._words.get(word)
         if phase is None and self._prefix and word.startswith(self._prefix):
             phase = self._words.get(word.removeprefix(self._prefix))
@@ -118,8 +130,23 @@ class Words:
 
         A job goes on as long as one of its words says so, and it has ended only if all of them are known.
         """
-        told = [self.meaning(word, name) for word in words]
-        phases = {phase for _, phase in told}
+        read = [self.meaning(word, name) for word in words]
+        phases = {phase for _, phase in read}
         order = (Phase.PENDING, Phase.RUNNING, Phase.UNKNOWN, Phase.FAILED, Phase.CANCELLED, Phase.SUCCEEDED)
         phase = next((phase for phase in order if phase in phases), Phase.UNKNOWN)
-        return status_of("+".join(text for text, _ in told)), phase
+        return _label("+".join(text for text, _ in read)), phase
+
+
+def _label(status: str) -> str:
+    """Return a status word cut to its limit, and one and the same object for equal words: a million jobs have few."""
+    return sys.intern(status[:_STATUS_LIMIT])
+
+
+def documented(pending: Sequence[Word], running: Sequence[Word]) -> Words:
+    """Return the words of a vendor whose page lists them: those given, and the ends, however the vendor spells them."""
+    ends: Mapping[Phase, Sequence[Word]] = {
+        Phase.SUCCEEDED: ("completed", "succeeded"),
+        Phase.FAILED: ("failed", "error"),
+        Phase.CANCELLED: ("canceled", "cancelled"),
+    }
+    return Words({**ends, Phase.PENDING: pending, Phase.RUNNING: running}, documented=True)

@@ -1,17 +1,18 @@
 """An API written down as a table, as TOML or JSON holds it, made into a `JobAPI`. Pure.
 
-The keys are those of `Table` in ``_keys.py``; the README explains them with examples. Everything is checked when the
-table is read: a key that there is not, a path that is none, a word that means two things. An error names the key, and
-whoever read the file adds its name and the line.
+The keys are those of `Table` in ``schema.py``; ``jobwatch/apis/README.md`` explains them with examples. Everything is
+checked when the table is read: a key that there is not, a path that is none, a word that means two things. An error
+names the key, and whoever read the file adds its name and the line.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 import zoneinfo
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, tzinfo
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -19,12 +20,32 @@ from msgspec import Struct
 
 from .._models import Event, Fault, FaultKind, Job, Phase
 from .._reading.api import JobAPI
+from .._reading.bodies import Steps
 from .._reading.problems import read_problem
-from .._reading.words import Word, Words, text_of, told_apart
-from .fields import CONDITIONS, Places, TableError, checked_path, list_of, plain_path, several
+from .._reading.words import Word, Words, normalized, text_of
+from . import templates
+from .fields import (
+    DECIDED,
+    TEXTS,
+    TIMES_OF_JOB,
+    EventTable,
+    Fields,
+    TableError,
+    checked_path,
+    list_of,
+    plain_path,
+    several,
+)
 from .paths import ID, PART, TEXT, TIMES, WORD, Chosen, Compiled, Path, Plan
-from .reader import TableReader
-from .schema import BatchTable, Table, checked
+from .reader import Layout, TableReader
+from .schema import BatchTable, ListTable, Table, checked
+
+_OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url"})
+_FOR_LISTS = frozenset({"project_id", "limit", "job_ids"})
+_URL = "!$&'()*+,/:;=?@[]~-._%"
+_ORIGIN = re.compile(r"(https?://[^/]+)(/.*)", re.DOTALL)
+_QUERY = re.compile(r"\?([A-Za-z0-9_.~-]+)=\{token\}")
+_HEADER = re.compile(r"([A-Za-z0-9-]+):\s*([^{}]*)\{token\}")
 
 
 def api_of(table: Mapping[str, object], name: str) -> JobAPI:
@@ -46,15 +67,14 @@ class _Build:
     def __init__(self, table: Table, name: str) -> None:
         self._table = table
         self._name = name
-        self._plan = Plan()
         self._base_url, self._job_path = _split(table)
+        self._body = _text_of(table.body)
+        self._batch_body = None if table.batch is None else _text_of(table.batch.body)
 
     def api(self) -> JobAPI:
-        table, events = self._table, self._table.events
+        table = self._table
         self._check_request()
         reader, start = self._readers()
-        history = self._history_reader(reader)
-        listed = self._list_reader(reader)
         auth = _auth(table)
         missing = frozenset(_status_of(key) for key, state in table.http.items() if state == "missing")
         states = frozenset(map(_status_of, table.http)) - missing
@@ -84,19 +104,19 @@ class _Build:
             token_is_optional=table.token_optional,
             job_path=self._job_path,
             method=table.method,
-            body=_body(table),
+            body=self._body,
             headers=table.headers,
             params=self._params(),
-            list_path=_encoded(table.listing.request) if table.listing is not None else None,
-            batch_path=_encoded(table.batch.request) if table.batch is not None else None,
-            batch_body=_text_of(table.batch.body) if table.batch is not None else None,
-            batch_most=table.batch.most if table.batch is not None else 1,
-            read_batch=self._batch_reader(reader),
-            history_path=_encoded(events.request) if events is not None and events.request is not None else None,
+            list_path=_request(table.listing),
+            batch_path=_request(table.batch),
+            batch_body=self._batch_body,
+            batch_most=1 if table.batch is None else table.batch.most,
+            read_batch=None if table.batch is None else self._batch_reader(reader, table.batch),
+            history_path=_request(table.events),
             read_job=read_job,
-            read_jobs=listed,
+            read_jobs=None if table.listing is None else self._jobs_reader(reader, "list", table.listing.root),
             read_reply=reader.reply,
-            read_history=history,
+            read_history=self._history_reader(reader),
             read_problem=read_problem,
             verdict=verdict if table.http or table.missing else None,
             states=states,
@@ -104,7 +124,7 @@ class _Build:
             read_start=lambda body, job_id: start.reply(body, 200, job_id),
         )
 
-    def _started(self) -> tuple[tuple[str | int, ...], ...]:
+    def _started(self) -> tuple[Steps, ...]:
         table = self._table
         if table.started:
             return tuple(plain_path(("started",), text) for text in several(table.started))
@@ -119,8 +139,7 @@ class _Build:
 
     def _check_request(self) -> None:
         table = self._table
-        told = self._job_path + (_body(table) or "") + table.root
-        if "{job_id}" not in told and "{+job_id}" not in told and self._job_path != "{url}":
+        if self._job_path != "{url}" and "job_id" not in templates.names_in([self._job_path, self._body, table.root]):
             raise TableError(("job",), "it has no place for the id: write {job_id} where the id goes")
         if table.body is not None and table.method != "POST":
             raise TableError(("body",), 'only a POST has a body: add method = "POST"')
@@ -128,28 +147,27 @@ class _Build:
             raise TableError(("base_url",), "it must start with https:// or http:// and a host")
         if not (self._base_url or table.base_url_variable):
             raise TableError(("job",), "nothing says where the API is served: give base_url, or job as a whole URL")
-        if not (table.status != [] or table.http or any(getattr(table, key) for key in CONDITIONS)):
+        if not (table.status != [] or table.http or any(getattr(table, key) for key in DECIDED)):
             raise TableError((), 'the table lacks status, the path of the job\'s status, such as status = "status"')
-        requests = {"list": table.listing, "batch": table.batch, "events": table.events}
-        told_by = {key: getattr(each, "request", None) or "" for key, each in requests.items()}
-        for key, request in ({"job": table.job} | told_by).items():
+        for key, request in self._requests().items():
             if "${" in request:
                 trouble = 'a secret in the query is written auth = "?name={token}", with token = "VARIABLE"'
                 raise TableError((key,), trouble)
-        for name in _holes(self._job_path):
-            if name in ("project_id", "limit", "job_ids"):
+        for name in templates.names_in([self._job_path]):
+            if name in _FOR_LISTS:
                 raise TableError(("job",), f"{{{name}}} is for lists; call the parameter something else")
+
+    def _requests(self) -> dict[str, str]:
+        table = self._table
+        others = {"list": table.listing, "batch": table.batch, "events": table.events}
+        return {"job": table.job, **{key: each.request or "" for key, each in others.items() if each is not None}}
 
     def _params(self) -> dict[str, str | None]:
         table = self._table
-        told = [self._base_url, self._job_path, *table.headers.values()]
-        told += [table.listing.request] if table.listing is not None else []
-        told += [table.batch.request] if table.batch is not None else []
-        told += [table.events.request or ""] if table.events is not None else []
-        names = {name for text in told for name in _holes(text)}
-        params: dict[str, str | None] = dict.fromkeys(sorted(names - _OURS))
-        bodies = (_body(table) or "", (_text_of(table.batch.body) or "") if table.batch is not None else "")
-        in_body = _holes("".join(bodies))  # where {status} may as well be GraphQL's: a parameter there is declared
+        named = templates.names_in([self._base_url, *self._requests().values(), *table.headers.values()])
+        params: dict[str, str | None] = dict.fromkeys(sorted(set(named) - _OURS))
+        # In a body, {status} may as well be GraphQL's: a parameter there is declared.
+        in_body = templates.names_in([self._body, self._batch_body])
         for name in table.params:
             if name not in params and name not in in_body:
                 raise TableError(("params", name), f"nothing in the table has a place for it: write {{{name}}} there")
@@ -159,84 +177,65 @@ class _Build:
 
     def _readers(self) -> tuple[TableReader, TableReader]:
         """Return the reader of replies about a job, and that of the response that started it."""
-        table, root = self._table, checked_path(("root",), self._table.root)
-        places = self._wanted(root)
-        words, zone = self._words(), _zone(table.timezone)
-        http = {_status_of(key): Phase(state) for key, state in table.http.items() if state != "missing"}
+        root = checked_path(("root",), self._table.root)
+        typed, loose = _layouts(self._wanted(root))
+        words, zone = self._words(), _zone(self._table.timezone)
+        http = {_status_of(key): Phase(state) for key, state in self._table.http.items() if state != "missing"}
+        return (
+            TableReader(self._name, words, typed, loose, root=root, zone=zone, http=http),
+            TableReader(self._name, words.stated(), typed, loose, root=root, zone=zone),
+        )
 
-        def reader(words: Words, http: dict[int, Phase]) -> TableReader:
-            def of(compiled: Compiled, loosely: TableReader | None = None) -> TableReader:
-                picks = places.picks(compiled)
-                return TableReader(self._name, words, compiled, picks, root=root, zone=zone, http=http, loosely=loosely)
-
-            return of(self._plan.compiled(root), of(self._plan.loosely(root)))
-
-        return reader(words, http), reader(words.stated(), {})
-
-    def _wanted(self, root: Path) -> Places:
-        table, places = self._table, Places(self._plan, root)
-        for key in ("id", "type", "project", "attempt", "created_at", "started_at", "ended_at", "updated_at"):
-            places.want(key, getattr(table, key), TEXT)
-        places.want("status", table.status, WORD)
-        places.want("error", table.error, PART)
-        places.want("result", table.result, PART)
-        places.want_progress(several(table.progress))
-        for key in (*CONDITIONS, "missing"):
-            places.want_condition(key, several(getattr(table, key)))
+    def _wanted(self, root: Path = ()) -> Fields:
+        table, fields = self._table, Fields(Plan(), root)
+        for key in ("id", "attempt", *TEXTS, *TIMES_OF_JOB):
+            fields.want(key, getattr(table, key), TEXT)
+        fields.want("status", table.status, WORD)
+        fields.want("error", table.error, PART)
+        fields.want("result", table.result, PART)
+        fields.want_progress(several(table.progress))
+        for key in (*DECIDED, "missing"):
+            fields.want_condition(key, several(getattr(table, key)))
         match table.times:
             case None:
                 pass
             case str():
-                places.want("times", table.times, TIMES)
+                fields.want("times", table.times, TIMES)
             case _:
                 for word, paths in table.times.items():
-                    places.want(f"times.{word}", paths, TEXT)
+                    fields.want(f"times.{word}", paths, TEXT)
         if table.events is not None and table.events.request is None:
-            places.want_events(table.events)
-        return places
+            fields.want_events(table.events)
+        return fields
 
     def _words(self) -> Words:
-        told = msgspec.structs.asdict(self._table.words)
+        given: dict[str, list[Word]] = msgspec.structs.asdict(self._table.words)
         seen: dict[str, str] = {}
-        for meaning, words in told.items():
+        for meaning, words in given.items():
             for word in words:
-                if seen.setdefault(told_apart(text_of(word)), meaning) != meaning:
-                    known = seen[told_apart(text_of(word))]
+                known = seen.setdefault(normalized(text_of(word)), meaning)
+                if known != meaning:
                     raise TableError(("words", meaning), f"{word!r} is among the words for {known} too")
-        nothing: list[Word] = told.pop("nothing")
-        return Words({Phase(phase): words for phase, words in told.items()}, nothing, self._table.status_prefix)
+        nothing = given.pop("nothing")
+        return Words({Phase(phase): words for phase, words in given.items()}, nothing, self._table.status_prefix)
 
-    def _history_reader(self, reader: TableReader) -> _ReadsHistory | None:
+    def _history_reader(self, reader: TableReader) -> Callable[[bytes], tuple[Event, ...] | None] | None:
         events = self._table.events
         if events is None or events.request is None:
             return None
-        plan = Plan()
-        places = Places(plan, ())
-        places.want_events(events)
-        compiled = plan.compiled()
-        paths = places.picks(compiled).events
-        decode = msgspec.json.Decoder(compiled.type).decode
+        fields = Fields(Plan())
+        fields.want_events(events)
+        layout = _layout(fields, fields.compiled())
+        extractors = layout.fields.events
 
         def read(body: bytes) -> tuple[Event, ...] | None:
-            root: object = decode(body)
-            return None if root is None or paths is None else reader.events(paths, root)
+            root = layout.decode(body)
+            return None if root is None or extractors is None else reader.events(extractors, root)
 
         return read
 
-    def _list_reader(self, reader: TableReader) -> _ReadsJobs | None:
-        listing = self._table.listing
-        return None if listing is None else self._jobs_reader(reader, "list", listing.root)
-
-    def _batch_reader(self, reader: TableReader) -> _ReadsJobs | None:
-        batch = self._table.batch
-        if batch is None:
-            return None
-        self._check_batch(batch)
-        return self._jobs_reader(reader, "batch", batch.root)
-
-    def _check_batch(self, batch: BatchTable) -> None:
-        each = re.search(r"[?&][^?&#]*\{job_id\}", batch.request)
-        if not each and "{job_ids}" not in batch.request + (_text_of(batch.body) or ""):
+    def _batch_reader(self, reader: TableReader, batch: BatchTable) -> Callable[[bytes], tuple[Job, ...]]:
+        if not templates.is_repeatable(batch.request) and "{job_ids}" not in batch.request + (self._batch_body or ""):
             raise TableError(("batch", "request"), "it has no place for the ids: write {job_ids}, or id={job_id}")
         if not batch.request.startswith("/"):
             raise TableError(("batch", "request"), "it must start with /")
@@ -244,60 +243,54 @@ class _Build:
             raise TableError(("batch",), "jobs whose ids are URLs are asked for one by one")
         if batch.most < 2:
             raise TableError(("batch", "most"), "with fewer than 2 ids there is no need for it")
+        return self._jobs_reader(reader, "batch", batch.root)
 
-    def _jobs_reader(self, reader: TableReader, key: str, where: str) -> _ReadsJobs:
+    def _jobs_reader(self, reader: TableReader, key: str, where: str) -> Callable[[bytes], tuple[Job, ...]]:
         if not self._table.id:
             raise TableError((key,), "the jobs of a list are told apart by their ids: give id")
-        self._plan = Plan()
-        places = self._wanted(())
-        item = self._plan.compiled()
-        root = checked_path((key, "root"), where)
-        of_items, whole = reader.of(item, places.picks(item)), Plan()
-        whole.want(root, list_of(item.type), required=True)
-        item = self._plan.loosely()
-        of_odd_items, parts = reader.of(item, places.picks(item)), Plan()
-        parts.want(root, list_of(Any), required=True)
+        fields, root = self._wanted(), checked_path((key, "root"), where)
+        typed, loose = _layouts(fields)
+        typed_items = _items_reader(root, fields.compiled().type)
+        loose_items = _items_reader(root, Any)
 
         def read(body: bytes) -> tuple[Job, ...]:
             try:
-                return of_items.jobs(typed(body))
+                return reader.jobs(typed.fields, typed_items(body))
             except msgspec.ValidationError:
-                return of_odd_items.jobs(loose(body))
+                return reader.jobs(loose.fields, loose_items(body))
 
-        typed, loose = _decoder(whole.compiled()), _decoder(parts.compiled())
         return read
 
 
-def _decoder(listed: Compiled) -> Callable[[bytes], Sequence[object] | None]:
-    decode, entries = msgspec.json.Decoder(listed.type).decode, listed.readers[0]
+def _layouts(fields: Fields) -> tuple[Layout, Layout]:
+    return _layout(fields, fields.compiled()), _layout(fields, fields.loosely())
+
+
+def _layout(fields: Fields, compiled: Compiled) -> Layout:
+    return Layout(compiled, fields.extractors(compiled))
+
+
+def _items_reader(root: Path, kind: Any) -> Callable[[bytes], Sequence[object] | None]:
+    """Return what reads the items of a list that lies at a root."""
+    plan = Plan()
+    plan.want(root, list_of(kind), required=True)
+    compiled = plan.compiled()
+    decode, items = msgspec.json.Decoder(compiled.type).decode, compiled.readers[0]
 
     def read(body: bytes) -> Sequence[object] | None:
-        root: object = decode(body)
-        return None if root is None else entries(root)
+        value: object = decode(body)
+        return None if value is None else items(value)
 
     return read
 
 
-_OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url"})
-_HOLE = re.compile(r"(?<!\$)\{\+?([A-Za-z_][A-Za-z0-9_]*)\}")
-_URL = "!$&'()*+,/:;=?@[]~-._%"
-_ORIGIN = re.compile(r"(https?://[^/]+)(/.*)", re.DOTALL)
-_QUERY = re.compile(r"\?([A-Za-z0-9_.~-]+)=\{token\}")
-_HEADER = re.compile(r"([A-Za-z0-9-]+):\s*([^{}]*)\{token\}")
-
-
-def _holes(text: str) -> list[str]:
-    return _HOLE.findall(text)
+def _request(part: ListTable | BatchTable | EventTable | None) -> str | None:
+    return None if part is None or part.request is None else _encoded(part.request)
 
 
 def _encoded(template: str) -> str:
-    """Return a path and query in which only holes hold what a URL cannot: what people write there, such as JSON."""
-    pieces: list[str] = []
-    position = 0
-    for hole in _HOLE.finditer(template):
-        pieces += [quote(template[position : hole.start()], safe=_URL), hole[0]]
-        position = hole.end()
-    return "".join([*pieces, quote(template[position:], safe=_URL)])
+    """Return a path and query in which only places hold what a URL cannot: what people write there, such as JSON."""
+    return templates.mapped(template, functools.partial(quote, safe=_URL), lambda place: place[0])
 
 
 def _split(table: Table) -> tuple[str, str]:
@@ -310,10 +303,6 @@ def _split(table: Table) -> tuple[str, str]:
     if table.job != "{url}" and not table.job.startswith("/"):
         raise TableError(("job",), "it must start with / or with https://")
     return table.base_url, _encoded(table.job)
-
-
-def _body(table: Table) -> str | None:
-    return _text_of(table.body)
 
 
 def _text_of(body: str | dict[str, Any] | None) -> str | None:
@@ -361,7 +350,3 @@ def _zone(name: str) -> tzinfo:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         raise TableError(("timezone",), f"{name!r} is no zone known here, such as Europe/Berlin") from None
-
-
-_ReadsHistory: TypeAlias = Callable[[bytes], tuple[Event, ...] | None]
-_ReadsJobs: TypeAlias = Callable[[bytes], tuple[Job, ...]]

@@ -6,25 +6,29 @@ import re
 from collections.abc import Sequence
 from typing import TypeAlias
 
-import msgspec
 from msgspec import Struct
 
 from .._models import Phase
-from .._reading.words import told_apart
-from .conditions import Condition, Test
+from .._reading.bodies import Steps
+from .conditions import Condition, Test, tests_in
 from .paths import NUMBER, PART, TEXT, WORD, Chosen, Compiled, Kind, Path, Plan, needs_id, path_of
-from .reader import EventPaths, Pick, Picks, Progress
+from .reader import EventExtractors, Extractor, Extractors, Progress
 
 Paths: TypeAlias = str | list[str]
 """One path, or several of which the first that holds a value wins."""
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
-_TEST = re.compile(
-    r"""(?P<not>!)?(?P<path>(?:[^\s=!\["]|\[[^\]]*\]|"[^"]*")+)(?:\s*(?P<sign>!?=)\s*(?P<word>[^\s=].*))?"""
-)
-_DECIDED = (Phase.CANCELLED, Phase.FAILED, Phase.SUCCEEDED, Phase.RUNNING, Phase.PENDING)
-CONDITIONS = tuple(f"{phase.value}_if" for phase in _DECIDED)
+DECIDED = {
+    f"{phase.value}_if": phase
+    for phase in (Phase.CANCELLED, Phase.FAILED, Phase.SUCCEEDED, Phase.RUNNING, Phase.PENDING)
+}
 """The keys of the conditions that decide a job's phase, the first that holds before the others."""
+
+
+TEXTS = {"type": "type", "project": "project_id"}
+"""The keys of texts, and what `Job` calls them."""
+
+TIMES_OF_JOB = ("created_at", "started_at", "ended_at", "updated_at")
 
 
 class EventTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,7 +72,7 @@ def checked_path(keys: tuple[str, ...], text: str) -> Path:
     return path
 
 
-def plain_path(keys: tuple[str, ...], text: str) -> tuple[str | int, ...]:
+def plain_path(keys: tuple[str, ...], text: str) -> Steps:
     """Read a path of keys and list indexes alone."""
     path = checked_path(keys, text)
     plain = tuple(step for step in path if not isinstance(step, Chosen))
@@ -82,103 +86,96 @@ def list_of(kind: Kind) -> Kind:
     return list[kind] | None
 
 
-class Places:
-    """What is wanted of a plan, by the table's keys."""
+class Fields:
+    """The fields that a table names, wanted of a plan, by the table's keys."""
 
-    def __init__(self, plan: Plan, root: Path) -> None:
+    def __init__(self, plan: Plan, root: Path = ()) -> None:
         self._plan = plan
         self._root = root
         self._wanted: dict[str, list[tuple[str, int]]] = {}
         self._progress: list[tuple[int, int | float]] = []
-        self._conditions: dict[str, list[list[tuple[int, str | None, bool]]]] = {}
-        self._events: tuple[int, EventPaths] | None = None
+        self._conditions: dict[str, list[list[tuple[Test, int]]]] = {}
+        self._events: tuple[int, Extractor, Extractor] | None = None
 
     def want(self, key: str, paths: Paths, kind: Kind) -> None:
         """Want what a key's paths lead to."""
         for text in several(paths):
             path = checked_path((key,), text)
-            place = self._plan.want(self._root + path, kind, required=key in ("id", "status"))
-            self._wanted.setdefault(key, []).append((str(path[-1]) if path else "", place))
+            index = self._plan.want(self._root + path, kind, required=key in ("id", "status"))
+            self._wanted.setdefault(key, []).append((str(path[-1]) if path else "", index))
 
     def want_progress(self, texts: Sequence[str]) -> None:
         """Want what progress is made of."""
         for text in texts:
             part, _, whole = (each.strip() for each in text.partition(" / "))
-            value = self._plan.want(self._root + checked_path(("progress",), part), NUMBER)
-            if not whole or _NUMBER.fullmatch(whole):
-                self._progress.append((value, float(whole or 1)))
-            else:
-                self._progress.append((value, self._plan.want(self._root + checked_path(("progress",), whole), NUMBER)))
+            is_number = not whole or _NUMBER.fullmatch(whole) is not None
+            value = self._number(part)
+            self._progress.append((value, float(whole or 1) if is_number else self._number(whole)))
+
+    def _number(self, text: str) -> int:
+        return self._plan.want(self._root + checked_path(("progress",), text), NUMBER)
 
     def want_condition(self, key: str, texts: Sequence[str]) -> None:
         """Want what a condition looks at."""
-        rows = [[self._test(key, test.strip()) for test in text.split(" and ")] for text in texts]
-        self._conditions[key] = rows
+        self._conditions[key] = [[(test, self._tested(key, test)) for test in _row(key, text)] for text in texts]
 
-    def _test(self, key: str, text: str) -> tuple[int, str | None, bool]:
-        test = _TEST.fullmatch(text)
-        if test is None:
-            raise TableError((key,), f"{text!r} is no condition: write a path, !path, path = word or path != word")
-        place = self._plan.want(self._root + checked_path((key,), test["path"]), PART)
-        word = None if test["word"] is None else told_apart(test["word"].strip("\"'"))
-        return place, word, test["sign"] != "!=" and not test["not"]
+    def _tested(self, key: str, test: Test) -> int:
+        return self._plan.want(self._root + checked_path((key,), test.path), PART)
 
     def want_events(self, events: EventTable) -> None:
         """Want a history."""
-        plan = Plan()
-        places = Places(plan, ())
-        places.want("status", events.status, WORD)
-        places.want("at", events.at, TEXT)
-        entry = plan.compiled()
-        place = self._plan.want(self._root + checked_path(("events", "path"), events.path), list_of(entry.type))
-        status, at = (places.pick(key, entry) for key in ("status", "at"))
-        self._events = place, EventPaths(entries=entry.base, base=entry.base, status=status, at=at)
+        fields = Fields(Plan())
+        fields.want("status", events.status, WORD)
+        fields.want("at", events.at, TEXT)
+        entry = fields.compiled()
+        index = self._plan.want(self._root + checked_path(("events", "path"), events.path), list_of(entry.type))
+        self._events = index, fields.extractor("status", entry), fields.extractor("at", entry)
 
-    def pick(self, key: str, compiled: Compiled) -> Pick:
+    def compiled(self) -> Compiled:
+        """Return the compiled plan."""
+        return self._plan.compiled(self._root)
+
+    def loosely(self) -> Compiled:
+        """Return the plan compiled for bodies of other types than wanted."""
+        return self._plan.loosely(self._root)
+
+    def extractor(self, key: str, compiled: Compiled) -> Extractor:
         """Return the readers of a key's paths."""
-        return tuple(compiled.readers[place] for _, place in self._wanted.get(key, ()))
+        return tuple(compiled.readers[index] for _, index in self._wanted.get(key, ()))
 
-    def picks(self, compiled: Compiled) -> Picks:
+    def extractors(self, compiled: Compiled) -> Extractors:
         """Return all readers."""
         read = compiled.readers
 
-        def pick(key: str) -> Pick:
-            return self.pick(key, compiled)
+        def of(key: str) -> Extractor:
+            return self.extractor(key, compiled)
 
-        times = pick("times")
-        return Picks(
-            id=pick("id"),
-            status=tuple((name, read[place]) for name, place in self._wanted.get("status", ())),
-            type=pick("type"),
-            project=pick("project"),
-            error=pick("error"),
-            result=pick("result"),
-            attempt=pick("attempt"),
+        def condition(key: str) -> Condition:
+            rows = self._conditions.get(key, ())
+            return tuple(tuple((test, read[index]) for test, index in row) for row in rows)
+
+        return Extractors(
+            id=of("id"),
+            status=tuple((name, read[index]) for name, index in self._wanted.get("status", ())),
+            texts=tuple((name, of(key)) for key, name in TEXTS.items() if key in self._wanted),
+            times=tuple((key, of(key)) for key in TIMES_OF_JOB if key in self._wanted),
+            error=of("error"),
+            result=of("result"),
+            attempt=of("attempt"),
             progress=tuple(
                 Progress(read[value], whole if isinstance(whole, float) else read[whole])
                 for value, whole in self._progress
             ),
-            created_at=pick("created_at"),
-            started_at=pick("started_at"),
-            ended_at=pick("ended_at"),
-            updated_at=pick("updated_at"),
-            events=self._history(compiled),
-            times=times[0] if times else None,
-            proven=tuple((key.partition(".")[2], pick(key)) for key in self._wanted if key.startswith("times.")),
-            decided=tuple(
-                (phase, self._condition(key, compiled))
-                for key, phase in zip(CONDITIONS, _DECIDED, strict=True)
-                if self._conditions.get(key)
-            ),
-            missing=self._condition("missing", compiled),
+            events=None if self._events is None else EventExtractors(read[self._events[0]], *self._events[1:]),
+            entered=next(iter(of("times")), None),
+            proven=tuple((key.partition(".")[2], of(key)) for key in self._wanted if key.startswith("times.")),
+            decided=tuple((phase, condition(key)) for key, phase in DECIDED.items() if self._conditions.get(key)),
+            missing=condition("missing"),
         )
 
-    def _history(self, compiled: Compiled) -> EventPaths | None:
-        if self._events is None:
-            return None
-        place, paths = self._events
-        return msgspec.structs.replace(paths, entries=compiled.readers[place])
 
-    def _condition(self, key: str, compiled: Compiled) -> Condition:
-        rows = self._conditions.get(key, ())
-        return tuple(tuple(Test(compiled.readers[place], word, wanted) for place, word, wanted in row) for row in rows)
+def _row(key: str, text: str) -> list[Test]:
+    try:
+        return tests_in(text)
+    except ValueError as error:
+        raise TableError((key,), str(error)) from None

@@ -13,6 +13,7 @@ and read afterwards.
 
 from __future__ import annotations
 
+import functools
 import operator
 import re
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from .._models import JSON
+from .._reading.bodies import inner, plain
 
 ID = "{job_id}"
 """Stands in a root for the id asked for."""
@@ -104,29 +106,20 @@ def _shown(step: str | int | Chosen) -> str:
     return f"[{step}]" if isinstance(step, int) else f".{step}"
 
 
-def plain(part: object) -> JSON:
-    """Return the plain values of a part; None where there is none."""
-    if part is UNSET or part is None:
-        return None
-    if isinstance(part, Raw):
-        return msgspec.json.decode(part) if part else None
-    return part  # type: ignore[return-value]
-
-
 class Compiled(Struct, frozen=True):
     """What a plan became.
 
     Attributes:
         type: What a body is decoded to, or null.
-        base: Reads what all wanted values lie in, from the decoded body.
+        base: Reads what all wanted values lie in, from the decoded body and the id asked for.
         readers: Read each wanted value, in the order of wanting, from what `base` gave.
-        base_of: In place of `base`, where that takes the id asked for.
+        by_id: Whether the root leads through the id asked for.
     """
 
     type: Kind
-    base: Reader
+    base: Callable[[Any, str], Any]
     readers: tuple[Reader, ...]
-    base_of: Callable[[str], Reader] | None = None
+    by_id: bool = False
 
 
 class Plan:
@@ -145,7 +138,7 @@ class Plan:
             required: Whether one of another type is an error, and not as good as none.
         """
         node, is_all = self._node(path)
-        node.kinds.append(kind if is_all else PART)
+        node.kinds.append(kind if is_all else PART)  # what is chosen at each reply cannot be typed beforehand
         self._wanted.append(_Wanted(path, kind, required))
         return len(self._wanted) - 1
 
@@ -164,28 +157,21 @@ class Plan:
         Args:
             root: What all wanted paths begin with.
         """
-        holder, is_all = self._node(root)
+        _, is_all = self._node(root)
         if not is_all:
-            holder.kinds.append(PART)
+            return self.loosely(root)  # where a step is chosen, all is kept as it came
         kind = self._root.compiled()
-        node, steps = self._root, list[Reader]()
-        base_of: Callable[[str], Reader] | None = None
-        for depth, step in enumerate(root):
-            if node.is_loose or isinstance(step, Chosen):  # where a step is chosen, all is kept as it came
-                base_of = _last_step(tuple(steps), _Wanted(root, PART, required=True), depth)
-                steps.append(_loosely(_Wanted(root, PART, required=True), depth))
-                break
-            steps.append(node.step(step))
-            node = node.child(step)
+        steps, node, depth = self._root.walk(root, 0)
+        if depth < len(root):
+            steps.append(_loosely(_Wanted(root, PART, required=True), depth))
         readers = tuple(node.reader(wanted, len(root)) for wanted in self._wanted)
-        type_ = kind if self._root.is_loose else kind | None
-        return Compiled(type_, _chain(steps), readers, base_of if needs_id(root) else None)
+        base = _chain(steps)
+        return Compiled(kind if self._root.is_loose else kind | None, lambda body, _: base(body), readers)
 
     def loosely(self, root: Path = ()) -> Compiled:
         """Compile everything that is wanted, to be read from any JSON, in which what is optional may be of any type."""
-        wanted = _Wanted(root, PART, required=True)
         readers = tuple(_loosely(each, len(root)) for each in self._wanted)
-        return Compiled(Any, _loosely(wanted, 0), readers, _last_step((), wanted, 0) if needs_id(root) else None)
+        return Compiled(Any, functools.partial(_base_in, root), readers, needs_id(root))
 
 
 class _Wanted(Struct, frozen=True):
@@ -232,16 +218,21 @@ class _Node:
             return _item(step)
         return operator.attrgetter(f"f{list(self.keys).index(step)}")
 
-    def reader(self, wanted: _Wanted, depth: int) -> Reader:
-        """Return what reads a value that lies in this place, so many steps down its path."""
+    def walk(self, path: Path, depth: int) -> tuple[list[Reader], _Node, int]:
+        """Follow a path, from so many steps down on, as far as the body is decoded to types of its own."""
         node, steps = self, list[Reader]()
-        for place, step in enumerate(wanted.path[depth:], depth):
+        for step in path[depth:]:
             if node.is_loose or isinstance(step, Chosen):
-                return _chain([*steps, _loosely(wanted, place)])
+                break
             steps.append(node.step(step))
             node = node.child(step)
-        if node.is_loose and wanted.kind is not PART:
-            steps.append(_loosely(wanted, len(wanted.path)))
+        return steps, node, depth + len(steps)
+
+    def reader(self, wanted: _Wanted, depth: int) -> Reader:
+        """Return what reads a value that lies in this place, so many steps down its path."""
+        steps, node, reached = self.walk(wanted.path, depth)
+        if reached < len(wanted.path) or (node.is_loose and wanted.kind is not PART):
+            steps.append(_loosely(wanted, reached))
         return _chain(steps)
 
 
@@ -285,21 +276,17 @@ def _same(value: object) -> object:
     return value
 
 
-def _last_step(steps: Sequence[Reader], root: _Wanted, depth: int) -> Callable[[str], Reader]:
-    """Return what makes the reader of a root that leads through the id asked for; where that is not: None."""
-    place = next((place for place, step in enumerate(root.path) if needs_id((step,))), 0)
-    holder = _chain([*steps, _loosely(_Wanted(root.path[:place], PART, required=True), depth)])
+def _base_in(root: Path, body: object, job_id: str) -> object:
+    """Return what lies at a root; None where it would be the id asked for that is not there."""
+    found = _part_at(with_id(root, job_id), body)
+    if found is not UNSET or not needs_id(root):
+        return found
+    place = next(place for place, step in enumerate(root) if needs_id((step,)))
+    return UNSET if _part_at(root[:place], body) is UNSET else None
 
-    def of(job_id: str) -> Reader:
-        inner = _chain([*steps, _loosely(_Wanted(with_id(root.path, job_id), PART, required=True), depth)])
 
-        def read(body: object) -> object:
-            value = inner(body)
-            return None if value is UNSET and holder(body) is not UNSET else value
-
-        return read
-
-    return of
+def _part_at(path: Path, body: object) -> object:
+    return _loosely(_Wanted(path, PART, required=True), 0)(body)
 
 
 def _loosely(wanted: _Wanted, depth: int) -> Reader:
@@ -338,17 +325,10 @@ def _check_holder(value: JSON, step: str | int | Chosen, place: Path) -> None:
 
 
 def _inner(value: JSON, step: str | int | Chosen) -> object:
-    match value, step:
-        case dict(), str():
-            return value.get(step, UNSET)
-        case list(), int():
-            return value[step] if -len(value) <= step < len(value) else None
-        case list(), Chosen():
-            return next(
-                (item for item in value if isinstance(item, dict) and _is(item.get(step.key), step.word)), UNSET
-            )
-        case _:
-            return UNSET
+    if not isinstance(step, Chosen):
+        return inner(value, step)
+    items = value if isinstance(value, list) else ()
+    return next((item for item in items if isinstance(item, dict) and _is(item.get(step.key), step.word)), UNSET)
 
 
 def _is(value: JSON, word: str) -> bool:

@@ -12,67 +12,85 @@ import operator
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
-from email.utils import parsedate_to_datetime
-from typing import Any, TypeAlias
+from sys import intern
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct
 
 from .._models import Event, Fault, FaultKind, Job, Phase, Problem
-from .._reading.api import shared
-from .._reading.problems import problem_of, read_problem
-from .._reading.times import moment_of
+from .._reading.bodies import plain
+from .._reading.problems import problem_of, read_problem, reported_error
+from .._reading.times import Moment, moment_in
 from .._reading.words import Words
 from .conditions import Condition, holds
-from .paths import Compiled, Path, Reader, plain, shown
+from .paths import Compiled, Path, Reader, shown
 
-Pick: TypeAlias = tuple[Reader, ...]
-"""Readers of one thing; the first that finds a value wins."""
+Extractor: TypeAlias = tuple[Reader, ...]
+"""Readers of one field; the first that finds a value wins."""
+
+_Number = TypeVar("_Number", int, float)
 
 _BARE_WORD = re.compile(rb"[A-Za-z][A-Za-z0-9_ -]{0,63}")
-_SECONDS = re.compile(r"\d{10,19}(?:\.\d+)?", re.ASCII)
 _SHOWN = 200
 _BAD_ENDS = (Phase.FAILED, Phase.CANCELLED)
-_ENDS = (Phase.SUCCEEDED, *_BAD_ENDS)
+_ENDS = (Phase.SUCCEEDED, *_BAD_ENDS)  # a tuple is looked through faster than an enum's hash is computed
 _when = operator.itemgetter(0)
 
 
-class EventPaths(Struct, frozen=True):
-    """Where a history lies, and in each of its entries the status and the time."""
+class EventExtractors(Struct, frozen=True):
+    """Reads where a history lies, and in each of its entries the status and the time."""
 
     entries: Reader
-    base: Reader
-    status: Pick
-    at: Pick
-
-
-class Picks(Struct, frozen=True, kw_only=True):
-    """The readers of everything that a table says of a job."""
-
-    id: Pick = ()
-    status: tuple[tuple[str, Reader], ...] = ()
-    type: Pick = ()
-    project: Pick = ()
-    error: Pick = ()
-    result: Pick = ()
-    attempt: Pick = ()
-    progress: tuple[Progress, ...] = ()
-    created_at: Pick = ()
-    started_at: Pick = ()
-    ended_at: Pick = ()
-    updated_at: Pick = ()
-    events: EventPaths | None = None
-    times: Reader | None = None
-    proven: tuple[tuple[str, Pick], ...] = ()
-    decided: tuple[tuple[Phase, Condition], ...] = ()
-    missing: Condition = ()
+    status: Extractor
+    at: Extractor
 
 
 class Progress(Struct, frozen=True):
-    """How far a job is: a value, and the value or number that it is a part of."""
+    """Reads how far a job is: a value, and the value or number that it is a part of."""
 
     value: Reader
     whole: Reader | float = 1.0
+
+
+class Extractors(Struct, frozen=True, kw_only=True):
+    """The readers of everything that a table says of a job.
+
+    Attributes:
+        texts, times: Of fields that hold a text or a time, by the names that `Job` has for them.
+        entered: A map from states to the times when they were entered.
+        proven: The same, state by state.
+        decided: The conditions that decide the phase, in the order in which they are asked.
+    """
+
+    id: Extractor
+    status: tuple[tuple[str, Reader], ...]
+    texts: tuple[tuple[str, Extractor], ...]
+    times: tuple[tuple[str, Extractor], ...]
+    error: Extractor
+    result: Extractor
+    attempt: Extractor
+    progress: tuple[Progress, ...]
+    events: EventExtractors | None
+    entered: Reader | None
+    proven: tuple[tuple[str, Extractor], ...]
+    decided: tuple[tuple[Phase, Condition], ...]
+    missing: Condition
+
+
+class Layout:
+    """How the fields of a job lie in a body of some type.
+
+    Args:
+        compiled: The type, and where the job lies in it.
+        fields: The readers of its fields.
+    """
+
+    def __init__(self, compiled: Compiled, fields: Extractors) -> None:
+        self.decode: Callable[[bytes], object] = msgspec.json.Decoder(compiled.type).decode
+        self.base = compiled.base
+        self.by_id = compiled.by_id
+        self.fields = fields
 
 
 class TableReader:
@@ -81,43 +99,34 @@ class TableReader:
     Args:
         api: The name of the API.
         words: What its words mean.
-        compiled: Where things lie.
-        picks: Their readers.
+        layout: Where things lie in the bodies that the table describes.
+        loose: Where they lie in bodies in which what is optional is of another type.
         root: Where the job lies.
         zone: The zone of times that name none.
         http: Which HTTP statuses are states.
-        loosely: Reads the bodies that are not of the types that this one wants.
     """
 
     def __init__(
         self,
         api: str,
         words: Words,
-        compiled: Compiled,
-        picks: Picks,
+        layout: Layout,
+        loose: Layout,
         *,
         root: Path,
         zone: tzinfo = UTC,
         http: dict[int, Phase] | None = None,
-        loosely: TableReader | None = None,
     ) -> None:
         self._api = api
         self._words = words
-        self._base = compiled.base
-        self._base_of = compiled.base_of
+        self._layout = layout
+        self._loose = loose
         self._root = root
-        self._decode: Callable[[bytes], object] = msgspec.json.Decoder(compiled.type).decode
-        self._picks = picks
         self._zone = zone
         self._http = http or {}
-        self._loosely = loosely or self
-        names = [name for name, _ in picks.status]
+        names = [name for name, _ in layout.fields.status]
         self._is_bare_word = names == [""] and not root
-        self._tells_by_http_alone = not (names or picks.id or root)
-
-    def of(self, compiled: Compiled, picks: Picks) -> TableReader:
-        """Return a reader of the same words, of jobs that lie elsewhere."""
-        return TableReader(self._api, self._words, compiled, picks, root=(), zone=self._zone)
+        self._tells_by_http_alone = not (names or layout.fields.id or root)
 
     def reply(self, body: bytes, http_status: int, job_id: str) -> Job | Fault:
         """Read the reply to a look at one job."""
@@ -129,93 +138,90 @@ class TableReader:
                 return self._stateless((f"HTTP {http_status}", phase), job_id, body)
             if self._is_bare_word and (word := _BARE_WORD.fullmatch(body.strip())) is not None:
                 return self._stateless(self._words.meaning(word[0].decode()), job_id, body)
-            if isinstance(error, msgspec.ValidationError) and (problem := _problem_in(body)) is not None:
+            if isinstance(error, msgspec.ValidationError) and (problem := read_problem(body)) is not None:
                 raise msgspec.ValidationError(f"{error}; it says: {problem}") from None
             raise
 
     def _reply(self, body: bytes, http_status: int, job_id: str) -> Job | Fault:
+        layout = self._layout
         try:
-            root = self._decode(body)
+            root = layout.decode(body)
         except msgspec.ValidationError:
-            if self._loosely is self:
-                raise
-            return self._loosely._reply(body, http_status, job_id)  # noqa: SLF001 - another of the same class
-        base = None if root is None else self._base_in(root, job_id)
+            layout = self._loose
+            root = layout.decode(body)
+        base = None if root is None else layout.base(root, job_id)
         phase = self._http.get(http_status)
         otherwise = None if phase is None else (f"HTTP {http_status}", phase)
         if base is UNSET:
             raise msgspec.ValidationError(f"Object missing required field - at `{shown(self._root)}`")
-        if base is None and root is not None and self._base_of is not None and self._words.absent is not None:
+        if base is None and root is not None and layout.by_id and self._words.absent is not None:
             otherwise = otherwise or ("absent", self._words.absent)
         if base is None and otherwise is not None:
             return self._stateless(otherwise, job_id, body)
         if base is None:
             return _not_there(http_status, body)
-        if self._picks.missing and holds(self._picks.missing, base):
+        if holds(layout.fields.missing, base):
             return _no_such_job(http_status, body)
-        return self.job(base, job_id, otherwise) or _not_there(http_status, body)
+        return self.job(layout.fields, base, job_id, otherwise) or _not_there(http_status, body)
 
     def is_missing(self, body: bytes) -> bool:
         """Whether an error reply's body says, by the table's conditions, that there is no such job."""
-        loosely = self._loosely
         try:
-            base = loosely._base(loosely._decode(body))  # noqa: SLF001 - another of the same class
+            root = self._loose.decode(body)
+            base = None if root is None else self._loose.base(root, "")
         except msgspec.MsgspecError:
             return False
-        if base is None or base is UNSET:
-            return False
-        return holds(loosely._picks.missing, base)  # noqa: SLF001 - another of the same class
-
-    def _base_in(self, root: object, job_id: str) -> object:
-        return self._base(root) if self._base_of is None else self._base_of(job_id)(root)
+        return base is not None and base is not UNSET and holds(self._loose.fields.missing, base)
 
     def _stateless(self, state: tuple[str, Phase], job_id: str, body: bytes) -> Job:
         status, phase = state
-        error = _problem_in(body) if phase.ended and _may_be_wrong(phase) else None
+        error = read_problem(body) if phase in _BAD_ENDS else None
         return Job(id=job_id, api=self._api, status=status, phase=phase, error=error)
 
-    def job(self, base: object, job_id: str | None, otherwise: tuple[str, Phase] | None = None) -> Job | None:
+    def job(
+        self, fields: Extractors, base: object, job_id: str | None, otherwise: tuple[str, Phase] | None = None
+    ) -> Job | None:
         """Read a job; None where all that is needed is null.
 
         Args:
+            fields: Where its fields lie.
             base: What the job lies in.
             job_id: The id asked for; None in a list.
             otherwise: The state, if the body tells none.
         """
-        picks = self._picks
-        state = self._state(base, otherwise)
+        state = self._state(fields, base, otherwise)
         if state is None:
             return None
         status, phase = state
         ended = phase in _ENDS
-        times: dict[object, datetime | None] = {}
+        known: dict[object, datetime | None] = {}
+        # Only what the table names is asked for; the rest is None in any case.
+        found: dict[str, Any] = {name: _text(extractor, base) for name, extractor in fields.texts}
+        for name, extractor in fields.times:
+            if ended or name != "ended_at":
+                found[name] = self._moment(extractor, base, known)
         return Job(
-            id=self._id(base, job_id),
+            id=_id(fields, base, job_id),
             api=self._api,
             status=status,
             phase=phase,
-            type=_text(picks.type, base) if picks.type else None,
-            project_id=_text(picks.project, base) if picks.project else None,
-            created_at=self._moment(picks.created_at, base, times) if picks.created_at else None,
-            started_at=self._moment(picks.started_at, base, times) if picks.started_at else None,
-            ended_at=self._moment(picks.ended_at, base, times) if ended and picks.ended_at else None,
-            updated_at=self._moment(picks.updated_at, base, times) if picks.updated_at else None,
-            attempt=_whole(_first(picks.attempt, base)) if picks.attempt else None,
-            progress=_progress(picks.progress, base) if picks.progress else None,
-            events=None if picks.events is None else self.events(picks.events, base),
-            proven=self._proven(base, times) if picks.proven or picks.times is not None else (),
-            error=_problem(picks.error, base) if picks.error and _may_be_wrong(phase) else None,
-            result=plain(_first(picks.result, base)) if ended and picks.result else None,
+            attempt=_number(int, _first(fields.attempt, base)) if fields.attempt else None,
+            progress=_progress(fields.progress, base) if fields.progress else None,
+            events=None if fields.events is None else self.events(fields.events, base),
+            proven=self._proven(fields, base, known) if fields.proven or fields.entered is not None else (),
+            error=_problem(fields.error, base) if fields.error and _may_be_wrong(phase) else None,
+            result=plain(_first(fields.result, base)) if fields.result and ended else None,
+            **found,
         )
 
-    def jobs(self, entries: Sequence[object] | None) -> tuple[Job, ...]:
+    def jobs(self, fields: Extractors, entries: Sequence[object] | None) -> tuple[Job, ...]:
         """Read the jobs of a list; those that cannot be read are left out, unless none can."""
         found: list[Job] = []
         wrong: msgspec.ValidationError | None = None
         for entry in entries or ():
             try:
-                gone = entry is None or (self._picks.missing and holds(self._picks.missing, entry))
-                job = None if gone else self.job(entry, None)
+                gone = entry is None or holds(fields.missing, entry)
+                job = None if gone else self.job(fields, entry, None)
             except msgspec.ValidationError as error:
                 wrong = wrong or error
                 continue
@@ -225,26 +231,12 @@ class TableReader:
             raise wrong
         return tuple(found)
 
-    def _id(self, base: object, job_id: str | None) -> str:
-        value = _first(self._picks.id, base) if self._picks.id else UNSET
-        if value is None or value is UNSET:
-            if job_id is None or self._picks.id:
-                raise msgspec.ValidationError("the body holds no id where the table says that it lies")
-            return job_id
-        told = str(value)
-        if told == job_id:
-            return told
-        if job_id is not None and (told.endswith(f"/{job_id}") or job_id.endswith(f"/{told}")):
-            return job_id  # an id, and the resource's name that ends with it
-        return told
-
-    def _state(self, base: object, otherwise: tuple[str, Phase] | None) -> tuple[str, Phase] | None:
-        picks = self._picks
-        for phase, condition in picks.decided:
+    def _state(self, fields: Extractors, base: object, otherwise: tuple[str, Phase] | None) -> tuple[str, Phase] | None:
+        for phase, condition in fields.decided:
             if holds(condition, base):
-                return self._told(base, phase), phase
+                return self._own_word(fields, base, phase), phase
         null, nothing = False, None
-        for name, reader in picks.status:
+        for name, reader in fields.status:
             value = reader(base)
             if value is UNSET or value in ("", []):
                 continue
@@ -258,15 +250,15 @@ class TableReader:
         if otherwise is not None:
             return otherwise
         if not null and self._words.absent is not None:
-            return f"no {picks.status[0][0]}" if picks.status else "absent", self._words.absent
+            return f"no {fields.status[0][0]}" if fields.status else "absent", self._words.absent
         if null or nothing is not None:
-            missing = nothing is None and picks.id and _first(picks.id, base) in (None, UNSET)
+            missing = nothing is None and fields.id and _first(fields.id, base) in (None, UNSET)
             return None if missing else nothing or self._words.meaning(None)
         raise msgspec.ValidationError("the body holds no status where the table says that it lies")
 
-    def _told(self, base: object, phase: Phase) -> str:
+    def _own_word(self, fields: Extractors, base: object, phase: Phase) -> str:
         """Return the API's own word for a state that a condition has decided, unless it says something else."""
-        for name, reader in self._picks.status:
+        for name, reader in fields.status:
             value = reader(base)
             if isinstance(value, str) and value:
                 status, meant = self._words.meaning(value, name)
@@ -274,80 +266,62 @@ class TableReader:
                     return status
         return phase.value
 
-    def events(self, paths: EventPaths, base: object) -> tuple[Event, ...] | None:
-        """Read a history; None where there is none."""
-        entries = paths.entries(base)
+    def events(self, extractors: EventExtractors, base: object) -> tuple[Event, ...] | None:
+        """Read a history; None where there is none, or an entry of it cannot be read."""
+        entries = extractors.entries(base)
         if entries is None or entries is UNSET:
             return None
-        events = [self._event(paths, entry) for entry in entries if entry is not None]
-        told = tuple(event for event in events if event is not None)
-        return told if len(told) == len(events) else None
+        events: list[Event] = []
+        for entry in entries:
+            if entry is None:
+                continue
+            value = _first(extractors.status, entry)
+            if value is UNSET or value == []:
+                return None
+            events.append(Event(*self._words.meaning(value), self._moment(extractors.at, entry, {})))
+        return tuple(events)
 
-    def _event(self, paths: EventPaths, entry: object) -> Event | None:
-        entry = paths.base(entry)
-        value = None if entry is None or entry is UNSET else _first(paths.status, entry)
-        if value is UNSET or value == []:
-            return None
-        status, phase = self._words.meaning(value)
-        return Event(status, phase, self._moment(paths.at, entry, {}))
-
-    def _proven(self, base: object, times: dict[object, datetime | None]) -> tuple[Event, ...]:
-        told = [(self._moment(pick, base, times), word) for word, pick in self._picks.proven]
-        if self._picks.times is not None:
-            table: dict[str, object] = self._picks.times(base) or {}
-            told += [(self._time(value), word) for word, value in table.items()]
-        dated = [(at, word) for at, word in told if at is not None]
+    def _proven(self, fields: Extractors, base: object, known: dict[object, datetime | None]) -> tuple[Event, ...]:
+        found = [(self._moment(extractor, base, known), word) for word, extractor in fields.proven]
+        if fields.entered is not None:
+            table: dict[str, Moment] = fields.entered(base) or {}
+            found += [(moment_in(value, self._zone), word) for word, value in table.items()]
+        dated = [(at, word) for at, word in found if at is not None]
         dated.sort(key=_when)
         # An end is told by the status alone: what lies before it can be proven by a time.
         events = [Event(*self._words.meaning(word), at) for at, word in dated]
         return tuple([event for event in events if event.phase not in _ENDS])
 
-    def _moment(self, pick: Pick, base: object, times: dict[object, datetime | None]) -> datetime | None:
-        """Return the first time that a pick finds; a look at the same text twice is one reading."""
-        for reader in pick:
+    def _moment(self, extractor: Extractor, base: object, known: dict[object, datetime | None]) -> datetime | None:
+        """Return the first time that is found; the same text in several fields is read once, by way of `known`."""
+        for reader in extractor:
             value = reader(base)
             if value is None or value is UNSET:
                 continue
-            if value not in times:
-                times[value] = self._time(value)
-            if (moment := times[value]) is not None:
+            if value not in known:
+                known[value] = moment_in(value, self._zone)
+            if (moment := known[value]) is not None:
                 return moment
         return None
 
-    def _time(self, value: Any) -> datetime | None:
-        if not isinstance(value, str):
-            return moment_of(value)
-        if self._zone is UTC and value[4:5] == "-":  # nearly every time there is
-            return moment_of(value) or _in_words(value)
-        if _SECONDS.fullmatch(value):
-            return moment_of(float(value))
-        if self._zone is UTC:
-            return moment_of(value) or _in_words(value)
-        return _local(value, self._zone)
+
+def _id(fields: Extractors, base: object, job_id: str | None) -> str:
+    value = _first(fields.id, base)
+    if value is None or value is UNSET:
+        if job_id is None or fields.id:
+            raise msgspec.ValidationError("the body holds no id where the table says that it lies")
+        return job_id
+    found = str(value)
+    if job_id is None or found == job_id:
+        return found
+    if found.endswith(f"/{job_id}") or job_id.endswith(f"/{found}"):
+        return job_id  # an id, and the resource's name that ends with it
+    return found
 
 
-def _local(text: str, zone: tzinfo) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-        local = moment.tzinfo is None
-        return moment_of(moment.replace(tzinfo=zone).isoformat() if local else text)
-    except (ValueError, OverflowError):
-        return moment_of(text) or _in_words(text)
-
-
-def _in_words(text: str) -> datetime | None:
-    """Read a time as HTTP and mail headers write it, or with the zone's name at its end."""
-    if text.endswith((" UTC", " GMT")) and text[:1].isdigit():
-        return moment_of(text[:-4])
-    try:
-        return moment_of(parsedate_to_datetime(text).timestamp())
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
-def _first(pick: Pick, base: object) -> Any:
+def _first(extractor: Extractor, base: object) -> Any:
     found: object = UNSET
-    for reader in pick:
+    for reader in extractor:
         value = reader(base)
         if value is not UNSET and value is not None and value != "":
             return value
@@ -355,29 +329,22 @@ def _first(pick: Pick, base: object) -> Any:
     return found
 
 
-def _text(pick: Pick, base: object) -> str | None:
-    value = _first(pick, base)
-    return None if value is None or value is UNSET else shared(str(value))
+def _text(extractor: Extractor, base: object) -> str | None:
+    value = _first(extractor, base)
+    return None if value is None or value is UNSET else intern(str(value))  # a million jobs have few of them
 
 
-def _whole(value: Any) -> int | None:
+def _number(kind: type[_Number], value: Any) -> _Number | None:
     try:
-        return int(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def _number(value: Any) -> float | None:
-    try:
-        return float(value)
+        return kind(value)
     except (TypeError, ValueError, OverflowError):
         return None
 
 
 def _progress(progress: Sequence[Progress], base: object) -> float | None:
     for each in progress:
-        value = _number(each.value(base))
-        whole = _number(each.whole(base)) if callable(each.whole) else each.whole
+        value = _number(float, each.value(base))
+        whole = _number(float, each.whole(base)) if callable(each.whole) else each.whole
         if value is not None and whole is not None and whole > 0 and 0.0 <= value / whole <= 1.0:
             return value / whole
     return None
@@ -390,44 +357,20 @@ def _may_be_wrong(phase: Phase) -> bool:
 
 def _not_there(http_status: int, body: bytes) -> Fault:
     """Say why a reply holds nothing where the job should be: an API that reports an error has not looked for it."""
-    problem = _error_in(body)
+    problem = reported_error(body)
     if problem is not None:
         return Fault(FaultKind.UNREACHABLE, f"the API reports an error: {problem.message[:_SHOWN]}", http_status)
     return _no_such_job(http_status, body)
 
 
-def _error_in(body: bytes) -> Problem | None:
-    try:
-        value = _errors.decode(body)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None
-    return problem_of(value.error) or problem_of(value.errors)
-
-
-class _Errors(Struct):
-    error: Any = None
-    errors: Any = None
-
-
-_errors = msgspec.json.Decoder(_Errors)
-
-
 def _no_such_job(http_status: int, body: bytes) -> Fault:
-    problem = _problem_in(body)
-    told = "the API knows no such job" + (f": {problem.message[:_SHOWN]}" if problem is not None else "")
-    return Fault(FaultKind.NOT_FOUND, told, http_status)
+    problem = read_problem(body)
+    message = "the API knows no such job" + (f": {problem.message[:_SHOWN]}" if problem is not None else "")
+    return Fault(FaultKind.NOT_FOUND, message, http_status)
 
 
-def _problem_in(body: bytes) -> Problem | None:
-    try:
-        return read_problem(body)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None
-
-
-def _problem(pick: Pick, base: object) -> Problem | None:
-    for reader in pick:
-        problem = problem_of(plain(reader(base)))
-        if problem is not None:
-            return problem
+def _problem(extractor: Extractor, base: object) -> Problem | None:
+    for reader in extractor:
+        if (found := problem_of(plain(reader(base)))) is not None:
+            return found
     return None

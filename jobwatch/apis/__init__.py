@@ -2,70 +2,59 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from .._errors import ConfigError
 from .._reading.api import JobAPI
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .bedrock import BEDROCK as BEDROCK
     from .capydb import CAPYDB as CAPYDB
 
-_MODULES = ("bedrock", "capydb")
-_TABLES = (
-    "airflow",
-    "azure",
-    "databricks",
-    "fal",
-    "github",
-    "gitlab",
-    "google",
-    "ogc",
-    "openai",
-    "prefect",
-    "replicate",
-)
-
 
 class _BuiltIn(Mapping[str, JobAPI]):
-    """The built-in APIs by their names; each is read when it is first asked for."""
+    """The APIs that have a file in this folder, by their names; each is read when it is first asked for."""
 
     def __init__(self) -> None:
         self._read: dict[str, JobAPI] = {}
-        self._names = (*_MODULES, *_TABLES)
+
+    @functools.cached_property
+    def _files(self) -> dict[str, Path]:
+        from pathlib import Path  # noqa: PLC0415 - 3 ms to import, and seldom wanted
+
+        folder = Path(__file__).parent
+        files = [*sorted(folder.glob("[!_]*.py")), *sorted(folder.glob("*.toml"))]
+        return {file.stem: file for file in files}
 
     def __getitem__(self, name: str) -> JobAPI:
         if name not in self._read:
-            if name not in self._names:
-                raise KeyError(name)
-            self._read[name] = _from_module(name) if name in _MODULES else _from_table(name)
+            self._read[name] = _from_file(self._files[name])
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        return iter(self._files)
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._files)
 
     def __repr__(self) -> str:
-        return f"APIS({', '.join(self._names)})"
+        return f"APIS({', '.join(self)})"
 
 
-def _from_module(name: str) -> JobAPI:
-    from importlib import import_module  # noqa: PLC0415 - only where one is asked for
+def _from_file(file: Path) -> JobAPI:
+    if file.suffix == ".py":
+        api: JobAPI = getattr(import_module(f".{file.stem}", __name__), file.stem.upper())
+        return api
+    import tomllib  # noqa: PLC0415 - 2 ms to import, and wanted where a table is asked for
 
-    api: JobAPI = getattr(import_module(f".{name}", __name__), name.upper())
-    return api
+    from .._table.compile import api_of  # noqa: PLC0415 - 10 ms to import with what it needs
 
-
-def _from_table(name: str) -> JobAPI:
-    import tomllib  # noqa: PLC0415 - only where a table is asked for
-    from importlib.resources import files  # noqa: PLC0415
-
-    from .._table.compile import api_of  # noqa: PLC0415
-
-    return api_of(tomllib.loads(files(__name__).joinpath(f"{name}.toml").read_text("utf-8")), name)
+    return api_of(tomllib.loads(file.read_text("utf-8")), file.stem)
 
 
 APIS: Mapping[str, JobAPI] = _BuiltIn()

@@ -13,16 +13,20 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 from .._errors import ConfigError
 from .._models import printable
 from .._reading.api import JobAPI
+from .._reading.bodies import Steps, at
 from .._table.compile import api_of
 from .._table.fields import TableError
 from . import APIS
+
+_SECTIONS = {"pyproject.toml": ("tool", "jobwatch", "apis"), "jobwatch.toml": ("apis",)}
+"""The files that are looked for in this directory and those above it, and where in each the APIs stand."""
 
 _HEADER = re.compile(r"\s*\[\[?\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
@@ -46,7 +50,7 @@ def load_api(source: str | os.PathLike[str]) -> JobAPI:
     names: list[str] = []
     for file, section in _places():
         table, content = _read(file)
-        apis = _inner(table, section)
+        apis = _apis_in(table, section)
         names += apis
         if text in apis:
             return _made(apis[text], text, file, content, (*section, text))
@@ -59,8 +63,8 @@ def load_api(source: str | os.PathLike[str]) -> JobAPI:
 
 def _from_file(file: Path) -> JobAPI:
     table, content = _read(file)
-    section: tuple[str, ...] = ("tool", "jobwatch", "apis") if file.name == "pyproject.toml" else ("apis",)
-    apis = _inner(table, section)
+    section = _SECTIONS.get(file.name, ("apis",))
+    apis = _apis_in(table, section)
     if not apis:
         return _made(table, file.stem, file, content, ())
     if len(apis) > 1:
@@ -90,18 +94,16 @@ def _made(table: object, name: str, file: Path, content: str, section: tuple[str
     raise ConfigError(f"{file}:{line_of(content, (*section, *error.keys))}: {key}{error.trouble}")
 
 
-def _inner(table: Mapping[str, Any], section: tuple[str, ...]) -> dict[str, Any]:
-    inner: Any = table
-    for name in section:
-        inner = cast("dict[str, Any]", inner).get(name) if isinstance(inner, dict) else None
-    return cast("dict[str, Any]", inner) if isinstance(inner, dict) else {}
+def _apis_in(table: dict[str, Any], section: Steps) -> dict[str, Any]:
+    apis = at(table, section)
+    return cast("dict[str, Any]", apis) if isinstance(apis, dict) else {}
 
 
 def _places() -> Iterator[tuple[Path, tuple[str, ...]]]:
     """Yield the files that there are, nearest first, and where in each the APIs stand."""
     here = Path.cwd()
     for folder in (here, *here.parents):
-        for name, section in (("pyproject.toml", ("tool", "jobwatch", "apis")), ("jobwatch.toml", ("apis",))):
+        for name, section in _SECTIONS.items():
             if _is_trusted(folder / name):
                 yield folder / name, section
     own = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "jobwatch" / "jobwatch.toml"

@@ -9,23 +9,19 @@ documents (https://docs.bedrock.cv/api-reference/errors) that spell the request 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from sys import intern
 
 import msgspec
 from msgspec import Raw, Struct
 
-from .._models import Event, Job, Phase, Problem
-from .._reading.api import COMMON_WORDS, NOTHING, Hint, JobAPI, phase_of, plain_of, shared, status_of
+from .._models import Event, Job, Problem
+from .._reading.api import Hint, JobAPI
+from .._reading.bodies import NOTHING, plain
 from .._reading.structs import decoded
 from .._reading.times import Moment, moment_of
+from .._reading.words import documented
 
-WORDS: Mapping[str, Phase] = {
-    **COMMON_WORDS,
-    "pending": Phase.PENDING,
-    "queued": Phase.PENDING,
-    "running": Phase.RUNNING,
-    "started": Phase.RUNNING,
-}
+WORDS = documented(pending=("pending", "queued"), running=("running", "started"))
 
 
 class EventEntry(Struct, frozen=True):
@@ -42,26 +38,6 @@ class JobError(Struct, frozen=True):
     message: str | None = None
 
 
-class CmsJob(Struct, frozen=True):
-    """A job as the CMS API tells it, inside ``data``."""
-
-    id: str | int
-    status: str
-    organization_id: str | None = None
-    project_id: str | None = None
-    type: str | None = None
-    target_type: str | None = None
-    target_id: str | None = None
-    parent_id: str | None = None
-    payload: Raw = NOTHING
-    events: tuple[EventEntry, ...] | None = None
-    results: Raw = NOTHING
-    error: JobError | str | None = None
-    created_at: Moment = None
-    updated_at: Moment = None
-    completed_at: Moment = None
-
-
 class Target(Struct, frozen=True):
     """What a Vision job works on."""
 
@@ -76,23 +52,35 @@ class Steps(Struct, frozen=True):
     total: float = 0.0
 
 
-class VisionJob(Struct, frozen=True):
-    """A job as the Vision API tells it, bare."""
-
-    job_id: str | int
+class _AnyJob(Struct, frozen=True, kw_only=True):
     status: str
     organization_id: str | None = None
     project_id: str | None = None
     type: str | None = None
-    target: Target | None = None
     parent_id: str | None = None
     events: tuple[EventEntry, ...] | None = None
     results: Raw = NOTHING
     error: JobError | str | None = None
-    progress: float | Steps | None = None
     created_at: Moment = None
     updated_at: Moment = None
     completed_at: Moment = None
+
+
+class CmsJob(_AnyJob, frozen=True, kw_only=True):
+    """A job as the CMS API tells it, inside ``data``."""
+
+    id: str | int
+    target_type: str | None = None
+    target_id: str | None = None
+    payload: Raw = NOTHING
+
+
+class VisionJob(_AnyJob, frozen=True, kw_only=True):
+    """A job as the Vision API tells it, bare."""
+
+    job_id: str | int
+    target: Target | None = None
+    progress: float | Steps | None = None
 
 
 class _Envelope(Struct, frozen=True):
@@ -129,27 +117,27 @@ def read_job(body: bytes) -> Job:
 
 
 def _job(wire: CmsJob | VisionJob, job_id: str | int, progress: float | None) -> Job:
-    phase = phase_of(wire.status, WORDS)
+    status, phase = WORDS.meaning(wire.status)
     return Job(
         id=str(job_id),
         api=BEDROCK.name,
-        status=status_of(wire.status),
+        status=status,
         phase=phase,
-        type=wire.type and shared(wire.type),
-        project_id=wire.project_id and shared(wire.project_id),
+        type=wire.type and intern(wire.type),  # a million jobs have few types and projects
+        project_id=wire.project_id and intern(wire.project_id),
         created_at=moment_of(wire.created_at),
         ended_at=moment_of(wire.completed_at),
         updated_at=moment_of(wire.updated_at),
         progress=progress,
         events=None if wire.events is None else tuple(_event(entry) for entry in wire.events),
-        error=_told(wire.error),
-        result=plain_of(wire.results),
+        error=_problem(wire.error),
+        result=plain(wire.results),
         wire=wire,
     )
 
 
 def _event(entry: EventEntry) -> Event:
-    return Event(status_of(entry.status), phase_of(entry.status, WORDS), moment_of(entry.timestamp))
+    return Event(*WORDS.meaning(entry.status), moment_of(entry.timestamp))
 
 
 def _share(progress: float | Steps | None) -> float | None:
@@ -158,7 +146,7 @@ def _share(progress: float | Steps | None) -> float | None:
     return progress if progress is not None and 0.0 <= progress <= 1.0 else None
 
 
-def _told(error: JobError | str | None) -> Problem | None:
+def _problem(error: JobError | str | None) -> Problem | None:
     if isinstance(error, JobError):
         return Problem(error.message or error.code or "no message", error.code)
     return Problem(error) if error else None
@@ -170,7 +158,7 @@ def read_hint(data: bytes, name: str) -> Hint | None:
     status = event.status or (name if name in _ENDS else None)
     if status is None:
         return None
-    return Hint(status_of(status), phase_of(status, WORDS), None if event.job_id is None else str(event.job_id))
+    return Hint(*WORDS.meaning(status), None if event.job_id is None else str(event.job_id))
 
 
 def read_problem(body: bytes) -> Problem | None:

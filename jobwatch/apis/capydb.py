@@ -7,17 +7,19 @@ the latest of its ``attempts`` ran. Optional fields may be missing or null, and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from sys import intern
 
 import msgspec
 from msgspec import Raw, Struct
 
 from .._models import Event, Job, Phase, Problem
-from .._reading.api import COMMON_WORDS, NOTHING, JobAPI, phase_of, plain_of, shared, status_of
-from .._reading.structs import decoded
+from .._reading.api import JobAPI
+from .._reading.bodies import NOTHING, plain
+from .._reading.structs import decoded, each_decoded
 from .._reading.times import Moment, moment_of
+from .._reading.words import documented
 
-WORDS: Mapping[str, Phase] = {**COMMON_WORDS, "pending": Phase.PENDING, "running": Phase.RUNNING}
+WORDS = documented(pending=("pending",), running=("running",))
 
 
 class CapyJob(Struct, frozen=True):
@@ -54,7 +56,7 @@ class _One(Struct, frozen=True):
 
 
 class _Many(Struct, frozen=True):
-    jobs: tuple[CapyJob, ...] | None
+    jobs: tuple[Raw, ...] | None
 
 
 class _Problem(Struct, frozen=True):
@@ -62,6 +64,7 @@ class _Problem(Struct, frozen=True):
 
 
 _ones = msgspec.json.Decoder(_One)
+_jobs = msgspec.json.Decoder(CapyJob)
 _manies = msgspec.json.Decoder(_Many)
 _problems = msgspec.json.Decoder(_Problem)
 
@@ -73,27 +76,28 @@ def read_job(body: bytes) -> Job:
 
 def read_jobs(body: bytes) -> tuple[Job, ...]:
     """Read the body of ``GET /v1/projects/{project_id}/jobs``."""
-    return tuple(_job(wire) for wire in decoded(_manies, body, items="jobs").jobs or ())
+    return tuple(map(_job, each_decoded(_jobs, _manies.decode(body).jobs or ())))
 
 
 def _job(wire: CapyJob) -> Job:
     created_at, started_at = moment_of(wire.created_at), moment_of(wire.started_at)
-    told = Event("pending", Phase.PENDING, created_at), Event("running", Phase.RUNNING, started_at)
+    proven = Event("pending", Phase.PENDING, created_at), Event("running", Phase.RUNNING, started_at)
+    status, phase = WORDS.meaning(wire.state)
     return Job(
         id=str(wire.id),
         api=CAPYDB.name,
-        status=status_of(wire.state),
-        phase=phase_of(wire.state, WORDS),
-        type=wire.type and shared(wire.type),
-        project_id=wire.project_id and shared(wire.project_id),
+        status=status,
+        phase=phase,
+        type=wire.type and intern(wire.type),  # a million jobs have few types and projects
+        project_id=wire.project_id and intern(wire.project_id),
         created_at=created_at,
         started_at=started_at,
         ended_at=moment_of(wire.completed_at),
         updated_at=moment_of(wire.updated_at),
         attempt=wire.attempts,
-        proven=tuple(event for event in told if event.at is not None),
+        proven=tuple(event for event in proven if event.at is not None),
         error=Problem(wire.error) if wire.error else None,
-        result=plain_of(wire.result),
+        result=plain(wire.result),
         wire=wire,
     )
 

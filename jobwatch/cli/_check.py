@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from .._errors import ConfigError
 from .._models import JSON, Fault, Job, Phase
 from .._reading.api import JobAPI
-from .._reading.started import Response, plain_body, response_in
+from .._reading.bodies import plain_body
+from .._reading.started import Response, response_in
 from ..apis._files import load_api
 from ._get import facts
 from ._output import is_unicode, say

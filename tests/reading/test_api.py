@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from jobwatch import ConfigError, Event, Fault, FaultKind, Job, JobAPI, Phase, Problem
-from jobwatch._reading.api import Hint, phase_of
+from jobwatch._reading.api import Hint
 from jobwatch._reading.times import Moment, moment_of, seconds_since_1970
+from jobwatch._reading.words import Words
 from jobwatch.apis import APIS, BEDROCK, CAPYDB, api_named
+from jobwatch.apis.bedrock import WORDS as VENDORS_WORDS
 from jobwatch.apis.bedrock import CmsJob, VisionJob
 from jobwatch.apis.capydb import CapyJob
 
@@ -297,7 +299,7 @@ def test_row_79_an_unknown_word_is_shown_and_is_never_an_end(api: JobAPI, word: 
 @given(st.text())
 def test_row_79_only_listed_words_are_an_end(word: str) -> None:
     if word.casefold() not in WORDS:
-        assert not phase_of(word, WORDS).ended
+        assert not VENDORS_WORDS.meaning(word)[1].ended
 
 
 def test_row_78_a_status_of_ten_megabytes_is_cut() -> None:
@@ -308,8 +310,8 @@ def test_row_78_a_status_of_ten_megabytes_is_cut() -> None:
 
 
 def test_a_long_word_is_looked_up_whole_before_it_is_cut() -> None:
-    words = {"x" * 300: Phase.FAILED}
-    assert phase_of("X" * 300, words) is Phase.FAILED
+    words = Words({Phase.FAILED: ["x" * 300]}, documented=True)
+    assert words.meaning("X" * 300) == ("X" * 256, Phase.FAILED)
 
 
 # --- ids ----------------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ from jobwatch._http.transport import Transport
 from jobwatch._models import Fault, FaultKind, Outcome
 from jobwatch._reading.api import JobAPI
 from jobwatch._reading.reply import Reply
+from jobwatch._reading.words import Words
 from jobwatch._wait import Wait
 from jobwatch._watching.delivery import Outbox, Stream
 from jobwatch._watching.jobs import JobList
@@ -98,20 +99,21 @@ def _without_id_check(original: Any) -> Any:
 
 def _unknown_is(phase: Phase) -> Making:
     def making(original: Any) -> Any:
-        def phase_of(*given: Any) -> Phase:
-            found: Phase = original(*given)
-            return phase if found is Phase.UNKNOWN else found
+        def meaning(*given: Any) -> tuple[str, Phase]:
+            status, found = original(*given)
+            return status, phase if found is Phase.UNKNOWN else found
 
-        return phase_of
+        return meaning
 
     return making
 
 
 def _in_its_case(original: Any) -> Any:
-    def phase_of(word: str, words: Any) -> Phase:
-        return Phase.UNKNOWN if word == word.swapcase().title() else original(word, words)
+    def meaning(words: Any, word: str) -> tuple[str, Phase]:
+        status, phase = original(words, word)
+        return status, Phase.UNKNOWN if word == word.swapcase().title() else phase
 
-    return phase_of
+    return meaning
 
 
 def _cursor(step: int) -> Making:
@@ -552,10 +554,10 @@ def _tracker(name: str, making: Making) -> Callable[[], AbstractContextManager[o
 
 BUGS: tuple[Bug, ...] = (
     Bug("the id of a reply is not checked", method(JobAPI, "job", _without_id_check)),
-    Bug("an unknown word counts as success", function("_reading.api", "phase_of", _unknown_is(Phase.SUCCEEDED))),
-    Bug("an unknown word counts as failure", function("_reading.api", "phase_of", _unknown_is(Phase.FAILED))),
-    Bug("an unknown word counts as running", function("_reading.api", "phase_of", _unknown_is(Phase.RUNNING))),
-    Bug("words are compared by case", function("_reading.api", "phase_of", _in_its_case)),
+    Bug("an unknown word counts as success", method(Words, "meaning", _unknown_is(Phase.SUCCEEDED))),
+    Bug("an unknown word counts as failure", method(Words, "meaning", _unknown_is(Phase.FAILED))),
+    Bug("an unknown word counts as running", method(Words, "meaning", _unknown_is(Phase.RUNNING))),
+    Bug("words are compared by case", method(Words, "meaning", _in_its_case)),
     Bug("the cursor is one too far", function("_core.matching", "new_from", _cursor(1))),
     Bug("the cursor is one behind", function("_core.matching", "new_from", _cursor(-1))),
     Bug("the whole history is delivered each time", function("_core.matching", "new_from", _whole_history)),
