@@ -25,7 +25,7 @@ from .urls import origin_of, quoted, reserved, segment, split, unquoted
 
 if TYPE_CHECKING:
     from .._reading.api import JobAPI
-    from .._table.templates import Place
+    from .._table.templates import Placeholder
 
 _VARIABLE = r"\$\{(?P<variable>[A-Za-z_][A-Za-z0-9_]*)\}"
 _VARIABLE_OR_PARAM = re.compile(_VARIABLE + r"|\{\+?(?P<param>[A-Za-z_][A-Za-z0-9_]*)\}")
@@ -302,15 +302,15 @@ def _asked(target: str, body: bytes | None = None) -> Asked:
 
 
 def _in_url(template: str, values: Mapping[str, str]) -> str:
-    def quote(place: Place) -> str:
-        name = place["name"]  # and no local variable for the value, which a traceback could show
+    def quote(placeholder: Placeholder) -> str:
+        name = placeholder["name"]  # and no local variable for the value, which a traceback could show
         if name not in values:
-            return place[0]
-        in_place = reserved if place["plus"] else segment
+            return placeholder[0]
+        in_path = reserved if placeholder["plus"] else segment
         if not isinstance(values, _Params):
-            return in_place(values[name])
+            return in_path(values[name])
         with contextlib.suppress(ConfigError):
-            return in_place(values[name])
+            return in_path(values[name])
         # Not by the error of `segment`, which shows what it was given.
         raise ConfigError(f"the parameter {name} cannot be a part of a path: dots alone, too long, or not all visible")
 

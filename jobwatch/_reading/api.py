@@ -28,7 +28,7 @@ class Hint(Struct, frozen=True):
     Attributes:
         status: The API's word.
         phase: What it means.
-        job_id: The job it speaks of, where it tells.
+        job_id: The job it is about, where it says.
     """
 
     status: str
@@ -74,9 +74,9 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         output: What the job's outputs are called, and the fields of a job's `wire` that hold them as text.
         started: Where the id lies in the body of the response that started a job, where it is not with the job.
         read_start: Reads a job's state from that response, in place of `read_reply`: neither its HTTP status nor a
-            field that it lacks tells a state.
+            field that it lacks is a state.
         stream_path: The path of a job's stream of server-sent events, if there is one.
-        read_hint: Reads what an event of that stream says, from its data and name; None where it tells no state.
+        read_hint: Reads what an event of that stream says, from its data and name; None where that is no state.
     """
 
     name: str
@@ -121,7 +121,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
             body: The body.
             job_id: The id asked for.
             http_status: The reply's status, which may be a state of the job.
-            history: The body of the reply that tells the job's history, where that takes a request of its own.
+            history: The body of the reply that holds the job's history, where that takes a request of its own.
         """
         if self.read_reply is None:
             seen = _read(self.read_job, body)
@@ -160,7 +160,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         return _read_or_none(self.read_history, body)
 
     def hint(self, data: bytes, name: str) -> Hint | None:
-        """Read what an event of a job's stream says; None where it tells no state, or cannot be read."""
+        """Read what an event of a job's stream says; None where that is no state, or cannot be read."""
         return _read_or_none(self.read_hint, data, name)
 
     def problem(self, body: bytes) -> Problem | None:

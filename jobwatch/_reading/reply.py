@@ -10,8 +10,8 @@ class RateLimit(Struct, frozen=True):
 
     Attributes:
         remaining: How many requests are left in the current window.
-        limit: How many requests the window allows, where told.
-        reset_in: Seconds until the window ends, from 0 to an hour, where told in a way that makes sense.
+        limit: How many requests the window allows, where known.
+        reset_in: Seconds until the window ends, from 0 to an hour, where the header makes sense.
     """
 
     remaining: int
@@ -20,7 +20,7 @@ class RateLimit(Struct, frozen=True):
 
 
 class Reply(Struct, frozen=True, omit_defaults=True):
-    """An answer that can be read, with what its headers tell.
+    """An answer that can be read, with what its headers say.
 
     Attributes:
         http_status: The HTTP status: 2xx, or 304 for "not changed since your etag".

@@ -46,7 +46,7 @@ Started: TypeAlias = bytes | Mapping[str, Any] | Response
 
 
 class Found(Struct, frozen=True):
-    """A job that was started, and how it stood then, if the response tells."""
+    """A job that was started, and how it stood then, if the response says."""
 
     job_id: str
     job: Job | None = None

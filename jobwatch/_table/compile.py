@@ -289,8 +289,8 @@ def _request(part: ListTable | BatchTable | EventTable | None) -> str | None:
 
 
 def _encoded(template: str) -> str:
-    """Return a path and query in which only places hold what a URL cannot: what people write there, such as JSON."""
-    return templates.mapped(template, functools.partial(quote, safe=_URL), lambda place: place[0])
+    """Return a path and query whose literal text is encoded, such as JSON that people write there."""
+    return templates.mapped(template, functools.partial(quote, safe=_URL), lambda placeholder: placeholder[0])
 
 
 def _split(table: Table) -> tuple[str, str]:

@@ -38,7 +38,7 @@ class EventTable(Struct, frozen=True, forbid_unknown_fields=True):
         path: The list.
         status: The status in an entry.
         at: The time in an entry.
-        request: The path and query of a request of its own that tells the history, where the job does not.
+        request: The path and query of a request of its own for the history, where the job does not.
     """
 
     status: Paths

@@ -130,7 +130,7 @@ class Plan:
         self._wanted: list[_Wanted] = []
 
     def want(self, path: Path, kind: Kind, *, required: bool = False) -> int:
-        """Want a value, and return its place among the readers.
+        """Want a value, and return its index among the readers.
 
         Args:
             path: Where it lies.
@@ -143,7 +143,7 @@ class Plan:
         return len(self._wanted) - 1
 
     def _node(self, path: Path) -> tuple[_Node, bool]:
-        """Return the place that a path leads to, as far as that is known beforehand, and whether that is all of it."""
+        """Return the node that a path leads to, as far as that is known beforehand, and whether that is all of it."""
         node = self._root
         for step in path:
             if isinstance(step, Chosen) or step == ID:
@@ -281,8 +281,8 @@ def _base_in(root: Path, body: object, job_id: str) -> object:
     found = _part_at(with_id(root, job_id), body)
     if found is not UNSET or not needs_id(root):
         return found
-    place = next(place for place, step in enumerate(root) if needs_id((step,)))
-    return UNSET if _part_at(root[:place], body) is UNSET else None
+    depth = next(depth for depth, step in enumerate(root) if needs_id((step,)))
+    return UNSET if _part_at(root[:depth], body) is UNSET else None
 
 
 def _part_at(path: Path, body: object) -> object:
@@ -297,11 +297,11 @@ def _loosely(wanted: _Wanted, depth: int) -> Reader:
         if isinstance(part, Raw) and not part:
             return UNSET
         value: Any = plain(part)
-        for place, step in enumerate(path[depth:], depth):
+        for index, step in enumerate(path[depth:], depth):
             if value is None:
                 return None
             if required:
-                _check_holder(value, step, path[:place])
+                _check_holder(value, step, path[:index])
             value = _inner(value, step)
             if value is UNSET:
                 return UNSET
@@ -315,13 +315,13 @@ def _loosely(wanted: _Wanted, depth: int) -> Reader:
     return read
 
 
-def _check_holder(value: JSON, step: str | int | Chosen, place: Path) -> None:
+def _check_holder(value: JSON, step: str | int | Chosen, path: Path) -> None:
     """Refuse, as msgspec words it, what is no object or list where the path to something that is needed has one."""
     kind: Kind = dict[str, Any] if isinstance(step, str) else list[Any]
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise msgspec.ValidationError(f"{error} - at `{shown(place)}`") from None
+        raise msgspec.ValidationError(f"{error} - at `{shown(path)}`") from None
 
 
 def _inner(value: JSON, step: str | int | Chosen) -> object:

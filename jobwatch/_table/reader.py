@@ -187,7 +187,7 @@ class TableReader:
             fields: Where its fields lie.
             base: What the job lies in.
             job_id: The id asked for; None in a list.
-            otherwise: The state, if the body tells none.
+            otherwise: The state, if the body holds none.
         """
         state = self._state(fields, base, otherwise)
         if state is None:
@@ -288,7 +288,7 @@ class TableReader:
             found += [(moment_in(value, self._zone), word) for word, value in table.items()]
         dated = [(at, word) for at, word in found if at is not None]
         dated.sort(key=_when)
-        # An end is told by the status alone: what lies before it can be proven by a time.
+        # Only the status says that a job has ended; a time can prove what lies before that.
         events = [Event(*self._words.meaning(word), at) for at, word in dated]
         return tuple([event for event in events if event.phase not in _ENDS])
 

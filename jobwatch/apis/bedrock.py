@@ -4,7 +4,7 @@
 nothing says which one a server sends: https://docs.bedrock.cv/cms-api/jobs/get (an envelope, upper case) and
 https://docs.bedrock.cv/vision-api/async-jobs/polling (bare, title case). Both are read. Errors are problem
 documents (https://docs.bedrock.cv/api-reference/errors) that spell the request id in two ways. A stream of events
-(https://docs.bedrock.cv/vision-api/async-jobs/streaming) tells changes, in the second page's words.
+(https://docs.bedrock.cv/vision-api/async-jobs/streaming) pushes changes, in the second page's words.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Target(Struct, frozen=True):
 
 
 class Steps(Struct, frozen=True):
-    """How far a job is, counted, as https://docs.bedrock.cv/mcp/tools/get-job tells it."""
+    """How far a job is, counted, as on https://docs.bedrock.cv/mcp/tools/get-job."""
 
     completed: float = 0.0
     total: float = 0.0
@@ -67,7 +67,7 @@ class _AnyJob(Struct, frozen=True, kw_only=True):
 
 
 class CmsJob(_AnyJob, frozen=True, kw_only=True):
-    """A job as the CMS API tells it, inside ``data``."""
+    """A job as the CMS API sends it, inside ``data``."""
 
     id: str | int
     target_type: str | None = None
@@ -76,7 +76,7 @@ class CmsJob(_AnyJob, frozen=True, kw_only=True):
 
 
 class VisionJob(_AnyJob, frozen=True, kw_only=True):
-    """A job as the Vision API tells it, bare."""
+    """A job as the Vision API sends it, bare."""
 
     job_id: str | int
     target: Target | None = None
@@ -153,7 +153,7 @@ def _problem(error: JobError | str | None) -> Problem | None:
 
 
 def read_hint(data: bytes, name: str) -> Hint | None:
-    """Read an event of a job's stream; ``progress`` tells no state, and an end is told by the event's name too."""
+    """Read an event of a job's stream; ``progress`` holds no state, and the name of an end is its state too."""
     event = _stream_events.decode(data)
     status = event.status or (name if name in _ENDS else None)
     if status is None:

@@ -1,7 +1,7 @@
 """CapyDB (capydb.dev): database lifecycle jobs.
 
 From https://docs.capydb.dev/docs/reference/api/jobs. A job has a ``state`` and no history, so what it has been
-through is told only by the timestamps that prove it: ``created_at`` that it was pending, ``started_at`` that
+through is shown only by the timestamps that prove it: ``created_at`` that it was pending, ``started_at`` that
 the latest of its ``attempts`` ran. Optional fields may be missing or null, and an empty list may be null.
 """
 
@@ -23,7 +23,7 @@ WORDS = documented(pending=("pending",), running=("running",))
 
 
 class CapyJob(Struct, frozen=True):
-    """A job as CapyDB tells it; ``host_id``, ``instance_id`` and ``result`` come from newer servers only."""
+    """A job as CapyDB sends it; ``host_id``, ``instance_id`` and ``result`` come from newer servers only."""
 
     id: str | int
     state: str

@@ -1,0 +1,137 @@
+"""Reading a reply by compiled paths: the job, its state, its history, and what is left out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from jobwatch import Fault, FaultKind, Job, Phase
+from jobwatch._reading.words import Words
+from jobwatch._table.fields import EventTable, Fields
+from jobwatch._table.paths import TEXT, TIMES, WORD, Path, Plan, path_of
+from jobwatch._table.reader import Layout, TableReader
+
+NOON = datetime(2024, 6, 17, 12, tzinfo=UTC)
+
+
+def fields_of(root: Path, **paths: str) -> Fields:
+    """Return the fields of a table with these keys."""
+    fields = Fields(Plan(), root)
+    for key, path in paths.items():
+        fields.want(key, path, {"status": WORD, "times": TIMES}.get(key, TEXT))
+    return fields
+
+
+def reader_of(fields: Fields, root: str = "", http: dict[int, Phase] | None = None, **words: Any) -> TableReader:
+    typed, loose = (Layout(each, fields.extractors(each)) for each in (fields.compiled(), fields.loosely()))
+    given = {Phase(phase): each for phase, each in words.items()}
+    return TableReader("own", Words(given), typed, loose, root=path_of(root), http=http)
+
+
+def read(reader: TableReader, body: object, http_status: int = 200, job_id: str = "j") -> Job | Fault:
+    return reader.reply(body if isinstance(body, bytes) else msgspec.json.encode(body), http_status, job_id)
+
+
+def job(reader: TableReader, body: object, http_status: int = 200, job_id: str = "j") -> Job:
+    seen = read(reader, body, http_status, job_id)
+    assert isinstance(seen, Job), seen
+    return seen
+
+
+def test_texts_and_times_have_the_names_of_a_job() -> None:
+    keys = {"type": "kind", "project": "in", "created_at": "c", "started_at": "s", "ended_at": "e", "updated_at": "u"}
+    reader = reader_of(fields_of((), id="id", status="state", attempt="n", **keys))
+    body = {"id": "j", "state": "done", "kind": "k", "in": 7, "n": "2", **dict.fromkeys("cseu", "2024-06-17T12:00:00Z")}
+    seen = job(reader, body)
+    assert (seen.id, seen.api, seen.status, seen.phase) == ("j", "own", "done", Phase.SUCCEEDED)
+    assert (seen.type, seen.project_id, seen.attempt) == ("k", "7", 2)
+    assert {seen.created_at, seen.started_at, seen.ended_at, seen.updated_at} == {NOON}
+    assert job(reader, body | {"state": "running"}).ended_at is None
+
+
+def test_what_is_optional_and_of_another_type_is_left_out() -> None:
+    reader = reader_of(fields_of((), id="id", status="state", type="a.b", created_at="c", attempt="n"))
+    seen = job(reader, {"id": "j", "state": "queued", "a": [1], "c": {}, "n": "many"})
+    assert (seen.phase, seen.type, seen.created_at, seen.attempt) == (Phase.PENDING, None, None, None)
+
+
+@pytest.mark.parametrize("body", [{"id": "j", "state": {}}, {"id": [], "state": "done"}, {"state": "done"}, [], 5])
+def test_id_and_status_cannot_be_done_without(body: object) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        read(reader_of(fields_of((), id="id", status="state")), body)
+
+
+@pytest.mark.parametrize("body", [None, {"job": None}, {"job": {"id": None, "state": None}}])
+def test_null_where_the_job_should_be_is_no_such_job(body: object) -> None:
+    reader = reader_of(fields_of(path_of("job"), id="id", status="state"), "job")
+    seen = read(reader, body)
+    assert isinstance(seen, Fault)
+    assert seen.kind is FaultKind.NOT_FOUND
+    reported = read(reader, {"job": None, "error": "the shard is down"})
+    assert isinstance(reported, Fault)
+    assert (reported.kind, reported.message) == (FaultKind.UNREACHABLE, "the API reports an error: the shard is down")
+
+
+def test_a_job_under_its_id_is_absent_or_there() -> None:
+    root = path_of("runs.{job_id}")
+    reader = reader_of(fields_of(root, status="state"), "runs.{job_id}", pending=["absent"])
+    assert job(reader, {"runs": {"j": {"state": "done"}, "k": {"state": "failed"}}}).phase is Phase.SUCCEEDED
+    assert job(reader, {"runs": {"k": {"state": "failed"}}}).phase is Phase.PENDING
+    with pytest.raises(msgspec.ValidationError, match="missing required field"):
+        read(reader, {"other": {}})
+
+
+def test_an_id_is_the_end_of_a_resources_name() -> None:
+    reader = reader_of(fields_of((), id="name", status="state"))
+    assert job(reader, {"name": "projects/p/jobs/j", "state": "done"}).id == "j"
+    assert job(reader, {"name": "j", "state": "done"}, job_id="projects/p/jobs/j").id == "projects/p/jobs/j"
+    assert job(reader, {"name": "other", "state": "done"}).id == "other"
+
+
+def test_the_http_status_is_the_state_where_the_body_has_none() -> None:
+    reader = reader_of(fields_of(()), http={202: Phase.RUNNING, 200: Phase.SUCCEEDED, 422: Phase.FAILED})
+    assert (job(reader, b"", 202).status, job(reader, {}, 200).phase) == ("HTTP 202", Phase.SUCCEEDED)
+    assert job(reader, {"message": "no disk"}, 422).phase is Phase.FAILED
+
+
+def test_a_bare_word_is_a_status_where_the_body_is_the_status() -> None:
+    reader = reader_of(fields_of((), status=""))
+    assert (job(reader, b"COMPLETED").phase, job(reader, b'"running"').phase) == (Phase.SUCCEEDED, Phase.RUNNING)
+    with pytest.raises(msgspec.DecodeError):
+        read(reader, b"<html>")
+
+
+def test_a_history_of_which_an_entry_cannot_be_read_is_none() -> None:
+    fields = fields_of((), id="id", status="state")
+    fields.want_events(EventTable(path="log", status="s", at="t"))
+    reader = reader_of(fields)
+    entries = [{"s": "queued", "t": "2024-06-17T12:00:00Z"}, None, {"s": "mixing"}]
+    events = job(reader, {"id": "j", "state": "mixing", "log": entries}).events
+    assert [(event.status, event.phase, event.at) for event in events or ()] == [
+        ("queued", Phase.PENDING, NOON),
+        ("mixing", Phase.UNKNOWN, None),
+    ]
+    assert job(reader, {"id": "j", "state": "mixing", "log": [{"t": 5}]}).events is None
+    assert job(reader, {"id": "j", "state": "mixing"}).events is None
+
+
+def test_times_of_states_prove_all_but_ends() -> None:
+    reader = reader_of(fields_of((), id="id", status="state", times="at"))
+    later = "2024-06-17T13:00:00Z"
+    at = {"running": later, "queued": "2024-06-17T12:00:00Z", "done": later, "paused": None}
+    proven = job(reader, {"id": "j", "state": "running", "at": at}).proven
+    assert [(event.status, event.phase) for event in proven] == [("queued", Phase.PENDING), ("running", Phase.RUNNING)]
+
+
+def test_the_jobs_of_a_list_that_cannot_be_read_are_left_out_unless_none_can() -> None:
+    fields = fields_of((), id="id", status="state")
+    loose = fields.loosely()
+    reader, extractors = reader_of(fields), fields.extractors(loose)
+    good: dict[str, object] = {"id": "a", "state": "done"}
+    assert [each.id for each in reader.jobs(extractors, [None, {"id": "b"}, good, {"state": "done"}])] == ["a"]
+    assert reader.jobs(extractors, None) == ()
+    with pytest.raises(msgspec.ValidationError, match="no status"):
+        reader.jobs(extractors, [{"id": "b"}])
