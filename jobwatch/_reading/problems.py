@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from .._models import JSON, Problem
 from .bodies import plain_body
@@ -18,8 +19,10 @@ def problem_of(value: JSON) -> Problem | None:
     match value:
         case None | False | "" | 0:
             return None
+        case dict() if value:
+            return _from_object(value) or Problem(msgspec.json.encode(value).decode()[:_MESSAGE_LIMIT])
         case dict():
-            return _from_object(value)
+            return None
         case list():
             return next((problem for problem in map(problem_of, value) if problem is not None), None)
         case _:
@@ -27,8 +30,6 @@ def problem_of(value: JSON) -> Problem | None:
 
 
 def _from_object(value: dict[str, JSON]) -> Problem | None:
-    if not value:
-        return None
     codes = (value.get(key) for key in _CODES)
     code = next((text_of(each) for each in codes if isinstance(each, (str, int)) and each), None)
     for message in map(value.get, _MESSAGES):
@@ -36,7 +37,7 @@ def _from_object(value: dict[str, JSON]) -> Problem | None:
             return Problem(message[:_MESSAGE_LIMIT], code)
         if isinstance(message, (dict, list)) and (inner := problem_of(message)) is not None:
             return Problem(inner.message, inner.code or code)
-    return Problem(code or msgspec.json.encode(value).decode()[:_MESSAGE_LIMIT], code)
+    return None if code is None else Problem(code, code)
 
 
 def read_problem(body: bytes) -> Problem | None:
@@ -44,12 +45,9 @@ def read_problem(body: bytes) -> Problem | None:
     value = plain_body(body)
     if not isinstance(value, dict):
         return None
-    named = {key: value[key] for key in (*_MESSAGES, *_CODES) if key in value}
-    problem = _from_object(named) or problem_of(value.get("errors"))
+    problem = _from_object(value) or problem_of(value.get("errors"))
     request_id = value.get("request_id") or value.get("requestId")
-    if problem is None or not isinstance(request_id, str):
-        return problem
-    return Problem(problem.message, problem.code, request_id)
+    return replace(problem, request_id=request_id) if problem and isinstance(request_id, str) else problem
 
 
 def reported_error(body: bytes) -> Problem | None:

@@ -17,6 +17,7 @@ from msgspec import Raw, Struct
 from .._models import Event, Job, Problem
 from .._reading.api import Hint, JobAPI
 from .._reading.bodies import NOTHING, plain
+from .._reading.problems import read_problem
 from .._reading.structs import decoded
 from .._reading.times import Moment, moment_of
 from .._reading.words import documented
@@ -87,14 +88,6 @@ class _Envelope(Struct, frozen=True):
     data: CmsJob | None = None
 
 
-class _Problem(Struct, frozen=True):
-    title: str | None = None
-    detail: str | None = None
-    code: str | None = None
-    request_id: str | None = None
-    request_id_in_camel_case: str | None = msgspec.field(default=None, name="requestId")
-
-
 class _StreamEvent(Struct, frozen=True):
     job_id: str | int | None = None
     status: str | None = None
@@ -102,7 +95,6 @@ class _StreamEvent(Struct, frozen=True):
 
 _envelopes = msgspec.json.Decoder(_Envelope)
 _bare_jobs = msgspec.json.Decoder(VisionJob)
-_problems = msgspec.json.Decoder(_Problem)
 _stream_events = msgspec.json.Decoder(_StreamEvent)
 _ENDS = frozenset({"completed", "failed", "canceled"})
 
@@ -159,15 +151,6 @@ def read_hint(data: bytes, name: str) -> Hint | None:
     if status is None:
         return None
     return Hint(*WORDS.meaning(status), None if event.job_id is None else str(event.job_id))
-
-
-def read_problem(body: bytes) -> Problem | None:
-    """Read a problem document (RFC 7807, with ``code`` and a request id)."""
-    problem = _problems.decode(body)
-    message = problem.detail or problem.title or problem.code
-    if message is None:
-        return None
-    return Problem(message, problem.code, problem.request_id or problem.request_id_in_camel_case)
 
 
 BEDROCK = JobAPI(

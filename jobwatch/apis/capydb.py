@@ -15,6 +15,7 @@ from msgspec import Raw, Struct
 from .._models import Event, Job, Phase, Problem
 from .._reading.api import JobAPI
 from .._reading.bodies import NOTHING, plain
+from .._reading.problems import read_problem
 from .._reading.structs import decoded, each_decoded
 from .._reading.times import Moment, moment_of
 from .._reading.words import documented
@@ -59,14 +60,9 @@ class _Many(Struct, frozen=True):
     jobs: tuple[Raw, ...] | None
 
 
-class _Problem(Struct, frozen=True):
-    error: str
-
-
 _ones = msgspec.json.Decoder(_One)
 _jobs = msgspec.json.Decoder(CapyJob)
 _manies = msgspec.json.Decoder(_Many)
-_problems = msgspec.json.Decoder(_Problem)
 
 
 def read_job(body: bytes) -> Job:
@@ -100,11 +96,6 @@ def _job(wire: CapyJob) -> Job:
         result=plain(wire.result),
         wire=wire,
     )
-
-
-def read_problem(body: bytes) -> Problem | None:
-    """Read an error body, ``{"error": "..."}``."""
-    return Problem(_problems.decode(body).error)
 
 
 CAPYDB = JobAPI(

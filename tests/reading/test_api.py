@@ -625,7 +625,7 @@ def test_odd_bedrock_problems(body: bytes, problem: Problem | None) -> None:
         (b'{"error": "string"}', Problem("string")),
         (b'{"error": "project has an active operation", "more": 1}', Problem("project has an active operation")),
         (b'{"error": null}', None),
-        (b'{"error": {"message": "x"}}', None),
+        (b'{"error": {"message": "x"}}', Problem("x")),
         (b"Bad gateway", None),
     ],
 )
