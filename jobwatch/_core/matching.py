@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from .._models import Event
+from .._reading.words import lowered
 
 
 class Fingerprint(Struct, frozen=True, array_like=True, gc=False):
@@ -70,13 +71,13 @@ def _are_same(fingerprints: Sequence[Fingerprint], events: Sequence[Event]) -> b
         return True
     if any(fingerprint.at is None for fingerprint in fingerprints):
         return False
-    known = sorted((fingerprint.at or 0.0, fingerprint.status.casefold()) for fingerprint in fingerprints)
-    return known == sorted((_seconds(event), event.status.casefold()) for event in events)
+    known = sorted((fingerprint.at or 0.0, lowered(fingerprint.status)) for fingerprint in fingerprints)
+    return known == sorted((_seconds(event), lowered(event.status)) for event in events)
 
 
 def is_same(fingerprint: Fingerprint, event: Event) -> bool:
     """Whether an entry may be one that was delivered: the same word, and the same time where both are told."""
-    if fingerprint.status.casefold() != event.status.casefold():
+    if lowered(fingerprint.status) != lowered(event.status):
         return False
     return fingerprint.at is None or event.at is None or fingerprint.at == event.at.timestamp()
 
@@ -119,8 +120,8 @@ def _after_last_dated(fingerprints: Sequence[Fingerprint], events: Sequence[Even
     found = [index for index, event in enumerate(events) if event.at is not None and is_same(fingerprints[last], event)]
     if last < 0 or len(found) != 1:
         return None
-    word, moment = fingerprints[last].status.casefold(), fingerprints[last].at
-    if sum(fingerprint.at == moment and fingerprint.status.casefold() == word for fingerprint in fingerprints) > 1:
+    word, moment = lowered(fingerprints[last].status), fingerprints[last].at
+    if sum(fingerprint.at == moment and lowered(fingerprint.status) == word for fingerprint in fingerprints) > 1:
         return None
     start = found[0] + 1
     for fingerprint in fingerprints[last + 1 :]:

@@ -28,6 +28,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .._models import ENDED, Event, Fault, FaultKind, Job, Outcome, Phase, Transition
+from .._reading.words import lowered
 from .matching import Fingerprint, begins_with, delivered_part, is_same, new_from
 
 _REMEMBERED = 64
@@ -228,7 +229,7 @@ def _doubted(watched: Watched, job: Job, now: float) -> SuspectedEnd | None:
     if is_old or job.phase not in ENDED or (is_delivered and job.events and job.events[-1].phase in ENDED):
         return None
     before = watched.doubted
-    if before is None or before.status.casefold() != job.status.casefold():
+    if before is None or lowered(before.status) != lowered(job.status):
         return SuspectedEnd(job.status, now)
     return SuspectedEnd(job.status, before.since, before.looks + 1)
 
@@ -334,7 +335,7 @@ def _in_order(watched: Watched, events: Sequence[Event]) -> Sequence[Event]:
     if not length or not rest:
         return [*events[:length], *rest]
     last = watched.delivered[-1].at
-    delivered = {(event.status.casefold(), event.at) for event in events[:length]}
+    delivered = {(lowered(event.status), event.at) for event in events[:length]}
     return [*events[:length], *(event for event in rest if not _is_said_again(event, last, delivered))]
 
 
@@ -348,7 +349,7 @@ def _seconds(event: Event) -> float:
 
 def _is_said_again(event: Event, last: float | None, delivered: AbstractSet[tuple[str, datetime | None]]) -> bool:
     """Whether an entry is one that was delivered, and not the last moment's, in which a state may be entered twice."""
-    return last is not None and _seconds(event) < last and (event.status.casefold(), event.at) in delivered
+    return last is not None and _seconds(event) < last and (lowered(event.status), event.at) in delivered
 
 
 def _settled(job: Job, events: Sequence[Event]) -> Sequence[Event]:
@@ -366,12 +367,12 @@ def _settled(job: Job, events: Sequence[Event]) -> Sequence[Event]:
 def _is_untold(watched: Watched, job: Job, events: Sequence[Event], steps: Sequence[_Step]) -> bool:
     """Whether the status says something that neither the history nor what was delivered says."""
     last = steps[-1].event.status if steps else watched.delivered[-1].status if watched.delivered else None
-    if last is not None and last.casefold() == job.status.casefold():
+    if last is not None and lowered(last) == lowered(job.status):
         return False
     if job.phase in ENDED:
         return not (steps and steps[-1].event.phase is job.phase)
     if job.phase is Phase.UNKNOWN:
-        return all(event.status.casefold() != job.status.casefold() for event in events)
+        return all(lowered(event.status) != lowered(job.status) for event in events)
     return all(event.phase is not job.phase for event in events)
 
 
@@ -399,7 +400,7 @@ def _from_snapshot(watched: Watched, job: Job) -> list[_Step]:
 
 
 def _is_news(watched: Watched, job: Job) -> bool:
-    if watched.status is None or job.status.casefold() != watched.status.casefold():
+    if watched.status is None or lowered(job.status) != lowered(watched.status):
         return True
     if watched.attempt is not None and (job.attempt or 0) > max(watched.attempt, 1):
         return True  # the first attempt may be counted before or after it starts: that is no news

@@ -86,7 +86,7 @@ def judged(
         verdict: What the API means by a status and a body that by the rules would not be read.
     """
     if verdict is not None and (not 200 <= http_status <= 203 or not body):
-        meant = verdict(http_status, body)
+        meant = _meant(verdict, http_status, body)
         if meant is True:
             return _reply(http_status, headers, body, None)
         if isinstance(meant, FaultKind):
@@ -156,6 +156,13 @@ def _fault(
         _request_id(headers, found),
         wait,
     )
+
+
+def _meant(verdict: Verdict, http_status: int, body: bytes) -> FaultKind | bool:
+    try:
+        return verdict(http_status, body)
+    except Exception:  # noqa: BLE001  # whatever it trips over, the status still says what happened
+        return False
 
 
 def _kind(http_status: int) -> FaultKind:

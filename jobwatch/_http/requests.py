@@ -21,7 +21,7 @@ from .._models import Fault
 from .._table import templates
 from .credentials import Credentials
 from .secrets import is_secret_name, without
-from .urls import origin_of, quoted, reserved, segment, split, unquoted
+from .urls import origin_of, quoted, reserved, segment, split, unfit_for_url, unquoted
 
 if TYPE_CHECKING:
     from .._reading.api import JobAPI
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _VARIABLE = r"\$\{(?P<variable>[A-Za-z_][A-Za-z0-9_]*)\}"
 _VARIABLE_OR_PARAM = re.compile(_VARIABLE + r"|\{\+?(?P<param>[A-Za-z_][A-Za-z0-9_]*)\}")
+_XML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"})
 _HOST_PART = re.compile(r"[0-9A-Za-z.:\[\]-]+")
 _AUTHORITY = re.compile(r"https?://[^/]*")
 
@@ -181,13 +182,15 @@ class Requests:
             theirs = origin_of(url) if parts.netloc or parts.scheme else origin
         except ValueError:
             raise ConfigError("the job's URL cannot be read") from None
+        if "@" in parts.netloc:
+            raise ConfigError("the job's URL holds a user or a password: give the token by itself, not in the URL")
         if theirs != origin:
             raise ConfigError(f"the job's URL is not on {origin}, where {self._api.name} is served: not followed")
-        base = split(self._base_url).path
+        base = split(self._base_url).path.rstrip("/")
         path = parts.path if parts.path.startswith("/") else f"/{parts.path}"
         if not path.startswith(f"{base}/"):
             raise ConfigError(f"the job's URL is not below the base URL of {self._api.name}")
-        return Asked(path.removeprefix(base), parts.query or None)
+        return _asked(path.removeprefix(base) + (f"?{parts.query}" if parts.query else ""))
 
     def _without_token(self, url: str) -> str:
         """Return a URL without the token that an API may have put into it: it is to be an id, which all may see."""
@@ -204,19 +207,27 @@ class Requests:
     def _body(self, job_id: str) -> bytes | None:
         if self._api.method != "POST":
             return None
-        sent = {name.lower(): value for name, value in self._headers.items()}
-        quote = quoted if "form-urlencoded" in sent.get("content-type", "") else _in_json
-        values = {name: quote(value) for name, value in {**self._params, "job_id": job_id}.items()}
+        values = {name: self._in_body(value) for name, value in {**self._params, "job_id": job_id}.items()}
         return templates.filled(self._api.body or "", values).encode()
 
     def _batch_body(self, job_ids: Collection[str]) -> bytes | None:
         if self._api.batch_body is None:
             return None
         ids = msgspec.json.encode(list(job_ids)).decode()
-        values = {name: _in_json(value) for name, value in self._params.items()}
-        values |= {"job_ids": _in_json(",".join(job_ids)), "limit": str(len(job_ids))}
+        values = {name: self._in_body(value) for name, value in self._params.items()}
+        values |= {"job_ids": self._in_body(",".join(job_ids)), "limit": str(len(job_ids))}
         whole = self._api.batch_body.replace('"{limit}"', "{limit}").split('"{job_ids}"')
         return ids.join(templates.filled(part, values) for part in whole).encode()
+
+    def _in_body(self, value: str) -> str:
+        """Return a value quoted as the media type of the body wants it; what is neither form nor XML is as JSON."""
+        sent = {name.lower(): media_type.lower() for name, media_type in self._headers.items()}
+        media_type = sent.get("content-type", "").partition(";")[0].strip()
+        if media_type == "application/x-www-form-urlencoded":
+            return quoted(value)
+        if media_type.endswith(("/xml", "+xml")):
+            return value.translate(_XML)
+        return msgspec.json.encode(value).decode()[1:-1]
 
     def _own_address(self) -> str:
         template = self._api.base_url
@@ -297,7 +308,13 @@ def _params(api: JobAPI, given: _Params, needless: frozenset[str]) -> _Params:
 
 
 def _asked(target: str, body: bytes | None = None) -> Asked:
+    """Return a request, or refuse what could not be sent, before anybody relies on it."""
     path, _, query = target.partition("?")
+    # Neither is shown: a URL may hold a secret.
+    if not templates.is_encoded_path(path):
+        raise ConfigError("the job's URL has dot segments, or characters that are not encoded, in its path")
+    if "#" in query or unfit_for_url(query):
+        raise ConfigError("the job's URL has characters that are not encoded in its query")
     return Asked(path, query or None, body)
 
 
@@ -315,7 +332,3 @@ def _in_url(template: str, values: Mapping[str, str]) -> str:
         raise ConfigError(f"the parameter {name} cannot be a part of a path: dots alone, too long, or not all visible")
 
     return templates.mapped(template, str, quote)
-
-
-def _in_json(text: str) -> str:
-    return msgspec.json.encode(text).decode()[1:-1]

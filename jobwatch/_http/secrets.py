@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from .._models import JSON, Fault
+from .._reading.words import lowered
 from .urls import quoted, unquoted
 
 SHORTEST = 6
@@ -32,19 +33,28 @@ def spellings(secret: str) -> frozenset[str]:
     """
     words = {secret, *secret.split()}
     words |= {part for word in secret.split() for part in _within(word)}
-    words = {word for word in words if len(word) >= SHORTEST and word.casefold() not in _SCHEMES}
+    words = {word for word in words if len(word) >= SHORTEST and word.lower() not in _SCHEMES}
     return frozenset(spelt for word in words for spelt in _spelt(word) if len(spelt) >= SHORTEST)
 
 
 def masked(text: str, secrets: Iterable[str]) -> str:
     """Return a text with ``***`` in place of each secret, and of the beginning of one that the text was cut within."""
     for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, "***")
-        for length in range(len(secret) - 1, SHORTEST - 1, -1):
-            if text.endswith(secret[:length]):
-                text = f"{text[:-length]}***"
-                break
+        text = _without(text, lowered(secret))
     return text
+
+
+def _without(text: str, secret: str) -> str:
+    # Whatever its case: a secret that became a host name or an upper-case log line is still one.
+    folded = lowered(text)
+    pieces: list[str] = []
+    start = 0
+    while (found := folded.find(secret, start)) >= 0:
+        pieces.append(text[start:found])
+        start = found + len(secret)
+    rest, end = text[start:], folded[start:]
+    cut = next((length for length in range(len(secret) - 1, SHORTEST - 1, -1) if end.endswith(secret[:length])), 0)
+    return "***".join([*pieces, rest[: len(rest) - cut], ""] if cut else [*pieces, rest])
 
 
 def without(secrets: frozenset[str], fault: Fault) -> Fault:

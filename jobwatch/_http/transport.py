@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Final
 from .._errors import ConfigError
 from .._models import Fault, FaultKind, printable
 from .._reading.reply import Reply
+from .._table.templates import is_encoded_path
 from .answer import ProblemReader, Verdict, judged
 from .credentials import Credentials
-from .urls import checked_base, is_encoded_path, next_url, segment, unfit_for_url
+from .urls import checked_base, next_url, segment, unfit_for_url
 
 if TYPE_CHECKING:
     import ssl

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from .._errors import ConfigError
 from .._models import Fault, FaultKind, printable
+from .._table.templates import is_encoded_path
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _PORTS = {"https": 443, "http": 80}
 _MAX_ID = 1024
 _PLAIN_ID = re.compile(r"[0-9A-Za-z_-]{1,128}")  # nearly every id there is; it is its own quotation
-_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[!$%&'()*+,.0-9:;=@A-Za-z_~\[\]-]*)+")
 _LABEL = re.compile(r"[0-9A-Za-z_-]{1,63}")
 _NO_AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:(?!//[^/?#])|//(?![^/?#]))")
 _NOT_IN_URL = re.compile(r"[^\x21-\x7e]|[\\\"<>^`{|}]")
@@ -94,11 +94,6 @@ def origin_of(url: str) -> str:
     parts = split(url)
     port = "" if parts.port in (None, _PORTS.get(parts.scheme)) else f":{parts.port}"
     return f"{parts.scheme}://{parts.hostname or ''}{port}"
-
-
-def is_encoded_path(path: str) -> bool:
-    """Return whether a path starts at the root, is encoded, has no dot segments, and is all path. RFC 3986, 3.3."""
-    return _PATH.fullmatch(path) is not None
 
 
 def unfit_for_url(text: str) -> bool:

@@ -4,7 +4,8 @@ A word that is not known is `Phase.UNKNOWN`, shown as it came, never an end and 
 table, words are compared without regard to case, spaces, hyphens and underscores, so that ``InProgress``,
 ``in_progress`` and ``IN-PROGRESS`` are one word. Words that APIs use in two senses are not among the usual ones: a
 ``stopped`` job may have been cancelled or have come to its end, ``ok`` may be the API's and not the job's. A table
-says. Where a vendor's page lists the words, only those count, and only their case does not matter.
+says. Where a vendor's page lists the words, only those count, and only their case does not matter. Case is that of
+ASCII: a word with a letter that some alphabet folds to one of these is not known.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from copy import copy
+from string import ascii_lowercase, ascii_uppercase
 from typing import TypeAlias
 
 from .._models import Phase
 
 Word: TypeAlias = str | int | float | bool
 
-_BETWEEN = re.compile(r"[\s_-]+")
+_BETWEEN = re.compile(r"[\s_-]+", re.ASCII)
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _REMEMBERED = 512
 _STATUS_LIMIT = 256  # characters; nobody's table, log or metrics label minds one of that length
 
@@ -53,11 +56,16 @@ def text_of(word: Word | None, name: str = "") -> str:
     return f"{name}={text}" if name and word is not None else text
 
 
+def lowered(text: str) -> str:
+    """Return a text in lower case, as far as its letters are ASCII: what only looks like a word is another one."""
+    return text.lower() if text.isascii() else text.translate(_LOWER)
+
+
 def normalized(text: str) -> str:
     """Return a word as it is compared; the hyphen of a number is its sign."""
     if text[:1] == "-" and text[1:2].isdigit():
         return text
-    return _BETWEEN.sub("", text).casefold() or text
+    return lowered(_BETWEEN.sub("", text)) or text
 
 
 class Words:
@@ -81,7 +89,7 @@ class Words:
         *,
         documented: bool = False,
     ) -> None:
-        self._compared = str.casefold if documented else normalized
+        self._compared = lowered if documented else normalized
         own = {self._compared(text_of(word)): phase for phase, words in given.items() for word in words}
         self.absent = own.pop("absent", None)
         self._words = own if documented else {**USUAL_WORDS, **own}

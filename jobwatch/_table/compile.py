@@ -43,9 +43,10 @@ from .schema import BatchTable, ListTable, Table, checked
 _OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url"})
 _FOR_LISTS = frozenset({"project_id", "limit", "job_ids"})
 _URL = "!$&'()*+,/:;=?@[]~-._%"
+_BASE = re.compile(r"https?://[^/]+(/.*)?", re.DOTALL)
 _ORIGIN = re.compile(r"(https?://[^/]+)(/.*)", re.DOTALL)
 _QUERY = re.compile(r"\?([A-Za-z0-9_.~-]+)=\{token\}")
-_HEADER = re.compile(r"([A-Za-z0-9-]+):\s*([^{}]*)\{token\}")
+_HEADER = re.compile(r"([A-Za-z0-9-]+):\s*+([^{}]*+)\{token\}")
 
 
 def api_of(table: Mapping[str, object], name: str) -> JobAPI:
@@ -107,12 +108,12 @@ class _Build:
             body=self._body,
             headers=table.headers,
             params=self._params(),
-            list_path=_request(table.listing),
-            batch_path=_request(table.batch),
+            list_path=_request("list", table.listing),
+            batch_path=_request("batch", table.batch),
             batch_body=self._batch_body,
             batch_most=1 if table.batch is None else table.batch.most,
             read_batch=None if table.batch is None else self._batch_reader(reader, table.batch),
-            history_path=_request(table.events),
+            history_path=_request("events", table.events),
             read_job=read_job,
             read_jobs=None if table.listing is None else self._jobs_reader(reader, "list", table.listing.root),
             read_reply=reader.reply,
@@ -143,8 +144,11 @@ class _Build:
             raise TableError(("job",), "it has no place for the id: write {job_id} where the id goes")
         if table.body is not None and table.method != "POST":
             raise TableError(("body",), 'only a POST has a body: add method = "POST"')
-        if self._base_url and not re.match(r"https?://[^/]", self._base_url):
+        base = _BASE.fullmatch(self._base_url)
+        if self._base_url and base is None:
             raise TableError(("base_url",), "it must start with https:// or http:// and a host")
+        if base is not None and base[1]:
+            _checked(("base_url",), base[1])
         if not (self._base_url or table.base_url_variable):
             raise TableError(("job",), "nothing says where the API is served: give base_url, or job as a whole URL")
         if not (table.status != [] or table.http or any(getattr(table, key) for key in DECIDED)):
@@ -167,7 +171,7 @@ class _Build:
         named = templates.names_in([self._base_url, *self._requests().values(), *table.headers.values()])
         params: dict[str, str | None] = dict.fromkeys(sorted(set(named) - _OURS))
         # In a body, {status} may as well be GraphQL's: a parameter there is declared.
-        in_body = templates.names_in([self._body, self._batch_body])
+        in_body = set(templates.names_in([self._body, self._batch_body]))
         for name in table.params:
             if name not in params and name not in in_body:
                 raise TableError(("params", name), f"nothing in the table has a place for it: write {{{name}}} there")
@@ -237,8 +241,6 @@ class _Build:
     def _batch_reader(self, reader: TableReader, batch: BatchTable) -> Callable[[bytes], tuple[Job, ...]]:
         if not templates.is_repeatable(batch.request) and "{job_ids}" not in batch.request + (self._batch_body or ""):
             raise TableError(("batch", "request"), "it has no place for the ids: write {job_ids}, or id={job_id}")
-        if not batch.request.startswith("/"):
-            raise TableError(("batch", "request"), "it must start with /")
         if self._job_path == "{url}":
             raise TableError(("batch",), "jobs whose ids are URLs are asked for one by one")
         if batch.most < 2:
@@ -284,13 +286,24 @@ def _items_reader(root: Path, kind: Any) -> Callable[[bytes], Sequence[object] |
     return read
 
 
-def _request(part: ListTable | BatchTable | EventTable | None) -> str | None:
-    return None if part is None or part.request is None else _encoded(part.request)
+def _request(key: str, part: ListTable | BatchTable | EventTable | None) -> str | None:
+    return None if part is None or part.request is None else _encoded((key, "request"), part.request)
 
 
-def _encoded(template: str) -> str:
+def _encoded(keys: tuple[str, ...], template: str) -> str:
     """Return a path and query whose literal text is encoded, such as JSON that people write there."""
-    return templates.mapped(template, functools.partial(quote, safe=_URL), lambda placeholder: placeholder[0])
+    encoded = templates.mapped(template, functools.partial(quote, safe=_URL), lambda placeholder: placeholder[0])
+    _checked(keys, encoded)
+    return encoded
+
+
+def _checked(keys: tuple[str, ...], target: str) -> None:
+    """Refuse what could be asked for no job, whatever its id."""
+    path, _, _ = templates.mapped(target, str, lambda _: "x").partition("?")
+    if not path.startswith("/"):
+        raise TableError(keys, "it must start with /")
+    if not templates.is_encoded_path(path):
+        raise TableError(keys, "its path can have neither dot segments nor a % by itself")
 
 
 def _split(table: Table) -> tuple[str, str]:
@@ -299,10 +312,10 @@ def _split(table: Table) -> tuple[str, str]:
     if whole is not None:
         if table.base_url:
             raise TableError(("base_url",), "job is a whole URL already: give one or the other")
-        return whole[1], _encoded(whole[2])
+        return whole[1], _encoded(("job",), whole[2])
     if table.job != "{url}" and not table.job.startswith("/"):
         raise TableError(("job",), "it must start with / or with https://")
-    return table.base_url, _encoded(table.job)
+    return table.base_url, table.job if table.job == "{url}" else _encoded(("job",), table.job)
 
 
 def _text_of(body: str | dict[str, Any] | None) -> str | None:

@@ -54,6 +54,7 @@ TIMES: Kind = dict[str, str | int | float | None] | None
 PART: Kind = Raw
 """Any value, kept undecoded until `plain` is asked for it."""
 
+_MOST_STEPS = 64
 _ABSENT = Raw(b"")
 _STEP = re.compile(
     r'(?P<dot>\.?)(?:(?P<key>[^.\[\]"\\\x00-\x20]+)|"(?P<quoted>[^"\\\x00-\x1f]+)")|\[(?P<index>-?\d{1,6})\]'
@@ -75,6 +76,8 @@ def path_of(text: str) -> Path:
             raise ValueError(f"{text!r} is no path: it cannot be read from {text[position:]!r} on")
         steps.append(_step(step))
         position = step.end()
+    if len(steps) > _MOST_STEPS:
+        raise ValueError(f"a path of {len(steps)} steps is too long; at most {_MOST_STEPS}")
     return tuple(steps)
 
 
@@ -138,7 +141,7 @@ class Plan:
             required: Whether one of another type is an error, and not as good as none.
         """
         node, is_all = self._node(path)
-        node.kinds.append(kind if is_all else PART)  # what is chosen at each reply cannot be typed beforehand
+        node.want(kind if is_all else PART)  # what is chosen at each reply cannot be typed beforehand
         self._wanted.append(_Wanted(path, kind, required))
         return len(self._wanted) - 1
 
@@ -185,38 +188,45 @@ class _Wanted(Struct, frozen=True):
 class _Node:
     """One place in a body: what is wanted of it, and what lies in it."""
 
-    def __init__(self) -> None:
-        self.kinds: list[Kind] = []
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self.kinds: dict[str, Kind] = {}
+        self.wants = 0
         self.keys: dict[str, _Node] = {}
         self.items: _Node | None = None
+
+    def want(self, kind: Kind) -> None:
+        self.kinds[repr(kind)] = kind
+        self.wants += 1
 
     @property
     def is_loose(self) -> bool:
         """Whether what stands here must be kept as it came."""
-        uses = len(set(map(repr, self.kinds))) + bool(self.keys) + bool(self.items)
-        return uses > 1 or (uses == 1 and self.kinds != [] and self.kinds[0] is PART)
+        uses = len(self.kinds) + bool(self.keys) + bool(self.items)
+        return uses > 1 or next(iter(self.kinds.values()), None) is PART
 
     def child(self, step: str | int) -> _Node:
         if isinstance(step, str):
-            return self.keys.setdefault(step, _Node())
+            return self.keys.setdefault(step, _Node(f"f{len(self.keys)}"))
         self.items = self.items or _Node()
         return self.items
 
     def compiled(self) -> Kind:
         if self.is_loose:
-            return Raw
+            # What several readers share is decoded once with the body, what one wants is decoded if it is read.
+            return Raw if self.wants == 1 and not self.keys and self.items is None else Any
         if self.kinds:
-            return self.kinds[0]
+            return next(iter(self.kinds.values()))
         if self.items is not None:
             return list[_or_null(self.items)]  # type: ignore[misc]
-        fields = [_field(f"f{index}", child) for index, child in enumerate(self.keys.values())]
-        names = {f"f{index}": key for index, key in enumerate(self.keys)}
+        fields = [_field(child) for child in self.keys.values()]
+        names = {child.name: key for key, child in self.keys.items()}
         return msgspec.defstruct("Part", fields, rename=names, frozen=True, gc=False)
 
     def step(self, step: str | int) -> Reader:
         if isinstance(step, int):
             return _item(step)
-        return operator.attrgetter(f"f{list(self.keys).index(step)}")
+        return operator.attrgetter(self.keys[step].name)
 
     def walk(self, path: Path, depth: int) -> tuple[list[Reader], _Node, int]:
         """Follow a path, from so many steps down on, as far as the body is decoded to types of its own."""
@@ -238,12 +248,14 @@ class _Node:
 
 def _or_null(node: _Node) -> Kind:
     kind = node.compiled()
-    return kind if kind is Raw else kind | None
+    return kind if kind in (Raw, Any) else kind | None
 
 
-def _field(name: str, node: _Node) -> tuple[str, Kind, object]:
+def _field(node: _Node) -> tuple[str, Kind, object]:
     kind = _or_null(node)
-    return (name, Raw, _ABSENT) if kind is Raw else (name, kind | msgspec.UnsetType, UNSET)
+    if kind in (Raw, Any):
+        return (node.name, kind, _ABSENT if kind is Raw else UNSET)
+    return (node.name, kind | msgspec.UnsetType, UNSET)
 
 
 def _item(index: int) -> Reader:
@@ -294,7 +306,7 @@ def _loosely(wanted: _Wanted, depth: int) -> Reader:
     path, kind, required = wanted.path, wanted.kind, wanted.required
 
     def read(part: object) -> object:
-        if isinstance(part, Raw) and not part:
+        if part is UNSET or (isinstance(part, Raw) and not part):
             return UNSET
         value: Any = plain(part)
         for index, step in enumerate(path[depth:], depth):
@@ -327,9 +339,14 @@ def _check_holder(value: JSON, step: str | int | Chosen, path: Path) -> None:
 def _inner(value: JSON, step: str | int | Chosen) -> object:
     if not isinstance(step, Chosen):
         return inner(value, step)
-    items = value if isinstance(value, list) else ()
-    return next((item for item in items if isinstance(item, dict) and _is(item.get(step.key), step.word)), UNSET)
+    for item in value if isinstance(value, list) else ():
+        if isinstance(item, dict):
+            found = item.get(step.key)
+            if found == step.word or (not isinstance(found, str) and _is_written(found, step.word)):
+                return item
+    return UNSET
 
 
-def _is(value: JSON, word: str) -> bool:
-    return value == word if isinstance(value, str) else msgspec.json.encode(value) == word.encode()
+def _is_written(value: JSON, word: str) -> bool:
+    """Whether a value that is no text is written like a word in JSON."""
+    return msgspec.json.encode(value) == word.encode()

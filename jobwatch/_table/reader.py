@@ -169,7 +169,7 @@ class TableReader:
         try:
             root = self._loose.decode(body)
             base = None if root is None else self._loose.base(root, "")
-        except msgspec.MsgspecError:
+        except (ValueError, RecursionError):  # no JSON, not UTF-8, or nested too deeply: its HTTP status says all
             return False
         return base is not None and base is not UNSET and holds(self._loose.fields.missing, base)
 

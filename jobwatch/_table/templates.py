@@ -13,7 +13,16 @@ Placeholder: TypeAlias = re.Match[str]
 """A placeholder in a template: its group ``name`` is the name, its group ``plus`` is ``+`` where slashes stay."""
 
 _PLACEHOLDER = re.compile(r"(?<!\$)\{(?P<plus>\+?)(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}")
+_PATH = re.compile(r"(?:/(?!(?:\.|%2[eE]){1,2}(?:/|$))(?:[!$&'()*+,.0-9:;=@A-Za-z_~\[\]-]|%[0-9A-Fa-f]{2})*)+")
 _PART_FOR_EACH = re.compile(r"(?<=[?&])[^?&#]*\{job_id\}[^?&#]*")
+
+
+def is_encoded_path(path: str) -> bool:
+    """Return whether a path starts at the root, is encoded, has no dot segments, and is all path. RFC 3986, 3.3.
+
+    A dot segment is one however it is spelt: servers decode ``%2e`` before they resolve it.
+    """
+    return _PATH.fullmatch(path) is not None
 
 
 def names_in(templates: Iterable[str | None]) -> list[str]:

@@ -9,6 +9,7 @@ a secret is sent.
 
 from __future__ import annotations
 
+import bisect
 import os
 import re
 import stat
@@ -28,9 +29,12 @@ from . import APIS
 _SECTIONS = {"pyproject.toml": ("tool", "jobwatch", "apis"), "jobwatch.toml": ("apis",)}
 """The files that are looked for in this directory and those above it, and where in each the APIs stand."""
 
-_HEADER = re.compile(r"\s*\[\[?\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
-_KEY = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
-_NAME = re.compile(r"[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*'")
+_NAME = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_LINE = re.compile(rf"\s*+(\[?\[?)\s*+({_NAME}(?:\s*+\.\s*+{_NAME})*+)\s*+[\]=]")
+_DEEP_KEY = re.compile(rf"(?<![\w-]){_NAME}(?:[ \t]*+\.[ \t]*+{_NAME}){{100}}")
+"""A key of more parts than any table has, for which the parser of the standard library would take very long."""
+
+_LARGEST = 1024 * 1024
 
 
 def load_api(source: str | os.PathLike[str]) -> JobAPI:
@@ -75,12 +79,43 @@ def _from_file(file: Path) -> JobAPI:
 
 def _read(file: Path) -> tuple[dict[str, Any], str]:
     try:
-        content = file.read_text("utf-8")
-        return tomllib.loads(content), content
+        with file.open("rb") as opened:
+            content = opened.read(_LARGEST + 1).decode()
+        if len(content) > _LARGEST:
+            raise ConfigError(f"{file} is larger than 1 MiB: no API takes so much to write down")
+        return _parsed(file, content), content
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not TOML: {error}") from None
+
+
+def _parsed(file: Path, content: str) -> dict[str, Any]:
+    if (deep := _DEEP_KEY.search(content)) is not None:
+        raise ConfigError(f"{file}:{content.count(chr(10), 0, deep.start()) + 1}: a key or path of more than 100 parts")
+    try:
+        return tomllib.loads(content)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} is not TOML: {error}") from None
+    except (ValueError, RecursionError) as error:  # the parser lets through what it meets, and not the line
+        trouble = "nested too deeply" if isinstance(error, RecursionError) else "a number of too many digits"
+        raise ConfigError(f"{file}:{_line_that_cannot_be_read(content)}: {trouble}") from None
+
+
+def _line_that_cannot_be_read(content: str) -> int:
+    """Return the first line with which a text cannot be parsed any more for another reason than being cut off."""
+    lines = content.splitlines(keepends=True)
+
+    def is_beyond(number: int) -> bool:
+        try:
+            tomllib.loads("".join(lines[: number + 1]))
+        except tomllib.TOMLDecodeError:
+            return False
+        except (ValueError, RecursionError):
+            return True
+        return False
+
+    return bisect.bisect_left(range(len(lines)), True, key=is_beyond) + 1
 
 
 def _made(table: object, name: str, file: Path, content: str, section: tuple[str, ...]) -> JobAPI:
@@ -90,6 +125,8 @@ def _made(table: object, name: str, file: Path, content: str, section: tuple[str
             return api_of(cast("dict[str, object]", table), name)
         except TableError as wrong:
             error = wrong
+        except RecursionError:
+            error = TableError((), "nested too deeply")
     key = f"{'.'.join(error.keys)}: " if error.keys else ""
     raise ConfigError(f"{file}:{line_of(content, (*section, *error.keys))}: {key}{error.trouble}")
 
@@ -131,15 +168,14 @@ def line_of(content: str, keys: tuple[str, ...]) -> int:
     section: tuple[str, ...] = ()
     best, line = 0, 1
     for number, text in enumerate(content.splitlines(), start=1):
-        header = _HEADER.match(text)
-        key = None if header else _KEY.match(text)
-        if header:
-            section = _names(header[1])
-        here = section if header else (*section, *_names(key[1])) if key else ()
+        found = _LINE.match(text)
+        if found is None:
+            continue
+        here = tuple(name.strip("\"'") for name in re.findall(_NAME, found[2]))
+        if found[1]:
+            section = here
+        else:
+            here = (*section, *here)
         if len(here) > best and here == keys[: len(here)]:
             best, line = len(here), number
     return line
-
-
-def _names(dotted: str) -> tuple[str, ...]:
-    return tuple(name.strip("\"'") for name in _NAME.findall(dotted))

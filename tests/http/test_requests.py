@@ -160,3 +160,31 @@ def test_a_fault_is_quiet_about_what_is_sent_with_every_request() -> None:
     fault = made.quiet(Fault(FaultKind.REFUSED, "no: tok-1234 k/4567 k%2F4567", code="tok-1234"))
     assert (fault.message, fault.code) == ("no: *** *** ***", "***")
     assert "tok-1234" not in repr(made) + str(vars(made)["_params"])
+
+
+@pytest.mark.parametrize(
+    ("header", "media_type", "written"),
+    [
+        ("content-type", "Application/X-WWW-Form-Urlencoded; charset=utf-8", "a%26b%3D%22"),
+        ("CONTENT-TYPE", "application/x-www-form-urlencoded", "a%26b%3D%22"),
+        ("Content-Type", "TEXT/XML", "a&amp;b=&quot;"),
+        ("Content-Type", "application/soap+xml;charset=utf-8", "a&amp;b=&quot;"),
+        ("Content-Type", "application/json", 'a&b=\\"'),
+        ("Content-Type", "application/graphql", 'a&b=\\"'),
+    ],
+)
+def test_a_value_is_quoted_as_the_bodys_media_type_wants_it(header: str, media_type: str, written: str) -> None:
+    table = f'''
+job = "https://api.test/jobs"
+id = "id"
+status = "s"
+method = "POST"
+body = "[{{job_id}}|{{own}}]"
+params = {{ own = 'a&b="' }}
+headers = {{ {header} = "{media_type}" }}
+batch = {{ request = "/many", body = "({{job_ids}}|{{own}}|{{limit}})" }}
+'''
+    made = requests(table, None)
+    assert made.job('a&b="').body == f"[{written}|{written}]".encode()
+    comma = "%2C" if "%" in written else ","
+    assert made.batch(['a&b="', "c"]).body == f"({written}{comma}c|{written}|2)".encode()
