@@ -56,6 +56,9 @@ PART: Kind = Raw
 
 _MOST_STEPS = 64
 _ABSENT = Raw(b"")
+_LITERAL = re.compile(r"true|false|null|-?\d.*")
+"""What a value that is no text may look like in JSON."""
+
 _STEP = re.compile(
     r'(?P<dot>\.?)(?:(?P<key>[^.\[\]"\\\x00-\x20]+)|"(?P<quoted>[^"\\\x00-\x1f]+)")|\[(?P<index>-?\d{1,6})\]'
     r'|\[(?P<field>[^.=\[\]"\\\x00-\x20]+)=(?P<word>[^=\[\]"\\\x00-\x1f]+)\]'
@@ -339,10 +342,12 @@ def _check_holder(value: JSON, step: str | int | Chosen, path: Path) -> None:
 def _inner(value: JSON, step: str | int | Chosen) -> object:
     if not isinstance(step, Chosen):
         return inner(value, step)
+    key, word = step.key, step.word
+    literal = _LITERAL.fullmatch(word) is not None
     for item in value if isinstance(value, list) else ():
         if isinstance(item, dict):
-            found = item.get(step.key)
-            if found == step.word or (not isinstance(found, str) and _is_written(found, step.word)):
+            found = item.get(key)
+            if found == word or (literal and not isinstance(found, str) and _is_written(found, word)):
                 return item
     return UNSET
 

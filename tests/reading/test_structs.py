@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 import pytest
 
-from jobwatch import Fault, Job, Phase
+from jobwatch import Fault, Job, JobAPI, Phase
 from jobwatch._reading.structs import decoded
 from jobwatch.apis import BEDROCK, CAPYDB
 
@@ -18,6 +20,7 @@ from jobwatch.apis import BEDROCK, CAPYDB
         b'"project_id":5',
         b'"error":{"message":"x"}',
         b'"created_at":{"seconds":1}',
+        b'"created_at":%s' % (b"9" * 5000),
         b'"last_exit_code":"0","type":["x"],"cluster_id":false',
     ],
 )
@@ -68,6 +71,36 @@ def test_row_93_one_bad_job_of_a_list_leaves_the_others() -> None:
 @pytest.mark.parametrize("body", [b'{"jobs":[null]}', b'{"jobs":[{"id":"a"}]}', b'{"jobs":7}'])
 def test_a_list_of_nothing_that_can_be_read_is_not_an_empty_list(body: bytes) -> None:
     assert isinstance(CAPYDB.jobs(body), Fault)
+
+
+def test_more_than_64_bad_jobs_leave_the_others() -> None:
+    body = b'{"jobs":[%s{"id":"good","state":"running","attempts":"x"}]}' % (b'{"id":1},' * 500)
+    jobs = CAPYDB.jobs(body)
+    assert isinstance(jobs, tuple)
+    assert [(job.id, job.attempt) for job in jobs] == [("good", None)]
+
+
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("api", "start", "item", "end"),
+    [
+        (CAPYDB, b'{"jobs":[', b'{"id":7}', b"]}"),
+        (CAPYDB, b'{"jobs":[', b'{"id":7,"state":"running","attempts":"x"}', b"]}"),
+        (CAPYDB, b'{"jobs":[', b'{"id":7,"state":[]}', b',{"id":8,"state":"running"}]}'),
+        (BEDROCK, b'{"data":{"id":"a","status":"R","events":[', b'{"status":"R","timestamp":{}}', b"]}}"),
+        (BEDROCK, b'{"data":{"id":"a","status":"R","events":[', b'{"status":5}', b"]}}"),
+        (BEDROCK, b'{"data":{"id":"a","status":"R","created_at":{},"results":[', b"[]", b"]}}"),
+    ],
+)
+def test_a_reply_of_a_mebibyte_that_does_not_fit_is_read_in_time(
+    api: JobAPI, start: bytes, item: bytes, end: bytes
+) -> None:
+    body = start + b",".join([item] * ((MIB - 1000) // (len(item) + 1))) + end
+    began = time.process_time()
+    _ = api.jobs(body) if api is CAPYDB else api.job(body, "a")
+    assert time.process_time() - began < 0.25
 
 
 def test_the_first_complaint_is_the_one_that_is_raised() -> None:
