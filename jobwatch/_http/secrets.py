@@ -52,9 +52,12 @@ def _without(text: str, secret: str) -> str:
     while (found := folded.find(secret, start)) >= 0:
         pieces.append(text[start:found])
         start = found + len(secret)
-    rest, end = text[start:], folded[start:]
-    cut = next((length for length in range(len(secret) - 1, SHORTEST - 1, -1) if end.endswith(secret[:length])), 0)
-    return "***".join([*pieces, rest[: len(rest) - cut], ""] if cut else [*pieces, rest])
+    # The last of it may be the beginning of a secret, where a text was cut.
+    cut = folded.find(secret[:SHORTEST], max(start, len(text) - len(secret) + 1))
+    while cut >= 0 and not secret.startswith(folded[cut:]):
+        cut = folded.find(secret[:SHORTEST], cut + 1)
+    pieces += [text[start:]] if cut < 0 else [text[start:cut], ""]
+    return "***".join(pieces)
 
 
 def without(secrets: frozenset[str], fault: Fault) -> Fault:

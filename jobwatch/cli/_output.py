@@ -25,9 +25,11 @@ def keep_secret(word: str) -> None:
 
 def without_secrets(text: str) -> str:
     """Return the text without the words to be kept secret."""
-    for secret in sorted(_secrets, key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return text
+    if not _secrets:
+        return text
+    from .._http.secrets import masked  # noqa: PLC0415 - as above
+
+    return masked(text, _secrets)
 
 
 def say(line: str) -> None:

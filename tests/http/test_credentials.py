@@ -7,6 +7,7 @@ from yarl import URL
 
 from jobwatch import Fault, FaultKind
 from jobwatch._http.credentials import Credentials
+from jobwatch._http.secrets import without
 
 
 @pytest.mark.parametrize(
@@ -62,3 +63,18 @@ def test_a_fault_is_scrubbed_of_headers_query_body_and_token() -> None:
 
 def test_no_repr_shows_them() -> None:
     assert repr(Credentials({"X-Key": "header-secret"}, ("key", "query-token"))) == "Credentials()"
+
+
+@pytest.mark.parametrize("said", ["HEADER-SECRET-7Q", "header-secret-7q", "x.header-secret-7q.test", "cut: HEADER-SEC"])
+def test_a_secret_is_masked_whatever_its_case(said: str) -> None:
+    fault = Credentials({"X-Key": "Header-Secret-7q"}, None).scrubbed(
+        Fault(FaultKind.REFUSED, f"redirected to {said}", code=said, request_id=said), URL("https://a.test/"), None
+    )
+    for text in (fault.message, fault.code, fault.request_id):
+        assert "***" in (text or "")
+        assert "header-s" not in (text or "").lower()
+
+
+def test_what_is_no_secret_keeps_its_letters() -> None:
+    fault = Fault(FaultKind.REFUSED, "\u0130 SECRET-1234 \u00c4 secret-1234 \u0130")
+    assert without(frozenset({"Secret-1234"}), fault).message == "\u0130 *** \u00c4 *** \u0130"

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from jobwatch import Phase
-from jobwatch._reading.words import USUAL_WORDS, Words, documented, normalized, text_of
+from jobwatch import Job, Phase
+from jobwatch._core.tracker import Patience, Watched, observe
+from jobwatch._reading.words import USUAL_WORDS, Words, documented, lowered, normalized, text_of
+from jobwatch.apis.bedrock import WORDS as BEDROCK_WORDS
 
 
 @pytest.mark.parametrize(
@@ -78,3 +82,39 @@ def test_a_list_has_ended_only_if_every_word_says_so(
 
 def test_what_is_no_word_is_shown_with_its_field() -> None:
     assert [text_of(word, "ok") for word in ("x", True, None, 3)] == ["x", "ok=true", "null", "ok=3"]
+
+
+@pytest.mark.parametrize("words", [Words({}), documented([], []), BEDROCK_WORDS], ids=["table", "listed", "bedrock"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "\u017fucceeded",
+        "\u017fUCCEEDED",
+        "\u212aILLED",
+        "succeeded\u00a0",
+        "fai\u0131ed",
+        "\uff46ailed",
+        "canceled\u200b",
+    ],
+)
+def test_what_only_looks_like_a_word_is_another(words: Words, word: str) -> None:
+    assert words.meaning(word) == (word, Phase.UNKNOWN)
+
+
+@given(st.text(max_size=20))
+def test_only_ascii_letters_have_two_cases(text: str) -> None:
+    folded = lowered(text)
+    assert len(folded) == len(text)
+    assert all(a == b or (a.isascii() and a.lower() == b) for a, b in zip(text, folded, strict=True))
+    assert lowered(folded) == folded == lowered("".join(c.upper() if c.isascii() else c for c in text))
+
+
+def test_a_state_is_not_taken_for_one_that_only_looks_like_it() -> None:
+    watched = Watched(job_id="j", api="own")
+    words = ["RUNNING", "running", "\u017ftopping", "stopping", "STOPPING", "\u212a", "k"]
+    delivered = []
+    for number, word in enumerate(words):
+        seen = observe(watched, Job(id="j", api="own", status=word, phase=Phase.RUNNING), 10.0 + number, Patience())
+        watched = seen.watched
+        delivered += [transition.status for transition in seen.transitions]
+    assert delivered == ["RUNNING", "\u017ftopping", "stopping", "\u212a", "k"]

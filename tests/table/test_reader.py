@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
+from multidict import CIMultiDict
 
 from jobwatch import Fault, FaultKind, Job, Phase
+from jobwatch._http.answer import judged
 from jobwatch._reading.words import Words
+from jobwatch._table.compile import api_of
 from jobwatch._table.fields import EventTable, Fields
 from jobwatch._table.paths import TEXT, TIMES, WORD, Path, Plan, path_of
 from jobwatch._table.reader import Layout, TableReader
@@ -135,3 +139,38 @@ def test_the_jobs_of_a_list_that_cannot_be_read_are_left_out_unless_none_can() -
     assert reader.jobs(extractors, None) == ()
     with pytest.raises(msgspec.ValidationError, match="no status"):
         reader.jobs(extractors, [{"id": "b"}])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error":"\xff"}',
+        b'{"error":"\xff',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"error":' + b"9" * 5000 + b"}",
+        b"<html>",
+        b"",
+    ],
+    ids=range(7),
+)
+@pytest.mark.parametrize(
+    ("http_status", "kind"), [(400, "refused"), (404, "not_found"), (401, "auth"), (500, "unreachable")]
+)
+def test_an_error_body_that_cannot_be_read_leaves_it_to_the_status(body: bytes, http_status: int, kind: str) -> None:
+    table = 'job = "https://api.test/{job_id}"\nstatus = "s"\nmissing = "error = gone"\n'
+    api = api_of(tomllib.loads(table), "own")
+    assert api.verdict is not None
+    assert api.verdict(http_status, body) is False
+    fault = judged(http_status, CIMultiDict(), body, problem=api.problem, verdict=api.verdict)
+    assert isinstance(fault, Fault)
+    assert fault.kind is FaultKind(kind)
+    assert "Error" not in fault.message
+
+
+def test_a_verdict_that_trips_is_none() -> None:
+    def trips(http_status: int, body: bytes) -> bool:
+        raise UnicodeDecodeError("utf-8", body, 0, 1, "x")
+
+    fault = judged(503, CIMultiDict(), b"\xff", verdict=trips)
+    assert fault == Fault(FaultKind.UNREACHABLE, "the API is in trouble", 503)
