@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ._arguments import Options
 
 _ANY_ID = "(any)"
+_MOST_BYTES_READ = 16 * 1024 * 1024
 _WORTH_HAVING = {
     "type": "what kind of job it is, so that looks are timed by how long others of its kind took",
     "created_at": "when it was created",
@@ -73,7 +75,9 @@ def _tell(api: JobAPI) -> None:
 def _under_its_id(api: JobAPI, body: bytes, http_status: int) -> Job | None:
     """Return the first job that lies under its own id, or is chosen by it; no root says which that is in a sample."""
     nobody = api.job(body, _ANY_ID, http_status)
-    for job_id in _texts_in(plain_body(body)):
+    # Each try reads the sample anew; a large one is not read as often as it has texts.
+    tries = max(1, _MOST_BYTES_READ // (len(body) + 1))
+    for job_id in itertools.islice(_texts_in(plain_body(body)), tries):
         seen = api.job(body, job_id, http_status)
         if isinstance(seen, Job) and (isinstance(nobody, Fault) or seen.status != nobody.status):
             return seen

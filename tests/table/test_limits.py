@@ -12,6 +12,7 @@ from jobwatch import ConfigError, Job, load_api
 from jobwatch._table.fields import Fields
 from jobwatch._table.paths import PART, TEXT, Plan, path_of
 from jobwatch.apis._files import line_of
+from jobwatch.cli import main
 
 HEAD = 'job = "https://api.test/{job_id}"\nid = "id"\n'
 LONG = {
@@ -124,3 +125,13 @@ def test_a_list_in_which_items_are_chosen_is_decoded_once(monkeypatch: pytest.Mo
     decoded = msgspec.json.decode(b'{"a":[{"k":"x"}],"r":[1]}', type=kind)
     assert decoded.f0 == [{"k": "x"}]
     assert isinstance(decoded.f1, msgspec.Raw)
+
+
+def test_a_large_sample_is_checked_in_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table, sample = tmp_path / "own.toml", tmp_path / "sample.json"
+    table.write_text('job = "https://api.test/{job_id}"\nroot = "jobs.{job_id}"\nstatus = "s"\n')
+    sample.write_bytes(msgspec.json.encode({"jobs": {}, "others": [f"text {number}" for number in range(50_000)]}))
+    began = time.process_time()
+    main(["apis", "--check", str(table), "--body", str(sample)])
+    assert time.process_time() - began < 5.0
+    assert "no such job" in capsys.readouterr().out
