@@ -177,6 +177,9 @@ class Requests:
     def _below(self, url: str) -> Asked:
         """Return the request for a URL, or for a path and query, on the origin of the API."""
         origin = origin_of(self._base_url)
+        # Before it is taken apart, which would leave out tabs and line ends without a word.
+        if unfit_for_url(url):
+            raise ConfigError("the job's URL has characters that are not encoded")
         try:
             parts = split(url)
             theirs = origin_of(url) if parts.netloc or parts.scheme else origin

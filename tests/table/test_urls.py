@@ -27,6 +27,9 @@ TAILS = [
     "/api/x?q=\u00e9",
     "/api/a\\b",
     "/api/<x>",
+    "/api/x\ty",
+    "/api/x\r\n",
+    "/api/x?q=1\n2",
 ]
 
 
