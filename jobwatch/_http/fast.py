@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Final, cast
 import aiohttp
 from aiohttp.helpers import TimerNoop
 
+from .idle import check_silent
 from .urls import with_secret
 
 if TYPE_CHECKING:
     import asyncio
     from ssl import SSLContext
 
+    from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
     from multidict import CIMultiDict
     from yarl import URL
@@ -130,15 +132,14 @@ class LeanRequest(aiohttp.ClientRequest):
 
     async def send(self, conn: Connection) -> LeanResponse:
         """Write the request, which is too small to need waiting for."""
-        protocol = conn.protocol
-        transport = None if protocol is None else protocol.transport
-        if transport is None or transport.is_closing():
-            raise aiohttp.ClientConnectionError
+        await check_silent(conn)
         more = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items()) if self.headers else ""
         path, secret = self.url.raw_path_qs, self._head.secret
         if secret is not None:
             path = with_secret(path, secret)
-        transport.write(f"GET {path} HTTP/1.1\r\n{self._head.lines}{more}\r\n".encode("ascii"))
+        protocol = cast("ResponseHandler", conn.protocol)
+        assert protocol.transport is not None  # noqa: S101  # as just checked
+        protocol.transport.write(f"GET {path} HTTP/1.1\r\n{self._head.lines}{more}\r\n".encode("ascii"))
         return LeanResponse(self.url, self._session, self.loop)
 
 

@@ -235,10 +235,9 @@ class Transport:
             headers = self._headers.of_body()
         for _ in range(MAX_HOPS + 1):
             self.requests += 1
-            if target.body is None:
-                response = await session.get(url, allow_redirects=False, headers=headers)
-            else:
-                response = await session.post(url, data=target.body, allow_redirects=False, headers=headers)
+            response = await self._sent(session, url, target.body, headers)
+            if response is None:
+                return Fault(FaultKind.UNREADABLE, "the server sends responses that nobody asked for")
             try:
                 if response.status not in _REDIRECTS:
                     return await self._answered(response, target, etag)
@@ -256,6 +255,21 @@ class Transport:
                 return self._headers.scrubbed(step, target.url, target.body)
             url = step
         return Fault(FaultKind.REFUSED, f"more than {MAX_HOPS} redirects")
+
+    async def _sent(
+        self, session: ClientSession, url: URL, body: bytes | None, headers: dict[str, str] | None
+    ) -> ClientResponse | None:
+        """Send one request, on the first connection that is silent; None if none is, and nothing was sent."""
+        from .idle import NotSilent  # noqa: PLC0415  # it imports aiohttp
+
+        for _ in range(self._max_connections + 1):  # each time one of those that were kept alive is closed
+            try:
+                if body is None:
+                    return await session.get(url, allow_redirects=False, headers=headers)
+                return await session.post(url, data=body, allow_redirects=False, headers=headers)
+            except NotSilent:
+                continue
+        return None
 
     async def _answered(self, response: ClientResponse, target: Target, etag: str | None) -> Reply | Fault:
         status = response.status
@@ -277,26 +291,28 @@ class Transport:
             return None
         import aiohttp  # noqa: PLC0415  # see the module's docstring
 
-        from . import fast  # noqa: PLC0415  # it imports aiohttp
+        from . import fast, idle  # noqa: PLC0415  # they import aiohttp
 
         # Not every version of aiohttp has been seen to work with the lean classes; the stock ones always do.
         lean = aiohttp.__version__ in fast.TESTED and not self._posts
         head = (self._headers.complete(target.url), self._headers.query()) if lean else None
-        request_class = aiohttp.ClientRequest if head is None else fast.lean_get(*head)
+        request_class = idle.StockRequest if head is None else fast.lean_get(*head)
         self._session = self._session_for(request_class)
         return self._session
 
     def _opened_for_streams(self) -> ClientSession:
-        import aiohttp  # noqa: PLC0415  # see the module's docstring
+        from . import idle  # noqa: PLC0415  # it imports aiohttp
 
         # A session of its own: a stream keeps its connection, and shall keep no look from having one.
-        self._streaming = self._session_for(aiohttp.ClientRequest, accept="text/event-stream")
+        self._streaming = self._session_for(idle.StockRequest, accept="text/event-stream")
         return self._streaming
 
     def _session_for(self, request_class: type[ClientRequest], accept: str = "application/json") -> ClientSession:
         import aiohttp  # noqa: PLC0415  # see the module's docstring
 
-        stock = request_class is aiohttp.ClientRequest
+        from . import idle  # noqa: PLC0415  # it imports aiohttp
+
+        stock = request_class is idle.StockRequest
         connector = aiohttp.TCPConnector(
             limit=self._max_connections,
             ttl_dns_cache=60,

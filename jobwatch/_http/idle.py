@@ -1,0 +1,60 @@
+"""A connection that is to carry a request must be silent: what came before that request is no answer to it.
+
+A server, or a proxy before it, may send a response that nobody asked for on a connection that was kept alive: a late
+second one, or a 408 when it is tired of waiting. HTTP/1.1 has nothing that ties a response to its request but their
+order (RFC 9112, section 9.3), so such a response would be read as the next job's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+if TYPE_CHECKING:
+    from aiohttp.connector import Connection
+
+
+class NotSilent(Exception):
+    """Something was received on a connection before the request that it was to carry; nothing was sent."""
+
+
+async def check_silent(connection: Connection) -> None:
+    """Raise `NotSilent` if a connection has bytes waiting that nobody asked for."""
+    protocol = connection.protocol
+    transport = None if protocol is None else protocol.transport
+    if protocol is None or transport is None or transport.is_closing():
+        raise aiohttp.ClientConnectionError
+    if transport.get_extra_info("ssl_object") is not None:
+        # What the socket holds may be no more than a session ticket: let the loop read it, which takes two turns.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    elif _has_bytes(transport.get_extra_info("socket")):
+        raise NotSilent
+    if protocol.should_close:
+        raise NotSilent
+
+
+def _has_bytes(socket: object) -> bool:
+    """Whether a socket has something to read that the loop has not read yet."""
+    if socket is None:
+        return False
+    handle: int = socket.fileno()  # type: ignore[attr-defined]
+    if handle < 0:
+        return True
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([handle], (), (), 0.0)[0])
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+class StockRequest(aiohttp.ClientRequest):
+    """aiohttp's request, sent on silent connections only."""
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """Send the request, unless the connection is not silent."""
+        await check_silent(conn)
+        return await super().send(conn)
