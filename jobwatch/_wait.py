@@ -6,6 +6,7 @@ import logging
 from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Self, assert_never, cast
 
+from ._core.tracker import REFUSALS
 from ._engine.watch import NEVER, Watch
 from ._errors import (
     AuthError,
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
     from ._engine.poller import Poller
 
 _log = logging.getLogger("jobwatch")
+
+_OUTCOME_OF = {
+    FaultKind.AUTH: Outcome.AUTH,
+    FaultKind.REFUSED: Outcome.UNREADABLE,
+    FaultKind.NOT_FOUND: Outcome.NOT_FOUND,
+}
+"""The outcomes of faults that are verdicts."""
 
 _LAST_LOOK = 5.0
 """How long past its deadline a wait stays for the look it made there, in seconds."""
@@ -85,7 +93,8 @@ class Wait(Coroutine[Any, Any, Job]):
         """How the wait ended, or None while it goes on."""
         outcome = self._watch.watched.outcome if self._watch is not None else None
         if outcome is None and self._timed_out:
-            return Outcome.NOT_FOUND if self._never_appeared() else Outcome.TIMEOUT
+            fault = self._last_verdict()
+            return Outcome.TIMEOUT if fault is None else _OUTCOME_OF[fault.kind]
         return outcome
 
     def follow(self, told: Callable[[Job], None]) -> None:
@@ -257,11 +266,13 @@ class Wait(Coroutine[Any, Any, Job]):
                 self._watch.followers.pop(self._reader, None)
             poller.leave(self._watch)
 
-    def _never_appeared(self) -> bool:
+    def _last_verdict(self) -> Fault | None:
+        """Return the fault that stands for the outcome when the time is over: a refusal, or no such job ever seen."""
         watched = self._watch.watched if self._watch is not None else None
-        if watched is None or watched.looked_at is not None or watched.fault is None:
-            return False
-        return watched.fault.kind is FaultKind.NOT_FOUND
+        if watched is None or watched.fault is None:
+            return None
+        is_unknown = watched.fault.kind is FaultKind.NOT_FOUND and watched.looked_at is None
+        return watched.fault if is_unknown or watched.fault.kind in REFUSALS else None
 
     def _raise_unless_job_ended(self, watch: Watch) -> None:
         watched = watch.watched
@@ -269,8 +280,8 @@ class Wait(Coroutine[Any, Any, Job]):
             if not self._timed_out:
                 told = f"the wait for job {self.job_id} was stopped before the job ended"
                 raise JobwatchError(f"{told}: {self._stopped_by}" if self._stopped_by else told) from self._stopped_by
-            if watched.fault is not None and self._never_appeared():
-                raise error_of(watched.fault, self.job_id)
+            if (fault := self._last_verdict()) is not None:
+                raise error_of(fault, self.job_id)
             raise WaitTimeout(self.job_id, self._timeout or 0.0, watch.job, watched.fault)
         if watched.fault is not None:
             raise error_of(watched.fault, self.job_id)

@@ -464,6 +464,32 @@ async def test_iterating_raises_the_time_out_too(bedrock: Client, running: Serve
     await no_more_looks(running)
 
 
+@pytest.mark.parametrize(
+    ("status", "error", "outcome"),
+    [(401, AuthError, Outcome.AUTH), (409, UnreadableReply, Outcome.UNREADABLE)],
+)
+async def test_rows_28_33_one_refusal_after_a_good_look_is_no_verdict_but_the_last_one_is(
+    job_server: JobServer,
+    bedrock: Client,
+    running: ServedJob,
+    *,
+    status: int,
+    error: type[LookError],
+    outcome: Outcome,
+) -> None:
+    wait = bedrock.wait_for("job_01", timeout=5)
+    assert (await anext(wait)).status == "PENDING"
+    job_server.trouble(Trouble.status(status), times=2)
+    await running.looked(4)
+    assert wait.outcome is None
+    job_server.trouble(Trouble.status(status))
+    late = bedrock.wait_for("job_01", timeout=0.1)
+    with pytest.raises(error):
+        await late
+    assert late.outcome is outcome
+    wait.close()
+
+
 async def test_a_timeout_of_zero_is_one_look(bedrock: Client, running: ServedJob) -> None:
     with pytest.raises(WaitTimeout, match="last seen RUNNING"):
         await bedrock.wait_for(ID, timeout=0)

@@ -13,7 +13,8 @@ Pure: the time of a look is an argument. The rules, each tested by its own test:
   for ever: it is believed when the history has it after all that was delivered, or when looks go on to show it for
   longer than any replica lags behind.
 * A look that failed changes no state. It ends the watch only after its own patience has run out, and never as the
-  job's failure.
+  job's failure. A refusal ends a watch at once while no look has been good; after a good one, it is believed when a
+  row of looks confirms it.
 """
 
 from __future__ import annotations
@@ -35,8 +36,14 @@ _REMEMBERED = 64
 _OLDEST_PHASE = 7 * 86_400.0
 _GONE_LOOKS = 3
 _GONE_SECONDS = 10.0
+_REFUSED_LOOKS = 3
+_REFUSED_SECONDS = 10.0  # as for a job that is gone: a loaded server or a maintenance page is over sooner
 _BACK_LOOKS = 3
 _BACK_SECONDS = 60.0  # more than any replica should lag behind
+
+
+REFUSALS = frozenset({FaultKind.AUTH, FaultKind.REFUSED})
+"""Faults that asking again does not mend, unless the refusal was a passing one."""
 
 
 class SuspectedEnd(Struct, frozen=True, array_like=True, gc=False):
@@ -86,6 +93,8 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
         failing_since: When the first of these was made.
         missing: How many of these, the last ones in a row, said that there is no such job.
         missing_since: When the first of those was made; of a job that was never seen, the first one ever that said so.
+        refused: How many of these, the last ones in a row, were refused.
+        refused_since: When the first of those was made.
         doubted: An end that the last good looks told of, and that is not believed yet.
         outcome: How the watch ended; None while it goes on.
     """
@@ -111,6 +120,8 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     failing_since: float | None = None
     missing: int = 0
     missing_since: float | None = None
+    refused: int = 0
+    refused_since: float | None = None
     doubted: SuspectedEnd | None = None
     outcome: Outcome | None = None
 
@@ -152,6 +163,7 @@ def _failed(watched: Watched, fault: Fault, now: float, patience: Patience) -> W
     missing = watched.missing + 1 if fault.kind is FaultKind.NOT_FOUND else 0
     # Other faults in between say nothing of whether a job that was never seen has come to be known.
     missing_since = watched.missing_since if missing or watched.looked_at is None else None
+    refused = watched.refused + 1 if fault.kind in REFUSALS else 0
     watched = replace(
         watched,
         looks=watched.looks + 1,
@@ -160,6 +172,8 @@ def _failed(watched: Watched, fault: Fault, now: float, patience: Patience) -> W
         failing_since=now if watched.failing_since is None else watched.failing_since,
         missing=missing,
         missing_since=now if missing and missing_since is None else missing_since,
+        refused=refused,
+        refused_since=(watched.refused_since if refused > 1 else now) if refused else None,
     )
     return replace(watched, outcome=_given_up(watched, fault, now, patience))
 
@@ -168,7 +182,7 @@ def _given_up(watched: Watched, fault: Fault, now: float, patience: Patience) ->
     out_of_patience = now >= patience_ends_at(watched, patience)
     match fault.kind:
         case FaultKind.AUTH:
-            return Outcome.AUTH
+            return Outcome.AUTH if _is_refused(watched, out_of_patience) else None
         case FaultKind.GONE:
             return Outcome.NOT_FOUND
         case FaultKind.NOT_FOUND:
@@ -177,7 +191,7 @@ def _given_up(watched: Watched, fault: Fault, now: float, patience: Patience) ->
         case FaultKind.TLS:
             return Outcome.UNREACHABLE
         case FaultKind.REFUSED:
-            return Outcome.UNREADABLE
+            return Outcome.UNREADABLE if _is_refused(watched, out_of_patience) else None
         case FaultKind.RATE_LIMITED | FaultKind.UNREACHABLE:
             too_long = (fault.retry_after or 0.0) > patience.unreachable_after
             return Outcome.UNREACHABLE if out_of_patience or too_long else None
@@ -187,10 +201,17 @@ def _given_up(watched: Watched, fault: Fault, now: float, patience: Patience) ->
             assert_never(fault.kind)
 
 
+def _is_refused(watched: Watched, out_of_patience: bool) -> bool:
+    """Whether a refusal is to be believed: at once before the first good look, and then when others confirm it."""
+    return watched.looked_at is None or (out_of_patience and watched.refused >= _REFUSED_LOOKS)
+
+
 def patience_ends_at(watched: Watched, patience: Patience) -> float:
     """Return when the watch is given up if looks go on failing as the last one did, in Unix seconds."""
     if watched.failing_since is None:
         return math.inf
+    if watched.refused and watched.refused_since is not None:
+        return watched.refused_since + (0.0 if watched.looked_at is None else _REFUSED_SECONDS)
     if not watched.missing or watched.missing_since is None:
         return watched.failing_since + patience.unreachable_after
     return watched.missing_since + (patience.appear_within if watched.looked_at is None else _GONE_SECONDS)
@@ -245,6 +266,8 @@ def unchanged(watched: Watched, now: float) -> Watched:
         failing_since=None,
         missing=0,
         missing_since=None,
+        refused=0,
+        refused_since=None,
         doubted=None,
     )
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from jobwatch import Event, Fault, FaultKind, Job, Outcome, Phase, Transition, Watched
 from jobwatch._core.matching import Fingerprint
-from jobwatch._core.tracker import Observed, Patience, observe, patience_ends_at
+from jobwatch._core.tracker import REFUSALS, Observed, Patience, observe, patience_ends_at
 
 NOW = 1_718_614_500.0  # 2024-06-17T08:55:00Z
 PATIENCE = Patience()
@@ -596,11 +596,36 @@ def failing(
     ],
 )
 def test_rows_14_28_29_33_35_some_faults_end_the_watch_at_once(kind: FaultKind, outcome: Outcome) -> None:
-    for before in ([], [told(events("PR"))], [fault(FaultKind.UNREACHABLE)]):
+    good = [] if kind in REFUSALS else [[told(events("PR"))]]
+    for before in ([], [fault(FaultKind.UNREACHABLE)], *good):
         stream = Stream()
         stream.all(*before, fault(kind))
         assert stream.watched.outcome is outcome
         assert stream.watched.fault == fault(kind)
+
+
+@pytest.mark.parametrize("kind", sorted(REFUSALS, key=lambda kind: kind.value))
+def test_rows_28_33_a_refusal_after_a_good_look_is_believed_when_others_confirm_it(kind: FaultKind) -> None:
+    assert failing(kind, seen_before=True) == (10.0, 11)
+    assert failing(kind, seen_before=True, every=0.1) == (pytest.approx(10.0, abs=0.11), pytest.approx(101, abs=1))
+    assert failing(kind, seen_before=True, every=60.0) == (120.0, 3)
+
+
+def test_row_33_a_good_look_and_any_other_fault_end_a_row_of_refusals() -> None:
+    for between in (told(events("PR")), fault(FaultKind.UNREACHABLE), fault(FaultKind.NOT_FOUND)):
+        stream = Stream()
+        stream.all(told(events("PR")), *[fault(FaultKind.AUTH)] * 10, between, *[fault(FaultKind.REFUSED)] * 10)
+        assert stream.watched.outcome is None
+        stream.look(fault(FaultKind.REFUSED))
+        assert stream.watched.outcome is Outcome.UNREADABLE
+
+
+def test_row_33_refusals_of_both_kinds_are_one_row() -> None:
+    stream = Stream()
+    stream.all(told(events("PR")), *[fault(FaultKind.AUTH), fault(FaultKind.REFUSED)] * 5)
+    assert (stream.watched.refused, stream.watched.outcome) == (10, None)
+    stream.look(fault(FaultKind.AUTH))
+    assert stream.watched.outcome is Outcome.AUTH
 
 
 @pytest.mark.parametrize(

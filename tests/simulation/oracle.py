@@ -55,6 +55,7 @@ LAST_LOOK = 5.0
 """How long past its time limit a wait may stay for its last look."""
 
 GONE_LOOKS, GONE_SECONDS = 3, 10.0
+REFUSED_LOOKS, REFUSED_SECONDS = 3, 10.0
 """How often and for how long a job that was seen has to be missing before that is believed."""
 
 _WAKES_AT_ONCE = 8
@@ -62,6 +63,7 @@ _WAKES_AT_ONCE = 8
 _SOON = 0.01
 """How soon after an event its look has to be made, in seconds."""
 
+_REFUSALS = frozenset({faults.AUTH, faults.REFUSED})
 _FAILING = frozenset({faults.UNREACHABLE, faults.UNREADABLE, faults.LIMITED, faults.MISSING})
 
 
@@ -369,17 +371,21 @@ class _Judgement:
         patience = self.plan.unreachable_after
         since: float | None = None
         missing: list[_Answered] = []
+        refused: list[_Answered] = []
         unknown: _Answered | None = None
         seen = False
         for number, each in enumerate(self.answers):
             if each.verdict in (faults.GOOD, "same"):
-                since, missing, seen = None, [], True
+                since, missing, refused, seen = None, [], [], True
                 continue
             if not each.single:
                 continue
             since = each.at if since is None else since
             missing = [*missing, each] if each.verdict == faults.MISSING else []
-            due = each.verdict in (faults.AUTH, faults.GONE, faults.REFUSED, faults.TLS)
+            refused = [*refused, each] if each.verdict in _REFUSALS else []
+            due = each.verdict in (faults.GONE, faults.TLS) or bool(
+                refused and (not seen or _is_confirmed(refused, each.at - TICK))
+            )
             if each.verdict == faults.MISSING and not seen:
                 unknown = unknown or each
                 due = each.asked - unknown.asked >= self.plan.appear_within + TICK
@@ -461,9 +467,10 @@ class _Judgement:
         spent = any(since is not None and last.at - since >= self.plan.unreachable_after - TICK for since in failing)
         too_long = last.stay_away is not None and last.stay_away > self.plan.unreachable_after
         reasons = {
-            Outcome.AUTH: last.verdict == faults.AUTH,
+            Outcome.AUTH: last.verdict == faults.AUTH and self._is_refused(singles),
             Outcome.NOT_FOUND: last.verdict == faults.GONE or self._is_missing(singles),
-            Outcome.UNREADABLE: last.verdict == faults.REFUSED or (spent and last.verdict == faults.UNREADABLE),
+            Outcome.UNREADABLE: (last.verdict == faults.REFUSED and self._is_refused(singles))
+            or (spent and last.verdict == faults.UNREADABLE),
             Outcome.UNREACHABLE: last.verdict == faults.TLS
             or ((spent or too_long) and last.verdict in (faults.UNREACHABLE, faults.LIMITED))
             or self._is_shut_out(),
@@ -471,6 +478,14 @@ class _Judgement:
         if not reasons.get(ending, False):
             verdicts = [f"{each.at:.2f}:{each.verdict}" for each in self.answers[-8:]]
             yield f"O6 {ending.value} after {verdicts}, failing since {failing}"
+
+    def _is_refused(self, singles: Sequence[_Answered]) -> bool:
+        """Whether refusals may have ended it: before any good look, confirmed, or the last of a time that is over."""
+        row = list(itertools.takewhile(lambda each: each.verdict in _REFUSALS, reversed(singles)))[::-1]
+        seen = any(each.verdict in (faults.GOOD, "same") for each in self.answers)
+        heard = self.heard
+        is_over = heard.timeout is not None and self.until >= heard.began + heard.timeout - TICK
+        return not seen or is_over or _is_confirmed(row, singles[-1].at + TICK)
 
     def _sent_away(self) -> bool:
         """Whether the server had asked for a longer pause than the patience, which holds for all of its jobs."""
@@ -699,3 +714,8 @@ def by_client(exchanges: Iterable[Exchange]) -> dict[str, list[Exchange]]:
     for record in sorted_.values():
         record.sort(key=lambda each: each.asked)
     return sorted_
+
+
+def _is_confirmed(row: Sequence[_Answered], until: float) -> bool:
+    """Whether enough refusals in a row have come, over long enough a time."""
+    return len(row) >= REFUSED_LOOKS and until - row[0].at >= REFUSED_SECONDS

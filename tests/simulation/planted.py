@@ -580,6 +580,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "an unreadable reply is a success", _tracker("_given_up", _given_up_on(FaultKind.UNREADABLE, Outcome.SUCCEEDED))
     ),
+    Bug("one 401 ends a wait that went well", _tracker("_is_refused", instead(lambda *_given: True))),
     Bug("a 401 does not end a wait", _tracker("_given_up", _given_up_on(FaultKind.AUTH, None))),
     Bug("patience is not renewed by a good look", _tracker("unchanged", _good_look_forgets_nothing)),
     Bug("patience is renewed by a failed look", _tracker("_failed", _first_failure_is_now)),
