@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -30,7 +29,8 @@ from msgspec.structs import replace
 
 from .._models import ENDED, Event, Fault, FaultKind, Job, Outcome, Phase, Transition
 from .._reading.words import lowered
-from .matching import Fingerprint, begins_with, delivered_part, is_same, new_from
+from .matching import Fingerprint, begins_with, is_same, new_from
+from .ordering import in_order
 
 _REMEMBERED = 64
 _OLDEST_PHASE = 7 * 86_400.0
@@ -338,7 +338,7 @@ def _entered_at(watched: Watched, job: Job, steps: Sequence[_Step], now: float, 
 
 
 def _from_history(watched: Watched, job: Job, told: tuple[Event, ...]) -> list[_Step]:
-    events = _settled(job, _in_order(watched, told))
+    events = _settled(job, in_order(job, watched.delivered, watched.seq, told))
     is_behind = bool(events) and events[-1].phase is not job.phase
     start, gap = new_from(watched.delivered, watched.seq, events, is_behind=is_behind)
     steps = [_Step(event, gap and index == 0) for index, event in enumerate(events[start:])]
@@ -348,31 +348,8 @@ def _from_history(watched: Watched, job: Job, told: tuple[Event, ...]) -> list[_
     return steps
 
 
-def _in_order(watched: Watched, events: Sequence[Event]) -> Sequence[Event]:
-    """Sort by time, except that what was delivered stays first: the clocks of a server's machines may disagree."""
-    if any(event.at is None for event in events):
-        return events
-    part = delivered_part(watched.delivered, watched.seq, events)
-    length = watched.seq if len(part) == len(watched.delivered) and all(map(is_same, watched.delivered, part)) else 0
-    rest = sorted(events[length:], key=_seconds)
-    if not length or not rest:
-        return [*events[:length], *rest]
-    last = watched.delivered[-1].at
-    delivered = {(lowered(event.status), event.at) for event in events[:length]}
-    return [*events[:length], *(event for event in rest if not _is_said_again(event, last, delivered))]
-
-
 def _unix(moment: datetime | None) -> float | None:
     return None if moment is None else moment.timestamp()
-
-
-def _seconds(event: Event) -> float:
-    return 0.0 if event.at is None else event.at.timestamp()
-
-
-def _is_said_again(event: Event, last: float | None, delivered: AbstractSet[tuple[str, datetime | None]]) -> bool:
-    """Whether an entry is one that was delivered, and not the last moment's, in which a state may be entered twice."""
-    return last is not None and _seconds(event) < last and (lowered(event.status), event.at) in delivered
 
 
 def _settled(job: Job, events: Sequence[Event]) -> Sequence[Event]:

@@ -607,7 +607,9 @@ def test_rows_14_28_29_33_35_some_faults_end_the_watch_at_once(kind: FaultKind, 
 @pytest.mark.parametrize("kind", sorted(REFUSALS, key=lambda kind: kind.value))
 def test_rows_28_33_a_refusal_after_a_good_look_is_believed_when_others_confirm_it(kind: FaultKind) -> None:
     assert failing(kind, seen_before=True) == (10.0, 11)
-    assert failing(kind, seen_before=True, every=0.1) == (pytest.approx(10.0, abs=0.11), pytest.approx(101, abs=1))
+    seconds, looks = failing(kind, seen_before=True, every=0.1)
+    assert seconds == pytest.approx(10.0, abs=0.11)
+    assert looks in {101, 102}
     assert failing(kind, seen_before=True, every=60.0) == (120.0, 3)
 
 

@@ -513,7 +513,7 @@ class _Judgement:
     def _failing_since(answers: Sequence[_Answered]) -> float | None:
         since = None
         for each in answers:
-            if each.verdict not in _FAILING:
+            if each.verdict not in _FAILING | _REFUSALS:
                 since = None
             elif since is None:
                 since = each.asked if each.verdict == faults.MISSING else each.at
@@ -524,13 +524,13 @@ class _Judgement:
         if singles[-1].verdict != faults.MISSING:
             return False
         timed_out = self.heard.timeout is not None and self.until >= self.heard.began + self.heard.timeout - TICK
-        if not any(each.verdict in (faults.GOOD, "same") for each in singles):
+        # A list that shows the job is a good look; one that fails says nothing of it.
+        looks = [each for each in self.answers if each.single or each.verdict in (faults.GOOD, "same")]
+        if not any(each.verdict in (faults.GOOD, "same") for each in looks):
             first = next(each for each in singles if each.verdict == faults.MISSING)
             return timed_out or singles[-1].asked - first.asked >= self.plan.appear_within - TICK
-        row = 0
-        while row < len(singles) and singles[-1 - row].verdict == faults.MISSING:
-            row += 1
-        return row >= GONE_LOOKS and singles[-1].asked - singles[-row].asked >= GONE_SECONDS - TICK
+        row = list(itertools.takewhile(lambda each: each.verdict == faults.MISSING, reversed(looks)))
+        return len(row) >= GONE_LOOKS and row[0].asked - row[-1].asked >= GONE_SECONDS - TICK
 
 
 _JOB_ENDED = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.CANCELLED)
