@@ -119,8 +119,10 @@ class Looks:
             other.begin_look()
         asked_at = self._unix()
         try:
-            # Two that know different things are served by one whole answer.
-            memo = watch.memo if all(watch.memo == other.memo for other in others) else None
+            # Two that know different things are served by one whole answer; and somebody who waits for this very look,
+            # at a deadline above all, is to have the truth.
+            is_shared = all(watch.memo == other.memo for other in others)
+            memo = watch.memo if is_shared and watch.stage is not LOOKING_URGENT else None
             before = watch.watched
             asking = self._schedule.answer(self._source.job(before.job_id, before.status, memo))
             seen = await (asking if others else self._while_wanted(watch, asking))

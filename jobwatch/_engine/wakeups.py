@@ -60,5 +60,6 @@ class WakeUps:
         at = max(now, self._schedule.paused_until, self._not_before.get(job_id, 0.0))
         for watch in self._registry.going_on(job_id):
             if at < watch.due:
+                watch.memo = None  # who says that a job has changed is not to be answered that it has not
                 self._schedule.put(watch, BEFORE_ALL if at <= now else at)
                 self._not_before[job_id] = at + self._shortest

@@ -3,8 +3,11 @@
 1. What is asked for comes back as a job, as a fault, or as unchanged since the memo that was given: never as bytes.
 2. A reply whose body and HTTP status are those of the last one is unchanged, and is not decoded. The status is part of
    it, since it may be the job's state.
-3. Where the API tells a job's history by a request of its own, that is made here, and only for a state that is new.
-4. No fault that leaves here quotes a secret.
+3. A 304 is a hint: some servers make their validators of too little, and answer so though the job has ended. So no
+   validator is sent that is older than a minute, or a tenth of the job's age up to five minutes, unless requests are
+   scarce.
+4. Where the API tells a job's history by a request of its own, that is made here, and only for a state that is new.
+5. No fault that leaves here quotes a secret.
 """
 
 from __future__ import annotations
@@ -35,16 +38,21 @@ _TARGETS_KEPT = 1024
 """For how many jobs a prepared URL is kept: it takes longer to make than to find, and half as much room as a job."""
 
 
+_BELIEVED_AT_LEAST, _BELIEVED_AT_MOST = 60.0, 300.0
+
+
 class Memo(Struct, frozen=True, gc=False):
     """What is kept of a good reply, where its fingerprint alone is not enough.
 
     Attributes:
         fingerprint: The hash of its HTTP status and body.
         etag: Its validator.
+        until: Until when that is sent back, on the loop's clock.
     """
 
     fingerprint: int
     etag: str
+    until: float
 
 
 class HttpSource:
@@ -86,6 +94,7 @@ class HttpSource:
             max_connections=max_connections,
         )
         self._targets: dict[str, Target] = {}
+        self._is_scarce = False
         self.has_lists = api.list_path is not None
         self.has_streams = streams and api.stream_path is not None
         self.batch_most = api.batch_most if api.batch_path is not None else 0
@@ -108,17 +117,18 @@ class HttpSource:
 
     async def job(self, job_id: str, status: str | None = None, memo: object = None) -> Seen:
         """Ask about one job; for arguments see `Source`."""
-        etag = memo.etag if isinstance(memo, Memo) else None
+        etag = memo.etag if isinstance(memo, Memo) and self._is_believed(memo) else None
         reply = await self.transport.get(self._targets.get(job_id) or self._target_of(job_id), etag=etag)
         if isinstance(reply, Fault):
             return Seen(reply)
+        self._is_scarce = reply.rate is not None and reply.rate.remaining < (reply.rate.limit or 0) / 10
         fingerprint = hash((reply.http_status, reply.body))
         if memo is not None and _is_same_again(memo, reply, fingerprint):
             return Seen(UNCHANGED, memo, rate=reply.rate)
         job = self._masked(self.api.job(reply.body, job_id, reply.http_status))
         if isinstance(job, Fault):
             return Seen(job, rate=reply.rate)
-        kept: object = fingerprint if reply.etag is None else Memo(fingerprint, reply.etag)
+        kept: object = fingerprint if reply.etag is None else Memo(fingerprint, reply.etag, _believed_until(job, reply))
         seen = Seen(job, kept, reply.server_time, rate=reply.rate)
         if self.api.history_path is None or _is_known(status, job):
             return seen
@@ -126,7 +136,10 @@ class HttpSource:
 
     def is_conditional(self, memo: object) -> bool:
         """Return whether a request with this memo may be answered by 304, without a body."""
-        return isinstance(memo, Memo)
+        return isinstance(memo, Memo) and self._is_believed(memo)
+
+    def _is_believed(self, memo: Memo) -> bool:
+        return self._is_scarce or asyncio.get_running_loop().time() < memo.until
 
     async def project(self, project_id: str, limit: int) -> SeenMany:
         """Ask for a project's latest jobs; for arguments see `Source`."""
@@ -199,6 +212,13 @@ class HttpSource:
 
     def _masked(self, seen: _T | Fault) -> _T | Fault:
         return self._requests.quiet(seen) if isinstance(seen, Fault) else seen
+
+
+def _believed_until(job: Job, reply: Reply) -> float:
+    """Return until when a validator is sent back, on the loop's clock."""
+    began = job.started_at or job.created_at
+    age = 0.0 if began is None or reply.server_time is None else reply.server_time - began.timestamp()
+    return asyncio.get_running_loop().time() + min(max(_BELIEVED_AT_LEAST, age / 10), _BELIEVED_AT_MOST)
 
 
 def _is_same_again(memo: object, reply: Reply, fingerprint: int) -> bool:

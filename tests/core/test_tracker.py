@@ -596,8 +596,9 @@ def failing(
     ],
 )
 def test_rows_14_28_29_33_35_some_faults_end_the_watch_at_once(kind: FaultKind, outcome: Outcome) -> None:
-    good: list[list[Job | Fault]] = [] if kind in REFUSALS else [[told(events("PR"))]]
-    for before in ([], [fault(FaultKind.UNREACHABLE)], *good):
+    befores: list[list[Job | Fault]] = [[], [fault(FaultKind.UNREACHABLE)]]
+    befores += [] if kind in REFUSALS else [[told(events("PR"))]]
+    for before in befores:
         stream = Stream()
         stream.all(*before, fault(kind))
         assert stream.watched.outcome is outcome

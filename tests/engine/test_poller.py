@@ -26,7 +26,7 @@ from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.poller import Poller
 from jobwatch._engine.watch import LOOKING, Watch
 from jobwatch._models import Fault, FaultKind, Job, Outcome
-from jobwatch._reading.reply import Reply
+from jobwatch._reading.reply import RateLimit, Reply
 from jobwatch.apis import CAPYDB
 from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport, client_of, ended, poller_of, watched
 from tests.virtual import idle_tasks, on_virtual_clock, running_loop
@@ -890,6 +890,53 @@ async def test_row_27_a_validator_is_sent_back_and_not_changed_counts_as_good(de
     await asyncio.sleep(70.0)
     assert watch.watched.outcome is Outcome.SUCCEEDED
     assert len(decoded) == 2
+    await poller.aclose()
+
+
+def _constant_etag(transport: ScriptedTransport, rate: RateLimit | None = None) -> Callable[[str, float], Reply]:
+    """Answer like a server whose validator does not change when the job does."""
+
+    def answer(_target: str, now: float) -> Reply:
+        if transport.etags[-1] is not None:
+            return Reply(304, b"", etag='"1"', rate=rate)
+        return Reply(200, msgspec.json.encode({"job": transport.jobs["j0"].body(now)}), etag='"1"', rate=rate)
+
+    return answer
+
+
+@on_virtual_clock
+async def test_an_end_is_seen_though_a_validator_never_changes() -> None:
+    transport = _jobs(1, ends=20.0)
+    transport.answer = _constant_etag(transport)
+    poller = poller_of(transport)
+    assert 20.0 < await ended(poller, "j0") < 90.0
+    assert transport.etags.count('"1"') > 5, "it is sent back meanwhile"
+    await poller.aclose()
+
+
+@pytest.mark.parametrize("by", ["wake", "deadline"])
+@on_virtual_clock
+async def test_who_asks_for_a_look_is_not_answered_from_a_validator(by: str) -> None:
+    transport = _jobs(1, ends=20.0)
+    transport.answer = _constant_etag(transport)
+    poller = poller_of(transport)
+    watch = poller.listen(watched("j0"))
+    await asyncio.sleep(25.0)
+    assert watch.watched.outcome is None
+    assert poller.wake("j0") if by == "wake" else poller.look_now(watch)
+    await asyncio.sleep(1.0)
+    assert watch.watched.outcome is Outcome.SUCCEEDED
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_a_validator_is_believed_longer_where_requests_are_scarce() -> None:
+    transport = _jobs(1)
+    transport.answer = _constant_etag(transport, RateLimit(remaining=5, limit=1000, reset_in=600.0))
+    poller = poller_of(transport)
+    poller.listen(watched("j0"))
+    await asyncio.sleep(400.0)
+    assert transport.etags.count(None) == 1
     await poller.aclose()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 
@@ -171,7 +172,7 @@ async def test_the_wake_outlives_the_wait_whose_look_was_under_way() -> None:
     poller.watch(watched("a"), lambda _watch, _looked: None)
     await asyncio.sleep(10.0)
     watch = poller._registry.awaited["a"]
-    watch.memo = Memo(0, '"one"')  # so that a reply to its look cannot serve the other
+    watch.memo = Memo(0, '"one"', math.inf)  # so that a reply to its look cannot serve the other
     transport.round_trip = 1.0
     assert poller.look_now(watch)
     await asyncio.sleep(0.5)

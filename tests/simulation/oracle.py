@@ -523,12 +523,15 @@ class _Judgement:
         """Whether enough looks in a row said so, the last of them begun when the patience was over."""
         if singles[-1].verdict != faults.MISSING:
             return False
+        # A list that showed the job while a look at it was under way may count or not.
+        shown = [each for each in self.answers if each.single or each.verdict in (faults.GOOD, "same")]
+        return self._is_missing_in(singles) or self._is_missing_in(shown)
+
+    def _is_missing_in(self, looks: Sequence[_Answered]) -> bool:
         timed_out = self.heard.timeout is not None and self.until >= self.heard.began + self.heard.timeout - TICK
-        # A list that shows the job is a good look; one that fails says nothing of it.
-        looks = [each for each in self.answers if each.single or each.verdict in (faults.GOOD, "same")]
         if not any(each.verdict in (faults.GOOD, "same") for each in looks):
-            first = next(each for each in singles if each.verdict == faults.MISSING)
-            return timed_out or singles[-1].asked - first.asked >= self.plan.appear_within - TICK
+            first = next(each for each in looks if each.verdict == faults.MISSING)
+            return timed_out or looks[-1].asked - first.asked >= self.plan.appear_within - TICK
         row = list(itertools.takewhile(lambda each: each.verdict == faults.MISSING, reversed(looks)))
         return len(row) >= GONE_LOOKS and row[0].asked - row[-1].asked >= GONE_SECONDS - TICK
 
