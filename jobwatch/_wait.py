@@ -38,8 +38,8 @@ _OUTCOME_OF = {
 }
 """The outcomes of faults that are verdicts."""
 
-_LAST_LOOK = 5.0
-"""How long past its deadline a wait stays for the look it made there, in seconds."""
+_GRACE = 0.5
+"""How long past its deadline a wait stays for an answer to its last look, in seconds."""
 
 
 class Wait(Coroutine[Any, Any, Job]):
@@ -72,6 +72,7 @@ class Wait(Coroutine[Any, Any, Job]):
         self._read = 0
         self._reader = object()
         self._told: Callable[[Job], None] | None = None
+        self._looks_last = False
         self._timed_out = False
         self._stopped_by: JobwatchError | None = None
         self._coroutine: CoroutineType[Any, Any, Job] | None = None
@@ -227,18 +228,19 @@ class Wait(Coroutine[Any, Any, Job]):
         if watch.watched.outcome is not None or self._timed_out or poller is None:
             self._leave()
             return False
-        if poller.now() < self._deadline:
-            await poller.news(watch, self._deadline)
-            return True
-        await self._look_once_more(poller, watch)
-        self._timed_out = watch.watched.outcome is None
+        now, last_look_at = poller.now(), self._deadline - poller.answer_time()
+        if now >= last_look_at and not self._looks_last:
+            self._looks_last = self._look_once_more(poller, watch)
+        if now < self._deadline:
+            await poller.news(watch, self._deadline if self._looks_last else last_look_at)
+        elif self._looks_last and watch.awaits_look and now < self._deadline + _GRACE:
+            await poller.news(watch, self._deadline + _GRACE)
+        else:
+            self._timed_out = True
         return True
 
-    async def _look_once_more(self, poller: Poller, watch: Watch) -> None:
-        until = max(poller.now(), self._deadline) + _LAST_LOOK
-        if poller.look_now(watch):
-            while watch.awaits_look and watch.watched.outcome is None and poller.now() < until:
-                await poller.news(watch, until)
+    def _look_once_more(self, poller: Poller, watch: Watch) -> bool:
+        return poller.look_now(watch)
 
     def _reads(self, watch: Watch) -> None:
         """Have what was not read yet kept, while this listens."""

@@ -126,6 +126,10 @@ class Poller:
         """Ask for a project's latest jobs, however long the API has asked for a pause."""
         return await self.project(project_id, limit, through_pauses=True)
 
+    def answer_time(self) -> float:
+        """Return how long before a deadline to ask, so that the answer is there in time, in seconds."""
+        return self._schedule.answer_time
+
     def now(self) -> float:
         """Return the time of the loop's clock, in seconds."""
         return self.clock.now()

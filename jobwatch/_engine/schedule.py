@@ -50,6 +50,8 @@ _CATCH_UP = 1.25
 _PASSED = 64
 """How many jobs that cannot join a batch are passed by, in search of some that can."""
 
+_ANSWER_MARGIN, _ANSWER_AT_MOST, _ANSWERS_WEIGHT = 2.0, 1.0, 0.25
+
 _Answer = TypeVar("_Answer", "Seen", SeenMany)
 
 
@@ -65,6 +67,7 @@ class Schedule:
     Attributes:
         known: How many watched jobs have been looked at and go on.
         paused_until: Until when the API has asked for no requests, on the loop's clock.
+        answer_time: How long answers have taken of late, in seconds, with something to spare.
     """
 
     def __init__(self, budget: Budget, patience: float, max_interval: float, workers: Workers) -> None:
@@ -82,6 +85,7 @@ class Schedule:
         self._in_flight = 0
         self.known = 0
         self.paused_until = 0.0
+        self.answer_time = 0.0
 
     def next_at(self, now: float) -> float:
         """Return when the next look may be made, on the loop's clock; `NEVER` where nothing is due."""
@@ -249,10 +253,13 @@ class Schedule:
     async def answer(self, asking: Awaitable[_Answer]) -> _Answer:
         """Await what a source answers, and learn from it when and how many more requests may go."""
         self._in_flight += 1
+        asked_at = self._time()
         try:
             answer = await asking
         finally:
             self._in_flight -= 1
+        taken = min(_ANSWER_MARGIN * (self._time() - asked_at), _ANSWER_AT_MOST)
+        self.answer_time += (taken - self.answer_time) * (_ANSWERS_WEIGHT if self.answer_time else 1.0)
         if isinstance(answer.what, Fault):
             self.heed(answer.what)
         if answer.aside is not None:

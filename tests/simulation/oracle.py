@@ -51,7 +51,8 @@ if TYPE_CHECKING:
 TICK = 0.002
 """How far apart two times may be that are the same; a transition's time has microseconds only."""
 
-LAST_LOOK = 5.0
+GRACE = 0.5
+ASKED_EARLY = 1.0
 """How long past its time limit a wait may stay for its last look."""
 
 GONE_LOOKS, GONE_SECONDS = 3, 10.0
@@ -426,14 +427,14 @@ class _Judgement:
             yield f"O7 it timed out with {heard.error!r}"
         if not heard.prompt and heard.who == "iterates":
             return  # it was asleep itself
-        if not deadline - TICK <= self.until <= deadline + LAST_LOOK + TICK:
+        if not deadline - TICK <= self.until <= deadline + GRACE + TICK:
             yield f"O7 the time limit was {deadline:.3f}, and it timed out at {self.until:.3f}"
         if not self._may_miss_last_look(deadline) and not self._looked_at(deadline):
             yield f"O7 no last look at {deadline:.3f}"
 
     def _looked_at(self, deadline: float) -> bool:
         asked = (each.asked for each in self.world.by_client[self.heard.legs[0].client])
-        return any(deadline - TICK <= each <= deadline + 0.01 for each in asked)
+        return any(deadline - ASKED_EARLY - TICK <= each <= deadline + 0.01 for each in asked)
 
     def _may_miss_last_look(self, deadline: float) -> bool:
         if self.plan.max_rate is not None or self.plan.quota or "rate told" in self.plan.rates:

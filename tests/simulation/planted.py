@@ -295,8 +295,8 @@ def _late_comers_hear_what_is_new(original: Any) -> Any:
     return begun
 
 
-async def _no_last_look(_self: Wait, _poller: Poller, _watch: Watch) -> None:
-    return
+def _no_last_look(_self: Wait, _poller: Poller, _watch: Watch) -> bool:
+    return True
 
 
 def _stays_longer(original: Any) -> Any:
