@@ -232,7 +232,7 @@ class Wait(Coroutine[Any, Any, Job]):
         if now >= last_look_at and not self._looks_last:
             self._looks_last = self._look_once_more(poller, watch)
         if now < self._deadline:
-            await poller.news(watch, self._deadline if self._looks_last else last_look_at)
+            await poller.news(watch, last_look_at if now < last_look_at else self._deadline)
         elif self._looks_last and watch.awaits_look and now < self._deadline + _GRACE:
             await poller.news(watch, self._deadline + _GRACE)
         else:

@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from .._core.source import StreamEnd
 from .._models import Fault, FaultKind, Phase
+from .._reading.words import lowered
 from .._tasks import ended
 from .watch import BEFORE_ALL, DUE, LOOKING, NEVER
 
@@ -146,7 +147,7 @@ class Streams:
         if hint is None:
             return False
         if hint.phase is Phase.UNKNOWN or watched.phase is Phase.UNKNOWN:
-            return hint.status.casefold() != (watched.status or "").casefold()
+            return lowered(hint.status) != lowered(watched.status or "")
         return hint.phase is not watched.phase
 
     def end(self, job_id: str) -> None:

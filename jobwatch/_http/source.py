@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from .._core.source import UNCHANGED, Seen, SeenMany, StreamEnd
 from .._models import Fault, FaultKind, Job
+from .._reading.words import lowered
 from .requests import Requests
 from .sse import EVENT_CAP, EventParser
 from .transport import Transport
@@ -226,4 +227,4 @@ def _is_same_again(memo: object, reply: Reply, fingerprint: int) -> bool:
 
 
 def _is_known(status: str | None, job: Job) -> bool:
-    return status is not None and status.casefold() == job.status.casefold()
+    return status is not None and lowered(status) == lowered(job.status)
