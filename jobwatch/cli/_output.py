@@ -1,4 +1,4 @@
-"""Writing lines that others read: each at once, and nobody's going away is our crash."""
+"""Lines written to stdout and stderr, each at once; a reader that goes away does not crash us."""
 
 from __future__ import annotations
 
@@ -9,39 +9,37 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import TextIO
 
-_SHORTEST_SECRET = 8  # what is shorter stands in other words by chance
+_SHORTEST_SECRET = 8  # shorter ones occur in other words by chance
 _secrets: set[str] = set()
 
 
-def keep_secret(word: str) -> None:
-    """Leave a word, such as a token, out of all that is written from now on, even if a server sends it back."""
-    if len(word.strip()) >= _SHORTEST_SECRET:
-        from .._http.secrets import spellings  # noqa: PLC0415 - seldom wanted where nothing is asked of an API
-
-        _secrets.update(each for each in spellings(word.strip()) if len(each) >= _SHORTEST_SECRET)
+def mask(words: Iterable[str]) -> None:
+    """Mask these words, such as a token, in every line written from now on, even if a server sends them back."""
+    _secrets.update(word for word in words if len(word) >= _SHORTEST_SECRET)
 
 
 def without_secrets(text: str) -> str:
-    """Return the text without the words to be kept secret."""
+    """Return the text with the secret words masked."""
     for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     return text
 
 
 def say(line: str) -> None:
-    """Write one line to stdout, at once."""
+    """Write one line to stdout."""
     _write(sys.stdout, without_secrets(line))
 
 
 def note(line: str) -> None:
-    """Write one line to stderr, under our name; whether anybody reads it does not matter."""
+    """Write one line to stderr, after our name; it is no error if that fails."""
     echo(f"jobwatch: {line}")
 
 
 def echo(line: str) -> None:
-    """Write one line to stderr as it is; whether anybody reads it does not matter."""
+    """Write one line to stderr as it is; it is no error if that fails."""
     with contextlib.suppress(OSError, ValueError):
         _write(sys.stderr, without_secrets(line))
 
@@ -54,22 +52,22 @@ def _write(stream: TextIO | None, line: str) -> None:
 
 
 def is_unicode() -> bool:
-    """Whether stdout takes any character."""
+    """Return whether stdout takes any character."""
     return sys.stdout is None or sys.stdout.encoding.casefold().replace("-", "") == "utf8"
 
 
 def escape_what_cannot_be_encoded() -> None:
-    """Let a terminal or log of another encoding get escapes in place of an exception."""
+    """Write escapes to a terminal or log of another encoding, in place of raising an exception."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def silence() -> None:
-    """Drop what is still buffered for a stdout that nobody reads, or the interpreter would complain at its end."""
+    """Drop what is still buffered for a stdout that cannot be written, or the interpreter would complain at exit."""
     if sys.stdout is None:
         return
     with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

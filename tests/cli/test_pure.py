@@ -17,7 +17,7 @@ from jobwatch.cli import main
 from jobwatch.cli._arguments import Options, duration, parsed
 from jobwatch.cli._clients import api_name, pace_for
 from jobwatch.cli._exit_codes import code_of_error, exit_code
-from jobwatch.cli._text import json_line, lasting, moment, safe, stamp
+from jobwatch.cli._render import human_duration, json_line, moment, safe, stamp
 
 HOSTILE = "\x1b[31m\r\n\x00\x7f\x9b\u202e\u2028\ufeff\U000e0041::set-env x ##vso[task.x]y ##[error]z"
 CANARY = "sk_canary_81f3"
@@ -393,4 +393,4 @@ def test_times_are_rfc_3339_in_utc() -> None:
     ],
 )
 def test_durations_as_people_write_them(seconds: float, told: str) -> None:
-    assert lasting(seconds) == told
+    assert human_duration(seconds) == told

@@ -14,7 +14,7 @@ from typing import Any
 from ._exit_codes import code_of_signal
 
 _GRACE = 4.0
-"""How long a command may take to end after a signal, in seconds, before it is ended at once."""
+"""How long a command may take to end after a signal, in seconds, before the process is ended."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SHOW_CURSOR = b"\x1b[?25h"
@@ -23,8 +23,8 @@ _SHOW_CURSOR = b"\x1b[?25h"
 def run(work: Coroutine[Any, Any, int]) -> int:
     """Run a command to its end and return its exit code.
 
-    The first SIGINT or SIGTERM cancels it, so that it can tell what it knows; the second ends the process at once,
-    and so does taking longer than 4 seconds to end.
+    The first SIGINT or SIGTERM cancels it, so that it can print what it knows. The second ends the process at once,
+    and so does a command that takes longer than 4 seconds to end.
     """
     return asyncio.run(_interruptible(work))
 
@@ -36,7 +36,7 @@ async def _interruptible(work: Coroutine[Any, Any, int]) -> int:
 
     def stop(number: int) -> None:
         received.append(number)
-        _listen_no_more(loop)
+        _remove_handlers(loop)
         for each in _SIGNALS:
             signal.signal(each, _end_at_once)
         loop.call_later(_GRACE, _end_at_once, number, None)
@@ -54,13 +54,13 @@ async def _interruptible(work: Coroutine[Any, Any, int]) -> int:
             raise
         return code_of_signal(received[0])
     finally:
-        _listen_no_more(loop)
+        _remove_handlers(loop)
         if received:
             for each, handler in zip(_SIGNALS, before, strict=True):
                 signal.signal(each, handler)
 
 
-def _listen_no_more(loop: asyncio.AbstractEventLoop) -> None:
+def _remove_handlers(loop: asyncio.AbstractEventLoop) -> None:
     with contextlib.suppress(NotImplementedError):
         for each in _SIGNALS:
             loop.remove_signal_handler(each)
