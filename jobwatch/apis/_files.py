@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from .._errors import ConfigError
+from .._files.regular import read_regular
 from .._models import printable
 from .._reading.api import JobAPI
 from .._table.compile import api_of
@@ -71,7 +72,7 @@ def _from_file(file: Path) -> JobAPI:
 
 def _read(file: Path) -> tuple[dict[str, Any], str]:
     try:
-        content = file.read_text("utf-8")
+        content = read_regular(file).decode("utf-8")
         return tomllib.loads(content), content
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from None

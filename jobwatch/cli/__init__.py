@@ -10,7 +10,7 @@ import sys
 from importlib import import_module
 
 from .. import __version__
-from ._output import escape_what_cannot_be_encoded, note, silence
+from ._output import note, patient_streams, say, silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,55 +38,59 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments after the program's name; by default the process's own.
     """
     argv = sys.argv[1:] if argv is None else argv
+    with patient_streams():
+        try:
+            code = _run_command(argv)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where it can still change the exit code
+        except KeyboardInterrupt:
+            silence()  # or its reader, if there is one that does not read, would keep us from ending
+            return 130
+        except BrokenPipeError:
+            silence()
+            return 141
+        except OSError as error:  # about a file: what goes wrong on the network is a fault, and raises a LookError
+            silence()
+            return _failed(str(error), 2)
+    return code
+
+
+def _run_command(argv: Sequence[str]) -> int:
     if list(argv) == ["--version"]:  # without a parser, which would take longer than Python's own start
-        print(f"jobwatch {__version__}")
+        say(f"jobwatch {__version__}")
         return 0
     arguments = import_module("._arguments", __name__)
     try:
         options: Options = arguments.parsed(argv)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 2
-    try:
-        return _call(options)
-    except KeyboardInterrupt:
-        return 130
-
-
-def _call(options: Options) -> int:
-    from .._errors import ConfigError, LookError  # noqa: PLC0415 - see the module's docstring
-
-    escape_what_cannot_be_encoded()
+    # Not before: they take longer to import than --version and --help may take in all.
+    errors = import_module(".._errors", __name__)
     module, function = _COMMANDS[options.command]
     try:
         command: Callable[[Options], int] = getattr(import_module(f".{module}", __name__), function)
         return command(options)
-    except ConfigError as error:
+    except errors.ConfigError as error:
         return _failed(str(error), 2)
-    except LookError as error:
+    except errors.LookError as error:
         return _failed(str(error), import_module("._exit_codes", __name__).code_of_error(error))
-    except BrokenPipeError:
-        silence()
-        return 141
-    except OSError as error:  # about a file: what goes wrong on the network is a fault, and raises a LookError
-        silence()
-        return _failed(str(error), 2)
+    except OSError:
+        raise
     except Exception as error:  # noqa: BLE001 - left alone it would exit with 1, which means that a job failed
         return _crashed(error, debug=options.debug)
 
 
 def _failed(text: str, code: int) -> int:
-    safe = import_module("._render", __name__).safe
-    note(f"error: {safe(text)}")
+    note(f"error: {text}")
     return code
 
 
 def _crashed(error: Exception, *, debug: bool) -> int:
     """Report an error that nobody foresaw, with ``debug`` also where it came from."""
-    safe = import_module("._render", __name__).safe
     if debug:
         for line in import_module("traceback").format_exception(error):
             for part in line.rstrip().splitlines():
-                note(safe(part))
+                note(part)
     hint = "" if debug else " (--debug shows where)"
-    note(f"error: {safe(f'{type(error).__name__}: {error}')}{hint}; this is a fault of jobwatch's own")
+    note(f"error: {type(error).__name__}: {error}{hint}; this is a fault of jobwatch's own")
     return int(import_module("._exit_codes", __name__).OWN_FAULT)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ._arguments import Options
 
 _HEADINGS = ("API", "TOKEN IN", "SET", "LIST", "SERVED AT", "DOCUMENTED AT")
+_LARGEST = 4 * 1024 * 1024
+"""The largest sample to read, in bytes."""
+
 _ANY_ID = "(any)"
 _WORTH_HAVING = {
     "type": "what kind of job it is, so that looks are timed by how long others of its kind took",
@@ -110,9 +113,15 @@ def _describe(api: JobAPI) -> None:
 
 def _sample(name: str) -> Response:
     try:
-        text = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        if name == "-":
+            text = sys.stdin.buffer.read(_LARGEST + 1)
+        else:
+            with Path(name).open("rb") as file:  # which may be a pipe: --body <(curl ...)
+                text = file.read(_LARGEST + 1)
     except OSError as error:
         raise ConfigError(f"cannot read {name}: {error.strerror}") from None
+    if len(text) > _LARGEST:
+        raise ConfigError(f"{name} is larger than a sample reply can be: over {_LARGEST} bytes")
     return response_in(text) if text.strip() else Response()
 
 

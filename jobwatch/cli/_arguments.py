@@ -126,8 +126,9 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line and never repeat what might be a secret."""
 
     def error(self, message: str) -> NoReturn:
-        shown = message if message.isprintable() else ascii(message)
-        self.exit(2, f"{self.prog}: error: {shown} (see {self.prog} --help)\n")
+        from ._render import safe  # noqa: PLC0415 - it imports msgspec, and --help needs none of it
+
+        self.exit(2, f"{self.prog}: error: {safe(message)} (see {self.prog} --help)\n")
 
 
 class _Version(argparse.Action):
@@ -275,7 +276,8 @@ def _add_list(commands: _Commands, common: _Parser) -> None:
 
 
 def _add_apis(commands: _Commands, common: _Parser) -> None:
-    apis = _command(commands, common, "apis", "Show the APIs, their variables and whether a token is set.")
+    about = "Show the APIs, their variables and whether a token is set."
+    apis = _command(commands, common, "apis", about, _APIS_EPILOG)
     apis.add_argument("--check", metavar="API", help="check a table, ./my.toml or a name, and say what it sends where")
     apis.add_argument(
         "--body", metavar="FILE", help="with --check: show what it reads from a sample reply (- for stdin)"
@@ -364,6 +366,10 @@ _READ_EPILOG = """\
 exit codes:
   0 read, 2 usage or configuration, 3 the API refused the token,
   4 not found, 7 unreachable or unreadable"""
+
+_APIS_EPILOG = """\
+exit codes:
+  0 shown, 1 the sample of --body cannot be read, 2 usage or configuration"""
 
 _SERVE_EPILOG = """\
 It prints the exports that let another shell use it, and runs until Ctrl-C or

@@ -58,7 +58,7 @@ class _Lines:
 
     def fault(self, job_id: str, fault: Fault | None) -> None:
         """Print it once, on stderr."""
-        note(f"{job_id}: {fault_notice(fault)}")
+        note(f"{safe(job_id)}: {fault_notice(fault)}")
 
     def output(self, job_id: str, name: str, line: Line) -> None:
         """Print it on stderr, so that stdout holds states and nothing else."""
@@ -87,7 +87,7 @@ class PlainLines(_Lines):
     """
 
     def __init__(self, job_ids: Sequence[str]) -> None:
-        self._width = min(40, max(map(len, job_ids), default=0))
+        self._width = min(40, max((len(safe(job_id)) for job_id in job_ids), default=0))
 
     def transition(self, transition: Transition) -> None:
         """Print the time, the job, its state, our word for that, and what is not certain about it."""
@@ -96,12 +96,12 @@ class PlainLines(_Lines):
             marks += " [time as seen]"
         when = stamp(transition.at or transition.seen_at)
         status = f"{safe(transition.status)} ({transition.phase.value})"
-        say(f"{when}  {transition.job_id:<{self._width}}  {status}{marks}")
+        say(f"{when}  {safe(transition.job_id):<{self._width}}  {status}{marks}")
 
     def outcome(self, record: OutcomeRecord) -> None:
         """Print how the wait ended, how long it took, and why."""
         why = f": {safe(record.error)}" if record.error else ""
         say(
-            f"{stamp(datetime.now(UTC))}  {record.job_id:<{self._width}}"
+            f"{stamp(datetime.now(UTC))}  {safe(record.job_id):<{self._width}}"
             f"  => {record.outcome.value} after {human_duration(record.elapsed)} and {look_count(record.looks)}{why}"
         )

@@ -58,7 +58,7 @@ class LiveTable:
     tick = 0.1
 
     def __init__(self, job_ids: Sequence[str], title: str, console: Console | None = None) -> None:
-        self._title = title
+        self._title = _safe(title)
         self._rows = {job_id: _Row() for job_id in job_ids}
         self._began = time.monotonic()
         self._live = Live(
@@ -116,7 +116,7 @@ class LiveTable:
             states = _ARROW.join(_states(row.states))
             took = row.end.elapsed if row.end else time.monotonic() - self._began
             looks = row.end.looks if row.end else row.looks
-            table.add_row(_mark(row), Text(job_id), states, human_duration(took), str(looks))
+            table.add_row(_mark(row), Text(_safe(job_id)), states, human_duration(took), str(looks))
             if note := _note(row):
                 table.add_row("", "", note, "", "")
         yield table

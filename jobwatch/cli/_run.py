@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, Self, assert_never
 
 from msgspec import Struct
 
-from .._errors import JobEnded, JobwatchError, LookError
+from .._errors import JobwatchError, LookError, WaitTimeout, timeout_text
 from .._models import Fault, FaultKind, Job, Outcome, Transition
 from ._render import OutcomeRecord
 from ._tail import Line, Tail
@@ -136,10 +136,12 @@ class Run:
         while len(self.outcomes) < len(self._waits):
             try:
                 async with asyncio.timeout_at(next_tick):
-                    self._handle(await self._queue.get())
+                    item = await self._queue.get()
             except TimeoutError:
                 self._tick()
                 next_tick = loop.time() + self._display.tick
+            else:
+                self._handle(item)
 
     def _handle(self, item: Transition | _Changed | _Ended) -> None:
         match item:
@@ -209,12 +211,15 @@ class Run:
 
 
 def _reason(job: Job | None, error: Exception | None) -> str | None:
+    """Return why a wait ended so, the server's words as they came; whoever prints them escapes them."""
     match error:
         case None:
-            return None if job is None or job.error is None else str(job.error)
+            return None if job is None or job.error is None else job.error.text
         case LookError():
-            return str(error.fault)
-        case JobEnded():
-            return str(error.job.error or error)
+            return error.fault.text
+        case WaitTimeout():
+            status = None if error.job is None else error.job.status
+            fault = None if error.fault is None else error.fault.text
+            return timeout_text(error.job_id, error.timeout, status, fault)
         case _:
             return str(error)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
+import select
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
 from types import FrameType
 from typing import Any
 
 from ._exit_codes import code_of_signal
+from ._output import note
 
 _GRACE = 4.0
 """How long a command may take to end after a signal, in seconds, before the process is ended."""
@@ -26,7 +29,8 @@ def run(work: Coroutine[Any, Any, int]) -> int:
     The first SIGINT or SIGTERM cancels it, so that it can print what it knows. The second ends the process at once,
     and so does a command that takes longer than 4 seconds to end.
     """
-    return asyncio.run(_interruptible(work))
+    with _logs_as_notes():
+        return asyncio.run(_interruptible(work))
 
 
 async def _interruptible(work: Coroutine[Any, Any, int]) -> int:
@@ -34,39 +38,66 @@ async def _interruptible(work: Coroutine[Any, Any, int]) -> int:
     task = loop.create_task(work)
     received: list[int] = []
 
-    def stop(number: int) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
         received.append(number)
-        _remove_handlers(loop)
         for each in _SIGNALS:
             signal.signal(each, _end_at_once)
-        loop.call_later(_GRACE, _end_at_once, number, None)
-        task.cancel()
+        _end_after(_GRACE, number)
+        loop.call_soon_threadsafe(task.cancel)
 
-    before = [signal.getsignal(each) for each in _SIGNALS]
-    # On Windows, or outside the main thread, KeyboardInterrupt has to do.
-    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+    # Not the loop's own handlers: they run when the loop does, which a reader that does not read can hold up.
+    before = {each: signal.getsignal(each) for each in _SIGNALS}
+    # Outside the main thread KeyboardInterrupt has to do.
+    with contextlib.suppress(ValueError):
         for each in _SIGNALS:
-            loop.add_signal_handler(each, stop, each)
+            signal.signal(each, stop)
     try:
         return await task
     except asyncio.CancelledError:
-        if not received:
-            raise
-        return code_of_signal(received[0])
-    finally:
-        _remove_handlers(loop)
         if received:
-            for each, handler in zip(_SIGNALS, before, strict=True):
+            return code_of_signal(received[0])
+        this_task = asyncio.current_task()
+        if this_task is not None and this_task.cancelling():
+            raise
+        raise RuntimeError("the command was cancelled, and by no signal") from None
+    finally:
+        if received:
+            _end_after(0.0, received[0])
+        with contextlib.suppress(ValueError):
+            for each, handler in before.items():
                 signal.signal(each, handler)
 
 
-def _remove_handlers(loop: asyncio.AbstractEventLoop) -> None:
-    with contextlib.suppress(NotImplementedError):
-        for each in _SIGNALS:
-            loop.remove_signal_handler(each)
+def _end_after(seconds: float, number: int) -> None:
+    """End the process after so many seconds, unless that is called off by 0, as the signal of this number would."""
+    if sys.platform != "win32":
+        with contextlib.suppress(ValueError):  # outside the main thread
+            signal.signal(signal.SIGALRM, lambda _alarm, frame: _end_at_once(number, frame))
+            signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _end_at_once(number: int, _frame: FrameType | None) -> None:
-    if sys.stdout is not None and sys.stdout.isatty():
-        os.write(sys.stdout.fileno(), _SHOW_CURSOR)
+    with contextlib.suppress(OSError, ValueError):
+        # A terminal that is stopped (Ctrl-S) takes nothing, and must not keep us from ending.
+        if sys.stdout is not None and sys.stdout.isatty() and select.select([], [sys.stdout], [], 0.0)[1]:
+            os.write(sys.stdout.fileno(), _SHOW_CURSOR)
     os._exit(code_of_signal(number))
+
+
+class _Notes(logging.Handler):
+    """Writes log records as every other line is written: whole, escaped, and without secrets."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for line in self.format(record).splitlines():
+            note(line)
+
+
+@contextlib.contextmanager
+def _logs_as_notes() -> Generator[None]:
+    """Write warnings and errors that are logged as notes; left alone, Python would write them to stderr as they are."""
+    handler, root = _Notes(logging.WARNING), logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)

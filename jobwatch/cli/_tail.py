@@ -56,8 +56,8 @@ class Tail:
 
     def rest(self) -> list[Line]:
         """Return what follows the last line end, once nothing will be added to it."""
-        rest, self._rest = self._rest.removesuffix("\r"), ""
-        return [Line(rest)] if rest else []
+        rest, self._rest = self._rest, ""
+        return [Line(rest.removesuffix("\r"))] if rest else []
 
 
 def overlap(before: str, after: str) -> int | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TypeAlias
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Struct
 from rich.console import Console
@@ -118,6 +118,8 @@ def test_a_text_made_to_be_slow_is_not() -> None:
 
 @pytest.mark.slow
 @given(st.lists(st.tuples(st.one_of(st.none(), st.text()), st.one_of(st.none(), st.integers(0, 3)))))
+@example([("\r", None)])
+@example([("one\r", 1)])
 def test_whatever_is_told_the_last_text_is_out_in_the_end(snapshots: list[tuple[str | None, int | None]]) -> None:
     told = shown(*(text for text, _ in snapshots), attempts=[attempt for _, attempt in snapshots])
     last = next((text for text, _ in reversed(snapshots) if text), "")
