@@ -8,7 +8,7 @@ of 40 types of image-generation jobs (see `benchmarks.durations`).
 **A wait.** Every job of the trace is waited for, one after the other. A look sent at age *t* sees the end if the job
 has ended by *t*; the delay is the time from the end to the sending of that look. A round trip takes 0.1 s, and rivals
 sleep after it. All looks count, also the one at once with which jobwatch and most rivals begin. Rivals keep their
-default intervals; those with dice take 64 seeded schedules in turn.
+default intervals; those with jitter take 64 seeded schedules in turn.
 
 **Ours** starts from an empty history. Before each job, its curve is estimated from the last 64 jobs of its type and
 the last 64 of all types, no others; then the job is waited for at every price between 5e-9 and 5e5 seconds a look,
@@ -41,7 +41,6 @@ import math
 import random
 import sys
 from collections import defaultdict
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -51,15 +50,13 @@ from jobwatch._core.pace import PRIOR, Curve, Durations, Pace, curve, remembered
 
 from . import clairvoyant, durations, picture, policies
 from .durations import Finished
+from .pace_report import LEARNED, Clairvoyant, Line, Point, Report, Row, WrongHistory, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 JOBS = 10_000
 """How many jobs are drawn when no trace is given."""
-
-LEARNED = 20
-"""From this many jobs of a type on, our cost is compared with the clairvoyant's."""
 
 COMPARED = 40
 """Types with fewer jobs than this after those are not compared: too few to tell what was to be known."""
@@ -69,67 +66,6 @@ STEPS = [10.0 ** (exponent / 20.0) for exponent in range(-4 * 20, 3 * 20 + 1)]
 
 DEFAULT_STEP = math.sqrt(2.0 * Pace().poll_cost)
 """The step at the default price."""
-
-
-class Point(NamedTuple):
-    """What waiting costs on average: looks a job, and seconds of delay."""
-
-    looks: float
-    delay: float
-
-
-class Line(NamedTuple):
-    """Looks against delay, for every price: the looks fall while the delay grows."""
-
-    points: list[Point]
-
-    def looks_at(self, delay: float) -> float | None:
-        """Return how many looks come with a mean delay, or None beyond what was tried."""
-        return _between([(point.delay, point.looks) for point in self.points], delay)
-
-    def delay_at(self, looks: float) -> float | None:
-        """Return the mean delay that comes with so many looks, or None beyond what was tried."""
-        return _between([(point.looks, point.delay) for point in reversed(self.points)], looks)
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One rival, and what we need to match it."""
-
-    name: str
-    kind: policies.Kind
-    looks: float
-    delay: float
-    fewer_looks_at_same_delay: float | None
-    less_delay_at_same_looks: float | None
-    fewer_looks_if_known: float | None
-
-
-class Clairvoyant(msgspec.Struct, frozen=True, kw_only=True):
-    """Our cost against that of the best schedule; None if no type has enough jobs."""
-
-    cost_ratio: float | None
-    jobs: int
-
-
-class WrongHistory(msgspec.Struct, frozen=True, kw_only=True):
-    """Our cost with a history that is wrong, relative to that with none."""
-
-    ten_times_too_long: float
-    ten_times_too_short: float
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All that was found out, as ``--json`` prints it."""
-
-    trace: str
-    seed: int
-    jobs: int
-    types: int
-    poll_cost: float
-    at_default: Point
-    rivals: list[Row]
-    clairvoyant: Clairvoyant
-    wrong_history: WrongHistory
 
 
 class Waited(NamedTuple):
@@ -301,40 +237,6 @@ def _times(theirs: float, ours: float | None) -> float | None:
     return theirs / ours if ours else None
 
 
-def _between(points: Sequence[tuple[float, float]], x: float) -> float | None:
-    """Return what lies over *x* on a line through points with rising x, straight between them in logarithms."""
-    for (x0, y0), (x1, y1) in pairwise(points):
-        if 0.0 < x0 <= x <= x1 and y0 > 0.0 and y1 > 0.0:
-            part = math.log(x / x0) / math.log(x1 / x0) if x1 > x0 else 0.0
-            return math.exp(math.log(y0) + part * math.log(y1 / y0))
-    return None
-
-
-def printed(report: Report) -> str:
-    """Return a report as text."""
-    usual = report.at_default
-    lines = [
-        f"{report.jobs} jobs of {report.types} types ({report.trace}), seed {report.seed}",
-        f"at the default price of {report.poll_cost:g} s: {usual.looks:.1f} looks, {usual.delay:.2f} s of delay a job",
-        "",
-        f"{'rival':46s}{'kind':>8s}{'looks':>9s}{'delay':>8s}{'fewer looks':>13s}{'if known':>10s}{'less delay':>12s}",
-    ]
-    for row in report.rivals:
-        times = (row.fewer_looks_at_same_delay, row.fewer_looks_if_known, row.less_delay_at_same_looks)
-        fewer, if_known, less = (f"{figure:.2f}x" if figure else "-" for figure in times)
-        measured = f"{row.looks:9.1f}{row.delay:7.2f}s"
-        lines.append(f"{row.name:46s}{row.kind:>8s}{measured}{fewer:>13s}{if_known:>10s}{less:>12s}")
-    ratio, wrong = report.clairvoyant.cost_ratio, report.wrong_history
-    compared = f"{ratio:.2f}x ({report.clairvoyant.jobs} jobs)" if ratio else "no type has enough jobs"
-    long, short = f"{wrong.ten_times_too_long:.2f}x", f"{wrong.ten_times_too_short:.2f}x"
-    lines += [
-        "",
-        f"cost against the clairvoyant's, after {LEARNED} jobs of a type: {compared}",
-        f"cost with a wrong history, against none: {long} if it is ten times too long, {short} if too short",
-    ]
-    return "\n".join(lines)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark from the command line.
 
@@ -364,7 +266,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     name = options.trace.name if options.trace else "drawn from 40 types of image jobs"
     report, ours, if_known = measure(trace, name, options.seed)
-    print(json.dumps(msgspec.to_builtins(report), indent=2) if options.json else printed(report))
+    print(json.dumps(msgspec.to_builtins(report), indent=2) if options.json else as_text(report))
     if options.plot:
         picture.draw(report, ours, if_known, options.plot)
     return 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .pace import Line, Report
+    from .pace_report import Line, Report
 
 COLOURS = {"fixed": "#b23a48", "linear": "#d98324", "backoff": "#4a5899"}
 

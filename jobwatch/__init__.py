@@ -13,7 +13,7 @@ _core/                      what happened (tracker) and when to look next (pace)
 _table/                     an API written down in TOML: its schema, its paths, the reader that comes of it
 apis/                       the vendors: two modules, eleven tables, `load_api`
 _http/                      requests to one origin: made up, sent, judged; the only aiohttp
-_files/                     files that outlive the process: the history of durations, locks
+_files/                     files: the history of durations, locks, and what else is read by name
 _engine/                    which job is due, who asks, what the answer changes; the only clock and random source
 _wait, _completions         the handle of one wait, and of several
 _client                     what a user holds

@@ -111,12 +111,24 @@ class WaitTimeout(JobwatchError, TimeoutError):
         self.timeout = timeout
         self.job = job
         self.fault = fault
-        last = f"last seen {job.told_status}" if job else "never read"
-        trouble = f"; last look: {fault}" if fault else ""
-        super().__init__(f"job {job_id} did not end within {timeout:g} s ({last}{trouble})")
+        status, trouble = job.told_status if job else None, str(fault) if fault else None
+        super().__init__(timeout_text(job_id, timeout, status, trouble))
 
     def __reduce__(self) -> tuple[type[WaitTimeout], tuple[str, float, Job | None, Fault | None]]:
         return type(self), (self.job_id, self.timeout, self.job, self.fault)
+
+
+def timeout_text(job_id: str, timeout: float, status: str | None, trouble: str | None) -> str:
+    """Return what a `WaitTimeout` says.
+
+    Args:
+        job_id: The job waited for.
+        timeout: How long the wait was allowed to last, in seconds.
+        status: The status last seen, or None if the job was never read.
+        trouble: The fault of the last look, or None if that look was good.
+    """
+    last = f"last seen {status}" if status is not None else "never read"
+    return f"job {job_id} did not end within {timeout:g} s ({last}{f'; last look: {trouble}' if trouble else ''})"
 
 
 class JournalError(JobwatchError):

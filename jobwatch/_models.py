@@ -80,14 +80,19 @@ class Fault(Struct, frozen=True, omit_defaults=True):
     request_id: str | None = None
     retry_after: float | None = None
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """All of it in one sentence, the server's words as they came: for what escapes them itself, as JSON does."""
         facts = [
             f"HTTP {self.http_status}" if self.http_status else "",
-            f"code {printable(self.code)}" if self.code else "",
-            f"request {printable(self.request_id)}" if self.request_id else "",
+            f"code {self.code}" if self.code else "",
+            f"request {self.request_id}" if self.request_id else "",
         ]
-        told = ", ".join(fact for fact in facts if fact)
-        return printable(self.message) + (f" ({told})" if told else "")
+        known = ", ".join(fact for fact in facts if fact)
+        return f"{self.message} ({known})" if known else self.message
+
+    def __str__(self) -> str:
+        return printable(self.text)
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):
@@ -97,8 +102,13 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     code: str | None = None
     request_id: str | None = None
 
+    @property
+    def text(self) -> str:
+        """The code, if there is one, and the message as they came: for what escapes them itself, as JSON does."""
+        return f"{self.code}: {self.message}" if self.code else self.message
+
     def __str__(self) -> str:
-        return f"{printable(self.code)}: {printable(self.message)}" if self.code else printable(self.message)
+        return printable(self.text)
 
 
 class Event(Struct, frozen=True, omit_defaults=True):

@@ -1,1 +1,1 @@
-"""Files that outlive the process and may be shared with others: each is locked, and never left half written."""
+"""Files that outlive the process and may be shared: what is written is locked and never left half written."""

@@ -19,6 +19,7 @@ from .._core.durations import KINDS_KEPT, Kind, LearnedDurations, add_to
 from .._core.hazard import KEPT, Durations
 from .._errors import ConfigError
 from .._models import Phase
+from .regular import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -112,7 +113,7 @@ def _path_of(name: str | os.PathLike[str]) -> Path:
 
 def _stored(path: Path) -> dict[Kind, Durations]:
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
         told = msgspec.json.decode(content, type=_Head).format
         kinds = msgspec.json.decode(content, type=_File).kinds if told == _FORMAT else ()
     except FileNotFoundError:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from .._errors import ConfigError
+from .._files.regular import read_regular
 from .._models import printable
 from .._reading.api import JobAPI
 from .._reading.bodies import Steps, at
@@ -79,8 +80,7 @@ def _from_file(file: Path) -> JobAPI:
 
 def _read(file: Path) -> tuple[dict[str, Any], str]:
     try:
-        with file.open("rb") as opened:
-            content = opened.read(_LARGEST + 1).decode()
+        content = read_regular(file, _LARGEST + 1).decode()
         if len(content) > _LARGEST:
             raise ConfigError(f"{file} is larger than 1 MiB: no API takes so much to write down")
         return _parsed(file, content), content

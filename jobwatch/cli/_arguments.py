@@ -1,9 +1,14 @@
-"""What is typed after ``jobwatch``, read and checked. Imports nothing dear."""
+"""The arguments after ``jobwatch``, read and checked.
+
+It imports nothing that takes long, so that ``--help`` is quick.
+"""
 
 from __future__ import annotations
 
 import argparse
 import re
+
+from .. import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +57,7 @@ def parsed(argv: Sequence[str] | None = None) -> Options:
     """Read the command line.
 
     Raises:
-        SystemExit: With 2 after an error, told on stderr; with 0 after ``--help`` or ``--version``.
+        SystemExit: With 2 after an error, which is printed on stderr; with 0 after ``--help`` or ``--version``.
     """
     parser = _parser()
     options, left_over = parser.parse_known_args(argv, Options())
@@ -121,14 +126,13 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line and never repeat what might be a secret."""
 
     def error(self, message: str) -> NoReturn:
-        shown = message if message.isprintable() else ascii(message)
-        self.exit(2, f"{self.prog}: error: {shown} (see {self.prog} --help)\n")
+        from ._render import safe  # noqa: PLC0415 - it imports msgspec, and --help needs none of it
+
+        self.exit(2, f"{self.prog}: error: {safe(message)} (see {self.prog} --help)\n")
 
 
 class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from jobwatch import __version__  # noqa: PLC0415 - only here
-
         print(f"jobwatch {__version__}")
         parser.exit()
 
@@ -272,7 +276,8 @@ def _add_list(commands: _Commands, common: _Parser) -> None:
 
 
 def _add_apis(commands: _Commands, common: _Parser) -> None:
-    apis = _command(commands, common, "apis", "Show the APIs, their variables and whether a token is set.")
+    about = "Show the APIs, their variables and whether a token is set."
+    apis = _command(commands, common, "apis", about, _APIS_EPILOG)
     apis.add_argument("--check", metavar="API", help="check a table, ./my.toml or a name, and say what it sends where")
     apis.add_argument(
         "--body", metavar="FILE", help="with --check: show what it reads from a sample reply (- for stdin)"
@@ -345,21 +350,26 @@ With a terminal it shows a live table; without one, a plain line for each state.
 exit codes:
     0  all jobs succeeded
     1  a job failed
-    2  usage or configuration (nothing was asked)
+    2  usage or configuration, and nothing was asked; or the output could not be written
     3  the API refused the token
     4  the API knows no such job
     5  a job was cancelled
     6  the time limit was over first; the job goes on
     7  the API could not be reached, or its replies could not be read
    70  a fault of jobwatch's own
-  130  SIGINT, 143 SIGTERM: stopped; the jobs go on
-  141  whoever read the output went away before the verdict was known
+  130  stopped by SIGINT; the jobs go on
+  141  the reader of the output went away before the verdict was known
+  143  stopped by SIGTERM; the jobs go on
 With several jobs: the first of 1, 5, 4, 3, 7, 6 that occurred."""
 
 _READ_EPILOG = """\
 exit codes:
   0 read, 2 usage or configuration, 3 the API refused the token,
   4 not found, 7 unreachable or unreadable"""
+
+_APIS_EPILOG = """\
+exit codes:
+  0 shown, 1 the sample of --body cannot be read, 2 usage or configuration"""
 
 _SERVE_EPILOG = """\
 It prints the exports that let another shell use it, and runs until Ctrl-C or

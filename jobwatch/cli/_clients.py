@@ -11,8 +11,9 @@ from .._core.tracker import Patience
 from .._errors import ConfigError
 from .._files.history import History
 from .._http.requests import secrets_of
+from .._http.secrets import spellings
 from ..apis import APIS, BEDROCK, CAPYDB
-from ._output import keep_secret, note
+from ._output import mask, note
 
 if TYPE_CHECKING:
     from .._reading.api import JobAPI
@@ -20,21 +21,22 @@ if TYPE_CHECKING:
 
 VARIABLE = "JOBWATCH_API"
 
-_GUESSED = (BEDROCK, CAPYDB)  # the token of any other may be there for another reason, as GITHUB_TOKEN mostly is
+_GUESSED = (BEDROCK, CAPYDB)
+"""The APIs chosen without being asked for. Any other token may be set for another reason, as GITHUB_TOKEN mostly is."""
 
 
 def client_for(options: Options) -> Client:
     """Return a client for the API, the address and the pace that the options ask for.
 
     Raises:
-        ConfigError: They ask for nothing that there is, or the token is missing.
+        ConfigError: There is no such API, an option's value is wrong, or the token is missing.
     """
     api, patience = api_for(options), Patience()
     token = os.environ.get(api.token_variable)
     if not token and api.token_variable and not api.token_is_optional:
         raise ConfigError(f"no token for {api.name}: put it into the environment variable {api.token_variable}")
     for secret in (token, *secrets_of(api)):
-        keep_secret(secret or "")
+        mask(spellings((secret or "").strip()))
     return Client(
         api,
         base_url=options.base_url,
@@ -50,15 +52,15 @@ def client_for(options: Options) -> Client:
 
 
 def api_for(options: Options) -> JobAPI:
-    """Return the API that the options ask for, built in or written down in a file.
+    """Return the API that the options ask for, built in or described by a table file.
 
     Raises:
-        ConfigError: There is none, or what is written down is wrong.
+        ConfigError: There is none, or the table is wrong.
     """
     name = api_name(options.api)
     if name.casefold() in APIS:
         return APIS[name.casefold()]
-    from ..apis._files import load_api  # noqa: PLC0415 - only where a file may have to be read
+    from ..apis._files import load_api  # noqa: PLC0415 - tables take a third of the client's time to import
 
     return load_api(name)
 
@@ -79,7 +81,7 @@ def params_for(options: Options) -> dict[str, str]:
 
 
 def history_for(options: Options) -> History | None:
-    """Return the history in the user's cache directory, if it can be used; where it is damaged, stderr says so."""
+    """Return the history in the user's cache directory, or None and a note on stderr if it cannot be used."""
     if options.no_history:
         return None
     try:
@@ -94,7 +96,7 @@ def history_for(options: Options) -> History | None:
 
 
 def pace_for(options: Options) -> Pace:
-    """Return the pace asked for; where one bound is given and lies beyond the usual other, both are that.
+    """Return the pace asked for; if only one bound is given and lies beyond the other's default, both become it.
 
     Raises:
         ConfigError: Both bounds are given, and contradict each other.
@@ -109,10 +111,10 @@ def pace_for(options: Options) -> Pace:
 
 
 def api_name(given: str | None) -> str:
-    """Return the API asked for: by option, by variable, or by being the only one whose token is set.
+    """Return the API's name: from the option, from the variable, or the only one whose token is set.
 
     Raises:
-        ConfigError: None is, or more than one could be meant.
+        ConfigError: No API is chosen so, or more than one could be meant.
     """
     name = given or os.environ.get(VARIABLE)
     if name:

@@ -1,21 +1,7 @@
 """Outcomes in, one exit code out. Pure.
 
-====  ==========================================================================
-0     every job succeeded
-1     a job failed
-2     usage or configuration; nothing was asked, or the output could not be written
-3     the API refused the token
-4     the API knows no such job
-5     a job was cancelled
-6     the time limit was over first
-7     the API could not be reached, or its replies could not be read
-70    a fault of jobwatch's own
-130   SIGINT
-141   whoever read the output went away before the verdict was known
-143   SIGTERM
-====  ==========================================================================
-
-With several jobs it is the first of 1, 5, 4, 3, 7, 6 that occurred. Nothing unread counts as success.
+Every exit code and its meaning stands in `MEANINGS`; a test compares the README and ``--help`` with it. A job that was
+not read to its end never counts as a success.
 """
 
 from __future__ import annotations
@@ -31,15 +17,34 @@ USAGE = 2
 OWN_FAULT = 70
 BROKEN_PIPE = 141
 PRECEDENCE = (1, 5, 4, 3, 7, 6)
+"""With several jobs, the exit code is the first of these that occurred."""
+
+MEANINGS = {
+    0: "all jobs succeeded",
+    1: "a job failed",
+    2: "usage or configuration, and nothing was asked; or the output could not be written",
+    3: "the API refused the token",
+    4: "the API knows no such job",
+    5: "a job was cancelled",
+    6: "the time limit was over first; the job goes on",
+    7: "the API could not be reached, or its replies could not be read",
+    70: "a fault of jobwatch's own",
+    130: "stopped by SIGINT; the jobs go on",
+    141: "the reader of the output went away before the verdict was known",
+    143: "stopped by SIGTERM; the jobs go on",
+}
+"""What each exit code of ``jobwatch wait`` means; the other commands return some of them."""
+
 _SIGNALLED = 128
+"""What a shell adds to a signal's number to report a process that the signal ended."""
 
 
 def exit_code(outcomes: Iterable[Outcome], *, forgiving: bool = False) -> int:
     """Return the exit code for jobs that ended so.
 
     Args:
-        outcomes: One for each job; none at all is no success.
-        forgiving: Whether a job that was read to a bad end counts as a success (``--no-fail``).
+        outcomes: One for each job; without any, it is no success either.
+        forgiving: Whether a failed or cancelled job counts as a success (``--no-fail``).
     """
     codes = {code_of(outcome) for outcome in outcomes}
     if not codes:

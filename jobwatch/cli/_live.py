@@ -17,10 +17,8 @@ from rich.text import Text
 
 from .._models import Fault, Outcome, Phase, Transition
 from ._output import echo, without_secrets
-from ._records import OutcomeRecord
-from ._show import output_of, trouble_of
+from ._render import OutcomeRecord, fault_notice, human_duration, output_line, safe
 from ._tail import Line
-from ._text import lasting, safe
 
 _PHASES = {
     Phase.PENDING: "yellow",
@@ -37,10 +35,10 @@ _ENDS = {
     Outcome.INTERRUPTED: ("■", "yellow"),
 }
 _FRAME = 5
-"""The lines of the screen that are not rows: the heading, the column names, what is hidden, the legend, the cursor."""
+"""The lines of the screen that are not rows: heading, column names, how many are hidden, legend, cursor."""
 
 _ARROW = Text.assemble((" → ", "dim"))
-_UNREAD = ("?", "yellow")  # every other end: the job itself may be well
+_UNREAD = ("?", "yellow")  # every other outcome: how the job is doing is not known
 
 
 class _Row:
@@ -54,13 +52,13 @@ class _Row:
         self.spinner = Spinner("dots", style="cyan")
 
 
-class TableShow:
+class LiveTable:
     """A row for each job, redrawn in place while jobs run, and left standing at the end."""
 
     tick = 0.1
 
     def __init__(self, job_ids: Sequence[str], title: str, console: Console | None = None) -> None:
-        self._title = title
+        self._title = _safe(title)
         self._rows = {job_id: _Row() for job_id in job_ids}
         self._began = time.monotonic()
         self._live = Live(
@@ -72,14 +70,14 @@ class TableShow:
         )
 
     def __enter__(self) -> Self:
-        """Begin to draw."""
+        """Start drawing."""
         self._live.start(refresh=True)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the last drawing standing."""
+        """Stop, and leave the last drawing on the screen."""
         self._live.stop()
 
     def transition(self, transition: Transition) -> None:
@@ -90,24 +88,22 @@ class TableShow:
         """Mark the job's row with its end."""
         self._rows[record.job_id].end = record
 
-    def trouble(self, job_id: str, fault: Fault | None) -> None:
-        """Show it in the job's row for as long as it lasts."""
+    def fault(self, job_id: str, fault: Fault | None) -> None:
+        """Show it in the job's row until looks work again."""
         self._rows[job_id].fault = fault
 
     def output(self, job_id: str, name: str, line: Line) -> None:
         """Print it on stderr; where that is the terminal too, it appears above the table."""
-        echo(output_of(job_id, name, line))
+        echo(output_line(job_id, name, line))
 
     def refresh(self, looks: Mapping[str, int]) -> None:
-        """Draw."""
+        """Draw the table anew."""
         for job_id, number in looks.items():
             self._rows[job_id].looks = number
         self._live.refresh()
 
-    # --- the drawing -------------------------------------------------------------------------------------------
-
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Return what there is to draw now."""
+        """Yield what rich is to draw now."""
         yield self._heading()
         table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
         table.add_column("", width=1)
@@ -115,30 +111,32 @@ class TableShow:
         table.add_column("States (UTC)", overflow="fold")
         table.add_column("Time", justify="right", no_wrap=True)
         table.add_column("Looks", justify="right", no_wrap=True)
-        rows = self._drawn(console.height)
+        rows = self._visible(console.height)
         for job_id, row in rows:
             states = _ARROW.join(_states(row.states))
             took = row.end.elapsed if row.end else time.monotonic() - self._began
-            table.add_row(_mark(row), Text(job_id), states, lasting(took), str(row.end.looks if row.end else row.looks))
-            if remark := _remark(row):
-                table.add_row("", "", remark, "", "")
+            looks = row.end.looks if row.end else row.looks
+            table.add_row(_mark(row), Text(_safe(job_id)), states, human_duration(took), str(looks))
+            if note := _note(row):
+                table.add_row("", "", note, "", "")
         yield table
         if hidden := len(self._rows) - len(rows):
             yield Text(f"   … and {hidden} more", style="dim")
         if legend := _legend([state for row in self._rows.values() for state in row.states]):
             yield legend
 
-    def _drawn(self, height: int) -> list[tuple[str, _Row]]:
-        """Return the rows in their order; while not all fit, as many as do, and those that are still going on first."""
+    def _visible(self, height: int) -> list[tuple[str, _Row]]:
+        """Return all rows in their order if they fit; else as many as fit, those still in progress first."""
         rows = list(self._rows.items())
         room = max(1, height - _FRAME)
+        # The last drawing, with every row, may scroll: nothing is drawn over it any more.
         if len(rows) <= room or all(row.end is not None for _, row in rows):
             return rows
         return sorted(rows, key=lambda item: item[1].end is not None)[:room]
 
     def _heading(self) -> Text:
         ended = sum(row.end is not None for row in self._rows.values())
-        taken = lasting(time.monotonic() - self._began)
+        taken = human_duration(time.monotonic() - self._began)
         return Text.assemble((self._title, "bold"), (f"  {ended} of {len(self._rows)} ended, {taken}", "dim"))
 
 
@@ -150,21 +148,21 @@ def _mark(row: _Row) -> Spinner | Text:
 
 
 def _states(states: Sequence[Transition]) -> list[Text]:
-    """Return each state with its time: the first by the clock, the others by how long after it."""
-    told: list[Text] = []
+    """Return each state with its time: the first as time of day, the others as time since the first."""
+    texts: list[Text] = []
     first: datetime | None = None
     for state in states:
         at = state.at or state.seen_at
         if first is None:
-            when = _by_the_clock(at)
+            when = _time_of_day(at)
             first = at
         else:
-            when = f"+{lasting(max(0.0, (at - first).total_seconds()))}"
+            when = f"+{human_duration(max(0.0, (at - first).total_seconds()))}"
         seen = "~" if state.at is None else ""
         gap = "… " if state.gap else ""
         status = (_safe(state.status), f"bold {_PHASES[state.phase]}")
-        told.append(Text.assemble((gap, "dim"), status, (f" {seen}{when}", "dim")))
-    return told
+        texts.append(Text.assemble((gap, "dim"), status, (f" {seen}{when}", "dim")))
+    return texts
 
 
 def _legend(states: Sequence[Transition]) -> Text | None:
@@ -172,21 +170,21 @@ def _legend(states: Sequence[Transition]) -> Text | None:
         "~ when we saw it; the API does not say when it was" if any(state.at is None for state in states) else "",
         "… what lay before is not told" if any(state.gap for state in states) else "",
     ]
-    told = "   ".join(filter(None, notes))
-    return Text(told, style="dim") if told else None
+    text = "   ".join(filter(None, notes))
+    return Text(text, style="dim") if text else None
 
 
-def _by_the_clock(at: datetime) -> str:
+def _time_of_day(at: datetime) -> str:
     at = at.astimezone(UTC)
     same_day = at.date() == datetime.now(UTC).date()
     return at.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M:%S")
 
 
-def _remark(row: _Row) -> Text | None:
+def _note(row: _Row) -> Text | None:
     if row.end is None:
         if row.fault is None:
             return None
-        return Text(without_secrets(trouble_of(row.fault)), style="yellow", no_wrap=True, overflow="ellipsis")
+        return Text(without_secrets(fault_notice(row.fault)), style="yellow", no_wrap=True, overflow="ellipsis")
     if row.end.error is None:
         return None
     _, style = _ENDS.get(row.end.outcome, _UNREAD)

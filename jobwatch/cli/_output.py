@@ -1,77 +1,129 @@
-"""Writing lines that others read: each at once, and nobody's going away is our crash."""
+"""Lines written to stdout and stderr: each at once, whole, without secrets, harmless to a terminal or a CI runner."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import os
+import select
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
     from typing import TextIO
 
-_SHORTEST_SECRET = 8  # what is shorter stands in other words by chance
+    from _typeshed import ReadableBuffer
+
+_SHORTEST_SECRET = 8  # shorter ones occur in other words by chance
 _secrets: set[str] = set()
 
 
-def keep_secret(word: str) -> None:
-    """Leave a word, such as a token, out of all that is written from now on, even if a server sends it back."""
-    if len(word.strip()) >= _SHORTEST_SECRET:
-        from .._http.secrets import spellings  # noqa: PLC0415 - seldom wanted where nothing is asked of an API
-
-        _secrets.update(each for each in spellings(word.strip()) if len(each) >= _SHORTEST_SECRET)
+def mask(words: Iterable[str]) -> None:
+    """Mask these words, such as a token, in every line written from now on, even if a server sends them back."""
+    _secrets.update(word for word in words if len(word) >= _SHORTEST_SECRET)
 
 
 def without_secrets(text: str) -> str:
     """Return the text without the words to be kept secret."""
     if not _secrets:
         return text
-    from .._http.secrets import masked  # noqa: PLC0415 - as above
+    from .._http.secrets import masked  # noqa: PLC0415 - where there is a secret there is a client, which has it
 
     return masked(text, _secrets)
 
 
 def say(line: str) -> None:
-    """Write one line to stdout, at once."""
-    _write(sys.stdout, without_secrets(line))
+    """Write one line to stdout."""
+    _write(sys.stdout, line)
 
 
 def note(line: str) -> None:
-    """Write one line to stderr, under our name; whether anybody reads it does not matter."""
+    """Write one line to stderr, after our name; it is no error if that fails."""
     echo(f"jobwatch: {line}")
 
 
 def echo(line: str) -> None:
-    """Write one line to stderr as it is; whether anybody reads it does not matter."""
+    """Write one line to stderr as it is; it is no error if that fails."""
     with contextlib.suppress(OSError, ValueError):
-        _write(sys.stderr, without_secrets(line))
+        _write(sys.stderr, line)
 
 
 def _write(stream: TextIO | None, line: str) -> None:
+    if stream is None:
+        return
+    line = _harmless(without_secrets(line))
     # In one piece, where print() would write the line's end by itself if the stream is unbuffered.
-    if stream is not None:
-        stream.write(line + "\n")
-        stream.flush()
+    stream.write(line + "\n")
+    stream.flush()
+
+
+def _harmless(line: str) -> str:
+    """Return a line that steers neither a terminal nor a CI runner, whatever its parts are and where they came from."""
+    if not line.isascii() or not line.isprintable() or "##" in line:
+        from ._render import safe  # noqa: PLC0415 - it imports msgspec, and --version needs none of it
+
+        line = safe(line)  # most parts were made safe before, so that columns align; doing it twice changes nothing
+    if line.lstrip().startswith("::"):  # a command of GitHub's runner, which ignores blanks before it
+        line = line.replace("::", r":\x3a", 1)
+    return line
 
 
 def is_unicode() -> bool:
-    """Whether stdout takes any character."""
+    """Return whether stdout takes any character."""
     return sys.stdout is None or sys.stdout.encoding.casefold().replace("-", "") == "utf8"
 
 
-def escape_what_cannot_be_encoded() -> None:
-    """Let a terminal or log of another encoding get escapes in place of an exception."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+# --- the streams --------------------------------------------------------------------------------------------------
+
+
+class _PatientFile(io.FileIO):
+    """A file that waits for its reader where the system would not.
+
+    Programs that run on node give their children non-blocking pipes, and whoever shares our terminal may have made it
+    one. Python's streams lose what such a file does not take at once.
+    """
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write some of the data, at least one byte, and return how many."""
+        while (written := super().write(data)) is None:
+            select.select([], [self], [])
+        return written
+
+
+@contextlib.contextmanager
+def patient_streams() -> Generator[None]:
+    """Let stdout and stderr wait for a slow reader, and escape what they cannot encode, until the block is left."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = _patient(sys.stdout), _patient(sys.stderr)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def _patient(stream: TextIO) -> TextIO:
+    buffer: object = getattr(stream, "buffer", None)
+    raw: object = getattr(buffer, "raw", buffer)  # if Python runs unbuffered, there is no buffer in between
+    if type(raw) is not io.FileIO:  # there is no stream, or it is a test's or a console of Windows
+        _escape_what_cannot_be_encoded(stream)
+        return stream
+    with contextlib.suppress(OSError):
+        stream.flush()
+    waiting = io.BufferedWriter(_PatientFile(raw.fileno(), "wb", closefd=False))
+    return io.TextIOWrapper(waiting, stream.encoding, "backslashreplace", line_buffering=stream.isatty())
+
+
+def _escape_what_cannot_be_encoded(stream: TextIO) -> None:
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def silence() -> None:
-    """Drop what is still buffered for a stdout that nobody reads, or the interpreter would complain at its end."""
+    """Drop what is still buffered for a stdout that cannot be written, or the interpreter would complain at exit."""
     if sys.stdout is None:
         return
     with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

@@ -1,9 +1,9 @@
 """What is new in a job's output, from snapshots of it. Pure.
 
-1. An API tells what the last attempt has written so far. What is new is what comes after what was there.
-2. A server that keeps only the end of it goes on where the two overlap; nothing is missing then.
-3. Where neither holds, or the attempt is another, all of it is new, after a remark that says so.
-4. Only whole lines come out. What stands after the last line end comes with the rest of its line, or at the end.
+1. A snapshot is what the last attempt has written so far. New is what follows the text of the snapshot before.
+2. Some servers keep only the end of an output. Then the new text begins where the two snapshots overlap.
+3. Where they do not overlap, or the attempt is another one, all of it is new, after a remark that says so.
+4. Only whole lines are returned. What follows the last line end is returned with the rest of its line, or at the end.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from msgspec import Struct
 
 _LINE_END = re.compile(r"\r\n|\n|\r(?!\Z)")
 _NEEDLE = 32
-"""How much has to overlap, in characters, to be taken for the same place."""
+"""How many characters have to overlap to be taken for the same place in the output."""
 
 _TRIES = 1000
+"""How many places are compared at most: a text of one repeated character matches almost everywhere."""
 
 
 class Line(Struct, frozen=True):
-    """One line, of the output or, as a remark, about it."""
+    """One line of the output, or a remark about it."""
 
     text: str
     is_remark: bool = False
 
 
 class Tail:
-    """One output of one job, as far as it has come out."""
+    """One output of one job, as far as it has been shown."""
 
     def __init__(self) -> None:
         self._shown = ""
@@ -38,8 +39,8 @@ class Tail:
         """Return the lines that a snapshot adds.
 
         Args:
-            text: The snapshot; None or nothing where the API tells none, which says nothing of what was there.
-            attempt: Which attempt the job is at, where the API counts.
+            text: The snapshot; None or empty where the API gives none, which does not mean that the output is gone.
+            attempt: The number of the job's attempt, where the API counts them.
         """
         if not text or text == self._shown:
             return []
@@ -54,13 +55,21 @@ class Tail:
         return lines + [Line(line) for line in whole]
 
     def rest(self) -> list[Line]:
-        """Return what stands after the last line end, which nothing will be added to."""
-        rest, self._rest = self._rest.removesuffix("\r"), ""
-        return [Line(rest)] if rest else []
+        """Return what follows the last line end, once nothing will be added to it."""
+        rest, self._rest = self._rest, ""
+        return [Line(rest.removesuffix("\r"))] if rest else []
 
 
 def overlap(before: str, after: str) -> int | None:
-    """Return how much of a text was there before: as much as it begins with of the other's end; None if too little."""
+    """Return how many characters at the beginning of a snapshot stood at the end of the one before.
+
+    Args:
+        before: The snapshot before.
+        after: The snapshot.
+
+    Returns:
+        The longest such overlap; None if it is too short to be sure of.
+    """
     if after.startswith(before):
         return len(before)
     needle = before[-_NEEDLE:]

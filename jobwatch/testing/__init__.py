@@ -10,6 +10,10 @@
         server.trouble(Trouble.status(503))     # the next request goes wrong
 
 With pytest and pytest-asyncio installed, the fixture ``job_server`` gives a started one.
+
+A `Trouble` is an HTTP status, a 429 with its ``Retry-After``, a login page, any other body, a redirect, another job's
+record, changed fields, a lagging replica, an answer that comes late or never or is cut off, a connection that is reset
+or closed, or any bytes in place of an answer (``Trouble.raw``).
 """
 
 from __future__ import annotations

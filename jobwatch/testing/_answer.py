@@ -1,4 +1,4 @@
-"""An HTTP answer as a value, and what it takes to speak one vendor's API."""
+"""An HTTP answer as a value, and one vendor's API as data and functions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from .._models import JSON
-from ._job import JobOptions
-from ._script import Step
+from ._job import JobOptions, Step
 
 Headers: TypeAlias = Mapping[str, str] | Sequence[tuple[str, str]]
 
@@ -36,10 +35,10 @@ class Dialect(Struct, frozen=True):
     Attributes:
         name: The API's name.
         root: The path of its base URL.
-        record: A job as the API tells it: id, steps entered, options, epoch of the server's time.
-        id_field: What the record's id is called.
+        record: A job's record, from its id, the steps entered, its options and the epoch of the server's time.
+        id_field: The name of the record's id.
         reply: The record in its envelope.
-        problem: The API's answer when something is wrong: HTTP status, request id, detail.
+        problem: The API's answer to a wrong request, from the HTTP status, the request id and a detail.
     """
 
     name: str
@@ -51,7 +50,7 @@ class Dialect(Struct, frozen=True):
 
 
 def json_answer(value: JSON, status: int = 200, content_type: str = "application/json") -> Answer:
-    """Return an answer whose body is this value."""
+    """Return an answer with this value as its body."""
     return Answer(status, msgspec.json.encode(value), content_type)
 
 

@@ -1,18 +1,20 @@
-"""Bedrock's wire: ``GET /jobs/{job_id}`` in its two documented shapes, and its problem bodies.
+"""Bedrock's answers: ``GET /jobs/{job_id}`` in its two documented shapes, a job's stream of events, problem bodies.
 
 Sources: https://docs.bedrock.cv/cms-api/jobs/get ("cms"), https://docs.bedrock.cv/vision-api/async-jobs/polling and
 https://docs.bedrock.cv/vision-api/async-jobs/overview ("vision"), https://docs.bedrock.cv/api-reference/errors with
-the pages under https://docs.bedrock.cv/errors/.
+the pages under https://docs.bedrock.cv/errors/, https://docs.bedrock.cv/vision-api/async-jobs/streaming.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
+
+import msgspec
 
 from .._models import JSON, Problem
 from ._answer import Answer, Dialect, json_answer, phrase
-from ._job import JobOptions
-from ._script import Step, stamp
+from ._job import JobOptions, Step, stamp
 
 VERSIONS = ("2026-01-01", "1")
 
@@ -51,7 +53,7 @@ _PROBLEMS = {
 def _record(job_id: str, steps: tuple[Step, ...], options: JobOptions, epoch: datetime) -> dict[str, JSON]:
     vision = options.get("shape") == "vision"
     record = _vision(job_id, steps, options) if vision else _cms(job_id, steps, options)
-    record |= ending(steps[-1].status.casefold(), options, vision)
+    record |= _ending(steps[-1].status.casefold(), options, vision)
     if options.get("events", not vision):
         record["events"] = _events(steps, options.get("events_kept"), epoch)
     record["created_at"] = stamp(epoch, steps[0].at)
@@ -85,7 +87,7 @@ def _vision(job_id: str, steps: tuple[Step, ...], options: JobOptions) -> dict[s
         "status": steps[-1].status,
         "target": {"type": target_type, "id": target_id},
     }
-    # Fields of the job object that the polling page's examples leave out.
+    # Fields of the job object that the examples of the polling page leave out.
     if "organization_id" in options:
         record["organization_id"] = options["organization_id"]
     if "project_id" in options:
@@ -95,21 +97,22 @@ def _vision(job_id: str, steps: tuple[Step, ...], options: JobOptions) -> dict[s
     return record
 
 
-def ending(word: str, options: JobOptions, vision: bool) -> dict[str, JSON]:
-    """Return what is told beside an end, by its word in lower case."""
-    # The CMS page shows neither results nor an error, so there they are told only when given.
+def _ending(word: str, options: JobOptions, vision: bool) -> dict[str, JSON]:
+    """Return the fields that come with an end, by its word in lower case."""
+    # The CMS page shows neither results nor an error, so there they come only when given.
     if word == "completed" and (vision or "results" in options):
         return {"results": options.get("results", _RESULTS)}
     if word == "failed" and (vision or "error" in options):
-        told = options.get("error", _ERROR)
-        error = Problem(told, _ERROR.code) if isinstance(told, str) else told
+        error = options.get("error", _ERROR)
+        if isinstance(error, str):
+            error = Problem(error, _ERROR.code)
         return {"error": {"code": error.code, "message": error.message}}
     return {}
 
 
 def _events(steps: tuple[Step, ...], kept: int | None, epoch: datetime) -> JSON:
-    told = steps if kept is None else steps[max(0, len(steps) - kept) :]
-    return [{"status": step.status, "timestamp": stamp(epoch, step.at)} for step in told]
+    latest = steps if kept is None else steps[max(0, len(steps) - kept) :]
+    return [{"status": step.status, "timestamp": stamp(epoch, step.at)} for step in latest]
 
 
 def _reply(record: dict[str, JSON], options: JobOptions) -> JSON:
@@ -139,3 +142,40 @@ def unsupported(version: str) -> str:
 
 
 BEDROCK = Dialect("bedrock", "", _record, _id_field, _reply, _problem)
+
+
+# --- the stream of a job's events ---------------------------------------------------------------------------------
+
+HEARTBEAT_EVERY: Final = 15.0
+"""Seconds between two heartbeats of a stream."""
+
+STREAM_SECONDS: Final = 300.0
+"""Seconds after which a stream is closed while its job is still running."""
+
+HEARTBEAT: Final = b": heartbeat\n\n"
+"""A heartbeat; its documentation does not say how it is written."""
+
+_STREAM_WORDS = {
+    "pending": "Queued",
+    "running": "Started",
+    "completed": "Completed",
+    "failed": "Failed",
+    "canceled": "Canceled",
+    "cancelled": "Canceled",
+}
+_STREAM_ENDS = frozenset({"completed", "failed", "canceled"})
+
+
+def event_of(job_id: str, step: Step, options: JobOptions, epoch: datetime) -> bytes:
+    """Return the event of a stream that reports a state, in the words of the Vision API."""
+    word = _STREAM_WORDS.get(step.status.casefold(), step.status)
+    name = word.casefold() if is_end(step) else "status"
+    data: dict[str, JSON] = {"job_id": job_id, "status": word}
+    data |= _ending(word.casefold(), options, vision=True)
+    data["timestamp"] = stamp(epoch, step.at)
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(data))
+
+
+def is_end(step: Step) -> bool:
+    """Return whether the stream is closed after the event of a state."""
+    return _STREAM_WORDS.get(step.status.casefold(), "").casefold() in _STREAM_ENDS

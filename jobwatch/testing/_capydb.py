@@ -1,4 +1,4 @@
-"""CapyDB's wire: one job, a project's jobs, and its error bodies.
+"""CapyDB's answers: one job, a project's jobs, and its error bodies.
 
 Sources: https://docs.capydb.dev/docs/reference/api/jobs; which fields are left out when empty, and that an empty list
 is ``null``, is in the vendor's own client, github.com/capydatabase/capydbclient (types.go).
@@ -10,8 +10,7 @@ from datetime import datetime
 
 from .._models import JSON, Problem
 from ._answer import Answer, Dialect, json_answer, phrase
-from ._job import JobOptions
-from ._script import Step, stamp
+from ._job import JobOptions, Step, stamp
 
 ROOT = "/api/capydb"
 LIST_LIMIT = 25
@@ -46,20 +45,20 @@ def _record(job_id: str, steps: tuple[Step, ...], options: JobOptions, epoch: da
 
 
 def _attempt(word: str, ran: bool, options: JobOptions) -> dict[str, JSON]:
-    """Tell of the attempt that has ended, if one has: the last one, or one that is about to be repeated."""
-    told: dict[str, JSON] = {}
+    """Return the fields of the attempt that has ended, if one has: the last, or one that is to be repeated."""
+    fields: dict[str, JSON] = {}
     failed = word == "failed" or (ran and word == "pending")
     if failed:
         error = options.get("error")
-        told["error"] = error.message if isinstance(error, Problem) else error
-        told["last_exit_code"] = options.get("exit_code")
-        told["last_stderr"] = options.get("stderr")
-        told["retry_classification"] = options.get("retry_classification")
+        fields["error"] = error.message if isinstance(error, Problem) else error
+        fields["last_exit_code"] = options.get("exit_code")
+        fields["last_stderr"] = options.get("stderr")
+        fields["retry_classification"] = options.get("retry_classification")
     if failed or word == "completed":
-        told["last_stdout"] = options.get("stdout")
+        fields["last_stdout"] = options.get("stdout")
     if word == "completed":
-        told["result"] = options.get("result")
-    return told
+        fields["result"] = options.get("result")
+    return fields
 
 
 def _reply(record: dict[str, JSON], _options: JobOptions) -> JSON:

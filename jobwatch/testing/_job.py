@@ -1,18 +1,89 @@
-"""One scripted job on the server, and everything that can be said about it."""
+"""One scripted job on the server: its states as a value, and its options."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import TypedDict, Unpack
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias, TypedDict, Unpack
+
+import msgspec
+from msgspec import Struct
 
 from .._errors import ConfigError
 from .._models import JSON, Problem
-from ._script import Script, Step
+
+Steps: TypeAlias = Sequence[str | tuple[str, float]]
+
+
+class Step(Struct, frozen=True):
+    """One state of a job, and the server's time in seconds at which it is entered."""
+
+    status: str
+    at: float
+
+
+class Script(Struct, frozen=True):
+    """The states a job passes through, in order."""
+
+    steps: tuple[Step, ...]
+
+    @classmethod
+    def of(cls, steps: Steps, added_at: float) -> Script:
+        """Return the script that these steps make of a job that is added at this moment.
+
+        Args:
+            steps: Status words, each with the seconds after the adding at which the job enters it; a plain
+                word is entered together with the step before it, the first one at once.
+            added_at: The server's time in seconds.
+
+        Raises:
+            ConfigError: The steps are none, not in the order of time, or not steps.
+        """
+        if isinstance(steps, str) or not steps:
+            raise ConfigError(f"a job needs at least one step, as in [('PENDING', 0.0)], not {steps!r}")
+        made: list[Step] = []
+        before = 0.0
+        for step in steps:
+            status, after = (step, before) if isinstance(step, str) else _pair(step)
+            if after < before:
+                raise ConfigError(f"step {status!r} at {after:g} s comes after one at {before:g} s: order them by time")
+            made.append(Step(status, added_at + after))
+            before = after
+        return cls(tuple(made))
+
+    def until(self, now: float) -> tuple[Step, ...]:
+        """Return the steps entered by this moment, in seconds of the server's time."""
+        return tuple(step for step in self.steps if step.at <= now)
+
+    def next_at(self, now: float) -> float:
+        """Return when the next state is entered, in seconds of the server's time, or infinity."""
+        return min((step.at for step in self.steps if step.at > now), default=math.inf)
+
+    def advanced(self, status: str, now: float) -> Script:
+        """Return the script of a job that enters this state now, and any later one by hand only."""
+        return Script((*self.until(now), Step(status, now)))
+
+
+def _pair(step: tuple[str, float]) -> tuple[str, float]:
+    try:
+        status, after = msgspec.convert(step, tuple[str, float])
+    except msgspec.ValidationError:
+        status, after = "", 0.0
+    if not status or not 0.0 <= after < math.inf:
+        raise ConfigError(f"{step!r} is no step: give a word and the seconds after adding, as in ('RUNNING', 0.2)")
+    return status, after
+
+
+def stamp(epoch: datetime, at: float) -> str:
+    """Return the RFC 3339 time of a moment of the server's time, with a fraction only where there is one."""
+    moment = (epoch + timedelta(seconds=at)).astimezone(UTC)
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 class JobOptions(TypedDict, total=False):
-    """What a job says of itself beside its state; anything left out is as in the vendor's own example.
+    """The fields of a job's record beside its state; one left out is as in the vendor's own example.
 
     Attributes:
         shape: Bedrock only: "cms" (the default) or "vision".
@@ -20,14 +91,14 @@ class JobOptions(TypedDict, total=False):
         organization_id, project_id, parent_id: Where the job belongs.
         target: Bedrock only: the type and the id of what it works on.
         payload: Bedrock "cms" only.
-        events: Bedrock only: whether the job tells its history; by default "cms" does and "vision" does not.
-        events_kept: Bedrock only: how many of the latest events are told.
-        results: Bedrock only: told once the job has completed.
-        result: CapyDB only: told once the job has completed.
-        error: Told once the job has failed: the message, or for Bedrock a `Problem` with a code too.
-        exit_code, stdout, stderr: CapyDB only: told once an attempt has ended.
+        events: Bedrock only: whether the record has a history; by default "cms" has one and "vision" has none.
+        events_kept: Bedrock only: how many of the latest events it has.
+        results: Bedrock only: from when the job has completed.
+        result: CapyDB only: from when the job has completed.
+        error: From when the job has failed: the message, or for Bedrock a `Problem` with a code too.
+        exit_code, stdout, stderr: CapyDB only: from when an attempt has ended.
         max_attempts, claimed_by, locked_resource, retry_classification: CapyDB only.
-        extra: Fields put into the record last, over whatever is there; the server does not look at them.
+        extra: Fields put into the record last, in place of any of the same name; the server does not read them.
     """
 
     shape: str
@@ -89,7 +160,7 @@ class ServedJob:
 
         Args:
             status: The API's word for the state.
-            options: What the job says of itself from now on, such as ``error=``.
+            options: Fields that change from now on, such as ``error=``.
 
         Raises:
             ConfigError: The job's API knows no such option, or the word is empty.
@@ -98,10 +169,10 @@ class ServedJob:
             raise ConfigError("a job needs a status word to advance to, as in advance('RUNNING')")
         self.options = checked(self.api, {**self.options, **options})
         self._script = self._script.advanced(status, self._now())
-        self._ring()
+        self._notify()
 
     async def looked(self, times: int) -> None:
-        """Wait until the job has been asked for so many times in all; the last answer is already decided then."""
+        """Wait until the job has been asked for so many times in all; by then the last answer is decided."""
         while self.looks < times:
             await self._changed.wait()
 
@@ -113,12 +184,12 @@ class ServedJob:
     def count_stream(self) -> None:
         """Count one stream opened for the job; the server calls this."""
         self.streams += 1
-        self._ring()
+        self._notify()
 
     def count_look(self) -> None:
         """Count one request for the job; the server calls this."""
         self.looks += 1
-        self._ring()
+        self._notify()
 
     def next_step_at(self, now: float) -> float:
         """Return when the next state is entered by itself, in seconds since the server was started, or infinity."""
@@ -126,10 +197,10 @@ class ServedJob:
 
     @property
     def changed(self) -> asyncio.Event:
-        """Set at the next request for it or state entered by hand, and made anew each time."""
+        """Set at the next request for the job and at the next state entered by hand; a new event each time."""
         return self._changed
 
-    def _ring(self) -> None:
+    def _notify(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
 

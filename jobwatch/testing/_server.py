@@ -1,4 +1,4 @@
-"""The server itself: routes, tokens, limits and records."""
+"""The server itself: routes, tokens, rate limits and a record of requests."""
 
 from __future__ import annotations
 
@@ -22,23 +22,65 @@ from multidict import CIMultiDictProxy
 from .._errors import ConfigError
 from .._models import JSON
 from ._answer import Answer, Dialect, json_answer
-from ._bedrock import BEDROCK, VERSIONS, unsupported
+from ._bedrock import (
+    BEDROCK,
+    HEARTBEAT,
+    HEARTBEAT_EVERY,
+    STREAM_SECONDS,
+    VERSIONS,
+    event_of,
+    is_end,
+    unsupported,
+)
 from ._capydb import CAPYDB, LIST_LIMIT
-from ._job import JobOptions, ServedJob, checked
-from ._limit import Quota, RateLimit
-from ._script import Script, Steps
-from ._stream import BEAT, HEARTBEAT, LONGEST, event_of, is_end
+from ._job import JobOptions, Script, ServedJob, Steps, checked
 from ._troubles import Kind, Trouble, edited, replaced
 from ._wire import Wire
 
 _DIALECTS = {dialect.name: dialect for dialect in (BEDROCK, CAPYDB)}
-# Without a limit of its own a Bedrock server still tells one, as its "Enterprise: custom" tier: out of reach.
+# Bedrock sends its rate headers even without a limit; this one, like its tier "Enterprise: custom", is out of reach.
 _UNLIMITED = (1_000_000, 60.0)
-_REMEMBERED = 100_000
-_TICK = 0.02
+_REQUESTS_KEPT = 100_000
+_CLOCK_READ_EVERY = 0.02
+"""How often a stream reads a clock that was given, in seconds: it may jump at any time."""
 _OF_STREAMS = frozenset(
     {Kind.STATUS, Kind.BODY, Kind.RAW, Kind.RESET, Kind.DISCONNECT, Kind.HANG, Kind.LATE, Kind.TRUNCATED}
 )
+
+
+class Quota(Struct, frozen=True):
+    """What one request found: whether it is allowed, what is left, and when the window ends (server's time, s)."""
+
+    allowed: bool
+    limit: int
+    remaining: int
+    resets_at: float
+
+
+class RateLimit:
+    """A fixed window of requests, as https://docs.bedrock.cv/api-reference/rate-limits.md describes it.
+
+    The time comes in as an argument.
+    """
+
+    def __init__(self, limit: int, window: float) -> None:
+        if limit < 1 or not 0.0 < window < math.inf:
+            raise ConfigError(
+                f"rate_limit=({limit}, {window}) allows nothing: give (requests, seconds), both above zero"
+            )
+        self._limit = limit
+        self._window = window
+        self._used = 0
+        self._ends = 0.0
+
+    def take(self, now: float) -> Quota:
+        """Count one request made at this moment, and return what it found."""
+        if now >= self._ends:
+            self._used = 0
+            self._ends = (math.floor(now / self._window) + 1) * self._window
+        self._used += 1
+        left = max(0, self._limit - self._used)
+        return Quota(self._used <= self._limit, self._limit, left, self._ends)
 
 
 class Request(Struct, frozen=True):
@@ -67,8 +109,8 @@ class Request(Struct, frozen=True):
     is_for_stream: bool = False
 
 
-class _Ordered(Struct):
-    """A trouble in the queue, for whom, and how often it is still to happen (None: always)."""
+class _Queued(Struct):
+    """A trouble in the queue, which requests it is for, and how often it is still to happen (None: always)."""
 
     trouble: Trouble
     left: int | None
@@ -103,8 +145,8 @@ class JobServer:
             rate_limit: Requests allowed, and the window in seconds; counted for each API by itself.
             clock: Returns seconds, only ever growing; by default the running loop's clock.
             epoch: The wall time at which the server starts, with a zone; by default the real one.
-            etags: Whether a GET tells an ETag and honours If-None-Match, as neither vendor documents.
-            streams: Whether Bedrock's jobs have streams of events; without, they are answered with 404.
+            etags: Whether an answer to GET has an ETag and If-None-Match is honoured; neither vendor documents it.
+            streams: Whether Bedrock's jobs have streams of events; otherwise requests for one are answered with 404.
 
         Raises:
             ConfigError: The limit allows nothing, or the epoch has no zone.
@@ -117,12 +159,12 @@ class JobServer:
         self._streams = streams
         self._limits = {name: RateLimit(*(rate_limit or _UNLIMITED)) for name in _DIALECTS}
         self._clock = clock
-        self._has_own_clock = clock is not None
+        self._clock_was_given = clock is not None
         self._started_at: float | None = None
         self._epoch = epoch
         self._jobs: dict[tuple[str, str], ServedJob] = {}
-        self._troubles: list[_Ordered] = []
-        self._requests: deque[Request] = deque(maxlen=_REMEMBERED)
+        self._troubles: list[_Queued] = []
+        self._requests: deque[Request] = deque(maxlen=_REQUESTS_KEPT)
         self._counted = 0
         self._wire = Wire()
         self._runner: web.ServerRunner | None = None
@@ -187,7 +229,7 @@ class JobServer:
             steps: Its states in order, each with the seconds from now at which it is entered; before the first one
                 the job is not known (404). A plain word is entered together with the one before it, the first at
                 once: ``["PENDING"]`` is a job to be moved by `ServedJob.advance`.
-            options: What else it says of itself; see `JobOptions`.
+            options: The fields of its record; see `JobOptions`.
 
         Raises:
             ConfigError: There is no such API, shape or option, the id is taken, or the steps are not in order.
@@ -212,7 +254,7 @@ class JobServer:
         api: str | None = None,
         stream: bool = False,
     ) -> None:
-        """Let requests to come go wrong; troubles wait in a queue and each request meets at most one.
+        """Make later requests go wrong; troubles wait in a queue, and each request meets at most one.
 
         Args:
             trouble: What goes wrong.
@@ -231,7 +273,7 @@ class JobServer:
             checked(api, {})
         if stream and trouble.kind not in _OF_STREAMS:
             raise ConfigError(f"a stream cannot go wrong by {trouble}: see JobServer.trouble")
-        self._troubles.append(_Ordered(trouble, times, api, job_id, stream))
+        self._troubles.append(_Queued(trouble, times, api, job_id, stream))
 
     def calm(self) -> None:
         """Drop all troubles that are still to come."""
@@ -255,7 +297,7 @@ class JobServer:
         trouble = self._next_trouble(received)
         if received.is_for_stream:
             return await self._served_stream(request, received, job, trouble)
-        # Decided before anybody who waits for this look is woken.
+        # Made before whoever waits for this look is woken, since they may change the job at once.
         answer = self._dated(self._answered(received, trouble), received.at)
         if job is not None:
             job.count_look()
@@ -269,36 +311,36 @@ class JobServer:
             return await self._wire.send(request, answer, trouble)
         job.count_stream()
         answer = msgspec.structs.replace(answer, content_type="text/event-stream", body=b"")
-        return await self._wire.stream(request, answer, self._told_by_stream(job), trouble)
+        return await self._wire.stream(request, answer, self._stream_of(job), trouble)
 
-    async def _told_by_stream(self, job: ServedJob) -> AsyncIterator[bytes]:
-        """Yield a job's stream from the state that it is in."""
-        begun = beaten = now = self.now()
-        told = len(job.until(now)) - 1
-        while now < begun + LONGEST:
+    async def _stream_of(self, job: ServedJob) -> AsyncIterator[bytes]:
+        """Yield a job's stream, beginning with the state that it is in."""
+        begun = last_heartbeat = now = self.now()
+        sent = len(job.until(now)) - 1
+        while now < begun + STREAM_SECONDS:
             changed = job.changed
-            for step in job.until(now)[told:]:
-                told += 1
+            for step in job.until(now)[sent:]:
+                sent += 1
                 yield event_of(job.id, step, job.options, self._epoch or datetime.now(UTC))
                 if is_end(step):
                     return
-            if now >= beaten + HEARTBEAT:
-                beaten = now
-                yield BEAT
-            soon = min(job.next_step_at(now), beaten + HEARTBEAT, begun + LONGEST)
-            # A clock that was given may jump, and rings no bell.
-            await self._wire.wait(changed, min(_TICK, soon - now) if self._has_own_clock else soon - now)
+            if now >= last_heartbeat + HEARTBEAT_EVERY:
+                last_heartbeat = now
+                yield HEARTBEAT
+            until = min(job.next_step_at(now), last_heartbeat + HEARTBEAT_EVERY, begun + STREAM_SECONDS)
+            pause = min(_CLOCK_READ_EVERY, until - now) if self._clock_was_given else until - now
+            await self._wire.wait(changed, pause)
             now = self.now()
 
     def _next_trouble(self, received: Request) -> Trouble | None:
-        for ordered in self._troubles:
-            fits = ordered.api in {None, received.api} and ordered.job_id in {None, received.job_id}
-            if fits and ordered.stream is received.is_for_stream:
-                if ordered.left is not None:
-                    ordered.left -= 1
-                    if not ordered.left:
-                        self._troubles.remove(ordered)
-                return ordered.trouble
+        for queued in self._troubles:
+            fits = queued.api in {None, received.api} and queued.job_id in {None, received.job_id}
+            if fits and queued.stream is received.is_for_stream:
+                if queued.left is not None:
+                    queued.left -= 1
+                    if not queued.left:
+                        self._troubles.remove(queued)
+                return queued.trouble
         return None
 
     def _answered(self, received: Request, trouble: Trouble | None) -> Answer:
@@ -317,7 +359,7 @@ class JobServer:
     def _routed(self, received: Request, trouble: Trouble | None, request_id: str, quota: Quota) -> Answer:
         problem = _DIALECTS[received.api].problem
         version = received.headers.get("X-API-Version", VERSIONS[0])
-        if not self._lets_in(received.headers):
+        if not self._is_authorized(received.headers):
             return problem(401, request_id, None)
         if not quota.allowed:
             wait = max(1, math.ceil(quota.resets_at - received.at))
@@ -345,14 +387,14 @@ class JobServer:
         asked = received.query.get("limit", str(LIST_LIMIT))
         if not (asked.isascii() and asked.isdigit() and int(asked) > 0):
             return CAPYDB.problem(400, request_id, "limit must be a positive integer")
-        # Of two made at the same moment, the one added later is the newer.
-        seen: list[tuple[float, int, ServedJob, JSON]] = []
-        for place, job in enumerate(self._jobs.values()):
+        # Newest first; of two that begin at the same moment, the one added later.
+        found: list[tuple[float, int, ServedJob, JSON]] = []
+        for order, job in enumerate(self._jobs.values()):
             if job.api == CAPYDB.name and job.options.get("project_id") == received.project_id:
                 record = self._record(job, received.at, trouble)
                 if record is not None:
-                    seen.append((job.until(received.at)[0].at, place, job, record))
-        newest = sorted(seen, key=lambda one: one[:2], reverse=True)[: int(asked)]
+                    found.append((job.until(received.at)[0].at, order, job, record))
+        newest = sorted(found, key=lambda one: one[:2], reverse=True)[: int(asked)]
         for _, _, job, _ in newest:
             job.listed += 1
         jobs: JSON = [record for _, _, _, record in newest]
@@ -367,7 +409,7 @@ class JobServer:
         record = dialect.record(job.id, steps, job.options, self._epoch) | dict(job.options.get("extra", {}))
         return record if trouble is None else edited(record, trouble, dialect.id_field(job.options))
 
-    def _lets_in(self, headers: CIMultiDictProxy[str]) -> bool:
+    def _is_authorized(self, headers: CIMultiDictProxy[str]) -> bool:
         scheme, _, bearer = headers.get("Authorization", "").partition(" ")
         given = bearer.strip() if scheme.casefold() == "bearer" else headers.get("X-API-Key")
         return self.token is None or given == self.token
@@ -427,5 +469,5 @@ def _restated(answer: Answer, trouble: Trouble, dialect: Dialect, request_id: st
 def _tagged(answer: Answer, known: str) -> Answer:
     tag = f'"{hashlib.sha256(answer.body).hexdigest()[:20]}"'
     held = {one.strip().removeprefix("W/") for one in known.split(",")}
-    fresh = Answer(304) if tag in held or "*" in held else answer
-    return fresh.plus({"ETag": tag})
+    unchanged = tag in held or "*" in held
+    return (Answer(304) if unchanged else answer).plus({"ETag": tag})

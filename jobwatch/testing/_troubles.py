@@ -1,14 +1,11 @@
-"""What can go wrong with an answer, as values; `_wire` is what puts them on the wire."""
+"""What can go wrong with an answer, as values; `_wire` sends them."""
 
 from __future__ import annotations
 
 import enum
-import gzip
 import math
-import zlib
 from collections.abc import Mapping
 
-import msgspec
 from msgspec import Struct
 
 from .._errors import ConfigError
@@ -16,7 +13,6 @@ from .._models import JSON
 from ._answer import Answer, Headers, pairs
 
 _LOGIN_PAGE = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body><form>Password: </form></body></html>\n"
-_BLOCK = b" " * 65536
 
 
 class Kind(enum.Enum):
@@ -26,17 +22,9 @@ class Kind(enum.Enum):
     BODY = enum.auto()
     CHANGED = enum.auto()
     STALE = enum.auto()
-    GZIP = enum.auto()
-    TRUNCATED_GZIP = enum.auto()
-    CONCATENATED_GZIP = enum.auto()
-    GZIP_BOMB = enum.auto()
-    OVERSIZED = enum.auto()
-    ENDLESS = enum.auto()
-    SLOW = enum.auto()
     LATE = enum.auto()
     HANG = enum.auto()
     TRUNCATED = enum.auto()
-    HANG_UP = enum.auto()
     RESET = enum.auto()
     DISCONNECT = enum.auto()
     RAW = enum.auto()
@@ -100,12 +88,12 @@ class Trouble(Struct, frozen=True, kw_only=True, omit_defaults=True, repr_omit_d
 
     @classmethod
     def redirect(cls, location: str, status: int = 302) -> Trouble:
-        """Answer that the job is somewhere else."""
+        """Answer with a redirect to this location."""
         return cls.body(b"", None, status, {"Location": location})
 
     @classmethod
     def throttled(cls, retry_after: str | None = "1", status: int = 429) -> Trouble:
-        """Answer that there were too many requests, with this ``Retry-After`` verbatim, or none."""
+        """Answer that there were too many requests, with this ``Retry-After`` verbatim, or without one."""
         return cls.status(status, headers=() if retry_after is None else {"Retry-After": retry_after})
 
     @classmethod
@@ -124,41 +112,6 @@ class Trouble(Struct, frozen=True, kw_only=True, omit_defaults=True, repr_omit_d
         return cls(kind=Kind.STALE, seconds=_above_zero("stale", seconds))
 
     @classmethod
-    def gzip(cls) -> Trouble:
-        """Answer rightly in gzip, asked for or not."""
-        return cls(kind=Kind.GZIP)
-
-    @classmethod
-    def truncated_gzip(cls, at: int | None = None) -> Trouble:
-        """Answer with a gzip stream that ends after `at` bytes (half by default), under a Content-Length that fits."""
-        return cls(kind=Kind.TRUNCATED_GZIP, size=at)
-
-    @classmethod
-    def concatenated_gzip(cls, empty: int = 0) -> Trouble:
-        """Answer in two gzip members with so many empty ones between them."""
-        return cls(kind=Kind.CONCATENATED_GZIP, size=empty)
-
-    @classmethod
-    def gzip_bomb(cls, size: int) -> Trouble:
-        """Answer with gzip of the job and spaces, `size` bytes decoded: valid JSON, a thousandth of it on the wire."""
-        return cls(kind=Kind.GZIP_BOMB, size=int(_above_zero("gzip_bomb", size)))
-
-    @classmethod
-    def oversized(cls, size: int) -> Trouble:
-        """Answer with the job and spaces up to `size` bytes, under a Content-Length that fits: valid JSON."""
-        return cls(kind=Kind.OVERSIZED, size=int(_above_zero("oversized", size)))
-
-    @classmethod
-    def endless(cls) -> Trouble:
-        """Answer with the job and then spaces in chunks until the client goes away."""
-        return cls(kind=Kind.ENDLESS)
-
-    @classmethod
-    def slow(cls, bytes_per_second: float) -> Trouble:
-        """Answer rightly, at this rate."""
-        return cls(kind=Kind.SLOW, seconds=1.0 / _above_zero("slow", bytes_per_second))
-
-    @classmethod
     def hang(cls, seconds: float | None = None) -> Trouble:
         """Answer so many seconds later, or never."""
         if seconds is None:
@@ -171,8 +124,8 @@ class Trouble(Struct, frozen=True, kw_only=True, omit_defaults=True, repr_omit_d
 
         Args:
             at: Bytes of the body that are sent.
-            framing: How the body's end would have been told: "length" (Content-Length), "chunked", or "close" (by the
-                close itself, so that HTTP cannot tell the cut).
+            framing: How the answer says where its body ends: "length" (Content-Length), "chunked", or "close" (by
+                closing the connection, so that nothing in HTTP shows the cut).
 
         Raises:
             ConfigError: There is no such framing.
@@ -180,11 +133,6 @@ class Trouble(Struct, frozen=True, kw_only=True, omit_defaults=True, repr_omit_d
         if framing not in {"length", "chunked", "close"}:
             raise ConfigError(f"unknown framing {framing!r}: use 'length', 'chunked' or 'close'")
         return cls(kind=Kind.TRUNCATED, size=at, framing=framing)
-
-    @classmethod
-    def hang_up(cls) -> Trouble:
-        """Answer rightly, then close the connection although keep-alive was promised."""
-        return cls(kind=Kind.HANG_UP)
 
     @classmethod
     def reset(cls) -> Trouble:
@@ -198,7 +146,7 @@ class Trouble(Struct, frozen=True, kw_only=True, omit_defaults=True, repr_omit_d
 
     @classmethod
     def raw(cls, data: bytes, close: bool = True) -> Trouble:
-        """Put these bytes on the wire, status line and all, then close the connection or leave it open and silent."""
+        """Send these bytes, status line and all, then close the connection or leave it open and silent."""
         return cls(kind=Kind.RAW, data=data, close=close)
 
 
@@ -207,42 +155,10 @@ def replaced(trouble: Trouble) -> Answer:
     return Answer(trouble.code, trouble.data, trouble.content_type, trouble.headers)
 
 
-def recoded(answer: Answer, trouble: Trouble) -> Answer:
-    """Return the answer with its body coded as the trouble says, or as it is."""
-    body = answer.body
-    match trouble.kind:
-        case Kind.GZIP:
-            body = gzip.compress(body)
-        case Kind.TRUNCATED_GZIP:
-            body = gzip.compress(body)
-            body = body[: len(body) // 2 if trouble.size is None else trouble.size]
-        case Kind.CONCATENATED_GZIP:
-            middle = len(body) // 2
-            empty = gzip.compress(b"") * (trouble.size or 0)
-            body = gzip.compress(body[:middle]) + empty + gzip.compress(body[middle:])
-        case Kind.GZIP_BOMB:
-            body = _bomb(body, trouble.size or 0)
-        case _:
-            return answer
-    return msgspec.structs.replace(answer, body=body).plus({"Content-Encoding": "gzip"})
-
-
 def edited(record: dict[str, JSON], trouble: Trouble, id_field: str) -> dict[str, JSON]:
     """Return the job's record with the trouble's changes."""
     changed = {name: value for name, value in record.items() if name not in trouble.dropped} | trouble.fields
     return changed if trouble.other_id is None else changed | {id_field: trouble.other_id}
-
-
-def padding(sent: int, size: int) -> list[bytes]:
-    """Return the blocks of spaces that fill what was sent up to this size; the blocks are one object, over and over."""
-    blocks, rest = divmod(max(0, size - sent), len(_BLOCK))
-    return [_BLOCK] * blocks + [_BLOCK[:rest]]
-
-
-def _bomb(body: bytes, size: int) -> bytes:
-    packer = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-    packed = [packer.compress(body), *map(packer.compress, padding(len(body), size)), packer.flush()]
-    return b"".join(packed)
 
 
 def _above_zero(what: str, amount: float) -> float:

@@ -1,4 +1,4 @@
-"""An answer and its trouble put on the wire."""
+"""An answer and its trouble, sent."""
 
 from __future__ import annotations
 
@@ -8,37 +8,35 @@ import math
 import socket
 import struct
 from collections.abc import AsyncIterator
+from typing import assert_never
 
 from aiohttp import web
 from multidict import CIMultiDict
 
 from ._answer import Answer, phrase
-from ._troubles import Kind, Trouble, padding, recoded
-
-# A dribble wakes up at most this often, in seconds; above one byte in that time it sends several at once.
-_TICK = 0.02
+from ._troubles import Kind, Trouble
 
 
 class ServerClosed(Exception):
-    """The server is being closed, so what waits for ever need not."""
+    """The server is being closed, so nothing may wait any longer."""
 
 
 class Wire:
-    """Where answers leave the server."""
+    """Sends answers, whole or in the way a trouble says."""
 
     def __init__(self) -> None:
         self._closing = asyncio.Event()
 
     def close(self) -> None:
-        """Let go of all that hangs, dribbles or waits."""
+        """End everything that waits."""
         self._closing.set()
 
     async def send(self, request: web.BaseRequest, answer: Answer, trouble: Trouble | None) -> web.StreamResponse:
-        """Send the answer in the way the trouble says and return what the HTTP server still has to finish."""
+        """Send the answer in the way the trouble says, and return the response for the HTTP server to finish."""
         if trouble is None:
             return _whole(answer)
         try:
-            return await self._troubled(request, recoded(answer, trouble), trouble)
+            return await self._troubled(request, answer, trouble)
         except ServerClosed:
             return _cut_off(request)
 
@@ -93,9 +91,7 @@ class Wire:
                 await self._pause(None)
             case Kind.LATE:
                 await self._pause(trouble.seconds)
-            case Kind.SLOW | Kind.OVERSIZED | Kind.ENDLESS:
-                return await self._streamed(request, answer, trouble)
-            case Kind.TRUNCATED | Kind.HANG_UP:
+            case Kind.TRUNCATED:
                 return _written(request, _partial(answer, trouble))
             case Kind.RAW:
                 done = _written(request, trouble.data, close=trouble.close)
@@ -106,37 +102,11 @@ class Wire:
                 return _reset(request)
             case Kind.DISCONNECT:
                 return _written(request, b"")
-            case _:
+            case Kind.STATUS | Kind.BODY | Kind.CHANGED | Kind.STALE:  # the answer itself is what is wrong
                 pass
+            case _:
+                assert_never(trouble.kind)
         return _whole(answer)
-
-    async def _streamed(self, request: web.BaseRequest, answer: Answer, trouble: Trouble) -> web.StreamResponse:
-        response = web.StreamResponse(status=answer.status, reason=phrase(answer.status), headers=_headers(answer))
-        if trouble.kind is Kind.ENDLESS:
-            response.enable_chunked_encoding()
-        else:
-            response.content_length = max(len(answer.body), trouble.size or 0)
-        await response.prepare(request)
-        async for piece in self._pieces(answer.body, trouble):
-            await response.write(piece)
-        await response.write_eof()
-        return response
-
-    async def _pieces(self, body: bytes, trouble: Trouble) -> AsyncIterator[bytes]:
-        if trouble.kind is Kind.SLOW:
-            pace = trouble.seconds or _TICK
-            step = max(1, round(_TICK / pace))
-            for start in range(0, len(body), step):
-                await self._pause(step * pace)
-                yield body[start : start + step]
-            return
-        yield body
-        if trouble.kind is Kind.OVERSIZED:
-            for block in padding(len(body), trouble.size or 0):
-                yield block
-        while trouble.kind is Kind.ENDLESS:
-            yield padding(0, 1024)[0]
-            await self._pause(0.0)
 
     async def _pause(self, seconds: float | None) -> None:
         with contextlib.suppress(TimeoutError):
@@ -159,7 +129,7 @@ def _headers(answer: Answer) -> CIMultiDict[str]:
 
 def _partial(answer: Answer, trouble: Trouble) -> bytes:
     size = len(answer.body)
-    end = size if trouble.kind is Kind.HANG_UP else size // 2 if trouble.size is None else trouble.size
+    end = size // 2 if trouble.size is None else trouble.size
     lines = [f"HTTP/1.1 {answer.status} {phrase(answer.status)}"]
     lines += [f"Content-Type: {answer.content_type}"] if answer.content_type else []
     lines += [f"{name}: {value}" for name, value in answer.headers]

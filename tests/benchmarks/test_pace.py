@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import clairvoyant, durations, pace, policies
+from benchmarks import clairvoyant, durations, pace, pace_report, policies
 from jobwatch._core.pace import PRIOR
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class TestReport:
         assert all(after.delay > before.delay * 0.9 for before, after in pairwise(points))
 
     def test_reads_its_line_between_points_and_not_beyond(self) -> None:
-        line = pace.Line([pace.Point(100.0, 1.0), pace.Point(10.0, 100.0)])
+        line = pace_report.Line([pace_report.Point(100.0, 1.0), pace_report.Point(10.0, 100.0)])
         assert line.looks_at(10.0) == pytest.approx(10.0**1.5)
         assert line.delay_at(10.0**1.5) == pytest.approx(10.0)
         assert line.looks_at(0.5) is None

@@ -24,12 +24,12 @@ from msgspec import Struct
 from rich.console import Console
 
 from jobwatch import JSON, Fault, FaultKind, JobwatchError, Outcome, Phase, Problem, Transition
-from jobwatch.cli import _demo, _output, _running, _serve, _show, main
-from jobwatch.cli._live import TableShow
-from jobwatch.cli._records import OutcomeRecord
+from jobwatch.cli import _demo, _lines, _output, _signals, main
+from jobwatch.cli._lines import PlainLines
+from jobwatch.cli._live import LiveTable
+from jobwatch.cli._render import OutcomeRecord
 from jobwatch.cli._run import Run
-from jobwatch.cli._show import PlainShow, show_for
-from jobwatch.cli._wait import followed
+from jobwatch.cli._wait import display_for, run_to_end
 from jobwatch.testing import JobServer, Trouble
 
 CANARY = "sk_canary_81f3c2"
@@ -346,7 +346,7 @@ async def test_a_timeout_tells_the_last_state(command: Command, server: JobServe
 async def test_trouble_is_told_once_a_change_and_on_stderr(
     command: Command, server: JobServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_show._Lines, "tick", 0.02)
+    monkeypatch.setattr(_lines._Lines, "tick", 0.02)
     job = server.add("bedrock", "job_1", ["PENDING"])
     server.trouble(Trouble.status(503), times=8, job_id="job_1")
 
@@ -511,8 +511,8 @@ async def test_row_122_a_fault_of_our_own_is_told_without_secrets(
     assert all(line.startswith("jobwatch: ") for line in err.splitlines())
 
 
-class Deaf(PlainShow):
-    """A show whose output fails at the first end."""
+class Deaf(PlainLines):
+    """A display whose output fails at the first end."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(["job_1"])
@@ -543,7 +543,7 @@ async def test_row_108_a_known_verdict_outlives_its_reader(
     monkeypatch.setattr("jobwatch.cli._wait.silence", lambda: None)
     server.add("bedrock", "job_1", [status])
     async with Client("bedrock") as client:
-        assert await followed(Run([client.wait_for("job_1", check=False)], Deaf(error))) == code
+        assert await run_to_end(Run([client.wait_for("job_1", check=False)], Deaf(error))) == code
 
 
 async def test_a_wait_without_an_outcome_is_a_fault_of_our_own(server: JobServer) -> None:
@@ -551,7 +551,7 @@ async def test_a_wait_without_an_outcome_is_a_fault_of_our_own(server: JobServer
 
     client = Client("bedrock")
     server.add("bedrock", "job_1", ["PENDING"])
-    run = Run([client.wait_for("job_1", check=False)], PlainShow(["job_1"]))
+    run = Run([client.wait_for("job_1", check=False)], PlainLines(["job_1"]))
     following = asyncio.create_task(run.follow())
     await asyncio.sleep(0.03)
     await client.aclose()
@@ -568,21 +568,21 @@ def transition(status: str, phase: Phase, second: int | None, *, gap: bool = Fal
     return Transition("job_1", 1, status, phase, at, datetime(2024, 6, 17, 8, 56, 0, tzinfo=UTC), gap)
 
 
-def drawn(use: Callable[[TableShow], None], *, height: int = 20, jobs: tuple[str, ...] = ("job_1",)) -> str:
+def drawn(use: Callable[[LiveTable], None], *, height: int = 20, jobs: tuple[str, ...] = ("job_1",)) -> str:
     console = Console(file=io.StringIO(), force_terminal=True, width=120, height=height, no_color=True)
-    with TableShow(jobs, "Title [red]", console) as show:
-        use(show)
+    with LiveTable(jobs, "Title [red]", console) as table:
+        use(table)
     with console.capture() as capture:
-        console.print(show)
+        console.print(table)
     return re.sub(r"\x1b\[[\d;]*m", "", capture.get())
 
 
 def test_the_table_shows_states_with_times() -> None:
-    def use(show: TableShow) -> None:
-        show.transition(transition("PENDING", Phase.PENDING, 0))
-        show.transition(transition("RUNNING", Phase.RUNNING, 2))
-        show.transition(transition("COMPLETED", Phase.SUCCEEDED, None, gap=True))
-        show.refresh({"job_1": 7})
+    def use(table: LiveTable) -> None:
+        table.transition(transition("PENDING", Phase.PENDING, 0))
+        table.transition(transition("RUNNING", Phase.RUNNING, 2))
+        table.transition(transition("COMPLETED", Phase.SUCCEEDED, None, gap=True))
+        table.refresh({"job_1": 7})
 
     told = drawn(use)
     assert "Title [red]  0 of 1 ended" in told
@@ -592,12 +592,12 @@ def test_the_table_shows_states_with_times() -> None:
 
 
 def test_the_table_shows_trouble_while_it_lasts_and_ends_for_good() -> None:
-    def struggling(show: TableShow) -> None:
-        show.trouble("job_1", Fault(FaultKind.UNREACHABLE, "no connection [red]"))
+    def struggling(table: LiveTable) -> None:
+        table.fault("job_1", Fault(FaultKind.UNREACHABLE, "no connection [red]"))
 
-    def ended(show: TableShow) -> None:
-        struggling(show)
-        show.outcome(OutcomeRecord("job_1", Outcome.FAILED, "F", Phase.FAILED, "E_SRC: [red] no \x1b image", 9, 75.0))
+    def ended(table: LiveTable) -> None:
+        struggling(table)
+        table.outcome(OutcomeRecord("job_1", Outcome.FAILED, "F", Phase.FAILED, "E_SRC: [red] no \x1b image", 9, 75.0))
 
     assert "cannot be read for now: no connection [red]" in drawn(struggling)
     told = drawn(ended)
@@ -610,8 +610,8 @@ def test_the_table_shows_trouble_while_it_lasts_and_ends_for_good() -> None:
 def test_a_table_higher_than_the_screen_shows_what_goes_on_first() -> None:
     jobs = tuple(f"job_{number}" for number in range(1, 31))
 
-    def use(show: TableShow) -> None:
-        show.outcome(OutcomeRecord("job_1", Outcome.SUCCEEDED, "C", Phase.SUCCEEDED, None, 1, 1.0))
+    def use(table: LiveTable) -> None:
+        table.outcome(OutcomeRecord("job_1", Outcome.SUCCEEDED, "C", Phase.SUCCEEDED, None, 1, 1.0))
 
     told = drawn(use, height=10, jobs=jobs)
     assert re.findall(r"job_\d+", told) == ["job_2", "job_3", "job_4", "job_5", "job_6"]
@@ -622,9 +622,9 @@ def test_a_table_higher_than_the_screen_shows_what_goes_on_first() -> None:
 def test_the_last_drawing_shows_every_row() -> None:
     jobs = tuple(f"job_{number}" for number in range(1, 31))
 
-    def use(show: TableShow) -> None:
+    def use(table: LiveTable) -> None:
         for job in jobs:
-            show.outcome(OutcomeRecord(job, Outcome.SUCCEEDED, "C", Phase.SUCCEEDED, None, 1, 1.0))
+            table.outcome(OutcomeRecord(job, Outcome.SUCCEEDED, "C", Phase.SUCCEEDED, None, 1, 1.0))
 
     assert re.findall(r"job_\d+", drawn(use, height=10, jobs=jobs)) == list(jobs)
 
@@ -635,15 +635,15 @@ def test_the_last_drawing_shows_every_row() -> None:
 def test_only_a_terminal_gets_a_table(monkeypatch: pytest.MonkeyPatch, terminal: bool, term: str, live: bool) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
     monkeypatch.setenv("TERM", term)
-    assert isinstance(show_for(["job_1"], "", json=False), TableShow if live else PlainShow)
-    assert not isinstance(show_for(["job_1"], "", json=True), TableShow | PlainShow)
+    assert isinstance(display_for(["job_1"], "", json=False), LiveTable if live else PlainLines)
+    assert not isinstance(display_for(["job_1"], "", json=True), LiveTable | PlainLines)
 
 
 def test_without_rich_lines_have_to_do(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setitem(sys.modules, "jobwatch.cli._live", None)
-    assert isinstance(show_for(["job_1"], "", json=False), PlainShow)
+    assert isinstance(display_for(["job_1"], "", json=False), PlainLines)
     assert capsys.readouterr().err == "jobwatch: for a live table, install rich: pip install 'jobwatch-client[cli]'\n"
 
 
@@ -673,8 +673,8 @@ async def test_the_demo_goes_as_scripted_and_needs_no_token(command: Command) ->
 
 @pytest.mark.slow
 async def test_a_demo_that_goes_otherwise_fails(command: Command, quick_demo: pytest.MonkeyPatch) -> None:
-    scene = _demo.Scene("bedrock", "export-project", (("PENDING", 0.0), ("COMPLETED", 0.1)), Outcome.FAILED)
-    quick_demo.setattr(_demo, "SCENES", (scene,))
+    script = _demo.Script("bedrock", "export-project", (("PENDING", 0.0), ("COMPLETED", 0.1)), Outcome.FAILED)
+    quick_demo.setattr(_demo, "DEMO", (script,))
     ran = await command("demo", "--json")
     assert ran.code == 1
     assert "NOT AS SCRIPTED  export-project: succeeded, and not failed" in ran.err
@@ -684,8 +684,8 @@ async def test_a_demo_that_goes_otherwise_fails(command: Command, quick_demo: py
 @pytest.mark.slow
 async def test_a_demo_in_which_a_state_was_missed_fails(command: Command, quick_demo: pytest.MonkeyPatch) -> None:
     steps = (("Queued", 0.0), ("Started", 0.4), ("Completed", 0.4))
-    scene = _demo.Scene("bedrock", "parse-legend", steps, Outcome.SUCCEEDED, {"shape": "vision"})
-    quick_demo.setattr(_demo, "SCENES", (scene,))
+    script = _demo.Script("bedrock", "parse-legend", steps, Outcome.SUCCEEDED, {"shape": "vision"})
+    quick_demo.setattr(_demo, "DEMO", (script,))
     ran = await command("demo")
     assert ran.code == 1
     assert "NOT AS SCRIPTED  parse-legend: Queued Completed, and not Queued Started Completed" in ran.out
@@ -695,11 +695,11 @@ async def test_a_demo_in_which_a_state_was_missed_fails(command: Command, quick_
 async def test_a_served_job_starts_when_asked_for_and_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     from jobwatch import Client
 
-    monkeypatch.setattr(_serve, "_KEPT", 0.03)
-    role = _serve.Role("bedrock", "demo", "PENDING", (("RUNNING", 0.02), ("COMPLETED", 0.02)))
+    monkeypatch.setattr(_demo, "_KEPT", 0.03)
+    script = _demo.Script("bedrock", "demo", (("PENDING", 0.0), ("RUNNING", 0.02), ("COMPLETED", 0.04)))
     seen: list[str] = []
     async with JobServer() as server, Client("bedrock", token="sk_test", base_url=server.url_of("bedrock")) as client:
-        player = asyncio.create_task(_serve._play(server, role))
+        player = asyncio.create_task(_demo._play(server, script))
         await asyncio.sleep(0.045)
         async with asyncio.timeout(5):
             while seen.count("PENDING") < 2:
@@ -756,8 +756,8 @@ async def test_rows_105_106_a_signal_ends_a_wait_cleanly(server: JobServer, numb
 
 STUBBORN = """
 import asyncio, sys
-from jobwatch.cli import _running
-_running._GRACE = float(sys.argv[1])
+from jobwatch.cli import _signals
+_signals._GRACE = float(sys.argv[1])
 
 async def work():
     print("ready", flush=True)
@@ -767,14 +767,14 @@ async def work():
         print("ending", flush=True)
         await asyncio.sleep(60)
 
-sys.exit(_running.run(work()))
+sys.exit(_signals.run(work()))
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("grace", ["60", "0.05"], ids=["second signal", "grace"])
 async def test_rows_105_106_a_wait_that_does_not_end_is_ended(grace: str) -> None:
-    assert _running._GRACE <= 5.0
+    assert _signals._GRACE <= 5.0
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-c", STUBBORN, grace, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )

@@ -10,16 +10,17 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TypeAlias
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Struct
 from rich.console import Console
 
 from jobwatch import Client
 from jobwatch.cli import _output, main
-from jobwatch.cli._live import TableShow
+from jobwatch.cli._lines import PlainLines
+from jobwatch.cli._live import LiveTable
+from jobwatch.cli._render import output_line
 from jobwatch.cli._run import Run
-from jobwatch.cli._show import PlainShow, output_of
 from jobwatch.cli._tail import Line, Tail, overlap
 from jobwatch.testing import JobServer
 from jobwatch.testing._job import ServedJob
@@ -117,6 +118,8 @@ def test_a_text_made_to_be_slow_is_not() -> None:
 
 @pytest.mark.slow
 @given(st.lists(st.tuples(st.one_of(st.none(), st.text()), st.one_of(st.none(), st.integers(0, 3)))))
+@example([("\r", None)])
+@example([("one\r", 1)])
 def test_whatever_is_told_the_last_text_is_out_in_the_end(snapshots: list[tuple[str | None, int | None]]) -> None:
     told = shown(*(text for text, _ in snapshots), attempts=[attempt for _, attempt in snapshots])
     last = next((text for text, _ in reversed(snapshots) if text), "")
@@ -141,11 +144,11 @@ def test_whatever_is_told_the_last_text_is_out_in_the_end(snapshots: list[tuple[
     ],
 )
 def test_a_line_steers_neither_terminal_nor_runner(text: str, line: str) -> None:
-    assert output_of("job_1", "stdout", Line(text)) == line
+    assert output_line("job_1", "stdout", Line(text)) == line
 
 
 def test_an_id_that_a_response_made_up_steers_nothing_either() -> None:
-    told = output_of("::error::x\n\x1b", "stdout", Line("attempt 2", is_remark=True))
+    told = output_line("::error::x\n\x1b", "stdout", Line("attempt 2", is_remark=True))
     assert told == r"stdout ::error::x\n\x1b * attempt 2"
 
 
@@ -275,7 +278,7 @@ async def test_what_was_begun_is_shown_when_it_is_stopped(
     job = job_server.add("capydb", "job_1", ["pending", "running"])
     writes(job, "one\ntw")
     async with Client("capydb", base_url=job_server.url_of("capydb"), token=job_server.token) as client:
-        run = Run([client.wait_for("job_1")], PlainShow(["job_1"]), client.api.output)
+        run = Run([client.wait_for("job_1")], PlainLines(["job_1"]), client.api.output)
         following = asyncio.create_task(run.follow())
         await job.looked(2)
         following.cancel()
@@ -303,9 +306,9 @@ def test_with_a_table_it_is_printed_above(monkeypatch: pytest.MonkeyPatch, capsy
     terminal = io.StringIO()
     console = Console(file=terminal, force_terminal=True, width=80)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    with TableShow(["job_1"], "Title", console) as show:
-        show.output("job_1", "stdout", Line("[red]dumping"))
-        show.refresh({"job_1": 1})
+    with LiveTable(["job_1"], "Title", console) as table:
+        table.output("job_1", "stdout", Line("[red]dumping"))
+        table.refresh({"job_1": 1})
     text = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", terminal.getvalue())
     assert "stdout job_1 | [red]dumping" in text
     assert text.index("dumping") < text.rindex("Title")
@@ -314,7 +317,7 @@ def test_with_a_table_it_is_printed_above(monkeypatch: pytest.MonkeyPatch, capsy
 
 def test_with_a_table_and_stderr_elsewhere_it_goes_there(capsys: pytest.CaptureFixture[str]) -> None:
     terminal = io.StringIO()
-    with TableShow(["job_1"], "Title", Console(file=terminal, force_terminal=True, width=80)) as show:
-        show.output("job_1", "stdout", Line("dumping"))
+    with LiveTable(["job_1"], "Title", Console(file=terminal, force_terminal=True, width=80)) as table:
+        table.output("job_1", "stdout", Line("dumping"))
     assert capsys.readouterr().err == "stdout job_1 | dumping\n"
     assert "dumping" not in terminal.getvalue()

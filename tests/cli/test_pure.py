@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -16,8 +17,8 @@ from jobwatch._wait import error_of
 from jobwatch.cli import main
 from jobwatch.cli._arguments import Options, duration, parsed
 from jobwatch.cli._clients import api_name, pace_for
-from jobwatch.cli._exit_codes import code_of_error, exit_code
-from jobwatch.cli._text import json_line, lasting, moment, safe, stamp
+from jobwatch.cli._exit_codes import MEANINGS, code_of_error, exit_code
+from jobwatch.cli._render import human_duration, json_line, moment, safe, stamp
 
 HOSTILE = "\x1b[31m\r\n\x00\x7f\x9b\u202e\u2028\ufeff\U000e0041::set-env x ##vso[task.x]y ##[error]z"
 CANARY = "sk_canary_81f3"
@@ -226,10 +227,16 @@ def test_help_tells_the_exit_codes_and_the_defaults_that_are(capsys: pytest.Capt
         assert duration(text) == seconds
 
 
-@pytest.mark.parametrize("command", ["get", "list", "apis", "serve", "demo"])
-def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", ["wait", "get", "list", "apis", "serve", "demo"])
+def test_every_command_has_help_and_names_exit_codes_that_are(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
-    assert f"jobwatch {command}" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"jobwatch {command}" in told
+    codes = re.findall(
+        r"(?<![\w.])\d+(?= [a-zA-Z]| {2})", told.partition("exit codes:")[2].partition("With several")[0]
+    )
+    assert command == "serve" or codes
+    assert set(map(int, codes)) <= set(MEANINGS)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -393,4 +400,4 @@ def test_times_are_rfc_3339_in_utc() -> None:
     ],
 )
 def test_durations_as_people_write_them(seconds: float, told: str) -> None:
-    assert lasting(seconds) == told
+    assert human_duration(seconds) == told

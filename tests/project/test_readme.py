@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import jobwatch
-from jobwatch.cli._exit_codes import PRECEDENCE, USAGE, code_of, code_of_error
+from jobwatch.cli._exit_codes import MEANINGS, PRECEDENCE, USAGE, code_of, code_of_error
 from jobwatch.testing import JobServer
 
 from .documents import DOCUMENTS, ROOT, Block, blocks, text_of
@@ -174,14 +174,16 @@ def test_the_order_of_exit_codes_is_that_of_the_command_line(document: str) -> N
     assert f"the first of {', '.join(map(str, PRECEDENCE))} that" in re.sub(r"\s+", " ", text_of(document))
 
 
-def test_the_table_of_exit_codes_is_that_of_the_help() -> None:
-    table = re.findall(r"^\| ([\d, ]+) \| ", text_of("jobwatch/cli/README.md"), re.MULTILINE)
+def test_the_exit_codes_in_text_and_help_are_those_of_the_command_line() -> None:
+    table = re.findall(r"^\| (\d+) \| (.*) \|$", text_of("jobwatch/cli/README.md"), re.MULTILINE)
     help_text = subprocess.run(
         [sys.executable, "-m", "jobwatch", "wait", "--help"], capture_output=True, text=True, check=True
     ).stdout
-    told = help_text[help_text.index("exit codes:") :]
-    codes = re.findall(r"^ +(\d+)  ", told, re.MULTILINE) + re.findall(r", (\d+) SIG", told)
-    assert sorted(code for row in table for code in row.split(", ")) == sorted(codes)
+    shown = re.findall(r"^ +(\d+)  (.*)$", help_text[help_text.index("exit codes:") :], re.MULTILINE)
+    meanings = {str(code): meaning for code, meaning in MEANINGS.items()}
+    assert dict(table) == dict(shown) == meanings
+    assert set(map(code_of, jobwatch.Outcome)) < set(MEANINGS)
+    assert f"the first of {', '.join(map(str, PRECEDENCE))} that occurred" in help_text
 
 
 # --- the rest of the README ------------------------------------------------------------------------------------

@@ -1,29 +1,45 @@
-"""``jobwatch list``."""
+"""``jobwatch get`` and ``jobwatch list``: read once, and print."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .._errors import ConfigError
 from .._models import Job
 from ._clients import client_for
-from ._output import is_unicode, note, say
-from ._records import job_record
-from ._running import run as run_interruptibly
-from ._text import json_line, moment, safe
+from ._lines import print_columns, print_facts, print_json
+from ._output import note
+from ._render import facts, job_record, moment, safe
+from ._signals import run
 
 if TYPE_CHECKING:
     from .._client import Client
     from ._arguments import Options
 
+_HEADINGS = ("PHASE", "JOB", "STATUS", "TYPE", "CREATED", "ENDED", "ERROR")
 
-def run(options: Options) -> int:
+
+def get(options: Options) -> int:
+    """Read one job and print it."""
+    return run(_get(client_for(options), options))
+
+
+async def _get(client: Client, options: Options) -> int:
+    async with client:
+        job = await client.job(options.job)
+    if options.json:
+        print_json(job_record(job))
+    else:
+        print_facts(facts(job))
+    return 0
+
+
+def list_jobs(options: Options) -> int:
     """Read a project's latest jobs and print them."""
     client = client_for(options)
     if client.api.list_path is None:
         raise ConfigError(f"{client.api.name} documents no list of jobs; ask for one by its id: jobwatch get JOB")
-    return run_interruptibly(_list(client, options))
+    return run(_list(client, options))
 
 
 async def _list(client: Client, options: Options) -> int:
@@ -31,9 +47,9 @@ async def _list(client: Client, options: Options) -> int:
         jobs = await client.jobs(options.project, options.limit)
     if options.json:
         for job in jobs:
-            say(json_line(job_record(job), ascii_only=not is_unicode()))
+            print_json(job_record(job))
     elif jobs:
-        print_table([("PHASE", "JOB", "STATUS", "TYPE", "CREATED", "ENDED", "ERROR"), *map(_row, jobs)])
+        print_columns([_HEADINGS, *map(_row, jobs)])
     else:
         note(f"project {safe(options.project)} has no jobs")
     return 0
@@ -50,10 +66,3 @@ def _row(job: Job) -> tuple[str, ...]:
         moment(job.ended_at) if job.ended_at else "-",
         safe(str(job.error)) if job.error else "",
     )
-
-
-def print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Print rows of words in columns; the last column may be of any length."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        say("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip())
