@@ -18,7 +18,6 @@ from .._core.look import Looked
 from .._core.source import UNCHANGED, Seen
 from .._errors import ConfigError
 from .._models import Fault, FaultKind, Job, Outcome, printable
-from .schedule import AT_ONCE
 from .watch import IDLE, LOOKING, LOOKING_AGAIN, LOOKING_URGENT, NEVER, URGENT
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ class Looks:
     def next(self) -> Coroutine[object, object, None] | None:
         """Return the look that is due, to be awaited; None if none is."""
         schedule, now = self._schedule, self._clock.now()
-        watch = schedule.take(now, len(self._registry.awaited) + len(self._registry.background))
+        watch = schedule.take(now)
         if watch is None:
             return None
         if now < schedule.paused_until:  # beyond all patience, or it would not be due: nobody is to wait for that
@@ -189,7 +188,7 @@ class Looks:
         try:
             price = self._schedule.price(self._clock.now())
             shared = self._shared(price, watch)
-            looked = self._policy.saw(watch.watched, job, self._unix(), self.jitter(), shared)
+            looked = self._policy.saw(watch.watched, job, self._unix(), self._clock.uniform(), shared)
             if looked.job is None:
                 return False  # the job is to be asked for by itself
             self._schedule.remove(watch)
@@ -206,7 +205,9 @@ class Looks:
             price = self._schedule.price(self._clock.now())
             shared = self._shared(price, watch) if self._grouping.is_possible else price
             what = UNCHANGED if watch.memo is not None and watch.memo == seen.memo else seen.what
-            looked = self._policy.saw(watch.watched, what, as_of, self.jitter(), shared, server_time=seen.server_time)
+            looked = self._policy.saw(
+                watch.watched, what, as_of, self._clock.uniform(), shared, server_time=seen.server_time
+            )
             if what is not UNCHANGED:
                 watch.memo = seen.memo if looked.job is not None else None
             self._enter(watch, looked, price)
@@ -299,10 +300,6 @@ class Looks:
     def _unix(self) -> float:
         return self._clock.epoch + self._clock.now()
 
-    def jitter(self) -> float | None:
-        """Draw a number to set jobs apart that came together; where first looks were spread, they are apart."""
-        return self._clock.uniform() if self._schedule.known < AT_ONCE else None
-
     def _shared(self, price: float, watch: Watch) -> float:
         """Return what a look at one job costs, where others share it."""
         return price / self._grouping.sharers(watch, self._clock.now())
@@ -317,7 +314,7 @@ class Looks:
     def _without_jitter(self, looked: Looked, next_look: float, price: float) -> float:
         """Return how long it would be to the next look without jitter: what a second look's interval promises."""
         watched = looked.watched
-        if watched.looks != 1 or self._schedule.known >= AT_ONCE or watched.fault is not None:
+        if watched.looks != 1 or watched.fault is not None:
             return next_look
         return self._policy.next_look(watched, self._unix(), None, price)
 

@@ -62,7 +62,7 @@ class Poller:
             crashed=self._notify_all,
         )
         pace = policy.pace
-        self._schedule = Schedule(budget, policy.patience.unreachable_after, pace.max_interval, self._workers)
+        self._schedule = Schedule(budget, policy.patience.unreachable_after, self._workers)
         self._grouping = Grouping(source, self._schedule, policy.history)
         self._wakeups = WakeUps(self._registry, self._schedule, pace.min_interval)
         self._streams = Streams(source, pace, self._registry, self._schedule) if source.has_streams else None
@@ -87,7 +87,7 @@ class Poller:
         self.check()
         seen, as_of = await self._ask(watched.job_id, watched.status)
         self.check()  # a look that was cut off by closing is no sign of what the API is like
-        jitter, price = self._looks.jitter(), self._schedule.price(self.clock.now())
+        jitter, price = self.clock.uniform(), self._schedule.price(self.clock.now())
         return self._policy.saw(watched, seen.what, as_of, jitter, price, server_time=seen.server_time)
 
     async def job(self, job_id: str) -> Job | Fault:

@@ -2,9 +2,9 @@
 
 The rule, which `Schedule.next_at` states: the next request goes as soon as all three of these allow.
 
-1. A job's look is due. Jobs looked at before are due when the pace says so. New ones are due at once; the first looks
-   at many of them are spread over the time that lies between two looks at a job, and take turns with the others. So
-   are the looks at many jobs that a pause has made late, whatever the pause was.
+1. A job's look is due. Jobs looked at before are due when the pace says so. New ones are due at once, and take turns
+   with the others; it is the second looks that are spread, by their jitter. Where a pause has made the looks at many
+   jobs late, whatever the pause was, they are spread over the time that lies between two looks at a job.
 2. The API has asked for no pause, or for one that is beyond all patience: looks then end at once with that fault.
 3. The budget has a request left.
 
@@ -32,14 +32,11 @@ if TYPE_CHECKING:
     from .watch import Watch
     from .workers import Workers
 
-AT_ONCE = 64
-"""How many new jobs get their first look at once; more of them are spread over the time between two looks."""
+_MANY = 64
+"""Of how many jobs late looks are spread."""
 
 LONGEST_PAUSE = 86_400.0
 """For how long no request is made at most, in seconds, whatever pause the API asks for."""
-
-_BLIND = 0.005
-"""How far apart the first looks at many new jobs are while nothing is known of any, in seconds."""
 
 _LATE = 1.0
 """By how much a look has to be late, in seconds, for the late ones of many jobs to be spread: there was a pause."""
@@ -61,7 +58,6 @@ class Schedule:
     Args:
         budget: What a request costs, and how many may go.
         patience: For how many seconds on end looks may fail before a wait is given up.
-        max_interval: The longest time between two looks at a job, in seconds.
         workers: Whom to wake when something is due earlier than they know.
 
     Attributes:
@@ -70,15 +66,13 @@ class Schedule:
         answer_time: How long answers have taken of late, in seconds, with something to spare.
     """
 
-    def __init__(self, budget: Budget, patience: float, max_interval: float, workers: Workers) -> None:
+    def __init__(self, budget: Budget, patience: float, workers: Workers) -> None:
         self._budget = budget
         self._patience = patience
-        self._max_interval = max_interval
         self._workers = workers
         self._time = asyncio.get_running_loop().time
         self._queue = DueQueue()
         self._first_looks: deque[Watch] = deque()
-        self._next_first_look = 0.0
         self._was_first_look = False
         self._next_late = 0.0
         self._no_token_until = 0.0
@@ -91,12 +85,11 @@ class Schedule:
         """Return when the next look may be made, on the loop's clock; `NEVER` where nothing is due."""
         return max(self._due_at(now), self._held_until(now))
 
-    def take(self, now: float, watched: int) -> Watch | None:
+    def take(self, now: float) -> Watch | None:
         """Take the job whose look may begin now off the queue, and a request out of the budget; None if there is none.
 
         Args:
             now: When, on the loop's clock.
-            watched: How many jobs are watched in all.
         """
         if self._due_at(now) > now or now < self._pause_ends_at(now):
             return None
@@ -105,7 +98,7 @@ class Schedule:
         if wait:
             self._no_token_until = now + wait
             return None
-        watch = self._taken(now, watched)
+        watch = self._taken(now)
         watch.begin_look()
         due = self._due_at(now)
         if due <= now:
@@ -167,33 +160,24 @@ class Schedule:
     def _queue_due_at(self, now: float) -> float:
         """Return when the next look at a job seen before may be made; where many are late, one after the other."""
         due = self._queue.next_due()
-        return max(due, self._next_late) if BEFORE_ALL < due < now - _LATE and self.known > AT_ONCE else due
+        return max(due, self._next_late) if BEFORE_ALL < due < now - _LATE and self.known > _MANY else due
 
     def _next_first_look_at(self) -> float:
         waiting = self._first_looks
         while waiting and not (waiting[0].stage is FIRST and waiting[0].wanted):
             waiting.popleft()
-        return self._next_first_look if waiting else NEVER
+        return BEFORE_ALL if waiting else NEVER
 
-    def _taken(self, now: float, watched: int) -> Watch:
+    def _taken(self, now: float) -> Watch:
         # By turns where both are due, so that neither those who keep coming nor those who are there starve the others.
         by_turns = self._was_first_look and self._queue_due_at(now) <= now
         self._was_first_look = bool(self._first_looks) and self._next_first_look_at() <= now and not by_turns
         if self._was_first_look:
-            self._next_first_look = max(now, self._next_first_look + self._between_first_looks(watched))
             return self._first_looks.popleft()
         if BEFORE_ALL < self._queue.next_due() < now - _LATE:
             usual = min(self._budget.demand, self._budget.rate(now))
             self._next_late = now + 1.0 / (_CATCH_UP * max(usual, 1.0 / LONGEST_PAUSE))
         return self._queue.pop()
-
-    def _between_first_looks(self, watched: int) -> float:
-        if watched <= AT_ONCE:
-            return 0.0
-        if not self.known:
-            return _BLIND
-        # Jobs that share their looks want next to none each: they say little about the others.
-        return min(self.known / self._budget.demand, self._max_interval) / watched
 
     def _more_first_looks(self, most: int, _until: float) -> Iterator[tuple[Watch, float]]:
         passed: list[Watch] = []

@@ -32,7 +32,7 @@ def test_the_fleet_tells_its_figures_and_those_of_its_rivals(monkeypatch: pytest
     assert report.loop_lag_ms < 1_000
     assert 2 <= report.requests_a_sweep_by_ids < 4
     assert report.requests_a_sweep < report.requests_a_sweep_if_100_shown < 200
-    assert all(rival.peak_over_mean > report.peak_over_mean for rival in report.rivals)
+    assert all(rival.peak_over_mean_later > report.peak_over_mean_later for rival in report.rivals)
     assert "jobwatch" in fleet.printed(report)
 
 

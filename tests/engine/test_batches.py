@@ -114,7 +114,7 @@ def test_the_cost_is_shared_among_as_many_as_were_usually_read() -> None:
 def _queue(*due: float) -> tuple[Schedule, DueQueue, list[Watch]]:
     idle = Workers(16, needed=lambda: False, crashed=lambda: None)
     idle.alarm_at = BEFORE_ALL  # so that no timer is set
-    schedule = Schedule(Budget(), 300.0, 60.0, idle)
+    schedule = Schedule(Budget(), 300.0, idle)
     watches = [_watch(f"w{n}") for n in range(len(due))]
     for watch, when in zip(watches, due, strict=True):
         if when == BEFORE_ALL:
@@ -127,7 +127,7 @@ def _queue(*due: float) -> tuple[Schedule, DueQueue, list[Watch]]:
 @on_virtual_clock
 async def test_who_is_due_first_goes_along_up_to_a_time() -> None:
     queue, due_queue, (first, late, soon, later, urgent) = _queue(1.0, 9.0, 3.5, 30.0, BEFORE_ALL)
-    assert queue.take(1.0, 5) is urgent
+    assert queue.take(1.0) is urgent
     assert queue.members(10, 10.0) == {first: 1.0, soon: 3.5, late: 9.0}
     assert due_queue.next_due() == 30.0
     assert later.due == 30.0
@@ -137,7 +137,7 @@ async def test_who_is_due_first_goes_along_up_to_a_time() -> None:
 @on_virtual_clock
 async def test_no_more_go_along_than_there_is_room_for() -> None:
     queue, due_queue, watches = _queue(1.0, 2.0, 3.0, 4.0)
-    queue.take(1.0, 4)
+    queue.take(1.0)
     assert list(queue.members(2, 100.0)) == watches[1:3]
     assert due_queue.next_due() == 4.0
 
@@ -145,7 +145,7 @@ async def test_no_more_go_along_than_there_is_room_for() -> None:
 @on_virtual_clock
 async def test_who_is_asked_for_singly_is_passed_by_and_keeps_its_place() -> None:
     queue, due_queue, (_, alone, other) = _queue(1.0, 2.0, 3.0)
-    queue.take(1.0, 3)
+    queue.take(1.0)
     alone.alone = True
     assert list(queue.members(10, 100.0)) == [other]
     assert (alone.due, due_queue.next_due()) == (2.0, 2.0)
@@ -154,7 +154,7 @@ async def test_who_is_asked_for_singly_is_passed_by_and_keeps_its_place() -> Non
 @on_virtual_clock
 async def test_many_who_are_asked_for_singly_are_not_all_gone_through() -> None:
     queue, due_queue, watches = _queue(*(float(n) for n in range(1000)), 2000.0)
-    queue.take(0.0, 1000)
+    queue.take(0.0)
     for watch in watches[1:1000]:
         watch.alone = True
     assert queue.members(10, 5000.0) == {}
@@ -171,10 +171,10 @@ async def test_newcomers_go_along_and_those_who_left_do_not() -> None:
     gone.listeners = 0
     for watch in (new, gone, alone, last):
         queue.enqueue(watch)
-    assert queue.take(1.0, 6) is new
+    assert queue.take(1.0) is new
     assert list(queue.members(10, 5.0).items()) == [(last, NEVER), (first, 1.0), (due, 2.0)]
     assert queue.first_looks == 1, "who is alone has its turn still"
-    assert queue.take(1.0, 6) is alone
+    assert queue.take(1.0) is alone
 
 
 # --- what is made of the answer --------------------------------------------------------------------------------------
