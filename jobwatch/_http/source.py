@@ -22,7 +22,7 @@ from .._core.source import UNCHANGED, Seen, SeenMany, StreamEnd
 from .._models import Fault, FaultKind, Job
 from .._reading.words import lowered
 from .requests import Requests
-from .sse import EVENT_CAP, EventParser
+from .sse import EVENT_CAP, EventParser, Flow
 from .transport import Transport
 
 if TYPE_CHECKING:
@@ -166,15 +166,22 @@ class HttpSource:
 
     async def follow(self, job_id: str, heard: Callable[[Sequence[Hint]], bool], silence: float) -> StreamEnd:
         """Follow a job's stream of events; for arguments see `Source`."""
-        parser = EventParser()
+        parser, time = EventParser(), asyncio.get_running_loop().time
+        flow, is_flooded = Flow(time()), False
 
         def read(piece: bytes) -> bool:
+            nonlocal is_flooded
+            is_flooded = not flow.allows(piece, time())
+            if is_flooded:
+                return False
             hints = (self.api.hint(event.data, event.name) for event in parser.feed(piece))
             theirs = [hint for hint in hints if hint is not None and hint.job_id in (None, job_id)]
             return heard(theirs) and not parser.overflowed
 
         target = self._prepared(self._requests.stream(job_id))
         fault = await self.transport.follow(target, read, silence=silence)
+        if is_flooded:
+            fault = Fault(FaultKind.UNREADABLE, "the stream brings more than any job has to tell")
         if parser.overflowed:
             fault = Fault(FaultKind.UNREADABLE, f"an event of over {EVENT_CAP} bytes")
         return StreamEnd(fault, parser.overflowed)

@@ -16,6 +16,10 @@ EVENT_CAP: Final = 1024 * 1024
 """How long a line, or the data of an event, may be, in bytes: as much as a reply."""
 
 
+_BURST = 2.0 * EVENT_CAP, 4000.0
+_A_SECOND = 65_536.0, 200.0
+
+
 class ServerEvent(Struct, frozen=True):
     """One event.
 
@@ -26,6 +30,27 @@ class ServerEvent(Struct, frozen=True):
 
     name: str
     data: bytes
+
+
+class Flow:
+    """Bounds how much a stream may bring: bursts of 2 MiB and 4,000 lines, and then 64 KiB and 200 lines a second.
+
+    Bedrock sends a line each 15 seconds, and now and then an event with a job's results. What brings more than this
+    would hold the event loop, and with it every other wait: comments cost time too.
+    """
+
+    __slots__ = ("_at", "_bytes", "_lines")
+
+    def __init__(self, now: float) -> None:
+        self._at = now
+        self._bytes, self._lines = _BURST
+
+    def allows(self, piece: bytes, now: float) -> bool:
+        """Count a piece that came at a time of any clock; return whether the stream is still within its bounds."""
+        passed, self._at = now - self._at, now
+        self._bytes = min(_BURST[0], self._bytes + passed * _A_SECOND[0]) - len(piece)
+        self._lines = min(_BURST[1], self._lines + passed * _A_SECOND[1]) - piece.count(b"\n") - piece.count(b"\r")
+        return self._bytes >= 0.0 and self._lines >= 0.0
 
 
 class EventParser:

@@ -224,6 +224,7 @@ class Transport:
             while not content.at_eof():
                 if not heard(await content.readany()):
                     return None
+                await asyncio.sleep(0)  # what has come already is given without waiting, and others want their turn
         finally:
             response.close()
         return None

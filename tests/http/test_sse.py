@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobwatch._http.sse import EventParser, ServerEvent
+from jobwatch._http.sse import EVENT_CAP, EventParser, Flow, ServerEvent
 
 ENDS = (b"\n", b"\r", b"\r\n")
 
@@ -117,3 +117,18 @@ def test_what_fits_is_no_overflow() -> None:
     for _ in range(100):
         assert parser.feed(b"data: " + b"x" * 490 + b"\n\n") == [ServerEvent("message", b"x" * 490)]
     assert not parser.overflowed
+
+
+@pytest.mark.parametrize("piece", [b":\n" * 100, b":\r" * 100, b"x" * 16_384, b"data: {}\n\n" * 50])
+def test_a_flood_is_out_of_bounds_soon_and_a_dribble_never(piece: bytes) -> None:
+    flow, pieces = Flow(0.0), 0
+    while flow.allows(piece, 0.0):
+        pieces += 1
+    assert pieces <= 2 * EVENT_CAP / len(piece)
+    assert pieces <= 4000 / max(1, piece.count(b"\n") + piece.count(b"\r"))
+    slow = Flow(0.0)
+    assert all(slow.allows(piece, second) for second in range(1, 100_000))
+
+
+def test_one_event_of_the_largest_size_is_within_bounds() -> None:
+    assert Flow(0.0).allows(b"data: " + b"x" * EVENT_CAP + b"\n\n", 0.0)
