@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 if TYPE_CHECKING:
+    from asyncio.trsock import TransportSocket
+
     from aiohttp.connector import Connection
 
 
@@ -37,11 +39,11 @@ async def check_silent(connection: Connection) -> None:
         raise NotSilent
 
 
-def _has_bytes(socket: object) -> bool:
+def _has_bytes(socket: TransportSocket | None) -> bool:
     """Whether a socket has something to read that the loop has not read yet."""
     if socket is None:
         return False
-    handle: int = socket.fileno()  # type: ignore[attr-defined]
+    handle = socket.fileno()
     if handle < 0:
         return True
     if not hasattr(select, "poll"):  # Windows

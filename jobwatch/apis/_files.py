@@ -80,10 +80,11 @@ def _from_file(file: Path) -> JobAPI:
 
 def _read(file: Path) -> tuple[dict[str, Any], str]:
     try:
-        content = read_regular(file, _LARGEST + 1).decode()
+        content = read_regular(file, _LARGEST + 1)
         if len(content) > _LARGEST:
             raise ConfigError(f"{file} is larger than 1 MiB: no API takes so much to write down")
-        return _parsed(file, content), content
+        text = content.decode()
+        return _parsed(file, text), text
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from None
     except UnicodeDecodeError as error:

@@ -25,10 +25,10 @@ def mask(words: Iterable[str]) -> None:
 
 
 def without_secrets(text: str) -> str:
-    """Return the text without the words to be kept secret."""
+    """Return the text with the secret words masked, whatever their case."""
     if not _secrets:
         return text
-    from .._http.secrets import masked  # noqa: PLC0415 - where there is a secret there is a client, which has it
+    from .._http.secrets import masked  # noqa: PLC0415 - where there is a secret there is a client, which imported it
 
     return masked(text, _secrets)
 

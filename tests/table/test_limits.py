@@ -71,6 +71,8 @@ def test_many_tests_and_many_keys_are_compiled_in_time(count: int, tmp_path: Pat
         (HEAD + f'status = "a{"[0]" * 500}"\n', "own.toml:3: status: a path of 501 steps is too long"),
         (HEAD + f'root = "{".".join("a" * 90)}"\nstatus = "s"\n', "own.toml:3: root: a path of 90 steps is too long"),
         (HEAD + "# " + "x" * 1_100_000, "own.toml is larger than 1 MiB"),
+        (HEAD + "# " + "é" * 600_000, "own.toml is larger than 1 MiB"),  # cut within a letter, or else the next is
+        (HEAD + "# x" + "é" * 600_000, "own.toml is larger than 1 MiB"),
         (HEAD + "x = 1\n" + ".".join("ab" * 100) + " = 1\n", "own.toml:4: a key or path of more than 100 parts"),
     ],
 )
