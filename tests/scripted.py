@@ -137,20 +137,28 @@ def poller_of(
     return Poller(policy, source, Budget(max_rate), workers=workers, clock=Clock(uniform, EPOCH))
 
 
-def source_of(transport: ScriptedTransport, *, batch: int | None = None) -> HttpSource:
+def source_of(
+    transport: ScriptedTransport, *, batch: int | None = None, base_url: str = "http://api.test"
+) -> HttpSource:
     """Return a source that reads a scripted transport."""
     api = CAPYDB
     if batch is not None:
         api = replace(CAPYDB, batch_path="/batch?ids={job_ids}", read_batch=CAPYDB.read_jobs, batch_most=batch)
-    given = Given("t", "http://api.test", None)
+    given = Given("t", base_url, None)
     return HttpSource(api, given, transport=transport)  # type: ignore[arg-type]  # it stands in for Transport
 
 
-def client_of(transport: ScriptedTransport, *, patience: Patience | None = None, **options: Any) -> Client:
+def client_of(
+    transport: ScriptedTransport,
+    *,
+    patience: Patience | None = None,
+    base_url: str = "http://api.test",
+    **options: Any,
+) -> Client:
     """Return a client that reads a scripted transport, on the server's clock and without chance."""
     if patience is not None:
         options |= {"unreachable_after": patience.unreachable_after, "appear_within": patience.appear_within}
-    client = Client(source=source_of(transport), **options)
+    client = Client(source=source_of(transport, base_url=base_url), **options)
     clock = engine_of(client).clock
     clock.epoch, clock.uniform = EPOCH, lambda: 0.5
     return client

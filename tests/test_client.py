@@ -27,6 +27,7 @@ from jobwatch import (
     Pace,
     Phase,
     Transition,
+    Unreachable,
     UnreadableReply,
     WaitTimeout,
     Watched,
@@ -646,3 +647,42 @@ def test_row_122_no_configuration_error_shows_the_token(
 def test_the_pace_is_checked_too() -> None:
     with pytest.raises(ConfigError, match="min_interval"):
         Client("bedrock", token="t", pace=Pace(min_interval=5.0, max_interval=1.0))
+
+
+# --- one loop ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("use", ["wait", "iterate", "job", "look", "list"])
+def test_a_client_in_a_second_loop_says_what_to_do(use: str) -> None:
+    client = Client("capydb", token="t", base_url="http://127.0.0.1:9", unreachable_after=0.0)
+
+    async def used() -> None:
+        match use:
+            case "wait":
+                await client.wait_for("job_1", timeout=1)
+            case "iterate":
+                await anext(client.wait_for("job_1", timeout=1))
+            case "job":
+                await client.job("job_1")
+            case "look":
+                await client.look(client.watched("job_1"))
+            case _:
+                await client.jobs("prj_1")
+
+    async def first() -> None:
+        with pytest.raises(Unreachable):
+            await client.job("job_1")
+        await client._source.aclose()
+
+    asyncio.run(first())
+    with pytest.raises(JobwatchError, match=r"belongs to another event loop: make one within each asyncio\.run"):
+        asyncio.run(used())
+
+
+@pytest.mark.parametrize("use", ["job", "jobs"])
+async def test_a_closed_client_says_so_whatever_is_asked(use: str) -> None:
+    client = Client("capydb", token="t", base_url="http://127.0.0.1:9")
+    await client.aclose()
+    with pytest.raises(JobwatchError, match="the client is closed") as raised:
+        await (client.job("job_1") if use == "job" else client.jobs("prj_1"))
+    assert not isinstance(raised.value, LookError)

@@ -84,7 +84,6 @@ class Poller:
         """Make exactly one look, unless the watch has ended."""
         if watched.outcome is not None:
             return Looked(watched, (), watched.outcome, None)
-        self.check()
         seen, as_of = await self._ask(watched.job_id, watched.status)
         self.check()  # a look that was cut off by closing is no sign of what the API is like
         jitter, price = self.clock.uniform(), self._schedule.price(self.clock.now())
@@ -101,12 +100,12 @@ class Poller:
 
     async def project(self, project_id: str, limit: int, *, through_pauses: bool = False) -> tuple[Job, ...] | Fault:
         """Ask for a project's latest jobs, once a request may go; for `through_pauses` see `Schedule.turn`."""
+        self.check()
         fault = await self._schedule.turn(through_pauses=through_pauses)
-        if through_pauses:
-            self.check()
-        return (
-            fault if fault is not None else (await self._schedule.answer(self._source.project(project_id, limit))).what
-        )
+        if fault is not None:
+            return fault
+        self.check()
+        return (await self._schedule.answer(self._source.project(project_id, limit))).what
 
     def shown(self, jobs: Iterable[Job]) -> None:
         """Take jobs that a list showed into account, as looks at those of them that are watched."""
@@ -115,6 +114,7 @@ class Poller:
 
     async def _ask(self, job_id: str, status: str | None = None) -> tuple[Seen, float]:
         """Ask about a job once a request may go; return the answer, and the Unix time that it speaks of."""
+        self.check()
         fault = await self._schedule.turn()
         asked_at = self.clock.unix()
         if fault is not None:
@@ -249,6 +249,10 @@ class Poller:
             raise JobwatchError("the poller has stopped by a fault of its own") from self._workers.crash
         if self._closed:
             raise JobwatchError("the client is closed")
+        if asyncio.get_running_loop() is not self._loop:
+            raise JobwatchError(
+                "this client belongs to another event loop: make one within each asyncio.run, thread and forked process"
+            )
 
     def _notify_all(self) -> None:
         for watch in self._registry.awaited.values():

@@ -22,10 +22,10 @@ from pathlib import Path
 
 import pytest
 
-from jobwatch import Change, ChangeKind, Client, Health, Outcome, Watcher
+from jobwatch import Change, ChangeKind, Health, Outcome, Watcher
 from jobwatch._watching import sqlite_open as opening
 from jobwatch._watching.sqlite import JournalFile
-from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport, poller_of
+from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport, client_of
 
 from .test_watcher import first, until_end
 
@@ -55,12 +55,6 @@ def jobs() -> list[ScriptedJob]:
     ]
 
 
-def client_of(transport: ScriptedTransport) -> Client:
-    client = Client("capydb", token="t", base_url=PLACE)
-    client._poller = poller_of(transport)
-    return client
-
-
 def of(changes: list[Change], job_id: str) -> list[tuple[int, object]]:
     return [(each.seq, each.status or each.health) for each in changes if each.job_id == job_id]
 
@@ -76,7 +70,7 @@ def facts(path: Path) -> dict[str, object]:
 async def test_it_goes_on_where_it_was(journal: Path) -> None:
     await asyncio.sleep(CLOSED)
     transport = ScriptedTransport(jobs())
-    async with client_of(transport) as client, Watcher(client, journal=journal) as watcher:
+    async with client_of(transport, base_url=PLACE) as client, Watcher(client, journal=journal) as watcher:
         assert watcher.health().undelivered == len(UNDELIVERED)
         again = await first(watcher, len(UNDELIVERED))
         assert [change.key for change in again] == UNDELIVERED
@@ -94,13 +88,16 @@ async def test_it_goes_on_where_it_was(journal: Path) -> None:
     assert of(news, "nightly-2") == [(1, "pending"), (2, "running"), (3, "completed")]
     assert len(news) == 8, "nothing else, and of what was acknowledged nothing"
     assert transport.times("job:ended") == transport.times("job:late") == []
-    async with client_of(transport) as client, Watcher(client, journal=journal) as watcher:
+    async with client_of(transport, base_url=PLACE) as client, Watcher(client, journal=journal) as watcher:
         assert watcher.health().undelivered == watcher.health().jobs == 0
 
 
 async def test_what_is_told_again_is_as_it_was_told(journal: Path) -> None:
     await asyncio.sleep(CLOSED)
-    async with client_of(ScriptedTransport(jobs())) as client, Watcher(client, journal=journal) as watcher:
+    async with (
+        client_of(ScriptedTransport(jobs()), base_url=PLACE) as client,
+        Watcher(client, journal=journal) as watcher,
+    ):
         trouble, pending, _, end = await first(watcher, len(UNDELIVERED))
     assert (trouble.kind, trouble.health, trouble.status) == (ChangeKind.HEALTH, Health.UNREACHABLE, None)
     assert trouble.fault is not None
@@ -127,7 +124,10 @@ async def test_one_of_the_first_format_is_migrated(journal: Path) -> None:
     connection.executescript("DELETE FROM facts WHERE name = 'place'; PRAGMA user_version = 1")
     connection.close()
     await asyncio.sleep(CLOSED)
-    async with client_of(ScriptedTransport(jobs())) as client, Watcher(client, journal=journal) as watcher:
+    async with (
+        client_of(ScriptedTransport(jobs()), base_url=PLACE) as client,
+        Watcher(client, journal=journal) as watcher,
+    ):
         assert [change.key for change in await first(watcher, len(UNDELIVERED))] == UNDELIVERED
         assert {job.job_id for job in watcher.jobs()} == {"running", "troubled", "nightly-1", "late"}
     assert facts(journal) == {"api": "capydb", "place": PLACE, "version": len(opening.STEPS)}
