@@ -122,6 +122,11 @@ class Client:
         return self._source.name
 
     @property
+    def has_lists(self) -> bool:
+        """Whether a project's jobs can be asked for."""
+        return self._source.has_lists
+
+    @property
     def api(self) -> JobAPI:
         """The API.
 

@@ -8,24 +8,14 @@ requests, URLs, connections, validators, decoding, and the masking of secrets. T
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
-from .._models import Fault, Job
+from .._models import Fault, Job, Unchanged
 from .._reading.api import Hint
 from .._reading.reply import RateLimit
-
-
-class Unchanged(enum.Enum):
-    """What a source says of a job that is as it was when it was last asked about."""
-
-    UNCHANGED = "unchanged"
-
-
-UNCHANGED: Final = Unchanged.UNCHANGED
 
 
 class Seen(Struct, frozen=True, gc=False):

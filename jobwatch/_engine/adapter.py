@@ -11,9 +11,9 @@ import anyio
 import anyio.to_thread
 from msgspec.structs import replace
 
-from .._core.source import Seen, SeenMany, StreamEnd, Unchanged
+from .._core.source import Seen, SeenMany, StreamEnd
 from .._errors import ConfigError, LookError
-from .._models import Fault, FaultKind, Job, printable
+from .._models import Fault, FaultKind, Job, Unchanged, printable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence

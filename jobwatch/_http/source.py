@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .._core.source import UNCHANGED, Seen, SeenMany, StreamEnd
-from .._models import Fault, FaultKind, Job
+from .._core.source import Seen, SeenMany, StreamEnd
+from .._models import UNCHANGED, Fault, FaultKind, Job
 from .._reading.words import lowered
 from .requests import Requests
 from .sse import EVENT_CAP, EventParser, Flow

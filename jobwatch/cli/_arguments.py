@@ -30,6 +30,7 @@ class Options(argparse.Namespace):
     debug: bool = False
     json: bool = False
     api: str | None = None
+    source: str | None = None
     base_url: str | None = None
     api_version: str | None = None
     param: tuple[str, ...] | list[str] = ()
@@ -312,6 +313,12 @@ def _add_api(parser: _Parser) -> None:
         metavar="NAME",
         help="bedrock, capydb or another of jobwatch apis, one named in a file nearby, or a file of your own: ./my.toml"
         " (default: JOBWATCH_API, else bedrock or capydb if only its token is set)",
+    )
+    api.add_argument(
+        "--source",
+        metavar="MODULE:NAME",
+        help="ask a jobwatch.JobSource of yours in place of an HTTP API: an object in a Python module, or a function or"
+        " class that makes one",
     )
     api.add_argument(
         "--param",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from .._client import Client
 from .._core.pace import Pace
@@ -31,7 +31,9 @@ def client_for(options: Options) -> Client:
     Raises:
         ConfigError: There is no such API, an option's value is wrong, or the token is missing.
     """
-    api, patience = api_for(options), Patience()
+    if options.source is not None:
+        return _asking(options.source, options)
+    api = api_for(options)
     token = os.environ.get(api.token_variable)
     if not token and api.token_variable and not api.token_is_optional:
         raise ConfigError(f"no token for {api.name}: put it into the environment variable {api.token_variable}")
@@ -42,13 +44,40 @@ def client_for(options: Options) -> Client:
         base_url=options.base_url,
         api_version=options.api_version,
         params=params_for(options),
-        pace=pace_for(options),
-        history=history_for(options),
-        max_rate=options.max_rate,
-        unreachable_after=_or(options.unreachable_after, patience.unreachable_after),
-        appear_within=_or(options.appear_within, patience.appear_within),
         streams=not options.no_streams,
+        **_manner(options),
     )
+
+
+def _asking(source: str, options: Options) -> Client:
+    """Return a client that asks a source of the user's."""
+    from ._sources import source_named  # noqa: PLC0415 - few commands name one
+
+    if options.api or options.base_url or options.api_version or options.param:
+        raise ConfigError(
+            "--source has its own address and token: leave out --api, --base-url, --api-version and --param"
+        )
+    return Client(source=source_named(source), **_manner(options))
+
+
+class _Manner(TypedDict):
+    pace: Pace
+    history: History | None
+    max_rate: float | None
+    unreachable_after: float
+    appear_within: float
+
+
+def _manner(options: Options) -> _Manner:
+    """Return how eagerly and how long the options ask to look, whoever is asked."""
+    patience = Patience()
+    return {
+        "pace": pace_for(options),
+        "history": history_for(options),
+        "max_rate": options.max_rate,
+        "unreachable_after": _or(options.unreachable_after, patience.unreachable_after),
+        "appear_within": _or(options.appear_within, patience.appear_within),
+    }
 
 
 def api_for(options: Options) -> JobAPI:

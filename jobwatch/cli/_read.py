@@ -37,8 +37,8 @@ async def _get(client: Client, options: Options) -> int:
 def list_jobs(options: Options) -> int:
     """Read a project's latest jobs and print them."""
     client = client_for(options)
-    if client.api.list_path is None:
-        raise ConfigError(f"{client.api.name} documents no list of jobs; ask for one by its id: jobwatch get JOB")
+    if not client.has_lists:
+        raise ConfigError(f"{client.name} documents no list of jobs; ask for one by its id: jobwatch get JOB")
     return run(_list(client, options))
 
 

@@ -52,12 +52,12 @@ def _start_response() -> Response:
 
 async def _wait(client: Client, waits: Sequence[Wait], options: Options) -> int:
     jobs = "1 job" if len(waits) == 1 else f"{len(waits)} jobs"
-    title = f"Waiting for {jobs} on {client.api.name}"
+    title = f"Waiting for {jobs} on {client.name}"
     async with client:
         with display_for([wait.job_id for wait in waits], title, json=options.json) as display:
             run = Run(waits, display, client.api.output if options.follow_output else None)
             code = await run_to_end(run, forgiving=options.no_fail)
-    if Outcome.AUTH in run.outcomes.values():
+    if Outcome.AUTH in run.outcomes.values() and options.source is None:
         note(f"the token came from {client.api.token_variable}")
     return code
 

@@ -9,6 +9,8 @@
         job.advance("COMPLETED")                # no sleeping in tests
         server.trouble(Trouble.status(503))     # the next request goes wrong
 
+`FakeSource` answers without any server, for ``Client(source=...)``.
+
 With pytest and pytest-asyncio installed, the fixture ``job_server`` gives a started one.
 
 A `Trouble` is an HTTP status, a 429 with its ``Retry-After``, a login page, any other body, a redirect, another job's
@@ -21,12 +23,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ._job import JobOptions, ServedJob
+from ._source import FakeSource
 from ._troubles import Trouble
 
 if TYPE_CHECKING:
     from ._server import JobServer, Request
 
-__all__ = ["JobOptions", "JobServer", "Request", "ServedJob", "Trouble"]
+__all__ = ["FakeSource", "JobOptions", "JobServer", "Request", "ServedJob", "Trouble"]
 
 
 def __getattr__(name: str) -> object:

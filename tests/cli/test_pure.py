@@ -135,6 +135,7 @@ def test_all_options_of_wait_are_read() -> None:
     )
     options = parsed(line.split())
     assert vars(options) == {
+        "source": None,
         "param": ["x=y"],
         "command": "wait",
         "jobs": ["a"],

@@ -24,7 +24,9 @@ BLOCKS = blocks("python")
 TESTS = [block for block in BLOCKS if "async def test_" in block.text]
 SERVICES = [block for block in BLOCKS if "def service(" in block.text]  # run by the tests of webhooks
 LOADED = [block for block in BLOCKS if "load_api(" in block.text]  # run by the tests of tables
-PROGRAMS = [block for block in BLOCKS if block not in [*TESTS, *SERVICES, *LOADED]]
+# The source for AWS is run by tests/apis/test_source_of_aws.py.
+SOURCES = [block for block in BLOCKS if block.text.startswith("# aws_jobs.py")]
+PROGRAMS = [block for block in BLOCKS if block not in [*TESTS, *SERVICES, *LOADED, *SOURCES]]
 
 HEAD = """\
 import asyncio

@@ -568,7 +568,10 @@ BUGS: tuple[Bug, ...] = (
     Bug("states in the middle of a reply are skipped", _tracker("_from_history", _drop_first)),
     Bug("a stale replica is believed", _tracker("_is_older", instead(lambda _job, _watched: False))),
     Bug("an end is delivered before the status agrees", _tracker("_settled", instead(lambda _job, events: events))),
-    Bug("a history is not put in order", _tracker("_in_order", instead(lambda _watched, events: events))),
+    Bug(
+        "a history is not put in order",
+        function("_core.ordering", "in_order", instead(lambda _job, _delivered, _seq, events: events)),
+    ),
     Bug("a status ahead of its history is left out", _tracker("_is_untold", instead(lambda *_given: False))),
     Bug("what a snapshot proves is left out", _tracker("_from_snapshot", _without_proof)),
     Bug("a second attempt is not noticed", _tracker("_is_news", _by_word_alone)),
