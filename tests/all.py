@@ -46,7 +46,7 @@ PARTS = (
     Part("cancel sweep", ("pytest", "--quiet", "tests/simulation/test_cancel_sweep.py"), {"JOBWATCH_SWEEP_SEEDS": "6"}),
     Part("worlds at the seam", ("tests.simulation", "--level", "seam", "--first", "1000", "--seeds", "12000")),
     Part("worlds on the wire", ("tests.simulation", "--level", "wire", "--first", "400", "--seeds", "6000")),
-    Part("planted bugs", ("tests.simulation.planted", "--first", "2000", "--most", "400")),
+    Part("planted bugs", ("tests.simulation.planted", "--first", "2000", "--most", "800")),
     Part("killed watchers", ("tests.watching.crash", "--times", "400", "--seed", "2")),
 )
 
