@@ -1,4 +1,4 @@
-"""What a watcher tells: one change after another of a job, each under a key of its own, and how it stands."""
+"""What a watcher hands out: one change of a job after another, each under a key of its own, and how jobs stand."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Health(enum.Enum):
 
 
 class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One thing that happened to a watched job, told once.
+    """One thing that happened to a watched job, handed out once.
 
     Attributes:
         job_id: Whose change it is.
@@ -61,7 +61,7 @@ class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The name of this change for good, ``job_id:seq``: the same however often it has to be told."""
+        """The name of this change for good, ``job_id:seq``: the same however often it is handed out."""
         return f"{self.job_id}:{self.seq}"
 
     @property
@@ -72,13 +72,13 @@ class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
     @property
     def at(self) -> datetime:
         """When it happened: by the API's clock where it says so, else when it was seen."""
-        told = self.transition.at if self.transition is not None else None
-        return told or self.seen_at
+        at = self.transition.at if self.transition is not None else None
+        return at or self.seen_at
 
     def __str__(self) -> str:
-        told = self.status or (self.outcome or self.health or self.kind).value
+        word = self.status or (self.outcome or self.health or self.kind).value
         reason = self.error or self.fault
-        return f"{printable(self.job_id)} {printable(told)}" + (f": {reason}" if reason is not None else "")
+        return f"{printable(self.job_id)} {printable(word)}" + (f": {reason}" if reason is not None else "")
 
 
 class WatchedJob(Struct, frozen=True, kw_only=True):
@@ -93,7 +93,7 @@ class WatchedJob(Struct, frozen=True, kw_only=True):
         looked_at: When the last good look at it was made, in UTC; None before that.
         fault: The fault of the last look, or None if that was good.
         changes: How many changes of it there have been.
-        acknowledged: How many of them the consumer has done with.
+        acknowledged: How many of them the consumer has acknowledged.
         refused: What `on_change` raised so often that no more changes of this job are handed to it.
     """
 
@@ -115,7 +115,7 @@ class WatcherHealth(Struct, frozen=True, kw_only=True):
     Attributes:
         jobs: How many jobs are watched, those that have ended not counted.
         troubled: How many of them stand otherwise than `Health.OK`, by how they stand.
-        undelivered: How many changes the consumer has not done with.
+        undelivered: How many changes the consumer has not acknowledged.
         journal: Why the journal cannot be written or read at present, or None. Changes are kept, and not handed out.
         refused: The jobs of which `on_change` would not take a change, and what it raised.
         projects: The projects that cannot be followed at present, and why.

@@ -1,4 +1,4 @@
-"""The journal's file: what is watched, what was delivered and what was acknowledged, in SQLite. Blocks; one thread.
+"""The journal's file: what is watched, and what is not acknowledged yet, in SQLite. Blocks; one thread.
 
 Entries that are given together are written in one transaction, all or none. Writing the same ones again changes
 nothing, so a transaction of which nobody knows whether it was committed can be repeated.
@@ -8,25 +8,37 @@ from __future__ import annotations
 
 import errno
 import os
-import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, assert_never
 
 import msgspec
 
-from .._core.tracker import Watched
-from .changes import Change, Health
-from .lock import JournalLock
-from .records import Aged, Done, Entry, Followed, Forgotten, Kept, Project, Row, RowState, Told, Unfollowed
+from .changes import Change
+from .records import (
+    Acknowledged,
+    Changed,
+    Contents,
+    Entry,
+    Expired,
+    Followed,
+    Forgotten,
+    JobRecord,
+    Project,
+    RecordState,
+    Unfollowed,
+)
 from .sqlite_open import damaged, opened
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable
 
 _T = TypeVar("_T")
 
-_LOG_KEPT = 1000
-_SELECT_JOBS = "SELECT job_id, state, health, seq, watched, changed_at FROM jobs"
+_SELECT_JOBS = (
+    "SELECT job_id, state, health, seq, watched, changed_at,"
+    " (SELECT count(*) FROM deliveries WHERE deliveries.job_id = jobs.job_id) AS undelivered FROM jobs"
+)
 
 
 class JournalFile:
@@ -44,13 +56,8 @@ class JournalFile:
 
     def __init__(self, path: str | os.PathLike[str], api: str, place: str = "") -> None:
         self.path = Path(os.path.realpath(path))
-        self._lock = JournalLock(self.path)
-        try:
-            self._connection = opened(self.path, api, place)
-        except BaseException:
-            self._lock.release()
-            raise
-        self._identity = self.path.stat()
+        self._lock, self._connection = opened(self.path, api, place)
+        self._identity = os.fstat(self._lock.handle)
 
     def close(self) -> None:
         """Close the file and let others use it."""
@@ -67,6 +74,7 @@ class JournalFile:
         """
         if not os.path.samestat(self._identity, self.path.stat()):
             raise FileNotFoundError(errno.ENOENT, "another file has taken its place")
+        self._lock.renew()
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -78,29 +86,25 @@ class JournalFile:
                 connection.execute("ROLLBACK")
             raise
 
-    def kept(self) -> Kept:
+    def contents(self) -> Contents:
         """Return what is watched or unacknowledged, and the projects followed."""
-        unacknowledged = dict(
-            self._connection.execute("SELECT job_id, count(*) FROM deliveries WHERE NOT acknowledged GROUP BY job_id")
+        found = self._connection.execute(
+            f"{_SELECT_JOBS} WHERE state = ? OR undelivered > 0", (RecordState.WATCHED.value,)
         )
-        rows = [
-            self._row(told, unacknowledged.get(told[0], 0))
-            for told in self._connection.execute(_SELECT_JOBS)
-            if told[1] == RowState.WATCHED.value or told[0] in unacknowledged
-        ]
-        projects = [
-            self._decoded(told, Project, "a project")
-            for (told,) in self._connection.execute("SELECT project FROM projects")
-        ]
-        return Kept(tuple(rows), tuple(projects))
+        records = tuple(self._record(row) for row in found)
+        projects = tuple(
+            self._decoded(text, Project, "a project")
+            for (text,) in self._connection.execute("SELECT project FROM projects")
+        )
+        return Contents(records, projects)
 
-    def find(self, job_ids: Iterable[str]) -> dict[str, Row]:
+    def find(self, job_ids: Iterable[str]) -> dict[str, JobRecord]:
         """Return what is kept of some jobs, whether they are watched or not."""
-        found: dict[str, Row] = {}
+        found: dict[str, JobRecord] = {}
         for job_id in job_ids:
-            told = self._connection.execute(f"{_SELECT_JOBS} WHERE job_id = ?", (job_id,)).fetchone()
-            if told is not None:
-                found[job_id] = self._row(told, 0)
+            row = self._connection.execute(f"{_SELECT_JOBS} WHERE job_id = ?", (job_id,)).fetchone()
+            if row is not None:
+                found[job_id] = self._record(row)
         return found
 
     def undelivered(self, after: int, limit: int) -> list[tuple[int, Change]]:
@@ -111,31 +115,24 @@ class JournalFile:
             limit: How many at most.
         """
         found = self._connection.execute(
-            "SELECT number, change FROM deliveries WHERE NOT acknowledged AND number > ? ORDER BY number LIMIT ?",
-            (after, limit),
+            "SELECT number, change FROM deliveries WHERE number > ? ORDER BY number LIMIT ?", (after, limit)
         ).fetchall()
         return [(number, self._decoded(change, Change, f"delivery {number}")) for number, change in found]
 
-    def log(self, job_id: str) -> tuple[Change, ...]:
-        """Return the changes of a job that are kept, the oldest first."""
-        found = self._connection.execute(
-            "SELECT change FROM deliveries WHERE job_id = ? ORDER BY seq", (job_id,)
-        ).fetchall()
-        return tuple(self._decoded(change, Change, f"job {job_id}") for (change,) in found)
-
-    def _row(self, told: tuple[str, str, str, int, str, float], unacknowledged: int) -> Row:
-        job_id, state, health, seq, watched, changed_at = told
+    def _record(self, row: tuple[str, str, str, int, str, float, int]) -> JobRecord:
+        job_id, state, health, seq, watched, changed_at, undelivered = row
         try:
-            return Row(
-                job_id=job_id,
-                state=RowState(state),
-                health=Health(health),
-                seq=seq,
-                watched=self._decoded(watched, Watched, f"job {job_id}"),
-                changed_at=changed_at,
-                acknowledged=seq - unacknowledged,
-            )
-        except ValueError:
+            record = {
+                "job_id": job_id,
+                "state": state,
+                "health": health,
+                "seq": seq,
+                "watched": msgspec.json.decode(watched),
+                "changed_at": changed_at,
+                "acknowledged": seq - undelivered,
+            }
+            return msgspec.convert(record, JobRecord)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError, TypeError):
             raise damaged(self.path, f"job {job_id} cannot be read") from None
 
     def _decoded(self, text: str, kind: type[_T], what: str) -> _T:
@@ -147,19 +144,26 @@ class JournalFile:
 
 def _write(connection: sqlite3.Connection, entry: Entry) -> None:
     match entry:
-        case Told(row, changes):
-            _write_row(connection, row)
+        case Changed(record, changes):
+            connection.execute(
+                "REPLACE INTO jobs (job_id, state, health, seq, watched, changed_at) VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    record.job_id,
+                    record.state.value,
+                    record.health.value,
+                    record.seq,
+                    _encoded(record.watched),
+                    record.changed_at,
+                ),
+            )
             for change in changes:
                 connection.execute(
                     "INSERT INTO deliveries (job_id, seq, change) VALUES (?, ?, ?)"
                     " ON CONFLICT (job_id, seq) DO NOTHING",
                     (change.job_id, change.seq, _encoded(change)),
                 )
-        case Done(job_id, seq):
-            connection.execute(
-                "UPDATE deliveries SET acknowledged = 1 WHERE job_id = ? AND seq <= ? AND NOT acknowledged",
-                (job_id, seq),
-            )
+        case Acknowledged(job_id, seq):
+            connection.execute("DELETE FROM deliveries WHERE job_id = ? AND seq <= ?", (job_id, seq))
         case Forgotten(job_id):
             connection.execute("DELETE FROM deliveries WHERE job_id = ?", (job_id,))
             connection.execute("DELETE FROM jobs WHERE job_id = ?", (job_id,))
@@ -169,32 +173,14 @@ def _write(connection: sqlite3.Connection, entry: Entry) -> None:
             )
         case Unfollowed(project_id):
             connection.execute("DELETE FROM projects WHERE project_id = ?", (project_id,))
-        case Aged(before):
-            _age(connection, before)
+        case Expired(before):
+            connection.execute(
+                "DELETE FROM jobs WHERE state != ? AND changed_at < ? AND NOT EXISTS"
+                " (SELECT 1 FROM deliveries WHERE deliveries.job_id = jobs.job_id)",
+                (RecordState.WATCHED.value, before),
+            )
         case _:
             assert_never(entry)
-
-
-def _write_row(connection: sqlite3.Connection, row: Row) -> None:
-    connection.execute(
-        "REPLACE INTO jobs (job_id, state, health, seq, watched, changed_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (row.job_id, row.state.value, row.health.value, row.seq, _encoded(row.watched), row.changed_at),
-    )
-
-
-def _age(connection: sqlite3.Connection, before: float) -> None:
-    old = connection.execute(
-        "SELECT job_id FROM jobs WHERE state != ? AND changed_at < ? AND NOT EXISTS"
-        " (SELECT 1 FROM deliveries WHERE deliveries.job_id = jobs.job_id AND NOT acknowledged)",
-        (RowState.WATCHED.value, before),
-    ).fetchall()
-    connection.executemany("DELETE FROM deliveries WHERE job_id = ?", old)
-    connection.executemany("DELETE FROM jobs WHERE job_id = ?", old)
-    connection.execute(
-        "DELETE FROM deliveries WHERE acknowledged AND seq <="
-        " (SELECT jobs.seq - ? FROM jobs WHERE jobs.job_id = deliveries.job_id)",
-        (_LOG_KEPT,),
-    )
 
 
 def _encoded(value: object) -> str:
