@@ -39,6 +39,8 @@ class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
     Attributes:
         job_id: Whose change it is.
         seq: Its place among the changes of this job, from 1, without holes.
+        generation: Sets this job apart from an earlier one of the same id that was forgotten, or not kept any longer.
+            It is 0 until the journal has let go of any job, and for each job as it was when that was added.
         kind: What it is about. Nothing follows the `ChangeKind.END` of a job.
         seen_at: When it was seen, by our clock, in UTC.
         transition: The state entered, for a `ChangeKind.STATE`, and for the end of a job that was seen to end. Its
@@ -51,6 +53,7 @@ class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     job_id: str
     seq: int
+    generation: int = 0
     kind: ChangeKind
     seen_at: datetime
     transition: Transition | None = None
@@ -61,8 +64,11 @@ class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The name of this change for good, ``job_id:seq``: the same however often it is handed out."""
-        return f"{self.job_id}:{self.seq}"
+        """The name of this change for good, the same however often it is handed out, and no other's.
+
+        It is ``job_id:seq``, or ``job_id:generation.seq`` for a job whose id may have been watched before.
+        """
+        return f"{self.job_id}:{self.generation}.{self.seq}" if self.generation else f"{self.job_id}:{self.seq}"
 
     @property
     def status(self) -> str | None:

@@ -8,6 +8,7 @@ comes again, under the same key, and no other.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import weakref
 from collections import deque
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from .journal import Journal
     from .memory import Memory
 
-Callback: TypeAlias = "Callable[[Change], Awaitable[None] | None]"
+Callback: TypeAlias = "Callable[[Change], Awaitable[object] | object]"
 
 _BATCH = 256
 _MOST_QUEUED = 1000
@@ -117,8 +118,9 @@ class Outbox:
 
     def acknowledge(self, change: Change) -> int:
         """Acknowledge a change, and return the journal's mark to wait for with `acknowledged`."""
-        self._jobs.acknowledge(change)
-        return self._journal.put(Acknowledged(change.job_id, change.seq))
+        # What its job list does not know must not reach the journal: the number would be that of a later job's change.
+        counts = self._jobs.acknowledge(change)
+        return self._journal.put(*[Acknowledged(change.job_id, change.seq)] if counts else [])
 
     def acknowledge_in_flight(self) -> int:
         """Acknowledge the change that the loop is at, if it is at one, and return the mark to wait for."""
@@ -281,6 +283,8 @@ class Callbacks:
                 error = await self._called(change)
             if error is None:
                 return await self._outbox.acknowledged(self._outbox.acknowledge(change))
+            if not self._outbox.wants(change):
+                return True  # its job was dropped meanwhile: whatever the function made of it
             _log.warning(
                 "on_change failed for %s (attempt %d of %d)", change.key, attempt, self._attempts, exc_info=error
             )
@@ -290,6 +294,8 @@ class Callbacks:
                 _log.error("no more changes of job %s are handed to on_change", change.job_id)
             elif await self._paused(pause):
                 return False
+            elif not self._outbox.wants(change):
+                return True  # dropped during the pause
             pause = min(pause * 2.0, _LONGEST_PAUSE)
         return False
 
@@ -305,9 +311,9 @@ class Callbacks:
     async def _called(self, change: Change) -> BaseException | None:
         try:
             async with asyncio.timeout(self._time_limit):
-                waiting = self._call(change)
-                if waiting is not None:
-                    await waiting
+                returned = self._call(change)
+                if inspect.isawaitable(returned):
+                    await returned
         except asyncio.CancelledError as error:
             # The function's own, if nobody cancels this task; else the watcher is being closed.
             task = asyncio.current_task()

@@ -31,11 +31,15 @@ _TROUBLED: dict[Outcome | None, Health] = {
 }
 """Outcomes of looks that end a wait, and not a watch."""
 
+_OUR_TIMES = ("added_at", "entered_at", "looked_at", "failing_since", "missing_since")
+"""The times in `Watched` that are by our own clock."""
+
 
 class _Job(Struct, eq=False):
     """One job of a watcher; while it is watched, what is known of it is with its `watch`, and not in `last`."""
 
     last: Watched
+    generation: int
     seq: int = 0
     acknowledged: int = 0
     health: Health = Health.OK
@@ -93,10 +97,10 @@ class JobList:
             ConfigError: Another watcher of the client watches one of them.
         """
         for record in records:
-            job = self._jobs[record.job_id] = _Job(record.watched, record.seq, record.acknowledged, record.health)
+            job = self._jobs[record.job_id] = self._job_of(record, record.acknowledged)
             self.undelivered += record.seq - record.acknowledged
             if record.state is RecordState.WATCHED:
-                job.watch = self._poller.watch(record.watched, self._on_look)
+                job.watch = self._poller.watch(job.last, self._on_look)
 
     async def add(self, jobs: Iterable[Watched]) -> tuple[str, ...]:
         """Begin to watch jobs, as `enter` does with what the journal has of them."""
@@ -119,12 +123,16 @@ class JobList:
             job_id, record = watched.job_id, records.get(watched.job_id)
             if self._closed or job_id in self._jobs or (record is not None and record.state is RecordState.ENDED):
                 continue
-            job = _Job(watched) if record is None else _Job(record.watched, record.seq, record.seq, record.health)
-            job.watch = self._poller.watch(job.watched, self._on_look)
+            job = _Job(watched, self._journal.generation) if record is None else self._job_of(record, record.seq)
+            job.watch = self._poller.watch(job.last, self._on_look)
             self._jobs[job_id] = job
             self._journal.put(Changed(self._record(job)))
             added.append(job_id)
         return tuple(added)
+
+    def _job_of(self, record: JobRecord, acknowledged: int) -> _Job:
+        watched = with_times_until(record.watched, self._poller.unix())
+        return _Job(watched, record.generation, record.seq, acknowledged, record.health)
 
     async def drop(self, job_id: str) -> bool:
         """Stop watching a job, and want no more of its changes; False if it is not on the list."""
@@ -170,16 +178,19 @@ class JobList:
     def wants(self, change: Change) -> bool:
         """Whether a change is still to be handed to the consumer."""
         job = self._jobs.get(change.job_id)
-        return job is not None and change.seq > job.acknowledged
+        # Not one of an earlier job of that id, which was forgotten while its change was in flight or read ahead.
+        return job is not None and change.generation == job.generation and change.seq > job.acknowledged
 
-    def acknowledge(self, change: Change) -> None:
-        """Count a change as acknowledged; a job that has ended is off the list with its last one."""
+    def acknowledge(self, change: Change) -> bool:
+        """Count a change as acknowledged, if it is to be; a job that has ended is off the list with its last one."""
         job = self._jobs.get(change.job_id)
-        if job is not None and change.seq > job.acknowledged:
-            self.undelivered -= change.seq - job.acknowledged
-            job.acknowledged = change.seq
-            if job.watch is None and job.seq == change.seq:
-                del self._jobs[change.job_id]
+        if job is None or not self.wants(change):
+            return False
+        self.undelivered -= change.seq - job.acknowledged
+        job.acknowledged = change.seq
+        if job.watch is None and job.seq == change.seq:
+            del self._jobs[change.job_id]
+        return True
 
     # --- what changes --------------------------------------------------------------------------------------
 
@@ -189,7 +200,7 @@ class JobList:
         job = self._jobs.get(job_id)
         if job is None or job.watch is not watch:
             return
-        changes = changes_of(looked, job.seq, job.health, self._now())
+        changes = changes_of(looked, job.seq, job.health, self._now(), job.generation)
         if looked.outcome in _TROUBLED:
             self._poller.resume(watch)
         self._time_failing(job_id, failing=looked.watched.fault is not None and looked.outcome is None)
@@ -216,6 +227,7 @@ class JobList:
             seq=job.seq,
             watched=watched,
             changed_at=self._poller.unix(),
+            generation=job.generation,
         )
 
     def _now(self) -> datetime:
@@ -249,6 +261,7 @@ class JobList:
                 change = Change(
                     job_id=job_id,
                     seq=job.seq + 1,
+                    generation=job.generation,
                     kind=ChangeKind.HEALTH,
                     seen_at=self._now(),
                     health=Health.STALE,
@@ -258,7 +271,16 @@ class JobList:
         self._set_alarm()
 
 
-def changes_of(looked: Looked, seq: int, health: Health, seen_at: datetime) -> tuple[Change, ...]:
+def with_times_until(watched: Watched, now: float) -> Watched:
+    """Return what is known of a job, without times ahead of the clock: that was wrong, then or now.
+
+    Else patience with a job that is missing, or cannot be seen, would last until the clock is there.
+    """
+    ahead = {name: now for name in _OUR_TIMES if (getattr(watched, name) or now) > now}
+    return replace(watched, **ahead) if ahead else watched
+
+
+def changes_of(looked: Looked, seq: int, health: Health, seen_at: datetime, generation: int = 0) -> tuple[Change, ...]:
     """Return the changes that a look shows.
 
     Args:
@@ -266,12 +288,14 @@ def changes_of(looked: Looked, seq: int, health: Health, seen_at: datetime) -> t
         seq: How many changes of the job there have been.
         health: How well it could be seen before.
         seen_at: When the look was made.
+        generation: See `Change.generation`.
     """
     fault, states, ended = looked.watched.fault, looked.transitions, _has_ended(looked)
     changes: list[Change] = []
 
     def change(kind: ChangeKind) -> Change:
-        return Change(job_id=looked.watched.job_id, seq=seq + len(changes) + 1, kind=kind, seen_at=seen_at)
+        job_id, number = looked.watched.job_id, seq + len(changes) + 1
+        return Change(job_id=job_id, seq=number, generation=generation, kind=kind, seen_at=seen_at)
 
     now = Health.OK if fault is None else _TROUBLED.get(looked.outcome, health)
     if now is not health:

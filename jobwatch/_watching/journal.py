@@ -168,13 +168,18 @@ class Journal:
         self._file = JournalFile(self._path, self._api, self._place)
         try:
             return self._file.contents()
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             raise unusable(self._path, error) from None
 
     def _close(self) -> None:
         file, self._file = self._file, None
         if file is not None:
             file.close()
+
+    @property
+    def generation(self) -> int:
+        """That of the jobs that are added now; see `Change.generation`."""
+        return self._opened.generation
 
     @property
     def _opened(self) -> JournalFile:

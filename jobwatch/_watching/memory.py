@@ -25,12 +25,14 @@ class Memory:
     """What a watcher without a journal remembers: unacknowledged changes, and the latest jobs that ended.
 
     Attributes:
+        generation: That of the jobs that are added now; see `Change.generation`.
         news: Set whenever there may be more to read.
         trouble: None, since nothing is written that could fail.
         writer: None, since nobody writes.
     """
 
     def __init__(self) -> None:
+        self.generation = 0
         self.news = asyncio.Event()
         self.trouble: str | None = None
         self.writer: asyncio.Task[None] | None = None
@@ -60,8 +62,10 @@ class Memory:
                 case Forgotten(job_id):
                     self._acknowledge(job_id, None)
                     self._records.pop(job_id, None)
+                    self.generation += 1
                 case Expired(before):
                     kept = {job_id: record for job_id, record in self._records.items() if record.changed_at >= before}
+                    self.generation += len(kept) < len(self._records)
                     self._records = kept
                 case _:
                     pass  # projects are known to whoever follows them
@@ -86,6 +90,7 @@ class Memory:
             self._records[record.job_id] = record
             if len(self._records) > _ENDED_KEPT:
                 del self._records[next(iter(self._records))]
+                self.generation += 1
         for change in changes:
             self._count += 1
             self._changes[self._count] = change

@@ -29,6 +29,7 @@ class JobRecord(Struct, frozen=True, kw_only=True):
         seq: How many changes of it there have been.
         watched: What was known of it at the last of them.
         changed_at: When that was, in Unix seconds.
+        generation: Sets it apart from earlier jobs of the same id; see `Change.generation`.
         acknowledged: How many of its changes the consumer has acknowledged; computed when read, and not written.
     """
 
@@ -38,6 +39,7 @@ class JobRecord(Struct, frozen=True, kw_only=True):
     seq: int
     watched: Watched
     changed_at: float
+    generation: int = 0
     acknowledged: int = 0
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar, assert_never
 
 import msgspec
 
+from .._models import printable
 from .changes import Change
 from .records import (
     Acknowledged,
@@ -27,7 +28,7 @@ from .records import (
     RecordState,
     Unfollowed,
 )
-from .sqlite_open import damaged, opened
+from .sqlite_open import damaged, empty_log, generation_in, opened
 
 if TYPE_CHECKING:
     import sqlite3
@@ -36,9 +37,12 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _SELECT_JOBS = (
-    "SELECT job_id, state, health, seq, watched, changed_at,"
+    "SELECT job_id, state, health, seq, watched, changed_at, generation,"
     " (SELECT count(*) FROM deliveries WHERE deliveries.job_id = jobs.job_id) AS undelivered FROM jobs"
 )
+
+# After jobs were deleted: one that is added from now on may be one of them, and its changes need other keys.
+_NEXT_GENERATION = "UPDATE facts SET value = value + (changes() > 0) WHERE name = 'generation'"
 
 
 class JournalFile:
@@ -49,6 +53,9 @@ class JournalFile:
         api: The name of the API whose jobs it is for.
         place: Where that API is served; empty for anywhere.
 
+    Attributes:
+        generation: That of the jobs that are added now; see `Change.generation`.
+
     Raises:
         JournalError: It is in use, damaged, foreign, of a newer jobwatch, of another API or another place, or cannot
             be written.
@@ -56,7 +63,7 @@ class JournalFile:
 
     def __init__(self, path: str | os.PathLike[str], api: str, place: str = "") -> None:
         self.path = Path(os.path.realpath(path))
-        self._lock, self._connection = opened(self.path, api, place)
+        self._lock, self._connection, self.generation = opened(self.path, api, place)
         self._identity = os.fstat(self._lock.handle)
 
     def close(self) -> None:
@@ -80,16 +87,22 @@ class JournalFile:
             connection.execute("BEGIN IMMEDIATE")
             for entry in entries:
                 _write(connection, entry)
+            generation = generation_in(connection)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+        self.generation = generation or self.generation
+        # Before anybody is told that this is written: what is in SQLite's log alone is lost with it, without a word.
+        empty_log(connection)
 
     def contents(self) -> Contents:
         """Return what is watched or unacknowledged, and the projects followed."""
+        # By what it is not: a state that is damaged is then found, and not taken for one that has ended.
         found = self._connection.execute(
-            f"{_SELECT_JOBS} WHERE state = ? OR undelivered > 0", (RecordState.WATCHED.value,)
+            f"{_SELECT_JOBS} WHERE state NOT IN (?, ?) OR undelivered > 0",
+            (RecordState.ENDED.value, RecordState.DROPPED.value),
         )
         records = tuple(self._record(row) for row in found)
         projects = tuple(
@@ -119,8 +132,8 @@ class JournalFile:
         ).fetchall()
         return [(number, self._decoded(change, Change, f"delivery {number}")) for number, change in found]
 
-    def _record(self, row: tuple[str, str, str, int, str, float, int]) -> JobRecord:
-        job_id, state, health, seq, watched, changed_at, undelivered = row
+    def _record(self, row: tuple[str, str, str, int, str, float, int, int]) -> JobRecord:
+        job_id, state, health, seq, watched, changed_at, generation, undelivered = row
         try:
             record = {
                 "job_id": job_id,
@@ -129,11 +142,15 @@ class JournalFile:
                 "seq": seq,
                 "watched": msgspec.json.decode(watched),
                 "changed_at": changed_at,
+                "generation": generation,
                 "acknowledged": seq - undelivered,
             }
-            return msgspec.convert(record, JobRecord)
+            found = msgspec.convert(record, JobRecord)
         except (msgspec.MsgspecError, UnicodeError, RecursionError, TypeError):
-            raise damaged(self.path, f"job {job_id} cannot be read") from None
+            raise damaged(self.path, f"job {printable(str(job_id))} cannot be read") from None
+        if found.watched.job_id != job_id:
+            raise damaged(self.path, f"job {printable(job_id)} is another one within")
+        return found
 
     def _decoded(self, text: str, kind: type[_T], what: str) -> _T:
         try:
@@ -145,16 +162,13 @@ class JournalFile:
 def _write(connection: sqlite3.Connection, entry: Entry) -> None:
     match entry:
         case Changed(record, changes):
+            # A clock that was put back, or has lost its battery, makes no job older than it was known to be.
             connection.execute(
-                "REPLACE INTO jobs (job_id, state, health, seq, watched, changed_at) VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    record.job_id,
-                    record.state.value,
-                    record.health.value,
-                    record.seq,
-                    _encoded(record.watched),
-                    record.changed_at,
-                ),
+                "INSERT INTO jobs (job_id, state, health, seq, watched, changed_at, generation)"
+                " VALUES (:job_id, :state, :health, :seq, :watched, :changed_at, :generation)"
+                " ON CONFLICT (job_id) DO UPDATE SET state = :state, health = :health, seq = :seq, watched = :watched,"
+                " changed_at = max(changed_at, :changed_at), generation = :generation",
+                {**msgspec.to_builtins(record), "watched": _encoded(record.watched)},
             )
             for change in changes:
                 connection.execute(
@@ -167,6 +181,7 @@ def _write(connection: sqlite3.Connection, entry: Entry) -> None:
         case Forgotten(job_id):
             connection.execute("DELETE FROM deliveries WHERE job_id = ?", (job_id,))
             connection.execute("DELETE FROM jobs WHERE job_id = ?", (job_id,))
+            connection.execute(_NEXT_GENERATION)
         case Followed(project):
             connection.execute(
                 "REPLACE INTO projects (project_id, project) VALUES (?, ?)", (project.project_id, _encoded(project))
@@ -179,6 +194,7 @@ def _write(connection: sqlite3.Connection, entry: Entry) -> None:
                 " (SELECT 1 FROM deliveries WHERE deliveries.job_id = jobs.job_id)",
                 (RecordState.WATCHED.value, before),
             )
+            connection.execute(_NEXT_GENERATION)
         case _:
             assert_never(entry)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from .._errors import JournalError
 from .._files.lock import FileInUse, FileLock, folder_locked
+from .._models import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,23 @@ APPLICATION_ID = 0x6A6F6277  # "jobw"
 _MAGIC = b"SQLite format 3\0"
 _BUSY_SECONDS = 2.0
 _LOCKED_WITHIN = 5.0
+
+_PASSING = {
+    sqlite3.SQLITE_AUTH,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOLFS,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_SCHEMA,
+}
+"""What SQLite says of the disk and of other processes; all else is damage, since the statements are right."""
 
 _VERSION_1 = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -48,15 +66,21 @@ CREATE TABLE kept (
 );
 INSERT INTO kept SELECT number, job_id, seq, change FROM deliveries WHERE NOT acknowledged ORDER BY number;
 DROP TABLE deliveries;
-ALTER TABLE kept RENAME TO deliveries
+ALTER TABLE kept RENAME TO deliveries;
+ALTER TABLE jobs ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
+INSERT INTO facts (name, value) VALUES ('generation', '0')
 """
 
 # Each takes a file from one version to the next. One that was ever released is not changed any more.
 STEPS: list[str] = [_VERSION_1, _VERSION_2, _VERSION_3]
 
 
-def opened(path: Path, api: str, place: str) -> tuple[FileLock, sqlite3.Connection]:
-    """Lock a journal and connect to it, making it first if there is none; for arguments see `JournalFile`."""
+def opened(path: Path, api: str, place: str) -> tuple[FileLock, sqlite3.Connection, int]:
+    """Lock a journal and connect to it, making it first if there is none; for arguments see `JournalFile`.
+
+    Returns:
+        The lock, the connection, and the generation of the jobs that are added now.
+    """
     try:
         if not path.exists():
             # Two processes that both find no file would each make one, and the second would replace the first.
@@ -70,21 +94,50 @@ def opened(path: Path, api: str, place: str) -> tuple[FileLock, sqlite3.Connecti
             undoing.callback(connection.close)
             _check_inside(connection, path)
             _check_owner(connection, path, api, place)
+            generation = generation_in(connection)
+            if generation is None:
+                raise damaged(path, "it has no generation")
+            empty_log(connection)
             undoing.pop_all()
-            return lock, connection
-    except (sqlite3.Error, OSError) as error:
+            return lock, connection, generation
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         raise unusable(path, error) from None
 
 
 def connect(path: Path) -> sqlite3.Connection:
     """Connect to a file that exists, with every commit safe on the disk before it returns."""
     connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
+    # Damaged text is read all the same, and found out by what it says: else the module raises errors that name nothing.
+    connection.text_factory = _text
     try:
         connection.execute("PRAGMA synchronous = FULL")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _text(column: bytes) -> str:
+    return column.decode(errors="surrogateescape")
+
+
+def empty_log(connection: sqlite3.Connection) -> None:
+    """Bring SQLite's log into the file, unless another process reads that at present: then the next time.
+
+    Raises:
+        sqlite3.Error: It cannot be written.
+    """
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000:.0f}")
+
+
+def generation_in(connection: sqlite3.Connection) -> int | None:
+    """Return the generation of the jobs that are added now, or None where it cannot be read."""
+    (value,) = connection.execute("SELECT max(value) FROM facts WHERE name = 'generation'").fetchone()
+    return int(value) if isinstance(value, str) and value.isdecimal() else None
 
 
 def _create(path: Path, api: str) -> None:
@@ -186,10 +239,10 @@ def _check_owner(connection: sqlite3.Connection, path: Path, api: str, place: st
     owner = facts.get("api", "no API")
     if owner != api:
         raise JournalError(
-            str(path), f"belongs to {owner}, and this client reads {api}; give each a journal of its own"
+            str(path), f"belongs to {printable(owner)}, and this client reads {api}; give each a journal of its own"
         )
     if place and found and found != place:
-        trouble = f"holds jobs of {found}, and this client reads {place}"
+        trouble = f"holds jobs of {printable(found)}, and this client reads {place}"
         raise JournalError(str(path), f"{trouble}; give each a journal of its own, or see to base_url and params")
 
 
@@ -201,11 +254,10 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
 def is_lasting(error: sqlite3.Error | OSError) -> bool:
     """Return whether what failed so will fail however often it is repeated."""
     code = getattr(error, "sqlite_errorcode", None)
-    damage = code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-    return damage or isinstance(error, FileInUse)
+    return isinstance(error, FileInUse) or (code is not None and code & 0xFF not in _PASSING)
 
 
-def unusable(path: str | os.PathLike[str], error: sqlite3.Error | OSError) -> JournalError:
+def unusable(path: str | os.PathLike[str], error: sqlite3.Error | OSError | UnicodeDecodeError) -> JournalError:
     """Return the error of a journal that cannot be opened, for what the system or SQLite says."""
     match error:
         case FileInUse():
@@ -213,6 +265,8 @@ def unusable(path: str | os.PathLike[str], error: sqlite3.Error | OSError) -> Jo
         case OSError():
             reason = error.strerror or str(error)  # a timeout of our own has no number
             return JournalError(str(path), f"cannot be opened: {reason}; name another, or see to its folder")
+        case UnicodeDecodeError():
+            return damaged(path, "its schema cannot be read")  # which SQLite quotes in what it says
         case _ if is_lasting(error):
             return damaged(path, str(error))
         case _:

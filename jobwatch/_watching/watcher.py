@@ -6,6 +6,7 @@ looks -> `JobList` -> `Journal` -> `Outbox` -> the consumer -> `Outbox` -> `JobL
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from typing import TYPE_CHECKING, Self
 
@@ -70,7 +71,8 @@ class Watcher:
         journal: A file to remember in, which no other watcher may use at the same time, for the jobs of one API in
             one place (base URL and params); None to remember only until closed.
         on_change: A function, plain or async, to be called with each change; one job's changes one after another,
-            different jobs' at the same time. One that raises is called again, ever more slowly.
+            different jobs' at the same time. One that raises is called again, ever more slowly; what it returns, or
+            its awaitable gives, is ignored.
         stale_after: For how many seconds looks at a job may fail before it is called stale.
         follow_interval: Seconds between two looks at the list of a project that is followed.
         keep: How long jobs that ended and were acknowledged stay in the journal, in seconds.
@@ -79,7 +81,7 @@ class Watcher:
             `retry` or the next start.
 
     Raises:
-        ConfigError: A figure is not above 0.
+        ConfigError: A figure is not above 0, or `on_change` is a generator function.
     """
 
     def __init__(
@@ -98,6 +100,8 @@ class Watcher:
         for name, figure in (figures | {"callback_timeout": callback_timeout}).items():
             if not 0.0 < figure < float("inf"):
                 raise ConfigError(f"{name} must be a finite number of seconds above 0, not {figure!r}")
+        if inspect.isgeneratorfunction(on_change) or inspect.isasyncgenfunction(on_change):
+            raise ConfigError("on_change is a generator function: to call it runs nothing of it")
         if callback_attempts < 1:
             raise ConfigError(f"callback_attempts must be at least 1, not {callback_attempts}")
         self._client = client
@@ -227,7 +231,9 @@ class Watcher:
     async def add(self, *job_ids: str) -> tuple[str, ...]:
         """Watch jobs; those that are watched already, or whose end is in the journal, are left as they are.
 
-        A job that was dropped is taken up where it was left.
+        So a service may add all its jobs at each start. An end stays in the journal for `keep` seconds: until then a
+        new run under the same id (a Kubernetes name, an id of your own) is watched only if the old one is forgotten
+        first, by `forget`. A job that was dropped is taken up where it was left.
 
         Args:
             job_ids: Their ids.
@@ -261,11 +267,14 @@ class Watcher:
         """
         parts = self._going_on()
         dropped = await parts.jobs.drop(job_id)
+        _refused_in(parts).pop(job_id, None)
         await parts.journal.written()
         return dropped
 
     async def forget(self, job_id: str) -> None:
-        """Drop a job, and keep nothing of it in the journal: added again, it begins anew, with ``seq`` 1.
+        """Drop a job, and keep nothing of it in the journal: added again, it begins anew, with ``seq`` 1 and new keys.
+
+        The consumer may be at a change of the old run meanwhile: its acknowledgement does not touch the new one.
 
         Args:
             job_id: Its id.
@@ -275,6 +284,7 @@ class Watcher:
         """
         parts = self._going_on()
         await parts.jobs.forget(job_id)
+        _refused_in(parts).pop(job_id, None)
         await parts.journal.written()
 
     async def retry(self, job_id: str) -> bool:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from jobwatch import (
     Change,
+    ConfigError,
     JobwatchError,
     Watcher,
 )
 from jobwatch._watching.memory import Memory
-from tests.scripted import ScriptedJob
+from tests.scripted import ScriptedJob, ScriptedTransport, client_of
 
 from .watchers import (
     QUICK,
@@ -252,3 +254,132 @@ async def test_row_112_callbacks_of_many_jobs_are_not_all_in_memory(monkeypatch:
         assert callbacks._queued == 0
     assert len(seen) == len(set(seen)) == 600
     assert 1 < most <= 10
+
+
+@pytest.mark.parametrize("returned", [None, True, 1, "text", object(), asyncio.TimerHandle, [None]])
+async def test_whatever_a_callback_returns_that_cannot_be_awaited_it_has_succeeded(returned: object) -> None:
+    seen: list[str] = []
+
+    def on_change(change: Change) -> object:
+        seen.append(change.key)
+        return asyncio.get_running_loop().call_later(0.0, int) if returned is asyncio.TimerHandle else returned
+
+    async with watching(ScriptedJob("a", ends=5.0), on_change=on_change) as (watcher, _):
+        await watcher.add("a")
+        await asyncio.sleep(60)
+        assert watcher.health().ok
+        assert watcher.health().undelivered == 0
+    assert seen == ["a:1", "a:2", "a:3"]
+
+
+async def test_what_a_callback_returns_that_can_be_awaited_is_and_its_result_ignored() -> None:
+    seen: list[str] = []
+
+    async def late(change: Change) -> bool:
+        await asyncio.sleep(1.0)
+        seen.append(change.key)
+        return False
+
+    async with watching(ScriptedJob("a", ends=5.0), on_change=lambda change: asyncio.ensure_future(late(change))) as (
+        watcher,
+        _,
+    ):
+        await watcher.add("a")
+        await asyncio.sleep(60)
+        assert watcher.health().undelivered == 0
+    assert seen == ["a:1", "a:2", "a:3"]
+
+
+async def test_a_generator_function_is_refused_since_to_call_it_runs_nothing() -> None:
+    def generator(change: Change) -> Iterator[str]:
+        yield change.key
+
+    async def async_generator(change: Change) -> AsyncIterator[str]:
+        yield change.key
+
+    async with client_of(ScriptedTransport([])) as client:
+        for on_change in (generator, async_generator):
+            with pytest.raises(ConfigError, match="on_change is a generator function"):
+                Watcher(client, on_change=on_change)
+
+
+@pytest.mark.parametrize("let_go", ["drop", "forget"])
+async def test_a_change_of_a_job_that_was_let_go_is_not_tried_again(let_go: str) -> None:
+    calls: list[str] = []
+
+    async def on_change(change: Change) -> None:
+        calls.append(change.key)
+        raise ValueError("not now")
+
+    async with watching(ScriptedJob("a", ends=5.0), on_change=on_change, callback_attempts=3) as (watcher, _):
+        await watcher.add("a")
+        await asyncio.sleep(0.8)
+        assert calls == ["a:1", "a:1"]
+        await getattr(watcher, let_go)("a")
+        await asyncio.sleep(60)
+        assert calls == ["a:1", "a:1"]
+        assert watcher.health().ok
+
+
+@pytest.mark.parametrize("let_go", ["drop", "forget"])
+async def test_a_refused_job_that_was_let_go_is_handed_out_again_when_it_is_added(let_go: str) -> None:
+    seen: list[str] = []
+    is_down = True
+
+    def on_change(change: Change) -> None:
+        if is_down:
+            raise ValueError("the database is down")
+        seen.append(change.key)
+
+    async with watching(ScriptedJob("a", ends=50.0), on_change=on_change, callback_attempts=1) as (watcher, _):
+        await watcher.add("a")
+        await asyncio.sleep(10)
+        assert set(watcher.health().refused) == {"a"}
+        await getattr(watcher, let_go)("a")
+        assert watcher.health().ok
+        is_down = False
+        assert await watcher.add("a") == ("a",)
+        await asyncio.sleep(100)
+        assert watcher.health().undelivered == 0
+    assert seen == (["a:3"] if let_go == "drop" else ["a:1.1", "a:1.2", "a:1.3"])
+
+
+@pytest.mark.parametrize("has_journal", [False, True])
+async def test_a_job_forgotten_and_added_again_by_the_callback_that_was_at_its_end(
+    tmp_path: Path, inline: None, *, has_journal: bool
+) -> None:
+    seen: list[str] = []
+    holder: list[Watcher] = []
+    transport = ScriptedTransport([ScriptedJob("a", ends=5.0)])
+
+    async def on_change(change: Change) -> None:
+        seen.append(change.key)
+        if change.key == "a:3":
+            transport.jobs["a"] = ScriptedJob("a", ends=60.0, fails=True)  # a new run under the same id
+            await holder[0].forget("a")
+            assert await holder[0].add("a") == ("a",)
+            await asyncio.sleep(10.0)  # so that changes of the new run wait
+
+    path = tmp_path / "watch.db" if has_journal else None
+    async with watching(transport=transport, on_change=on_change, journal=path) as (watcher, _):
+        holder.append(watcher)
+        await watcher.add("a")
+        await asyncio.sleep(200)
+        assert watcher.health().undelivered == 0
+        assert watcher.jobs() == ()
+    assert seen == ["a:1", "a:2", "a:3", "a:1.1", "a:1.2", "a:1.3"]
+
+
+async def test_a_callback_that_drops_its_job_and_fails_refuses_nothing() -> None:
+    holder: list[Watcher] = []
+
+    async def on_change(change: Change) -> None:
+        await holder[0].drop(change.job_id)
+        raise ValueError("and now this")
+
+    async with watching(ScriptedJob("a", ends=5.0), on_change=on_change, callback_attempts=1) as (watcher, _):
+        holder.append(watcher)
+        await watcher.add("a")
+        await asyncio.sleep(60)
+        assert watcher.health().ok
+        assert watcher.jobs() == ()

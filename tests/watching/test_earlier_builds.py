@@ -118,7 +118,7 @@ async def test_one_of_the_first_format_is_migrated(journal: Path) -> None:
     ):
         assert [change.key for change in await first(watcher, len(UNDELIVERED))] == UNDELIVERED
         assert {job.job_id for job in watcher.jobs()} == {"running", "troubled", "nightly-1", "late"}
-    assert facts(journal) == {"api": "capydb", "place": PLACE, "version": len(opening.STEPS)}
+    assert facts(journal) == {"api": "capydb", "place": PLACE, "generation": "0", "version": len(opening.STEPS)}
 
 
 def test_it_is_kept_as_it_was_written(journal: Path) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import random
 import sqlite3
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from jobwatch import Change, ChangeKind, Fault, FaultKind, Health, JournalError, Outcome, Phase, Problem, Transition
 from jobwatch._core.matching import Fingerprint
@@ -188,7 +191,7 @@ def test_entries_that_are_written_twice_change_nothing_the_second_time(path: Pat
 def test_entries_are_written_all_or_none(path: Path) -> None:
     file = JournalFile(path, API)
     file.write([changed("a", 1, 1)])
-    with pytest.raises(AttributeError):
+    with pytest.raises(TypeError):
         file.write([changed("a", 2, 2), Acknowledged("a", 1), Changed(None)])  # type: ignore[arg-type]
     assert keys(file) == ["a:1"]
     file.write([changed("a", 2, 2)])
@@ -532,3 +535,179 @@ def test_a_file_that_was_replaced_is_told_in_the_words_of_the_system(path: Path)
         file.write([changed("a", 1, 1)])
     assert (caught.value.errno, caught.value.strerror) == (errno.ENOENT, "another file has taken its place")
     file.close()
+
+
+# --- keys, clocks, the log and damage ----------------------------------------------------------------------------
+
+
+def test_a_job_that_the_file_has_let_go_of_begins_with_another_generation(path: Path) -> None:
+    file = JournalFile(path, API)
+    assert file.generation == 0
+    file.write([changed("a", 1, 1, RecordState.ENDED, 1.0), Acknowledged("a", 1), Expired(0.5), Forgotten("nobody")])
+    assert file.generation == 0, "nothing was deleted"
+    file.write([Expired(2.0)])
+    assert file.generation == 1
+    file.write([changed("b", 1, 1), Forgotten("b")])
+    file.close()
+    file = JournalFile(path, API)
+    assert file.generation == 2
+    file.write([Changed(replace(record_of("a"), generation=2))])
+    assert file.find(["a"])["a"].generation == 2
+    assert [record.generation for record in file.contents().records] == [2]
+    file.close()
+
+
+def test_a_generation_that_was_not_written_does_not_count(path: Path) -> None:
+    file = JournalFile(path, API)
+    file.write([changed("a", 1, 1)])
+    with pytest.raises(TypeError):
+        file.write([Forgotten("a"), Changed(None)])  # type: ignore[arg-type]
+    assert file.generation == 0
+    file.close()
+
+
+def test_row_120_a_clock_that_was_put_back_makes_no_job_old(path: Path) -> None:
+    file = JournalFile(path, API)
+    file.write([changed("a", 1, 1, at=1000.0)])
+    file.write([changed("a", 2, 2, RecordState.ENDED, at=1.0), Acknowledged("a", 2)])  # as after a restart in 1970
+    file.write([Expired(500.0)])
+    assert file.find(["a"])["a"].changed_at == 1000.0
+    file.close()
+
+
+@pytest.mark.parametrize("loss", ["removed", "cut", "overwritten", "only the file is copied"])
+def test_row_120_what_was_written_is_not_lost_with_sqlites_log(path: Path, loss: str) -> None:
+    file = JournalFile(path, API)
+    for seq in range(1, 31):
+        file.write([changed("a", seq, seq)])
+    left = path.parent / "left"
+    left.mkdir()
+    for part in (path, path.with_name("watch.db-wal"), path.with_name("watch.db-shm")):
+        if loss != "only the file is copied" or part == path:
+            (left / part.name).write_bytes(part.read_bytes())  # as after a SIGKILL
+    log = left / "watch.db-wal"
+    match loss:
+        case "removed":
+            log.unlink()
+        case "cut":
+            log.write_bytes(log.read_bytes()[: len(log.read_bytes()) // 2])
+        case "overwritten":
+            log.write_bytes(b"\xff" * len(log.read_bytes()))
+        case _:
+            pass
+    again = JournalFile(left / "watch.db", API)
+    assert len(keys(again)) == 30
+    again.close()
+    file.close()
+
+
+def test_a_reader_keeps_the_log_and_holds_nobody_up(path: Path) -> None:
+    file = JournalFile(path, API)
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM jobs").fetchall()
+    began = time.monotonic()
+    for seq in range(1, 6):
+        file.write([changed("a", seq, seq)])
+    assert time.monotonic() - began < opening._BUSY_SECONDS
+    assert path.with_name("watch.db-wal").stat().st_size > 0
+    reader.close()
+    (milliseconds,) = file._connection.execute("PRAGMA busy_timeout").fetchone()
+    assert milliseconds == 1000 * opening._BUSY_SECONDS
+    file.write([changed("a", 6, 6)])
+    assert path.with_name("watch.db-wal").stat().st_size == 0
+    file.close()
+
+
+def test_a_log_that_was_left_behind_is_emptied_when_the_file_is_opened(path: Path) -> None:
+    file = JournalFile(path, API)
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM jobs").fetchall()
+    file.write([changed("a", 1, 1)])
+    left = path.parent / "left"
+    left.mkdir()
+    for part in (path, path.with_name("watch.db-wal")):
+        (left / part.name).write_bytes(part.read_bytes())
+    reader.close()
+    file.close()
+    again = JournalFile(left / "watch.db", API)
+    assert (left / "watch.db-wal").stat().st_size == 0
+    assert keys(again) == ["a:1"]
+    again.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE jobs SET state = CAST(x'ff' AS TEXT)",
+        "UPDATE jobs SET state = 'endeb'",
+        "UPDATE jobs SET state = 'endeb' WHERE job_id = 'b'",
+        "UPDATE jobs SET state = x'00'",
+        "UPDATE jobs SET health = CAST(x'ff' AS TEXT)",
+        "UPDATE jobs SET seq = 'x'",
+        "UPDATE jobs SET seq = 1.5",
+        "UPDATE jobs SET generation = 'x'",
+        "UPDATE jobs SET changed_at = 'x'",
+        "UPDATE jobs SET job_id = 'c' WHERE job_id = 'a'",
+        "UPDATE jobs SET job_id = CAST(x'ff' AS TEXT) WHERE job_id = 'a'",
+        "UPDATE jobs SET watched = CAST(x'7bff' AS TEXT)",
+        "UPDATE jobs SET watched = 7",
+        "UPDATE projects SET project = CAST(x'ff' AS TEXT)",
+        "UPDATE deliveries SET change = CAST(x'ff' AS TEXT)",
+        "UPDATE facts SET name = 'x' WHERE name = 'generation'",
+        "UPDATE facts SET value = 'x' WHERE name = 'generation'",
+    ],
+)
+def test_row_120_whatever_cannot_be_read_is_called_damaged(path: Path, statement: str) -> None:
+    acknowledged = changed("b", 1, 1), Acknowledged("b", 1)
+    made(path, changed("a", 1, 1), *acknowledged, Followed(Project(project_id="p", added_at=1.0)))
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(statement)
+    connection.close()
+    with pytest.raises(JournalError, match="is damaged"):
+        read_all(path)
+
+
+@pytest.mark.slow
+def test_row_120_a_byte_that_was_changed_is_found_or_changes_no_job(path: Path) -> None:
+    """Nothing but a JournalError comes out, and no job is missing without one."""
+    made(path, *(changed(f"job{number}", 1, 1) for number in range(30)))
+    whole, rng = path.read_bytes(), random.Random(5)
+    refusals = 0
+    for _ in range(300):
+        spoiled = bytearray(whole)
+        for _ in range(rng.choice([1, 2, 20])):
+            spoiled[rng.randrange(len(spoiled))] = rng.randrange(256)
+        for each in path.parent.iterdir():
+            each.unlink()
+        path.write_bytes(spoiled)
+        try:
+            jobs = read_all(path)
+        except JournalError:
+            refusals += 1
+        else:
+            assert jobs == 30
+    assert refusals > 30
+
+
+def read_all(path: Path) -> int:
+    """Read all that a watcher reads when it starts, and return how many jobs there are."""
+    file = JournalFile(path, API)
+    try:
+        jobs = len(file.contents().records)
+        file.undelivered(0, 100)
+    except sqlite3.Error as error:
+        raise opening.unusable(path, error) from None
+    finally:
+        file.close()
+    return jobs
+
+
+def test_row_120_a_schema_that_cannot_be_read_is_called_damaged(path: Path) -> None:
+    made(path)
+    whole = path.read_bytes()
+    assert b"CREATE TABLE projects (" in whole
+    path.write_bytes(whole.replace(b"CREATE TABLE projects (", b"CREATE TABLE projec\xe7s X"))
+    with pytest.raises(JournalError, match="is damaged"):
+        JournalFile(path, API)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from jobwatch import (
     Fault,
@@ -18,11 +21,13 @@ from jobwatch import (
     Phase,
     Problem,
     Transition,
+    Watcher,
 )
+from jobwatch._client import engine_of
 from jobwatch._core.look import Looked
 from jobwatch._core.tracker import Watched
-from jobwatch._watching.jobs import changes_of
-from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport
+from jobwatch._watching.jobs import changes_of, with_times_until
+from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport, client_of
 
 from .journals import NOON
 from .watchers import (
@@ -218,3 +223,29 @@ def test_what_a_look_changes_is_told_once_in_order_with_the_end_last(
     assert health not in healths
     if fault is None and not troubled:
         assert healths == ([] if health is Health.OK else [Health.OK])
+
+
+# --- clocks --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ahead", [0.0, 365 * 86_400.0])
+async def test_a_job_first_missed_under_a_clock_that_was_ahead_is_given_up_all_the_same(
+    tmp_path: Path, inline: None, ahead: float
+) -> None:
+    path = tmp_path / "watch.db"
+    client = client_of(ScriptedTransport([]))
+    engine_of(client).clock.epoch += ahead
+    async with client, Watcher(client, journal=path, stale_after=1.0) as watcher:
+        await watcher.add("never")
+        await asyncio.sleep(5.0)
+        assert watcher.health().troubled == {Health.STALE: 1}
+    async with watching(journal=path) as (watcher, _):
+        async with asyncio.timeout(300.0):
+            changes = await until_end(watcher)
+    assert changes[-1].outcome is Outcome.NOT_FOUND
+
+
+def test_only_times_that_are_ahead_are_brought_back() -> None:
+    known = Watched(job_id="a", api="x", added_at=1.0, looked_at=9.0, failing_since=2.0, updated_at=9.0)
+    assert with_times_until(known, 5.0) == replace(known, looked_at=5.0)
+    assert with_times_until(known, 9.0) is known

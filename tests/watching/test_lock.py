@@ -126,18 +126,37 @@ signal.pause()
 """
 
 
+_HEIR = """
+import os, sys, jobwatch._watching.sqlite as f
+j = f.JournalFile(sys.argv[1], 'bedrock')
+there, here = os.pipe()
+if os.fork():
+    j.close()
+    os.write(here, b'x')
+    sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+os.read(there, 1)
+f.JournalFile(sys.argv[1], 'bedrock').close()
+"""
+
+
+def test_row_121_a_forked_child_may_open_what_its_parent_has_closed(path: Path) -> None:
+    assert subprocess.run([sys.executable, "-c", _HEIR, path], check=False).returncode == 0
+
+
 @pytest.mark.parametrize("how", ["close", "kill"])
 def test_row_121_a_forked_child_does_not_have_the_lock(path: Path, how: str) -> None:
     command = [sys.executable, "-c", _FORK, str(path), how]
     holder = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
     with holder:
         assert holder.stdout is not None
-        assert holder.stdout.readline() == b"\n"
-        if how == "kill":
-            holder.send_signal(signal.SIGKILL)
-            holder.wait()
-        JournalFile(path, API).close()  # while the child lives on
-        os.killpg(holder.pid, signal.SIGKILL)
+        try:
+            assert holder.stdout.readline() == b"\n"
+            if how == "kill":
+                holder.send_signal(signal.SIGKILL)
+                holder.wait()
+            JournalFile(path, API).close()  # while the child lives on
+        finally:
+            os.killpg(holder.pid, signal.SIGKILL)
 
 
 def test_row_121_a_lock_lost_with_another_handle_of_the_file_is_taken_again(path: Path) -> None:

@@ -101,7 +101,7 @@ class AnySequence(RuleBasedStateMachine):
     @rule(job_id=JOBS)
     def fail(self, job_id: str) -> None:
         seq = self.jobs[job_id].seq if job_id in self.jobs else 0
-        with pytest.raises(AttributeError):
+        with pytest.raises(TypeError):
             self.file.write([changed(job_id, seq + 1, seq + 1), Forgotten("a"), Changed(None)])  # type: ignore[arg-type]
 
     @invariant()
@@ -188,3 +188,15 @@ async def test_memory_keeps_what_ended_since_a_moment() -> None:
     assert await memory.find(["a", "b"]) == {"b": record_of("b", 1, RecordState.ENDED, 5.0)}
     memory.put(changed("b", 2, 2))
     assert await memory.find(["b"]) == {}
+
+
+async def test_memory_counts_a_generation_for_whatever_it_lets_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobwatch._watching.memory._ENDED_KEPT", 2)
+    memory = await memory_of(changed("a", 1, 1), changed("b", 1, 1, RecordState.ENDED, 1.0), Expired(0.5))
+    assert memory.generation == 0
+    memory.put(Forgotten("a"))
+    assert memory.generation == 1
+    memory.put(Expired(2.0))
+    assert memory.generation == 2
+    memory.put(*(changed(job_id, 1, 1, RecordState.ENDED, 3.0) for job_id in "xyz"))
+    assert memory.generation == 3

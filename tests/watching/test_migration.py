@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from jobwatch import JournalError
@@ -37,17 +38,17 @@ def test_an_older_journal_is_migrated_and_keeps_what_it_held(path: Path, monkeyp
     assert "newer" in str(refused(path))
 
 
-def test_a_journal_of_the_first_format_becomes_that_of_the_place_it_is_opened_for(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    steps = opening.STEPS
-    monkeypatch.setattr(opening, "STEPS", steps[:1])
-    made(path, changed("a", 1, 2))
+def test_a_journal_of_the_first_format_becomes_that_of_the_place_it_is_opened_for(path: Path) -> None:
     connection = sqlite3.connect(path)
-    connection.execute("DELETE FROM facts WHERE name = 'place'")
+    connection.executescript(opening.STEPS[0])
+    connection.execute(f"PRAGMA application_id = {opening.APPLICATION_ID}")
+    connection.execute("PRAGMA user_version = 1")
+    connection.execute("INSERT INTO facts VALUES ('api', ?)", (API,))
+    for change in changed("a", 1, 2).changes:
+        told = "INSERT INTO deliveries (job_id, seq, change) VALUES ('a', ?, ?)"
+        connection.execute(told, (change.seq, msgspec.json.encode(change).decode()))
     connection.commit()
     connection.close()
-    monkeypatch.setattr(opening, "STEPS", steps)
     file = JournalFile(path, API)  # which says nothing of the place
     assert keys(file) == ["a:1", "a:2"]
     file.close()

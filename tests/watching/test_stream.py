@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Collection
+from pathlib import Path
 
 import pytest
 
@@ -143,7 +144,9 @@ async def test_a_forgotten_job_begins_anew() -> None:
         await until_end(watcher)
         await watcher.forget("a")
         assert await watcher.add("a") == ("a",)
-        assert [change.key for change in await until_end(watcher)] == ["a:1", "a:2", "a:3"]
+        changes = await until_end(watcher)
+        assert [change.key for change in changes] == ["a:1.1", "a:1.2", "a:1.3"]
+        assert [(change.generation, change.seq) for change in changes] == [(1, 1), (1, 2), (1, 3)]
 
 
 async def test_how_jobs_stand_can_be_asked() -> None:
@@ -215,3 +218,62 @@ async def test_row_109_waiting_for_a_change_can_be_cancelled_at_every_step_and_l
                 async with asyncio.timeout(next(patience)):
                     keys.append((await anext(stream)).key)
     assert len(set(keys)) == 60
+
+
+@pytest.mark.parametrize("has_journal", [False, True])
+@pytest.mark.parametrize("pause", [0.0, 20.0])
+async def test_an_acknowledgement_is_of_a_change_and_not_of_its_number(
+    tmp_path: Path, inline: None, *, has_journal: bool, pause: float
+) -> None:
+    transport = ScriptedTransport([ScriptedJob("a", ends=5.0)])
+    path = tmp_path / "watch.db" if has_journal else None
+    seen: list[Change] = []
+    async with watching(transport=transport, journal=path) as (watcher, _):
+        await watcher.add("a")
+        async for change in watcher:
+            seen.append(change)
+            if change.key == "a:3":
+                transport.jobs["a"] = ScriptedJob("a", ends=60.0, fails=True)  # a new run under the same id
+                await watcher.forget("a")
+                assert await watcher.add("a") == ("a",)
+                await asyncio.sleep(pause)
+            elif change.kind is END:
+                break
+        await watcher.acknowledge()
+        assert watcher.health().undelivered == 0
+    assert [change.key for change in seen] == ["a:1", "a:2", "a:3", "a:1.1", "a:1.2", "a:1.3"]
+    assert seen[-1].outcome is Outcome.FAILED
+
+
+async def test_what_was_read_ahead_of_a_job_that_was_forgotten_is_not_taken_for_the_new_runs() -> None:
+    async with watching(ScriptedJob("a", ends=5.0), ScriptedJob("b", ends=5.0)) as (watcher, _):
+        await watcher.add("b", "a")
+        await asyncio.sleep(20.0)  # all six changes are read at once
+        seen: list[str] = []
+        async for change in watcher:
+            seen.append(change.key)
+            if len(seen) == 1:
+                await watcher.forget("a")
+                await watcher.add("a")
+            if change.kind is END and change.job_id == "a":
+                break
+    assert seen == ["b:1", "b:2", "b:3", "a:1.1", "a:1.2", "a:1.3"]
+
+
+async def test_a_key_is_used_once_whatever_else_is_forgotten_dropped_or_restarted(tmp_path: Path, inline: None) -> None:
+    """A job that the journal has let go of cannot be told from one that it never had: the keys are new all the same."""
+    path = tmp_path / "watch.db"
+    keys: list[str] = []
+    jobs = [ScriptedJob("a", ends=5.0), ScriptedJob("b", ends=5.0)]
+    for _ in range(3):
+        async with watching(*jobs, journal=path, keep=3600.0) as (watcher, _):
+            assert await watcher.add("a", "b") == ("a", "b")
+            keys += [change.key for change in await until_end(watcher, 2)]
+            await watcher.forget("a")
+            assert await watcher.add("a", "b") == ("a",)
+            keys += [change.key for change in await until_end(watcher)]
+            await asyncio.sleep(2 * 3600.0)  # what ended is not kept so long
+            assert await watcher.add("b") == ("b",)
+            keys += [change.key for change in await until_end(watcher)]
+            await asyncio.sleep(2 * 3600.0)
+    assert len(keys) == len(set(keys)) == 3 * (6 + 3 + 3)
