@@ -36,9 +36,10 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+# The fields of a `JobRecord`, in their order.
 _SELECT_JOBS = (
     "SELECT job_id, state, health, seq, watched, changed_at, generation,"
-    " (SELECT count(*) FROM deliveries WHERE deliveries.job_id = jobs.job_id) AS undelivered FROM jobs"
+    " seq - (SELECT count(*) FROM deliveries WHERE deliveries.job_id = jobs.job_id) AS acknowledged FROM jobs"
 )
 
 # After jobs were deleted: one that is added from now on may be one of them, and its changes need other keys.
@@ -101,7 +102,7 @@ class JournalFile:
         """Return what is watched or unacknowledged, and the projects followed."""
         # By what it is not: a state that is damaged is then found, and not taken for one that has ended.
         found = self._connection.execute(
-            f"{_SELECT_JOBS} WHERE state NOT IN (?, ?) OR undelivered > 0",
+            f"{_SELECT_JOBS} WHERE state NOT IN (?, ?) OR acknowledged < seq",
             (RecordState.ENDED.value, RecordState.DROPPED.value),
         )
         records = tuple(self._record(row) for row in found)
@@ -133,24 +134,15 @@ class JournalFile:
         return [(number, self._decoded(change, Change, f"delivery {number}")) for number, change in found]
 
     def _record(self, row: tuple[str, str, str, int, str, float, int, int]) -> JobRecord:
-        job_id, state, health, seq, watched, changed_at, generation, undelivered = row
+        columns: dict[str, object] = dict(zip(JobRecord.__struct_fields__, row, strict=True))
         try:
-            record = {
-                "job_id": job_id,
-                "state": state,
-                "health": health,
-                "seq": seq,
-                "watched": msgspec.json.decode(watched),
-                "changed_at": changed_at,
-                "generation": generation,
-                "acknowledged": seq - undelivered,
-            }
-            found = msgspec.convert(record, JobRecord)
+            columns["watched"] = msgspec.json.decode(row[4])
+            record = msgspec.convert(columns, JobRecord)
         except (msgspec.MsgspecError, UnicodeError, RecursionError, TypeError):
-            raise damaged(self.path, f"job {printable(str(job_id))} cannot be read") from None
-        if found.watched.job_id != job_id:
-            raise damaged(self.path, f"job {printable(job_id)} is another one within")
-        return found
+            raise damaged(self.path, f"job {printable(str(row[0]))} cannot be read") from None
+        if record.watched.job_id != record.job_id:
+            raise damaged(self.path, f"job {printable(record.job_id)} is another one within")
+        return record
 
     def _decoded(self, text: str, kind: type[_T], what: str) -> _T:
         try:

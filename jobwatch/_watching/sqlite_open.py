@@ -24,22 +24,8 @@ _MAGIC = b"SQLite format 3\0"
 _BUSY_SECONDS = 2.0
 _LOCKED_WITHIN = 5.0
 
-_PASSING = {
-    sqlite3.SQLITE_AUTH,
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_INTERRUPT,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_NOLFS,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_PROTOCOL,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_SCHEMA,
-}
-"""What SQLite says of the disk and of other processes; all else is damage, since the statements are right."""
+_DAMAGE = {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB}
+"""What SQLite says of a file that is not whole: since all statements are right, an error in one is an error in that."""
 
 _VERSION_1 = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -82,14 +68,11 @@ def opened(path: Path, api: str, place: str) -> tuple[FileLock, sqlite3.Connecti
         The lock, the connection, and the generation of the jobs that are added now.
     """
     try:
-        if not path.exists():
-            # Two processes that both find no file would each make one, and the second would replace the first.
-            with folder_locked(path.parent, _LOCKED_WITHIN):
-                if not path.exists():
-                    _create(path, api)
+        _have_file(path, api)
         with contextlib.ExitStack() as undoing:
-            lock = _locked(path)
+            lock = FileLock(path)
             undoing.callback(lock.release)
+            _check_outside(path, lock.handle)
             connection = connect(path)
             undoing.callback(connection.close)
             _check_inside(connection, path)
@@ -140,6 +123,16 @@ def generation_in(connection: sqlite3.Connection) -> int | None:
     return int(value) if isinstance(value, str) and value.isdecimal() else None
 
 
+def _have_file(path: Path, api: str) -> None:
+    if not path.exists():
+        # Two processes that both find no file would each make one, and the second would replace the first.
+        with folder_locked(path.parent, _LOCKED_WITHIN):
+            if not path.exists():
+                _create(path, api)
+    if not path.is_file():
+        raise JournalError(str(path), "is not a file; name another")
+
+
 def _create(path: Path, api: str) -> None:
     left_behind = [part for part in _beside(path) if part.exists() and part.stat().st_size]
     if left_behind:
@@ -185,19 +178,6 @@ def _sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _locked(path: Path) -> FileLock:
-    """Lock a file that seems to be a journal."""
-    if not path.is_file():
-        raise JournalError(str(path), "is not a file; name another")
-    lock = FileLock(path)
-    try:
-        _check_outside(path, lock.handle)
-    except BaseException:
-        lock.release()
-        raise
-    return lock
 
 
 def _check_outside(path: Path, handle: int) -> None:
@@ -254,7 +234,7 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
 def is_lasting(error: sqlite3.Error | OSError) -> bool:
     """Return whether what failed so will fail however often it is repeated."""
     code = getattr(error, "sqlite_errorcode", None)
-    return isinstance(error, FileInUse) or (code is not None and code & 0xFF not in _PASSING)
+    return isinstance(error, FileInUse) or (code is not None and code & 0xFF in _DAMAGE)
 
 
 def unusable(path: str | os.PathLike[str], error: sqlite3.Error | OSError | UnicodeDecodeError) -> JournalError:

@@ -564,17 +564,6 @@ async def test_the_request_for_a_history_is_a_look_at_the_job_too() -> None:
     await poller.aclose()
 
 
-@pytest.mark.parametrize("reads", [True, False])
-def test_a_pipe_in_place_of_the_file_is_refused_and_not_waited_for(tmp_path: Path, *, reads: bool) -> None:
-    path = tmp_path / "history.json"
-    history = None if reads else History(path)
-    os.mkfifo(path)
-    if history is not None:
-        history.add(_job("a", took=10.0))
-    with pytest.raises(ConfigError, match="is not a file"):
-        History(path) if history is None else history.save()
-
-
 def test_a_child_forked_while_it_saves_does_not_keep_the_lock(tmp_path: Path) -> None:
     program = """
 import os, signal, sys
