@@ -44,17 +44,20 @@ class Poller:
         budget: Says what a request costs, and when the next may go.
         workers: How many looks may be under way at once.
         clock: The time and the random source; by default, the loop's and the system's.
+
+    Attributes:
+        stopped: Set when no more looks will be made: `check` then says why.
     """
 
     def __init__(
         self, policy: Policy, source: Source, budget: Budget, *, workers: int, clock: Clock | None = None
     ) -> None:
+        self.stopped = asyncio.Event()
         self._policy = policy
         self._source = source
         self._loop = asyncio.get_running_loop()
         self.clock = clock or Clock()
         self._registry = Registry()
-        self._stopped: dict[Callable[[], None], None] = {}
         self._closed = False
         self._workers = Workers(
             workers,
@@ -224,14 +227,6 @@ class Poller:
                 alarm.cancel()
             watch.unsubscribe(listener)
 
-    def when_stopped(self, call: Callable[[], None]) -> None:
-        """Have a function called when no more looks will be made: `check` then says why."""
-        self._stopped[call] = None
-
-    def no_longer_when_stopped(self, call: Callable[[], None]) -> None:
-        """Do not call a function when no more looks will be made."""
-        self._stopped.pop(call, None)
-
     async def aclose(self) -> None:
         """Stop looking, and wake all who listen."""
         self._closed = True
@@ -257,9 +252,7 @@ class Poller:
     def _notify_all(self) -> None:
         for watch in self._registry.awaited.values():
             watch.notify()
-        stopped, self._stopped = self._stopped, {}
-        for call in stopped:
-            call()
+        self.stopped.set()
 
     def _begin(self, watch: Watch) -> None:
         if watch.watched.outcome is None:

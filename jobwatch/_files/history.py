@@ -6,9 +6,7 @@ folder, and several processes may add to it.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import time
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -22,12 +20,11 @@ from .._models import Phase
 from .regular import read_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 _FORMAT = 1
 _LOCKED_WITHIN = 5.0
-_LOCK_TRIED_EVERY = 0.02
 _UNSAVED_KEPT = KINDS_KEPT * 8
 
 
@@ -86,11 +83,13 @@ class History(LearnedDurations):
         """
         if self._path is None or not self._unsaved:
             return
+        from .lock import folder_locked  # noqa: PLC0415 - most histories have no file, and need no locks
+
         # Others may go on learning while this writes, in a thread of its own.
         unsaved, self._unsaved = self._unsaved, deque(maxlen=_UNSAVED_KEPT)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with _locked(self._path.parent):
+            with folder_locked(self._path.parent, _LOCKED_WITHIN):
                 durations = _stored(self._path)
                 for kind, seconds in unsaved:
                     add_to(durations, kind, seconds, told=True)
@@ -99,6 +98,8 @@ class History(LearnedDurations):
             self._unsaved.extendleft(reversed(unsaved))
             if isinstance(error, ConfigError):
                 raise
+            if isinstance(error, TimeoutError):
+                raise ConfigError(f"the history file cannot be written: {error}; end that one, or try again") from None
             raise ConfigError(
                 f"the history file {self._path} cannot be written ({error.strerror}): "
                 "make it and its folder writable, or name another file"
@@ -114,8 +115,8 @@ def _path_of(name: str | os.PathLike[str]) -> Path:
 def _stored(path: Path) -> dict[Kind, Durations]:
     try:
         content = read_regular(path)
-        told = msgspec.json.decode(content, type=_Head).format
-        kinds = msgspec.json.decode(content, type=_File).kinds if told == _FORMAT else ()
+        found = msgspec.json.decode(content, type=_Head).format
+        kinds = msgspec.json.decode(content, type=_File).kinds if found == _FORMAT else ()
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -124,9 +125,9 @@ def _stored(path: Path) -> dict[Kind, Durations]:
         ) from None
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise ConfigError(f"{path} is not a jobwatch history: delete it, or name another file") from None
-    if told != _FORMAT:
+    if found != _FORMAT:
         raise ConfigError(
-            f"{path} is a history of format {told}, and this jobwatch reads {_FORMAT}: delete it, or name another file"
+            f"{path} is a history of format {found}, and this jobwatch reads {_FORMAT}: delete it, or name another file"
         )
     stored = {(each.api, each.type, each.phase): _durations(each.seconds) for each in kinds[-KINDS_KEPT:]}
     return {kind: durations for kind, durations in stored.items() if durations.seconds}
@@ -150,30 +151,3 @@ def _replace(path: Path, durations: dict[Kind, Durations]) -> None:
     except BaseException:
         _path_of(name).unlink(missing_ok=True)
         raise
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Generator[None]:
-    """Keep other processes from writing a history in the same folder, where the system can lock a folder."""
-    try:
-        import fcntl  # noqa: PLC0415 - missing on Windows
-    except ImportError:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        give_up_at = time.monotonic() + _LOCKED_WITHIN
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= give_up_at:
-                    told = f"another process has held the lock of {folder} for {_LOCKED_WITHIN:g} s"
-                    raise ConfigError(
-                        f"the history file cannot be written: {told}; end that one, or try again"
-                    ) from None
-                time.sleep(_LOCK_TRIED_EVERY)
-        yield
-    finally:
-        os.close(handle)

@@ -1,4 +1,4 @@
-"""What a watcher tells: one change after another of a job, each under a key of its own, and how it stands."""
+"""What a watcher hands out: one change of a job after another, each under a key of its own, and how jobs stand."""
 
 from __future__ import annotations
 
@@ -34,11 +34,13 @@ class Health(enum.Enum):
 
 
 class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One thing that happened to a watched job, told once.
+    """One thing that happened to a watched job, handed out once.
 
     Attributes:
         job_id: Whose change it is.
         seq: Its place among the changes of this job, from 1, without holes.
+        generation: Sets this job apart from an earlier one of the same id that was forgotten, or not kept any longer.
+            It is 0 until the journal has let go of any job, and for each job as it was when that was added.
         kind: What it is about. Nothing follows the `ChangeKind.END` of a job.
         seen_at: When it was seen, by our clock, in UTC.
         transition: The state entered, for a `ChangeKind.STATE`, and for the end of a job that was seen to end. Its
@@ -51,6 +53,7 @@ class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     job_id: str
     seq: int
+    generation: int = 0
     kind: ChangeKind
     seen_at: datetime
     transition: Transition | None = None
@@ -61,8 +64,11 @@ class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The name of this change for good, ``job_id:seq``: the same however often it has to be told."""
-        return f"{self.job_id}:{self.seq}"
+        """The name of this change for good, the same however often it is handed out, and no other's.
+
+        It is ``job_id:seq``, or ``job_id:generation.seq`` for a job whose id may have been watched before.
+        """
+        return f"{self.job_id}:{self.generation}.{self.seq}" if self.generation else f"{self.job_id}:{self.seq}"
 
     @property
     def status(self) -> str | None:
@@ -72,13 +78,13 @@ class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
     @property
     def at(self) -> datetime:
         """When it happened: by the API's clock where it says so, else when it was seen."""
-        told = self.transition.at if self.transition is not None else None
-        return told or self.seen_at
+        at = self.transition.at if self.transition is not None else None
+        return at or self.seen_at
 
     def __str__(self) -> str:
-        told = self.status or (self.outcome or self.health or self.kind).value
+        word = self.status or (self.outcome or self.health or self.kind).value
         reason = self.error or self.fault
-        return f"{printable(self.job_id)} {printable(told)}" + (f": {reason}" if reason is not None else "")
+        return f"{printable(self.job_id)} {printable(word)}" + (f": {reason}" if reason is not None else "")
 
 
 class WatchedJob(Struct, frozen=True, kw_only=True):
@@ -93,7 +99,7 @@ class WatchedJob(Struct, frozen=True, kw_only=True):
         looked_at: When the last good look at it was made, in UTC; None before that.
         fault: The fault of the last look, or None if that was good.
         changes: How many changes of it there have been.
-        acknowledged: How many of them the consumer has done with.
+        acknowledged: How many of them the consumer has acknowledged.
         refused: What `on_change` raised so often that no more changes of this job are handed to it.
     """
 
@@ -115,7 +121,7 @@ class WatcherHealth(Struct, frozen=True, kw_only=True):
     Attributes:
         jobs: How many jobs are watched, those that have ended not counted.
         troubled: How many of them stand otherwise than `Health.OK`, by how they stand.
-        undelivered: How many changes the consumer has not done with.
+        undelivered: How many changes the consumer has not acknowledged.
         journal: Why the journal cannot be written or read at present, or None. Changes are kept, and not handed out.
         refused: The jobs of which `on_change` would not take a change, and what it raised.
         projects: The projects that cannot be followed at present, and why.

@@ -1,13 +1,14 @@
-"""How changes reach the consumer: each once it is written down, and done with before the next is handed out.
+"""How changes reach the consumer: each once it is written, and acknowledged before the next is handed out.
 
-A loop has done with a change when it comes back for the next one; a callback when it has returned. Only then is the
-change acknowledged, and only when that is written down too is the next one handed out: so a crash repeats the one
-in hand, under the same key, and no other.
+A loop acknowledges a change by coming back for the next one, a callback by returning. Only then is the change deleted
+from the journal, and only when that is written too is the next one handed out: so after a crash the one in flight
+comes again, under the same key, and no other.
 """
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import weakref
 from collections import deque
@@ -15,17 +16,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from .._errors import JobwatchError, JournalError
+from .records import Acknowledged
 
 if TYPE_CHECKING:
     from typing import Self
 
     from .changes import Change
-    from .journal import Journal, Memory
+    from .jobs import JobList
+    from .journal import Journal
+    from .memory import Memory
 
-Callback: TypeAlias = "Callable[[Change], Awaitable[None] | None]"
+Callback: TypeAlias = "Callable[[Change], Awaitable[object] | object]"
 
 _BATCH = 256
-_LINES = 1000
+_MOST_QUEUED = 1000
 """How many changes may be in memory, waiting for callbacks."""
 
 _AT_ONCE = 16
@@ -36,32 +40,28 @@ _log = logging.getLogger("jobwatch")
 
 
 class Outbox:
-    """Changes that are written down and not done with, in order.
+    """Changes that are written and not acknowledged, in order.
 
     Args:
-        wanted: Whether a change is still to be handed out.
-        done: Has a change acknowledged, and returns a mark to wait for.
-        check: Raises what keeps any more changes from coming, if anything does.
+        jobs: Counts what is acknowledged.
+        journal: Where the changes are.
 
     Attributes:
-        in_hand: The change that the consumer's loop is at.
+        in_flight: The change that the consumer's loop is at.
         closed: Whether no more changes are to be handed out.
+        error: Why there will be no more changes, if so; those that are written still are handed out.
     """
 
-    def __init__(
-        self, wanted: Callable[[Change], bool], done: Callable[[Change], int], check: Callable[[], None]
-    ) -> None:
-        self.wanted = wanted
-        self.done = done
-        self.in_hand: Change | None = None
+    def __init__(self, jobs: JobList, journal: Journal | Memory) -> None:
+        self.in_flight: Change | None = None
         self.closed = False
-        self._check = check
-        self._journal: Journal | Memory | None = None
-        self._bell = asyncio.Event()
+        self.error: JobwatchError | None = None
+        self._jobs = jobs
+        self._journal = journal
         self._stream: weakref.ref[Stream] | None = None
 
     def stream(self) -> Stream:
-        """Begin a loop over the changes; the one in hand, if a loop was left at it, comes first.
+        """Begin a loop over the changes; the one in flight, if a loop was left at it, comes first.
 
         Raises:
             JobwatchError: Another loop has not been left yet.
@@ -70,21 +70,22 @@ class Outbox:
             raise JobwatchError("another loop over this watcher's changes is going on; one at a time")
         stream = Stream(self)
         self._stream = weakref.ref(stream)
-        self.in_hand = None
+        self.in_flight = None
         return stream
 
-    def open(self, journal: Journal | Memory) -> None:
-        """Begin to hand out what a journal holds."""
-        self._journal = journal
-
     def close(self) -> None:
-        """Hand out no more, and tell those who wait."""
+        """Hand out no more, and end the waiting of those who wait for more."""
         self.closed = True
-        self._bell.set()
+        self._journal.news.set()
 
-    def notify(self) -> None:
-        """Tell those who wait that there may be more, or never will be."""
-        self._bell.set()
+    def stop(self, error: JobwatchError) -> None:
+        """Have an error raised once there is nothing left to hand out."""
+        self.error = error
+        self._journal.news.set()
+
+    def wants(self, change: Change) -> bool:
+        """Whether a change is still to be handed out; not one of a job that was dropped since it was read."""
+        return self._jobs.wants(change)
 
     async def next_after(self, number: int) -> list[tuple[int, Change]]:
         """Wait for changes after one, by its number; none at all once the outbox is closed.
@@ -92,8 +93,8 @@ class Outbox:
         Raises:
             JobwatchError: There are none, and will be none.
         """
-        while not self.closed and self._journal is not None:
-            self._bell.clear()
+        while not self.closed:
+            self._journal.news.clear()
             try:
                 found = await self._journal.undelivered(number, _BATCH)
             except JournalError:
@@ -102,29 +103,40 @@ class Outbox:
                 raise
             if found:
                 return found
-            self._check()
-            if not self.closed:
-                await self._bell.wait()
+            if self.closed:
+                break
+            if self.error is not None:
+                raise self.error
+            await self._journal.news.wait()
         return []
 
     async def since(self, number: int) -> list[tuple[int, Change]]:
         """Return changes after one, by its number, that there are now; none once the outbox is closed."""
-        return [] if self.closed or self._journal is None else await self._journal.undelivered(number, _BATCH)
+        return [] if self.closed else await self._journal.undelivered(number, _BATCH)
 
-    async def acknowledge(self) -> None:
-        """Have the change in hand acknowledged, and wait until that is written down."""
-        change, self.in_hand = self.in_hand, None
-        if change is not None:
-            await self.acknowledged(self.done(change))
+    # --- acknowledging -------------------------------------------------------------------------------------
+
+    def acknowledge(self, change: Change) -> int:
+        """Acknowledge a change, and return the journal's mark to wait for with `acknowledged`."""
+        # What its job list does not know must not reach the journal: the number would be that of a later job's change.
+        counts = self._jobs.acknowledge(change)
+        return self._journal.put(*[Acknowledged(change.job_id, change.seq)] if counts else [])
+
+    def acknowledge_in_flight(self) -> int:
+        """Acknowledge the change that the loop is at, if it is at one, and return the mark to wait for."""
+        change, self.in_flight = self.in_flight, None
+        return 0 if change is None else self.acknowledge(change)
 
     async def acknowledged(self, mark: int) -> bool:
-        """Wait until what was done is written down; False if the outbox was closed first."""
-        if self._journal is not None:
-            try:
-                await self._journal.written(mark, patient=True)
-            except JournalError:
-                if not self.closed:
-                    raise
+        """Wait until what was acknowledged is written; False if the outbox was closed first.
+
+        However long the disk is in trouble: to hand out the next change before would make two that a crash repeats.
+        """
+        try:
+            await self._journal.written(mark, patient=True)
+        except JournalError:
+            if not self.closed:
+                raise
         return not self.closed
 
 
@@ -133,7 +145,7 @@ class Stream:
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
-        self._waiting: deque[Change] = deque()
+        self._read_ahead: deque[Change] = deque()
         self._after = 0
         self._mark = 0
         self._busy = False
@@ -154,21 +166,20 @@ class Stream:
 
     async def _next(self) -> Change:
         outbox = self._outbox
-        if outbox.in_hand is not None:
-            self._mark = outbox.done(outbox.in_hand)
-            outbox.in_hand = None
+        # Kept until the next time: a wait that was cancelled while this was being written is taken up again.
+        self._mark = max(self._mark, outbox.acknowledge_in_flight())
         if await outbox.acknowledged(self._mark):
             while True:
-                while self._waiting and not outbox.closed:
-                    change = self._waiting.popleft()
-                    if outbox.wanted(change):
-                        outbox.in_hand = change
+                while self._read_ahead and not outbox.closed:
+                    change = self._read_ahead.popleft()
+                    if outbox.wants(change):
+                        outbox.in_flight = change
                         return change
                 found = await outbox.next_after(self._after)
                 if outbox.closed or not found:
                     break
                 self._after = found[-1][0]
-                self._waiting.extend(change for _, change in found)
+                self._read_ahead.extend(change for _, change in found)
         raise StopAsyncIteration
 
 
@@ -191,12 +202,12 @@ class Callbacks:
         self._call = call
         self._attempts = attempts
         self._time_limit = time_limit
-        self._lines: dict[str, deque[Change]] = {}
-        self._waiting = 0
+        self._queues: dict[str, deque[Change]] = {}
+        self._queued = 0
         self._room = asyncio.Event()
-        self._turn = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(_AT_ONCE)
         self._leaving = asyncio.Event()
-        self._passed = 0  # the number of the last change that was entered, or left out since its job was given up
+        self._passed = 0  # the number of the last change that was queued, or left out since its job was given up
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
@@ -216,6 +227,7 @@ class Callbacks:
         """
         number = 0
         left_out: list[Change] = []
+        # Up to what `run` has passed, which may go on while this reads: what comes after that it queues itself.
         while job_id in self.refused and number < self._passed:
             found = await self._outbox.since(number)
             left_out += [change for at, change in found if change.job_id == job_id and at <= self._passed]
@@ -223,7 +235,7 @@ class Callbacks:
         if job_id not in self.refused or self._tasks is None or self._outbox.closed:
             return False
         del self.refused[job_id]
-        self._line_up(job_id, left_out, self._tasks)
+        self._queue(job_id, left_out, self._tasks)
         return True
 
     def leave(self) -> None:
@@ -232,55 +244,58 @@ class Callbacks:
         self._room.set()
 
     async def _enter(self, change: Change, tasks: asyncio.TaskGroup) -> None:
-        while self._waiting >= _LINES and not self._outbox.closed:
+        while self._queued >= _MOST_QUEUED and not self._outbox.closed:
             self._room.clear()
             await self._room.wait()
         if change.job_id not in self.refused and not self._outbox.closed:
-            self._line_up(change.job_id, [change], tasks)
+            self._queue(change.job_id, [change], tasks)
 
-    def _line_up(self, job_id: str, changes: Sequence[Change], tasks: asyncio.TaskGroup) -> None:
-        self._waiting += len(changes)
-        line = self._lines.get(job_id)
-        if line is None:
-            line = self._lines[job_id] = deque()
-            tasks.create_task(self._serve(job_id, line), name=f"jobwatch on_change {job_id}")
-        line.extend(changes)
+    def _queue(self, job_id: str, changes: Sequence[Change], tasks: asyncio.TaskGroup) -> None:
+        self._queued += len(changes)
+        queue = self._queues.get(job_id)
+        if queue is None:
+            queue = self._queues[job_id] = deque()
+            tasks.create_task(self._serve(job_id, queue), name=f"jobwatch on_change {job_id}")
+        queue.extend(changes)
 
-    async def _serve(self, job_id: str, line: deque[Change]) -> None:
+    async def _serve(self, job_id: str, queue: deque[Change]) -> None:
         try:
-            while line and not self._outbox.closed:
-                change = line[0]
-                if self._outbox.wanted(change) and not await self._deliver(change):
+            while queue and not self._outbox.closed:
+                change = queue[0]
+                if self._outbox.wants(change) and not await self._deliver(change):
                     return
-                line.popleft()
-                self._waiting -= 1
+                queue.popleft()
+                self._queued -= 1
                 self._room.set()
         finally:
-            if self._lines.get(job_id) is line:
-                del self._lines[job_id]
-            self._waiting -= len(line)
+            if self._queues.get(job_id) is queue:
+                del self._queues[job_id]
+            self._queued -= len(queue)
             self._room.set()
 
     async def _deliver(self, change: Change) -> bool:
-        """Hand over one change, as often as it takes; False if that was not to be."""
+        """Hand over one change, as often as it takes; False if no more of its job's are to be."""
         pause = _FIRST_PAUSE
         for attempt in range(1, self._attempts + 1):
-            async with self._turn:
+            async with self._slots:
                 if self._outbox.closed:
                     return False
                 error = await self._called(change)
             if error is None:
-                return await self._outbox.acknowledged(self._outbox.done(change))
-            told = f"{type(error).__name__}: {error}"
+                return await self._outbox.acknowledged(self._outbox.acknowledge(change))
+            if not self._outbox.wants(change):
+                return True  # its job was dropped meanwhile: whatever the function made of it
             _log.warning(
                 "on_change failed for %s (attempt %d of %d)", change.key, attempt, self._attempts, exc_info=error
             )
             if attempt == self._attempts:
-                del self._lines[change.job_id]  # a retry makes a line of its own
-                self.refused[change.job_id] = told
+                del self._queues[change.job_id]  # a retry makes a queue of its own
+                self.refused[change.job_id] = f"{type(error).__name__}: {error}"
                 _log.error("no more changes of job %s are handed to on_change", change.job_id)
             elif await self._paused(pause):
                 return False
+            elif not self._outbox.wants(change):
+                return True  # dropped during the pause
             pause = min(pause * 2.0, _LONGEST_PAUSE)
         return False
 
@@ -296,14 +311,15 @@ class Callbacks:
     async def _called(self, change: Change) -> BaseException | None:
         try:
             async with asyncio.timeout(self._time_limit):
-                waiting = self._call(change)
-                if waiting is not None:
-                    await waiting
+                returned = self._call(change)
+                if inspect.isawaitable(returned):
+                    await returned
         except asyncio.CancelledError as error:
+            # The function's own, if nobody cancels this task; else the watcher is being closed.
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
             return error
-        except Exception as error:  # noqa: BLE001 - whatever the consumer raises is the consumer's, and told
+        except Exception as error:  # noqa: BLE001 - whatever the consumer raises: it is logged and counted
             return error
         return None

@@ -1,4 +1,4 @@
-"""The roll: every job that a watcher watches, what its looks change, and how much of that was acknowledged."""
+"""The jobs of a watcher: which are watched, what looks change, and how much of that is acknowledged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from .._core.tracker import Watched
 from .._models import Outcome
 from .changes import Change, ChangeKind, Health, WatchedJob
-from .records import Done, Forgotten, Row, RowState, Told
+from .records import Acknowledged, Changed, Forgotten, JobRecord, RecordState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from .._core.look import Looked
     from .._engine.poller import Poller
     from .._engine.watch import Watch
-    from .journal import Journal, Memory
+    from .journal import Journal
+    from .memory import Memory
 
 _TROUBLED: dict[Outcome | None, Health] = {
     Outcome.UNREACHABLE: Health.UNREACHABLE,
@@ -30,22 +31,27 @@ _TROUBLED: dict[Outcome | None, Health] = {
 }
 """Outcomes of looks that end a wait, and not a watch."""
 
+_OUR_TIMES = ("added_at", "entered_at", "looked_at", "failing_since", "missing_since")
+"""The times in `Watched` that are by our own clock."""
 
-class _Record(Struct, eq=False):
-    """One job of the watcher's: what is known of it is with its watch, until it has ended."""
 
-    watched: Watched
+class _Job(Struct, eq=False):
+    """One job of a watcher; while it is watched, what is known of it is with its `watch`, and not in `last`."""
+
+    last: Watched
+    generation: int
     seq: int = 0
     acknowledged: int = 0
     health: Health = Health.OK
     watch: Watch | None = None
 
-    def now(self) -> Watched:
-        return self.watched if self.watch is None else self.watch.watched
+    @property
+    def watched(self) -> Watched:
+        return self.last if self.watch is None else self.watch.watched
 
 
 class JobList:
-    """The jobs of a watcher.
+    """The jobs of a watcher that are watched, or have ended with changes that are not acknowledged.
 
     Args:
         poller: Looks at them.
@@ -53,155 +59,175 @@ class JobList:
         stale_after: For how many seconds looks at a job may fail before it is stale.
 
     Attributes:
-        undelivered: How many changes were told and not acknowledged.
+        undelivered: How many changes are not acknowledged.
+        adding: Held from reading what the journal has of a job until the job is on the list: else one that ends and is
+            acknowledged in between would be begun again.
     """
 
     def __init__(self, poller: Poller, journal: Journal | Memory, stale_after: float) -> None:
         self.undelivered = 0
         self._poller = poller
-        self._on_look = self._saw  # one bound method for all jobs
+        self._on_look = self._looked  # one bound method for all jobs
         self._journal = journal
         self._stale_after = stale_after
-        self._records: dict[str, _Record] = {}
+        self.adding = asyncio.Lock()
+        self._closed = False
+        self._jobs: dict[str, _Job] = {}
         self._failing: dict[str, float] = {}
         self._alarm: asyncio.TimerHandle | None = None
 
     def __contains__(self, job_id: str) -> bool:
-        return job_id in self._records
+        return job_id in self._jobs
 
     def close(self) -> None:
         """Have no more looks made."""
+        self._closed = True
         if self._alarm is not None:
             self._alarm.cancel()
-        for record in self._records.values():
-            if record.watch is not None:
-                self._poller.drop(record.watch)
+        for job in self._jobs.values():
+            if job.watch is not None:
+                self._poller.drop(job.watch)
 
-    # --- who is on it --------------------------------------------------------------------------------------
+    # --- which are watched ---------------------------------------------------------------------------------
 
-    def restore(self, rows: Iterable[Row]) -> None:
+    def restore(self, records: Iterable[JobRecord]) -> None:
         """Go on with the jobs that the journal held.
 
         Raises:
             ConfigError: Another watcher of the client watches one of them.
         """
-        for row in rows:
-            record = self._records[row.job_id] = _Record(row.watched, row.seq, row.acknowledged, row.health)
-            self.undelivered += row.seq - row.acknowledged
-            if row.state is RowState.WATCHED:
-                record.watch = self._poller.watch(row.watched, self._on_look)
+        for record in records:
+            job = self._jobs[record.job_id] = self._job_of(record, record.acknowledged)
+            self.undelivered += record.seq - record.acknowledged
+            if record.state is RecordState.WATCHED:
+                job.watch = self._poller.watch(job.last, self._on_look)
 
-    def enter(self, jobs: Iterable[Watched], rows: Mapping[str, Row]) -> tuple[str, ...]:
-        """Begin to watch those jobs that are neither watched nor known to have ended, and return their ids.
+    async def add(self, jobs: Iterable[Watched]) -> tuple[str, ...]:
+        """Begin to watch jobs, as `enter` does with what the journal has of them."""
+        async with self.adding:
+            unknown = [watched for watched in jobs if watched.job_id not in self._jobs]
+            return self.enter(unknown, await self._journal.find([watched.job_id for watched in unknown]))
+
+    def enter(self, jobs: Iterable[Watched], records: Mapping[str, JobRecord]) -> tuple[str, ...]:
+        """Begin to watch those of some jobs that are neither watched nor known to have ended, and return their ids.
 
         Args:
             jobs: What is known of them.
-            rows: What the journal has of any of them: one that was dropped is taken up there.
+            records: What the journal has of any of them: one that was dropped is taken up there.
 
         Raises:
             ConfigError: Another watcher of the client watches one of them.
         """
         added: list[str] = []
         for watched in jobs:
-            job_id, row = watched.job_id, rows.get(watched.job_id)
-            if job_id in self._records or (row is not None and row.state is RowState.ENDED):
+            job_id, record = watched.job_id, records.get(watched.job_id)
+            if self._closed or job_id in self._jobs or (record is not None and record.state is RecordState.ENDED):
                 continue
-            record = _Record(watched) if row is None else _Record(row.watched, row.seq, row.seq, row.health)
-            record.watch = self._poller.watch(record.watched, self._on_look)
-            self._records[job_id] = record
-            self._journal.put(Told(self._row(record, RowState.WATCHED)))
+            job = _Job(watched, self._journal.generation) if record is None else self._job_of(record, record.seq)
+            job.watch = self._poller.watch(job.last, self._on_look)
+            self._jobs[job_id] = job
+            self._journal.put(Changed(self._record(job)))
             added.append(job_id)
         return tuple(added)
 
-    def drop(self, job_id: str) -> bool:
-        """Stop watching a job, and want no more of its changes; False if it is not on the roll."""
-        record = self._remove(job_id)
-        if record is not None:
-            state = RowState.ENDED if record.watched.outcome is not None else RowState.DROPPED
-            self._journal.put(Told(self._row(record, state)), Done(job_id, record.seq))
-        return record is not None
+    def _job_of(self, record: JobRecord, acknowledged: int) -> _Job:
+        watched = with_times_until(record.watched, self._poller.unix())
+        return _Job(watched, record.generation, record.seq, acknowledged, record.health)
 
-    def forget(self, job_id: str) -> None:
+    async def drop(self, job_id: str) -> bool:
+        """Stop watching a job, and want no more of its changes; False if it is not on the list."""
+        async with self.adding:
+            job = self._remove(job_id)
+            if job is not None:
+                state = RecordState.DROPPED if job.last.outcome is None else RecordState.ENDED
+                self._journal.put(Changed(self._record(job, state)), Acknowledged(job_id, job.seq))
+            return job is not None
+
+    async def forget(self, job_id: str) -> None:
         """Drop a job, and keep nothing of it."""
-        self._remove(job_id)
-        self._journal.put(Forgotten(job_id))
+        async with self.adding:
+            self._remove(job_id)
+            self._journal.put(Forgotten(job_id))
 
     def overview(self, refused: Mapping[str, str]) -> tuple[WatchedJob, ...]:
-        """Return how each job stands; `refused` tells of which jobs the consumer would not take a change."""
-        return tuple(_overview_of(job_id, record, refused.get(job_id)) for job_id, record in self._records.items())
+        """Return how each job stands; `refused` holds the jobs of which the consumer would not take a change."""
+        return tuple(_overview_of(job_id, job, refused.get(job_id)) for job_id, job in self._jobs.items())
 
     def count(self) -> tuple[int, dict[Health, int]]:
         """Return how many jobs are watched, and how many of them are in trouble, by what it is."""
-        watched = [record for record in self._records.values() if record.watch is not None]
-        return len(watched), dict(Counter([record.health for record in watched if record.health is not Health.OK]))
+        healths = [job.health for job in self._jobs.values() if job.watch is not None]
+        return len(healths), dict(Counter([health for health in healths if health is not Health.OK]))
 
-    def _remove(self, job_id: str) -> _Record | None:
-        record = self._records.pop(job_id, None)
-        if record is not None:
-            self.undelivered -= record.seq - record.acknowledged
-            self._unwatch(record)
-        return record
+    def _remove(self, job_id: str) -> _Job | None:
+        job = self._jobs.pop(job_id, None)
+        if job is not None:
+            self.undelivered -= job.seq - job.acknowledged
+            self._unwatch(job)
+        return job
 
-    def _unwatch(self, record: _Record) -> None:
+    def _unwatch(self, job: _Job) -> None:
         """Have no more looks made at a job, and keep what is known of it."""
-        watch, record.watch = record.watch, None
+        watch, job.watch = job.watch, None
         if watch is not None:
-            record.watched = watch.watched
+            job.last = watch.watched
             self._failing.pop(watch.watched.job_id, None)
             self._poller.drop(watch)
 
-    # --- what is done with ---------------------------------------------------------------------------------
+    # --- what is acknowledged ------------------------------------------------------------------------------
 
     def wants(self, change: Change) -> bool:
         """Whether a change is still to be handed to the consumer."""
-        record = self._records.get(change.job_id)
-        return record is not None and change.seq > record.acknowledged
+        job = self._jobs.get(change.job_id)
+        # Not one of an earlier job of that id, which was forgotten while its change was in flight or read ahead.
+        return job is not None and change.generation == job.generation and change.seq > job.acknowledged
 
-    def done(self, change: Change) -> int:
-        """Acknowledge a change, and return the journal's mark to wait for."""
-        record = self._records.get(change.job_id)
-        if record is not None and change.seq > record.acknowledged:
-            self.undelivered -= change.seq - record.acknowledged
-            record.acknowledged = change.seq
-            if record.watch is None and record.seq == change.seq:
-                del self._records[change.job_id]
-        return self._journal.put(Done(change.job_id, change.seq))
+    def acknowledge(self, change: Change) -> bool:
+        """Count a change as acknowledged, if it is to be; a job that has ended is off the list with its last one."""
+        job = self._jobs.get(change.job_id)
+        if job is None or not self.wants(change):
+            return False
+        self.undelivered -= change.seq - job.acknowledged
+        job.acknowledged = change.seq
+        if job.watch is None and job.seq == change.seq:
+            del self._jobs[change.job_id]
+        return True
 
     # --- what changes --------------------------------------------------------------------------------------
 
-    def _saw(self, watch: Watch, looked: Looked) -> None:
+    def _looked(self, watch: Watch, looked: Looked) -> None:
         """Take in what a look at a job changed; the poller calls this."""
         job_id = watch.watched.job_id
-        record = self._records.get(job_id)
-        if record is None or record.watch is not watch:
+        job = self._jobs.get(job_id)
+        if job is None or job.watch is not watch:
             return
-        changes = changes_of(looked, record.seq, record.health, self._now())
+        changes = changes_of(looked, job.seq, job.health, self._now(), job.generation)
         if looked.outcome in _TROUBLED:
             self._poller.resume(watch)
-        self._mind(job_id, failing=looked.watched.fault is not None and looked.outcome is None)
+        self._time_failing(job_id, failing=looked.watched.fault is not None and looked.outcome is None)
         if _has_ended(looked):
-            self._unwatch(record)
-            record.watched = replace(record.watched, delivered=record.watched.delivered[-1:])
-        self._tell(record, changes)
+            self._unwatch(job)
+            job.last = replace(job.last, delivered=job.last.delivered[-1:])
+        self._change(job, changes)
 
-    def _tell(self, record: _Record, changes: tuple[Change, ...]) -> None:
+    def _change(self, job: _Job, changes: tuple[Change, ...]) -> None:
         if not changes:
             return
-        record.seq = changes[-1].seq
-        record.health = next((change.health for change in reversed(changes) if change.health), record.health)
+        job.seq = changes[-1].seq
+        job.health = next((change.health for change in reversed(changes) if change.health), job.health)
         self.undelivered += len(changes)
-        state = RowState.ENDED if record.watched.outcome is not None else RowState.WATCHED
-        self._journal.put(Told(self._row(record, state), changes))
+        # With the state that they lead to, all or none: a restart goes on from there, and numbers what follows.
+        self._journal.put(Changed(self._record(job), changes))
 
-    def _row(self, record: _Record, state: RowState) -> Row:
-        watched = record.now()
-        return Row(
+    def _record(self, job: _Job, state: RecordState | None = None) -> JobRecord:
+        watched = job.watched
+        return JobRecord(
             job_id=watched.job_id,
-            state=state,
-            health=record.health,
-            seq=record.seq,
+            state=state or (RecordState.WATCHED if watched.outcome is None else RecordState.ENDED),
+            health=job.health,
+            seq=job.seq,
             watched=watched,
             changed_at=self._poller.unix(),
+            generation=job.generation,
         )
 
     def _now(self) -> datetime:
@@ -209,7 +235,7 @@ class JobList:
 
     # --- what goes stale -----------------------------------------------------------------------------------
 
-    def _mind(self, job_id: str, *, failing: bool) -> None:
+    def _time_failing(self, job_id: str, *, failing: bool) -> None:
         """Begin to count the time for which looks at a job fail, or stop counting."""
         if not failing:
             self._failing.pop(job_id, None)
@@ -219,44 +245,57 @@ class JobList:
                 self._set_alarm()
 
     def _set_alarm(self) -> None:
+        # The first to have begun is the first to go stale: one alarm serves all jobs, and there is nothing to sort.
         first = next(iter(self._failing.values()), None)
-        self._alarm = None if first is None else asyncio.get_running_loop().call_at(first, self._ring_alarm)
+        self._alarm = None if first is None else asyncio.get_running_loop().call_at(first, self._make_stale)
 
-    def _ring_alarm(self) -> None:
+    def _make_stale(self) -> None:
         now = self._poller.now()
         while self._failing:
             job_id, due = next(iter(self._failing.items()))
             if due > now:
                 break
             del self._failing[job_id]
-            record = self._records.get(job_id)
-            if record is not None and record.watch is not None and record.health is Health.OK:
+            job = self._jobs.get(job_id)
+            if job is not None and job.watch is not None and job.health is Health.OK:
                 change = Change(
                     job_id=job_id,
-                    seq=record.seq + 1,
+                    seq=job.seq + 1,
+                    generation=job.generation,
                     kind=ChangeKind.HEALTH,
                     seen_at=self._now(),
                     health=Health.STALE,
-                    fault=record.watch.watched.fault,
+                    fault=job.watched.fault,
                 )
-                self._tell(record, (change,))
+                self._change(job, (change,))
         self._set_alarm()
 
 
-def changes_of(looked: Looked, seq: int, health: Health, seen_at: datetime) -> tuple[Change, ...]:
-    """Return what a look changed, as it is told.
+def with_times_until(watched: Watched, now: float) -> Watched:
+    """Return what is known of a job, without times ahead of the clock: that was wrong, then or now.
+
+    Else patience with a job that is missing, or cannot be seen, would last until the clock is there.
+    """
+    ahead = {name: now for name in _OUR_TIMES if (getattr(watched, name) or now) > now}
+    return replace(watched, **ahead) if ahead else watched
+
+
+def changes_of(looked: Looked, seq: int, health: Health, seen_at: datetime, generation: int = 0) -> tuple[Change, ...]:
+    """Return the changes that a look shows.
 
     Args:
         looked: What the look gave.
-        seq: How many changes have been told of the job.
+        seq: How many changes of the job there have been.
         health: How well it could be seen before.
         seen_at: When the look was made.
+        generation: See `Change.generation`.
     """
     fault, states, ended = looked.watched.fault, looked.transitions, _has_ended(looked)
     changes: list[Change] = []
 
     def change(kind: ChangeKind) -> Change:
-        return Change(job_id=looked.watched.job_id, seq=seq + len(changes) + 1, kind=kind, seen_at=seen_at)
+        job_id, number = looked.watched.job_id, seq + len(changes) + 1
+        return Change(job_id=job_id, seq=number, generation=generation, kind=kind, seen_at=seen_at)
 
     now = Health.OK if fault is None else _TROUBLED.get(looked.outcome, health)
     if now is not health:
@@ -275,18 +314,18 @@ def _has_ended(looked: Looked) -> bool:
     return looked.outcome is not None and looked.outcome not in _TROUBLED
 
 
-def _overview_of(job_id: str, record: _Record, refused: str | None) -> WatchedJob:
-    watched = record.now()
+def _overview_of(job_id: str, job: _Job, refused: str | None) -> WatchedJob:
+    watched = job.watched
     looked_at = None if watched.looked_at is None else datetime.fromtimestamp(watched.looked_at, UTC)
     return WatchedJob(
         job_id=job_id,
         status=watched.status,
         phase=watched.phase,
         outcome=watched.outcome,
-        health=record.health,
+        health=job.health,
         looked_at=looked_at,
         fault=watched.fault,
-        changes=record.seq,
-        acknowledged=record.acknowledged,
+        changes=job.seq,
+        acknowledged=job.acknowledged,
         refused=refused,
     )

@@ -1,31 +1,29 @@
 """The journal as a watcher sees it: entries are put without waiting, written together, and waited for where it counts.
 
 One thread of its own does what blocks. While one batch is being written the next one gathers, so that any number of
-changes cost one `fsync`. Where the disk is full or broken nothing is lost: entries stay in memory and are tried
-again, ever less often, and whoever waits for them to be written waits, or is told.
+changes cost one transaction. Where the disk is full or broken nothing is lost: entries stay in memory and are tried
+again, ever less often, and whoever waits for them to be written goes on waiting, or is given an error.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
+import contextlib
 import sqlite3
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from msgspec import Struct
-
 from .._errors import JournalError
-from .records import Aged, Done, Entry, Forgotten, Kept, Row, RowState, Told
+from .._files.lock import FileInUse
 from .sqlite import JournalFile
-from .sqlite_open import is_lasting
+from .sqlite_open import is_lasting, unusable
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Collection
 
     from .changes import Change
+    from .records import Contents, Entry, JobRecord
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -33,13 +31,6 @@ _T = TypeVar("_T")
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 30.0
 _LONGEST_PAUSE_TO_READ = 2.0  # shorter, since whoever reads has to notice that the watcher closes
-_ENDED_KEPT = 10_000
-
-
-class _Waiter(Struct, eq=False):
-    mark: int
-    told: asyncio.Future[None]
-    patient: bool
 
 
 class Journal:
@@ -48,58 +39,60 @@ class Journal:
     Args:
         path: The file; it is made if there is none.
         api: The name of the API whose jobs it is for.
-        on_written: Called when entries have been written, or cannot be any more.
         place: Where that API is served; empty for anywhere.
 
     Attributes:
+        news: Set whenever there may be more to read, or never will be again.
         trouble: Why entries could not be written or read last, or None.
-        broken: Set once they never will be.
+        writer: The task that writes. It ends with an error once nothing can be written any more.
     """
 
-    def __init__(self, path: str | os.PathLike[str], api: str, on_written: Callable[[], None], place: str = "") -> None:
+    def __init__(self, path: str | os.PathLike[str], api: str, place: str = "") -> None:
+        self.news = asyncio.Event()
         self.trouble: str | None = None
-        self.broken: JournalError | None = None
+        self.writer: asyncio.Task[None] | None = None
+        self._broken: JournalError | None = None
         self._path = path
         self._api = api
         self._place = place
-        self._on_written = on_written
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="jobwatch journal")
         self._file: JournalFile | None = None
         self._pending: list[Entry] = []
         self._put = 0
         self._written = 0
-        self._waiters: list[_Waiter] = []
-        self._bell: asyncio.Future[None] | None = None
-        self._writer: asyncio.Task[None] | None = None
+        self._failed = 0  # up to which mark the last attempt has failed, if it has
+        self._attempt = asyncio.Event()
+        self._wake_up: asyncio.Future[None] | None = None
         self._pausing = False
         self._closing = False
 
-    async def open(self) -> Kept:
+    async def open(self) -> Contents:
         """Open the file and return what it held.
 
         Raises:
             JournalError: It cannot be used.
         """
-        kept = await self._run(self._open)
-        self._writer = asyncio.get_running_loop().create_task(self._write(), name="jobwatch journal")
-        return kept
+        contents = await self._run(self._open)
+        self.writer = asyncio.get_running_loop().create_task(self._write(), name="jobwatch journal")
+        return contents
 
     async def aclose(self) -> None:
         """Write what is pending, if that can be done, and close the file."""
         self._closing = True
-        self._ring()
+        self._wake()
         closed = False
         try:
             try:
-                if self._writer is not None:
-                    await self._writer
+                if self.writer is not None:
+                    with contextlib.suppress(JournalError):  # whoever waited for the writer has got that
+                        await self.writer
             finally:
                 await self._run(self._close)
                 closed = True
         finally:
-            if self._writer is not None:
-                self._writer.cancel()
-            self._tell(lasting=True)
+            if self.writer is not None:
+                self.writer.cancel()
+            self._give_up(JournalError(str(self._path), self.trouble or "is closed"))
             self._thread.submit(self._close)
             self._thread.shutdown(wait=closed)
 
@@ -108,7 +101,7 @@ class Journal:
         self._pending += entries
         self._put += len(entries)
         if not self._pausing:
-            self._ring()
+            self._wake()
         return self._put
 
     async def written(self, mark: int | None = None, *, patient: bool = False) -> None:
@@ -122,17 +115,16 @@ class Journal:
             JournalError: It could not be written, and is tried again; or, patient or not, never will be.
         """
         mark = self._put if mark is None else mark
-        if mark <= self._written:
-            return
-        if self.broken is not None:
-            raise self.broken
-        waiter = _Waiter(mark, asyncio.get_running_loop().create_future(), patient)
-        self._waiters.append(waiter)
-        if not patient:
-            self._ring()
-        await waiter.told
+        while mark > self._written:
+            if self._broken is not None:
+                raise self._broken
+            if not patient:
+                self._wake()
+            await self._attempt.wait()
+            if not patient and mark <= self._failed:
+                raise JournalError(str(self._path), self.trouble or "is closed")
 
-    async def find(self, job_ids: Collection[str]) -> dict[str, Row]:
+    async def find(self, job_ids: Collection[str]) -> dict[str, JobRecord]:
         """Return what is kept of some jobs, once all that was put is written.
 
         Raises:
@@ -161,6 +153,7 @@ class Journal:
                 if is_lasting(error):
                     raise trouble from None
             else:
+                # Being able to read says nothing about writing: while that is paused, its trouble goes on.
                 self.trouble = self.trouble if self._pausing else None
                 return found
             await asyncio.sleep(pause)
@@ -171,17 +164,22 @@ class Journal:
     async def _run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(*args, **kwargs))
 
-    def _open(self) -> Kept:
+    def _open(self) -> Contents:
         self._file = JournalFile(self._path, self._api, self._place)
         try:
-            return self._file.kept()
-        except (sqlite3.Error, OSError) as error:
-            raise self._error(error) from None
+            return self._file.contents()
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
+            raise unusable(self._path, error) from None
 
     def _close(self) -> None:
         file, self._file = self._file, None
         if file is not None:
             file.close()
+
+    @property
+    def generation(self) -> int:
+        """That of the jobs that are added now; see `Change.generation`."""
+        return self._opened.generation
 
     @property
     def _opened(self) -> JournalFile:
@@ -201,140 +199,56 @@ class Journal:
             try:
                 await self._run(self._opened.write, batch)
             except (sqlite3.Error, OSError) as error:
-                self._failed(error, mark)
-                if self.broken is not None or self._closing:
+                trouble = self._trouble(error)
+                if is_lasting(error):
+                    self._give_up(trouble)
+                    raise trouble from None
+                self._failed = mark
+                self._end_attempt()
+                if self._closing:
                     return
                 self._pausing = True
                 await self._rest(pause)
                 self._pausing = False
                 pause = min(pause * 2.0, _LONGEST_PAUSE)
             except Exception:
-                self._failed(sqlite3.ProgrammingError("a fault of jobwatch's own"), mark, lasting=True)
+                self._give_up(self._trouble(sqlite3.ProgrammingError("a fault of jobwatch's own")))
                 raise
             else:
+                # Only now: a batch that failed, or of which nobody knows whether it was committed, is written again.
                 del self._pending[: len(batch)]
+                self.trouble, self._written, self._failed = None, mark, 0
                 pause = _FIRST_PAUSE
-                self._succeeded(mark)
+                self._end_attempt()
+                self.news.set()
 
     async def _rest(self, seconds: float | None) -> None:
-        self._bell = asyncio.get_running_loop().create_future()
-        await asyncio.wait([self._bell], timeout=seconds)
+        self._wake_up = asyncio.get_running_loop().create_future()
+        await asyncio.wait([self._wake_up], timeout=seconds)
 
-    def _ring(self) -> None:
-        if self._bell is not None and not self._bell.done():
-            self._bell.set_result(None)
+    def _wake(self) -> None:
+        if self._wake_up is not None and not self._wake_up.done():
+            self._wake_up.set_result(None)
 
-    def _succeeded(self, mark: int) -> None:
-        self.trouble = None
-        self._written = mark
-        going_on: list[_Waiter] = []
-        for waiter in self._waiters:
-            if waiter.mark > mark:
-                going_on.append(waiter)
-            elif not waiter.told.done():
-                waiter.told.set_result(None)
-        self._waiters = going_on
-        self._on_written()
+    def _end_attempt(self) -> None:
+        """Have all who wait for a batch see what came of it."""
+        attempt, self._attempt = self._attempt, asyncio.Event()
+        attempt.set()
 
-    def _failed(self, error: sqlite3.Error | OSError, mark: int, *, lasting: bool = False) -> None:
-        trouble = self._trouble(error)
-        if lasting or is_lasting(error):
-            self.broken = trouble
-        self._tell(lasting=self.broken is not None, mark=mark)
-        if self.broken is not None:
-            self._on_written()
-
-    def _tell(self, *, lasting: bool, mark: int | None = None) -> None:
-        """Tell those who wait that it was in vain: all, or the impatient ones up to a mark."""
-        going_on: list[_Waiter] = []
-        for waiter in self._waiters:
-            if not lasting and (waiter.patient or (mark is not None and waiter.mark > mark)):
-                going_on.append(waiter)
-            elif not waiter.told.done():
-                waiter.told.set_exception(self.broken or JournalError(str(self._path), self.trouble or "is closed"))
-        self._waiters = going_on
+    def _give_up(self, error: JournalError) -> None:
+        """Write nothing any more; an error that was there before stays."""
+        self._broken = self._broken or error
+        self._end_attempt()
+        self.news.set()
 
     def _trouble(self, error: sqlite3.Error | OSError) -> JournalError:
-        told = self._error(error)
-        self.trouble = told.trouble
-        return told
+        trouble = self._error(error)
+        self.trouble = trouble.trouble
+        return trouble
 
     def _error(self, error: sqlite3.Error | OSError) -> JournalError:
+        if isinstance(error, FileInUse):
+            return unusable(self._path, error)
         reason = str(error) if isinstance(error, sqlite3.Error) else error.strerror
         advice = "it is damaged" if is_lasting(error) else "it is tried again"
         return JournalError(str(self._path), f"cannot be written or read: {reason}; {advice}")
-
-
-class Memory:
-    """What a watcher without a journal remembers: what is undelivered, and the latest jobs that ended.
-
-    Args:
-        on_written: Called when changes can be read.
-    """
-
-    def __init__(self, on_written: Callable[[], None]) -> None:
-        self.trouble: str | None = None
-        self.broken: JournalError | None = None
-        self._on_written = on_written
-        self._rows: dict[str, Row] = {}
-        self._changes: dict[int, Change] = {}
-        self._numbers: dict[str, deque[int]] = {}
-        self._count = 0
-
-    async def open(self) -> Kept:
-        """Return that nothing was held."""
-        return Kept()
-
-    async def aclose(self) -> None:
-        """Forget everything."""
-        self._rows.clear()
-        self._changes.clear()
-        self._numbers.clear()
-
-    def put(self, *entries: Entry) -> int:
-        """Take entries in."""
-        for entry in entries:
-            match entry:
-                case Told(row, changes):
-                    self._take(row, changes)
-                case Done(job_id, seq):
-                    self._acknowledge(job_id, seq)
-                case Forgotten(job_id):
-                    self._acknowledge(job_id, None)
-                    self._rows.pop(job_id, None)
-                case Aged(before):
-                    self._rows = {job_id: row for job_id, row in self._rows.items() if row.changed_at >= before}
-                case _:
-                    pass  # projects are known to whoever follows them
-        self._on_written()
-        return 0
-
-    async def written(self, mark: int | None = None, *, patient: bool = False) -> None:
-        """Return, since nothing is written."""
-
-    async def find(self, job_ids: Collection[str]) -> dict[str, Row]:
-        """Return what is kept of some jobs that are not watched any more."""
-        return {job_id: self._rows[job_id] for job_id in job_ids if job_id in self._rows}
-
-    async def undelivered(self, after: int, limit: int) -> list[tuple[int, Change]]:
-        """Return changes that are unacknowledged; for arguments see `JournalFile.undelivered`."""
-        later = ((number, change) for number, change in self._changes.items() if number > after)
-        return list(itertools.islice(later, limit))
-
-    def _take(self, row: Row, changes: tuple[Change, ...]) -> None:
-        self._rows.pop(row.job_id, None)
-        if row.state is not RowState.WATCHED:
-            self._rows[row.job_id] = row
-            if len(self._rows) > _ENDED_KEPT:
-                del self._rows[next(iter(self._rows))]
-        for change in changes:
-            self._count += 1
-            self._changes[self._count] = change
-            self._numbers.setdefault(row.job_id, deque()).append(self._count)
-
-    def _acknowledge(self, job_id: str, seq: int | None) -> None:
-        numbers = self._numbers.get(job_id, deque())
-        while numbers and (seq is None or self._changes[numbers[0]].seq <= seq):
-            del self._changes[numbers.popleft()]
-        if not numbers:
-            self._numbers.pop(job_id, None)

@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from .._errors import JournalError
+from .._errors import ConfigError, JournalError
 from .._models import Fault
 from .._reading.times import seconds_since_1970
+from .records import Followed, Unfollowed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
+    from .._client import Client
     from .._engine.poller import Poller
     from .._models import Job
+    from .jobs import JobList
+    from .journal import Journal
+    from .memory import Memory
     from .records import Project
 
 _log = logging.getLogger("jobwatch")
@@ -24,55 +29,60 @@ _log = logging.getLogger("jobwatch")
 _SHORT = 100
 _LONG = 1000
 _REMEMBERED = 2 * _LONG
+_MOST_UNDELIVERED = 10_000
 
 
 class Follower:
     """Follows projects.
 
     Args:
+        client: Makes what is known of a job from its id.
         poller: Reads the lists.
+        jobs: Where the jobs that they show are watched.
+        journal: Remembers which projects are followed.
         interval: Seconds between two lists of a project.
-        found: Told of a list, with the project as it is to be remembered and the jobs that are new.
-        full: Whether there is no room for more jobs at present.
 
     Attributes:
         faults: The projects whose list cannot be read, or does not show all that is new, and why.
     """
 
     def __init__(
-        self,
-        poller: Poller,
-        interval: float,
-        found: Callable[[Project, Sequence[Job], Sequence[Job]], Awaitable[None]],
-        full: Callable[[], bool],
+        self, client: Client, poller: Poller, jobs: JobList, journal: Journal | Memory, interval: float
     ) -> None:
         self.faults: dict[str, str] = {}
+        self._client = client
         self._poller = poller
+        self._jobs = jobs
+        self._journal = journal
         self._interval = interval
-        self._found = found
-        self._full = full
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def __contains__(self, project_id: str) -> bool:
         return project_id in self._tasks
 
-    def begin(self, project: Project, ended: Callable[[asyncio.Task[None]], None]) -> None:
-        """Follow a project; `ended` is told of the task that does, when it ends."""
+    def begin(self, project: Project) -> asyncio.Task[None]:
+        """Follow a project, and return the task that does."""
         task = asyncio.get_running_loop().create_task(self._follow(project), name=f"jobwatch {project.project_id}")
-        task.add_done_callback(ended)
         self._tasks[project.project_id] = task
+        return task
 
-    def end(self, project_id: str) -> bool:
+    def add(self, project: Project) -> asyncio.Task[None]:
+        """Follow a project from now on, and return the task that does."""
+        self._journal.put(Followed(project))
+        return self.begin(project)
+
+    def drop(self, project_id: str) -> bool:
         """Stop following a project; False if it was not followed."""
         task = self._tasks.pop(project_id, None)
         if task is None:
             return False
         task.cancel()
         self.faults.pop(project_id, None)
+        self._journal.put(Unfollowed(project_id))
         return True
 
     async def aclose(self) -> None:
-        """Stop following all projects."""
+        """Stop following all projects, until the next start."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -81,7 +91,7 @@ class Follower:
 
     async def _follow(self, project: Project) -> None:
         while True:
-            if not self._full():
+            if self._jobs.undelivered < _MOST_UNDELIVERED:
                 project = await self._list(project)
             await asyncio.sleep(self._interval)
 
@@ -98,11 +108,30 @@ class Follower:
             self.faults.pop(project.project_id, None)
         after = replace(project, known=remembered(jobs, project))
         try:
-            await self._found(after, new, jobs)
+            await self._add(after, new)
         except JournalError as error:
             self.faults[project.project_id] = str(error)
             return project
+        self._poller.shown(jobs)  # the list counts as a look at each of them
         return after
+
+    async def _add(self, project: Project, new: Sequence[Job]) -> None:
+        """Watch the new jobs of a project, but for those that the journal knows: they have ended, or were dropped."""
+        async with self._jobs.adding:
+            unknown = [job.id for job in new if job.id not in self._jobs]
+            records = await self._journal.find(unknown)
+            # In one batch with the jobs, since nothing is awaited from here on: were they written apart, a crash in
+            # between would leave jobs that count as known, and that nobody watches.
+            self._journal.put(Followed(project))
+            for job_id in unknown:
+                if job_id not in records:
+                    self._enter(job_id, project.project_id)
+
+    def _enter(self, job_id: str, project_id: str) -> None:
+        try:
+            self._jobs.enter([replace(self._client.watched(job_id), project_id=project_id)], {})
+        except ConfigError as error:
+            _log.warning("a job of project %s cannot be watched: %s", project_id, error)
 
     async def _read(self, project: Project) -> tuple[Job, ...] | Fault:
         """Read the latest jobs, so many that one is among them which was there before."""

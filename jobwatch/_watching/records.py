@@ -1,4 +1,4 @@
-"""What a watcher has its journal write down, entry by entry, and what it finds there again."""
+"""The entries that a watcher writes into its journal, and what it reads back after a restart."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .._core.tracker import Watched
 from .changes import Change, Health
 
 
-class RowState(enum.Enum):
+class RecordState(enum.Enum):
     """Whether a job is watched."""
 
     WATCHED = "watched"
@@ -19,7 +19,7 @@ class RowState(enum.Enum):
     DROPPED = "dropped"
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class JobRecord(Struct, frozen=True, kw_only=True):
     """What the journal holds of one job.
 
     Attributes:
@@ -29,35 +29,43 @@ class Row(Struct, frozen=True, kw_only=True):
         seq: How many changes of it there have been.
         watched: What was known of it at the last of them.
         changed_at: When that was, in Unix seconds.
-        acknowledged: How many of its changes the consumer has done with; read only.
+        generation: Sets it apart from earlier jobs of the same id; see `Change.generation`.
+        acknowledged: How many of its changes the consumer has acknowledged; computed when read, and not written.
     """
 
     job_id: str
-    state: RowState
+    state: RecordState
     health: Health
     seq: int
     watched: Watched
     changed_at: float
+    generation: int = 0
     acknowledged: int = 0
 
 
 class Project(Struct, frozen=True, kw_only=True):
-    """A project that is followed: since when, in Unix seconds, and the jobs last listed, None before the first list."""
+    """A project that is followed.
+
+    Attributes:
+        project_id: Its id.
+        added_at: Since when, in Unix seconds.
+        known: The ids of the jobs last listed; None before the first list.
+    """
 
     project_id: str
     added_at: float
     known: tuple[str, ...] | None = None
 
 
-class Told(Struct, frozen=True):
+class Changed(Struct, frozen=True):
     """Entry: a job as it stands now, and the changes that made it so."""
 
-    row: Row
+    record: JobRecord
     changes: tuple[Change, ...] = ()
 
 
-class Done(Struct, frozen=True):
-    """Entry: the consumer has done with the changes of a job up to one."""
+class Acknowledged(Struct, frozen=True):
+    """Entry: the consumer has acknowledged the changes of a job up to one."""
 
     job_id: str
     seq: int
@@ -81,17 +89,17 @@ class Unfollowed(Struct, frozen=True):
     project_id: str
 
 
-class Aged(Struct, frozen=True):
-    """Entry: of jobs that ended before a moment in Unix seconds, and were acknowledged, nothing need be kept."""
+class Expired(Struct, frozen=True):
+    """Entry: jobs that ended before a moment in Unix seconds, and are acknowledged, need not be kept."""
 
     before: float
 
 
-Entry: TypeAlias = Told | Done | Forgotten | Followed | Unfollowed | Aged
+Entry: TypeAlias = Changed | Acknowledged | Forgotten | Followed | Unfollowed | Expired
 
 
-class Kept(Struct, frozen=True):
-    """What a journal held when it was opened: jobs that are watched or unacknowledged, and projects."""
+class Contents(Struct, frozen=True):
+    """What a journal held when it was opened: jobs that are watched or have unacknowledged changes, and projects."""
 
-    rows: tuple[Row, ...] = ()
+    records: tuple[JobRecord, ...] = ()
     projects: tuple[Project, ...] = ()

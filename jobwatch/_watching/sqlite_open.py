@@ -1,4 +1,4 @@
-"""How a journal's file is made, migrated and checked, before anything is read from it.
+"""How a journal's file is made, locked, migrated and checked, before anything is read from it.
 
 A file comes into being whole, by being renamed into place, so that one that is empty or holds something else is
 never our own beginning: it is refused, and never started afresh.
@@ -6,11 +6,15 @@ never our own beginning: it is refused, and never started afresh.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
+import sys
 from typing import TYPE_CHECKING
 
 from .._errors import JournalError
+from .._files.lock import FileInUse, FileLock, folder_locked
+from .._models import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +22,10 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x6A6F6277  # "jobw"
 _MAGIC = b"SQLite format 3\0"
 _BUSY_SECONDS = 2.0
+_LOCKED_WITHIN = 5.0
+
+_DAMAGE = {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB}
+"""What SQLite says of a file that is not whole: since all statements are right, an error in one is an error in that."""
 
 _VERSION_1 = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -36,41 +44,93 @@ CREATE TABLE projects (project_id TEXT PRIMARY KEY, project TEXT NOT NULL) WITHO
 # Where the API is served that the jobs are on; empty until a client opens the file that knows.
 _VERSION_2 = "INSERT INTO facts (name, value) VALUES ('place', '')"
 
+# What is acknowledged is not kept. Its numbers may be given out again, since nobody has read any yet at a start.
+_VERSION_3 = """
+CREATE TABLE kept (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, job_id TEXT NOT NULL, seq INTEGER NOT NULL, change TEXT NOT NULL,
+    UNIQUE (job_id, seq)
+);
+INSERT INTO kept SELECT number, job_id, seq, change FROM deliveries WHERE NOT acknowledged ORDER BY number;
+DROP TABLE deliveries;
+ALTER TABLE kept RENAME TO deliveries;
+ALTER TABLE jobs ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
+INSERT INTO facts (name, value) VALUES ('generation', '0')
+"""
+
 # Each takes a file from one version to the next. One that was ever released is not changed any more.
-STEPS: list[str] = [_VERSION_1, _VERSION_2]
+STEPS: list[str] = [_VERSION_1, _VERSION_2, _VERSION_3]
 
 
-def opened(path: Path, api: str, place: str) -> sqlite3.Connection:
-    """Open a journal that the caller has locked, making it first if there is none; for arguments see `JournalFile`."""
+def opened(path: Path, api: str, place: str) -> tuple[FileLock, sqlite3.Connection, int]:
+    """Lock a journal and connect to it, making it first if there is none; for arguments see `JournalFile`.
+
+    Returns:
+        The lock, the connection, and the generation of the jobs that are added now.
+    """
     try:
-        if not path.exists():
-            _create(path, api)
-        _check_outside(path)
-        connection = connect(path)
-        try:
+        _have_file(path, api)
+        with contextlib.ExitStack() as undoing:
+            lock = FileLock(path)
+            undoing.callback(lock.release)
+            _check_outside(path, lock.handle)
+            connection = connect(path)
+            undoing.callback(connection.close)
             _check_inside(connection, path)
             _check_owner(connection, path, api, place)
-        except BaseException:
-            connection.close()
-            raise
-    except sqlite3.Error as error:
-        raise _unusable(path, error) from None
-    except OSError as error:
-        raise JournalError(
-            str(path), f"cannot be opened: {error.strerror}; name another, or see to its folder"
-        ) from None
-    return connection
+            generation = generation_in(connection)
+            if generation is None:
+                raise damaged(path, "it has no generation")
+            empty_log(connection)
+            undoing.pop_all()
+            return lock, connection, generation
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
+        raise unusable(path, error) from None
 
 
 def connect(path: Path) -> sqlite3.Connection:
     """Connect to a file that exists, with every commit safe on the disk before it returns."""
     connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
+    # Damaged text is read all the same, and found out by what it says: else the module raises errors that name nothing.
+    connection.text_factory = _text
     try:
         connection.execute("PRAGMA synchronous = FULL")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _text(column: bytes) -> str:
+    return column.decode(errors="surrogateescape")
+
+
+def empty_log(connection: sqlite3.Connection) -> None:
+    """Bring SQLite's log into the file, unless another process reads that at present: then the next time.
+
+    Raises:
+        sqlite3.Error: It cannot be written.
+    """
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000:.0f}")
+
+
+def generation_in(connection: sqlite3.Connection) -> int | None:
+    """Return the generation of the jobs that are added now, or None where it cannot be read."""
+    (value,) = connection.execute("SELECT max(value) FROM facts WHERE name = 'generation'").fetchone()
+    return int(value) if isinstance(value, str) and value.isdecimal() else None
+
+
+def _have_file(path: Path, api: str) -> None:
+    if not path.exists():
+        # Two processes that both find no file would each make one, and the second would replace the first.
+        with folder_locked(path.parent, _LOCKED_WITHIN):
+            if not path.exists():
+                _create(path, api)
+    if not path.is_file():
+        raise JournalError(str(path), "is not a file; name another")
 
 
 def _create(path: Path, api: str) -> None:
@@ -120,11 +180,13 @@ def _sync(folder: Path) -> None:
         os.close(handle)
 
 
-def _check_outside(path: Path) -> None:
-    if not path.is_file():
-        raise JournalError(str(path), "is not a file; name another")
-    with path.open("rb") as file:
-        magic = file.read(len(_MAGIC))
+def _check_outside(path: Path, handle: int) -> None:
+    names = os.fstat(handle).st_nlink
+    if names > 1:
+        # SQLite's log lies beside one of them: whoever opens the file by another name does not see what is in it.
+        raise JournalError(str(path), f"has {names} names (hard links); keep one of them")
+    # Read through the lock's own handle: closing another one would let go of the lock.
+    magic = os.read(handle, len(_MAGIC))
     if not magic:
         raise damaged(path, "the file is empty")
     if magic != _MAGIC:
@@ -140,7 +202,7 @@ def _check_inside(connection: sqlite3.Connection, path: Path) -> None:
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok" or version < 1:
         raise damaged(path, verdict if version else "it has no format")
-    if os.name == "nt":
+    if sys.platform == "win32":
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     if version < newest:
         _migrate(connection, version)
@@ -157,11 +219,11 @@ def _check_owner(connection: sqlite3.Connection, path: Path, api: str, place: st
     owner = facts.get("api", "no API")
     if owner != api:
         raise JournalError(
-            str(path), f"belongs to {owner}, and this client reads {api}; give each a journal of its own"
+            str(path), f"belongs to {printable(owner)}, and this client reads {api}; give each a journal of its own"
         )
     if place and found and found != place:
-        told = f"holds jobs of {found}, and this client reads {place}"
-        raise JournalError(str(path), f"{told}; give each a journal of its own, or see to base_url and params")
+        trouble = f"holds jobs of {printable(found)}, and this client reads {place}"
+        raise JournalError(str(path), f"{trouble}; give each a journal of its own, or see to base_url and params")
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
@@ -172,13 +234,25 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
 def is_lasting(error: sqlite3.Error | OSError) -> bool:
     """Return whether what failed so will fail however often it is repeated."""
     code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return isinstance(error, FileInUse) or (code is not None and code & 0xFF in _DAMAGE)
 
 
-def _unusable(path: Path, error: sqlite3.Error) -> JournalError:
-    return damaged(path, str(error)) if is_lasting(error) else JournalError(str(path), f"cannot be used: {error}")
+def unusable(path: str | os.PathLike[str], error: sqlite3.Error | OSError | UnicodeDecodeError) -> JournalError:
+    """Return the error of a journal that cannot be opened, for what the system or SQLite says."""
+    match error:
+        case FileInUse():
+            return JournalError(str(path), f"{error.strerror}; give each watcher a journal of its own", error.pid)
+        case OSError():
+            reason = error.strerror or str(error)  # a timeout of our own has no number
+            return JournalError(str(path), f"cannot be opened: {reason}; name another, or see to its folder")
+        case UnicodeDecodeError():
+            return damaged(path, "its schema cannot be read")  # which SQLite quotes in what it says
+        case _ if is_lasting(error):
+            return damaged(path, str(error))
+        case _:
+            return JournalError(str(path), f"cannot be used: {error}")
 
 
-def damaged(path: Path, how: str) -> JournalError:
+def damaged(path: str | os.PathLike[str], how: str) -> JournalError:
     """Return the error of a file that is a journal, and not whole."""
     return JournalError(str(path), f"is damaged ({how}): restore it from a copy, or move it away to start anew")

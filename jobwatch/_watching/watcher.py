@@ -1,14 +1,17 @@
-"""The watcher: jobs watched in the background, and a memory that outlives the process."""
+"""The watcher: jobs watched in the background, and a memory that outlives the process. It only puts the parts together:
+
+looks -> `JobList` -> `Journal` -> `Outbox` -> the consumer -> `Outbox` -> `JobList` and `Journal`
+"""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from typing import TYPE_CHECKING, Self
 
 import anyio
 from msgspec import Struct
-from msgspec.structs import replace
 
 from .._client import engine_of, place_of
 from .._errors import ConfigError, JobwatchError
@@ -17,22 +20,21 @@ from .._tasks import finished
 from .changes import Change, WatcherHealth
 from .delivery import Callback, Callbacks, Outbox
 from .jobs import JobList
-from .journal import Journal, Memory
+from .journal import Journal
+from .memory import Memory
 from .projects import Follower
-from .records import Aged, Followed, Kept, Project, Unfollowed
+from .records import Contents, Expired, Project
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator
     from types import TracebackType
 
     from .._client import Client
     from .._engine.poller import Poller
-    from .._models import Job
     from .changes import WatchedJob
 
-_MOST_UNDELIVERED = 10_000
-_AGEING = 3600.0
+_EXPIRING_EVERY = 3600.0
 _CALLS_END_WITHIN = 3.0
 _CLOSED_WITHIN = 4.5
 
@@ -45,21 +47,23 @@ class _Parts(Struct, frozen=True, eq=False):
     poller: Poller
     journal: Journal | Memory
     jobs: JobList
+    outbox: Outbox
+    callbacks: Callbacks | None
     follower: Follower
 
 
 class Watcher:
-    """Watches jobs in the background and tells every change of them once, across restarts if it has a journal.
+    """Watches jobs in the background and hands out every change of them once, across restarts if it has a journal.
 
     Use it as an async context manager, or call `start` and `aclose`; it may be closed in another task than the one
     that opened it. The client is not closed with it. The changes come out either of ``async for change in watcher``,
     one loop at a time, or through `on_change`.
 
     A change is handed out once it is in the journal, and acknowledged when the loop comes back for the next one or
-    the callback has returned. So after a crash everything goes on where it was, and at most the one change in hand
-    (with callbacks: one a job) is told again, under the same `Change.key`.
+    the callback has returned. So after a crash everything goes on where it was, and at most the one change in flight
+    (with callbacks: one a job) comes again, under the same `Change.key`.
 
-    A job that cannot be seen is never given up: the stream tells how well each job can be seen, and looks go on,
+    A job that cannot be seen is never given up: the stream says how well each job can be seen, and looks go on,
     slowly. A job ends when it was seen to end, or when the API has forgotten it.
 
     Args:
@@ -67,7 +71,8 @@ class Watcher:
         journal: A file to remember in, which no other watcher may use at the same time, for the jobs of one API in
             one place (base URL and params); None to remember only until closed.
         on_change: A function, plain or async, to be called with each change; one job's changes one after another,
-            different jobs' at the same time. One that raises is called again, ever more slowly.
+            different jobs' at the same time. One that raises is called again, ever more slowly; what it returns, or
+            its awaitable gives, is ignored.
         stale_after: For how many seconds looks at a job may fail before it is called stale.
         follow_interval: Seconds between two looks at the list of a project that is followed.
         keep: How long jobs that ended and were acknowledged stay in the journal, in seconds.
@@ -76,7 +81,7 @@ class Watcher:
             `retry` or the next start.
 
     Raises:
-        ConfigError: A figure is not above 0.
+        ConfigError: A figure is not above 0, or `on_change` is a generator function.
     """
 
     def __init__(
@@ -95,26 +100,24 @@ class Watcher:
         for name, figure in (figures | {"callback_timeout": callback_timeout}).items():
             if not 0.0 < figure < float("inf"):
                 raise ConfigError(f"{name} must be a finite number of seconds above 0, not {figure!r}")
+        if inspect.isgeneratorfunction(on_change) or inspect.isasyncgenfunction(on_change):
+            raise ConfigError("on_change is a generator function: to call it runs nothing of it")
         if callback_attempts < 1:
             raise ConfigError(f"callback_attempts must be at least 1, not {callback_attempts}")
         self._client = client
         self._path = journal
+        self._on_change = on_change
+        self._callback_timeout = callback_timeout
+        self._callback_attempts = callback_attempts
         self._stale_after = stale_after
         self._follow_interval = follow_interval
         self._keep = keep
-        self._age_alarm: asyncio.TimerHandle | None = None
-        self._stopped: JobwatchError | None = None
+        self._expiring: asyncio.TimerHandle | None = None
         self._opened: _Parts | None = None
         self._started = False
         self._closing: asyncio.Task[None] | None = None
-        self._turn = asyncio.Lock()
-        self._outbox = Outbox(self._wants, self._done, self._check)
-        self._callbacks: Callbacks | None = None
         self._calling: asyncio.Task[None] | None = None
-        if on_change is not None:
-            self._callbacks = Callbacks(
-                self._outbox, on_change, attempts=callback_attempts, time_limit=callback_timeout
-            )
+        self._poller_end: asyncio.Task[None] | None = None
 
     # --- open and close ------------------------------------------------------------------------------------
 
@@ -141,24 +144,41 @@ class Watcher:
         self._started = True
         poller = engine_of(self._client)
         poller.check()
-        api = self._client.name
-        journal: Journal | Memory = Memory(self._outbox.notify)
+        journal: Journal | Memory = Memory()
         if self._path is not None:
-            journal = Journal(self._path, api, self._written, place_of(self._client))
+            journal = Journal(self._path, self._client.name, place_of(self._client))
         try:
-            kept = await journal.open()
+            contents = await journal.open()
             poller.check()
-            jobs = JobList(poller, journal, self._stale_after)
-            follower = Follower(poller, self._follow_interval, self._found, self._is_full)
-            self._opened = _Parts(poller, journal, jobs, follower)
-            self._restore(self._opened, kept)
+            self._opened = self._put_together(poller, journal)
+            self._go_on(self._opened, contents)
         except BaseException:
             await finished(asyncio.get_running_loop().create_task(self._abandon(journal), name="jobwatch close"))
             raise
-        self._outbox.open(journal)
-        if self._callbacks is not None:
-            self._calling = asyncio.get_running_loop().create_task(self._callbacks.run(), name="jobwatch on_change")
-            self._calling.add_done_callback(self._task_ended)
+
+    def _put_together(self, poller: Poller, journal: Journal | Memory) -> _Parts:
+        jobs = JobList(poller, journal, self._stale_after)
+        outbox = Outbox(jobs, journal)
+        callbacks: Callbacks | None = None
+        if self._on_change is not None:
+            attempts, time_limit = self._callback_attempts, self._callback_timeout
+            callbacks = Callbacks(outbox, self._on_change, attempts=attempts, time_limit=time_limit)
+        follower = Follower(self._client, poller, jobs, journal, self._follow_interval)
+        return _Parts(poller, journal, jobs, outbox, callbacks, follower)
+
+    def _go_on(self, parts: _Parts, contents: Contents) -> None:
+        """Go on where the journal was left."""
+        parts.jobs.restore(contents.records)
+        for project in contents.projects:
+            self._depend_on(parts.follower.begin(project))
+        self._expire(parts)
+        self._poller_end = asyncio.get_running_loop().create_task(_end_of(parts.poller), name="jobwatch poller's end")
+        self._depend_on(self._poller_end)
+        if parts.journal.writer is not None:
+            self._depend_on(parts.journal.writer)
+        if parts.callbacks is not None:
+            self._calling = asyncio.get_running_loop().create_task(parts.callbacks.run(), name="jobwatch on_change")
+            self._depend_on(self._calling)
 
     async def aclose(self) -> None:
         """Stop watching, let the calls of `on_change` that are under way end, and close the journal.
@@ -172,15 +192,16 @@ class Watcher:
         await finished(self._closing)
 
     async def _close(self, parts: _Parts) -> None:
-        self._outbox.close()
+        parts.outbox.close()
         self._release(parts)
         with anyio.move_on_after(_CLOSED_WITHIN) as limit:
             await parts.follower.aclose()
-            if self._callbacks is not None and self._calling is not None:
-                self._callbacks.leave()
+            if parts.callbacks is not None and self._calling is not None:
+                parts.callbacks.leave()
                 await asyncio.wait([self._calling], timeout=_CALLS_END_WITHIN)
                 self._calling.cancel()
                 await asyncio.wait([self._calling])
+            # Last, so that what those calls have acknowledged is written.
             await parts.journal.aclose()
         if limit.cancelled_caught or parts.journal.trouble is not None:
             _log.error("the journal was closed before all was written: %s", parts.journal.trouble or "time was up")
@@ -194,29 +215,25 @@ class Watcher:
         await journal.aclose()
 
     def _release(self, parts: _Parts) -> None:
-        parts.poller.no_longer_when_stopped(self._poller_stopped)
+        """Have no more looks made, and let go of the poller."""
         parts.jobs.close()
-        if self._age_alarm is not None:
-            self._age_alarm.cancel()
+        if self._expiring is not None:
+            self._expiring.cancel()
+        if self._poller_end is not None:
+            self._poller_end.cancel()
 
-    def _restore(self, parts: _Parts, kept: Kept) -> None:
-        parts.poller.when_stopped(self._poller_stopped)
-        parts.jobs.restore(kept.rows)
-        for project in kept.projects:
-            parts.follower.begin(project, self._task_ended)
-        self._age()
-
-    def _age(self) -> None:
-        parts = self._parts()
-        parts.journal.put(Aged(parts.poller.unix() - self._keep))
-        self._age_alarm = asyncio.get_running_loop().call_later(_AGEING, self._age)
+    def _expire(self, parts: _Parts) -> None:
+        parts.journal.put(Expired(parts.poller.unix() - self._keep))
+        self._expiring = asyncio.get_running_loop().call_later(_EXPIRING_EVERY, self._expire, parts)
 
     # --- what is watched -----------------------------------------------------------------------------------
 
     async def add(self, *job_ids: str) -> tuple[str, ...]:
         """Watch jobs; those that are watched already, or whose end is in the journal, are left as they are.
 
-        A job that was dropped is taken up where it was left.
+        So a service may add all its jobs at each start. An end stays in the journal for `keep` seconds: until then a
+        new run under the same id (a Kubernetes name, an id of your own) is watched only if the old one is forgotten
+        first, by `forget`. A job that was dropped is taken up where it was left.
 
         Args:
             job_ids: Their ids.
@@ -229,15 +246,10 @@ class Watcher:
             JournalError: The journal cannot be written at present. The jobs may be watched all the same; to add
                 them again does no harm.
         """
-        fresh = {job_id: self._client.watched(job_id) for job_id in job_ids}
-        self._check()
-        parts = self._parts()
-        async with self._turn:
-            # A job that is on the roll now, and not any more when its row has been read, has ended in between.
-            unknown = [job_id for job_id in fresh if job_id not in parts.jobs]
-            rows = await parts.journal.find(unknown)
-            self._check()
-            added = parts.jobs.enter([fresh[job_id] for job_id in unknown], rows)
+        jobs = {job_id: self._client.watched(job_id) for job_id in job_ids}
+        parts = self._going_on()
+        added = await parts.jobs.add(jobs.values())
+        self._going_on()
         await parts.journal.written()
         return added
 
@@ -253,15 +265,16 @@ class Watcher:
         Raises:
             JournalError: The journal cannot be written at present; the job is dropped until the next start.
         """
-        self._check()
-        parts = self._parts()
-        async with self._turn:
-            dropped = parts.jobs.drop(job_id)
+        parts = self._going_on()
+        dropped = await parts.jobs.drop(job_id)
+        _refused_in(parts).pop(job_id, None)
         await parts.journal.written()
         return dropped
 
     async def forget(self, job_id: str) -> None:
-        """Drop a job, and keep nothing of it in the journal: added again, it begins anew, with ``seq`` 1.
+        """Drop a job, and keep nothing of it in the journal: added again, it begins anew, with ``seq`` 1 and new keys.
+
+        The consumer may be at a change of the old run meanwhile: its acknowledgement does not touch the new one.
 
         Args:
             job_id: Its id.
@@ -269,10 +282,9 @@ class Watcher:
         Raises:
             JournalError: The journal cannot be written at present.
         """
-        self._check()
-        parts = self._parts()
-        async with self._turn:
-            parts.jobs.forget(job_id)
+        parts = self._going_on()
+        await parts.jobs.forget(job_id)
+        _refused_in(parts).pop(job_id, None)
         await parts.journal.written()
 
     async def retry(self, job_id: str) -> bool:
@@ -287,8 +299,8 @@ class Watcher:
         Raises:
             JournalError: The journal can never be read again; else this waits until it can be.
         """
-        self._check()
-        return self._callbacks is not None and await self._callbacks.retry(job_id)
+        callbacks = self._going_on().callbacks
+        return callbacks is not None and await callbacks.retry(job_id)
 
     async def add_project(self, project_id: str) -> bool:
         """Watch the jobs of a project that go on now, and every one that it starts from now on.
@@ -307,13 +319,10 @@ class Watcher:
         if not self._client.has_lists:
             raise ConfigError(f"{self._client.name} documents no list of jobs; add each job by its id")
         segment(project_id)
-        self._check()
-        parts = self._parts()
+        parts = self._going_on()
         is_new = project_id not in parts.follower
         if is_new:
-            project = Project(project_id=project_id, added_at=parts.poller.unix())
-            parts.journal.put(Followed(project))
-            parts.follower.begin(project, self._task_ended)
+            self._depend_on(parts.follower.add(Project(project_id=project_id, added_at=parts.poller.unix())))
         await parts.journal.written()
         return is_new
 
@@ -329,11 +338,8 @@ class Watcher:
         Raises:
             JournalError: The journal cannot be written at present.
         """
-        self._check()
-        parts = self._parts()
-        was_followed = parts.follower.end(project_id)
-        if was_followed:
-            parts.journal.put(Unfollowed(project_id))
+        parts = self._going_on()
+        was_followed = parts.follower.drop(project_id)
         await parts.journal.written()
         return was_followed
 
@@ -366,7 +372,8 @@ class Watcher:
 
     def jobs(self) -> tuple[WatchedJob, ...]:
         """Return how the jobs stand that are watched, or have ended with changes not acknowledged yet."""
-        return self._parts().jobs.overview(self._refused())
+        parts = self._parts()
+        return parts.jobs.overview(_refused_in(parts))
 
     def health(self) -> WatcherHealth:
         """Return how the watcher stands."""
@@ -377,13 +384,10 @@ class Watcher:
             troubled=troubled,
             undelivered=parts.jobs.undelivered,
             journal=parts.journal.trouble,
-            refused=dict(self._refused()),
+            refused=dict(_refused_in(parts)),
             projects=dict(parts.follower.faults),
-            stopped=None if self._stopped is None else str(self._stopped),
+            stopped=None if parts.outbox.error is None else str(parts.outbox.error),
         )
-
-    def _refused(self) -> dict[str, str]:
-        return {} if self._callbacks is None else self._callbacks.refused
 
     # --- what comes out ------------------------------------------------------------------------------------
 
@@ -393,44 +397,20 @@ class Watcher:
         Raises:
             JobwatchError: Another loop is at it, the changes go to `on_change`, or the watcher was never started.
         """
-        self._parts()
-        if self._callbacks is not None:
+        parts = self._parts()
+        if parts.callbacks is not None:
             raise JobwatchError("the changes of this watcher go to on_change; leave that out to iterate over them")
-        return self._outbox.stream()
+        return parts.outbox.stream()
 
     async def acknowledge(self) -> None:
-        """Acknowledge the change in hand now, for a loop that is about to be left, or was left, for good.
+        """Acknowledge the change in flight now, for a loop that is about to be left, or was left, for good.
 
         Raises:
             JournalError: The journal will never be written again; else this waits until it can be.
         """
-        await self._outbox.acknowledge()
-
-    def _wants(self, change: Change) -> bool:
-        return self._parts().jobs.wants(change)
-
-    def _done(self, change: Change) -> int:
-        return self._parts().jobs.done(change)
-
-    # --- what goes in --------------------------------------------------------------------------------------
-
-    async def _found(self, project: Project, new: Sequence[Job], jobs: Sequence[Job]) -> None:
-        """Watch the new jobs of a project; what its list shows of any job counts as a look."""
-        parts = self._parts()
-        async with self._turn:
-            unknown = [job.id for job in new if job.id not in parts.jobs]
-            rows = await parts.journal.find(unknown)
-            parts.journal.put(Followed(project))
-            for job_id in unknown:
-                if job_id not in rows:
-                    self._enter(parts.jobs, job_id, project)
-        parts.poller.shown(jobs)
-
-    def _enter(self, jobs: JobList, job_id: str, project: Project) -> None:
-        try:
-            jobs.enter([replace(self._client.watched(job_id), project_id=project.project_id)], {})
-        except ConfigError as error:
-            _log.warning("a job of project %s cannot be watched: %s", project.project_id, error)
+        if self._opened is not None:
+            outbox = self._opened.outbox
+            await outbox.acknowledged(outbox.acknowledge_in_flight())
 
     # --- what goes wrong -----------------------------------------------------------------------------------
 
@@ -439,43 +419,37 @@ class Watcher:
             raise JobwatchError("this watcher has not been started; use `async with`, or call start()")
         return self._opened
 
-    def _check(self) -> None:
-        """Raise what keeps changes from coming, if anything does."""
+    def _going_on(self) -> _Parts:
+        """Return the parts, or raise what keeps changes from coming, if anything does."""
         if self._closing is not None:
             raise JobwatchError("this watcher is closed")
-        if self._stopped is not None:
-            raise self._stopped
+        parts = self._parts()
+        if parts.outbox.error is not None:
+            raise parts.outbox.error
+        return parts
 
-    def _is_full(self) -> bool:
-        return self._parts().jobs.undelivered >= _MOST_UNDELIVERED
-
-    def _poller_stopped(self) -> None:
-        try:
-            self._parts().poller.check()
-        except JobwatchError as error:
-            self._stop(error)
+    def _depend_on(self, task: asyncio.Task[None]) -> None:
+        """Stop with the error of a task, if it ends with one."""
+        task.add_done_callback(self._task_ended)
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
-        if error is not None and self._closing is None:
-            if not isinstance(error, JobwatchError):
-                fault, error = (
-                    error,
-                    JobwatchError(f"the watcher has stopped by a fault of its own ({task.get_name()})"),
-                )
-                error.__cause__ = fault
-            self._stop(error)
-
-    def _written(self) -> None:
-        """Hear of the journal that something was written, or that nothing ever will be again."""
         parts = self._opened
-        if parts is not None and parts.journal.broken is not None and self._closing is None:
-            parts.jobs.close()
-            self._stop(parts.journal.broken)
-        self._outbox.notify()
+        if error is None or parts is None or parts.outbox.error is not None or self._closing is not None:
+            return
+        if not isinstance(error, JobwatchError):
+            fault, error = error, JobwatchError(f"the watcher has stopped by a fault of its own ({task.get_name()})")
+            error.__cause__ = fault
+        parts.jobs.close()
+        parts.outbox.stop(error)
+        _log.error("the watcher has stopped: %s", error, exc_info=error)
 
-    def _stop(self, error: JobwatchError) -> None:
-        if self._stopped is None:
-            self._stopped = error
-            _log.error("the watcher has stopped: %s", error, exc_info=error)
-        self._outbox.notify()
+
+async def _end_of(poller: Poller) -> None:
+    """Wait until no more looks will be made, and raise why."""
+    await poller.stopped.wait()
+    poller.check()
+
+
+def _refused_in(parts: _Parts) -> dict[str, str]:
+    return {} if parts.callbacks is None else parts.callbacks.refused

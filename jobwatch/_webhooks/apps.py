@@ -130,7 +130,8 @@ async def _body_of(receive: _Receive, most: int) -> bytes | None:
         if message["type"] != "http.request":
             return None
         chunk = message.get("body")
-        body += chunk if isinstance(chunk, bytes) else b""
+        if isinstance(chunk, bytes | bytearray | memoryview):
+            body += chunk
         if not message.get("more_body"):
             break
     return bytes(body)

@@ -124,7 +124,8 @@ class Webhooks:
             `webhook_signature` for what is not known of it.
         tolerance: How far a signature's timestamp may be from now, in seconds.
         max_body: How many bytes a body may have.
-        remembered: The ids of how many deliveries are remembered.
+        remembered: The ids of how many deliveries are remembered. Where deliveries are signed, and more come within
+            `tolerance`, those are refused that were signed before the oldest that is remembered.
 
     Raises:
         ConfigError: An argument is missing or wrong.
@@ -159,7 +160,8 @@ class Webhooks:
         self._sign = sign
         self._tolerance = tolerance
         self._seen: set[str] = set()
-        self._order: deque[tuple[str, ...]] = deque()
+        self._order: deque[tuple[tuple[str, ...], int]] = deque()
+        self._forgotten_until = -1
         self._remembered = remembered
 
     def __repr__(self) -> str:
@@ -202,7 +204,8 @@ class Webhooks:
         if len(body) > self.max_body:
             return _refused(413, f"the body is longer than {self.max_body} bytes")
         fields = _fields(headers)
-        reason = self._unproven(fields, path) or self._unsigned(fields, body, now)
+        signed_at = self._timestamp_in(fields)
+        reason = self._unproven(fields, path) or self._unsigned(fields, body, signed_at, now)
         if reason is not None:
             return _refused(401, reason)
         try:
@@ -214,7 +217,7 @@ class Webhooks:
         delivery_id = _id_of(fields.get(self._vendor.delivery)) if self._vendor.delivery is not None else None
         # The header is not signed, and the event's id is: neither may be new for a delivery to be.
         ids = delivery_id and f"delivery {delivery_id}", (event_id := _id_of(event.id)) and f"event {event_id}"
-        if not self._is_new(tuple(known for known in ids if known)):
+        if not self._is_new(tuple(known for known in ids if known), signed_at, body):
             return Received(Verdict.DUPLICATE, 200, delivery_id=delivery_id or event_id)
         project_id = None if job_ids else _id_of(subject.project_id)
         return Received(Verdict.ACCEPTED, 200, job_ids, project_id, delivery_id or event_id)
@@ -226,29 +229,43 @@ class Webhooks:
         given = path.rpartition("/")[2] if self._token_header is None else fields.get(self._token_header, "")
         return None if hmac.compare_digest(_bytes(given), self._token) else "its token is missing or wrong"
 
-    def _unsigned(self, fields: Mapping[str, str], body: bytes, now: float) -> str | None:
+    def _signature_parts(self, fields: Mapping[str, str], name: str) -> list[str]:
+        header = fields.get(self._vendor.signature or "", "")
+        return [value for key, _, value in (part.strip().partition("=") for part in header.split(",")) if key == name]
+
+    def _timestamp_in(self, fields: Mapping[str, str]) -> str:
+        """Return the digits of the time at which a request was signed; "" if it has none, or not just one."""
+        stamps = self._signature_parts(fields, "t")
+        return stamps[0] if len(stamps) == 1 and _TIMESTAMP.fullmatch(stamps[0]) else ""
+
+    def _unsigned(self, fields: Mapping[str, str], body: bytes, signed_at: str, now: float) -> str | None:
         """Return what is wrong with a request's signature, if anything is."""
         if self._vendor.signature is None:
             return None
-        parts = [part.strip().partition("=") for part in fields.get(self._vendor.signature, "").split(",")]
-        stamps = [value for name, _, value in parts if name == "t"]
-        given = [_bytes(value.lower()) for name, _, value in parts if name == "v1"]
-        if len(stamps) != 1 or not _TIMESTAMP.fullmatch(stamps[0]) or not 1 <= len(given) <= _MOST_SIGNATURES:
+        given = [_bytes(value.lower()) for value in self._signature_parts(fields, "v1")]
+        if not signed_at or not 1 <= len(given) <= _MOST_SIGNATURES:
             return "it has no signature as documented"
-        if not abs(now - int(stamps[0])) <= self._tolerance:
+        if not abs(now - int(signed_at)) <= self._tolerance:
             return "its signature is too old, or of a time to come"
-        expected = [_bytes(self._sign(secret, stamps[0], body).lower()) for secret in self._secrets]
+        expected = [_bytes(self._sign(secret, signed_at, body).lower()) for secret in self._secrets]
         matches = [hmac.compare_digest(one, other) for one in expected for other in given]
-        return None if any(matches) else "its signature does not match"
+        if not any(matches):
+            return "its signature does not match"
+        # Once the memory is full, what was signed before its oldest entries cannot be told from a repetition.
+        return "it is older than what is remembered" if int(signed_at) <= self._forgotten_until else None
 
-    def _is_new(self, ids: tuple[str, ...]) -> bool:
+    def _is_new(self, ids: tuple[str, ...], signed_at: str, body: bytes) -> bool:
+        if signed_at and not ids:
+            ids = (f"{signed_at} {hashlib.sha256(body).hexdigest()}",)
         if not self._seen.isdisjoint(ids):
             return False
         if ids:
             self._seen.update(ids)
-            self._order.append(ids)
+            self._order.append((ids, int(signed_at or 0)))
             if len(self._order) > self._remembered:
-                self._seen.difference_update(self._order.popleft())
+                forgotten, at = self._order.popleft()
+                self._seen.difference_update(forgotten)
+                self._forgotten_until = max(self._forgotten_until, at)
         return True
 
 

@@ -7,6 +7,7 @@ import fcntl
 import os
 import random
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from jobwatch._core.durations import durations_of
 from jobwatch._core.hazard import KEPT, PRIOR, Durations
 from jobwatch._core.pace import Pace
 from jobwatch._files.history import History
+from jobwatch._files.lock import folder_locked
 from jobwatch._models import Event, Job, Phase
 from jobwatch.apis import BEDROCK, CAPYDB
 from jobwatch.testing import JobServer
@@ -560,3 +562,25 @@ async def test_the_request_for_a_history_is_a_look_at_the_job_too() -> None:
     assert watch.watched.looks == len(transport.requests)
     poller.leave(watch)
     await poller.aclose()
+
+
+def test_a_child_forked_while_it_saves_does_not_keep_the_lock(tmp_path: Path) -> None:
+    program = """
+import os, signal, sys
+from pathlib import Path
+from jobwatch._files.lock import folder_locked
+with folder_locked(Path(sys.argv[1]), 1.0):
+    if not os.fork():
+        signal.pause()
+print(flush=True)
+signal.pause()
+"""
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as holder:
+        assert holder.stdout is not None
+        try:
+            assert holder.stdout.readline() == b"\n"
+            with folder_locked(tmp_path, 0.1):
+                pass
+        finally:
+            os.killpg(holder.pid, signal.SIGKILL)

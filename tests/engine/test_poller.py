@@ -514,8 +514,7 @@ async def test_row_118_a_poller_that_fails_between_looks_tells_everybody(monkeyp
     transport = _jobs(20)
     poller = poller_of(transport)
     waits = [asyncio.create_task(ended(poller, job_id)) for job_id in transport.jobs]
-    told: list[str] = []
-    poller.when_stopped(lambda: told.append("stopped"))
+    stopped = asyncio.create_task(poller.stopped.wait())
     await asyncio.sleep(5.0)
 
     def broken(_budget: Budget, _now: float) -> float:
@@ -526,7 +525,7 @@ async def test_row_118_a_poller_that_fails_between_looks_tells_everybody(monkeyp
     for error in results:
         assert isinstance(error, JobwatchError)
         assert isinstance(error.__cause__, ZeroDivisionError), "what broke, and no group of one"
-    assert told == ["stopped"]
+    assert await stopped
     with pytest.raises(JobwatchError, match="a fault of its own"):
         poller.listen(watched("new"))
     looks = len(transport.requests)

@@ -18,6 +18,7 @@ from unittest import mock
 import jobwatch._watching.journal
 from jobwatch._watching.records import Entry
 from jobwatch._watching.sqlite import JournalFile
+from tests.watching.ever import keep_all
 
 if TYPE_CHECKING:
     from .clock import VirtualLoop
@@ -137,6 +138,7 @@ class _NotedFile(JournalFile):
 
     def __init__(self, path: Any, *given: Any, **named: Any) -> None:
         super().__init__(path, *given, **named)
+        keep_all(self._connection)
         life = _LIFE.get()
         if life is not None:
             life.files.append(self)

@@ -7,7 +7,7 @@ What was told is written down in every life. The rules:
   word for word.
 * J3 **in hand**: what was handed over and not done with is told again.
 * J4 **the end** of a job is its last change, and two changes of its health in a row are different.
-* J5 **the journal** holds what was told, and nothing else before it.
+* J5 **the journal** was given what was told, and nothing else before it.
 
 The transitions of all lives together are held against the truth in `oracle.py`, where they are one listener's.
 """
@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from jobwatch import Change, ChangeKind, Client, JobwatchError, Outcome, Watcher
-from jobwatch._watching.sqlite import JournalFile
+from tests.watching.ever import written_in
 
 from .disk import Life
 from .people import CANCELLED, LEFT, STOPPED, Heard, Leg
@@ -247,14 +247,11 @@ class Keeper:
         for group in by_job.values() if self.by_callback else [self.tellings]:
             yield from self._wrong_again(group)
 
-    def _logs(self, path: Path) -> dict[str, Sequence[Change]]:
+    @staticmethod
+    def _logs(path: Path) -> Mapping[str, Sequence[Change]]:
         if not path.exists():
             return {}
-        file = JournalFile(path, self.world.plan.api)
-        try:
-            return {job_id: file.log(job_id) for job_id in self._job_ids}
-        finally:
-            file.close()
+        return written_in(path)
 
     def _wrong_journal(self, job_id: str, told: Sequence[Change], log: Sequence[Change]) -> Iterable[str]:
         if list(log[: len(told)]) != list(told):

@@ -40,7 +40,7 @@ from jobwatch._reading.words import Words
 from jobwatch._wait import Wait
 from jobwatch._watching.delivery import Outbox, Stream
 from jobwatch._watching.jobs import JobList
-from jobwatch._watching.records import Done, Entry, Kept, Row, RowState, Told
+from jobwatch._watching.records import Acknowledged, Changed, Contents, Entry, JobRecord, RecordState
 from jobwatch._watching.sqlite import JournalFile
 
 from .world import LIVENESS, SAFETY, SEAM, WIRE, simulate
@@ -375,7 +375,7 @@ def _failed_list_again(_original: Any) -> Any:
 def _acknowledged_first(original: Any) -> Any:
     async def next_change(self: Stream) -> Change:
         change: Change = await original(self)
-        await self._outbox.acknowledged(self._outbox.done(change))
+        await self._outbox.acknowledged(self._outbox.acknowledge(change))
         return change
 
     return next_change
@@ -405,11 +405,11 @@ def _entries(change: Callable[[Entry], Iterable[Entry]]) -> Making:
 
 
 def _done_with_more(entry: Entry) -> Iterable[Entry]:
-    yield replace(entry, seq=entry.seq + 1) if isinstance(entry, Done) else entry
+    yield replace(entry, seq=entry.seq + 1) if isinstance(entry, Acknowledged) else entry
 
 
 def _done_with_less(entry: Entry) -> Iterable[Entry]:
-    yield replace(entry, seq=entry.seq - 1) if isinstance(entry, Done) else entry
+    yield replace(entry, seq=entry.seq - 1) if isinstance(entry, Acknowledged) else entry
 
 
 def _in_two_parts(original: Any) -> Any:
@@ -418,46 +418,46 @@ def _in_two_parts(original: Any) -> Any:
 
     def write(self: JournalFile, entries: Iterable[Entry]) -> None:
         entries = list(entries)
-        original(self, [Told(entry.row) if isinstance(entry, Told) else entry for entry in entries])
-        first, late[:] = late[:], [entry for entry in entries if isinstance(entry, Told) and entry.changes]
+        original(self, [Changed(entry.record) if isinstance(entry, Changed) else entry for entry in entries])
+        first, late[:] = late[:], [entry for entry in entries if isinstance(entry, Changed) and entry.changes]
         original(self, first)
 
     return write
 
 
 def _only_those_watched(original: Any) -> Any:
-    def kept(self: JournalFile) -> Kept:
-        found: Kept = original(self)
-        return replace(found, rows=tuple(row for row in found.rows if row.state is RowState.WATCHED))
+    def contents(self: JournalFile) -> Contents:
+        found: Contents = original(self)
+        return replace(found, records=tuple(each for each in found.records if each.state is RecordState.WATCHED))
 
-    return kept
+    return contents
 
 
 def _counted_anew(original: Any) -> Any:
-    def restore(self: JobList, rows: Iterable[Row]) -> None:
-        original(self, [replace(row, seq=row.acknowledged) for row in rows])
+    def restore(self: JobList, records: Iterable[JobRecord]) -> None:
+        original(self, [replace(each, seq=each.acknowledged) for each in records])
 
     return restore
 
 
 def _begun_anew(original: Any) -> Any:
-    def restore(self: JobList, rows: Iterable[Row]) -> None:
-        fresh = Watched(job_id="", api="")
-        original(self, [replace(row, watched=replace(fresh, job_id=row.job_id, api=row.watched.api)) for row in rows])
+    def restore(self: JobList, records: Iterable[JobRecord]) -> None:
+        begun = [replace(each, watched=Watched(job_id=each.job_id, api=each.watched.api)) for each in records]
+        original(self, begun)
 
     return restore
 
 
 def _ended_taken_up_again(original: Any) -> Any:
-    def enter(self: JobList, jobs: Any, rows: Any) -> Any:
+    def enter(self: JobList, jobs: Any, records: Any) -> Any:
         return original(self, jobs, {})
 
     return enter
 
 
 def _health_forgotten(original: Any) -> Any:
-    def restore(self: JobList, rows: Iterable[Row]) -> None:
-        original(self, [replace(row, health=Health.OK) for row in rows])
+    def restore(self: JobList, records: Iterable[JobRecord]) -> None:
+        original(self, [replace(each, health=Health.OK) for each in records])
 
     return restore
 
@@ -617,7 +617,7 @@ BUGS: tuple[Bug, ...] = (
     Bug("one change too many is acknowledged", method(JournalFile, "write", _entries(_done_with_more))),
     Bug("one change too few is acknowledged", method(JournalFile, "write", _entries(_done_with_less))),
     Bug("a job and its changes are not written together", method(JournalFile, "write", _in_two_parts)),
-    Bug("a restart forgets the changes of jobs that ended", method(JournalFile, "kept", _only_those_watched)),
+    Bug("a restart forgets the changes of jobs that ended", method(JournalFile, "contents", _only_those_watched)),
     Bug("a restart counts from what was acknowledged", method(JobList, "restore", _counted_anew)),
     Bug("a restart forgets what was delivered", method(JobList, "restore", _begun_anew)),
     Bug("a job that ended is taken up again", method(JobList, "enter", _ended_taken_up_again)),

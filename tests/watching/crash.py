@@ -5,9 +5,9 @@
 Each life of the watcher is a forked process. Jobs begin, one every few milliseconds, and pass through their states by
 the clock on the wall, whether a watcher is alive or not; they tell their history, so nothing need be lost. A third of
 the looks fail. The consumer writes every change down, and is killed along with the watcher. At the end one life goes
-on until everything has been told, and the oracle reads two things: the journal's own log, which must hold every state
-of every job once, in order; and the consumer's record, which may hold a change twice only if that was in hand when
-the process died.
+on until everything has been told, and the oracle reads two things: all that was ever written into the journal, which
+must be every state of every job once, in order; and the consumer's record, which may hold a change twice only if that
+was in flight when the process died.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import itertools
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -34,7 +33,10 @@ from jobwatch import Change, ChangeKind, Client, Fault, FaultKind, Pace, Watcher
 from jobwatch._http.requests import Given
 from jobwatch._http.source import HttpSource
 from jobwatch._reading.reply import Reply
+from jobwatch._watching.sqlite import JournalFile
 from jobwatch.apis import BEDROCK
+
+from .ever import keep_all, unacknowledged_in, written_in
 
 TOKEN = "canary-in-no-file"
 BETWEEN_JOBS = 0.02
@@ -187,7 +189,7 @@ class Verdict(Struct):
     changes: int
     told: int
     repeated: int
-    in_hand_at_most: int
+    in_flight_at_most: int
     seconds: float
     wrong: list[str]
 
@@ -195,7 +197,7 @@ class Verdict(Struct):
         return (
             f"killed {self.times} times in {self.seconds:.0f} s; {self.jobs} jobs, {self.states} states, "
             f"{self.changes} changes in the journal; {self.told} told, of which {self.repeated} again, each the one "
-            f"in hand; lost 0, repeated otherwise 0"
+            f"in flight; lost 0, repeated otherwise 0"
             if not self.wrong
             else f"{len(self.wrong)} wrong: " + "; ".join(self.wrong[:10])
         )
@@ -206,6 +208,9 @@ def run(times: int, seed: int, folder: Path) -> Verdict:
     began = time.time()
     truth = Truth(seed, began)
     rng = random.Random(seed)
+    file = JournalFile(folder / "watch.db", "bedrock")
+    keep_all(file._connection)
+    file.close()
     for life in range(times):
         pid = begin(folder, truth, life)
         time.sleep(rng.random() * LONGEST_LIFE)
@@ -237,7 +242,7 @@ def judge(folder: Path, truth: Truth, count: int, times: int, began: float) -> V
     faults = folder / "faults"
     if faults.exists():
         wrong.append(faults.read_text())
-    logs = read_logs(folder / "watch.db")
+    logs = written_in(folder / "watch.db")
     states = 0
     for number in range(count):
         job_id = f"job_{number}"
@@ -249,23 +254,12 @@ def judge(folder: Path, truth: Truth, count: int, times: int, began: float) -> V
     repeated, most, problems = wrong_in_record(tellings, {job_id: len(log) for job_id, log in logs.items()})
     wrong += problems
     wrong += (f"{name.name} holds the token" for name in folder.iterdir() if TOKEN.encode() in name.read_bytes())
+    wrong += (f"the journal: {key} is not acknowledged" for key in unacknowledged_in(folder / "watch.db"))
     changes = sum(map(len, logs.values()))
     return Verdict(times, count, states, changes, len(tellings), repeated, most, time.time() - began, wrong)
 
 
-def read_logs(path: Path) -> dict[str, list[tuple[Change, int]]]:
-    connection = sqlite3.connect(path)
-    logs: dict[str, list[tuple[Change, int]]] = {}
-    for job_id, change, acknowledged in connection.execute(
-        "SELECT job_id, change, acknowledged FROM deliveries ORDER BY number"
-    ):
-        logs.setdefault(job_id, []).append((msgspec.json.decode(change, type=Change), acknowledged))
-    connection.close()
-    return logs
-
-
-def wrong_in_log(truth: Truth, number: int, log: list[tuple[Change, int]]) -> Iterator[str]:
-    changes = [change for change, _ in log]
+def wrong_in_log(truth: Truth, number: int, changes: list[Change]) -> Iterator[str]:
     if [change.seq for change in changes] != list(range(1, len(changes) + 1)):
         yield f"its changes are numbered {[change.seq for change in changes]}"
     told = [change.transition for change in changes if change.transition is not None]
@@ -278,31 +272,29 @@ def wrong_in_log(truth: Truth, number: int, log: list[tuple[Change, int]]) -> It
     healths = [change.health for change in changes if change.kind is ChangeKind.HEALTH]
     if any(one is other for one, other in itertools.pairwise(healths)):
         yield f"its health changes from one to the same: {healths}"
-    if not all(acknowledged for _, acknowledged in log):
-        yield "it is not acknowledged"
 
 
 def wrong_in_record(tellings: list[Telling], changes: dict[str, int]) -> tuple[int, int, list[str]]:
-    """Return how often something was told again, the most that was in hand at once, and what is wrong."""
+    """Return how often something was told again, the most that was in flight at once, and what is wrong."""
     wrong: list[str] = []
     seen: dict[str, int] = {}
     repeated, most = 0, 0
-    in_hand: set[tuple[str, int]] = set()  # told, and perhaps not acknowledged when the life before ended
+    in_flight: set[tuple[str, int]] = set()  # told, and perhaps not acknowledged when the life before ended
     now: dict[str, tuple[str, int]] = {}  # the same in the present life, by job, or "" where they come one at a time
     life = -1
     for telling in tellings:
         if telling.life != life:
-            in_hand |= set(now.values())
-            most = max(most, len(in_hand)) if all(one.one_at_a_time for one in tellings) else most
+            in_flight |= set(now.values())
+            most = max(most, len(in_flight)) if all(one.one_at_a_time for one in tellings) else most
             now, life = {}, telling.life
         if telling.seq <= seen.get(telling.job_id, 0):
             repeated += 1
-            if telling.key not in in_hand:
+            if telling.key not in in_flight:
                 wrong.append(f"the consumer: {telling.job_id}:{telling.seq} was told again in life {life}")
         elif telling.seq != seen.get(telling.job_id, 0) + 1:
             wrong.append(f"the consumer: {telling.job_id}:{telling.seq} came after {seen.get(telling.job_id)}")
         seen[telling.job_id] = max(telling.seq, seen.get(telling.job_id, 0))
-        in_hand.discard(telling.key)
+        in_flight.discard(telling.key)
         now["" if telling.one_at_a_time else telling.job_id] = telling.key
     wrong += (
         f"the consumer: {job_id} ended at {seen.get(job_id)}"

@@ -14,25 +14,35 @@ from msgspec.structs import replace
 
 from jobwatch import Change, ChangeKind, JournalError
 from jobwatch._watching import sqlite_open as opening
-from jobwatch._watching.records import Aged, Done, Entry, Followed, Forgotten, Project, RowState, Told, Unfollowed
+from jobwatch._watching.records import (
+    Acknowledged,
+    Changed,
+    Entry,
+    Expired,
+    Followed,
+    Forgotten,
+    Project,
+    RecordState,
+    Unfollowed,
+)
 from jobwatch._watching.sqlite import JournalFile
 
 from . import crash
-from .test_journal import API, change_of, row_of, told
+from .journals import API, change_of, changed, record_of
 
 TIMES = int(os.environ.get("JOBWATCH_KILLS", "20"))
 
 BATCHES: list[list[Entry]] = [
-    [Told(row_of("a")), Told(row_of("b")), Followed(Project(project_id="p", added_at=1.0))],
-    [told("a", 1, 2), told("b", 1, 1)],
-    [Done("a", 1)],
-    [told("a", 3, 3, RowState.ENDED), Done("b", 1), told("b", 2, 3)],
+    [Changed(record_of("a")), Changed(record_of("b")), Followed(Project(project_id="p", added_at=1.0))],
+    [changed("a", 1, 2), changed("b", 1, 1)],
+    [Acknowledged("a", 1)],
+    [changed("a", 3, 3, RecordState.ENDED), Acknowledged("b", 1), changed("b", 2, 3)],
     [Followed(Project(project_id="p", added_at=1.0, known=("a", "b")))],
-    [Done("a", 3), Done("b", 3), told("c", 1, 5), Done("c", 2)],
-    [Told(row_of("b", 3, RowState.DROPPED, 5.0))],
-    [Forgotten("c"), told("c", 1, 1), Unfollowed("p")],
-    [Aged(10.0)],
-    [told("d", 1, 40), Done("d", 39)],
+    [Acknowledged("a", 3), Acknowledged("b", 3), changed("c", 1, 5), Acknowledged("c", 2)],
+    [Changed(record_of("b", 3, RecordState.DROPPED, 5.0))],
+    [Forgotten("c"), changed("c", 1, 1), Unfollowed("p")],
+    [Expired(10.0)],
+    [changed("d", 1, 40), Acknowledged("d", 39)],
 ]
 
 State = list[tuple[object, ...]]
@@ -92,10 +102,20 @@ def state_of(path: Path) -> State:
     """Open a journal, as the next process would, and return all that it holds."""
     JournalFile(path, API).close()
     connection = sqlite3.connect(path)
-    tables = ("jobs", "deliveries", "projects", "facts")
-    state = [(table, *row) for table in tables for row in connection.execute(f"SELECT * FROM {table} ORDER BY 1")]
+    state = state_within(connection)
     connection.close()
     return state
+
+
+def state_within(connection: sqlite3.Connection | Watchful) -> State:
+    """Return all rows, and the changes in order, but not by what numbers: one that is written twice uses up two."""
+    statements = (
+        "SELECT * FROM jobs ORDER BY 1",
+        "SELECT job_id, seq, change FROM deliveries ORDER BY number",
+        "SELECT * FROM projects ORDER BY 1",
+        "SELECT * FROM facts WHERE name != 'generation' ORDER BY 1",  # which counts on when a batch is repeated
+    )
+    return [(statement, *row) for statement in statements for row in connection.execute(statement)]
 
 
 def copied(folder: Path, name: str) -> Path:
@@ -129,7 +149,8 @@ def test_row_107_a_crash_before_any_statement_leaves_whole_transactions(
     committed = [-1]
 
     def snap(statement: str) -> None:
-        points.append((statement, copied(folder, f"point{len(points)}"), committed[0]))
+        after = statement.startswith(("PRAGMA busy_timeout", "PRAGMA wal_checkpoint"))  # what follows a commit
+        points.append((statement, copied(folder, f"point{len(points)}"), committed[0] + after))
 
     before(snap)
     file = JournalFile(folder / "watch.db", API)
@@ -150,12 +171,13 @@ def test_row_119_a_statement_that_fails_leaves_the_transaction_to_be_repeated(
     tmp_path: Path, before: Callable[[Callable[[str], None]], None], how: type[BaseException]
 ) -> None:
     states = states_after_each_batch(tmp_path / "reference")
-    count, fatal = [0], [-1]
+    count, fatal, committed = [0], [-1], [False]
 
     def trip(statement: str) -> None:
         count[0] += 1
         if count[0] == fatal[0] and statement != "close":
             raise how("disk I/O error")
+        committed[0] = committed[0] or statement == "COMMIT"
 
     folder = tmp_path / "live"
     folder.mkdir()
@@ -167,24 +189,19 @@ def test_row_119_a_statement_that_fails_leaves_the_transaction_to_be_repeated(
         while True:
             statement += 1
             fatal[0] = count[0] + statement
+            committed[0] = False
             try:
                 file.write(batch)
             except how:
                 points += 1
                 fatal[0] = -1
-                assert state_in(file) == states[number - 1]
+                assert state_within(file._connection) == states[number - 1 + committed[0]]
             else:
                 break
         fatal[0] = -1
-        assert state_in(file) == states[number]
+        assert state_within(file._connection) == states[number]
     file.close()
     assert points > 75
-
-
-def state_in(file: JournalFile) -> State:
-    tables = ("jobs", "deliveries", "projects", "facts")
-    connection = file._connection
-    return [(table, *row) for table in tables for row in connection.execute(f"SELECT * FROM {table} ORDER BY 1")]
 
 
 @pytest.mark.slow
@@ -194,6 +211,9 @@ def test_row_120_a_log_cut_off_at_any_byte_holds_whole_transactions(tmp_path: Pa
     folder = tmp_path / "live"
     folder.mkdir()
     file = JournalFile(folder / "watch.db", API)
+    reader = sqlite3.connect(folder / "watch.db", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM jobs").fetchall()  # so that the log cannot be emptied
     for batch in BATCHES:
         file.write(batch)
     whole = (folder / "watch.db-wal").read_bytes()
@@ -211,6 +231,7 @@ def test_row_120_a_log_cut_off_at_any_byte_holds_whole_transactions(tmp_path: Pa
             assert state in states, cut
             reached.append(states.index(state))
             shutil.rmtree(path.parent)
+    reader.close()
     file.close()
     assert reached == sorted(reached)
     assert set(reached) == set(range(len(states)))
@@ -222,7 +243,7 @@ def test_row_107_a_crash_while_it_is_migrated_leaves_the_old_or_the_new(
     folder = tmp_path / "live"
     folder.mkdir()
     file = JournalFile(folder / "watch.db", API)
-    file.write([told("a", 1, 3)])
+    file.write([changed("a", 1, 3)])
     file.close()
     step = "ALTER TABLE jobs ADD COLUMN colour TEXT; UPDATE jobs SET colour = 'red'; CREATE TABLE more (x)"
     monkeypatch.setattr(opening, "STEPS", [*opening.STEPS, step])
@@ -240,7 +261,7 @@ def test_row_107_a_crash_while_it_is_migrated_leaves_the_old_or_the_new(
         assert ("colour" in columns) == (versions[-1] == old + 1)
         if versions[-1] == old:
             file = JournalFile(path, API)
-            assert [change.seq for change in file.log("a")] == [1, 2, 3]
+            assert [change.seq for _, change in file.undelivered(0, 10)] == [1, 2, 3]
             file.close()
     assert versions == sorted(versions)
     assert set(versions) == {old, old + 1}
@@ -250,7 +271,7 @@ def test_row_107_a_crash_while_it_is_migrated_leaves_the_old_or_the_new(
 
 
 @pytest.mark.slow(in_sample=True)
-def test_row_107_killed_at_random_instants_nothing_is_lost_and_nothing_repeated_but_the_one_in_hand(
+def test_row_107_killed_at_random_instants_nothing_is_lost_and_nothing_repeated_but_the_one_in_flight(
     tmp_path: Path,
 ) -> None:
     verdict = crash.run_apart(TIMES, 7, tmp_path)
@@ -292,20 +313,19 @@ def test_the_oracle_sees_what_is_wrong_in_a_log() -> None:
     truth = crash.Truth(1, 0.0)
     words = [status for status, _ in truth.events(0)]
 
-    def log(*statuses: str) -> list[tuple[Change, int]]:
+    def log(*statuses: str) -> list[Change]:
         made = []
         for seq, status in enumerate(statuses, start=1):
             change = change_of("job_0", seq, ChangeKind.END if seq == len(statuses) else ChangeKind.STATE)
             assert change.transition is not None
-            made.append((replace(change, transition=replace(change.transition, status=status)), 1))
+            made.append(replace(change, transition=replace(change.transition, status=status)))
         return made
 
     assert list(crash.wrong_in_log(truth, 0, log(*words))) == []
     for spoiled in ([], log(*words[:-1]), log(*words[1:]), log(words[0], *words), log(*reversed(words))):
         assert list(crash.wrong_in_log(truth, 0, spoiled))
     whole = log(*words)
-    assert list(crash.wrong_in_log(truth, 0, [*whole[:-1], (whole[-1][0], 0)]))
-    assert list(crash.wrong_in_log(truth, 0, [(replace(change, seq=7), done) for change, done in whole]))
+    assert list(crash.wrong_in_log(truth, 0, [replace(change, seq=7) for change in whole]))
 
 
 def test_a_journal_in_use_is_not_taken_for_a_crashed_one(tmp_path: Path) -> None:

@@ -24,10 +24,9 @@ import pytest
 
 from jobwatch import Change, ChangeKind, Health, Outcome, Watcher
 from jobwatch._watching import sqlite_open as opening
-from jobwatch._watching.sqlite import JournalFile
 from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport, client_of
 
-from .test_watcher import first, until_end
+from .watchers import first, until_end
 
 pytestmark = pytest.mark.looptime
 KEPT = Path(__file__).parent / "data" / "journal-0.1.db"
@@ -107,17 +106,6 @@ async def test_what_is_told_again_is_as_it_was_told(journal: Path) -> None:
     assert end.at.timestamp() == EPOCH + 990.0
 
 
-def test_the_log_of_each_job_is_there(journal: Path) -> None:
-    file = JournalFile(journal, "capydb", PLACE)
-    logs = {job_id: [change.key for change in file.log(job_id)] for job_id in ("ended", "dropped", "troubled")}
-    file.close()
-    assert logs == {
-        "ended": ["ended:1", "ended:2", "ended:3"],
-        "dropped": ["dropped:1", "dropped:2"],
-        "troubled": ["troubled:1", "troubled:2", "troubled:3", "troubled:4"],
-    }
-
-
 async def test_one_of_the_first_format_is_migrated(journal: Path) -> None:
     """The first format lacked the place, and nothing else."""
     connection = sqlite3.connect(journal)
@@ -130,7 +118,7 @@ async def test_one_of_the_first_format_is_migrated(journal: Path) -> None:
     ):
         assert [change.key for change in await first(watcher, len(UNDELIVERED))] == UNDELIVERED
         assert {job.job_id for job in watcher.jobs()} == {"running", "troubled", "nightly-1", "late"}
-    assert facts(journal) == {"api": "capydb", "place": PLACE, "version": len(opening.STEPS)}
+    assert facts(journal) == {"api": "capydb", "place": PLACE, "generation": "0", "version": len(opening.STEPS)}
 
 
 def test_it_is_kept_as_it_was_written(journal: Path) -> None:

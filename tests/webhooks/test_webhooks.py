@@ -76,7 +76,7 @@ FAILED = b"""{
 }"""
 
 
-def event(data: object, event_id: str = "evt_2", kind: str = "job.completed") -> bytes:
+def event(data: object, event_id: str | None = "evt_2", kind: str = "job.completed") -> bytes:
     return json.dumps({"id": event_id, "type": kind, "created_at": "2026-06-10T08:00:00Z", "data": data}).encode()
 
 
@@ -377,14 +377,29 @@ def test_bedrocks_events_are_known_by_their_id() -> None:
 
 
 def test_no_more_ids_are_remembered_than_was_said() -> None:
-    webhooks = capydb(remembered=100)
+    webhooks, now = capydb(remembered=100), NOW
     for number in range(1000):
-        body = event({}, event_id=f"evt_{number}")
-        assert webhooks.receive(signed(body, delivery=f"dlv_{number}"), body, NOW).verdict is Verdict.ACCEPTED
+        body, now = event({}, event_id=f"evt_{number}"), NOW + number // 50
+        assert webhooks.receive(signed(body, at=now, delivery=f"dlv_{number}"), body, now).verdict is Verdict.ACCEPTED
     assert len(webhooks._seen) == 200
     assert len(webhooks._order) == 100
     body = event({}, event_id="evt_900")
-    assert webhooks.receive(signed(body), body, NOW).verdict is Verdict.DUPLICATE
+    assert webhooks.receive(signed(body, at=now), body, now).verdict is Verdict.DUPLICATE
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_row_122_a_signed_delivery_wakes_once_however_many_come_after_it(*, named: bool) -> None:
+    def sent(number: int) -> tuple[dict[str, str], bytes]:
+        body = event({"job_id": f"job_{number}"}, event_id=f"evt_{number}" if named else None)
+        return signed(body, at=NOW + number, delivery=None), body
+
+    webhooks = capydb(remembered=10)
+    for number in range(100):
+        assert webhooks.receive(*sent(number), NOW + number).verdict is Verdict.ACCEPTED
+    verdicts = [webhooks.receive(*sent(number), NOW + 100).verdict for number in range(100)]
+    assert verdicts == [Verdict.REFUSED] * 90 + [Verdict.DUPLICATE] * 10
+    assert webhooks.receive(*sent(0), NOW + 100).http_status == 401
+    assert webhooks.receive(*sent(100), NOW + 100).verdict is Verdict.ACCEPTED
 
 
 # --- whatever is sent --------------------------------------------------------------------------------------------
@@ -445,7 +460,7 @@ class Woken:
 
 async def ask(
     app: Callable[..., Any],
-    body: bytes | list[bytes],
+    body: bytes | list[bytes | bytearray | memoryview],
     headers: dict[str, str],
     *,
     method: str = "POST",
@@ -500,10 +515,18 @@ async def test_the_asgi_application_wakes_and_answers() -> None:
     assert (woken.jobs, woken.projects) == (["job_1"], ["prj_1"])
 
 
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+async def test_the_asgi_application_takes_a_body_of_any_bytes(kind: type[bytes | bytearray | memoryview]) -> None:
+    woken = Woken()
+    body = event({"job_id": "job_1"})
+    sent = await ask(webhook_app(capydb(), woken, clock=lambda: NOW), [kind(body[:10]), kind(body[10:])], signed(body))
+    assert (status_of(sent), woken.jobs) == (200, ["job_1"])
+
+
 async def test_the_asgi_application_reads_no_more_than_is_allowed_and_hears_of_a_sender_that_goes() -> None:
     woken = Woken()
     app = webhook_app(capydb(max_body=1000), woken, clock=lambda: NOW)
-    chunks = [b"x" * 400] * 10
+    chunks: list[bytes | bytearray | memoryview] = [b"x" * 400] * 10
     assert status_of(await ask(app, chunks, {})) == 413
     gone: list[MutableMapping[str, Any]] = []
     messages: list[MutableMapping[str, Any]] = [
