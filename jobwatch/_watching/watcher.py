@@ -1,29 +1,20 @@
-"""The watcher: jobs watched in the background, and a memory that outlives the process. It only puts the parts together:
-
-looks -> `JobList` -> `Journal` -> `Outbox` -> the consumer -> `Outbox` -> `JobList` and `Journal`
-"""
+"""The watcher: jobs watched in the background, and a memory that outlives the process; `running` puts it together."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-import logging
 from typing import TYPE_CHECKING, Self
-
-import anyio
-from msgspec import Struct
 
 from .._client import engine_of, place_of
 from .._errors import ConfigError, JobwatchError
 from .._http.urls import segment
 from .._tasks import finished
 from .changes import Change, WatcherHealth
-from .delivery import Callback, Callbacks, Outbox
-from .jobs import JobList
+from .delivery import Callback
 from .journal import Journal
 from .memory import Memory
-from .projects import Follower
-from .records import Contents, Expired, Project
+from .records import Project
+from .running import Running, Settings
 
 if TYPE_CHECKING:
     import os
@@ -31,25 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .._client import Client
-    from .._engine.poller import Poller
     from .changes import WatchedJob
-
-_EXPIRING_EVERY = 3600.0
-_CALLS_END_WITHIN = 3.0
-_CLOSED_WITHIN = 4.5
-
-_log = logging.getLogger("jobwatch")
-
-
-class _Parts(Struct, frozen=True, eq=False):
-    """What a watcher that has been started is made of."""
-
-    poller: Poller
-    journal: Journal | Memory
-    jobs: JobList
-    outbox: Outbox
-    callbacks: Callbacks | None
-    follower: Follower
 
 
 class Watcher:
@@ -96,28 +69,19 @@ class Watcher:
         callback_timeout: float = 60.0,
         callback_attempts: int = 8,
     ) -> None:
-        figures = {"stale_after": stale_after, "follow_interval": follow_interval, "keep": keep}
-        for name, figure in (figures | {"callback_timeout": callback_timeout}).items():
-            if not 0.0 < figure < float("inf"):
-                raise ConfigError(f"{name} must be a finite number of seconds above 0, not {figure!r}")
-        if inspect.isgeneratorfunction(on_change) or inspect.isasyncgenfunction(on_change):
-            raise ConfigError("on_change is a generator function: to call it runs nothing of it")
-        if callback_attempts < 1:
-            raise ConfigError(f"callback_attempts must be at least 1, not {callback_attempts}")
         self._client = client
         self._path = journal
-        self._on_change = on_change
-        self._callback_timeout = callback_timeout
-        self._callback_attempts = callback_attempts
-        self._stale_after = stale_after
-        self._follow_interval = follow_interval
-        self._keep = keep
-        self._expiring: asyncio.TimerHandle | None = None
-        self._opened: _Parts | None = None
+        self._settings = Settings(
+            on_change=on_change,
+            stale_after=stale_after,
+            follow_interval=follow_interval,
+            keep=keep,
+            callback_timeout=callback_timeout,
+            callback_attempts=callback_attempts,
+        )
         self._started = False
+        self._opened: Running | None = None
         self._closing: asyncio.Task[None] | None = None
-        self._calling: asyncio.Task[None] | None = None
-        self._poller_end: asyncio.Task[None] | None = None
 
     # --- open and close ------------------------------------------------------------------------------------
 
@@ -150,35 +114,18 @@ class Watcher:
         try:
             contents = await journal.open()
             poller.check()
-            self._opened = self._put_together(poller, journal)
-            self._go_on(self._opened, contents)
+            self._opened = Running(self._client, poller, journal, self._settings)
+            self._opened.begin(contents)
         except BaseException:
             await finished(asyncio.get_running_loop().create_task(self._abandon(journal), name="jobwatch close"))
             raise
 
-    def _put_together(self, poller: Poller, journal: Journal | Memory) -> _Parts:
-        jobs = JobList(poller, journal, self._stale_after)
-        outbox = Outbox(jobs, journal)
-        callbacks: Callbacks | None = None
-        if self._on_change is not None:
-            attempts, time_limit = self._callback_attempts, self._callback_timeout
-            callbacks = Callbacks(outbox, self._on_change, attempts=attempts, time_limit=time_limit)
-        follower = Follower(self._client, poller, jobs, journal, self._follow_interval)
-        return _Parts(poller, journal, jobs, outbox, callbacks, follower)
-
-    def _go_on(self, parts: _Parts, contents: Contents) -> None:
-        """Go on where the journal was left."""
-        parts.jobs.restore(contents.records)
-        for project in contents.projects:
-            self._depend_on(parts.follower.begin(project))
-        self._expire(parts)
-        self._poller_end = asyncio.get_running_loop().create_task(_end_of(parts.poller), name="jobwatch poller's end")
-        self._depend_on(self._poller_end)
-        if parts.journal.writer is not None:
-            self._depend_on(parts.journal.writer)
-        if parts.callbacks is not None:
-            self._calling = asyncio.get_running_loop().create_task(parts.callbacks.run(), name="jobwatch on_change")
-            self._depend_on(self._calling)
+    async def _abandon(self, journal: Journal | Memory) -> None:
+        """Undo a start that failed."""
+        running, self._opened = self._opened, None
+        if running is not None:
+            await running.release()
+        await journal.aclose()
 
     async def aclose(self) -> None:
         """Stop watching, let the calls of `on_change` that are under way end, and close the journal.
@@ -188,43 +135,8 @@ class Watcher:
         if self._opened is None:
             return
         if self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self._close(self._opened), name="jobwatch close")
+            self._closing = asyncio.get_running_loop().create_task(self._opened.aclose(), name="jobwatch close")
         await finished(self._closing)
-
-    async def _close(self, parts: _Parts) -> None:
-        parts.outbox.close()
-        self._release(parts)
-        with anyio.move_on_after(_CLOSED_WITHIN) as limit:
-            await parts.follower.aclose()
-            if parts.callbacks is not None and self._calling is not None:
-                parts.callbacks.leave()
-                await asyncio.wait([self._calling], timeout=_CALLS_END_WITHIN)
-                self._calling.cancel()
-                await asyncio.wait([self._calling])
-            # Last, so that what those calls have acknowledged is written.
-            await parts.journal.aclose()
-        if limit.cancelled_caught or parts.journal.trouble is not None:
-            _log.error("the journal was closed before all was written: %s", parts.journal.trouble or "time was up")
-
-    async def _abandon(self, journal: Journal | Memory) -> None:
-        """Undo a start that failed."""
-        parts, self._opened = self._opened, None
-        if parts is not None:
-            self._release(parts)
-            await parts.follower.aclose()
-        await journal.aclose()
-
-    def _release(self, parts: _Parts) -> None:
-        """Have no more looks made, and let go of the poller."""
-        parts.jobs.close()
-        if self._expiring is not None:
-            self._expiring.cancel()
-        if self._poller_end is not None:
-            self._poller_end.cancel()
-
-    def _expire(self, parts: _Parts) -> None:
-        parts.journal.put(Expired(parts.poller.unix() - self._keep))
-        self._expiring = asyncio.get_running_loop().call_later(_EXPIRING_EVERY, self._expire, parts)
 
     # --- what is watched -----------------------------------------------------------------------------------
 
@@ -247,10 +159,10 @@ class Watcher:
                 them again does no harm.
         """
         jobs = {job_id: self._client.watched(job_id) for job_id in job_ids}
-        parts = self._going_on()
-        added = await parts.jobs.add(jobs.values())
+        running = self._going_on()
+        added = await running.jobs.add(jobs.values())
         self._going_on()
-        await parts.journal.written()
+        await running.journal.written()
         return added
 
     async def drop(self, job_id: str) -> bool:
@@ -265,10 +177,10 @@ class Watcher:
         Raises:
             JournalError: The journal cannot be written at present; the job is dropped until the next start.
         """
-        parts = self._going_on()
-        dropped = await parts.jobs.drop(job_id)
-        _refused_in(parts).pop(job_id, None)
-        await parts.journal.written()
+        running = self._going_on()
+        dropped = await running.jobs.drop(job_id)
+        running.refused.pop(job_id, None)
+        await running.journal.written()
         return dropped
 
     async def forget(self, job_id: str) -> None:
@@ -282,10 +194,10 @@ class Watcher:
         Raises:
             JournalError: The journal cannot be written at present.
         """
-        parts = self._going_on()
-        await parts.jobs.forget(job_id)
-        _refused_in(parts).pop(job_id, None)
-        await parts.journal.written()
+        running = self._going_on()
+        await running.jobs.forget(job_id)
+        running.refused.pop(job_id, None)
+        await running.journal.written()
 
     async def retry(self, job_id: str) -> bool:
         """Hand changes of a job to `on_change` again that it would not take, from the one that was refused on.
@@ -319,11 +231,11 @@ class Watcher:
         if not self._client.has_lists:
             raise ConfigError(f"{self._client.name} documents no list of jobs; add each job by its id")
         segment(project_id)
-        parts = self._going_on()
-        is_new = project_id not in parts.follower
+        running = self._going_on()
+        is_new = project_id not in running.follower
         if is_new:
-            self._depend_on(parts.follower.add(Project(project_id=project_id, added_at=parts.poller.unix())))
-        await parts.journal.written()
+            running.depend_on(running.follower.add(Project(project_id=project_id, added_at=running.poller.unix())))
+        await running.journal.written()
         return is_new
 
     async def drop_project(self, project_id: str) -> bool:
@@ -338,9 +250,9 @@ class Watcher:
         Raises:
             JournalError: The journal cannot be written at present.
         """
-        parts = self._going_on()
-        was_followed = parts.follower.drop(project_id)
-        await parts.journal.written()
+        running = self._going_on()
+        was_followed = running.follower.drop(project_id)
+        await running.journal.written()
         return was_followed
 
     def wake(self, job_id: str) -> bool:
@@ -355,8 +267,8 @@ class Watcher:
         Returns:
             Whether it will be looked at; never so before `start` and after `aclose`.
         """
-        parts = self._opened if self._closing is None else None
-        return parts is not None and job_id in parts.jobs and parts.poller.wake(job_id)
+        running = self._opened if self._closing is None else None
+        return running is not None and job_id in running.jobs and running.poller.wake(job_id)
 
     def wake_project(self, project_id: str) -> bool:
         """Have the watched jobs of a project looked at now, by one list request if its API has one.
@@ -367,26 +279,26 @@ class Watcher:
         Returns:
             Whether any job will be looked at.
         """
-        parts = self._opened if self._closing is None else None
-        return parts is not None and parts.poller.wake_project(project_id)
+        running = self._opened if self._closing is None else None
+        return running is not None and running.poller.wake_project(project_id)
 
     def jobs(self) -> tuple[WatchedJob, ...]:
         """Return how the jobs stand that are watched, or have ended with changes not acknowledged yet."""
-        parts = self._parts()
-        return parts.jobs.overview(_refused_in(parts))
+        running = self._running()
+        return running.jobs.overview(running.refused)
 
     def health(self) -> WatcherHealth:
         """Return how the watcher stands."""
-        parts = self._parts()
-        watched, troubled = parts.jobs.count()
+        running = self._running()
+        watched, troubled = running.jobs.count()
         return WatcherHealth(
             jobs=watched,
             troubled=troubled,
-            undelivered=parts.jobs.undelivered,
-            journal=parts.journal.trouble,
-            refused=dict(_refused_in(parts)),
-            projects=dict(parts.follower.faults),
-            stopped=None if parts.outbox.error is None else str(parts.outbox.error),
+            undelivered=running.jobs.undelivered,
+            journal=running.journal.trouble,
+            refused=dict(running.refused),
+            projects=dict(running.follower.faults),
+            stopped=None if running.outbox.error is None else str(running.outbox.error),
         )
 
     # --- what comes out ------------------------------------------------------------------------------------
@@ -397,10 +309,10 @@ class Watcher:
         Raises:
             JobwatchError: Another loop is at it, the changes go to `on_change`, or the watcher was never started.
         """
-        parts = self._parts()
-        if parts.callbacks is not None:
+        running = self._running()
+        if running.callbacks is not None:
             raise JobwatchError("the changes of this watcher go to on_change; leave that out to iterate over them")
-        return parts.outbox.stream()
+        return running.outbox.stream()
 
     async def acknowledge(self) -> None:
         """Acknowledge the change in flight now, for a loop that is about to be left, or was left, for good.
@@ -414,42 +326,16 @@ class Watcher:
 
     # --- what goes wrong -----------------------------------------------------------------------------------
 
-    def _parts(self) -> _Parts:
+    def _running(self) -> Running:
         if self._opened is None:
             raise JobwatchError("this watcher has not been started; use `async with`, or call start()")
         return self._opened
 
-    def _going_on(self) -> _Parts:
-        """Return the parts, or raise what keeps changes from coming, if anything does."""
+    def _going_on(self) -> Running:
+        """Return what was started, or raise what keeps changes from coming, if anything does."""
         if self._closing is not None:
             raise JobwatchError("this watcher is closed")
-        parts = self._parts()
-        if parts.outbox.error is not None:
-            raise parts.outbox.error
-        return parts
-
-    def _depend_on(self, task: asyncio.Task[None]) -> None:
-        """Stop with the error of a task, if it ends with one."""
-        task.add_done_callback(self._task_ended)
-
-    def _task_ended(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        parts = self._opened
-        if error is None or parts is None or parts.outbox.error is not None or self._closing is not None:
-            return
-        if not isinstance(error, JobwatchError):
-            fault, error = error, JobwatchError(f"the watcher has stopped by a fault of its own ({task.get_name()})")
-            error.__cause__ = fault
-        parts.jobs.close()
-        parts.outbox.stop(error)
-        _log.error("the watcher has stopped: %s", error, exc_info=error)
-
-
-async def _end_of(poller: Poller) -> None:
-    """Wait until no more looks will be made, and raise why."""
-    await poller.stopped.wait()
-    poller.check()
-
-
-def _refused_in(parts: _Parts) -> dict[str, str]:
-    return {} if parts.callbacks is None else parts.callbacks.refused
+        running = self._running()
+        if running.outbox.error is not None:
+            raise running.outbox.error
+        return running

@@ -247,7 +247,7 @@ async def test_row_112_callbacks_of_many_jobs_are_not_all_in_memory(monkeypatch:
     async with watching(*jobs, on_change=on_change) as (watcher, _):
         await watcher.add(*(job.id for job in jobs))
         await asyncio.sleep(5.0)
-        callbacks = watcher._parts().callbacks
+        callbacks = watcher._running().callbacks
         assert callbacks is not None
         assert callbacks._queued <= 10
         await asyncio.sleep(200.0)

@@ -221,7 +221,7 @@ async def test_row_120_damage_stops_the_watcher_and_is_not_silent(
 async def test_a_disk_that_hangs_does_not_hold_up_closing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("jobwatch._watching.watcher._CLOSED_WITHIN", 0.03)
+    monkeypatch.setattr("jobwatch._watching.running._CLOSED_WITHIN", 0.03)
     transport = ScriptedTransport([ScriptedJob("a")], round_trip=0.001)
     async with client_of(transport) as client:
         watcher = Watcher(client, journal=tmp_path / "watch.db")
@@ -263,7 +263,7 @@ async def test_row_119_closing_while_the_journal_cannot_be_read_ends_the_loop(tm
     async with watching(ScriptedJob("a", ends=5.0), journal=tmp_path / "watch.db") as (watcher, _):
         await watcher.add("a")
         await asyncio.sleep(10)
-        journal = watcher._parts().journal
+        journal = watcher._running().journal
         assert isinstance(journal, Journal)
 
         def broken(_after: int, _limit: int) -> list[tuple[int, Change]]:

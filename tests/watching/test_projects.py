@@ -186,7 +186,7 @@ async def test_row_119_a_project_goes_on_when_the_disk_has_room_again(tmp_path: 
         disk = Disk(watcher)
         disk.fault = OSError(errno.ENOSPC, "No space left on device")
         await watcher.drop("nobody")
-        watcher._parts().journal.put()
+        watcher._running().journal.put()
         await asyncio.sleep(100.0)
         disk.fault = None
         assert brief(await until_end(watcher)) == ["pending", "running", "completed"]

@@ -72,7 +72,7 @@ class Disk:
     """Lets the writes of a watcher's journal fail, or hang."""
 
     def __init__(self, watcher: Watcher) -> None:
-        journal = watcher._parts().journal
+        journal = watcher._running().journal
         assert isinstance(journal, Journal)
         self.fault: OSError | sqlite3.Error | None = None
         self.hang: threading.Event | None = None
