@@ -76,13 +76,19 @@ class Batches:
 
 def agreed(jobs: Iterable[Job], job_ids: Collection[str]) -> tuple[Job, ...] | Fault:
     """Return the jobs of an answer that were asked for, each once; one that is told in two ways is left out."""
+    asked_for = [job for job in jobs if job.id in job_ids]
+    if not asked_for:
+        return Fault(FaultKind.UNREADABLE, "the answer shows none of the jobs that were asked for", 200)
+    return told_once(asked_for)
+
+
+def told_once(jobs: Iterable[Job]) -> tuple[Job, ...]:
+    """Return each job of an answer once; one that is told in two ways is left out, as either may be wrong."""
     told: dict[str, Job] = {}
     torn: set[str] = set()
     for job in jobs:
-        if job.id in job_ids and (job.status, job.attempt) != _state(told.setdefault(job.id, job)):
+        if _state(job) != _state(told.setdefault(job.id, job)):
             torn.add(job.id)
-    if not told:
-        return Fault(FaultKind.UNREADABLE, "the answer shows none of the jobs that were asked for", 200)
     return tuple(job for job in told.values() if job.id not in torn)
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from .._errors import ConfigError
 from .._models import Fault, FaultKind, Job
-from .batches import Batches, agreed
+from .batches import Batches, agreed, told_once
 from .lists import Pages
 from .watch import FIRST, NEVER
 
@@ -142,9 +142,10 @@ class Grouping:
 
     async def _jobs_on(self, page: Page) -> tuple[Job, ...] | Fault:
         try:
-            return (await self._schedule.answer(self._source.project(page.project_id, page.limit))).what
+            jobs = (await self._schedule.answer(self._source.project(page.project_id, page.limit))).what
         except ConfigError as error:  # a project's id is the server's word, and need not be fit for a URL
             return Fault(FaultKind.REFUSED, str(error))
+        return jobs if isinstance(jobs, Fault) else told_once(jobs)
 
     async def _jobs_named(self, joint: JointRequest) -> tuple[Job, ...] | Fault:
         known = {watch.watched.job_id: watch.watched.status for watch in joint.due}

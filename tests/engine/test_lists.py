@@ -385,7 +385,7 @@ async def test_row_92_extra_foreign_and_repeated_jobs_on_a_list_do_no_harm() -> 
 
 
 @on_virtual_clock
-async def test_row_92_of_two_ends_on_one_list_the_first_is_the_end() -> None:
+async def test_row_92_two_ends_on_one_list_end_no_job_wrongly() -> None:
     transport = ScriptedTransport(_project(4, ends=60.0))
 
     def answer(target: str, now: float) -> Reply | None:
@@ -401,6 +401,32 @@ async def test_row_92_of_two_ends_on_one_list_the_first_is_the_end() -> None:
     await poller.aclose()
     assert [watch.watched.outcome for watch in watches] == [Outcome.SUCCEEDED] * 4
     assert [[each.status for each in watch.log] for watch in watches] == [["pending", "running", "completed"]] * 4
+
+
+@pytest.mark.parametrize("first", ["failed", "running"])
+@on_virtual_clock
+async def test_row_92_a_job_that_a_list_tells_in_two_ways_is_asked_for_by_itself(first: str) -> None:
+    transport = ScriptedTransport(_project(5, ends=60.0))
+    torn = transport.jobs["p-0"]
+
+    def answer(target: str, now: float) -> Reply | None:
+        if not target.startswith("list"):
+            return None
+        bodies = [job.body(now) for job in transport.jobs.values() if job is not torn]
+        running = torn.body(0.0)
+        failed = running | {"state": "failed", "completed_at": EPOCH + 5.0, "updated_at": EPOCH + 5.0}
+        told = [failed, running] if first == "failed" else [running, failed]
+        return Reply(200, msgspec.json.encode({"jobs": [*told, *bodies]}))
+
+    poller, watches = await _ready(transport)
+    transport.answer = answer
+    await asyncio.sleep(40.0)
+    assert {watch.watched.status for watch in watches} == {"running"}, "neither is believed"
+    await asyncio.sleep(80.0)
+    await poller.aclose()
+    assert [watch.watched.outcome for watch in watches] == [Outcome.SUCCEEDED] * 5
+    assert [[each.status for each in watch.log] for watch in watches] == [["pending", "running", "completed"]] * 5
+    assert {target for _, target in transport.requests if target.startswith("job")} == {"job:p-0"}
 
 
 @pytest.mark.parametrize("project_id", ["..", ".", "a\x00b", "\u202e", "x" * 2000])
