@@ -69,11 +69,13 @@ class AdaptedSource:
         """Return None: no URL leads to a job of a source."""
         return None
 
-    async def job(self, job_id: str, status: str | None = None, memo: object = None) -> Seen:  # noqa: ARG002 - see `Source`
+    async def job(self, job_id: str, status: str | None = None, memo: object = None) -> Seen:  # noqa: ARG002 - it has no memo
         """Ask about one job; for arguments see `Source`."""
         told = await self._answer(f"job {printable(job_id)}", self._job, job_id)
         if isinstance(told, Job):
             told = self._own(told) if told.id == job_id else _unreadable(f"it told of job {printable(told.id)[:80]}")
+        elif isinstance(told, Unchanged) and status is None:
+            told = _unreadable("it says UNCHANGED to who knows nothing of the job yet; tell the job itself")
         elif not isinstance(told, (Fault, Unchanged)):
             told = _unreadable(f"it told a {type(told).__name__}, which is neither Job, Fault nor UNCHANGED")
         return Seen(told)
@@ -114,6 +116,11 @@ class AdaptedSource:
                 return await self._called(call, *args)
         except LookError as error:
             return error.fault
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return Fault(FaultKind.UNREACHABLE, "the source's call was cancelled from within")
         except Exception as error:  # noqa: BLE001 - whatever a source raises is a fault of what was asked about
             if limit.expired():
                 return Fault(FaultKind.UNREACHABLE, f"the source gave no answer within {TIME_LIMIT:g} s")

@@ -243,3 +243,30 @@ def test_a_source_has_its_own_address_and_token(more: dict[str, Any]) -> None:
 def test_an_id_that_cannot_be_shown_is_refused(job_id: str) -> None:
     with pytest.raises(ConfigError, match="a job id cannot be"):
         Client(source=FakeSource()).wait_for(job_id)
+
+
+class Odd:
+    """Tells of one job, and of another one does what it was made to do."""
+
+    key = "odd"
+
+    def __init__(self, told: object) -> None:
+        self.told = told
+
+    async def job(self, job_id: str) -> Any:
+        if job_id == "good":
+            return job("good")
+        if self.told is UNCHANGED:
+            return UNCHANGED
+        raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize(("told", "error"), [(None, Unreachable), (UNCHANGED, UnreadableReply)])
+@on_virtual_clock
+async def test_a_call_cancelled_from_within_or_unchanged_from_the_start_is_a_fault_of_that_job_alone(
+    told: object, error: type[Exception]
+) -> None:
+    async with client_of(Odd(told)) as client:
+        with pytest.raises(error):
+            await client.wait_for("odd", timeout=60.0)
+        assert (await client.wait_for("good")).phase is DONE
