@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import pytest_asyncio
 from hypothesis import Phase, settings
+from hypothesis.internal.conjecture import engine
 
 from jobwatch import Client, Fault, Pace
 from jobwatch._http.requests import Given
@@ -30,6 +31,9 @@ settings.register_profile(
     "mutants", deadline=None, max_examples=25, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]
 )
 settings.load_profile("quick")
+# Making a failing example small may take five minutes, and a test counts as hanging after two: no option shortens it.
+assert engine.MAX_SHRINKING_SECONDS
+engine.MAX_SHRINKING_SECONDS = 60
 
 # Commands that tests run keep their history here, and not where yours is.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="jobwatch-tests-")

@@ -465,6 +465,7 @@ async def test_iterating_raises_the_time_out_too(bedrock: Client, running: Serve
     await no_more_looks(running)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "error", "outcome"),
     [(401, AuthError, Outcome.AUTH), (409, UnreadableReply, Outcome.UNREADABLE)],

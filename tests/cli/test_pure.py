@@ -359,6 +359,7 @@ def test_hostile_text_is_escaped_for_lines() -> None:
     assert "##[" not in told
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_json_lines_are_printable_and_mean_the_same(text: str) -> None:
     line = json_line({"x": text})

@@ -27,6 +27,7 @@ from jobwatch.cli._live import LiveTable
 from jobwatch.cli._render import OutcomeRecord
 from jobwatch.testing import JobServer, Trouble
 
+pytestmark = pytest.mark.slow
 CANARY = "sk_Canary_81f3c2"
 SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ, of Linux
 COMMANDS = re.compile(r"##\w*\[|^\s*::", re.MULTILINE)

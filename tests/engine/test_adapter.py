@@ -135,6 +135,7 @@ async def test_what_a_plain_call_returns_may_have_to_be_awaited() -> None:
         assert (await client.wait_for("a")).id == "a"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "error", "told"),
     [
@@ -159,6 +160,7 @@ async def test_whatever_a_source_says_is_a_fault_of_that_job_alone(
     assert "sk_secret" not in str(raised.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("told", [None, "done", {"id": "a"}, [job("a")]])
 async def test_what_is_no_job_is_told(told: object) -> None:
     class Odd:

@@ -63,6 +63,7 @@ async def asked_for_b(server: RawServer, url: str, tls: ssl.SSLContext | None, p
         await transport.aclose()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("lean", [False, True], ids=["stock", "lean"])
 @pytest.mark.parametrize("after", [0.0, 0.002, 0.01])

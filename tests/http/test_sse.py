@@ -119,6 +119,7 @@ def test_what_fits_is_no_overflow() -> None:
     assert not parser.overflowed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", [b":\n" * 100, b":\r" * 100, b"x" * 16_384, b"data: {}\n\n" * 50])
 def test_a_flood_is_out_of_bounds_soon_and_a_dribble_never(piece: bytes) -> None:
     flow, pieces = Flow(0.0), 0

@@ -151,7 +151,12 @@ _LONG = (State("pending", Phase.PENDING, START - 5.0, 0), State("running", Phase
 @pytest.mark.parametrize("fault", ["500", "502", "503", "html", "429", "404", "599", "refuse", "reset", "hang"])
 @pytest.mark.parametrize(
     ("seconds", "jobs"),
-    [(60.0, 1), (600.0, 1), (600.0, 20), pytest.param(600.0, 200, marks=pytest.mark.slow)],
+    [
+        (60.0, 1),
+        (600.0, 1),
+        pytest.param(600.0, 20, marks=pytest.mark.slow),
+        pytest.param(600.0, 200, marks=pytest.mark.slow),
+    ],
 )
 def test_row_34_i7_a_server_that_fails_gets_no_more_requests(fault: str, seconds: float, jobs: int) -> None:
     assert _requests_in(seconds, fault, jobs) <= 1.1 * _requests_in(seconds, None, jobs)

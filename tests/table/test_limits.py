@@ -43,6 +43,7 @@ def test_a_mistake_is_found_in_time(text: str, tmp_path: Path) -> None:
     assert time.process_time() - began < 2.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [10_000])
 def test_many_tests_and_many_keys_are_compiled_in_time(count: int, tmp_path: Path) -> None:
     file = tmp_path / "own.toml"

@@ -52,6 +52,7 @@ async def test_a_url_that_cannot_be_asked_is_refused_and_nobody_else_is_stopped(
     assert {path for _, path, _, _ in server.requests} == {"/api/good"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tail", TAILS)
 async def test_a_watcher_keeps_no_url_that_cannot_be_asked(tail: str, tmp_path: Path) -> None:
     async with TableServer(in_order({"status": "running"})) as server:
