@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ._completions import Completions
     from ._core.look import Looked
     from ._core.pace import Pace
+    from ._core.source import JobSource
     from ._core.tracker import Watched
     from ._errors import (
         AuthError,
@@ -46,7 +47,20 @@ if TYPE_CHECKING:
         WaitTimeout,
     )
     from ._files.history import History
-    from ._models import JSON, Event, Fault, FaultKind, Job, Outcome, Phase, Problem, Transition, printable
+    from ._models import (
+        JSON,
+        UNCHANGED,
+        Event,
+        Fault,
+        FaultKind,
+        Job,
+        Outcome,
+        Phase,
+        Problem,
+        Transition,
+        Unchanged,
+        printable,
+    )
     from ._reading.api import JobAPI
     from ._reading.started import Response
     from ._wait import Wait
@@ -60,6 +74,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "JSON",
+    "UNCHANGED",
     "AuthError",
     "Change",
     "ChangeKind",
@@ -77,6 +92,7 @@ __all__ = [
     "JobEnded",
     "JobFailed",
     "JobNotFound",
+    "JobSource",
     "JobwatchError",
     "JournalError",
     "LookError",
@@ -89,6 +105,7 @@ __all__ = [
     "Received",
     "Response",
     "Transition",
+    "Unchanged",
     "Unreachable",
     "UnreadableReply",
     "Verdict",
@@ -111,13 +128,14 @@ _NAMES_IN = {
     "._completions": "Completions",
     "._core.look": "Looked",
     "._core.pace": "Pace",
+    "._core.source": "JobSource",
     "._core.tracker": "Watched",
     "._errors": (
         "AuthError ConfigError JobCancelled JobEnded JobFailed JobNotFound JobwatchError JournalError "
         "LookError RateLimited Unreachable UnreadableReply WaitTimeout"
     ),
     "._files.history": "History",
-    "._models": "JSON Event Fault FaultKind Job Outcome Phase Problem Transition printable",
+    "._models": "JSON UNCHANGED Event Fault FaultKind Job Outcome Phase Problem Transition Unchanged printable",
     "._reading.api": "JobAPI",
     "._reading.started": "Response",
     "._wait": "Wait",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
@@ -93,6 +93,16 @@ class Fault(Struct, frozen=True, omit_defaults=True):
 
     def __str__(self) -> str:
         return printable(self.text)
+
+
+class Unchanged(enum.Enum):
+    """What a source says of a job that is as it was when it was last asked about."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED: Final = Unchanged.UNCHANGED
+"""What `JobSource.job` returns for a job that is still as the ``last`` that it was given."""
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):

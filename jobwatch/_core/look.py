@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .._models import Fault, FaultKind, Job, Outcome, Phase, Transition
+from .._models import UNCHANGED, Fault, FaultKind, Job, Outcome, Phase, Transition, Unchanged
 from .pace import Pace, interval
-from .source import UNCHANGED, Unchanged
 from .tracker import Patience, Watched, observe, patience_ends_at, unchanged
 
 if TYPE_CHECKING:

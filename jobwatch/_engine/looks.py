@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from .._core.look import Looked
-from .._core.source import UNCHANGED, Seen
+from .._core.source import Seen
 from .._errors import ConfigError
-from .._models import Fault, FaultKind, Job, Outcome, printable
+from .._models import UNCHANGED, Fault, FaultKind, Job, Outcome, printable
 from .watch import IDLE, LOOKING, LOOKING_AGAIN, LOOKING_URGENT, NEVER, URGENT
 
 if TYPE_CHECKING:

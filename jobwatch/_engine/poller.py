@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from .._core.look import Looked
-from .._core.source import Seen, Unchanged
+from .._core.source import Seen
 from .._errors import ConfigError, JobwatchError
-from .._models import Fault, FaultKind, Job
+from .._models import Fault, FaultKind, Job, Unchanged
 from .clock import Clock
 from .grouping import Grouping
 from .looks import Looks, time_of

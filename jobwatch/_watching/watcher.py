@@ -141,7 +141,7 @@ class Watcher:
         self._started = True
         poller = engine_of(self._client)
         poller.check()
-        api = self._client.api.name
+        api = self._client.name
         journal: Journal | Memory = Memory(self._outbox.notify)
         if self._path is not None:
             journal = Journal(self._path, api, self._written, place_of(self._client))
@@ -304,8 +304,8 @@ class Watcher:
             ConfigError: The API has no list of jobs, or the id cannot stand in a URL.
             JournalError: The journal cannot be written at present.
         """
-        if self._client.api.list_path is None:
-            raise ConfigError(f"{self._client.api.name} documents no list of jobs; add each job by its id")
+        if not self._client.has_lists:
+            raise ConfigError(f"{self._client.name} documents no list of jobs; add each job by its id")
         segment(project_id)
         self._check()
         parts = self._parts()

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from jobwatch._core.look import Looked, Policy, pause_asked
 from jobwatch._core.pace import PRIOR, Pace, interval
-from jobwatch._core.source import UNCHANGED
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._files.history import History
-from jobwatch._models import Fault, FaultKind, Outcome, Phase
+from jobwatch._models import UNCHANGED, Fault, FaultKind, Outcome, Phase
 from jobwatch._reading.reply import Reply
 from jobwatch.apis import CAPYDB
 
