@@ -47,7 +47,20 @@ if TYPE_CHECKING:
         WaitTimeout,
     )
     from ._files.history import History
-    from ._models import JSON, UNCHANGED, Event, Fault, FaultKind, Job, Outcome, Phase, Problem, Transition, printable
+    from ._models import (
+        JSON,
+        UNCHANGED,
+        Event,
+        Fault,
+        FaultKind,
+        Job,
+        Outcome,
+        Phase,
+        Problem,
+        Transition,
+        Unchanged,
+        printable,
+    )
     from ._reading.api import JobAPI
     from ._reading.started import Response
     from ._wait import Wait
@@ -92,6 +105,7 @@ __all__ = [
     "Received",
     "Response",
     "Transition",
+    "Unchanged",
     "Unreachable",
     "UnreadableReply",
     "Verdict",
@@ -121,7 +135,7 @@ _NAMES_IN = {
         "LookError RateLimited Unreachable UnreadableReply WaitTimeout"
     ),
     "._files.history": "History",
-    "._models": "JSON UNCHANGED Event Fault FaultKind Job Outcome Phase Problem Transition printable",
+    "._models": "JSON UNCHANGED Event Fault FaultKind Job Outcome Phase Problem Transition Unchanged printable",
     "._reading.api": "JobAPI",
     "._reading.started": "Response",
     "._wait": "Wait",

@@ -20,7 +20,7 @@ from ._http.requests import Given
 from ._http.source import HttpSource
 from ._models import Fault, Job
 from ._reading.api import JobAPI
-from ._reading.started import Found, Started, found_in
+from ._reading.started import Found, Started
 from ._tasks import finished
 from ._wait import Wait, error_of
 from .apis import api_named
@@ -28,8 +28,7 @@ from .apis import api_named
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from ._core.source import JobSource
-    from ._engine.adapter import AdaptedSource
+    from ._core.source import JobSource, Source
     from ._engine.watch import Watch
 
 _log = logging.getLogger("jobwatch")
@@ -43,7 +42,7 @@ class Client:
 
     Args:
         api: The name of a built-in API (see `jobwatch.apis.APIS`) or a `JobAPI`.
-        source: What to ask about jobs in place of an HTTP API; `token` to `params` are then left out.
+        source: What to ask about jobs in place of an HTTP API, see `JobSource`; `token` to `params` are then left out.
         token: The API key; by default the API's environment variable (``BEDROCK_API_KEY``, ``CAPYDB_API_KEY``).
         base_url: Where the API is served; by default its environment variable (``BEDROCK_API_URL``,
             ``CAPYDB_API_URL``), else the vendor's address.
@@ -55,7 +54,7 @@ class Client:
         max_rate: How many requests a second may be made in all; by default as many as the API allows.
         unreachable_after: For how many seconds on end looks may fail before a wait is given up.
         appear_within: For how many seconds the API may not know a job before that is believed.
-        max_in_flight: How many requests may be under way at once.
+        max_in_flight: How many requests may be under way at once, or calls of a source.
         streams: Whether to follow a job's stream of events where the API has one (Bedrock), so that a look comes at
             once when something happens, and seldom otherwise.
 
@@ -92,7 +91,7 @@ class Client:
             raise ConfigError(f"max_in_flight must be at least 1, not {max_in_flight}")
         self._max_in_flight = max_in_flight
         self._policy = Policy(pace or Pace(), patience, self._history)
-        self._source: HttpSource | AdaptedSource
+        self._source: Source
         match source:
             case None if api is not None:
                 found = api_named(api) if isinstance(api, str) else api
@@ -122,11 +121,6 @@ class Client:
         return self._source.name
 
     @property
-    def has_lists(self) -> bool:
-        """Whether a project's jobs can be asked for."""
-        return self._source.has_lists
-
-    @property
     def api(self) -> JobAPI:
         """The API.
 
@@ -136,6 +130,11 @@ class Client:
         if not isinstance(self._source, HttpSource):
             raise ConfigError(f"{self.name} is a source, and no API with a table")
         return self._source.api
+
+    @property
+    def has_lists(self) -> bool:
+        """Whether a project's jobs can be read: by `jobs`, and by a watcher that follows a project."""
+        return self._source.has_lists
 
     async def __aenter__(self) -> Self:
         """Return the client; it closes when the block is left."""
@@ -254,7 +253,7 @@ class Client:
         """
         if timeout is not None:
             _not_negative("timeout", timeout)
-        found = Found(job) if isinstance(job, str) else found_in(self.api, job, self._source.id_in)
+        found = Found(job) if isinstance(job, str) else self._source.started(job)
         watched = self.watched(found.job_id)
         return Wait(lambda: self._enter(watched, found.job), found.job_id, timeout, check)
 

@@ -41,6 +41,7 @@ class Unchanged(enum.Enum):
 
 
 UNCHANGED: Final = Unchanged.UNCHANGED
+"""What `JobSource.job` returns for a job that is still as the ``last`` that it was given."""
 
 
 class Outcome(enum.Enum):

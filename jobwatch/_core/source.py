@@ -16,6 +16,7 @@ from msgspec import Struct
 from .._models import Fault, Job, Unchanged
 from .._reading.api import Hint
 from .._reading.reply import RateLimit
+from .._reading.started import Found, Started
 
 
 class Seen(Struct, frozen=True, gc=False):
@@ -61,16 +62,38 @@ class StreamEnd(Struct, frozen=True):
 class JobSource(Protocol):
     """Where a `Client` asks about jobs, in place of an HTTP API: an SDK, a database, a message bus, a test's script.
 
-    One method is needed, and may be async or plain. A plain one runs in a worker thread, and at most the client's
-    ``max_in_flight`` of them at once; one that nobody waits for any more is left to end by itself, since a thread
-    cannot be stopped. A call that takes more than 30 seconds counts as a fault. Whatever a call raises is a fault of
-    that job: a `LookError` gives its own, and anything else is tried again for as long as ``unreachable_after`` says.
+    It needs a ``key`` and one method, ``job(job_id)``, and may have more; each may be async or plain::
 
-    A source may have two more methods, async or plain as well: ``jobs(project_id, limit)`` returns a project's latest
-    jobs, and ``batch(job_ids)`` those of several jobs that it knows, at most ``batch_most`` (100) at a time.
+        class Orders:
+            key = "orders"
+
+            def job(self, order_id):
+                row = database.order(order_id)
+                return jobwatch.Job(id=order_id, api=self.key, status=row.state, phase=PHASES[row.state])
+
+    * ``job(job_id, last=None)``, with a second argument of that name, is given the job as this source told it before,
+      or None, and may return `UNCHANGED` if it is still as that: what costs less than to tell it anew.
+    * ``jobs(project_id, limit)`` returns a project's jobs, the latest first: a list, or anything that can be iterated,
+      of which no more than the first ``limit`` are taken.
+    * ``batch(job_ids)`` returns those of several jobs that it knows; it is given ``batch_most`` ids (100) at most.
+
+    What an async method does, it does on the client's event loop, which it must not hold up; it is cancelled when
+    nobody waits for its answer any more. A plain one is called in a thread, so it has to bear several calls at once.
+    At most the client's ``max_in_flight`` such threads are at work. Since a thread cannot be stopped, a call that
+    nobody waits for any more is left to itself, and counts until it ends; it keeps no process from ending. Both see
+    the context variables as they were when the client was made.
+
+    Each call has 30 seconds, and a slow one holds up only the job that it asks about. Whatever one raises, returns in
+    place of a job, or fails to do in time, is a fault of what was asked about, and is asked again for as long as
+    ``unreachable_after`` says: only the exception's type is told, since its text may hold a secret. To say more, return
+    a `Fault` of the kind that fits (``NOT_FOUND``, ``AUTH``, ``RATE_LIMITED`` with ``retry_after``), or raise a
+    `LookError` that holds one.
+
+    An id is any text that can be printed on one line. Times need a time zone. The source is its maker's to close.
 
     Attributes:
-        key: What names this source: it is the `Job.api` of its jobs, and a journal is for the jobs of one key.
+        key: What names this source, such as the queue or the account: a text on one line, without secrets. It is the
+            `Job.api` of its jobs, and a journal is for the jobs of one key, so it stays the same over restarts.
     """
 
     @property
@@ -79,15 +102,15 @@ class JobSource(Protocol):
         ...
 
     def job(self, job_id: str, /) -> Job | Fault | Unchanged | Awaitable[Job | Fault | Unchanged]:
-        """Return a job as it is now, why it cannot be read, or `UNCHANGED` if it is as this source last told it."""
+        """Return a job as it is now, why it cannot be read, or `UNCHANGED`: see above."""
         ...
 
 
 class Source(Protocol):
     """Where the engine asks about jobs: `_http.source` for HTTP APIs, `_engine.adapter` for a user's `JobSource`.
 
-    A call may raise anything: that ends the watch of the job asked about, and of no other. It may be slow, and it may
-    be cancelled, when nobody wants its answer any more.
+    A question may raise anything: that ends the watch of the job asked about, and of no other. It may be slow, and it
+    may be cancelled, when nobody wants its answer any more.
     """
 
     @property
@@ -123,6 +146,14 @@ class Source(Protocol):
             status: The status last seen: where the history takes a request of its own, one in the same needs none.
             memo: That of the last answer, unless what is known of the job came from elsewhere since.
         """
+        ...
+
+    def check(self, job_id: str) -> None:
+        """Raise ConfigError where it cannot be asked about a job by its id."""
+        ...
+
+    def started(self, started: Started) -> Found:
+        """Return the job that a response started; raise ConfigError where it names none."""
         ...
 
     def is_conditional(self, memo: object) -> bool:

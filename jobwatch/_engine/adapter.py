@@ -1,30 +1,38 @@
-"""A user's source, asked as the engine asks: plain calls in threads, all bounded in time, and nothing raised."""
+"""A user's source, asked as the engine asks: bounded in time, plain calls in threads, and nothing raised."""
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import logging
-from typing import TYPE_CHECKING, Final, cast
-
-import anyio
-import anyio.to_thread
-from msgspec.structs import replace
+import traceback
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from itertools import islice
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from .._core.source import Seen, SeenMany, StreamEnd
 from .._errors import ConfigError, LookError
-from .._models import Fault, FaultKind, Job, Unchanged, printable
+from .._models import UNCHANGED, Fault, FaultKind, Job, Unchanged, printable
+from .._reading.told import told_fault, told_job, unreadable
+from .threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 
     from .._core.source import JobSource
     from .._reading.api import Hint
+    from .._reading.started import Found, Started
 
 TIME_LIMIT: Final = 30.0
-"""How long one call may take, in seconds."""
+"""How long one call may take, in seconds, together with the wait for a thread."""
 
-_MOST = 100
+_BATCH_MOST = 100
+
+_CLEAN_UP = 5.0
+"""For how long closing waits for async calls that were cancelled to end, in seconds."""
+
+Call: TypeAlias = Callable[..., object]
 
 _log = logging.getLogger("jobwatch")
 
@@ -43,52 +51,54 @@ class AdaptedSource:
     has_streams = False
 
     def __init__(self, source: JobSource, most: int) -> None:
-        key, job = getattr(source, "key", None), getattr(source, "job", None)
-        if not isinstance(key, str) or not key or not callable(job):
-            raise ConfigError(
-                f"{type(source).__name__} is no source: it needs a `key`, a text, and a method `job(job_id)`"
-            )
-        self.name = self.key = key
-        self._job = source.job
-        self._jobs: Callable[[str, int], object] | None = getattr(source, "jobs", None)
-        self._batch: Callable[[list[str]], object] | None = getattr(source, "batch", None)
+        self.name = self.key = _key_of(source)
+        self._job: Call = source.job
+        self._jobs = _method_of(source, "jobs")
+        self._batch = _method_of(source, "batch")
         self.has_lists = self._jobs is not None
-        self.batch_most: int = getattr(source, "batch_most", _MOST) if self._batch is not None else 0
-        self._most = most
-        self._limiter: anyio.CapacityLimiter | None = None
+        self.batch_most = 0 if self._batch is None else _batch_most_of(source)
+        self._takes_last = _takes_last(self._job)
+        self._context = contextvars.copy_context()
+        self._threads = Threads(most, self._context)
+        self._asking: set[asyncio.Task[object]] = set()
+        self._closed = False
+        self._logged: set[type[BaseException]] = set()
 
     def __repr__(self) -> str:
         return f"AdaptedSource({self.key!r})"
 
-    def check(self, job_id: str) -> None:
+    def check(self, job_id: object) -> None:
         """Raise ConfigError where an id cannot be one."""
-        if not job_id or not job_id.isprintable():
-            raise ConfigError(f"a job id cannot be {printable(job_id)!r}")
+        if not isinstance(job_id, str):
+            raise ConfigError(f"a job id is a text, and not of type {type(job_id).__name__}")
+        if not job_id.isprintable():
+            raise ConfigError(f"a job id cannot hold invisible characters: {printable(job_id)}")
+        if not job_id:
+            raise ConfigError("a job id cannot be empty")
 
-    def id_in(self, url: str) -> str | None:  # noqa: ARG002 - a source knows ids only
-        """Return None: no URL leads to a job of a source."""
-        return None
+    def started(self, started: Started) -> Found:  # noqa: ARG002 - see `Source`
+        """Raise ConfigError: a source knows ids only."""
+        raise ConfigError(f"{self.name} is a source, which reads no response: give the id of the job, as a text")
 
-    async def job(self, job_id: str, status: str | None = None, memo: object = None) -> Seen:  # noqa: ARG002 - it has no memo
-        """Ask about one job; for arguments see `Source`."""
-        told = await self._answer(f"job {printable(job_id)}", self._job, job_id)
-        if isinstance(told, Job):
-            told = self._own(told) if told.id == job_id else _unreadable(f"it told of job {printable(told.id)[:80]}")
-        elif isinstance(told, Unchanged) and status is None:
-            told = _unreadable("it says UNCHANGED to who knows nothing of the job yet; tell the job itself")
-        elif not isinstance(told, (Fault, Unchanged)):
-            told = _unreadable(f"it told a {type(told).__name__}, which is neither Job, Fault nor UNCHANGED")
-        return Seen(told)
+    async def job(self, job_id: str, status: str | None = None, memo: object = None) -> Seen:  # noqa: ARG002 - see `Source`
+        """Ask about one job; for arguments see `Source`. The memo is the job as the source told it."""
+        options: dict[str, object] = {"last": memo} if self._takes_last else {}
+        what = await self._answer(f"job {printable(job_id)}", self._called(self._job, job_id, **options))
+        if what is UNCHANGED and memo is not None:
+            return Seen(UNCHANGED, memo)
+        told = self._checked(what)
+        if isinstance(told, Job) and told.id != job_id:
+            told = unreadable(f"it tells of job {printable(told.id)[:80]}")
+        return Seen(told, what if self._takes_last and isinstance(told, Job) else None)
 
-    def is_conditional(self, memo: object) -> bool:  # noqa: ARG002 - it keeps none
-        """Return True: what a source calls unchanged is so for whoever asked before, and perhaps for nobody else."""
-        return True
+    def is_conditional(self, memo: object) -> bool:  # noqa: ARG002 - see `Source`
+        """Return False: no answer is worth less to somebody else, since whoever has another memo is told all."""
+        return False
 
     async def project(self, project_id: str, limit: int) -> SeenMany:
         """Ask for a project's latest jobs; for arguments see `Source`."""
-        assert self._jobs is not None  # noqa: S101 - nobody asks for what there is not
         about = f"project {printable(project_id)}"
-        return self._several(await self._answer(about, self._jobs, project_id, limit))
+        return self._several(await self._answer(about, self._listed(limit, self._jobs, project_id, limit)))
 
     async def batch(
         self,
@@ -96,58 +106,152 @@ class AdaptedSource:
         turn: Callable[[], Awaitable[Fault | None]],  # noqa: ARG002 - see `Source`
     ) -> SeenMany:
         """Ask about several jobs at once; for arguments see `Source`."""
-        assert self._batch is not None  # noqa: S101 - nobody asks for what there is not
-        return self._several(await self._answer(f"{len(known)} jobs", self._batch, list(known)))
+        ids = list(known)
+        return self._several(await self._answer(f"{len(ids)} jobs", self._listed(None, self._batch, ids)))
 
     async def follow(self, job_id: str, heard: Callable[[Sequence[Hint]], bool], silence: float) -> StreamEnd:  # noqa: ARG002 - see `Source`
         """Return at once: a user's source has no streams."""
         return StreamEnd(Fault(FaultKind.REFUSED, "a source has no streams"))
 
     async def aclose(self) -> None:
-        """Let go of nothing: the source is its maker's to close."""
+        """Cancel the async calls that are under way, and leave plain ones to themselves; the source stays open."""
+        self._closed = True
+        for asking in self._asking:
+            asking.cancel()
+        if self._asking:
+            await asyncio.wait(self._asking, timeout=_CLEAN_UP)
 
-    # --- within --------------------------------------------------------------------------------------------
+    # --- a call ----------------------------------------------------------------------------------------------
 
-    async def _answer(self, about: str, call: Callable[..., object], *args: object) -> object:
+    async def _answer(self, about: str, call: Coroutine[object, object, object]) -> object:
         """Return what a call returns, or the fault that it comes to."""
-        limit = asyncio.timeout(TIME_LIMIT)
+        # A task of its own, so that one that does not let itself be cancelled holds up neither a look nor closing.
+        asking = asyncio.get_running_loop().create_task(call, name="jobwatch source", context=self._context.copy())
+        self._asking.add(asking)
+        asking.add_done_callback(self._ended)
         try:
-            async with limit:
-                return await self._called(call, *args)
-        except LookError as error:
-            return error.fault
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            return Fault(FaultKind.UNREACHABLE, "the source's call was cancelled from within")
-        except Exception as error:  # noqa: BLE001 - whatever a source raises is a fault of what was asked about
-            if limit.expired():
-                return Fault(FaultKind.UNREACHABLE, f"the source gave no answer within {TIME_LIMIT:g} s")
-            _log.debug("asking %s about %s raised", self.key, about, exc_info=error)
-            return Fault(FaultKind.UNREACHABLE, f"the source raised {type(error).__name__}")
+            await asyncio.wait([asking], timeout=0.0 if self._closed else TIME_LIMIT)
+            is_late = not asking.done()
+        finally:
+            asking.cancel()  # if it goes on: its time is over, or nobody waits for it any more
+        if self._closed:
+            return Fault(FaultKind.UNREACHABLE, "the client is closed")
+        if is_late:
+            return Fault(FaultKind.UNREACHABLE, f"the source gave no answer within {TIME_LIMIT:g} s")
+        if asking.cancelled():
+            return Fault(FaultKind.UNREACHABLE, "the source cancelled its own call")
+        match asking.exception():
+            case None:
+                return asking.result()
+            case LookError() as error:
+                return error.fault
+            case error:
+                self._log(about, error)
+                return Fault(FaultKind.UNREACHABLE, f"the source raised {type(error).__name__}")
 
-    async def _called(self, call: Callable[..., object], *args: object) -> object:
-        """Call, in a thread unless it is async, so that the loop is not held."""
+    async def _called(self, call: Call, *args: object, **options: object) -> object:
+        """Call, in a thread unless it is async."""
         if inspect.iscoroutinefunction(call):
-            return await cast("Awaitable[object]", call(*args))
-        if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(self._most)
-        told = await anyio.to_thread.run_sync(call, *args, limiter=self._limiter, abandon_on_cancel=True)
+            return await call(*args, **options)
+        told = await self._threads.call(lambda: call(*args, **options))
         return await cast("Awaitable[object]", told) if inspect.isawaitable(told) else told
 
+    async def _listed(self, most: int | None, call: Call | None, *args: object) -> object:
+        """Call, and take what can be iterated out of the answer where that can hold up nobody else."""
+        assert call is not None  # noqa: S101 - nobody asks for what there is not
+
+        def taken() -> object:  # in the thread that made it: a database's cursor is good there alone
+            return _taken(call(*args), most)
+
+        told = await (self._called(call, *args) if inspect.iscoroutinefunction(call) else self._called(taken))
+        if isinstance(told, AsyncIterable):
+            return await _gathered(cast("AsyncIterable[object]", told), most)
+        return await self._threads.call(lambda: _taken(told, most)) if _is_lazy(told) else _taken(told, most)
+
+    def _ended(self, asking: asyncio.Task[object]) -> None:
+        self._asking.discard(asking)
+        if not asking.cancelled():
+            asking.exception()  # read here, since nobody may wait for it any more
+
+    def _log(self, about: str, error: BaseException) -> None:
+        """Log where an exception came from, once for each type; not its message, which may hold a secret."""
+        level = logging.DEBUG if type(error) in self._logged else logging.WARNING
+        self._logged.add(type(error))
+        if _log.isEnabledFor(level):
+            trace = "".join(traceback.format_tb(error.__traceback__))
+            _log.log(level, "asking %s about %s raised %s\n%s", self.name, about, type(error).__name__, trace)
+
+    # --- an answer -------------------------------------------------------------------------------------------
+
+    def _checked(self, told: object) -> Job | Fault:
+        match told:
+            case Job():
+                return told_job(told, self.name)
+            case Fault():
+                return told_fault(told)
+            case Unchanged.UNCHANGED:
+                return unreadable("UNCHANGED, and there is no job that it was told as `last`")
+            case _:
+                return unreadable(f"a {type(told).__name__}, and neither Job, Fault nor UNCHANGED")
+
     def _several(self, told: object) -> SeenMany:
-        if isinstance(told, Fault):
-            return SeenMany(told)
-        try:
-            jobs = tuple(cast("Iterable[object]", told))
-        except TypeError:
-            return SeenMany(_unreadable(f"it told a {type(told).__name__}, which is no list of jobs"))
-        return SeenMany(tuple(self._own(job) for job in jobs if isinstance(job, Job)))
+        match told:
+            case Fault():
+                return SeenMany(told_fault(told))
+            case tuple() | list():
+                jobs = [self._checked(job) for job in cast("Sequence[object]", told)]
+            case _:
+                return SeenMany(unreadable(f"a {type(told).__name__}, and no list of jobs"))
+        fault = next((job for job in jobs if isinstance(job, Fault)), None)
+        return SeenMany(tuple(job for job in jobs if isinstance(job, Job)) if fault is None else fault)
 
-    def _own(self, job: Job) -> Job:
-        return job if job.api == self.key else replace(job, api=self.key)
+
+def _is_lazy(told: object) -> bool:
+    """Return whether to iterate over an answer may take long."""
+    return isinstance(told, Iterable) and not isinstance(told, (str, bytes, list, tuple))
 
 
-def _unreadable(what: str) -> Fault:
-    return Fault(FaultKind.UNREADABLE, f"the source's answer cannot be read: {what}")
+def _taken(told: object, most: int | None) -> object:
+    if isinstance(told, (list, tuple)) or _is_lazy(told):
+        return tuple(islice(cast("Iterable[object]", told), most))
+    return told
+
+
+async def _gathered(told: AsyncIterable[object], most: int | None) -> list[object]:
+    gathered: list[object] = []
+    async for each in told:
+        gathered.append(each)
+        if len(gathered) == most:
+            break
+    if isinstance(told, AsyncGenerator):
+        await cast("AsyncGenerator[object, None]", told).aclose()
+    return gathered
+
+
+def _key_of(source: object) -> str:
+    if isinstance(source, type):
+        raise ConfigError(f"{source.__name__} is a class: give an object of it as the source")
+    key = getattr(source, "key", None)
+    if not isinstance(key, str) or not key or not key.isprintable() or _method_of(source, "job") is None:
+        kind = type(source).__name__
+        raise ConfigError(f"{kind} is no source: it needs a `key`, a text on one line, and a method `job(job_id)`")
+    return key
+
+
+def _method_of(source: object, name: str) -> Call | None:
+    method = getattr(source, name, None)
+    return method if callable(method) else None
+
+
+def _batch_most_of(source: object) -> int:
+    most = getattr(source, "batch_most", _BATCH_MOST)
+    if not isinstance(most, int) or isinstance(most, bool) or most < 1:
+        raise ConfigError(f"batch_most must be a whole number of 1 or more, not {most!r}")
+    return most
+
+
+def _takes_last(job: Call) -> bool:
+    try:
+        return "last" in inspect.signature(job).parameters
+    except (ValueError, TypeError):  # it has none that can be read, as with some of those written in C
+        return False

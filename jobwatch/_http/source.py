@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from .._core.source import Seen, SeenMany, StreamEnd
 from .._models import UNCHANGED, Fault, FaultKind, Job
+from .._reading.started import found_in
 from .._reading.words import lowered
 from .requests import Requests
 from .sse import EVENT_CAP, EventParser, Flow
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from .._reading.api import Hint, JobAPI
     from .._reading.reply import Reply
+    from .._reading.started import Found, Started
     from .requests import Asked, Given
     from .transport import Target
 
@@ -112,9 +114,9 @@ class HttpSource:
         """Raise ConfigError where a job cannot be asked about by its id."""
         self._requests.job(job_id)
 
-    def id_in(self, url: str) -> str | None:
-        """Return the id of the job that a URL leads to, or None if it leads to none of this API."""
-        return self._requests.id_in(url)
+    def started(self, started: Started) -> Found:
+        """Return the job that a response started; raise ConfigError where it names none."""
+        return found_in(self.api, started, self._requests.id_in)
 
     async def job(self, job_id: str, status: str | None = None, memo: object = None) -> Seen:
         """Ask about one job; for arguments see `Source`."""

@@ -1,4 +1,4 @@
-"""A real HTTP server that speaks the vendors' job APIs, for your tests, for ours and for the demo.
+"""What to test your own code with: a real HTTP server that speaks the vendors' job APIs, and a source without any.
 
 ::
 
@@ -9,13 +9,13 @@
         job.advance("COMPLETED")                # no sleeping in tests
         server.trouble(Trouble.status(503))     # the next request goes wrong
 
-`FakeSource` answers without any server, for ``Client(source=...)``.
+With pytest and pytest-asyncio installed, the fixture ``job_server`` gives a started one. `FakeSource` is for code that
+takes any client: there is no server, no port and no token, and it runs on whatever clock the event loop has::
 
-With pytest and pytest-asyncio installed, the fixture ``job_server`` gives a started one.
-
-A `Trouble` is an HTTP status, a 429 with its ``Retry-After``, a login page, any other body, a redirect, another job's
-record, changed fields, a lagging replica, an answer that comes late or never or is cut off, a connection that is reset
-or closed, or any bytes in place of an answer (``Trouble.raw``).
+    source = FakeSource()
+    job = source.add("job_01", [("pending", 0), ("running", 2), ("succeeded", 5)])
+    async with jobwatch.Client(source=source) as client:
+        ...
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ._job import JobOptions, ServedJob
-from ._source import FakeSource
+from ._source import HANG, Asked, FakeJob, FakeSource
 from ._troubles import Trouble
 
 if TYPE_CHECKING:
     from ._server import JobServer, Request
 
-__all__ = ["FakeSource", "JobOptions", "JobServer", "Request", "ServedJob", "Trouble"]
+__all__ = ["HANG", "Asked", "FakeJob", "FakeSource", "JobOptions", "JobServer", "Request", "ServedJob", "Trouble"]
 
 
 def __getattr__(name: str) -> object:

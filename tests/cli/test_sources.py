@@ -9,12 +9,11 @@ import pytest
 from jobwatch.cli import main
 
 MINE = """
-from jobwatch import Phase
 from jobwatch.testing import FakeSource
 
 source = FakeSource("mine")
-source.add("a", Phase.RUNNING, Phase.SUCCEEDED)
-source.add("b", Phase.FAILED, project_id="p")
+source.add("a", [("running", 0), ("succeeded", 0.1)])
+source.add("b", ["failed"], project_id="p")
 number = 7
 
 
