@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 from ._completions import Completions
 from ._core.budget import Budget
@@ -20,7 +20,7 @@ from ._http.requests import Given
 from ._http.source import HttpSource
 from ._models import Fault, Job
 from ._reading.api import JobAPI
-from ._reading.started import Found, Started
+from ._reading.started import Found, Response, Started
 from ._tasks import finished
 from ._wait import Wait, error_of
 from .apis import api_named
@@ -187,7 +187,7 @@ class Client:
             LookError: It could not be read: see its subclasses.
             ConfigError: The id cannot stand in a URL.
         """
-        self._source.check(job_id)
+        self._check(job_id)
         seen = await self._engine().job(job_id)
         if isinstance(seen, Fault):
             raise error_of(seen, job_id)
@@ -206,6 +206,7 @@ class Client:
         """
         if not self._source.has_lists:
             raise ConfigError(f"{self.name} documents no list of jobs; ask for each by its id with job()")
+        text_of("a project's id", project_id)
         if limit < 1:
             raise ConfigError(f"limit must be at least 1, not {limit}")
         seen = await self._engine().project(project_id, limit)
@@ -217,7 +218,7 @@ class Client:
 
     def watched(self, job_id: str) -> Watched:
         """Return what is known of a job before the first look at it, for `look`."""
-        self._source.check(job_id)
+        self._check(job_id)
         return Watched(job_id=job_id, api=self.name)
 
     async def look(self, watched: Watched) -> Looked:
@@ -253,7 +254,10 @@ class Client:
         """
         if timeout is not None:
             _not_negative("timeout", timeout)
-        found = Found(job) if isinstance(job, str) else self._source.started(job)
+        if isinstance(job, (bytes, Mapping, Response)):
+            found = self._source.started(job)
+        else:
+            found = Found(text_of("a job's id", job))
         watched = self.watched(found.job_id)
         return Wait(lambda: self._enter(watched, found.job), found.job_id, timeout, check)
 
@@ -317,6 +321,9 @@ class Client:
 
     # --- within ---------------------------------------------------------------------------------------------
 
+    def _check(self, job_id: object) -> None:
+        self._source.check(text_of("a job's id", job_id))
+
     def _enter(self, watched: Watched, shown: Job | None) -> tuple[Poller, Watch]:
         poller = self._engine()
         watch = poller.listen(watched)
@@ -340,13 +347,24 @@ def place_of(client: Client) -> str:
     return client._source.key  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
 
 
-def _not_negative(name: str, seconds: float) -> float:
+def text_of(what: str, value: object) -> str:
+    """Return a value that has to be a text, or raise ConfigError, which says what it is."""
+    if not isinstance(value, str):
+        raise ConfigError(f"{what} is a text, and not of type {type(value).__name__}")
+    return value
+
+
+def _not_negative(name: str, seconds: object) -> float:
+    if not isinstance(seconds, (int, float)):
+        raise ConfigError(f"{name} is a number of seconds, and not of type {type(seconds).__name__}")
     if not 0.0 <= seconds < float("inf"):
         raise ConfigError(f"{name} must be a finite number of seconds, 0 or more, not {seconds!r}")
     return seconds
 
 
-def _ids(job_ids: Iterable[str]) -> list[str]:
+def _ids(job_ids: object) -> list[str]:
     if isinstance(job_ids, str):
         raise ConfigError(f"expected several job ids, not the string {job_ids!r}; use wait_for, or put it in a list")
-    return list(job_ids)
+    if not isinstance(job_ids, Iterable):
+        raise ConfigError(f"expected several job ids, and not something of type {type(job_ids).__name__}")
+    return list(cast("Iterable[str]", job_ids))

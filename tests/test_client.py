@@ -8,6 +8,7 @@ import logging
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -32,8 +33,10 @@ from jobwatch import (
     WaitTimeout,
     Watched,
 )
-from jobwatch.apis import BEDROCK
-from jobwatch.testing import JobServer, Trouble
+from jobwatch._http.requests import Given
+from jobwatch._http.source import HttpSource
+from jobwatch.apis import BEDROCK, CAPYDB
+from jobwatch.testing import FakeSource, JobServer, Trouble
 
 from .conftest import client_of, in_time, own_tasks, soon
 
@@ -654,7 +657,8 @@ def test_the_pace_is_checked_too() -> None:
 
 @pytest.mark.parametrize("use", ["wait", "iterate", "job", "look", "list"])
 def test_a_client_in_a_second_loop_says_what_to_do(use: str) -> None:
-    client = Client("capydb", token="t", base_url="http://127.0.0.1:9", unreachable_after=0.0)
+    source = HttpSource(CAPYDB, Given("t", "http://127.0.0.1:9", None))
+    client = Client(source=source, unreachable_after=0.0)
 
     async def used() -> None:
         match use:
@@ -672,11 +676,36 @@ def test_a_client_in_a_second_loop_says_what_to_do(use: str) -> None:
     async def first() -> None:
         with pytest.raises(Unreachable):
             await client.job("job_1")
-        await client._source.aclose()
+        await source.aclose()
 
     asyncio.run(first())
     with pytest.raises(JobwatchError, match=r"belongs to another event loop: make one within each asyncio\.run"):
         asyncio.run(used())
+
+
+@pytest.mark.parametrize("bad", [5, None, ["job_1"], 1.5])
+@pytest.mark.parametrize("source", [None, FakeSource()])
+async def test_an_id_that_is_no_text_is_refused_wherever_it_is_given(source: FakeSource | None, bad: Any) -> None:
+    client = Client(source=source) if source else Client("capydb", token="t", base_url="http://127.0.0.1:9")
+    async with client:
+        for refused in (client.wait_for, client.watched):
+            with pytest.raises(ConfigError, match=r"a job's id is a text, and not of type (int|NoneType|list|float)"):
+                refused(bad)
+        with pytest.raises(ConfigError, match="a job's id is a text"):
+            await client.job(bad)
+        with pytest.raises(ConfigError, match="a project's id is a text"):
+            await client.jobs(bad)
+        with pytest.raises(ConfigError, match="a job's id is a text"):
+            await client.wait_all([bad])
+
+
+@pytest.mark.parametrize("bad", [5, None])
+async def test_what_is_no_several_ids_and_no_seconds_is_refused(bad: Any) -> None:
+    async with Client(source=FakeSource()) as client:
+        with pytest.raises(ConfigError, match="expected several job ids, and not something of type"):
+            await client.wait_all(bad)
+        with pytest.raises(ConfigError, match="timeout is a number of seconds, and not of type str"):
+            client.wait_for("job_1", timeout=cast("Any", "10"))
 
 
 @pytest.mark.parametrize("use", ["job", "jobs"])

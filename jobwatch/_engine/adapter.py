@@ -67,10 +67,8 @@ class AdaptedSource:
     def __repr__(self) -> str:
         return f"AdaptedSource({self.key!r})"
 
-    def check(self, job_id: object) -> None:
+    def check(self, job_id: str) -> None:
         """Raise ConfigError where an id cannot be one."""
-        if not isinstance(job_id, str):
-            raise ConfigError(f"a job id is a text, and not of type {type(job_id).__name__}")
         if not job_id.isprintable():
             raise ConfigError(f"a job id cannot hold invisible characters: {printable(job_id)}")
         if not job_id:

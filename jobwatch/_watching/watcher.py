@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Self
 
-from .._client import engine_of, place_of
+from .._client import engine_of, place_of, text_of
 from .._errors import ConfigError, JobwatchError
 from .._http.urls import segment
 from .._tasks import finished
@@ -230,7 +230,7 @@ class Watcher:
         """
         if not self._client.has_lists:
             raise ConfigError(f"{self._client.name} documents no list of jobs; add each job by its id")
-        segment(project_id)
+        segment(text_of("a project's id", project_id))
         running = self._going_on()
         is_new = project_id not in running.follower
         if is_new:

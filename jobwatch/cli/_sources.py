@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 from typing import TYPE_CHECKING, cast
 
 from .._errors import ConfigError
@@ -31,8 +32,8 @@ def source_named(name: str) -> JobSource:
         found: object = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise ConfigError(f"--source {name}: there is no module {error.name}, here or installed") from None
-    except Exception as error:  # whatever a module of the user's raises
-        raise ConfigError(f"--source {name}: importing it raised {type(error).__name__}: {error}") from error
+    except Exception as error:  # noqa: BLE001 - whatever a module of the user's raises
+        raise ConfigError(f"--source {name}: importing it raised {_raised(error)}") from None
     for part in attribute.split("."):
         found = getattr(found, part, None)
         if found is None:
@@ -40,5 +41,17 @@ def source_named(name: str) -> JobSource:
     if isinstance(found, type) or not hasattr(found, "job"):
         if not callable(found):
             raise ConfigError(f"--source {name}: it is no source, and nothing that makes one")
-        found = found()
+        try:
+            found = found()
+        except ConfigError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            raise ConfigError(f"--source {name}: making it raised {_raised(error)}") from None
     return cast("JobSource", found)
+
+
+def _raised(error: Exception) -> str:
+    """Return what was raised, and where; not its text, which may hold a secret."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    where = "" if last.filename == __file__ else f" at {last.filename}:{last.lineno}"
+    return type(error).__name__ + where

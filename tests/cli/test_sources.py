@@ -21,6 +21,14 @@ def made():
     return source
 
 
+def broken():
+    raise ValueError("sk_secret")
+
+
+def wants(more):
+    return source
+
+
 class Holder:
     inner = source
 """
@@ -57,12 +65,17 @@ def test_a_source_is_waited_for_read_and_listed(capsys: pytest.CaptureFixture[st
         ("own_jobs_of_mine:x", "has no x"),
         ("own_jobs_of_mine:source.x", "has no x"),
         ("own_jobs_of_mine:number", "no source, and nothing that makes one"),
-        ("broken_jobs_of_mine:x", "importing it raised ZeroDivisionError"),
+        ("broken_jobs_of_mine:x", "importing it raised ZeroDivisionError at "),
+        ("own_jobs_of_mine:broken", "making it raised ValueError at "),
+        ("own_jobs_of_mine:wants", "making it raised TypeError\n"),
     ],
 )
 def test_what_is_wrong_with_a_source_is_said(capsys: pytest.CaptureFixture[str], name: str, told: str) -> None:
     assert main(["wait", "a", "--source", name]) == 2
-    assert told in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert told in err
+    assert "sk_secret" not in err
+    assert "division by zero" not in err
 
 
 @pytest.mark.parametrize("option", [["--api", "bedrock"], ["--base-url", "http://x"], ["--param", "a=b"]])
