@@ -14,12 +14,7 @@ import pytest_asyncio
 from hypothesis import Phase, settings
 from hypothesis.internal.conjecture import engine
 
-from jobwatch import Client, Fault, Pace
-from jobwatch._http.requests import Given
-from jobwatch._http.source import HttpSource
-from jobwatch._http.transport import Target, Transport
-from jobwatch._reading.reply import Reply
-from jobwatch.apis import BEDROCK
+from jobwatch import Client, Pace
 from jobwatch.testing import JobServer
 from tests import sample
 
@@ -69,28 +64,6 @@ async def capydb(job_server: JobServer) -> AsyncIterator[Client]:
     """A client of the job server's CapyDB API."""
     async with client_of(job_server, "capydb") as client:
         yield client
-
-
-class Scripted(Transport):
-    """A transport whose replies are made up, each after some seconds of the loop's clock; nothing is sent."""
-
-    def __init__(self, script: Callable[[int, Target], Reply | Fault], seconds: float = 0.0) -> None:
-        super().__init__("http://api.test", {"Authorization": "Bearer t"})
-        self.script = script
-        self.seconds = seconds
-        self.sent: list[float] = []
-
-    async def get(self, target: Target, *, etag: str | None = None) -> Reply | Fault:
-        """Return what the script says to the n-th request."""
-        self.sent.append(asyncio.get_running_loop().time())
-        await asyncio.sleep(self.seconds)
-        return self.script(len(self.sent), target)
-
-
-def scripted(transport: Scripted, **options: object) -> Client:
-    """Return a Bedrock client on a made-up transport."""
-    source = HttpSource(BEDROCK, Given("t", "http://api.test", None), transport=transport)
-    return Client(source=source, **options)  # type: ignore[arg-type]
 
 
 def own_tasks() -> set[asyncio.Task[object]]:

@@ -7,12 +7,11 @@ import collections.abc
 import gc
 import pickle
 import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
 import anyio
-import msgspec
 import pytest
 import pytest_asyncio
 
@@ -38,11 +37,10 @@ from jobwatch import (
     WaitTimeout,
 )
 from jobwatch._client import engine_of
-from jobwatch._http.transport import Target
-from jobwatch._reading.reply import Reply
-from jobwatch.testing import JobServer, ServedJob, Trouble
+from jobwatch.testing import HANG, FakeSource, JobServer, ServedJob, Trouble
 
-from .conftest import Scripted, client_of, in_time, own_tasks, scripted, soon
+from .conftest import client_of, in_time, own_tasks, soon
+from .virtual import on_virtual_clock
 
 ID = "job_01"
 
@@ -511,75 +509,70 @@ async def test_a_time_out_names_the_last_fault(job_server: JobServer, running: S
     assert caught.value.fault.http_status == 503
 
 
-def replies(word: Callable[[float], str]) -> Callable[[int, object], Reply]:
-    def script(_count: int, _target: object) -> Reply:
-        status = word(asyncio.get_running_loop().time())
-        return Reply(200, msgspec.json.encode({"data": {"id": ID, "status": status}}))
-
-    return script
+def now() -> float:
+    return asyncio.get_running_loop().time()
 
 
-@pytest.mark.looptime
+@on_virtual_clock
 async def test_row_98_one_last_look_is_asked_for_early_enough_to_be_answered_in_time() -> None:
-    transport = Scripted(replies(lambda now: "RUNNING"), seconds=0.25)
-    async with scripted(transport) as client:
-        began = asyncio.get_running_loop().time()
+    source = FakeSource(delay=0.25)
+    source.add(ID, ["running"])
+    async with Client(source=source) as client:
         with pytest.raises(WaitTimeout):
             await client.wait_for(ID, timeout=3600)
-        ended = asyncio.get_running_loop().time()
-    assert transport.sent[-1] - began == pytest.approx(3599.5, abs=0.01), "twice as early as answers took"
-    assert ended - began == pytest.approx(3600, abs=0.01), "and no sooner than the time is over"
+        assert now() == pytest.approx(3600, abs=0.01), "and no sooner than the time is over"
+    assert source.times()[-1] == pytest.approx(3599.5, abs=0.01), "twice as early as answers took"
 
 
-@pytest.mark.looptime
+@on_virtual_clock
 async def test_a_job_that_ends_just_before_the_deadline_is_seen() -> None:
-    transport = Scripted(replies(lambda now: "COMPLETED" if now > 3599.9 else "RUNNING"))
-    async with scripted(transport) as client:
-        assert (await client.wait_for(ID, timeout=3600)).status == "COMPLETED"
+    source = FakeSource()
+    source.add(ID, [("running", 0), ("completed", 3599.9)])
+    async with Client(source=source) as client:
+        assert (await client.wait_for(ID, timeout=3600)).status == "completed"
 
 
-@pytest.mark.looptime
+@on_virtual_clock
 async def test_a_server_that_hangs_does_not_hold_the_time_out_for_long() -> None:
-    transport = Scripted(replies(lambda now: "RUNNING"), seconds=1000.0)
-    async with scripted(transport) as client:
-        began = asyncio.get_running_loop().time()
+    source = FakeSource(delay=HANG)
+    async with Client(source=source) as client:
         with pytest.raises(WaitTimeout, match="never read"):
             await client.wait_for(ID, timeout=10)
-        assert asyncio.get_running_loop().time() - began <= 10.51
-    assert len(transport.sent) == 1
+        assert now() <= 10.51
+    assert len(source.asked) == 1
 
 
-@pytest.mark.looptime
+@on_virtual_clock
 async def test_a_time_limit_ends_within_a_pause_that_the_api_has_asked_for() -> None:
-    def script(number: int, _target: Target) -> Reply | Fault:
-        if number == 1:
-            return replies(lambda now: "RUNNING")(number, _target)
-        return Fault(FaultKind.RATE_LIMITED, "later", 429, retry_after=60.0)
-
-    async with scripted(Scripted(script, seconds=0.2)) as client:
-        began = asyncio.get_running_loop().time()
+    source = FakeSource(delay=0.2)
+    source.add(ID, ["running"])
+    source.trouble()  # the first answer is the true one
+    source.trouble(Fault(FaultKind.RATE_LIMITED, "later", 429, retry_after=60.0), times=9)
+    async with Client(source=source) as client:
         with pytest.raises(WaitTimeout, match="later"):
             await client.wait_for(ID, timeout=10)
-        assert asyncio.get_running_loop().time() - began == pytest.approx(10.0, abs=0.01)
+        assert now() == pytest.approx(10.0, abs=0.01)
 
 
-@pytest.mark.looptime
+@on_virtual_clock
 async def test_the_time_out_of_one_wait_is_not_that_of_another() -> None:
-    transport = Scripted(replies(lambda now: "COMPLETED" if now > 100 else "RUNNING"))
-    async with scripted(transport) as client:
+    source = FakeSource()
+    source.add(ID, [("running", 0), ("completed", 100)])
+    async with Client(source=source) as client:
         short, long = client.wait_for(ID, timeout=5), client.wait_for(ID, timeout=500)
         first, second = await asyncio.gather(short, long, return_exceptions=True)
     assert isinstance(first, WaitTimeout)
     assert isinstance(second, Job)
 
 
-@pytest.mark.looptime
+@on_virtual_clock
 async def test_the_time_counts_from_the_first_await() -> None:
-    transport = Scripted(replies(lambda now: "COMPLETED" if now > 100 else "RUNNING"))
-    async with scripted(transport) as client:
+    source = FakeSource()
+    source.add(ID, [("running", 0), ("completed", 100)])
+    async with Client(source=source) as client:
         wait = client.wait_for(ID, timeout=30)
         await asyncio.sleep(80)
-        assert (await wait).status == "COMPLETED"
+        assert (await wait).status == "completed"
 
 
 # --- looks that fail -----------------------------------------------------------------------------------------------
@@ -718,49 +711,42 @@ async def test_row_51_told_to_stay_away_for_longer_than_there_is_patience(
     assert wait.outcome is Outcome.UNREACHABLE
 
 
-@pytest.mark.looptime
+@on_virtual_clock
 async def test_rate_limited_for_ever_without_a_word_on_how_long() -> None:
-    transport = Scripted(lambda count, target: Fault(FaultKind.RATE_LIMITED, "slowly", 429))
-    async with scripted(transport) as client:
-        began = asyncio.get_running_loop().time()
+    source = FakeSource()
+    source.trouble(Fault(FaultKind.RATE_LIMITED, "slowly", 429), times=1000)
+    async with Client(source=source) as client:
         with pytest.raises(RateLimited, match="slowly"):
             await client.wait_for(ID)
-        assert 300 <= asyncio.get_running_loop().time() - began <= 400
-    assert len(transport.sent) < 30
+        assert 300 <= now() <= 400
+    assert len(source.asked) < 30
 
 
-@pytest.mark.looptime
-@pytest.mark.parametrize("status", [429, 503])
-async def test_row_37_retry_after_holds_for_the_whole_origin(status: int) -> None:
-    told: list[float] = []
-
-    def script(count: int, target: object) -> Reply | Fault:
-        now = asyncio.get_running_loop().time()
-        if len(told) < 3 and count % 5 == 0:
-            told.append(now)
-            kind = FaultKind.RATE_LIMITED if status == 429 else FaultKind.UNREACHABLE
-            return Fault(kind, "slowly", status, retry_after=100.0)
-        job_id = str(target).rsplit("/", 1)[1].rstrip("')")
-        word = "COMPLETED" if len(told) == 3 else "RUNNING"
-        return Reply(200, msgspec.json.encode({"data": {"id": job_id, "status": word}}))
-
-    transport = Scripted(script)
-    async with scripted(transport) as client:
-        jobs = await client.wait_all([f"job_{number}" for number in range(3)])
-    assert len(told) == 3
-    assert not [sent for sent in transport.sent for when in told if when < sent < when + 100]
-    assert [job.status for job in jobs] == ["COMPLETED"] * 3
+@pytest.mark.parametrize("kind", [FaultKind.RATE_LIMITED, FaultKind.UNREACHABLE])
+@on_virtual_clock
+async def test_row_37_retry_after_holds_for_the_whole_origin(kind: FaultKind) -> None:
+    source = FakeSource()
+    jobs = [source.add(f"job_{number}", [("running", 0), ("completed", 400)]) for number in range(3)]
+    for _ in range(3):
+        source.trouble(times=4)  # these are answered truly
+        source.trouble(Fault(kind, "slowly", retry_after=100.0))
+    async with Client(source=source) as client:
+        ended = await client.wait_all([job.id for job in jobs])
+    told = source.times()[4:15:5]
+    assert not [sent for sent in source.times() for when in told if when < sent < when + 100]
+    assert now() > 300
+    assert [job.status for job in ended] == ["completed"] * 3
 
 
-@pytest.mark.looptime
+@on_virtual_clock
 async def test_a_deadline_within_retry_after_makes_no_look() -> None:
-    transport = Scripted(lambda count, target: Fault(FaultKind.RATE_LIMITED, "slowly", 429, retry_after=100.0))
-    async with scripted(transport) as client:
-        began = asyncio.get_running_loop().time()
+    source = FakeSource()
+    source.trouble(Fault(FaultKind.RATE_LIMITED, "slowly", 429, retry_after=100.0), times=9)
+    async with Client(source=source) as client:
         with pytest.raises(WaitTimeout, match="slowly"):
             await client.wait_for(ID, timeout=50)
-        assert asyncio.get_running_loop().time() - began == pytest.approx(50, abs=0.01)
-    assert len(transport.sent) == 1
+        assert now() == pytest.approx(50, abs=0.01)
+    assert len(source.asked) == 1
 
 
 # --- several at once -----------------------------------------------------------------------------------------------

@@ -24,21 +24,17 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from jobwatch import Change, ChangeKind, Client, Fault, FaultKind, Pace, Watcher
-from jobwatch._http.requests import Given
-from jobwatch._http.source import HttpSource
-from jobwatch._reading.reply import Reply
+from jobwatch import Change, ChangeKind, Client, Event, Fault, FaultKind, Job, Pace, Phase, Problem, Watcher
 from jobwatch._watching.sqlite import JournalFile
-from jobwatch.apis import BEDROCK
 
 from .ever import keep_all, unacknowledged_in, written_in
 
-TOKEN = "canary-in-no-file"
 BETWEEN_JOBS = 0.02
 LONGEST_LIFE = 0.15
 LONGEST_END = 30.0
@@ -80,36 +76,42 @@ class Telling(Struct):
         return self.job_id, self.seq
 
 
-class Transport:
-    """Answers for the true jobs by the clock on the wall; a third of the answers are faults."""
+PHASES = {
+    "PENDING": Phase.PENDING,
+    "RUNNING": Phase.RUNNING,
+    "COMPLETED": Phase.SUCCEEDED,
+    "FAILED": Phase.FAILED,
+    "CANCELED": Phase.CANCELLED,
+}
+
+
+class TrueJobs:
+    """Tells of the true jobs by the clock on the wall; a third of the answers are faults."""
+
+    key = "true"
 
     def __init__(self, truth: Truth, *, faults: bool) -> None:
         self.truth = truth
         self.faults = faults
 
-    def prepared(self, path: str, query: str | None = None, body: bytes | None = None) -> str:
-        assert (query, body) == (None, None)
-        return path.removeprefix("/jobs/")
-
-    async def aclose(self) -> None:
-        pass
-
-    async def get(self, target: str, *, etag: str | None = None) -> Reply | Fault:
+    async def job(self, job_id: str) -> Job | Fault:
         await asyncio.sleep(random.random() * 0.004)
         if self.faults and random.random() < 0.33:
             return Fault(FaultKind.UNREACHABLE, "no answer")
         now = time.time()
-        events = [event for event in self.truth.events(int(target.removeprefix("job_"))) if event[1] <= now]
-        told = [{"status": status, "timestamp": at} for status, at in events]
-        error = {"code": "E1", "message": "it went wrong"} if events[-1][0] == "FAILED" else None
-        job = {"id": target, "status": events[-1][0], "events": told, "error": error, "updated_at": events[-1][1]}
-        return Reply(200, msgspec.json.encode({"data": job}))
+        events = tuple(
+            Event(status, PHASES[status], datetime.fromtimestamp(at, UTC))
+            for status, at in self.truth.events(int(job_id.removeprefix("job_")))
+            if at <= now
+        )
+        last = events[-1]
+        problem = Problem("it went wrong", "E1") if last.status == "FAILED" else None
+        return Job(id=job_id, api=self.key, status=last.status, phase=last.phase, events=events, error=problem)
 
 
 def client_of(truth: Truth, *, faults: bool) -> Client:
-    transport = Transport(truth, faults=faults)
-    source = HttpSource(BEDROCK, Given(TOKEN, None, None), streams=False, transport=transport)  # type: ignore[arg-type]
-    return Client(source=source, pace=Pace(min_interval=0.005, max_interval=0.03), unreachable_after=0.05)
+    pace = Pace(min_interval=0.005, max_interval=0.03)
+    return Client(source=TrueJobs(truth, faults=faults), pace=pace, unreachable_after=0.05)
 
 
 # --- one life ----------------------------------------------------------------------------------------------------
@@ -208,7 +210,7 @@ def run(times: int, seed: int, folder: Path) -> Verdict:
     began = time.time()
     truth = Truth(seed, began)
     rng = random.Random(seed)
-    file = JournalFile(folder / "watch.db", "bedrock")
+    file = JournalFile(folder / "watch.db", TrueJobs.key)
     keep_all(file._connection)
     file.close()
     for life in range(times):
@@ -253,7 +255,6 @@ def judge(folder: Path, truth: Truth, count: int, times: int, began: float) -> V
     tellings = [msgspec.json.decode(line, type=Telling) for line in (folder / "record").read_bytes().splitlines()]
     repeated, most, problems = wrong_in_record(tellings, {job_id: len(log) for job_id, log in logs.items()})
     wrong += problems
-    wrong += (f"{name.name} holds the token" for name in folder.iterdir() if TOKEN.encode() in name.read_bytes())
     wrong += (f"the journal: {key} is not acknowledged" for key in unacknowledged_in(folder / "watch.db"))
     changes = sum(map(len, logs.values()))
     return Verdict(times, count, states, changes, len(tellings), repeated, most, time.time() - began, wrong)
