@@ -385,12 +385,15 @@ def _from_snapshot(watched: Watched, job: Job) -> list[_Step]:
     path = [event for event in job.proven if not _is_known(watched, job, event)]
     if job.phase in ENDED:
         path.append(Event(job.status, job.phase, job.ended_at))
-    elif path and path[-1].phase is job.phase:
-        path[-1] = Event(job.status, job.phase, path[-1].at)
+    elif path and path[-1].phase is job.phase and lowered(path[-1].status) in {job.phase.value, lowered(job.status)}:
+        path[-1] = Event(job.status, job.phase, path[-1].at)  # else the time would be that of another state
     else:
         path.append(Event(job.status, job.phase))
     befores = [watched.phase, *(event.phase for event in path)]
-    steps = [_Step(event, _is_leap(before, event.phase)) for before, event in zip(befores, path, strict=False)]
+    steps = [
+        _Step(event, _is_leap(before, event.phase) and not (index and before is event.phase))  # what one look proves
+        for index, (before, event) in enumerate(zip(befores, path, strict=False))
+    ]
     runs = [index for index, event in enumerate(path) if event.phase is Phase.RUNNING]
     if (job.attempt or 0) > max((watched.attempt or 0) + len(runs), 1):
         # The hidden attempts came before the latest, which is the one whose start is told.

@@ -22,7 +22,7 @@ from .._models import Event, Fault, FaultKind, Job, Phase, Problem
 from .._reading.bodies import plain
 from .._reading.problems import problem_of, read_problem, reported_error
 from .._reading.times import Moment, moment_in
-from .._reading.words import Words
+from .._reading.words import Words, lowered
 from .conditions import Condition, holds
 from .paths import Compiled, Path, Reader, shown
 
@@ -58,8 +58,8 @@ class Extractors(Struct, frozen=True, kw_only=True):
 
     Attributes:
         texts, times: Of fields that hold a text or a time, by the names that `Job` has for them.
-        entered: A map from states to the times when they were entered.
-        proven: The same, state by state.
+        entered: A map from the API's own words for states to the times when they were entered.
+        proven: Of states named by the table, the time when each was entered.
         decided: The conditions that decide the phase, in the order in which they are asked.
     """
 
@@ -200,6 +200,9 @@ class TableReader:
         for name, extractor in fields.times:
             if ended or name != "ended_at":
                 found[name] = self._moment(extractor, base, known)
+        events = self._history(fields, base, Event(status, phase))
+        if ended and events and events[-1].phase is phase and found.get("ended_at") is None:
+            found["ended_at"] = events[-1].at
         return Job(
             id=_id(fields, base, job_id),
             api=self._api,
@@ -207,8 +210,8 @@ class TableReader:
             phase=phase,
             attempt=_number(int, _first(fields.attempt, base)) if fields.attempt else None,
             progress=_progress(fields.progress, base) if fields.progress else None,
-            events=None if fields.events is None else self.events(fields.events, base),
-            proven=self._proven(fields, base, known) if fields.proven or fields.entered is not None else (),
+            events=events,
+            proven=self._proven(fields, base, known) if fields.proven else (),
             error=_problem(fields.error, base) if fields.error and _may_be_wrong(phase) else None,
             result=plain(_first(fields.result, base)) if fields.result and ended else None,
             **found,
@@ -266,6 +269,23 @@ class TableReader:
                     return status
         return phase.value
 
+    def _history(self, fields: Extractors, base: object, now: Event) -> tuple[Event, ...] | None:
+        told = None if fields.events is None else self.events(fields.events, base)
+        return self._entered(fields.entered, base, now) if told is None and fields.entered is not None else told
+
+    def _entered(self, entered: Reader, base: object, now: Event) -> tuple[Event, ...] | None:
+        """Read a map from states to times as a history, which ends in the present state; None if it holds no time."""
+        table: dict[str, Moment] = entered(base) or {}
+        dated = [(moment_in(value, self._zone), *self._words.meaning(word)) for word, value in table.items()]
+        events = [Event(word, phase, at) for at, word, phase in dated if at is not None]
+        if not events:
+            return None
+        # Of states entered in one moment, the present one is the last.
+        events.sort(key=lambda event: (event.at, lowered(event.status) == lowered(now.status)))
+        if lowered(events[-1].status) != lowered(now.status):
+            events.append(now)
+        return tuple(events)
+
     def events(self, extractors: EventExtractors, base: object) -> tuple[Event, ...] | None:
         """Read a history; None where there is none, or an entry of it cannot be read."""
         entries = extractors.entries(base)
@@ -283,9 +303,6 @@ class TableReader:
 
     def _proven(self, fields: Extractors, base: object, known: dict[object, datetime | None]) -> tuple[Event, ...]:
         found = [(self._moment(extractor, base, known), word) for word, extractor in fields.proven]
-        if fields.entered is not None:
-            table: dict[str, Moment] = fields.entered(base) or {}
-            found += [(moment_in(value, self._zone), word) for word, value in table.items()]
         dated = [(at, word) for at, word in found if at is not None]
         dated.sort(key=_when)
         # Only the status says that a job has ended; a time can prove what lies before that.

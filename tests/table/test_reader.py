@@ -122,11 +122,12 @@ def test_a_history_of_which_an_entry_cannot_be_read_is_none() -> None:
     assert job(reader, {"id": "j", "state": "mixing"}).events is None
 
 
-def test_times_of_states_prove_all_but_ends() -> None:
-    reader = reader_of(fields_of((), id="id", status="state", times="at"))
+def test_times_of_states_that_the_table_names_prove_all_but_ends() -> None:
+    wanted = {"times.running": "began", "times.queued": "asked", "times.done": "over", "times.paused": "held"}
+    reader = reader_of(fields_of((), id="id", status="state", **wanted))
     later = "2024-06-17T13:00:00Z"
-    at = {"running": later, "queued": "2024-06-17T12:00:00Z", "done": later, "paused": None}
-    proven = job(reader, {"id": "j", "state": "running", "at": at}).proven
+    times = {"began": later, "asked": "2024-06-17T12:00:00Z", "over": later, "held": None}
+    proven = job(reader, {"id": "j", "state": "running", **times}).proven
     assert [(event.status, event.phase) for event in proven] == [("queued", Phase.PENDING), ("running", Phase.RUNNING)]
 
 

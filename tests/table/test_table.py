@@ -14,7 +14,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from jobwatch import Client, ConfigError, Fault, FaultKind, Job, JobAPI, JobNotFound, Pace, Phase, load_api
+from jobwatch import (
+    Client,
+    ConfigError,
+    Event,
+    Fault,
+    FaultKind,
+    Job,
+    JobAPI,
+    JobNotFound,
+    Pace,
+    Phase,
+    Watched,
+    load_api,
+)
+from jobwatch._core.tracker import Patience, observe
 from jobwatch._reading.bodies import plain
 from jobwatch._reading.words import USUAL_WORDS
 from jobwatch._table.compile import api_of
@@ -281,10 +295,59 @@ def test_a_history_lies_where_the_table_says() -> None:
     assert seen(text, {"status": "running"}).events is None
 
 
-def test_a_map_of_states_to_times_proves_what_a_job_has_been_through() -> None:
-    text = MINIMAL + 'times = "at"'
-    job = seen(text, {"status": "done", "at": {"running": 1718614505, "queued": 1718614500, "held": None, "done": 9e9}})
-    assert [event.status for event in job.proven] == ["queued", "running"]
+T = 1718614500
+
+MAPPED = MINIMAL + 'times = "at"\nwords = { running = ["uploading", "resting"] }'
+
+
+@pytest.mark.parametrize(
+    ("status", "at", "told"),
+    [
+        ("done", {"running": T + 5, "queued": T, "held": None, "done": T + 9}, "queued@0 running@5 done@9"),
+        ("uploading", {"queued": T, "running": T + 5, "uploading": T + 7}, "queued@0 running@5 uploading@7"),
+        ("resting", {"queued": T, "running": T + 5}, "queued@0 running@5 resting"),
+        ("Running", {"running": T, "uploading": T}, "uploading@0 running@0"),
+        ("done", {"running": T + 5}, "running@5 done"),
+        ("running", {"running": T + 5, "uploading": T + 7}, "running@5 uploading@7 running"),
+        ("running", {"held": None, "queued": "soon"}, None),
+        ("running", {}, None),
+    ],
+)
+def test_a_map_of_states_to_times_is_a_history_that_loses_and_invents_nothing(
+    status: str, at: dict[str, object], told: str | None
+) -> None:
+    job = seen(MAPPED, {"status": status, "at": at})
+    shown = [
+        event.status if event.at is None else f"{event.status}@{event.at.timestamp() - T:.0f}"
+        for event in job.events or ()
+    ]
+    assert (" ".join(shown).lower() if job.events is not None else None) == told
+    assert job.ended_at == (job.events[-1].at if job.phase is Phase.SUCCEEDED and job.events else None)
+
+
+def test_the_time_of_a_state_that_the_table_names_is_not_told_of_another() -> None:
+    text = MINIMAL + "times = { running = 'began', merging = 'merged' }\nwords = { running = ['merging', 'resting'] }"
+    job = seen(text, {"status": "resting", "began": T, "merged": T + 5})
+    told = observe(Watched(job_id="j1", api="own"), job, T + 9.0, Patience()).transitions
+    assert [(change.status, change.at is None, change.gap) for change in told] == [
+        ("running", False, True),  # nothing tells how it waited
+        ("merging", False, False),
+        ("resting", True, False),
+    ]
+
+
+def test_states_of_one_phase_in_a_map_of_times_are_each_told_once() -> None:
+    watched, told = Watched(job_id="j1", api="own"), list[str]()
+    for status, at in [
+        ("queued", {"queued": T}),
+        ("running", {"queued": T, "running": T + 5}),
+        ("resting", {"queued": T, "running": T + 5}),
+        ("done", {"queued": T, "running": T + 5, "uploading": T + 8, "done": T + 9}),
+    ]:
+        found = observe(watched, seen(MAPPED, {"status": status, "at": at}), T + 10.0, Patience())
+        watched, told = found.watched, told + [change.status for change in found.transitions]
+        assert not any(change.gap for change in found.transitions)
+    assert told == ["queued", "running", "resting", "uploading", "done"]
 
 
 @pytest.mark.parametrize("odd", [{"to": []}, {}])
@@ -390,8 +453,13 @@ LEFT_OUT: dict[str, dict[str, Any]] = {
     "total": {"progress": None},
     "at": {"created_at": None},
     "started": {"started_at": None},
-    "times": {"proven": ()},
-    "log": {"events": None},
+    "times": {},  # the history is told elsewhere, too
+    "log": {
+        "events": (
+            Event("running", Phase.RUNNING, datetime.fromtimestamp(1718614501, UTC)),
+            Event("failed", Phase.FAILED),
+        )
+    },
 }
 
 
