@@ -92,6 +92,7 @@ class Words:
         self._compared = lowered if documented else normalized
         own = {self._compared(text_of(word)): phase for phase, words in given.items() for word in words}
         self.absent = own.pop("absent", None)
+        self._own = own.keys()
         self._words = own if documented else {**USUAL_WORDS, **own}
         self._nothing = {normalized(text_of(word)) for word in nothing}
         self._prefix = normalized(prefix)
@@ -106,6 +107,12 @@ class Words:
     def says_nothing(self, word: Word | list[Word | None]) -> bool:
         """Whether a status is as good as none."""
         return bool(self._nothing) and not isinstance(word, list) and normalized(text_of(word)) in self._nothing
+
+    def is_given(self, word: Word | list[Word | None]) -> bool:
+        """Whether the meaning of a status was given, and is no usual one; of a list, that of all its words."""
+        words = word if isinstance(word, list) else [word]
+        compared = [self._compared(text_of(each)) for each in words]
+        return all(each in self._own or each.removeprefix(self._prefix) in self._own for each in compared)
 
     def meaning(self, word: Word | list[Word | None] | None, name: str = "") -> tuple[str, Phase]:
         """Return a status as it is shown, and what it means.

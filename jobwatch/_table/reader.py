@@ -249,7 +249,8 @@ class TableReader:
             if self._words.says_nothing(value):
                 nothing = nothing or self._words.meaning(value, name)
                 continue
-            return self._words.meaning(value, name)
+            state = self._words.meaning(value, name)
+            return state if otherwise is None else _decided(state, otherwise, given=self._words.is_given(value))
         if otherwise is not None:
             return otherwise
         if not null and self._words.absent is not None:
@@ -320,6 +321,24 @@ class TableReader:
             if (moment := known[value]) is not None:
                 return moment
         return None
+
+
+def _decided(word: tuple[str, Phase], http: tuple[str, Phase], *, given: bool) -> tuple[str, Phase]:
+    """Return the state of a job whose body holds a word and whose HTTP status is a state by the table, too.
+
+    A bad end comes first, whoever tells it; then the words that the table gives; then the HTTP status, which is no
+    success beside a word; then the usual words.
+
+    Args:
+        word: The word, and what it means.
+        http: The name of the HTTP status, and what that means.
+        given: Whether the table gives the word's meaning.
+    """
+    (status, phase), (name, meant) = word, http
+    is_bad = given and phase in _BAD_ENDS
+    if is_bad or (meant not in _BAD_ENDS and (given or meant is Phase.SUCCEEDED)):
+        return word
+    return (name if meant in _BAD_ENDS and phase is not Phase.UNKNOWN else status), meant
 
 
 def _id(fields: Extractors, base: object, job_id: str | None) -> str:

@@ -662,14 +662,31 @@ def test_a_reply_that_is_no_job_but_an_error_is_told_in_its_own_words(body: obje
     assert told in found.message
 
 
-HTTP = MINIMAL + 'http = { 202 = "running", 303 = "succeeded", 200 = "succeeded", 404 = "missing" }'
+HTTP = (
+    MINIMAL
+    + """
+http = { 202 = "running", 303 = "succeeded", 200 = "succeeded", 404 = "missing", 422 = "failed" }
+words = { pending = ["parked"], failed = ["broke"], cancelled = ["halted"] }
+"""
+)
 
 
 @pytest.mark.parametrize(
     ("http_status", "body", "status", "phase"),
     [
         (202, b"", "HTTP 202", Phase.RUNNING),
-        (202, b'{"status":"queued"}', "queued", Phase.PENDING),
+        (202, b'{"status":"queued"}', "queued", Phase.RUNNING),  # a usual word
+        (202, b'{"status":"done"}', "done", Phase.RUNNING),
+        (202, b'{"status":"busy"}', "busy", Phase.RUNNING),
+        (202, b'{"status":["busy","queued"]}', "busy+queued", Phase.RUNNING),
+        (202, b'{"status":"parked"}', "parked", Phase.PENDING),  # the table's own
+        (202, b'{"status":"broke"}', "broke", Phase.FAILED),
+        (303, b'{"status":"parked"}', "parked", Phase.PENDING),
+        (200, b'{"status":"busy"}', "busy", Phase.UNKNOWN),  # no success beside a word
+        (200, b'{"status":"running"}', "running", Phase.RUNNING),
+        (422, b'{"status":"E_BAD"}', "E_BAD", Phase.FAILED),
+        (422, b'{"status":"parked"}', "HTTP 422", Phase.FAILED),  # a bad end comes first, whoever tells it
+        (422, b'{"status":"halted"}', "halted", Phase.CANCELLED),
         (202, b"Accepted", "HTTP 202", Phase.RUNNING),
         (303, b"<html>see other</html>", "HTTP 303", Phase.SUCCEEDED),
         (200, b'{"output":1}', "HTTP 200", Phase.SUCCEEDED),
