@@ -238,19 +238,24 @@ class TableReader:
         for phase, condition in fields.decided:
             if holds(condition, base):
                 return self._own_word(fields, base, phase), phase
-        null, nothing = False, None
+        is_empty, null, nothing = False, False, None
         for name, reader in fields.status:
             value = reader(base)
-            if value is UNSET or value in ("", []):
+            if value is UNSET:
                 continue
-            if value is None:
-                null = True
+            if value is None or value in ("", []):
+                is_empty, null = True, null or value is None
                 continue
             if self._words.says_nothing(value):
                 nothing = nothing or self._words.meaning(value, name)
                 continue
             state = self._words.meaning(value, name)
-            return state if otherwise is None else _decided(state, otherwise, given=self._words.is_given(value))
+            if otherwise is None and not is_empty:
+                return state
+            given = self._words.is_given(value)
+            if is_empty and not given and state[1] in _ENDS:
+                state = state[0], Phase.UNKNOWN  # "completed" may only say "over" while how it ended is still empty
+            return state if otherwise is None else _decided(state, otherwise, given=given)
         if otherwise is not None:
             return otherwise
         if not null and self._words.absent is not None:

@@ -128,10 +128,16 @@ def test_capydb_as_a_table_reads_as_the_module_does(state: str) -> None:
         ({"conclusion": "", "status": "queued"}, "queued", Phase.PENDING),
         ({"conclusion": "failure", "status": "completed"}, "failure", Phase.FAILED),
         ({"status": "completed"}, "completed", Phase.SUCCEEDED),
+        ({"conclusion": None, "status": "completed"}, "completed", Phase.UNKNOWN),  # it may say no more than "over"
+        ({"conclusion": "", "status": "failed"}, "failed", Phase.UNKNOWN),
+        ({"conclusion": [], "status": ["done", "passed"]}, "done+passed", Phase.UNKNOWN),
+        ({"conclusion": None, "status": "in_progress"}, "in_progress", Phase.RUNNING),
+        ({"conclusion": None, "status": "BAKED"}, "BAKED", Phase.SUCCEEDED),
     ],
 )
 def test_the_first_path_that_holds_a_value_wins(body: object, status: str, phase: Phase) -> None:
-    job = seen('job = "https://a.test/{job_id}"\nstatus = ["conclusion", "status"]', body)
+    text = 'job = "https://a.test/{job_id}"\nstatus = ["conclusion", "status"]\nwords = { succeeded = ["baked"] }'
+    job = seen(text, body)
     assert (job.status, job.phase) == (status, phase)
 
 
@@ -420,6 +426,7 @@ job = "https://a.test/{job_id}"
 root = "job"
 id = "id"
 status = ["conclusion", "state.name"]
+words = { failed = ["failed"] }
 type = "kind.name"
 error = "error.message"
 result = "result"
