@@ -18,7 +18,7 @@ from .._core.look import Looked
 from .._core.source import Seen
 from .._errors import ConfigError
 from .._models import UNCHANGED, Fault, FaultKind, Job, Outcome, printable
-from .watch import IDLE, LOOKING, LOOKING_AGAIN, LOOKING_URGENT, NEVER, URGENT
+from .watch import IDLE, LOOKING, NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine
@@ -121,7 +121,7 @@ class Looks:
             # Two that know different things are served by one whole answer; and somebody who waits for this very look,
             # at a deadline above all, is to have the truth.
             is_shared = all(watch.memo == other.memo for other in others)
-            memo = watch.memo if is_shared and watch.stage is not LOOKING_URGENT else None
+            memo = watch.memo if is_shared and not any(each.awaits_this_look for each in (watch, *others)) else None
             before = watch.watched
             asking = self._schedule.answer(self._source.job(before.job_id, before.status, memo))
             seen = await (asking if others else self._while_wanted(watch, asking))
@@ -216,7 +216,7 @@ class Looks:
 
     def _enter(self, watch: Watch, looked: Looked, price: float) -> None:
         """Enter what a look gave, have the next one made, and notify if there is news."""
-        before, stage = watch.watched, watch.stage
+        before, is_awaited = watch.watched, watch.awaits_this_look
         has_moved = before.project_id != looked.watched.project_id
         if has_moved:
             self._grouping.leave(watch)
@@ -232,8 +232,8 @@ class Looks:
             self._put_next(watch, looked, looked.next_look, price)
             if has_moved:
                 self._grouping.join(watch)
-        # Whoever asked for a look while this one was under way waits for the next.
-        if looked.transitions or looked.outcome or stage is LOOKING_URGENT or stage is URGENT:
+        # Whoever asked for a look while this one was under way, or a list, waits for the next.
+        if looked.transitions or looked.outcome or is_awaited:
             watch.notify()
         if watch.on_look is not None and (looked.transitions or looked.outcome or looked.watched.fault != before.fault):
             self._report(watch.on_look, watch, looked, before)
@@ -260,7 +260,7 @@ class Looks:
             usual, delay = delay, self._streams.delay(looked.watched, delay)
             if delay > usual:
                 schedule.demand(watch, 1.0 / delay)
-        if watch.stage is LOOKING_AGAIN:
+        if watch.awaits_next_look:
             schedule.put_first(watch)
         else:
             schedule.put(watch, now + delay)

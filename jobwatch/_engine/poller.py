@@ -23,7 +23,7 @@ from .looks import Looks, time_of
 from .schedule import LONGEST_PAUSE, Schedule
 from .streams import Streams
 from .wakeups import WakeUps
-from .watch import IDLE, LOOKING, LOOKING_AGAIN, NEVER, Registry, Watch
+from .watch import IDLE, LOOKING, NEVER, Registry, Watch
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class Poller:
         if watch.watched.outcome is not None or self.clock.now() < self._schedule.paused_until:
             return False
         if watch.stage >= LOOKING:
-            watch.to(LOOKING_AGAIN)
+            watch.await_next_look()
         else:
             self._schedule.put_first(watch)
         return True

@@ -122,16 +122,18 @@ class Schedule:
 
     def put(self, watch: Watch, due: float) -> None:
         """Have a job looked at at a time, whatever there was before."""
-        if watch.stage is not URGENT:
-            watch.to(DUE)
-        self._queue.put(watch, due)
-        if due < self._workers.alarm_at:
-            self._workers.wake_at(max(due, self._held_until(self._time())))
+        watch.to(DUE)
+        self._put(watch, due)
 
     def put_first(self, watch: Watch) -> None:
         """Have a job looked at before all others, because somebody waits for that look."""
         watch.to(URGENT)
-        self.put(watch, BEFORE_ALL)
+        self._put(watch, BEFORE_ALL)
+
+    def _put(self, watch: Watch, due: float) -> None:
+        self._queue.put(watch, due)
+        if due < self._workers.alarm_at:
+            self._workers.wake_at(max(due, self._held_until(self._time())))
 
     def remove(self, watch: Watch) -> None:
         """Take a job off the queue, if it is on."""

@@ -250,6 +250,57 @@ async def test_a_look_under_way_is_not_the_one_that_was_hurried_for() -> None:
     await poller.aclose()
 
 
+def _hearing(poller: Poller, watch: Watch) -> tuple[list[float], asyncio.Task[None]]:
+    """Listen; return when it was told of something, and the task that is to be cancelled."""
+    told: list[float] = []
+
+    async def hear() -> None:
+        while True:
+            await poller.news(watch)
+            told.append(poller.now())
+
+    return told, asyncio.create_task(hear())
+
+
+@on_virtual_clock
+async def test_a_list_that_nobody_asked_for_is_not_the_look_that_was_hurried_for() -> None:
+    transport = _jobs(1, age=3600.0)
+    poller = poller_of(transport)
+    watch = poller.listen(watched("j0"))
+    await asyncio.sleep(10.0)
+    told, hears = _hearing(poller, watch)
+    await asyncio.sleep(0.0)
+    assert poller.look_now(watch)
+    body = msgspec.json.encode({"jobs": [transport.jobs["j0"].body(poller.now())]})
+    poller.shown(CAPYDB.read_jobs(body))  # type: ignore[misc]  # CapyDB has lists
+    await asyncio.sleep(2.0)
+    assert [at for at in transport.times() if at >= 10.0] == pytest.approx([10.0], abs=1e-3)
+    assert told == pytest.approx([10.0 + transport.round_trip], abs=1e-3)
+    await asyncio.sleep(100.0)
+    assert len(told) == 1, "there was no news"
+    hears.cancel()
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_each_look_answers_those_who_hurried_before_it_began() -> None:
+    transport = _jobs(1, age=3600.0)
+    transport.round_trip = 1.0
+    poller = poller_of(transport)
+    watch = poller.listen(watched("j0"))
+    await asyncio.sleep(10.0)
+    told, hears = _hearing(poller, watch)
+    for _ in range(10):
+        assert poller.look_now(watch)
+        await asyncio.sleep(0.9)
+    await asyncio.sleep(5.0)
+    looks = [at for at in transport.times() if at >= 10.0]
+    assert looks == pytest.approx([10.0 + number for number in range(10)], abs=0.01)
+    assert told == pytest.approx([at + 1.0 for at in looks], abs=0.01)
+    hears.cancel()
+    await poller.aclose()
+
+
 @on_virtual_clock
 async def test_hurrying_for_a_newcomer_and_twice_makes_one_look() -> None:
     transport = _jobs(1)
