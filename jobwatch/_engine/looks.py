@@ -271,7 +271,11 @@ class Looks:
             on_look(watch, looked)
         except Exception as error:  # noqa: BLE001 - as in `_look_at`
             self._log_once(watch, error)
+            self._grouping.leave(watch)  # as what it belongs to by this look; below, by what was known before
             watch.watched, watch.memo = before, None
+            if watch.on_look is None:
+                self._logged.discard(watch.watched.job_id)
+                return  # it dropped the watch before it raised
             self._grouping.join(watch)
             self._schedule.put(watch, self._clock.now() + self._policy.pace.max_interval)
 

@@ -8,6 +8,7 @@ import gc
 import math
 import random
 import time
+import weakref
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from itertools import pairwise
@@ -560,6 +561,32 @@ async def test_row_118_a_watchers_function_that_raises_is_told_the_same_again() 
     await poller.aclose()
 
 
+@pytest.mark.parametrize("drops", [False, True])
+@on_virtual_clock
+async def test_row_118_a_watch_whose_function_raised_is_let_go_when_it_is_dropped(drops: bool) -> None:
+    transport = ScriptedTransport([ScriptedJob("j0", project_id="prj"), ScriptedJob("other")])
+    poller = poller_of(transport)
+
+    def on_look(watch: Watch, looked: Looked) -> None:
+        if drops:
+            poller.drop(watch)
+        raise ValueError("in the look that first tells the project")
+
+    watch = poller.watch(watched("j0"), on_look)
+    mark = _mark(watch)
+    await asyncio.sleep(1.0)
+    looks = len(transport.requests)
+    poller.drop(watch)
+    del watch
+    other = poller.listen(watched("other"))  # whose looks clear the queues
+    await asyncio.sleep(200.0)
+    assert transport.times("job:j0") == transport.times()[:looks]
+    gc.collect()
+    assert mark() is None
+    poller.leave(other)
+    await poller.aclose()
+
+
 @on_virtual_clock
 async def test_row_118_a_poller_that_fails_between_looks_tells_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
     transport = _jobs(20)
@@ -656,6 +683,24 @@ async def test_closing_at_any_step_leaves_nothing(steps: int) -> None:
     assert len(transport.requests) == looks
 
 
+@pytest.mark.parametrize("round_trip", [0.0, 0.05])
+@pytest.mark.parametrize("steps", range(8))
+@on_virtual_clock
+async def test_no_request_begins_once_it_is_closed(steps: int, round_trip: float) -> None:
+    transport = _jobs(6, age=3600.0)
+    transport.round_trip = round_trip
+    poller = poller_of(transport, workers=3)
+    watches = _listen(poller, transport)
+    await asyncio.sleep(10.0)
+    for watch in watches:
+        poller.look_now(watch)
+    for _ in range(steps):
+        await asyncio.sleep(0.0)
+    looks = len(transport.requests)
+    await poller.aclose()
+    assert len(transport.requests) == looks
+
+
 @on_virtual_clock
 async def test_closing_from_another_task_and_twice_and_at_once() -> None:
     transport = _jobs(3)
@@ -700,14 +745,27 @@ async def test_closing_what_never_began() -> None:
 
 
 @pytest.mark.slow
+class _Mark:
+    """Lives as long as the watch that holds it; a watch itself can have no weak reference."""
+
+
+def _mark(watch: Watch) -> weakref.ref[_Mark]:
+    mark = _Mark()
+    watch.readers = {mark: 0}
+    return weakref.ref(mark)
+
+
 @on_virtual_clock
 async def test_watches_that_come_and_go_leave_no_memory() -> None:
     transport = _jobs(1)
     poller = poller_of(transport)
     keeper = poller.listen(watched("j0"))
 
+    marks: list[weakref.ref[_Mark]] = []
+
     async def come_and_go(job_id: str) -> None:
         watch = poller.listen(watched(job_id))
+        marks.append(_mark(watch))
         await asyncio.sleep(0.06)
         poller.leave(watch)
 
@@ -715,10 +773,9 @@ async def test_watches_that_come_and_go_leave_no_memory() -> None:
         await come_and_go(f"x{number}")
     await asyncio.sleep(120.0)
     gc.collect()
-    alive = sum(1 for thing in gc.get_objects() if isinstance(thing, Watch))
     assert len(poller._schedule._queue._heap) <= 130
     assert poller._schedule.first_looks <= 1
-    assert alive <= 130
+    assert sum(mark() is not None for mark in marks) <= 130
     poller.leave(keeper)
     await poller.aclose()
 
