@@ -105,9 +105,9 @@ class Poller:
         """Ask for a project's latest jobs, once a request may go; for `through_pauses` see `Schedule.turn`."""
         self.check()
         fault = await self._schedule.turn(through_pauses=through_pauses)
+        self.check()
         if fault is not None:
             return fault
-        self.check()
         return (await self._schedule.answer(self._source.project(project_id, limit))).what
 
     def shown(self, jobs: Iterable[Job]) -> None:
@@ -119,6 +119,7 @@ class Poller:
         """Ask about a job once a request may go; return the answer, and the Unix time that it speaks of."""
         self.check()
         fault = await self._schedule.turn()
+        self.check()
         asked_at = self.clock.unix()
         if fault is not None:
             return Seen(fault), asked_at
@@ -230,6 +231,7 @@ class Poller:
     async def aclose(self) -> None:
         """Stop looking, and wake all who listen."""
         self._closed = True
+        self._schedule.close()
         self._notify_all()  # before anything is awaited, which a cancelled task would not come back from
         if self._streams is not None:
             self._streams.end_all()

@@ -77,6 +77,7 @@ class Schedule:
         self._next_late = 0.0
         self._no_token_until = 0.0
         self._in_flight = 0
+        self._closed = False
         self.known = 0
         self.paused_until = 0.0
         self.answer_time = 0.0
@@ -91,7 +92,7 @@ class Schedule:
         Args:
             now: When, on the loop's clock.
         """
-        if self._due_at(now) > now or now < self._pause_ends_at(now):
+        if self._closed or self._due_at(now) > now or now < self._pause_ends_at(now):
             return None
         # While a pause lasts that is beyond all patience, no request is made, so none is paid for.
         wait = self._budget.spend(now) if now >= self.paused_until else 0.0
@@ -206,10 +207,14 @@ class Schedule:
 
     # --- what the API and the budget allow -------------------------------------------------------------------
 
+    def close(self) -> None:
+        """Let no more requests go, in this very moment either: tasks may be awake that will be cancelled only then."""
+        self._closed = True
+
     def may_ask(self) -> bool:
         """Let one more request go now, and count it, unless it would have to wait."""
         now = self._time()
-        return now >= self.paused_until and not self._budget.spend(now)
+        return not self._closed and now >= self.paused_until and not self._budget.spend(now)
 
     async def turn(self, *, through_pauses: bool = False) -> Fault | None:
         """Wait until a request may go, and count it.
@@ -218,9 +223,11 @@ class Schedule:
             through_pauses: Whether to wait for the end of a pause that the API has asked for, too.
 
         Returns:
-            The fault of a request that is not made, since the API has asked for a pause.
+            The fault of a request that is not made, since the API has asked for a pause, or all is closed.
         """
         while True:
+            if self._closed:
+                return Fault(FaultKind.UNREACHABLE, "the client is closed")
             now = self._time()
             pause = self.paused_until - now
             if pause > 0.0 and not through_pauses:
