@@ -18,6 +18,7 @@ from .._core.look import Looked
 from .._core.source import Seen
 from .._errors import ConfigError
 from .._models import UNCHANGED, Fault, FaultKind, Job, Outcome, printable
+from .batches import told_once
 from .watch import IDLE, LOOKING, NEVER
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ class Looks:
 
     async def _look_at_many(self, joint: JointRequest) -> None:
         jobs = await self._grouping.jobs_of(joint)
-        entered = {watch for job in jobs or () for watch in self.shown(job, joint.due)}
+        entered = {watch for job in told_once(jobs or ()) for watch in self.shown(job, joint.due)}
         for watch, due in self._grouping.left_over(joint, jobs, entered):
             self._put_back(watch, due)
 
