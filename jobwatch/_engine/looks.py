@@ -19,6 +19,7 @@ from .._core.source import Seen
 from .._errors import ConfigError
 from .._models import UNCHANGED, Fault, FaultKind, Job, Outcome, printable
 from .batches import told_once
+from .schedule import LONGEST_PAUSE
 from .watch import IDLE, LOOKING, NEVER
 
 if TYPE_CHECKING:
@@ -84,6 +85,16 @@ class Looks:
             return self._turn_away(watch, schedule.paused(now))
         joint = self._grouping.joint(watch, self._interval(watch)) if self._grouping.is_possible else None
         return self._look_at(watch) if joint is None else self._look_at_many(joint)
+
+    def resume(self, watch: Watch) -> None:
+        """Go on looking at a job whose watch was given up, at the pace that follows faults."""
+        watch.watched = replace(watch.watched, outcome=None)
+        self._grouping.join(watch)
+        price = self._schedule.price(self._clock.now())
+        known = replace(watch.watched, failing_since=None)  # no patience is left whose end would be a time to look
+        next_look = self._policy.next_look(known, self._unix(), self._clock.uniform(), self._shared(price, watch))
+        next_look = min(next_look, LONGEST_PAUSE)
+        self._put_next(watch, Looked(watch.watched, (), None, next_look), next_look, price)
 
     def drop(self, watch: Watch) -> None:
         """End the look under way that only a watch nobody wants any more was for."""
@@ -255,7 +266,7 @@ class Looks:
         delay = next_look
         if price > 1.0:
             fault = looked.watched.fault
-            asked = 0.0 if fault is None else fault.retry_after or 0.0
+            asked = 0.0 if fault is None else min(fault.retry_after or 0.0, LONGEST_PAUSE)
             delay = max(schedule.priced(next_look, price, now), self._policy.pace.min_interval, asked)
         if self._streams is not None:
             usual, delay = delay, self._streams.delay(looked.watched, delay)

@@ -20,7 +20,7 @@ from .._models import Fault, FaultKind, Job, Unchanged
 from .clock import Clock
 from .grouping import Grouping
 from .looks import Looks, time_of
-from .schedule import LONGEST_PAUSE, Schedule
+from .schedule import Schedule
 from .streams import Streams
 from .wakeups import WakeUps
 from .watch import IDLE, LOOKING, NEVER, Registry, Watch
@@ -163,18 +163,15 @@ class Poller:
         self.check()
         if watched.job_id in self._registry.background:
             raise ConfigError(f"job {watched.job_id} is watched already, by another watcher of this client")
+        if watched.faults:  # which came before the watch, and are not to slow it down
+            watched = replace(watched, faults=0)
         watch = self._registry.background[watched.job_id] = Watch(watched, on_look=on_look)
         self._begin(watch)
         return watch
 
     def resume(self, watch: Watch) -> None:
-        """Go on looking, slowly, at a job whose watch was given up."""
-        fault, pace = watch.watched.fault, self._policy.pace
-        watch.watched = replace(watch.watched, outcome=None)
-        self._grouping.join(watch)
-        slowly = pace.max_interval * (0.5 + self.clock.uniform())
-        asked = 0.0 if fault is None else min(fault.retry_after or 0.0, LONGEST_PAUSE)
-        self._schedule.put(watch, self.clock.now() + max(slowly, asked))
+        """Go on looking at a job whose watch was given up, slower and slower while looks fail."""
+        self._looks.resume(watch)
 
     def leave(self, watch: Watch) -> None:
         """Stop listening; when the last one leaves, looks at the job end."""

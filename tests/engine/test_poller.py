@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 import jobwatch._engine.watch
 from jobwatch import ConfigError, JobwatchError
@@ -26,7 +27,7 @@ from jobwatch._core.pace import Pace, interval
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.poller import Poller
 from jobwatch._engine.watch import LOOKING, Watch
-from jobwatch._models import Fault, FaultKind, Job, Outcome
+from jobwatch._models import Fault, FaultKind, Job, Outcome, Phase
 from jobwatch._reading.reply import RateLimit, Reply
 from jobwatch.apis import CAPYDB
 from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport, client_of, ended, poller_of, watched
@@ -884,6 +885,32 @@ async def test_row_51_a_watcher_goes_on_when_a_retry_after_beyond_all_patience_i
     assert len(transport.requests) == asked
     await asyncio.sleep(1000.0)
     assert [watch.watched.fault for watch in watches] == [None, None]
+    await poller.aclose()
+
+
+@pytest.mark.parametrize("kind", [FaultKind.AUTH, FaultKind.UNREACHABLE, FaultKind.TLS])
+@on_virtual_clock
+async def test_what_was_given_up_is_looked_at_soon_and_then_slower_and_slower(kind: FaultKind) -> None:
+    transport = _jobs(1, age=86_400.0)
+    transport.answer = lambda _target, now: Fault(kind, "no") if now < 1000.0 else None
+    poller = poller_of(transport)
+
+    def on_look(watch: Watch, looked: Looked) -> None:
+        if looked.outcome is not None:
+            poller.resume(watch)
+
+    long_ago = EPOCH - 3600.0
+    known = replace(watched("j0"), looks=500, faults=90, fault=Fault(kind, "no"), failing_since=long_ago)
+    known = replace(
+        known, status="running", phase=Phase.RUNNING, entered_at=EPOCH, looked_at=long_ago, added_at=long_ago
+    )
+    watch = poller.watch(known, on_look)  # as a journal has it
+    await asyncio.sleep(60.0)
+    assert len(transport.requests) >= 6, "in the first minute of trouble"
+    await asyncio.sleep(940.0)
+    assert all(later - earlier >= 30.0 for earlier, later in pairwise(at for at in transport.times() if at > 120.0))
+    await asyncio.sleep(91.0)
+    assert watch.watched.fault is None
     await poller.aclose()
 
 
