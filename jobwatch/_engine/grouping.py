@@ -135,8 +135,8 @@ class Grouping:
         """Take along the watches that a page can serve beside the one whose turn it is."""
         due: dict[Watch, float | None] = {first: None}
         for watch in page.others:
-            due[watch] = NEVER if watch.stage is FIRST else watch.due
-            self._schedule.remove(watch)
+            was_due = self._schedule.remove(watch)
+            due[watch] = NEVER if watch.stage is FIRST else was_due
             watch.begin_look()
         return JointRequest(due, page)
 

@@ -82,9 +82,9 @@ class Looks:
         if watch is None:
             return None
         if now < schedule.paused_until:  # beyond all patience, or it would not be due: nobody is to wait for that
-            return self._turn_away(watch, schedule.paused(now))
+            return self._ended(watch, self._turn_away(watch, schedule.paused(now)))
         joint = self._grouping.joint(watch, self._interval(watch)) if self._grouping.is_possible else None
-        return self._look_at(watch) if joint is None else self._look_at_many(joint)
+        return self._ended(watch, self._look_at(watch) if joint is None else self._look_at_many(joint))
 
     def resume(self, watch: Watch) -> None:
         """Go on looking at a job whose watch was given up, at the pace that follows faults."""
@@ -119,6 +119,12 @@ class Looks:
         return [watch for watch in awaiting if self._enter_listed(watch, job)]
 
     # --- one job -----------------------------------------------------------------------------------------------
+
+    async def _ended(self, watch: Watch, look: Coroutine[object, object, None]) -> None:
+        try:
+            await look
+        finally:
+            self._schedule.end(watch)
 
     async def _turn_away(self, watch: Watch, fault: Fault) -> None:
         self._enter_seen(watch, Seen(fault), self._unix())

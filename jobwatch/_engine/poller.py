@@ -20,6 +20,7 @@ from .._models import Fault, FaultKind, Job, Unchanged
 from .clock import Clock
 from .grouping import Grouping
 from .looks import Looks, time_of
+from .places import extra
 from .schedule import Schedule
 from .streams import Streams
 from .wakeups import WakeUps
@@ -42,7 +43,7 @@ class Poller:
         policy: Says what a look changes, and when to make the next.
         source: Is asked about the jobs.
         budget: Says what a request costs, and when the next may go.
-        workers: How many looks may be under way at once.
+        workers: How many looks may be under way at once; where some are slow, some more (see `places`).
         clock: The time and the random source; by default, the loop's and the system's.
 
     Attributes:
@@ -60,12 +61,12 @@ class Poller:
         self._registry = Registry()
         self._closed = False
         self._workers = Workers(
-            workers,
+            workers + extra(workers),
             needed=self._registry.any,
             crashed=self._notify_all,
         )
         pace = policy.pace
-        self._schedule = Schedule(budget, policy.patience.unreachable_after, self._workers)
+        self._schedule = Schedule(budget, policy.patience.unreachable_after, self._workers, workers)
         self._grouping = Grouping(source, self._schedule, policy.history)
         self._wakeups = WakeUps(self._registry, self._schedule, pace.min_interval)
         self._streams = Streams(source, pace, self._registry, self._schedule) if source.has_streams else None

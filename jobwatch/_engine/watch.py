@@ -95,6 +95,7 @@ class Watch(Struct, gc=False, eq=False):
         followers: Whom to tell the job each time that a look shows it otherwise, by a key of their own.
         subscribers: What to set when there is news.
         alone: Whether its project's list, or a batch, has been seen not to hold it.
+        is_slow: Whether the last look at it was slow, in the sense of `places`.
         memo: What the source wants back at the next look.
     """
 
@@ -110,6 +111,7 @@ class Watch(Struct, gc=False, eq=False):
     followers: dict[object, Callable[[Job], None]] | None = None
     subscribers: dict[asyncio.Future[None], None] | None = None
     alone: bool = False
+    is_slow: bool = False
     memo: object = None
 
     def __lt__(self, other: Watch) -> bool:

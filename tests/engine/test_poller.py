@@ -405,29 +405,120 @@ async def test_waiting_for_nothing_costs_nothing() -> None:
 # --- workers -----------------------------------------------------------------------------------------------------
 
 
+class _UnderWay:
+    """Counts the requests under way, and has some hang: they end in a fault after the time that a look may take."""
+
+    def __init__(
+        self, transport: ScriptedTransport, hangs: Callable[[str, float], bool] = lambda _t, _n: False
+    ) -> None:
+        self.most = self.now = 0
+        self.most_hanging = self.hanging = 0
+        self._hangs, self._really = hangs, transport.get
+        self._transport = transport
+        transport.get = self.get  # type: ignore[method-assign]
+
+    async def get(self, target: str, *, etag: str | None = None) -> Reply | Fault:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        hangs = self._hangs(target, asyncio.get_running_loop().time())
+        self.hanging += hangs
+        self.most_hanging = max(self.most_hanging, self.hanging)
+        try:
+            if not hangs:
+                return await self._really(target, etag=etag)
+            self._transport.requests.append((asyncio.get_running_loop().time(), target))
+            await asyncio.sleep(30.0)
+            return Fault(FaultKind.UNREACHABLE, "no answer within 30 s")
+        finally:
+            self.now -= 1
+            self.hanging -= hangs
+
+
 @on_virtual_clock
 async def test_no_more_looks_are_under_way_than_there_are_workers() -> None:
     transport = _jobs(300)
     transport.round_trip = 3.0
-    under_way = most = 0
-    really = transport.get
-
-    async def counted(target: str, *, etag: str | None = None) -> Reply | Fault:
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
-        try:
-            return await really(target, etag=etag)
-        finally:
-            under_way -= 1
-
-    transport.get = counted  # type: ignore[method-assign]
+    under_way = _UnderWay(transport)
     poller = poller_of(transport, workers=8)
     _listen(poller, transport)
-    await asyncio.sleep(200.0)
-    assert most == 8
-    assert len(idle_tasks()) <= 8
+    await asyncio.sleep(5.0)
+    assert under_way.most <= 10, "until it is known that answers take 3 s"
+    under_way.most = 0
+    await asyncio.sleep(195.0)
+    assert under_way.most == 8
+    assert len(idle_tasks()) <= 10
     await poller.aclose()
+
+
+HANGING: dict[str, Callable[[str, float], bool]] = {
+    "nobody": lambda _target, _now: False,
+    "from their first look on": lambda target, _now: target.startswith("job:h"),
+    "from 10 s on": lambda target, now: target.startswith("job:h") and now >= 10.0,
+}
+
+
+@pytest.mark.parametrize("comes", [0.0, 12.0, 45.0])
+@pytest.mark.parametrize("when", HANGING)
+@on_virtual_clock
+async def test_sixteen_replies_that_hang_hold_up_no_other_job(when: str, comes: float) -> None:
+    good = ScriptedJob("good", ends=comes + 20.0)
+    transport = ScriptedTransport([good, *(ScriptedJob(f"h{number}") for number in range(16))])
+    under_way = _UnderWay(transport, HANGING[when])
+    poller = poller_of(transport, pace=Pace(min_interval=0.5, max_interval=1.0))
+    for number in range(16):
+        poller.listen(watched(f"h{number}"))
+    await asyncio.sleep(comes)
+    assert await ended(poller, "good") <= good.ends + 1.0 + 0.5 + 0.1
+    looks = [comes, *transport.times("job:good")]
+    assert all(later - earlier <= 1.0 + 0.5 + 0.1 for earlier, later in pairwise(looks))
+    assert under_way.most <= 20
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_newcomers_that_hang_hold_up_no_job_that_answers_however_many_they_are() -> None:
+    transport = ScriptedTransport([ScriptedJob("good"), *(ScriptedJob(f"h{number}") for number in range(200))])
+    under_way = _UnderWay(transport, HANGING["from their first look on"])
+    poller = poller_of(transport, pace=Pace(min_interval=0.5, max_interval=1.0))
+    poller.listen(watched("good"))
+    await asyncio.sleep(5.0)
+    for number in range(200):
+        poller.listen(watched(f"h{number}"))
+    await asyncio.sleep(400.0)
+    assert all(later - earlier <= 1.7 for earlier, later in pairwise(transport.times("job:good")))
+    assert len({target for _, target in transport.requests}) == 201
+    assert under_way.most == 20
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_jobs_whose_last_look_hung_leave_places_for_the_others() -> None:
+    transport = ScriptedTransport([ScriptedJob(f"h{number}") for number in range(60)])
+    under_way = _UnderWay(transport, HANGING["from 10 s on"])
+    poller = poller_of(transport, pace=Pace(min_interval=0.5, max_interval=1.0))
+    _listen(poller, transport)
+    await asyncio.sleep(150.0)  # until the last look of each has hung
+    under_way.most = under_way.most_hanging = 0
+    await asyncio.sleep(300.0)
+    assert under_way.most_hanging == under_way.most == 12
+    fresh = transport.jobs["fresh"] = ScriptedJob("fresh", ends=poller.now() + 5.0)
+    assert await ended(poller, "fresh") <= fresh.ends + 1.1
+    assert min(Counter(target for at, target in transport.requests if at > 150.0).values()) >= 1
+    await poller.aclose()
+
+
+@pytest.mark.parametrize(("workers", "most"), [(1, 1), (2, 3), (16, 20)])
+@on_virtual_clock
+async def test_where_all_hang_no_more_are_under_way_than_a_quarter_more(workers: int, most: int) -> None:
+    transport = _jobs(100)
+    under_way = _UnderWay(transport, lambda _target, now: now >= 30.0)
+    poller = poller_of(transport, workers=workers)
+    _listen(poller, transport)
+    await asyncio.sleep(500.0)
+    assert under_way.most == most
+    looks = len(transport.requests)
+    await poller.aclose()
+    assert len(transport.requests) == looks
 
 
 @on_virtual_clock
