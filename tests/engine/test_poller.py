@@ -450,6 +450,24 @@ async def test_no_more_looks_are_under_way_than_there_are_workers() -> None:
     await poller.aclose()
 
 
+@pytest.mark.parametrize("known", [0, 100])
+@pytest.mark.parametrize("workers", [16, 64])
+@on_virtual_clock
+async def test_a_thousand_ended_jobs_are_known_as_fast_as_requests_can_go(workers: int, known: int) -> None:
+    over = [ScriptedJob(f"e{number}", ends=-1.0) for number in range(1000)]
+    transport = ScriptedTransport([*over, *(ScriptedJob(f"j{number}", starts=-60.0) for number in range(known))])
+    poller = poller_of(transport, workers=workers)
+    for number in range(known):
+        poller.listen(watched(f"j{number}"))
+    await asyncio.sleep(20.0)
+    asked = len(transport.requests)
+    await asyncio.gather(*(ended(poller, job.id) for job in over))
+    bare = math.ceil(len(over) / workers) * transport.round_trip
+    assert poller.now() - 20.0 <= 1.3 * bare
+    assert len(transport.requests) - asked <= 1000 + known, "and those who were there are looked at as before"
+    await poller.aclose()
+
+
 HANGING: dict[str, Callable[[str, float], bool]] = {
     "nobody": lambda _target, _now: False,
     "from their first look on": lambda target, _now: target.startswith("job:h"),
