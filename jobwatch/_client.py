@@ -57,7 +57,7 @@ class Client:
         unreachable_after: For how many seconds on end looks may fail before a wait is given up.
         appear_within: For how many seconds the API may not know a job before that is believed.
         max_in_flight: How many looks may be under way at once; where some have no answer for long, up to a quarter
-            more, so that they keep no other job waiting.
+            more (two at least), so that they keep no other job waiting.
         streams: Whether to follow a job's stream of events where the API has one (Bedrock), so that a look comes at
             once when something happens, and seldom otherwise.
 

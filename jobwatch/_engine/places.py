@@ -3,7 +3,8 @@
 A server may leave requests without an answer for as long as a look may last. So that those keep no others waiting:
 
 * As many looks as `most` may be under way. One that takes much longer than answers usually do is slow, and each slow
-  one lets another begin, up to a quarter of `most` more: with 16, no more than 20 requests are ever under way.
+  one lets another begin, up to a quarter of `most` more, and two at least: with 16, no more than 20 looks are ever
+  under way.
 * The last of these extra places is for jobs that answer, as their last look showed, and for no newcomer: however
   many newcomers hang, those are looked at.
 * Jobs whose last look was slow have none of the extra places, and no more than three quarters of the others.
@@ -34,7 +35,7 @@ _AFTER = 1e-4
 
 def extra(most: int) -> int:
     """Return how many more looks may be under way where some are slow."""
-    return max(1, most // 4) if most > 1 else 0
+    return max(2, most // 4) if most > 1 else 0
 
 
 class Places:
@@ -48,7 +49,7 @@ class Places:
     def __init__(self, most: int, opened: Callable[[], None]) -> None:
         self._most = most
         self._extra = extra(most)
-        self._for_slow = max(1, most - self._extra)
+        self._for_slow = most - max(1, most // 4) if most > 1 else 1
         self._opened = opened
         self._loop = asyncio.get_running_loop()
         self._begun: dict[Watch, float] = {}  # the first to have begun comes first
