@@ -20,7 +20,7 @@ from .._errors import ConfigError
 from .._models import UNCHANGED, Fault, FaultKind, Job, Outcome, printable
 from .batches import told_once
 from .schedule import LONGEST_PAUSE
-from .watch import IDLE, LOOKING, NEVER
+from .watch import BEFORE_ALL, DUE, IDLE, LOOKING, NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine
@@ -209,9 +209,13 @@ class Looks:
             looked = self._policy.saw(watch.watched, job, self._unix(), self._clock.uniform(), shared)
             if looked.job is None:
                 return False  # the job is to be asked for by itself
-            self._schedule.remove(watch)
+            due = self._schedule.remove(watch)
             watch.memo = None
             self._enter(watch, looked, price)
+            # The list may have begun before somebody said that the job has changed.
+            is_woken = due == BEFORE_ALL or due == self._wakeups.turn(watch.watched.job_id)
+            if is_woken and watch.stage is DUE and due < watch.due:
+                self._schedule.put(watch, due)
         except Exception as error:  # noqa: BLE001 - as in `_look_at`
             self._end_by(watch, error)
         return True

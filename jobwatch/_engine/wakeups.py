@@ -51,6 +51,10 @@ class WakeUps:
             self.woken.discard(job_id)
             self._put_all(job_id)
 
+    def turn(self, job_id: str) -> float:
+        """Return when the latest look that a wake-up asked for is due, or was; `-NEVER` if none did."""
+        return self._turns.get(job_id, -NEVER)
+
     def forget(self, job_id: str) -> None:
         """Forget a job that is not watched any more."""
         self.woken.discard(job_id)
@@ -58,7 +62,7 @@ class WakeUps:
 
     def _put_all(self, job_id: str) -> None:
         now = self._time()
-        turn = self._turns.get(job_id, -NEVER)
+        turn = self.turn(job_id)
         at = max(now, self._schedule.paused_until, turn if turn > now else turn + self._shortest)
         for watch in self._registry.going_on(job_id):
             if at < watch.due and (at <= now or watch.stage is not FIRST):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 
+import msgspec
 import pytest
 
 from jobwatch import Client, Pace, Watcher
@@ -13,6 +14,7 @@ from jobwatch._engine.poller import Poller
 from jobwatch._http.source import Memo
 from jobwatch._models import Fault, FaultKind, Outcome
 from jobwatch._reading.reply import Reply
+from jobwatch.apis import CAPYDB
 from tests.scripted import ScriptedJob, ScriptedTransport, client_of, poller_of, watched
 from tests.virtual import on_virtual_clock
 
@@ -291,6 +293,24 @@ async def test_a_job_woken_while_its_projects_list_is_read_is_looked_at_again() 
     await asyncio.sleep(4.0)
     assert transport.times("list:prj") == pytest.approx([10.0, 10.5], abs=1e-3)
     assert len(transport.requests) == 2
+    await poller.aclose()
+
+
+@pytest.mark.parametrize("earlier", [0, 1])
+@on_virtual_clock
+async def test_a_list_that_nobody_asked_for_is_not_the_look_that_a_wake_asks_for(earlier: int) -> None:
+    poller, transport = await begun(ScriptedJob("a", ends=10.5))
+    for _ in range(earlier):
+        assert poller.wake("a")
+        await asyncio.sleep(0.1)
+    before = msgspec.json.encode({"jobs": [transport.jobs["a"].body(poller.now())]})
+    await asyncio.sleep(0.5)
+    assert poller.wake("a")
+    poller.shown(CAPYDB.read_jobs(before))  # type: ignore[misc]  # CapyDB has lists
+    watch = poller.listen(watched("a"))
+    await poller.news(watch)
+    assert watch.watched.outcome is Outcome.SUCCEEDED
+    assert transport.times()[earlier:] == pytest.approx([15.0 if earlier else 10.5], abs=1e-2)
     await poller.aclose()
 
 
