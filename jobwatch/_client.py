@@ -13,6 +13,7 @@ from ._core.budget import Budget
 from ._core.look import Looked, Policy
 from ._core.pace import Pace
 from ._core.tracker import Patience, Watched
+from ._engine.places import extra
 from ._engine.poller import Poller
 from ._errors import ConfigError
 from ._files.history import History
@@ -54,7 +55,8 @@ class Client:
         max_rate: How many requests a second may be made in all; by default as many as the API allows.
         unreachable_after: For how many seconds on end looks may fail before a wait is given up.
         appear_within: For how many seconds the API may not know a job before that is believed.
-        max_in_flight: How many requests may be under way at once, or calls of a source.
+        max_in_flight: How many looks may be under way at once, or threads of a source; where some have no answer for
+            long, up to a quarter more (two at least), so that they keep no other job waiting.
         streams: Whether to follow a job's stream of events where the API has one (Bedrock), so that a look comes at
             once when something happens, and seldom otherwise.
 
@@ -95,7 +97,9 @@ class Client:
         match source:
             case None if api is not None:
                 found = api_named(api) if isinstance(api, str) else api
-                self._source = HttpSource(found, given, api_version, streams=streams, max_connections=max_in_flight)
+                self._source = HttpSource(
+                    found, given, api_version, streams=streams, max_connections=max_in_flight + extra(max_in_flight)
+                )
             case None:
                 raise ConfigError("nothing says whom to ask: give the name of an API, a JobAPI, or source=")
             case _ if api is not None or api_version is not None or given.any():

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from .._errors import ConfigError
 from .._models import Fault, FaultKind, Job
-from .batches import Batches, agreed, told_once
+from .batches import Batches, agreed
 from .lists import Pages
 from .watch import FIRST, NEVER
 
@@ -93,7 +93,7 @@ class Grouping:
         return None if page is None else self._join_list(watch, page)
 
     async def jobs_of(self, joint: JointRequest) -> tuple[Job, ...] | None:
-        """Ask for the jobs, or learn that they cannot be read."""
+        """Ask for the jobs, all as they are told, or learn that they cannot be read."""
         try:
             jobs = await (self._jobs_named(joint) if joint.page is None else self._jobs_on(joint.page))
         except Exception as error:  # noqa: BLE001 - each job is then asked about by itself, and shows whose fault it was
@@ -117,7 +117,7 @@ class Grouping:
                 if jobs is not None and joint.page is not None:
                     self._pages.missed(unseen, joint.page, len(jobs))
                 elif jobs is not None:
-                    unseen.alone = True
+                    self._pages.set_apart(unseen)
                 yield unseen, self._time() if due is None else due
 
     def _join_batch(self, batches: Batches, first: Watch, now: float, until: float) -> JointRequest | None:
@@ -135,17 +135,16 @@ class Grouping:
         """Take along the watches that a page can serve beside the one whose turn it is."""
         due: dict[Watch, float | None] = {first: None}
         for watch in page.others:
-            due[watch] = NEVER if watch.stage is FIRST else watch.due
-            self._schedule.remove(watch)
+            was_due = self._schedule.remove(watch)
+            due[watch] = NEVER if watch.stage is FIRST else was_due
             watch.begin_look()
         return JointRequest(due, page)
 
     async def _jobs_on(self, page: Page) -> tuple[Job, ...] | Fault:
         try:
-            jobs = (await self._schedule.answer(self._source.project(page.project_id, page.limit))).what
+            return (await self._schedule.answer(self._source.project(page.project_id, page.limit))).what
         except ConfigError as error:  # a project's id is the server's word, and need not be fit for a URL
             return Fault(FaultKind.REFUSED, str(error))
-        return jobs if isinstance(jobs, Fault) else told_once(jobs)
 
     async def _jobs_named(self, joint: JointRequest) -> tuple[Job, ...] | Fault:
         known = {watch.watched.job_id: watch.watched.status for watch in joint.due}

@@ -61,6 +61,7 @@ class Pages:
         self._has_lists = has_lists
         self._history = history
         self._groups: dict[str, dict[Watch, None]] = {}
+        self._apart: dict[str, dict[Watch, None]] = {}  # those asked for singly
         self._paused_until: dict[str, float] = {}
         self._largest: dict[str, int] = {}
         self._room: dict[str, int] = {}
@@ -72,17 +73,24 @@ class Pages:
     def join(self, watch: Watch) -> None:
         """Take in a watch whose project is known."""
         project_id = watch.watched.project_id
-        if self._has_lists and project_id is not None and not watch.alone:
-            self._groups.setdefault(project_id, {})[watch] = None
+        if project_id is not None:
+            self._groups_for(watch).setdefault(project_id, {})[watch] = None
 
     def leave(self, watch: Watch) -> None:
         """Forget a watch."""
         project_id = watch.watched.project_id
-        group = self._groups.get(project_id) if project_id is not None else None
+        groups = self._groups_for(watch)
+        group = None if project_id is None else groups.get(project_id)
         if group is not None and project_id is not None and watch in group:
             del group[watch]
             if not group:
-                del self._groups[project_id]
+                del groups[project_id]
+
+    def set_apart(self, watch: Watch) -> None:
+        """Have a watch asked for singly from now on."""
+        self.leave(watch)
+        watch.alone = True
+        self.join(watch)
 
     def readers(self, watch: Watch, now: float) -> int:
         """Return how many jobs a look at this one reads."""
@@ -96,9 +104,15 @@ class Pages:
         return min(self.readers(watch, now), _SHARED_AT_MOST)
 
     def to_wake(self, project_id: str, now: float) -> tuple[str, ...]:
-        """Return whom to look at for news of a project: one job, where a list shows the others with it."""
+        """Return whom to look at for news of a project: one job, where a list shows the others with it.
+
+        Beside it, those that are asked for singly; not all of a crowd.
+        """
         first = tuple(islice(self._groups.get(project_id, ()), _SHARED_AT_MOST))
-        return tuple(watch.watched.job_id for watch in first if watch is first[0] or self.readers(watch, now) == 1)
+        if first and self.readers(first[0], now) > 1:
+            first = first[:1]
+        apart = islice(self._apart.get(project_id, ()), _SHARED_AT_MOST)
+        return tuple(watch.watched.job_id for watch in (*first, *apart))
 
     def page_for(self, watch: Watch, now: float, first_looks: int) -> Page | None:
         """Return the list request to make in place of a look at one job, if there is one worth making.
@@ -141,8 +155,11 @@ class Pages:
         if shown >= page.limit and page.limit < self._most(page.project_id):
             self._room[page.project_id] = page.limit * 2
             return
-        self.leave(watch)
-        watch.alone = watch.watched.project_id is not None
+        if watch.watched.project_id is not None:
+            self.set_apart(watch)
+
+    def _groups_for(self, watch: Watch) -> dict[str, dict[Watch, None]]:
+        return self._groups if self._has_lists and not watch.alone else self._apart
 
     def _others(self, watch: Watch, project_id: str) -> tuple[Watch, ...]:
         """Return those of a project that a list can show beside one: where there are more, other ones each time."""

@@ -18,7 +18,9 @@ from .._core.look import Looked
 from .._core.source import Seen
 from .._errors import ConfigError
 from .._models import UNCHANGED, Fault, FaultKind, Job, Outcome, printable
-from .watch import IDLE, LOOKING, LOOKING_AGAIN, LOOKING_URGENT, NEVER, URGENT
+from .batches import told_once
+from .schedule import LONGEST_PAUSE
+from .watch import BEFORE_ALL, DUE, IDLE, LOOKING, NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine
@@ -80,9 +82,19 @@ class Looks:
         if watch is None:
             return None
         if now < schedule.paused_until:  # beyond all patience, or it would not be due: nobody is to wait for that
-            return self._turn_away(watch, schedule.paused(now))
+            return self._ended(watch, self._turn_away(watch, schedule.paused(now)))
         joint = self._grouping.joint(watch, self._interval(watch)) if self._grouping.is_possible else None
-        return self._look_at(watch) if joint is None else self._look_at_many(joint)
+        return self._ended(watch, self._look_at(watch) if joint is None else self._look_at_many(joint))
+
+    def resume(self, watch: Watch) -> None:
+        """Go on looking at a job whose watch was given up, at the pace that follows faults."""
+        watch.watched = replace(watch.watched, outcome=None)
+        self._grouping.join(watch)
+        price = self._schedule.price(self._clock.now())
+        known = replace(watch.watched, failing_since=None)  # no patience is left whose end would be a time to look
+        next_look = self._policy.next_look(known, self._unix(), self._clock.uniform(), self._shared(price, watch))
+        next_look = min(next_look, LONGEST_PAUSE)
+        self._put_next(watch, Looked(watch.watched, (), None, next_look), next_look, price)
 
     def drop(self, watch: Watch) -> None:
         """End the look under way that only a watch nobody wants any more was for."""
@@ -108,6 +120,12 @@ class Looks:
 
     # --- one job -----------------------------------------------------------------------------------------------
 
+    async def _ended(self, watch: Watch, look: Coroutine[object, object, None]) -> None:
+        try:
+            await look
+        finally:
+            self._schedule.end(watch)
+
     async def _turn_away(self, watch: Watch, fault: Fault) -> None:
         self._enter_seen(watch, Seen(fault), self._unix())
 
@@ -121,7 +139,7 @@ class Looks:
             # Two that know different things are served by one whole answer; and somebody who waits for this very look,
             # at a deadline above all, is to have the truth.
             is_shared = all(watch.memo == other.memo for other in others)
-            memo = watch.memo if is_shared and watch.stage is not LOOKING_URGENT else None
+            memo = watch.memo if is_shared and not any(each.awaits_this_look for each in (watch, *others)) else None
             before = watch.watched
             asking = self._schedule.answer(self._source.job(before.job_id, before.status, memo))
             seen = await (asking if others else self._while_wanted(watch, asking))
@@ -168,7 +186,7 @@ class Looks:
 
     async def _look_at_many(self, joint: JointRequest) -> None:
         jobs = await self._grouping.jobs_of(joint)
-        entered = {watch for job in jobs or () for watch in self.shown(job, joint.due)}
+        entered = {watch for job in told_once(jobs or ()) for watch in self.shown(job, joint.due)}
         for watch, due in self._grouping.left_over(joint, jobs, entered):
             self._put_back(watch, due)
 
@@ -191,9 +209,13 @@ class Looks:
             looked = self._policy.saw(watch.watched, job, self._unix(), self._clock.uniform(), shared)
             if looked.job is None:
                 return False  # the job is to be asked for by itself
-            self._schedule.remove(watch)
+            due = self._schedule.remove(watch)
             watch.memo = None
             self._enter(watch, looked, price)
+            # The list may have begun before somebody said that the job has changed.
+            is_woken = due == BEFORE_ALL or due == self._wakeups.turn(watch.watched.job_id)
+            if is_woken and watch.stage is DUE and due < watch.due:
+                self._schedule.put(watch, due)
         except Exception as error:  # noqa: BLE001 - as in `_look_at`
             self._end_by(watch, error)
         return True
@@ -216,7 +238,7 @@ class Looks:
 
     def _enter(self, watch: Watch, looked: Looked, price: float) -> None:
         """Enter what a look gave, have the next one made, and notify if there is news."""
-        before, stage = watch.watched, watch.stage
+        before, is_awaited = watch.watched, watch.awaits_this_look
         has_moved = before.project_id != looked.watched.project_id
         if has_moved:
             self._grouping.leave(watch)
@@ -232,8 +254,8 @@ class Looks:
             self._put_next(watch, looked, looked.next_look, price)
             if has_moved:
                 self._grouping.join(watch)
-        # Whoever asked for a look while this one was under way waits for the next.
-        if looked.transitions or looked.outcome or stage is LOOKING_URGENT or stage is URGENT:
+        # Whoever asked for a look while this one was under way, or a list, waits for the next.
+        if looked.transitions or looked.outcome or is_awaited:
             watch.notify()
         if watch.on_look is not None and (looked.transitions or looked.outcome or looked.watched.fault != before.fault):
             self._report(watch.on_look, watch, looked, before)
@@ -254,13 +276,13 @@ class Looks:
         delay = next_look
         if price > 1.0:
             fault = looked.watched.fault
-            asked = 0.0 if fault is None else fault.retry_after or 0.0
+            asked = 0.0 if fault is None else min(fault.retry_after or 0.0, LONGEST_PAUSE)
             delay = max(schedule.priced(next_look, price, now), self._policy.pace.min_interval, asked)
         if self._streams is not None:
             usual, delay = delay, self._streams.delay(looked.watched, delay)
             if delay > usual:
                 schedule.demand(watch, 1.0 / delay)
-        if watch.stage is LOOKING_AGAIN:
+        if watch.awaits_next_look:
             schedule.put_first(watch)
         else:
             schedule.put(watch, now + delay)
@@ -271,7 +293,11 @@ class Looks:
             on_look(watch, looked)
         except Exception as error:  # noqa: BLE001 - as in `_look_at`
             self._log_once(watch, error)
+            self._grouping.leave(watch)  # as what it belongs to by this look; below, by what was known before
             watch.watched, watch.memo = before, None
+            if watch.on_look is None:
+                self._logged.discard(watch.watched.job_id)
+                return  # it dropped the watch before it raised
             self._grouping.join(watch)
             self._schedule.put(watch, self._clock.now() + self._policy.pace.max_interval)
 

@@ -20,10 +20,11 @@ from .._models import Fault, FaultKind, Job, Unchanged
 from .clock import Clock
 from .grouping import Grouping
 from .looks import Looks, time_of
-from .schedule import LONGEST_PAUSE, Schedule
+from .places import extra
+from .schedule import Schedule
 from .streams import Streams
 from .wakeups import WakeUps
-from .watch import IDLE, LOOKING, LOOKING_AGAIN, NEVER, Registry, Watch
+from .watch import IDLE, LOOKING, NEVER, Registry, Watch
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Poller:
         policy: Says what a look changes, and when to make the next.
         source: Is asked about the jobs.
         budget: Says what a request costs, and when the next may go.
-        workers: How many looks may be under way at once.
+        workers: How many looks may be under way at once; where some are slow, some more (see `places`).
         clock: The time and the random source; by default, the loop's and the system's.
 
     Attributes:
@@ -60,12 +61,12 @@ class Poller:
         self._registry = Registry()
         self._closed = False
         self._workers = Workers(
-            workers,
+            workers + extra(workers),
             needed=self._registry.any,
             crashed=self._notify_all,
         )
         pace = policy.pace
-        self._schedule = Schedule(budget, policy.patience.unreachable_after, self._workers)
+        self._schedule = Schedule(budget, policy.patience.unreachable_after, self._workers, workers)
         self._grouping = Grouping(source, self._schedule, policy.history)
         self._wakeups = WakeUps(self._registry, self._schedule, pace.min_interval)
         self._streams = Streams(source, pace, self._registry, self._schedule) if source.has_streams else None
@@ -105,9 +106,9 @@ class Poller:
         """Ask for a project's latest jobs, once a request may go; for `through_pauses` see `Schedule.turn`."""
         self.check()
         fault = await self._schedule.turn(through_pauses=through_pauses)
+        self.check()
         if fault is not None:
             return fault
-        self.check()
         return (await self._schedule.answer(self._source.project(project_id, limit))).what
 
     def shown(self, jobs: Iterable[Job]) -> None:
@@ -119,6 +120,7 @@ class Poller:
         """Ask about a job once a request may go; return the answer, and the Unix time that it speaks of."""
         self.check()
         fault = await self._schedule.turn()
+        self.check()
         asked_at = self.clock.unix()
         if fault is not None:
             return Seen(fault), asked_at
@@ -162,18 +164,15 @@ class Poller:
         self.check()
         if watched.job_id in self._registry.background:
             raise ConfigError(f"job {watched.job_id} is watched already, by another watcher of this client")
+        if watched.faults:  # which came before the watch, and are not to slow it down
+            watched = replace(watched, faults=0)
         watch = self._registry.background[watched.job_id] = Watch(watched, on_look=on_look)
         self._begin(watch)
         return watch
 
     def resume(self, watch: Watch) -> None:
-        """Go on looking, slowly, at a job whose watch was given up."""
-        fault, pace = watch.watched.fault, self._policy.pace
-        watch.watched = replace(watch.watched, outcome=None)
-        self._grouping.join(watch)
-        slowly = pace.max_interval * (0.5 + self.clock.uniform())
-        asked = 0.0 if fault is None else min(fault.retry_after or 0.0, LONGEST_PAUSE)
-        self._schedule.put(watch, self.clock.now() + max(slowly, asked))
+        """Go on looking at a job whose watch was given up, slower and slower while looks fail."""
+        self._looks.resume(watch)
 
     def leave(self, watch: Watch) -> None:
         """Stop listening; when the last one leaves, looks at the job end."""
@@ -196,7 +195,7 @@ class Poller:
         if watch.watched.outcome is not None or self.clock.now() < self._schedule.paused_until:
             return False
         if watch.stage >= LOOKING:
-            watch.to(LOOKING_AGAIN)
+            watch.await_next_look()
         else:
             self._schedule.put_first(watch)
         return True
@@ -230,6 +229,7 @@ class Poller:
     async def aclose(self) -> None:
         """Stop looking, and wake all who listen."""
         self._closed = True
+        self._schedule.close()
         self._notify_all()  # before anything is awaited, which a cancelled task would not come back from
         if self._streams is not None:
             self._streams.end_all()

@@ -1,12 +1,14 @@
 """When which watched job is asked about, and when a request may go: all of it, in one place.
 
-The rule, which `Schedule.next_at` states: the next request goes as soon as all three of these allow.
+The rule, which `Schedule.next_at` states: the next request goes as soon as all four of these allow.
 
 1. A job's look is due. Jobs looked at before are due when the pace says so. New ones are due at once, and take turns
    with the others; it is the second looks that are spread, by their jitter. Where a pause has made the looks at many
    jobs late, whatever the pause was, they are spread over the time that lies between two looks at a job.
 2. The API has asked for no pause, or for one that is beyond all patience: looks then end at once with that fault.
 3. The budget has a request left.
+4. Not too many looks are under way. Those that have no answer for long let some more begin, jobs whose last look was so
+   slow share a part of the places, and the last place is for jobs that answer: `places` has the figures.
 
 Requests that no job's look is due for (a read of the client's, a stream, a history) keep to 2 and 3: `turn`, `may_ask`.
 """
@@ -22,6 +24,7 @@ from typing import TYPE_CHECKING, TypeVar
 from .._core.look import pause_asked
 from .._core.source import SeenMany
 from .._models import Fault, FaultKind
+from .places import Places
 from .watch import BEFORE_ALL, DUE, FIRST, NEVER, URGENT
 
 if TYPE_CHECKING:
@@ -59,6 +62,7 @@ class Schedule:
         budget: What a request costs, and how many may go.
         patience: For how many seconds on end looks may fail before a wait is given up.
         workers: Whom to wake when something is due earlier than they know.
+        most: How many looks may be under way at once, as long as none is slow.
 
     Attributes:
         known: How many watched jobs have been looked at and go on.
@@ -66,17 +70,20 @@ class Schedule:
         answer_time: How long answers have taken of late, in seconds, with something to spare.
     """
 
-    def __init__(self, budget: Budget, patience: float, workers: Workers) -> None:
+    def __init__(self, budget: Budget, patience: float, workers: Workers, most: int) -> None:
         self._budget = budget
         self._patience = patience
         self._workers = workers
         self._time = asyncio.get_running_loop().time
+        self._places = Places(most, self._wake)
         self._queue = DueQueue()
+        self._held_back: dict[Watch, float] = {}  # those due whose last look was slow, until there is a place for them
         self._first_looks: deque[Watch] = deque()
         self._was_first_look = False
         self._next_late = 0.0
         self._no_token_until = 0.0
         self._in_flight = 0
+        self._closed = False
         self.known = 0
         self.paused_until = 0.0
         self.answer_time = 0.0
@@ -91,7 +98,7 @@ class Schedule:
         Args:
             now: When, on the loop's clock.
         """
-        if self._due_at(now) > now or now < self._pause_ends_at(now):
+        if self._closed or self._due_at(now) > now or now < self._pause_ends_at(now):
             return None
         # While a pause lasts that is beyond all patience, no request is made, so none is paid for.
         wait = self._budget.spend(now) if now >= self.paused_until else 0.0
@@ -100,12 +107,20 @@ class Schedule:
             return None
         watch = self._taken(now)
         watch.begin_look()
+        self._places.begin(watch, now)
         due = self._due_at(now)
         if due <= now:
             self._workers.call()
         elif due < self._workers.alarm_at:
             self._workers.wake_at(max(due, self._held_until(now)))
         return watch
+
+    def end(self, watch: Watch) -> None:
+        """Count the look at a job that was taken as over."""
+        self._places.end(watch, self._time())
+        if self._held_back and self._places.has_room_for_slow_jobs:
+            held = next(iter(self._held_back))
+            self._queue.put(held, self._held_back.pop(held))
 
     # --- what is due ---------------------------------------------------------------------------------------
 
@@ -122,20 +137,25 @@ class Schedule:
 
     def put(self, watch: Watch, due: float) -> None:
         """Have a job looked at at a time, whatever there was before."""
-        if watch.stage is not URGENT:
-            watch.to(DUE)
-        self._queue.put(watch, due)
-        if due < self._workers.alarm_at:
-            self._workers.wake_at(max(due, self._held_until(self._time())))
+        watch.to(DUE)
+        self._put(watch, due)
 
     def put_first(self, watch: Watch) -> None:
         """Have a job looked at before all others, because somebody waits for that look."""
         watch.to(URGENT)
-        self.put(watch, BEFORE_ALL)
+        self._put(watch, BEFORE_ALL)
 
-    def remove(self, watch: Watch) -> None:
-        """Take a job off the queue, if it is on."""
+    def _put(self, watch: Watch, due: float) -> None:
+        self._held_back.pop(watch, None)
+        self._queue.put(watch, due)
+        if due < self._workers.alarm_at:
+            self._workers.wake_at(max(due, self._held_until(self._time())))
+
+    def remove(self, watch: Watch) -> float:
+        """Take a job off the queue, if it is on; return when it was due."""
+        due = self._held_back.pop(watch, watch.due)
         self._queue.remove(watch)
+        return due
 
     def members(self, most: int, until: float) -> dict[Watch, float]:
         """Take off the queue who may as well be asked about with the one that was taken last.
@@ -154,13 +174,28 @@ class Schedule:
         return found
 
     def _due_at(self, now: float) -> float:
+        if not self._places.has_room(now):
+            return NEVER  # whoever ends a look, or notices that one is slow, looks here again
         due = self._queue_due_at(now)
-        return min(due, self._next_first_look_at()) if self._first_looks else due
+        return min(due, self._newcomer_at(now)) if self._first_looks else due
+
+    def _wake(self) -> None:
+        now = self._time()
+        due = self._due_at(now)
+        if due < self._workers.alarm_at:
+            self._workers.wake_at(max(due, self._held_until(now)))
 
     def _queue_due_at(self, now: float) -> float:
         """Return when the next look at a job seen before may be made; where many are late, one after the other."""
         due = self._queue.next_due()
+        while due <= now and not self._places.has_room_for_slow_jobs and self._queue.first().is_slow:
+            self._held_back[self._queue.pop()] = due
+            due = self._queue.next_due()
         return max(due, self._next_late) if BEFORE_ALL < due < now - _LATE and self.known > _MANY else due
+
+    def _newcomer_at(self, now: float) -> float:
+        """Return when the next first look may be made."""
+        return self._next_first_look_at() if self._places.has_room_for_newcomers(now) else NEVER
 
     def _next_first_look_at(self) -> float:
         waiting = self._first_looks
@@ -171,7 +206,7 @@ class Schedule:
     def _taken(self, now: float) -> Watch:
         # By turns where both are due, so that neither those who keep coming nor those who are there starve the others.
         by_turns = self._was_first_look and self._queue_due_at(now) <= now
-        self._was_first_look = bool(self._first_looks) and self._next_first_look_at() <= now and not by_turns
+        self._was_first_look = bool(self._first_looks) and self._newcomer_at(now) <= now and not by_turns
         if self._was_first_look:
             return self._first_looks.popleft()
         if BEFORE_ALL < self._queue.next_due() < now - _LATE:
@@ -204,10 +239,14 @@ class Schedule:
 
     # --- what the API and the budget allow -------------------------------------------------------------------
 
+    def close(self) -> None:
+        """Let no more requests go, in this very moment either: tasks may be awake that will be cancelled only then."""
+        self._closed = True
+
     def may_ask(self) -> bool:
         """Let one more request go now, and count it, unless it would have to wait."""
         now = self._time()
-        return now >= self.paused_until and not self._budget.spend(now)
+        return not self._closed and now >= self.paused_until and not self._budget.spend(now)
 
     async def turn(self, *, through_pauses: bool = False) -> Fault | None:
         """Wait until a request may go, and count it.
@@ -216,9 +255,11 @@ class Schedule:
             through_pauses: Whether to wait for the end of a pause that the API has asked for, too.
 
         Returns:
-            The fault of a request that is not made, since the API has asked for a pause.
+            The fault of a request that is not made, since the API has asked for a pause, or all is closed.
         """
         while True:
+            if self._closed:
+                return Fault(FaultKind.UNREACHABLE, "the client is closed")
             now = self._time()
             pause = self.paused_until - now
             if pause > 0.0 and not through_pauses:
@@ -242,10 +283,13 @@ class Schedule:
             answer = await asking
         finally:
             self._in_flight -= 1
-        taken = min(_ANSWER_MARGIN * (self._time() - asked_at), _ANSWER_AT_MOST)
+        seconds = self._time() - asked_at
+        taken = min(_ANSWER_MARGIN * seconds, _ANSWER_AT_MOST)
         self.answer_time += (taken - self.answer_time) * (_ANSWERS_WEIGHT if self.answer_time else 1.0)
         if isinstance(answer.what, Fault):
             self.heed(answer.what)
+        else:
+            self._places.learn(seconds)
         if answer.aside is not None:
             self.heed(answer.aside)
         if answer.rate is not None:
@@ -335,6 +379,10 @@ class DueQueue:
             heap.extend((watch.due, watch) for watch in self._buckets.pop(second))
             heapq.heapify(heap)
             self._heap_until = second + 1.0
+
+    def first(self) -> Watch:
+        """Return the watch that is due first; there must be one, and `next_due` must have been asked."""
+        return self._heap[0][1]
 
     def pop(self) -> Watch:
         """Take off and return the watch that is due first; there must be one (see `next_due`)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from .watch import BEFORE_ALL, LOOKING
+from .watch import BEFORE_ALL, FIRST, LOOKING, NEVER
 
 if TYPE_CHECKING:
     from .schedule import Schedule
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class WakeUps:
     """Has jobs looked at; however many wake-ups come before a look, that is one look.
 
-    Looks that wake-ups ask for lie at least the shortest interval apart, and wait while the API asks for a pause.
+    Looks that wake-ups ask for lie at least the shortest interval apart, and wait while the API asks for a pause. One
+    that another look overtakes leaves its turn to the next. First looks are due at once anyway, and made no later.
 
     Args:
         registry: Who is watched.
@@ -32,7 +33,7 @@ class WakeUps:
         self._shortest = shortest
         self._time = asyncio.get_running_loop().time
         self.woken: set[str] = set()
-        self._not_before: dict[str, float] = {}
+        self._turns: dict[str, float] = {}
 
     def wake(self, job_id: str) -> bool:
         """Have a job looked at; return whether it will be: not if nobody wants to hear of it, or it has ended."""
@@ -50,16 +51,21 @@ class WakeUps:
             self.woken.discard(job_id)
             self._put_all(job_id)
 
+    def turn(self, job_id: str) -> float:
+        """Return when the latest look that a wake-up asked for is due, or was; `-NEVER` if none did."""
+        return self._turns.get(job_id, -NEVER)
+
     def forget(self, job_id: str) -> None:
         """Forget a job that is not watched any more."""
         self.woken.discard(job_id)
-        self._not_before.pop(job_id, None)
+        self._turns.pop(job_id, None)
 
     def _put_all(self, job_id: str) -> None:
         now = self._time()
-        at = max(now, self._schedule.paused_until, self._not_before.get(job_id, 0.0))
+        turn = self.turn(job_id)
+        at = max(now, self._schedule.paused_until, turn if turn > now else turn + self._shortest)
         for watch in self._registry.going_on(job_id):
-            if at < watch.due:
+            if at < watch.due and (at <= now or watch.stage is not FIRST):
                 watch.memo = None  # who says that a job has changed is not to be answered that it has not
                 self._schedule.put(watch, BEFORE_ALL if at <= now else at)
-                self._not_before[job_id] = at + self._shortest
+                self._turns[job_id] = at

@@ -11,10 +11,12 @@ what leads from one to another (`_LEGAL` holds the same as data, and nothing but
 `LOOKING`          a look is under way
 `LOOKING_URGENT`   a look is under way that somebody waits for
 `LOOKING_AGAIN`    a look is under way, and somebody waits for one that begins after it
+`LOOKING_BOTH`     a look is under way that somebody waits for, and somebody else for one that begins after it
 =================  ==================================================================================================
 
 A look begins from `FIRST`, `DUE` or `URGENT` and ends in `DUE` (it goes on), `URGENT` (another was asked for meanwhile)
-or `IDLE` (it ended, or nobody wants it). A list or a batch that did not show a job puts it back where it was.
+or `IDLE` (it ended, or nobody wants it). A list or a batch that did not show a job puts it back where it was. A list
+that shows one for which it was not asked leaves it `URGENT` if it was: the list may have begun before somebody asked.
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ class Stage(enum.IntEnum):
     LOOKING = 4
     LOOKING_URGENT = 5
     LOOKING_AGAIN = 6
+    LOOKING_BOTH = 7
 
 
 IDLE: Final = Stage.IDLE
@@ -61,6 +64,7 @@ URGENT: Final = Stage.URGENT
 LOOKING: Final = Stage.LOOKING
 LOOKING_URGENT: Final = Stage.LOOKING_URGENT
 LOOKING_AGAIN: Final = Stage.LOOKING_AGAIN
+LOOKING_BOTH: Final = Stage.LOOKING_BOTH
 
 _LEGAL: Final = (
     frozenset({IDLE, FIRST, DUE, URGENT}),
@@ -68,8 +72,9 @@ _LEGAL: Final = (
     frozenset({IDLE, DUE, URGENT, LOOKING}),
     frozenset({IDLE, DUE, URGENT, LOOKING_URGENT}),
     frozenset({IDLE, FIRST, DUE, LOOKING_AGAIN}),
-    frozenset({IDLE, DUE, URGENT, LOOKING_AGAIN}),
+    frozenset({IDLE, DUE, URGENT, LOOKING_BOTH}),
     frozenset({IDLE, URGENT, LOOKING_AGAIN}),
+    frozenset({IDLE, URGENT, LOOKING_BOTH}),
 )
 """Which stages may follow each stage, in the order of `Stage`."""
 
@@ -90,6 +95,7 @@ class Watch(Struct, gc=False, eq=False):
         followers: Whom to tell the job each time that a look shows it otherwise, by a key of their own.
         subscribers: What to set when there is news.
         alone: Whether its project's list, or a batch, has been seen not to hold it.
+        is_slow: Whether the last look at it was slow, in the sense of `places`.
         memo: What the source wants back at the next look.
     """
 
@@ -105,6 +111,7 @@ class Watch(Struct, gc=False, eq=False):
     followers: dict[object, Callable[[Job], None]] | None = None
     subscribers: dict[asyncio.Future[None], None] | None = None
     alone: bool = False
+    is_slow: bool = False
     memo: object = None
 
     def __lt__(self, other: Watch) -> bool:
@@ -124,7 +131,17 @@ class Watch(Struct, gc=False, eq=False):
     @property
     def awaits_look(self) -> bool:
         """Whether somebody waits for a look that is still to be made, or under way, whatever it shows."""
-        return self.stage in {URGENT, LOOKING_URGENT, LOOKING_AGAIN}
+        return self.stage is LOOKING_URGENT or self.awaits_next_look
+
+    @property
+    def awaits_this_look(self) -> bool:
+        """Whether somebody waits for the look under way."""
+        return self.stage is LOOKING_URGENT or self.stage is LOOKING_BOTH
+
+    @property
+    def awaits_next_look(self) -> bool:
+        """Whether somebody waits for a look that is still to begin."""
+        return self.stage is URGENT or self.stage is LOOKING_AGAIN or self.stage is LOOKING_BOTH
 
     def to(self, stage: Stage) -> None:
         """Enter a stage.
@@ -139,6 +156,10 @@ class Watch(Struct, gc=False, eq=False):
     def begin_look(self) -> None:
         """Enter the stage of a look under way."""
         self.to(LOOKING_URGENT if self.stage is URGENT else LOOKING)
+
+    def await_next_look(self) -> None:
+        """Note, while a look is under way, that somebody waits for one that begins after it."""
+        self.to(LOOKING_BOTH if self.awaits_this_look else LOOKING_AGAIN)
 
     def enter(self, transitions: tuple[Transition, ...]) -> None:
         """Add to the log; of a long one, what every listener has read goes, but for the latest `LOG_KEPT`.

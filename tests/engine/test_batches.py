@@ -114,7 +114,7 @@ def test_the_cost_is_shared_among_as_many_as_were_usually_read() -> None:
 def _queue(*due: float) -> tuple[Schedule, DueQueue, list[Watch]]:
     idle = Workers(16, needed=lambda: False, crashed=lambda: None)
     idle.alarm_at = BEFORE_ALL  # so that no timer is set
-    schedule = Schedule(Budget(), 300.0, idle)
+    schedule = Schedule(Budget(), 300.0, idle, 16)
     watches = [_watch(f"w{n}") for n in range(len(due))]
     for watch, when in zip(watches, due, strict=True):
         if when == BEFORE_ALL:

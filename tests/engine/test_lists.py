@@ -132,6 +132,7 @@ def test_an_api_without_lists_has_no_pages() -> None:
     pages.join(two)
     assert pages.page_for(one, 0.0, 1000) is None
     assert pages.sharers(one, 0.0) == 1
+    assert pages.to_wake("p", 0.0) == ("a", "b")
 
 
 def test_what_a_list_does_not_show_is_alone() -> None:
@@ -382,6 +383,28 @@ async def test_row_92_extra_foreign_and_repeated_jobs_on_a_list_do_no_harm() -> 
     await poller.aclose()
     assert [watch.watched.outcome for watch in watches] == [Outcome.SUCCEEDED] * 7
     assert [[each.status for each in watch.log] for watch in watches] == [["pending", "running", "completed"]] * 7
+
+
+@on_virtual_clock
+async def test_row_92_a_full_page_that_repeats_jobs_is_full() -> None:
+    jobs = _project(30)  # the newest first
+    transport = ScriptedTransport(jobs)
+    limits: list[int] = []
+
+    def answer(target: str, now: float) -> Reply | None:
+        if not target.startswith("list:p"):
+            return None
+        limits.append(int(target.partition("?")[2]))
+        shown = [job for job in jobs for _ in range(2)][: limits[-1]]
+        return Reply(200, msgspec.json.encode({"jobs": [job.body(now) for job in shown]}))
+
+    transport.answer = answer
+    poller = poller_of(transport)
+    watches = [poller.listen(watched(job.id)) for job in jobs[25:]]
+    await asyncio.sleep(120.0)
+    assert limits[:3] == [25, 50, 100]
+    assert not any(watch.alone for watch in watches)
+    await poller.aclose()
 
 
 @on_virtual_clock

@@ -8,6 +8,7 @@ import gc
 import math
 import random
 import time
+import weakref
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from itertools import pairwise
@@ -15,6 +16,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 import jobwatch._engine.watch
 from jobwatch import ConfigError, JobwatchError
@@ -25,7 +27,7 @@ from jobwatch._core.pace import Pace, interval
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.poller import Poller
 from jobwatch._engine.watch import LOOKING, Watch
-from jobwatch._models import Fault, FaultKind, Job, Outcome
+from jobwatch._models import Fault, FaultKind, Job, Outcome, Phase
 from jobwatch._reading.reply import RateLimit, Reply
 from jobwatch.apis import CAPYDB
 from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport, client_of, ended, poller_of, watched
@@ -250,6 +252,57 @@ async def test_a_look_under_way_is_not_the_one_that_was_hurried_for() -> None:
     await poller.aclose()
 
 
+def _hearing(poller: Poller, watch: Watch) -> tuple[list[float], asyncio.Task[None]]:
+    """Listen; return when it was told of something, and the task that is to be cancelled."""
+    told: list[float] = []
+
+    async def hear() -> None:
+        while True:
+            await poller.news(watch)
+            told.append(poller.now())
+
+    return told, asyncio.create_task(hear())
+
+
+@on_virtual_clock
+async def test_a_list_that_nobody_asked_for_is_not_the_look_that_was_hurried_for() -> None:
+    transport = _jobs(1, age=3600.0)
+    poller = poller_of(transport)
+    watch = poller.listen(watched("j0"))
+    await asyncio.sleep(10.0)
+    told, hears = _hearing(poller, watch)
+    await asyncio.sleep(0.0)
+    assert poller.look_now(watch)
+    body = msgspec.json.encode({"jobs": [transport.jobs["j0"].body(poller.now())]})
+    poller.shown(CAPYDB.read_jobs(body))  # type: ignore[misc]  # CapyDB has lists
+    await asyncio.sleep(2.0)
+    assert [at for at in transport.times() if at >= 10.0] == pytest.approx([10.0], abs=1e-3)
+    assert told == pytest.approx([10.0 + transport.round_trip], abs=1e-3)
+    await asyncio.sleep(100.0)
+    assert len(told) == 1, "there was no news"
+    hears.cancel()
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_each_look_answers_those_who_hurried_before_it_began() -> None:
+    transport = _jobs(1, age=3600.0)
+    transport.round_trip = 1.0
+    poller = poller_of(transport)
+    watch = poller.listen(watched("j0"))
+    await asyncio.sleep(10.0)
+    told, hears = _hearing(poller, watch)
+    for _ in range(10):
+        assert poller.look_now(watch)
+        await asyncio.sleep(0.9)
+    await asyncio.sleep(5.0)
+    looks = [at for at in transport.times() if at >= 10.0]
+    assert looks == pytest.approx([10.0 + number for number in range(10)], abs=0.01)
+    assert told == pytest.approx([at + 1.0 for at in looks], abs=0.01)
+    hears.cancel()
+    await poller.aclose()
+
+
 @on_virtual_clock
 async def test_hurrying_for_a_newcomer_and_twice_makes_one_look() -> None:
     transport = _jobs(1)
@@ -352,29 +405,138 @@ async def test_waiting_for_nothing_costs_nothing() -> None:
 # --- workers -----------------------------------------------------------------------------------------------------
 
 
+class _UnderWay:
+    """Counts the requests under way, and has some hang: they end in a fault after the time that a look may take."""
+
+    def __init__(
+        self, transport: ScriptedTransport, hangs: Callable[[str, float], bool] = lambda _t, _n: False
+    ) -> None:
+        self.most = self.now = 0
+        self.most_hanging = self.hanging = 0
+        self._hangs, self._really = hangs, transport.get
+        self._transport = transport
+        transport.get = self.get  # type: ignore[method-assign]
+
+    async def get(self, target: str, *, etag: str | None = None) -> Reply | Fault:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        hangs = self._hangs(target, asyncio.get_running_loop().time())
+        self.hanging += hangs
+        self.most_hanging = max(self.most_hanging, self.hanging)
+        try:
+            if not hangs:
+                return await self._really(target, etag=etag)
+            self._transport.requests.append((asyncio.get_running_loop().time(), target))
+            await asyncio.sleep(30.0)
+            return Fault(FaultKind.UNREACHABLE, "no answer within 30 s")
+        finally:
+            self.now -= 1
+            self.hanging -= hangs
+
+
 @on_virtual_clock
 async def test_no_more_looks_are_under_way_than_there_are_workers() -> None:
     transport = _jobs(300)
     transport.round_trip = 3.0
-    under_way = most = 0
-    really = transport.get
-
-    async def counted(target: str, *, etag: str | None = None) -> Reply | Fault:
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
-        try:
-            return await really(target, etag=etag)
-        finally:
-            under_way -= 1
-
-    transport.get = counted  # type: ignore[method-assign]
+    under_way = _UnderWay(transport)
     poller = poller_of(transport, workers=8)
     _listen(poller, transport)
-    await asyncio.sleep(200.0)
-    assert most == 8
-    assert len(idle_tasks()) <= 8
+    await asyncio.sleep(5.0)
+    assert under_way.most <= 10, "until it is known that answers take 3 s"
+    under_way.most = 0
+    await asyncio.sleep(195.0)
+    assert under_way.most == 8
+    assert len(idle_tasks()) <= 10
     await poller.aclose()
+
+
+@pytest.mark.parametrize("known", [0, 100])
+@pytest.mark.parametrize("workers", [16, 64])
+@on_virtual_clock
+async def test_a_thousand_ended_jobs_are_known_as_fast_as_requests_can_go(workers: int, known: int) -> None:
+    over = [ScriptedJob(f"e{number}", ends=-1.0) for number in range(1000)]
+    transport = ScriptedTransport([*over, *(ScriptedJob(f"j{number}", starts=-60.0) for number in range(known))])
+    poller = poller_of(transport, workers=workers)
+    for number in range(known):
+        poller.listen(watched(f"j{number}"))
+    await asyncio.sleep(20.0)
+    asked = len(transport.requests)
+    await asyncio.gather(*(ended(poller, job.id) for job in over))
+    bare = math.ceil(len(over) / workers) * transport.round_trip
+    assert poller.now() - 20.0 <= 1.3 * bare
+    assert len(transport.requests) - asked <= 1000 + known, "and those who were there are looked at as before"
+    await poller.aclose()
+
+
+HANGING: dict[str, Callable[[str, float], bool]] = {
+    "nobody": lambda _target, _now: False,
+    "from their first look on": lambda target, _now: target.startswith("job:h"),
+    "from 10 s on": lambda target, now: target.startswith("job:h") and now >= 10.0,
+}
+
+
+@pytest.mark.parametrize("comes", [0.0, 12.0, 45.0])
+@pytest.mark.parametrize("when", HANGING)
+@on_virtual_clock
+async def test_sixteen_replies_that_hang_hold_up_no_other_job(when: str, comes: float) -> None:
+    good = ScriptedJob("good", ends=comes + 20.0)
+    transport = ScriptedTransport([good, *(ScriptedJob(f"h{number}") for number in range(16))])
+    under_way = _UnderWay(transport, HANGING[when])
+    poller = poller_of(transport, pace=Pace(min_interval=0.5, max_interval=1.0))
+    for number in range(16):
+        poller.listen(watched(f"h{number}"))
+    await asyncio.sleep(comes)
+    assert await ended(poller, "good") <= good.ends + 1.0 + 0.5 + 0.1
+    looks = [comes, *transport.times("job:good")]
+    assert all(later - earlier <= 1.0 + 0.5 + 0.1 for earlier, later in pairwise(looks))
+    assert under_way.most <= 20
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_newcomers_that_hang_hold_up_no_job_that_answers_however_many_they_are() -> None:
+    transport = ScriptedTransport([ScriptedJob("good"), *(ScriptedJob(f"h{number}") for number in range(200))])
+    under_way = _UnderWay(transport, HANGING["from their first look on"])
+    poller = poller_of(transport, pace=Pace(min_interval=0.5, max_interval=1.0))
+    poller.listen(watched("good"))
+    await asyncio.sleep(5.0)
+    for number in range(200):
+        poller.listen(watched(f"h{number}"))
+    await asyncio.sleep(400.0)
+    assert all(later - earlier <= 1.7 for earlier, later in pairwise(transport.times("job:good")))
+    assert len({target for _, target in transport.requests}) == 201
+    assert under_way.most == 20
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_jobs_whose_last_look_hung_leave_places_for_the_others() -> None:
+    transport = ScriptedTransport([ScriptedJob(f"h{number}") for number in range(60)])
+    under_way = _UnderWay(transport, HANGING["from 10 s on"])
+    poller = poller_of(transport, pace=Pace(min_interval=0.5, max_interval=1.0))
+    _listen(poller, transport)
+    await asyncio.sleep(150.0)  # until the last look of each has hung
+    under_way.most = under_way.most_hanging = 0
+    await asyncio.sleep(300.0)
+    assert under_way.most_hanging == under_way.most == 12
+    fresh = transport.jobs["fresh"] = ScriptedJob("fresh", ends=poller.now() + 5.0)
+    assert await ended(poller, "fresh") <= fresh.ends + 1.1
+    assert min(Counter(target for at, target in transport.requests if at > 150.0).values()) >= 1
+    await poller.aclose()
+
+
+@pytest.mark.parametrize(("workers", "most"), [(1, 1), (2, 4), (16, 20)])
+@on_virtual_clock
+async def test_where_all_hang_no_more_are_under_way_than_there_are_places(workers: int, most: int) -> None:
+    transport = _jobs(100)
+    under_way = _UnderWay(transport, lambda _target, now: now >= 30.0)
+    poller = poller_of(transport, workers=workers)
+    _listen(poller, transport)
+    await asyncio.sleep(500.0)
+    assert under_way.most == most
+    looks = len(transport.requests)
+    await poller.aclose()
+    assert len(transport.requests) == looks
 
 
 @on_virtual_clock
@@ -509,6 +671,32 @@ async def test_row_118_a_watchers_function_that_raises_is_told_the_same_again() 
     await poller.aclose()
 
 
+@pytest.mark.parametrize("drops", [False, True])
+@on_virtual_clock
+async def test_row_118_a_watch_whose_function_raised_is_let_go_when_it_is_dropped(drops: bool) -> None:
+    transport = ScriptedTransport([ScriptedJob("j0", project_id="prj"), ScriptedJob("other")])
+    poller = poller_of(transport)
+
+    def on_look(watch: Watch, looked: Looked) -> None:
+        if drops:
+            poller.drop(watch)
+        raise ValueError("in the look that first tells the project")
+
+    watch = poller.watch(watched("j0"), on_look)
+    mark = _mark(watch)
+    await asyncio.sleep(1.0)
+    looks = len(transport.requests)
+    poller.drop(watch)
+    del watch
+    other = poller.listen(watched("other"))  # whose looks clear the queues
+    await asyncio.sleep(200.0)
+    assert transport.times("job:j0") == transport.times()[:looks]
+    gc.collect()
+    assert mark() is None
+    poller.leave(other)
+    await poller.aclose()
+
+
 @on_virtual_clock
 async def test_row_118_a_poller_that_fails_between_looks_tells_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
     transport = _jobs(20)
@@ -605,6 +793,24 @@ async def test_closing_at_any_step_leaves_nothing(steps: int) -> None:
     assert len(transport.requests) == looks
 
 
+@pytest.mark.parametrize("round_trip", [0.0, 0.05])
+@pytest.mark.parametrize("steps", range(8))
+@on_virtual_clock
+async def test_no_request_begins_once_it_is_closed(steps: int, round_trip: float) -> None:
+    transport = _jobs(6, age=3600.0)
+    transport.round_trip = round_trip
+    poller = poller_of(transport, workers=3)
+    watches = _listen(poller, transport)
+    await asyncio.sleep(10.0)
+    for watch in watches:
+        poller.look_now(watch)
+    for _ in range(steps):
+        await asyncio.sleep(0.0)
+    looks = len(transport.requests)
+    await poller.aclose()
+    assert len(transport.requests) == looks
+
+
 @on_virtual_clock
 async def test_closing_from_another_task_and_twice_and_at_once() -> None:
     transport = _jobs(3)
@@ -649,14 +855,27 @@ async def test_closing_what_never_began() -> None:
 
 
 @pytest.mark.slow
+class _Mark:
+    """Lives as long as the watch that holds it; a watch itself can have no weak reference."""
+
+
+def _mark(watch: Watch) -> weakref.ref[_Mark]:
+    mark = _Mark()
+    watch.readers = {mark: 0}
+    return weakref.ref(mark)
+
+
 @on_virtual_clock
 async def test_watches_that_come_and_go_leave_no_memory() -> None:
     transport = _jobs(1)
     poller = poller_of(transport)
     keeper = poller.listen(watched("j0"))
 
+    marks: list[weakref.ref[_Mark]] = []
+
     async def come_and_go(job_id: str) -> None:
         watch = poller.listen(watched(job_id))
+        marks.append(_mark(watch))
         await asyncio.sleep(0.06)
         poller.leave(watch)
 
@@ -664,10 +883,9 @@ async def test_watches_that_come_and_go_leave_no_memory() -> None:
         await come_and_go(f"x{number}")
     await asyncio.sleep(120.0)
     gc.collect()
-    alive = sum(1 for thing in gc.get_objects() if isinstance(thing, Watch))
     assert len(poller._schedule._queue._heap) <= 130
     assert poller._schedule.first_looks <= 1
-    assert alive <= 130
+    assert sum(mark() is not None for mark in marks) <= 130
     poller.leave(keeper)
     await poller.aclose()
 
@@ -776,6 +994,32 @@ async def test_row_51_a_watcher_goes_on_when_a_retry_after_beyond_all_patience_i
     assert len(transport.requests) == asked
     await asyncio.sleep(1000.0)
     assert [watch.watched.fault for watch in watches] == [None, None]
+    await poller.aclose()
+
+
+@pytest.mark.parametrize("kind", [FaultKind.AUTH, FaultKind.UNREACHABLE, FaultKind.TLS])
+@on_virtual_clock
+async def test_what_was_given_up_is_looked_at_soon_and_then_slower_and_slower(kind: FaultKind) -> None:
+    transport = _jobs(1, age=86_400.0)
+    transport.answer = lambda _target, now: Fault(kind, "no") if now < 1000.0 else None
+    poller = poller_of(transport)
+
+    def on_look(watch: Watch, looked: Looked) -> None:
+        if looked.outcome is not None:
+            poller.resume(watch)
+
+    long_ago = EPOCH - 3600.0
+    known = replace(watched("j0"), looks=500, faults=90, fault=Fault(kind, "no"), failing_since=long_ago)
+    known = replace(
+        known, status="running", phase=Phase.RUNNING, entered_at=EPOCH, looked_at=long_ago, added_at=long_ago
+    )
+    watch = poller.watch(known, on_look)  # as a journal has it
+    await asyncio.sleep(60.0)
+    assert len(transport.requests) >= 6, "in the first minute of trouble"
+    await asyncio.sleep(940.0)
+    assert all(later - earlier >= 30.0 for earlier, later in pairwise(at for at in transport.times() if at > 120.0))
+    await asyncio.sleep(91.0)
+    assert watch.watched.fault is None
     await poller.aclose()
 
 

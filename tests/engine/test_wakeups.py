@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 
+import msgspec
 import pytest
 
 from jobwatch import Client, Pace, Watcher
@@ -13,6 +14,7 @@ from jobwatch._engine.poller import Poller
 from jobwatch._http.source import Memo
 from jobwatch._models import Fault, FaultKind, Outcome
 from jobwatch._reading.reply import Reply
+from jobwatch.apis import CAPYDB
 from tests.scripted import ScriptedJob, ScriptedTransport, client_of, poller_of, watched
 from tests.virtual import on_virtual_clock
 
@@ -86,6 +88,34 @@ async def test_wakes_without_end_are_as_many_looks_as_the_shortest_interval_allo
 
 
 @on_virtual_clock
+async def test_a_wake_that_another_look_overtakes_takes_no_turn() -> None:
+    poller, transport = await begun(ScriptedJob("a"))
+    watch = poller.listen(watched("a"))
+    poller.wake("a")
+    for _ in range(3):
+        await asyncio.sleep(0.1)
+        assert poller.wake("a")
+        assert poller.look_now(watch)
+    await asyncio.sleep(0.1)
+    assert poller.wake("a")
+    await asyncio.sleep(40.0)
+    assert transport.times() == pytest.approx([10.0, 10.1, 10.2, 10.3, 15.0], abs=1e-2)
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_a_wake_makes_no_first_look_later() -> None:
+    poller, transport = await begun(ScriptedJob("a"))
+    poller.wake("a")
+    await asyncio.sleep(0.1)
+    poller.watch(watched("a"), lambda _watch, _looked: None)
+    assert poller.wake("a")
+    await asyncio.sleep(8.0)
+    assert transport.times() == pytest.approx([10.0, 10.1], abs=1e-2), "which is after the wake, and serves both"
+    await poller.aclose()
+
+
+@on_virtual_clock
 async def test_a_wake_waits_while_the_origin_asks_to_be_left_alone_and_is_not_forgotten() -> None:
     poller, transport = await begun(ScriptedJob("a", ends=12.0), ScriptedJob("b"))
     transport.answer = lambda _target, _now: Fault(FaultKind.UNREACHABLE, "back soon", 503, retry_after=30.0)
@@ -130,7 +160,7 @@ async def test_who_is_not_watched_any_more_or_never_was_is_not_woken() -> None:
     await asyncio.sleep(10.0)
     assert len(transport.requests) <= 1
     assert poller._wakeups.woken == set()
-    assert poller._wakeups._not_before == {}
+    assert poller._wakeups._turns == {}
     await poller.aclose()
     assert not poller.wake("b")
 
@@ -187,8 +217,8 @@ async def test_the_wake_outlives_the_wait_whose_look_was_under_way() -> None:
 # --- projects ----------------------------------------------------------------------------------------------------
 
 
-def project(size: int) -> list[ScriptedJob]:
-    return [ScriptedJob(f"p{number}", ends=30.0, project_id="prj") for number in range(size)]
+def project(size: int, ends: float = 30.0) -> list[ScriptedJob]:
+    return [ScriptedJob(f"p{number}", ends=ends, project_id="prj") for number in range(size)]
 
 
 @on_virtual_clock
@@ -202,6 +232,38 @@ async def test_a_project_is_woken_by_one_list() -> None:
     assert {watch.watched.outcome for job_id, watch in poller._registry.awaited.items() if job_id != "other"} == {
         Outcome.SUCCEEDED
     }
+    await poller.aclose()
+
+
+@pytest.mark.parametrize("asked_by", ["list", "batch"])
+@on_virtual_clock
+async def test_a_job_that_is_asked_for_by_itself_is_woken_with_its_project(asked_by: str) -> None:
+    transport = ScriptedTransport(project(3, ends=600.0))
+
+    def answer(target: str, now: float) -> Reply | None:
+        shown = [job.body(now) for job in transport.jobs.values() if job.id != "p1"]
+        return transport._reply({"jobs": shown}, now) if target.startswith(("list:", "batch:")) else None
+
+    transport.answer = answer
+    poller = poller_of(transport, pace=SLOW, batch=100 if asked_by == "batch" else None)
+    watches = {job_id: poller.listen(watched(job_id)) for job_id in transport.jobs}
+    await asyncio.sleep(10.0)
+    poller.wake_project("prj")
+    await asyncio.sleep(10.0)
+    assert watches["p1"].alone
+    transport.requests.clear()
+    assert poller.wake_project("prj")
+    await asyncio.sleep(1.0)
+    assert sorted(target.partition(":")[0] for _, target in transport.requests) == ["job", "list"]
+    assert transport.times("job:p1") == pytest.approx([20.0], abs=1e-3)
+    poller.leave(watches.pop("p0"))
+    poller.leave(watches.pop("p2"))
+    await asyncio.sleep(10.0)
+    assert poller.wake_project("prj"), "though no list is read any more"
+    await asyncio.sleep(1.0)
+    assert transport.times("job:p1")[1:] == pytest.approx([31.0], abs=1e-3)
+    poller.leave(watches.pop("p1"))
+    assert not poller.wake_project("prj")
     await poller.aclose()
 
 
@@ -231,6 +293,24 @@ async def test_a_job_woken_while_its_projects_list_is_read_is_looked_at_again() 
     await asyncio.sleep(4.0)
     assert transport.times("list:prj") == pytest.approx([10.0, 10.5], abs=1e-3)
     assert len(transport.requests) == 2
+    await poller.aclose()
+
+
+@pytest.mark.parametrize("earlier", [0, 1])
+@on_virtual_clock
+async def test_a_list_that_nobody_asked_for_is_not_the_look_that_a_wake_asks_for(earlier: int) -> None:
+    poller, transport = await begun(ScriptedJob("a", ends=10.5))
+    for _ in range(earlier):
+        assert poller.wake("a")
+        await asyncio.sleep(0.1)
+    before = msgspec.json.encode({"jobs": [transport.jobs["a"].body(poller.now())]})
+    await asyncio.sleep(0.5)
+    assert poller.wake("a")
+    poller.shown(CAPYDB.read_jobs(before))  # type: ignore[misc]  # CapyDB has lists
+    watch = poller.listen(watched("a"))
+    await poller.news(watch)
+    assert watch.watched.outcome is Outcome.SUCCEEDED
+    assert transport.times()[earlier:] == pytest.approx([15.0 if earlier else 10.5], abs=1e-2)
     await poller.aclose()
 
 
