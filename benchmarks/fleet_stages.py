@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Literal
 import anyio
 import msgspec
 
+from jobwatch._core.source import Turn
 from jobwatch._core.tracker import Watched
 from jobwatch._reading.reply import Reply
+from jobwatch._tasks import at_once
 
 from . import instructions, simulated, virtual
 from .simulated import API, EPOCH, SimulatedJob
@@ -86,7 +88,7 @@ class Echo:
         times = b'"created_at":%.3f,"started_at":%.3f,"updated_at":%.3f' % (began, began + 1.25, began + 60.5)
         self._rest = b'","state":"running","type":"project.backup","attempts":1,%b}}' % times
 
-    async def get(self, target: str, *, etag: str | None = None) -> Reply | Fault:  # noqa: ARG002 - none is sent
+    async def get(self, target: str, *, etag: str | None = None, turn: Turn = at_once) -> Reply | Fault:  # noqa: ARG002 - none is sent
         """Answer a request, as `Transport.get` does."""
         self.asked += 1
         if self._takes is not None:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from jobwatch._core.budget import Budget
 from jobwatch._core.look import Policy
 from jobwatch._core.pace import Pace
+from jobwatch._core.source import Turn
 from jobwatch._core.tracker import Patience
 from jobwatch._engine.clock import Clock
 from jobwatch._engine.poller import Poller
@@ -24,6 +25,7 @@ from jobwatch._http.requests import Given
 from jobwatch._http.source import HttpSource
 from jobwatch._models import Fault, FaultKind
 from jobwatch._reading.reply import Reply
+from jobwatch._tasks import at_once
 from jobwatch.apis import CAPYDB
 
 if TYPE_CHECKING:
@@ -80,7 +82,7 @@ class Server:
         self._round_trip = round_trip
         self._page = page
 
-    async def get(self, target: str, *, etag: str | None = None) -> Reply | Fault:  # noqa: ARG002 - none is sent
+    async def get(self, target: str, *, etag: str | None = None, turn: Turn = at_once) -> Reply | Fault:  # noqa: ARG002 - none is sent
         """Answer a request, as `Transport.get` does."""
         loop = asyncio.get_running_loop()
         await asyncio.sleep(self._round_trip / 2.0)

@@ -31,6 +31,7 @@ import msgspec
 from jobwatch._core.budget import Budget
 from jobwatch._core.look import Policy
 from jobwatch._core.pace import Pace
+from jobwatch._core.source import Turn
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.clock import Clock
 from jobwatch._engine.poller import Poller
@@ -39,6 +40,7 @@ from jobwatch._http.requests import Given
 from jobwatch._http.source import HttpSource
 from jobwatch._models import Fault, FaultKind
 from jobwatch._reading.reply import Reply
+from jobwatch._tasks import at_once
 from jobwatch.apis import BEDROCK
 
 from . import durations, virtual
@@ -98,7 +100,7 @@ class Server:
     async def aclose(self) -> None:
         """There is nothing to close."""
 
-    async def get(self, job_id: str, *, etag: str | None = None) -> Reply | Fault:  # noqa: ARG002 - none is sent
+    async def get(self, job_id: str, *, etag: str | None = None, turn: Turn = at_once) -> Reply | Fault:  # noqa: ARG002 - none is sent
         """Answer a look, as `Transport.get` does."""
         self.looks += 1
         await asyncio.sleep(_ROUND_TRIP / 2.0)

@@ -39,3 +39,7 @@ async def finished(task: asyncio.Task[None]) -> None:
     """Wait for a task as `ended` does, and raise what it raised."""
     await ended([task])
     task.result()
+
+
+async def at_once() -> None:
+    """Let a request go: the turn of whoever keeps to no budget."""

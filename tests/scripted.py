@@ -20,6 +20,7 @@ from jobwatch._client import engine_of
 from jobwatch._core.budget import Budget
 from jobwatch._core.look import Policy
 from jobwatch._core.pace import Pace
+from jobwatch._core.source import Turn
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.clock import Clock
 from jobwatch._engine.poller import Poller
@@ -28,6 +29,7 @@ from jobwatch._http.requests import Given
 from jobwatch._http.source import HttpSource
 from jobwatch._models import Fault, FaultKind
 from jobwatch._reading.reply import RateLimit, Reply
+from jobwatch._tasks import at_once
 from jobwatch.apis import CAPYDB
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
@@ -87,7 +89,7 @@ class ScriptedTransport:
     async def aclose(self) -> None:
         """There is nothing to close."""
 
-    async def get(self, target: str, *, etag: str | None = None) -> Reply | Fault:
+    async def get(self, target: str, *, etag: str | None = None, turn: Turn = at_once) -> Reply | Fault:
         loop = asyncio.get_running_loop()
         self.requests.append((loop.time(), target))
         self.etags.append(etag)

@@ -9,7 +9,7 @@ requests, URLs, connections, validators, decoding, and the masking of secrets. T
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -17,6 +17,9 @@ from .._models import Fault, Job, Unchanged
 from .._reading.api import Hint
 from .._reading.reply import RateLimit
 from .._reading.started import Found, Started
+
+Turn: TypeAlias = Callable[[], Awaitable[Fault | None]]
+"""To be awaited before each request beyond the first: it waits until one may go, or returns why none goes."""
 
 
 class Seen(Struct, frozen=True, gc=False):
@@ -29,6 +32,7 @@ class Seen(Struct, frozen=True, gc=False):
         age: How many seconds ago it answered, where another request was made since.
         rate: What it says is left of its request budget.
         aside: What went wrong with another request that was made for this, where the answer stands all the same.
+        looks: How many requests for the job's state were made: the first may have come to a connection that was lost.
     """
 
     what: Job | Fault | Unchanged
@@ -37,6 +41,7 @@ class Seen(Struct, frozen=True, gc=False):
     age: float = 0.0
     rate: RateLimit | None = None
     aside: Fault | None = None
+    looks: int = 1
 
 
 class SeenMany(Struct, frozen=True):
@@ -138,13 +143,14 @@ class Source(Protocol):
         """How many jobs it can be asked about at once, by their ids; 0 if only one."""
         ...
 
-    def job(self, job_id: str, status: str | None = None, memo: object = None) -> Awaitable[Seen]:
+    def job(self, job_id: str, status: str | None = None, memo: object = None, turn: Turn = ...) -> Awaitable[Seen]:
         """Ask about one job.
 
         Args:
             job_id: Its id.
             status: The status last seen: where the history takes a request of its own, one in the same needs none.
             memo: That of the last answer, unless what is known of the job came from elsewhere since.
+            turn: To be awaited before each request beyond the first.
         """
         ...
 
@@ -160,18 +166,16 @@ class Source(Protocol):
         """Return whether a question with this memo may be answered with no more than that nothing has changed."""
         ...
 
-    def project(self, project_id: str, limit: int) -> Awaitable[SeenMany]:
-        """Ask for a project's latest jobs, at most so many."""
+    def project(self, project_id: str, limit: int, turn: Turn = ...) -> Awaitable[SeenMany]:
+        """Ask for a project's latest jobs, at most so many; for `turn` see `job`."""
         ...
 
-    def batch(
-        self, known: Mapping[str, str | None], turn: Callable[[], Awaitable[Fault | None]]
-    ) -> Awaitable[SeenMany]:
+    def batch(self, known: Mapping[str, str | None], turn: Turn = ...) -> Awaitable[SeenMany]:
         """Ask about several jobs at once.
 
         Args:
             known: Their ids, and the status last seen of each.
-            turn: To be awaited before each request beyond the first: it waits until one may go, or returns why not.
+            turn: As for `job`.
         """
         ...
 

@@ -15,12 +15,13 @@ from .._core.source import Seen, SeenMany, StreamEnd
 from .._errors import ConfigError, LookError
 from .._models import UNCHANGED, Fault, FaultKind, Job, Unchanged, printable
 from .._reading.told import told_fault, told_job, unreadable
+from .._tasks import at_once
 from .threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 
-    from .._core.source import JobSource
+    from .._core.source import JobSource, Turn
     from .._reading.api import Hint
     from .._reading.started import Found, Started
 
@@ -78,7 +79,13 @@ class AdaptedSource:
         """Raise ConfigError: a source knows ids only."""
         raise ConfigError(f"{self.name} is a source, which reads no response: give the id of the job, as a text")
 
-    async def job(self, job_id: str, status: str | None = None, memo: object = None) -> Seen:  # noqa: ARG002 - see `Source`
+    async def job(
+        self,
+        job_id: str,
+        status: str | None = None,  # noqa: ARG002 - see `Source`
+        memo: object = None,
+        turn: Turn = at_once,  # noqa: ARG002 - how many requests it makes is its own affair
+    ) -> Seen:
         """Ask about one job; for arguments see `Source`. The memo is the job as the source told it."""
         options: dict[str, object] = {"last": memo} if self._takes_last else {}
         what = await self._answer(f"job {printable(job_id)}", self._called(self._job, job_id, **options))
@@ -93,16 +100,12 @@ class AdaptedSource:
         """Return False: no answer is worth less to somebody else, since whoever has another memo is told all."""
         return False
 
-    async def project(self, project_id: str, limit: int) -> SeenMany:
+    async def project(self, project_id: str, limit: int, turn: Turn = at_once) -> SeenMany:  # noqa: ARG002 - as above
         """Ask for a project's latest jobs; for arguments see `Source`."""
         about = f"project {printable(project_id)}"
         return self._several(await self._answer(about, self._listed(limit, self._jobs, project_id, limit)))
 
-    async def batch(
-        self,
-        known: Mapping[str, str | None],
-        turn: Callable[[], Awaitable[Fault | None]],  # noqa: ARG002 - see `Source`
-    ) -> SeenMany:
+    async def batch(self, known: Mapping[str, str | None], turn: Turn = at_once) -> SeenMany:  # noqa: ARG002 - as above
         """Ask about several jobs at once; for arguments see `Source`."""
         ids = list(known)
         return self._several(await self._answer(f"{len(ids)} jobs", self._listed(None, self._batch, ids)))

@@ -142,7 +142,8 @@ class Grouping:
 
     async def _jobs_on(self, page: Page) -> tuple[Job, ...] | Fault:
         try:
-            return (await self._schedule.answer(self._source.project(page.project_id, page.limit))).what
+            asking = self._source.project(page.project_id, page.limit, self._schedule.turn)
+            return (await self._schedule.answer(asking)).what
         except ConfigError as error:  # a project's id is the server's word, and need not be fit for a URL
             return Fault(FaultKind.REFUSED, str(error))
 

@@ -141,7 +141,7 @@ class Looks:
             is_shared = all(watch.memo == other.memo for other in others)
             memo = watch.memo if is_shared and not any(each.awaits_this_look for each in (watch, *others)) else None
             before = watch.watched
-            asking = self._schedule.answer(self._source.job(before.job_id, before.status, memo))
+            asking = self._schedule.answer(self._source.job(before.job_id, before.status, memo, self._schedule.turn))
             seen = await (asking if others else self._while_wanted(watch, asking))
         except Exception as error:  # noqa: BLE001 - whatever one job's look raises ends the watch of that job alone
             for each in (watch, *others):
@@ -226,6 +226,8 @@ class Looks:
         try:
             price = self._schedule.price(self._clock.now())
             shared = self._shared(price, watch) if self._grouping.is_possible else price
+            if seen.looks > 1:
+                watch.watched = replace(watch.watched, looks=watch.watched.looks + seen.looks - 1)
             what = UNCHANGED if watch.memo is not None and watch.memo == seen.memo else seen.what
             looked = self._policy.saw(
                 watch.watched, what, as_of, self._clock.uniform(), shared, server_time=seen.server_time

@@ -109,7 +109,7 @@ class Poller:
         self.check()
         if fault is not None:
             return fault
-        return (await self._schedule.answer(self._source.project(project_id, limit))).what
+        return (await self._schedule.answer(self._source.project(project_id, limit, self._schedule.turn))).what
 
     def shown(self, jobs: Iterable[Job]) -> None:
         """Take jobs that a list showed into account, as looks at those of them that are watched."""
@@ -124,7 +124,7 @@ class Poller:
         asked_at = self.clock.unix()
         if fault is not None:
             return Seen(fault), asked_at
-        seen = await self._schedule.answer(self._source.job(job_id, status))
+        seen = await self._schedule.answer(self._source.job(job_id, status, None, self._schedule.turn))
         return seen, time_of(seen, asked_at, self.clock.unix())
 
     async def listed(self, project_id: str, limit: int) -> tuple[Job, ...] | Fault:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, cast
 import aiohttp
 from aiohttp.helpers import TimerNoop
 
-from .idle import check_silent
+from .idle import check_silent, lost
 from .urls import with_secret
 
 if TYPE_CHECKING:
@@ -48,8 +48,11 @@ class Head:
 class LeanResponse(aiohttp.ClientResponse):
     """A response whose request has already been sent whole."""
 
-    def __init__(self, url: URL, session: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, url: URL, session: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop, *, was_kept: bool
+    ) -> None:
         self.method = "GET"
+        self._was_kept = was_kept
         self._real_url = self._url = url
         self._timer = TimerNoop()
         self._cache = {}
@@ -67,8 +70,8 @@ class LeanResponse(aiohttp.ClientResponse):
             message, payload = await protocol.read()
             while 100 <= message.code <= 199 and message.code != 101:
                 message, payload = await protocol.read()
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
-            raise aiohttp.ClientConnectionError from None
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            raise lost(error, was_kept=self._was_kept) from None
         payload.on_eof(self._response_eof)
         self.version = message.version
         self.status = message.code
@@ -132,7 +135,7 @@ class LeanRequest(aiohttp.ClientRequest):
 
     async def send(self, conn: Connection) -> LeanResponse:
         """Write the request, which is too small to need waiting for."""
-        await check_silent(conn)
+        was_kept = await check_silent(conn)
         more = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items()) if self.headers else ""
         path, secret = self.url.raw_path_qs, self._head.secret
         if secret is not None:
@@ -140,7 +143,7 @@ class LeanRequest(aiohttp.ClientRequest):
         protocol = cast("ResponseHandler", conn.protocol)
         assert protocol.transport is not None  # noqa: S101  # as just checked
         protocol.transport.write(f"GET {path} HTTP/1.1\r\n{self._head.lines}{more}\r\n".encode("ascii"))
-        return LeanResponse(self.url, self._session, self.loop)
+        return LeanResponse(self.url, self._session, self.loop, was_kept=was_kept)
 
 
 def lean_get(headers: dict[str, str], secret: str | None = None) -> type[aiohttp.ClientRequest]:

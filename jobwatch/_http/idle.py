@@ -10,25 +10,38 @@ from __future__ import annotations
 import asyncio
 import select
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 import aiohttp
 
 if TYPE_CHECKING:
     from asyncio.trsock import TransportSocket
 
+    from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
 
 
 class NotSilent(Exception):
-    """Something was received on a connection before the request that it was to carry; nothing was sent."""
+    """Something came on a connection before the request that it was to carry, or it was closed; nothing was sent."""
 
 
-async def check_silent(connection: Connection) -> None:
-    """Raise `NotSilent` if a connection has bytes waiting that nobody asked for."""
+class LostWhenKept(aiohttp.ClientConnectionError):
+    """A connection that had been kept alive was lost before any answer: its server had perhaps given it up already."""
+
+
+_carried: WeakSet[ResponseHandler] = WeakSet()
+"""The connections that have carried a request."""
+
+
+async def check_silent(connection: Connection) -> bool:
+    """Raise `NotSilent` if a connection has bytes waiting that nobody asked for; return whether it carried any before.
+
+    It counts as carrying one from now on.
+    """
     protocol = connection.protocol
     transport = None if protocol is None else protocol.transport
     if protocol is None or transport is None or transport.is_closing():
-        raise aiohttp.ClientConnectionError
+        raise NotSilent
     if transport.get_extra_info("ssl_object") is not None:
         # What the socket holds may be no more than a session ticket: let the loop read it, which takes two turns.
         await asyncio.sleep(0)
@@ -37,6 +50,21 @@ async def check_silent(connection: Connection) -> None:
         raise NotSilent
     if protocol.should_close:
         raise NotSilent
+    was_kept = protocol in _carried
+    if not was_kept:
+        _carried.add(protocol)
+    return was_kept
+
+
+def lost(error: aiohttp.ClientConnectionError, *, was_kept: bool) -> aiohttp.ClientConnectionError:
+    """Return what to raise in place of one of the two errors after which aiohttp would send a GET again by itself.
+
+    Args:
+        error: The error, which has what came of an answer as its message, where anything came before the end.
+        was_kept: Whether the connection had carried another request before.
+    """
+    has_begun = not isinstance(getattr(error, "message", ""), str)
+    return LostWhenKept() if was_kept and not has_begun else aiohttp.ClientConnectionError()
 
 
 def _has_bytes(socket: TransportSocket | None) -> bool:
@@ -54,9 +82,15 @@ def _has_bytes(socket: TransportSocket | None) -> bool:
 
 
 class StockRequest(aiohttp.ClientRequest):
-    """aiohttp's request, sent on silent connections only."""
+    """aiohttp's request, sent on silent connections only.
+
+    Attributes:
+        was_kept: Whether its connection had carried another request before.
+    """
+
+    was_kept = False
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         """Send the request, unless the connection is not silent."""
-        await check_silent(conn)
+        self.was_kept = await check_silent(conn)
         return await super().send(conn)

@@ -22,13 +22,15 @@ from .._core.source import Seen, SeenMany, StreamEnd
 from .._models import UNCHANGED, Fault, FaultKind, Job
 from .._reading.started import found_in
 from .._reading.words import lowered
+from .._tasks import at_once
 from .requests import Requests
 from .sse import EVENT_CAP, EventParser, Flow
 from .transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from .._core.source import Turn
     from .._reading.api import Hint, JobAPI
     from .._reading.reply import Reply
     from .._reading.started import Found, Started
@@ -118,24 +120,24 @@ class HttpSource:
         """Return the job that a response started; raise ConfigError where it names none."""
         return found_in(self.api, started, self._requests.id_in)
 
-    async def job(self, job_id: str, status: str | None = None, memo: object = None) -> Seen:
+    async def job(self, job_id: str, status: str | None = None, memo: object = None, turn: Turn = at_once) -> Seen:
         """Ask about one job; for arguments see `Source`."""
         etag = memo.etag if isinstance(memo, Memo) and self._is_believed(memo) else None
-        reply = await self.transport.get(self._targets.get(job_id) or self._target_of(job_id), etag=etag)
+        reply = await self.transport.get(self._targets.get(job_id) or self._target_of(job_id), etag=etag, turn=turn)
         if isinstance(reply, Fault):
             return Seen(reply)
         self._is_scarce = reply.rate is not None and reply.rate.remaining < (reply.rate.limit or 0) / 10
         fingerprint = hash((reply.http_status, reply.body))
         if memo is not None and _is_same_again(memo, reply, fingerprint):
-            return Seen(UNCHANGED, memo, rate=reply.rate)
+            return Seen(UNCHANGED, memo, rate=reply.rate, looks=reply.looks)
         job = self._masked(self.api.job(reply.body, job_id, reply.http_status))
         if isinstance(job, Fault):
-            return Seen(job, rate=reply.rate)
+            return Seen(job, rate=reply.rate, looks=reply.looks)
         kept: object = fingerprint if reply.etag is None else Memo(fingerprint, reply.etag, _believed_until(job, reply))
-        seen = Seen(job, kept, reply.server_time, rate=reply.rate)
+        seen = Seen(job, kept, reply.server_time, rate=reply.rate, looks=reply.looks)
         if self.api.history_path is None or _is_known(status, job):
             return seen
-        return await self._with_history(seen, job)
+        return await self._with_history(seen, job, turn)
 
     def is_conditional(self, memo: object) -> bool:
         """Return whether a request with this memo may be answered by 304, without a body."""
@@ -144,16 +146,16 @@ class HttpSource:
     def _is_believed(self, memo: Memo) -> bool:
         return self._is_scarce or asyncio.get_running_loop().time() < memo.until
 
-    async def project(self, project_id: str, limit: int) -> SeenMany:
+    async def project(self, project_id: str, limit: int, turn: Turn = at_once) -> SeenMany:
         """Ask for a project's latest jobs; for arguments see `Source`."""
-        reply = await self.transport.get(self._prepared(self._requests.jobs(project_id, limit)))
+        reply = await self.transport.get(self._prepared(self._requests.jobs(project_id, limit)), turn=turn)
         if isinstance(reply, Fault):
             return SeenMany(reply)
         return SeenMany(self._masked(self.api.jobs(reply.body)), reply.rate)
 
-    async def batch(self, known: Mapping[str, str | None], turn: Callable[[], Awaitable[Fault | None]]) -> SeenMany:
+    async def batch(self, known: Mapping[str, str | None], turn: Turn = at_once) -> SeenMany:
         """Ask about several jobs at once; for arguments see `Source`."""
-        reply = await self.transport.get(self._prepared(self._requests.batch(known)))
+        reply = await self.transport.get(self._prepared(self._requests.batch(known)), turn=turn)
         if isinstance(reply, Fault):
             return SeenMany(reply)
         jobs = self._masked(self.api.batch(reply.body))
@@ -161,7 +163,7 @@ class HttpSource:
             return SeenMany(jobs, reply.rate)
         new = [job for job in jobs if job.id in known and not _is_known(known[job.id], job)]
         async with asyncio.TaskGroup() as group:
-            tasks = {job.id: group.create_task(self._told_in_turn(job, turn)) for job in new}
+            tasks = {job.id: group.create_task(self._told(job, turn)) for job in new}
         told = {job_id: task.result() for job_id, task in tasks.items()}
         fault = next((fault for _, fault in told.values() if fault is not None), None)
         return SeenMany(tuple(told[job.id][0] if job.id in told else job for job in jobs), reply.rate, fault)
@@ -194,22 +196,20 @@ class HttpSource:
 
     # --- within --------------------------------------------------------------------------------------------
 
-    async def _with_history(self, seen: Seen, job: Job) -> Seen:
+    async def _with_history(self, seen: Seen, job: Job, turn: Turn) -> Seen:
         answered_at = asyncio.get_running_loop().time()
-        job, fault = await self._told(job)
+        job, fault = await self._told(job, turn)
         return replace(seen, what=job, age=asyncio.get_running_loop().time() - answered_at, aside=fault)
 
-    async def _told(self, job: Job) -> tuple[Job, Fault | None]:
+    async def _told(self, job: Job, turn: Turn) -> tuple[Job, Fault | None]:
         """Add the history of a job, where it can be read: without it, the job is known all the same."""
-        reply = await self.transport.get(self._prepared(self._requests.history(job.id)))
+        if await turn() is not None:
+            return job, None
+        reply = await self.transport.get(self._prepared(self._requests.history(job.id)), turn=turn)
         if isinstance(reply, Fault):
             return job, reply
         events = self.api.history(reply.body)
         return job if events is None else replace(job, events=events), None
-
-    async def _told_in_turn(self, job: Job, turn: Callable[[], Awaitable[Fault | None]]) -> tuple[Job, Fault | None]:
-        fault = await turn()
-        return await self._told(job) if fault is None else (job, None)
 
     def _target_of(self, job_id: str) -> Target:
         target = self._targets[job_id] = self._prepared(self._requests.job(job_id))

@@ -4,8 +4,9 @@ What it promises, whatever the server does:
 
 * `Transport.get` returns a `Reply` or a `Fault`, `Transport.follow` a `Fault` or None; they raise nothing but
   ``asyncio.CancelledError``;
-* one call sends one request, plus one for every redirect within the same origin: nothing is re-sent behind the
-  caller's back, and nothing goes to another origin;
+* one call sends one request; another for every redirect within the same origin, and one in place of the first whose
+  connection had been kept alive and was lost before any answer; each of these waits for its turn. Nothing else is
+  re-sent, and nothing goes to another origin;
 * time and bytes are bounded, and a body that was cut off is never handed on as whole where HTTP can tell;
 * no header, token or query appears in a fault, a repr, a log line or a traceback of ours.
 
@@ -19,10 +20,13 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from .._errors import ConfigError
 from .._models import Fault, FaultKind, printable
 from .._reading.reply import Reply
 from .._table.templates import is_encoded_path
+from .._tasks import at_once
 from .answer import ProblemReader, Verdict, judged
 from .credentials import Credentials
 from .urls import checked_base, next_url, segment, unfit_for_url
@@ -33,6 +37,8 @@ if TYPE_CHECKING:
     from aiohttp import ClientRequest, ClientResponse, ClientSession
     from aiohttp.client_middlewares import ClientHandlerType
     from yarl import URL
+
+    from .._core.source import Turn
 
 __all__ = ["Reply", "Target", "Transport", "segment"]
 
@@ -74,7 +80,7 @@ class Transport:
         tls: What to trust instead of the system's certificates.
 
     Attributes:
-        requests: How many requests have been sent so far, redirects included.
+        requests: How many requests have been sent so far, redirects and what was sent again included.
 
     Raises:
         ConfigError: The base URL or a header cannot be used; nothing has been sent.
@@ -142,12 +148,13 @@ class Transport:
         url = URL(f"{self._base}{path}" + (f"?{query}" if query else ""), encoded=True)
         return Target(url, url.raw_path, body)
 
-    async def get(self, target: Target, *, etag: str | None = None) -> Reply | Fault:
+    async def get(self, target: Target, *, etag: str | None = None, turn: Turn = at_once) -> Reply | Fault:
         """Return what one look at a target brings: a reply, or what went wrong.
 
         Args:
             target: What to look at.
             etag: The validator of the last reply; the answer may then be a `Reply` with status 304 and no body.
+            turn: Awaited before each request beyond the first, which then has as long as was left.
         """
         session = self._session or self._opened(target)
         if session is None:
@@ -155,10 +162,10 @@ class Transport:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # a coroutine that runs, runs in a task
         cancelling = task.cancelling()
-        self._limit(task)
+        self._limit(task, self._timeout)
         answer: Reply | Fault
         try:
-            answer = await self._looked(session, target, etag)
+            answer = await self._looked(session, target, etag, turn)
         except asyncio.CancelledError as cancelled:
             if self._lifted(task, cancelling):
                 late = Fault(FaultKind.UNREACHABLE, f"no answer within {self._timeout:g} s")
@@ -229,19 +236,29 @@ class Transport:
             response.close()
         return None
 
-    async def _looked(self, session: ClientSession, target: Target, etag: str | None) -> Reply | Fault:
-        url = target.url
+    async def _looked(self, session: ClientSession, target: Target, etag: str | None, turn: Turn) -> Reply | Fault:
+        from .idle import LostWhenKept  # noqa: PLC0415  # it imports aiohttp
+
+        url, asked_again = target.url, False
         headers = None if etag is None else {"If-None-Match": etag}
         if target.body is not None:
             headers = self._headers.of_body()
-        for _ in range(MAX_HOPS + 1):
-            self.requests += 1
-            response = await self._sent(session, url, target.body, headers)
+        for hop in range(MAX_HOPS + 1):
+            if hop and (fault := await self._in_turn(turn)) is not None:
+                return fault
+            try:
+                response = await self._sent(session, url, target.body, headers)
+            except LostWhenKept:
+                if asked_again or await self._in_turn(turn) is not None:
+                    raise
+                asked_again = True
+                response = await self._sent(session, url, target.body, headers)
             if response is None:
                 return Fault(FaultKind.UNREADABLE, "the server sends responses that nobody asked for")
             try:
                 if response.status not in _REDIRECTS:
-                    return await self._answered(response, target, etag)
+                    answer = await self._answered(response, target, etag)
+                    return replace(answer, looks=2) if asked_again and isinstance(answer, Reply) else answer
                 step = next_url(url, response.headers.getall("Location", ()), response.status)
                 if response.status in self._states and not isinstance(step, Fault):
                     return await self._answered(response, target, etag)
@@ -263,6 +280,7 @@ class Transport:
         """Send one request, on the first connection that is silent; None if none is, and nothing was sent."""
         from .idle import NotSilent  # noqa: PLC0415  # it imports aiohttp
 
+        self.requests += 1
         for _ in range(self._max_connections + 1):  # each time one of those that were kept alive is closed
             try:
                 if body is None:
@@ -334,10 +352,26 @@ class Transport:
             middlewares=(self._headers.in_query, _sent_once) if stock else (),
         )
 
-    def _limit(self, task: asyncio.Task[object]) -> None:
-        # One timer for all looks instead of one each: all have the same limit, so the dict is in order of deadline.
+    async def _in_turn(self, turn: Turn) -> Fault | None:
+        """Wait until another request may go, which takes nothing of the time for the answer."""
+        task = asyncio.current_task()
+        deadline = None if task is None else self._deadlines.pop(task, None)
+        if task is None or deadline is None:  # its time has just run out, and it is being cancelled
+            return await turn()
+        left = deadline - task.get_loop().time()
+        try:
+            fault = await turn()
+        finally:
+            self._limit(task, left)
+        return _CLOSED if self._closed else fault
+
+    def _limit(self, task: asyncio.Task[object], seconds: float) -> None:
+        # One timer for all looks instead of one each: nearly always the first to have begun is the first to run out.
         loop = task.get_loop()
-        self._deadlines[task] = deadline = loop.time() + self._timeout
+        self._deadlines[task] = deadline = loop.time() + seconds
+        if self._sweeper is not None and deadline < self._sweeper.when():
+            self._sweeper.cancel()
+            self._sweeper = None
         if self._sweeper is None:
             self._sweeper = loop.call_at(deadline, self._sweep, loop)
 
@@ -345,11 +379,11 @@ class Transport:
         self._sweeper = None
         now = loop.time()
         for task, deadline in list(self._deadlines.items()):
-            if deadline > now:
-                self._sweeper = loop.call_at(deadline, self._sweep, loop)
-                return
-            del self._deadlines[task]
-            task.cancel()
+            if deadline <= now:
+                del self._deadlines[task]
+                task.cancel()
+        if self._deadlines:
+            self._sweeper = loop.call_at(min(self._deadlines.values()), self._sweep, loop)
 
     def _lifted(self, task: asyncio.Task[object], cancelling: int) -> bool:
         """End the limit on a look; return whether it had run out, and nobody else cancelled the task."""
@@ -365,12 +399,14 @@ async def _sent_once(request: ClientRequest, handler: ClientHandlerType) -> Clie
     """Stop aiohttp from re-sending a GET on its own when a connection dies, which it does for these two errors only."""
     import aiohttp  # noqa: PLC0415  # see the module's docstring
 
+    from .idle import StockRequest, lost  # noqa: PLC0415  # they import aiohttp
+
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:
         raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
-        raise aiohttp.ClientConnectionError from None
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise lost(error, was_kept=isinstance(request, StockRequest) and request.was_kept) from None
 
 
 async def _whole(response: ClientResponse, cap: int) -> bytes | None:

@@ -153,11 +153,12 @@ def next_url(url: URL, locations: Sequence[str], http_status: int) -> URL | Faul
     try:
         following = url.join(URL(locations[0], encoded=True))
         origin = following.origin()
+        is_elsewhere = origin_of(str(following)) != origin_of(str(url))
     except (TypeError, ValueError):
         return unusable
     if following.scheme not in {"http", "https"} or "@" in following.raw_authority:
         return unusable
-    if origin_of(str(following)) != origin_of(str(url)):
+    if is_elsewhere:
         where = printable(str(origin)[:200])
         return Fault(FaultKind.REFUSED, f"redirected to another origin, {where}: not followed", http_status)
     # On our own spelling of the origin, so that there is only one that a request can go to.

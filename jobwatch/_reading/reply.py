@@ -30,6 +30,7 @@ class Reply(Struct, frozen=True, omit_defaults=True):
         rate: What is left of the request budget.
         request_id: The API's id of the request, to quote to its support.
         content_type: The media type, as sent.
+        looks: How many requests were made for it, other than those that redirects led to.
     """
 
     http_status: int
@@ -39,6 +40,7 @@ class Reply(Struct, frozen=True, omit_defaults=True):
     rate: RateLimit | None = None
     request_id: str | None = None
     content_type: str | None = None
+    looks: int = 1
 
     def __repr__(self) -> str:
         return f"Reply({self.http_status}, {len(self.body)} bytes)"

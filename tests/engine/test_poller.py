@@ -24,11 +24,13 @@ from jobwatch._client import engine_of
 from jobwatch._core.budget import Budget
 from jobwatch._core.look import Looked, Policy
 from jobwatch._core.pace import Pace, interval
+from jobwatch._core.source import Turn
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.poller import Poller
 from jobwatch._engine.watch import LOOKING, Watch
 from jobwatch._models import Fault, FaultKind, Job, Outcome, Phase
 from jobwatch._reading.reply import RateLimit, Reply
+from jobwatch._tasks import at_once
 from jobwatch.apis import CAPYDB
 from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport, client_of, ended, poller_of, watched
 from tests.virtual import idle_tasks, on_virtual_clock, running_loop
@@ -417,7 +419,7 @@ class _UnderWay:
         self._transport = transport
         transport.get = self.get  # type: ignore[method-assign]
 
-    async def get(self, target: str, *, etag: str | None = None) -> Reply | Fault:
+    async def get(self, target: str, *, etag: str | None = None, turn: Turn = at_once) -> Reply | Fault:
         self.now += 1
         self.most = max(self.most, self.now)
         hangs = self._hangs(target, asyncio.get_running_loop().time())
@@ -425,7 +427,7 @@ class _UnderWay:
         self.most_hanging = max(self.most_hanging, self.hanging)
         try:
             if not hangs:
-                return await self._really(target, etag=etag)
+                return await self._really(target, etag=etag, turn=turn)
             self._transport.requests.append((asyncio.get_running_loop().time(), target))
             await asyncio.sleep(30.0)
             return Fault(FaultKind.UNREACHABLE, "no answer within 30 s")
@@ -544,10 +546,10 @@ async def test_jobs_that_answer_slowly_do_not_hold_up_the_others() -> None:
     transport = _jobs(12)
     really = transport.get
 
-    async def slow(target: str, *, etag: str | None = None) -> Reply | Fault:
+    async def slow(target: str, *, etag: str | None = None, turn: Turn = at_once) -> Reply | Fault:
         if target in {"job:j0", "job:j1", "job:j2"}:
             await asyncio.sleep(25.0)
-        return await really(target, etag=etag)
+        return await really(target, etag=etag, turn=turn)
 
     transport.get = slow  # type: ignore[method-assign]
     poller = poller_of(transport, workers=4)

@@ -12,6 +12,7 @@ import pytest
 from jobwatch._core.budget import Budget
 from jobwatch._core.look import Policy
 from jobwatch._core.pace import Pace
+from jobwatch._core.source import Turn
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.clock import Clock
 from jobwatch._engine.poller import Poller
@@ -21,6 +22,7 @@ from jobwatch._http.requests import Given
 from jobwatch._http.source import HttpSource
 from jobwatch._models import Fault, FaultKind
 from jobwatch._reading.reply import Reply
+from jobwatch._tasks import at_once
 from jobwatch.apis import BEDROCK
 from tests.scripted import EPOCH
 from tests.virtual import on_virtual_clock
@@ -72,7 +74,7 @@ class Bedrock:
     async def aclose(self) -> None:
         pass
 
-    async def get(self, job_id: str, *, etag: str | None = None) -> Reply | Fault:
+    async def get(self, job_id: str, *, etag: str | None = None, turn: Turn = at_once) -> Reply | Fault:
         now = asyncio.get_running_loop().time()
         self.looks.append(now)
         answer = self.answer(now) or self._reply(job_id, now - self.lag(now))

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict
 
+from jobwatch._core.source import Turn
 from jobwatch._http.answer import judged
 from jobwatch._http.source import HttpSource
 from jobwatch._models import Fault, FaultKind
+from jobwatch._tasks import at_once
 
 from .server import HANG
 
@@ -65,7 +67,7 @@ class SeamTransport:
         assert body is None, "these APIs are asked by GET"
         return SeamTarget(path, query or "")
 
-    async def get(self, target: SeamTarget, *, etag: str | None = None) -> Reply | Fault:
+    async def get(self, target: SeamTarget, *, etag: str | None = None, turn: Turn = at_once) -> Reply | Fault:
         if self.closed:
             return Fault(FaultKind.UNREACHABLE, "the client is closed")
         self.requests += 1

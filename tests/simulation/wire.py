@@ -22,6 +22,9 @@ import aiohttp.connector
 from aiohttp import web
 from multidict import CIMultiDict
 
+from jobwatch._core.source import Turn
+from jobwatch._tasks import at_once
+
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.tracing import Trace
@@ -408,12 +411,12 @@ def join(name: str, transport: Transport, origin: Origin) -> None:
     get, follow = transport.get, transport.follow
     under_way: Counter[str] = Counter()
 
-    async def noted(target: Target, *, etag: str | None = None) -> Reply | Fault:
+    async def noted(target: Target, *, etag: str | None = None, turn: Turn = at_once) -> Reply | Fault:
         loop, path = asyncio.get_running_loop(), target.url.raw_path
         began, first = loop.time(), len(origin.server.exchanges)
         under_way[path] += 1
         try:
-            reply = await get(target, etag=etag)
+            reply = await get(target, etag=etag, turn=turn)
         finally:
             under_way[path] -= 1
         if not transport._closed:  # else it was answered by nobody
