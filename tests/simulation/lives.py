@@ -158,6 +158,8 @@ class Keeper:
             callback_attempts=10**6,
         )
         async with watcher:
+            if watcher._opened is not None:
+                life.lists.append(watcher._opened.jobs)
             await watcher.add(*self._job_ids)
             if self.by_callback:
                 await self._until_done(life, leaves_after)

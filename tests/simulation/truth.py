@@ -35,7 +35,7 @@ _WORDS = {
 }
 
 _ENDS = (Phase.SUCCEEDED,) * 5 + (Phase.FAILED,) * 4 + (Phase.CANCELLED,)
-ENDED = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
+ENDED = (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED)
 
 
 class State(Struct, frozen=True):

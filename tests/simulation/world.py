@@ -76,10 +76,24 @@ class World(Struct):
     heard: list[Heard]
     sometimes: Counter[str]
     violations: list[str]
-    trace: list[str]
     looks: int = 0
     closed_at: float = 0.0
     sorted_: dict[str, list[Exchange]] = {}
+    about_: dict[tuple[str, str], list[Exchange]] = {}
+    listeners_: dict[str, list[Heard]] = {}
+
+    def about(self, client: str, job_id: str) -> list[Exchange]:
+        """The server's record of what a client asked for or was shown of a job; only when all is over."""
+        if not self.about_:
+            self.about_ = oracle.by_job(self.by_client)
+        return self.about_.get((client, job_id), [])
+
+    def listeners(self, job_id: str) -> list[Heard]:
+        """Who listened to a job; only when all is over."""
+        if not self.listeners_:
+            for heard in self.heard:
+                self.listeners_.setdefault(heard.job_id, []).append(heard)
+        return self.listeners_.get(job_id, [])
 
     @property
     def by_client(self) -> dict[str, list[Exchange]]:
@@ -87,6 +101,11 @@ class World(Struct):
         if not self.sorted_:
             self.sorted_ = oracle.by_client(self.server.exchanges)
         return self.sorted_
+
+    @property
+    def trace(self) -> list[str]:
+        """What happened, a line each; written only when somebody asks."""
+        return _trace(self)
 
     @property
     def hash(self) -> str:
@@ -277,7 +296,7 @@ def played(plan: Plan) -> World:
         level=plan.level,
     )
     server.vanished = plan.vanished
-    world = World(plan, server, [], Counter(), [], [])
+    world = World(plan, server, [], Counter(), [])
     try:
         _, loop = run(lambda loop: _Run(world, loop).live())
     except (Deadlock, Outside) as error:
@@ -293,7 +312,6 @@ def played(plan: Plan) -> World:
     if world.looks:
         world.sometimes.update(plan.traits & {"chatty", "reopened", "skewed clock", "unknown words"})
     oracle.judge(world)
-    world.trace = _trace(world)
     return world
 
 
@@ -351,7 +369,7 @@ class _Run:
                 if task.done() and not task.cancelled() and task.exception() is not None:
                     self.world.violations.append(f"a person was surprised by {task.exception()!r}")
         await asyncio.sleep(1.0 if self.origin is not None else 0.0)
-        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        left = [task for task in self.loop.tasks if not task.done()]
         self.world.violations += [f"task left behind: {task!r}" for task in left]
 
     async def _close(self) -> None:
