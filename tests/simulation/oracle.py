@@ -128,9 +128,7 @@ class _Judgement:
         leg = self.heard.legs[0]
         since = self._watched_since(leg.client, leg.began) if leg.polled else leg.began
         return any(
-            other.who == "all"
-            and other.began <= self.heard.began
-            and (other.until is None or other.until >= since)
+            other.who == "all" and other.began <= self.heard.began and (other.until is None or other.until >= since)
             for other in self.world.listeners(self.heard.job_id)
             if other is not self.heard
         )
@@ -138,9 +136,7 @@ class _Judgement:
     def _watched_since(self, client: str, began: float) -> float:
         """Return since when the client has been watching the job without a break."""
         since = began
-        for other in sorted(
-            self.world.listeners(self.heard.job_id), key=lambda each: each.began, reverse=True
-        ):
+        for other in sorted(self.world.listeners(self.heard.job_id), key=lambda each: each.began, reverse=True):
             leg = other.legs[0]
             if leg.client != client or not leg.polled or other.began > since:
                 continue
