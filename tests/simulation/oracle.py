@@ -43,7 +43,7 @@ from jobwatch._engine.streams import BEATS
 
 from . import faults, ration
 from .people import CANCELLED, LEFT, STOPPED, Heard
-from .truth import ENDED, EPOCH, TrueJob
+from .truth import ENDED, EPOCH, TrueJob, as_compared
 
 if TYPE_CHECKING:
     from .server import Exchange, Shown
@@ -61,6 +61,9 @@ REFUSED_LOOKS, REFUSED_SECONDS = 3, 10.0
 """How often and for how long a job that was seen has to be missing before that is believed."""
 
 _WAKES_AT_ONCE = 8
+
+BELIEVED_FOR = 300.0
+"""For how long a job may look the same by its validator alone, in seconds."""
 
 _SOON = 0.01
 """How soon after an event its look has to be made, in seconds."""
@@ -231,7 +234,7 @@ class _Judgement:
         highest = -1
         if self.unsure:
             return required
-        words = [state.word.casefold() for state in job.states]
+        words = [as_compared(state.word) for state in job.states]
         repeats = len(set(words)) < len(words)
         behind = False
         for answer in self.answers:
@@ -386,7 +389,7 @@ class _Judgement:
             since = each.at if since is None else since
             missing = [*missing, each] if each.verdict == faults.MISSING else []
             refused = [*refused, each] if each.verdict in _REFUSALS else []
-            due = each.verdict in (faults.GONE, faults.TLS) or bool(
+            due = each.verdict in (faults.GONE, faults.TLS, faults.RAISES) or bool(
                 refused and (not seen or _is_confirmed(refused, each.at - TICK))
             )
             if each.verdict == faults.MISSING and not seen:
@@ -472,7 +475,8 @@ class _Judgement:
         reasons = {
             Outcome.AUTH: last.verdict == faults.AUTH and self._is_refused(singles),
             Outcome.NOT_FOUND: last.verdict == faults.GONE or self._is_missing(singles),
-            Outcome.UNREADABLE: (last.verdict == faults.REFUSED and self._is_refused(singles))
+            Outcome.UNREADABLE: last.verdict == faults.RAISES
+            or (last.verdict == faults.REFUSED and self._is_refused(singles))
             or (spent and last.verdict == faults.UNREADABLE),
             Outcome.UNREACHABLE: last.verdict == faults.TLS
             or ((spent or too_long) and last.verdict in (faults.UNREACHABLE, faults.LIMITED))
@@ -547,7 +551,7 @@ def _phase(job: TrueJob, shown: Shown) -> Phase:
 
 
 def _is_word_of(job: TrueJob, one: int, other: int) -> bool:
-    return job.states[one].word.casefold() == job.states[other].word.casefold()
+    return as_compared(job.states[one].word) == as_compared(job.states[other].word)
 
 
 def _loop_time(change: Transition) -> float:
@@ -560,8 +564,10 @@ def _tells(job: TrueJob, shown: Shown | None, place: int, change: Transition) ->
     if place in shown.states or place == shown.status:
         return True
     # Without a time, one entry of a word is as good as another.
-    word = change.status.casefold()
-    return change.at is None and any(job.states[each].word.casefold() == word for each in (*shown.states, shown.status))
+    word = as_compared(change.status)
+    return change.at is None and any(
+        as_compared(job.states[each].word) == word for each in (*shown.states, shown.status)
+    )
 
 
 def _is_ahead(job: TrueJob, change: Transition, answers: Sequence[_Answered]) -> bool:
@@ -569,7 +575,7 @@ def _is_ahead(job: TrueJob, change: Transition, answers: Sequence[_Answered]) ->
     return change.at is None and any(
         each.shown is not None
         and "history behind" in each.shown.odd
-        and job.states[each.shown.status].word.casefold() == change.status.casefold()
+        and as_compared(job.states[each.shown.status].word) == as_compared(change.status)
         for each in answers
     )
 
@@ -634,6 +640,8 @@ def bound(plan: Plan) -> float:
     slower = 10.0 if limited else 1.0
     # A stream that did not tell the end is believed until the safety beat.
     beat = BEATS * plan.pace.max_interval if "streams" in plan.traits else 0.0
+    # What looks the same by its validator is not asked for as a whole before so long.
+    beat += BELIEVED_FOR if "weak etags" in plan.traits else 0.0
     return (2.0 * 1.5 * plan.pace.max_interval + beat + 31.0 + 46.0) * slower
 
 

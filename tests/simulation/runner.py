@@ -115,7 +115,12 @@ SOMETIMES = frozenset(
 )
 
 
-SOMETIMES_AT = {"seam": frozenset({"a life that died", "a change told again"}), "wire": frozenset[str]()}
+SOMETIMES_AT = {
+    "seam": frozenset(
+        {"a life that died", "a change told again", "a job forgotten and added again", "a plain function called"}
+    ),
+    "wire": frozenset[str](),
+}
 
 
 def both(level: str, first: int, seeds: int, jobs: int) -> Sum:
