@@ -185,10 +185,11 @@ def curve(history: Durations | Sequence[float], kin: Durations | Sequence[float]
     kin_share = (1.0 - own_share) * len(others.seconds) / (len(others.seconds) + _KIN)
     left = 1.0 - own_share - kin_share
     masses = [left * mass for mass in _MASSES]
-    if own.seconds:
-        masses = [mass + own_share * more for mass, more in zip(masses, _estimate(own.seconds), strict=True)]
-    if others.seconds:
-        masses = [mass + kin_share * more for mass, more in zip(masses, _estimate(others.seconds), strict=True)]
+    for share, seconds in ((own_share, own.seconds), (kin_share, others.seconds)):
+        if seconds:
+            start, chances = _estimate(seconds)
+            for cell, chance in enumerate(chances, start):
+                masses[cell] += share * chance
     survivors = accumulate(masses, float.__sub__, initial=1.0)
     hazards = ((before - after) / (before + after) * (2.0 / _CELL) for before, after in pairwise(survivors))
     tried = own.tried if own.seconds else others.tried
@@ -201,14 +202,19 @@ def _durations(history: Durations | Sequence[float]) -> Durations:
     return history if isinstance(history, Durations) else Durations(tuple(history))
 
 
-def _estimate(history: Sequence[float]) -> list[float]:
-    """Return the chance of each cell: a kernel estimate in log time."""
+def _estimate(history: Sequence[float]) -> tuple[int, list[float]]:
+    """Return the chance of each cell, by a kernel estimate in log time: of those where there is any, and the first."""
     logs = sorted([math.log(min(max(seconds, SHORTEST), LONGEST)) for seconds in history])
-    counts = [0.0] * _CELLS
+    cells = [min(int((log - _START) / _CELL), _CELLS - 1) for log in logs]
+    reaches = _reaches(_bandwidth(logs) / _CELL)
+    start, end = max(0, cells[0] - sum(reaches)), min(_CELLS, cells[-1] + sum(reaches) + 1)
+    chances = [0.0] * (end - start)
     each = 1.0 / len(logs)
-    for log in logs:
-        counts[min(int((log - _START) / _CELL), _CELLS - 1)] += each
-    return _smoothed(counts, _bandwidth(logs) / _CELL)
+    for cell in cells:
+        chances[cell - start] += each
+    for reach in reaches:
+        chances = _running_mean(chances, reach)
+    return start, chances
 
 
 def _bandwidth(logs: Sequence[float]) -> float:
@@ -225,15 +231,17 @@ def _bandwidth(logs: Sequence[float]) -> float:
     return min(1.0, max(_CELL, 1.1 * near * math.pow(count, -0.2), 0.5 / math.sqrt(count)))
 
 
-def _smoothed(counts: Sequence[float], width: float) -> list[float]:
-    """Blur with a kernel of the given standard deviation in cells: three running means, nearly a normal curve."""
-    variance = 0.0
+def _reaches(width: float) -> list[int]:
+    """Return how far each of three running means reaches that blur with a standard deviation in cells, nearly normally.
+
+    A running mean over 2 * reach + 1 cells adds reach * (reach + 1) / 3 to the variance.
+    """
+    variance, reaches = 0.0, list[int]()
     for passes in (3, 2, 1):
-        # A running mean over 2 * reach + 1 cells adds reach * (reach + 1) / 3 to the variance.
         reach = round((math.sqrt(1.0 + 12.0 * max(0.0, width * width - variance) / passes) - 1.0) / 2.0)
         variance += reach * (reach + 1) / 3.0
-        counts = _running_mean(counts, reach)
-    return list(counts)
+        reaches.append(reach)
+    return reaches
 
 
 def _running_mean(counts: Sequence[float], reach: int) -> list[float]:

@@ -42,14 +42,18 @@ def _is_newest_first(job: Job, delivered: Sequence[Fingerprint], seq: int, event
     if len(events) < 2:
         return False
     backwards = events[::-1]
+    is_dated = all(event.at is not None for event in events) and events[0].at != events[-1].at
     begins, begins_backwards = (bool(seq) and begins_with(delivered, seq, each) for each in (events, backwards))
-    if begins != begins_backwards:
+    first, last, status = lowered(events[0].status), lowered(events[-1].status), lowered(job.status)
+    # One word without a time, which the status may have told before its history did, may stand anywhere in that: times
+    # know better, and so does a status that the last entry tells.
+    is_word_alone = len(delivered) == 1 and delivered[0].at is None
+    if begins != begins_backwards and not (is_word_alone and (is_dated or first != status == last)):
         return begins_backwards
-    if all(event.at is not None for event in events) and events[0].at != events[-1].at:
+    if is_dated:
         return all(_seconds(later) >= _seconds(earlier) for later, earlier in pairwise(events))
     # A status may lag behind its history, so that alone is no proof: the states must go backwards, too.
-    first, last = (_RANKS.get(event.phase, -1) for event in (events[0], events[-1]))
-    return lowered(events[0].status) == lowered(job.status) and first > last >= 0
+    return first == status and _RANKS.get(events[0].phase, -1) > _RANKS.get(events[-1].phase, -1) >= 0
 
 
 def _by_time(delivered: Sequence[Fingerprint], seq: int, events: Sequence[Event]) -> Sequence[Event]:

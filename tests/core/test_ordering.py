@@ -61,3 +61,9 @@ def test_a_job_that_went_on_after_an_end_by_its_times_did_so() -> None:
 def test_what_was_delivered_stays_first_whatever_the_clocks_say() -> None:
     assert ordered("QRC", "210", status="C", delivered="QR") == "QRC"
     assert ordered("RQ", None, status="R", delivered="R") == "RQ", "it was queued again, and the status lags"
+
+
+def test_a_status_told_before_its_history_does_not_turn_that_round() -> None:
+    assert ordered("QRUQRU", "000166", status="U", delivered="U") == "QRUQRU"
+    assert ordered("URQURQ", "661000", status="U", delivered="U") == "QRUQRU"
+    assert ordered("QUR", None, status="R", delivered="R") == "QUR"

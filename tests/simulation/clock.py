@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import heapq
 import selectors
+from asyncio import format_helpers
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NoReturn, TypeVar
 
@@ -11,6 +15,8 @@ T = TypeVar("T")
 
 START = 1000.0
 """What the clock shows at first: not 0, so that a time taken for a duration shows."""
+
+_MANY, _CANCELLED_SHARE = 100, 0.5
 
 
 class Deadlock(Exception):
@@ -21,17 +27,11 @@ class Outside(Exception):
     """Something asked for a thread, a socket or a name, of which this world has none."""
 
 
-class _Clockwork(selectors.BaseSelector):
-    """Waits for nothing but the next timer, and not really for that."""
+class _NoSockets(selectors.BaseSelector):
+    """Stands where a loop expects a selector."""
 
-    loop: VirtualLoop
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None:
-            raise Deadlock
-        if timeout > 0.0:
-            self.loop.now = max(self.loop.now, self.loop.next_timer())
-        return []
+    def select(self, timeout: float | None = None) -> NoReturn:
+        raise Outside("a socket")
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> NoReturn:
         raise Outside("a socket")
@@ -43,30 +43,110 @@ class _Clockwork(selectors.BaseSelector):
         return {}
 
 
+class _Handle(asyncio.Handle):
+    """A callback, without what only a loop's debug mode needs."""
+
+    __slots__ = ()
+
+    _callback: Callable[..., object] | None
+    _context: contextvars.Context
+
+    def __init__(
+        self,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        loop: VirtualLoop,
+        context: contextvars.Context | None,
+    ) -> None:
+        self._callback = callback
+        self._args = args
+        self._loop = loop
+        self._context = contextvars.copy_context() if context is None else context
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._callback = None
+        self._args = ()
+
+    def __repr__(self) -> str:
+        self._repr = self._source_traceback = None
+        return super().__repr__()
+
+
+class _Timer(_Handle, asyncio.TimerHandle):
+    """A callback at a time. In the heap it stands behind its time, and of equal times none is less."""
+
+    __slots__ = ()
+
+    _when: float
+    _scheduled: bool
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __lt__(self, other: object) -> bool:
+        return False
+
+    def cancel(self) -> None:
+        if not self._cancelled:
+            if self._scheduled:
+                self._loop._timer_cancelled_count += 1  # type: ignore[attr-defined]
+            super().cancel()
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop on virtual time, which counts its steps and keeps what went wrong unseen."""
+    """A loop on virtual time, which counts its steps and keeps what went wrong unseen.
+
+    Its steps do what asyncio's do, in the same order, without sockets, threads and debug mode: half of a world's time
+    goes by in them.
+    """
+
+    _ready: deque[_Handle | _Timer]
+    _stopping: bool
+    _clock_resolution: float
 
     def __init__(self) -> None:
-        clockwork = _Clockwork()
-        clockwork.loop = self
         self.now = START
         self.steps = 0
         self.on_step: Callable[[int], None] | None = None
         self.troubles: list[str] = []
         self.left: list[str] = []
-        super().__init__(clockwork)
+        self.tasks: list[asyncio.Task[Any]] = []
+        super().__init__(_NoSockets())
+        self._scheduled: list[tuple[float, _Timer]] = []
+        self._timer_cancelled_count = 0
         self.set_exception_handler(self._keep)
 
     def time(self) -> float:
         return self.now
 
-    def next_timer(self) -> float:
-        when: float = self._scheduled[0].when()  # type: ignore[attr-defined]  # the heap of timers
-        return when
-
     def timers(self) -> list[asyncio.TimerHandle]:
         """Return the timers that are still to ring."""
-        return [timer for timer in self._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]
+        return [timer for _, timer in self._scheduled if not timer.cancelled()]
+
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:  # type: ignore[override]
+        handle = _Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def _call_soon(self, callback: Callable[..., object], args: tuple[Any, ...], context: Any) -> asyncio.Handle:
+        return self.call_soon(callback, *args, context=context)
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self.now + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        timer = _Timer(callback, args, self, context)
+        timer._when, timer._scheduled = when, True
+        heapq.heappush(self._scheduled, (when, timer))
+        return timer
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> NoReturn:  # type: ignore[override]
         raise Outside("a thread")
@@ -75,10 +155,56 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         raise Outside("a name")
 
     def _run_once(self) -> None:
-        self.steps += 1
-        if self.on_step is not None:
-            self.on_step(self.steps)
-        super()._run_once()  # type: ignore[misc]
+        """Go round until somebody has asked to stop."""
+        ready = self._ready
+        while True:
+            self.steps += 1
+            if self.on_step is not None:
+                self.on_step(self.steps)
+            self._ring()
+            for _ in range(len(ready)):
+                handle = ready.popleft()
+                if not handle._cancelled:
+                    try:
+                        handle._context.run(handle._callback, *handle._args)  # type: ignore[arg-type]  # not cancelled
+                    except (SystemExit, KeyboardInterrupt):
+                        raise
+                    except BaseException as error:  # noqa: BLE001  # as asyncio does
+                        self._failed(handle, error)
+            if self._stopping:
+                return
+
+    def _ring(self) -> None:
+        """Make those timers ready whose time has come; where nothing else is, that time comes now."""
+        self._forget_cancelled()
+        ready, scheduled = self._ready, self._scheduled
+        if not ready and not self._stopping:
+            if not scheduled:
+                raise Deadlock
+            self.now = max(self.now, scheduled[0][0])
+        end = self.now + self._clock_resolution
+        while scheduled and scheduled[0][0] < end:
+            timer = heapq.heappop(scheduled)[1]
+            timer._scheduled = False
+            ready.append(timer)
+
+    def _forget_cancelled(self) -> None:
+        scheduled = self._scheduled
+        # As many as asyncio puts up with: with others, timers of the same instant would ring in another order.
+        if len(scheduled) > _MANY and self._timer_cancelled_count / len(scheduled) > _CANCELLED_SHARE:
+            for _, timer in scheduled:
+                timer._scheduled = timer._scheduled and not timer._cancelled
+            self._scheduled = [each for each in scheduled if not each[1]._cancelled]
+            heapq.heapify(self._scheduled)
+            self._timer_cancelled_count = 0
+            return
+        while scheduled and scheduled[0][1]._cancelled:
+            self._timer_cancelled_count -= 1
+            heapq.heappop(scheduled)[1]._scheduled = False
+
+    def _failed(self, handle: _Handle, error: BaseException) -> None:
+        source = format_helpers._format_callback_source(handle._callback, handle._args)  # type: ignore[attr-defined]
+        self.call_exception_handler({"message": f"Exception in callback {source}", "exception": error})
 
     def _make_self_pipe(self) -> None:
         self._ssock = self._csock = None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import jobwatch._watching.journal
+from jobwatch._watching.jobs import JobList
 from jobwatch._watching.records import Entry
 from jobwatch._watching.sqlite import JournalFile
 from tests.watching.ever import keep_all
@@ -47,6 +48,7 @@ class Life:
         self.dead = False
         self.tasks: list[asyncio.Task[Any]] = []
         self.files: list[JournalFile] = []
+        self.lists: list[JobList] = []
         self._stirred = stirred
 
     def begin(self, main: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -78,7 +80,15 @@ class Life:
         for task in self.tasks:
             if task.done() and not task.cancelled():
                 task.exception()
+        self._forget()
         return [f"it lives on after its death: {task!r}" for task in self.tasks if not task.done()]
+
+    def _forget(self) -> None:
+        """Untie what the garbage collector cannot, since it skips watches: memory ends with a process."""
+        for jobs in self.lists:
+            for job in jobs._jobs.values():
+                if job.watch is not None:
+                    job.watch.on_look = None
 
     def _silence(self, loop: VirtualLoop) -> None:
         for timer in loop.timers():
@@ -154,8 +164,9 @@ class _NotedFile(JournalFile):
 def disks(loop: VirtualLoop) -> Generator[None]:
     """Have journals be written in virtual time, and tasks known to the life that began them."""
 
-    def task(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
+    def task(loop: VirtualLoop, main: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
         made = asyncio.Task(main, loop=loop, **options)
+        loop.tasks.append(made)
         context = options.get("context")
         life = _LIFE.get() if context is None else context.get(_LIFE)
         if life is not None:

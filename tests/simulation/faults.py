@@ -17,6 +17,7 @@ UNREACHABLE = "unreachable"
 UNREADABLE = "unreadable"
 REFUSED = "refused"
 TLS = "tls"
+RAISES = "raises"
 """What an honest client must make of an answer."""
 
 
@@ -264,11 +265,40 @@ OF_HISTORIES = frozenset(
 )
 """Those that only an API which tells a history can have."""
 
+APART: Mapping[str, frozenset[str]] = {
+    "source raises": frozenset({"seam"}),
+    "answer unasked": frozenset({"wire"}),
+    "list that contradicts itself": frozenset({"seam", "wire"}),
+    "weak etags": frozenset({"seam", "wire"}),
+    "newest first": frozenset({"seam", "wire"}),
+    "end before its moment": frozenset({"seam", "wire"}),
+    "look-alike words": frozenset({"seam", "wire"}),
+    "odd ids": frozenset({"seam", "wire"}),
+}
+"""Faults that have no turn, but a world in two has one of them, and at which levels; most worlds without stay as they
+were before there were these."""
+
+APART_TRAITS = frozenset({"weak etags", "newest first", "end before its moment", "look-alike words", "odd ids"})
+"""Those of them that a world or a job has from its beginning."""
+
+APART_OF = {
+    "list that contradicts itself": "capydb",
+    "newest first": "bedrock",
+    "end before its moment": "bedrock",
+    "look-alike words": "bedrock",
+}
+"""Those that only one API can have."""
+
 ENDING = frozenset(FATAL) | {"tls", "redirect in a circle", "never known", "vanishes"}
 """Those after which a wait may never see its job's end: not for liveness mode, nor any two at a time."""
 
 
 def all_of(level: str) -> frozenset[str]:
     """Return every fault that can be turned on at a level."""
+    return by_turn(level) | {name for name, levels in APART.items() if level in levels}
+
+
+def by_turn(level: str) -> frozenset[str]:
+    """Return every fault that has its turn at a level."""
     names = {*HTTP, *FATAL, *BODY, *NETWORK, *MEANING, *LIST, *STREAM, *TRAITS}
     return frozenset(names | ({"tls"} if level == "seam" else set(ON_THE_WIRE)))

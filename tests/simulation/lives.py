@@ -9,6 +9,8 @@ What was told is written down in every life. The rules:
 * J4 **the end** of a job is its last change, and two changes of its health in a row are different.
 * J5 **the journal** was given what was told, and nothing else before it.
 
+A job that was forgotten and added again begins anew: these hold of each run of it, and no run uses a key of another.
+
 The transitions of all lives together are held against the truth in `oracle.py`, where they are one listener's.
 """
 
@@ -17,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -48,6 +50,7 @@ class Telling(Struct):
     done: bool = False
     acknowledged: bool = False
     refused: bool = False
+    forgotten: bool = False
 
 
 class Keeper:
@@ -67,6 +70,11 @@ class Keeper:
         self.world = world
         self.tellings: list[Telling] = []
         self.by_callback = rng.random() < 0.3
+        apart = Random(f"{world.plan.seed}/journal apart")
+        self.by_plain_function = self.by_callback and apart.random() < 0.5
+        self._forgets = apart.choice((0, 0, 1, 2))
+        self._apart = apart
+        self._forgetting = False
         self._loop = loop
         self._client = client
         self._job_ids = job_ids
@@ -74,11 +82,13 @@ class Keeper:
         self._stir = asyncio.Event()
         self._stirs = 0
         self._heard: dict[str, Heard] = {}
+        self._forgotten: dict[str, list[float]] = {}
 
     async def lives(self) -> None:
         """Live some lives, the last of them to the end of the world."""
         now = self._loop.time()
         self._heard = {job_id: Heard("journals", job_id, [], now, prompt=False) for job_id in self._job_ids}
+        self._all_heard = {job_id: [heard] for job_id, heard in self._heard.items()}
         self.world.heard += self._heard.values()
         count = self._rng.choice((1, 2, 3, 3, 4, 6))
         with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
@@ -113,6 +123,8 @@ class Keeper:
                 await asyncio.wait([main])
             else:
                 await self._until_something(main, began)
+            while self._forgetting and not main.done():  # to die in between would leave open which run it was
+                await asyncio.sleep(0.001)
             if main.done():
                 life.saved_until = self._loop.time()
                 main.result()
@@ -154,10 +166,12 @@ class Keeper:
             self._client(life.name),
             journal=path,
             stale_after=self._rng.choice((5.0, 60.0)),
-            on_change=(lambda change: self._called(life, number, change)) if self.by_callback else None,
+            on_change=self._callback(life, number),
             callback_attempts=10**6,
         )
         async with watcher:
+            if watcher._opened is not None:
+                life.lists.append(watcher._opened.jobs)
             await watcher.add(*self._job_ids)
             if self.by_callback:
                 await self._until_done(life, leaves_after)
@@ -171,6 +185,8 @@ class Keeper:
                 telling.done = True
                 self._known(change)
                 count += 1
+                if self._forgets and self._apart.random() < 0.1:
+                    await self._forget(watcher, life, change.job_id)
                 if count == leaves_after or self._is_done():
                     break
             if self._rng.random() < 0.7 or self._is_done():
@@ -179,6 +195,40 @@ class Keeper:
                     self.tellings[-1].acknowledged = True
             elif self.tellings:
                 self.tellings[-1].done = False  # and so it is to be told again
+
+    async def _forget(self, watcher: Watcher, life: Life, job_id: str) -> None:
+        """Forget a job while a change of it is in hand, and watch it anew: what is told of it begins again."""
+        self._forgets -= 1
+        self.tellings[-1].forgotten = True  # so it is not told again
+        self._forgetting = True
+        try:
+            await watcher.forget(job_id)
+            now, old = self._loop.time(), self._heard[job_id]
+            if not old.ending:
+                old.ending, old.until = LEFT, now
+            old.legs[-1].until = min(now, old.legs[-1].until or now)
+            self._forgotten.setdefault(job_id, []).append(now)
+            heard = Heard("journals", job_id, [Leg(life.name, now, until=float("inf"))], now, prompt=False)
+            self._heard[job_id] = heard
+            self._all_heard[job_id].append(heard)
+            self.world.heard.append(heard)
+            self.world.sometimes["a job forgotten and added again"] += 1
+            await watcher.add(job_id)
+        finally:
+            self._forgetting = False
+
+    def _callback(self, life: Life, number: int) -> Callable[[Change], Awaitable[object] | object] | None:
+        if not self.by_callback:
+            return None
+        return lambda change: (self._called_plainly if self.by_plain_function else self._called)(life, number, change)
+
+    def _called_plainly(self, life: Life, number: int, change: Change) -> object:
+        telling = self._told(life, number, change)
+        if not life.dead:
+            telling.done = True
+            self._known(change)
+        self.world.sometimes["a plain function called"] += 1
+        return self._apart.choice((None, 7, "done"))  # which nobody is to await
 
     async def _called(self, life: Life, number: int, change: Change) -> None:
         telling = self._told(life, number, change)
@@ -232,20 +282,28 @@ class Keeper:
     # --- what came of it ---------------------------------------------------------------------------------------------
 
     def _wrongs(self, path: Path) -> Iterable[str]:
-        by_job: dict[str, list[Telling]] = {job_id: [] for job_id in self._job_ids}
+        by_run: dict[tuple[str, int], list[Telling]] = {
+            (job_id, run): [] for job_id, heard in self._all_heard.items() for run in range(len(heard))
+        }
         for telling in self.tellings:
-            by_job[telling.change.job_id].append(telling)
+            by_run[telling.change.job_id, self._run_of(telling.change)].append(telling)
         logs = self._logs(path)
-        for job_id, tellings in by_job.items():
+        for (job_id, run), tellings in by_run.items():
             first = _firsts(tellings)
+            log = [change for change in logs.get(job_id, ()) if self._run_of(change) == run]
             yield from _wrong_numbers(job_id, first)
             yield from _wrong_changes(job_id, [telling.change for telling in first])
-            yield from self._wrong_journal(job_id, [telling.change for telling in first], logs.get(job_id, ()))
+            yield from self._wrong_journal(job_id, [telling.change for telling in first], log)
             # What the consumer had no time for was not lost: it is in the journal.
-            seen = [change.transition for change in logs.get(job_id, ()) if change.transition is not None]
-            self._heard[job_id].got += [(each.seen_at.timestamp() - EPOCH, each) for each in seen]
-        for group in by_job.values() if self.by_callback else [self.tellings]:
+            seen = [change.transition for change in log if change.transition is not None]
+            self._all_heard[job_id][run].got += [(each.seen_at.timestamp() - EPOCH, each) for each in seen]
+        for group in by_run.values() if self.by_callback else [self.tellings]:
             yield from self._wrong_again(group)
+
+    def _run_of(self, change: Change) -> int:
+        """Return how often the job had been forgotten when a change of it was seen."""
+        seen_at = change.seen_at.timestamp() - EPOCH
+        return sum(at < seen_at - 1e-5 for at in self._forgotten.get(change.job_id, ()))
 
     @staticmethod
     def _logs(path: Path) -> Mapping[str, Sequence[Change]]:
@@ -271,7 +329,7 @@ class Keeper:
                 if told[key] != telling.change:
                     yield f"J2 {key} was told otherwise: {telling.change} and {told[key]}"
                 self.world.sometimes["a change told again"] += 1
-            elif last is not None and not last.done and last.change.key != key:
+            elif last is not None and not (last.done or last.forgotten) and last.change.key != key:
                 yield f"J3 {last.change.key} was not done with, and {key} was told next"
             told[key] = telling.change
             last = telling

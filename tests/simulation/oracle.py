@@ -32,7 +32,8 @@ The requests are judged in `ration.py`.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -42,7 +43,7 @@ from jobwatch._engine.streams import BEATS
 
 from . import faults, ration
 from .people import CANCELLED, LEFT, STOPPED, Heard
-from .truth import ENDED, EPOCH, TrueJob
+from .truth import ENDED, EPOCH, TrueJob, as_compared
 
 if TYPE_CHECKING:
     from .server import Exchange, Shown
@@ -60,6 +61,9 @@ REFUSED_LOOKS, REFUSED_SECONDS = 3, 10.0
 """How often and for how long a job that was seen has to be missing before that is believed."""
 
 _WAKES_AT_ONCE = 8
+
+BELIEVED_FOR = 300.0
+"""For how long a job may look the same by its validator alone, in seconds."""
 
 _SOON = 0.01
 """How soon after an event its look has to be made, in seconds."""
@@ -101,6 +105,7 @@ class _Judgement:
         self.until = heard.until if heard.until is not None else world.closed_at
         self.unsure = self._is_unsure()
         self.answers = sorted(self._answers(), key=lambda each: each.at)
+        self._times = [each.at for each in self.answers]
         self.blind = self.job is not None and bool(self.job.keeps) and (self.job.timeless or self.job.coarse)
 
     def _answers(self) -> Iterable[_Answered]:
@@ -110,7 +115,7 @@ class _Judgement:
             next_leg = heard.legs[number + 1] if number + 1 < len(heard.legs) else None
             end = next_leg.began if leg.polled and next_leg is not None else self.until
             end = end if leg.until is None else leg.until  # what a process learns and does not write dies with it
-            for each in self.world.by_client.get(leg.client, ()):
+            for each in self.world.about(leg.client, heard.job_id):
                 single = each.job_id == heard.job_id
                 if each.answered is None or not start <= each.answered <= end + 1e-6:
                     continue
@@ -126,20 +131,17 @@ class _Judgement:
         leg = self.heard.legs[0]
         since = self._watched_since(leg.client, leg.began) if leg.polled else leg.began
         return any(
-            other.who == "all"
-            and other.job_id == self.heard.job_id
-            and other.began <= self.heard.began
-            and (other.until is None or other.until >= since)
-            for other in self.world.heard
+            other.who == "all" and other.began <= self.heard.began and (other.until is None or other.until >= since)
+            for other in self.world.listeners(self.heard.job_id)
             if other is not self.heard
         )
 
     def _watched_since(self, client: str, began: float) -> float:
         """Return since when the client has been watching the job without a break."""
         since = began
-        for other in sorted(self.world.heard, key=lambda each: each.began, reverse=True):
+        for other in sorted(self.world.listeners(self.heard.job_id), key=lambda each: each.began, reverse=True):
             leg = other.legs[0]
-            if other.job_id != self.heard.job_id or leg.client != client or not leg.polled or other.began > since:
+            if leg.client != client or not leg.polled or other.began > since:
                 continue
             left = other.legs[1].began if len(other.legs) > 1 else other.until
             if left is None or left > since:
@@ -178,15 +180,22 @@ class _Judgement:
                 return
         yield f"O1 not what happened: {self._told(changes)}"
 
+    def _at(self, change: Transition) -> list[_Answered]:
+        """Return the answers of the moment of a transition that tell anything."""
+        at = _loop_time(change)
+        first, last = bisect_left(self._times, at - TICK), bisect_right(self._times, at + TICK)
+        return [each for each in self.answers[first:last] if abs(each.at - at) < TICK and each.shown]
+
     def _matches(self, job: TrueJob, changes: Sequence[Transition], wanted: frozenset[str]) -> bool:
         """Whether the transitions can be matched with the truth so that all that is wanted holds."""
-        required = self._required(job) if "lost" in wanted and not self.blind else set()
+        required = sorted(self._required(job)) if "lost" in wanted and not self.blind else []
         reachable: set[int] = {-1}
         for change in changes:
-            answers = [each for each in self.answers if abs(each.at - _loop_time(change)) < TICK and each.shown]
+            answers = self._at(change)
+            told_at = None if change.at is None else change.at.timestamp()
             after: set[int] = set()
             for place in job.places_of(change.status):
-                if not self._is_same(job, place, change):
+                if not self._is_same(job, place, change, told_at):
                     continue
                 if "shown" in wanted and not any(_tells(job, each.shown, place, change) for each in answers):
                     continue
@@ -194,7 +203,10 @@ class _Judgement:
                     if before == place and change.at is not None and self._is_said_twice(change):
                         after.add(place)
                         break
-                    if before >= place or any(before < each < place for each in required):
+                    if before >= place:
+                        continue
+                    passed = bisect_right(required, before)
+                    if passed < len(required) and required[passed] < place:
                         continue
                     if "holes" in wanted and not self._is_hole_right(job, before, place, change, answers):
                         continue
@@ -205,23 +217,16 @@ class _Judgement:
             if not after:
                 return False
             reachable = after
-        last = max(reachable)
-        return all(each <= last for each in required) or any(
-            all(each <= place for each in required) for place in reachable
-        )
+        return not required or max(reachable) >= required[-1]
 
-    def _is_same(self, job: TrueJob, place: int, change: Transition) -> bool:
-        state = job.states[place]
-        if state.phase is not change.phase:
+    def _is_same(self, job: TrueJob, place: int, change: Transition, told_at: float | None) -> bool:
+        if job.states[place].phase is not change.phase:
             return False
-        return change.at is None or abs(change.at.timestamp() - job.told_at(place, self.plan.skew)) < TICK
+        return told_at is None or abs(told_at - job.told_at(place, self.plan.skew)) < TICK
 
     def _is_said_twice(self, change: Transition) -> bool:
         """Whether the server has said something twice with the same time, which may be true for all one can know."""
-        return any(
-            each.shown is not None and "duplicated" in each.shown.odd and abs(each.at - _loop_time(change)) < TICK
-            for each in self.answers
-        )
+        return any(each.shown is not None and "duplicated" in each.shown.odd for each in self._at(change))
 
     def _required(self, job: TrueJob) -> set[int]:
         """Return the states that have to be delivered, by O3."""
@@ -229,7 +234,7 @@ class _Judgement:
         highest = -1
         if self.unsure:
             return required
-        words = [state.word.casefold() for state in job.states]
+        words = [as_compared(state.word) for state in job.states]
         repeats = len(set(words)) < len(words)
         behind = False
         for answer in self.answers:
@@ -354,7 +359,7 @@ class _Judgement:
         for change, following in itertools.zip_longest(changes, changes[1:]):
             if change.phase not in ENDED or (following is not None and following.seen_at == change.seen_at):
                 continue
-            answers = [each for each in self.answers if abs(each.at - _loop_time(change)) < TICK and each.shown]
+            answers = self._at(change)
             if answers and not any(
                 self.job and _phase(self.job, each.shown) in ENDED for each in answers if each.shown
             ):
@@ -384,7 +389,7 @@ class _Judgement:
             since = each.at if since is None else since
             missing = [*missing, each] if each.verdict == faults.MISSING else []
             refused = [*refused, each] if each.verdict in _REFUSALS else []
-            due = each.verdict in (faults.GONE, faults.TLS) or bool(
+            due = each.verdict in (faults.GONE, faults.TLS, faults.RAISES) or bool(
                 refused and (not seen or _is_confirmed(refused, each.at - TICK))
             )
             if each.verdict == faults.MISSING and not seen:
@@ -470,7 +475,8 @@ class _Judgement:
         reasons = {
             Outcome.AUTH: last.verdict == faults.AUTH and self._is_refused(singles),
             Outcome.NOT_FOUND: last.verdict == faults.GONE or self._is_missing(singles),
-            Outcome.UNREADABLE: (last.verdict == faults.REFUSED and self._is_refused(singles))
+            Outcome.UNREADABLE: last.verdict == faults.RAISES
+            or (last.verdict == faults.REFUSED and self._is_refused(singles))
             or (spent and last.verdict == faults.UNREADABLE),
             Outcome.UNREACHABLE: last.verdict == faults.TLS
             or ((spent or too_long) and last.verdict in (faults.UNREACHABLE, faults.LIMITED))
@@ -545,7 +551,7 @@ def _phase(job: TrueJob, shown: Shown) -> Phase:
 
 
 def _is_word_of(job: TrueJob, one: int, other: int) -> bool:
-    return job.states[one].word.casefold() == job.states[other].word.casefold()
+    return as_compared(job.states[one].word) == as_compared(job.states[other].word)
 
 
 def _loop_time(change: Transition) -> float:
@@ -558,8 +564,10 @@ def _tells(job: TrueJob, shown: Shown | None, place: int, change: Transition) ->
     if place in shown.states or place == shown.status:
         return True
     # Without a time, one entry of a word is as good as another.
-    word = change.status.casefold()
-    return change.at is None and any(job.states[each].word.casefold() == word for each in (*shown.states, shown.status))
+    word = as_compared(change.status)
+    return change.at is None and any(
+        as_compared(job.states[each].word) == word for each in (*shown.states, shown.status)
+    )
 
 
 def _is_ahead(job: TrueJob, change: Transition, answers: Sequence[_Answered]) -> bool:
@@ -567,7 +575,7 @@ def _is_ahead(job: TrueJob, change: Transition, answers: Sequence[_Answered]) ->
     return change.at is None and any(
         each.shown is not None
         and "history behind" in each.shown.odd
-        and job.states[each.shown.status].word.casefold() == change.status.casefold()
+        and as_compared(job.states[each.shown.status].word) == as_compared(change.status)
         for each in answers
     )
 
@@ -632,6 +640,8 @@ def bound(plan: Plan) -> float:
     slower = 10.0 if limited else 1.0
     # A stream that did not tell the end is believed until the safety beat.
     beat = BEATS * plan.pace.max_interval if "streams" in plan.traits else 0.0
+    # What looks the same by its validator is not asked for as a whole before so long.
+    beat += BELIEVED_FOR if "weak etags" in plan.traits else 0.0
     return (2.0 * 1.5 * plan.pace.max_interval + beat + 31.0 + 46.0) * slower
 
 
@@ -676,7 +686,7 @@ def _not_prompt(world: World) -> Iterable[str]:
         if job is None:
             continue
         record = world.by_client.get(heard.legs[0].client, ())
-        looks = [each for each in record if each.job_id == heard.job_id]
+        looks = [each for each in world.about(heard.legs[0].client, job.id) if each.job_id == job.id]
         for stream in world.server.streams:
             told_at = stream.end_told_at
             if (stream.client, stream.job_id) != (heard.legs[0].client, heard.job_id) or told_at is None:
@@ -718,6 +728,16 @@ def by_client(exchanges: Iterable[Exchange]) -> dict[str, list[Exchange]]:
     for record in sorted_.values():
         record.sort(key=lambda each: each.asked)
     return sorted_
+
+
+def by_job(sorted_: Mapping[str, Sequence[Exchange]]) -> dict[tuple[str, str], list[Exchange]]:
+    """Sort the record further by what was asked for or shown."""
+    about: dict[tuple[str, str], list[Exchange]] = {}
+    for client, exchanges in sorted_.items():
+        for each in exchanges:
+            for job_id in each.shown if each.job_id is None else {each.job_id, *each.shown}:
+                about.setdefault((client, job_id), []).append(each)
+    return about
 
 
 def _is_confirmed(row: Sequence[_Answered], until: float) -> bool:

@@ -8,6 +8,8 @@
 * R4 **silence**: after its end, and when nobody listens, a job is not looked at.
 * R5 **alive**: a wait that goes on is looked after: never silent for longer than the longest interval and what the
   server asked for.
+* R7 **newcomers**: a job that nobody waited for is looked at as soon as somebody does, unless the server or a limit
+  keeps requests back, as many as there may be are under way, or many others came shortly before.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 TICK = 0.002
 BURST_SECONDS = 0.25
 
+NEWCOMER = 0.02
+"""Within what time the first look is made, in seconds."""
+
 LONGEST_PAUSE = 300.0
 """For how long a client may believe that it is to stay away; then one request may ask again."""
 
@@ -39,6 +44,7 @@ def wrongs(world: World) -> Iterable[str]:
             yield from _too_soon(world, client, exchanges)
             yield from _not_asked_for(world, client, exchanges)
             yield from _silent(world, client, exchanges)
+            yield from _late(world, client, exchanges)
             yield from _did_not_stay_away(world, client, exchanges)
             world.sometimes["list asked for"] += sum(each.job_id is None for each in exchanges)
         else:
@@ -159,6 +165,29 @@ def _silent(world: World, client: str, exchanges: Sequence[Exchange]) -> Iterabl
         at = _followed_until(world, client, heard.job_id, at, longest)
         if end - at > longest:
             yield f"R5 {heard.job_id}: no look between {at:.3f} and {end:.3f}"
+
+
+def _late(world: World, client: str, exchanges: Sequence[Exchange]) -> Iterable[str]:
+    """A first look that is not made at once, though nothing keeps it back."""
+    plan = world.plan
+    if plan.max_rate is not None or plan.quota or "rate told" in plan.rates or len(plan.jobs) > 60:
+        return
+    for heard in world.heard:
+        if not _polls(heard, client) or heard.who == "journals" or (heard.until or world.closed_at) - heard.began < 0.1:
+            continue
+        at = heard.began
+        listeners = [each for each in world.listeners(heard.job_id) if each is not heard and _polls(each, client)]
+        if any(each.began <= at and (_left(each) or world.closed_at) >= at - TICK for each in listeners):
+            continue  # it is looked at already
+        before = [each for each in exchanges if each.asked <= at + NEWCOMER]
+        under_way = sum(each.answered is None or each.answered >= at - TICK for each in before)
+        kept_back = any(each.stay_away or each.verdict == faults.LIMITED for each in before)
+        if kept_back or under_way >= plan.max_in_flight:
+            continue
+        asked = (each.asked for each in exchanges if each.job_id in (heard.job_id, None))
+        if not any(at - TICK <= each <= at + NEWCOMER for each in asked):
+            yield f"R7 {heard.job_id}: somebody came at {at:.3f}, and no look was made"
+            return
 
 
 def _followed_until(world: World, client: str, job_id: str, at: float, longest: float) -> float:

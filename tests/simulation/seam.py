@@ -77,6 +77,8 @@ class SeamTransport:
         late = answer.trouble == "hang" or answer.delay > TIME_LIMIT
         await asyncio.sleep(TIME_LIMIT if late else min(answer.delay, HANG))
         exchange.answered = loop.time()
+        if answer.trouble == "raises":
+            raise RuntimeError("a fault of the source's own")
         if late:
             return Fault(FaultKind.UNREACHABLE, f"no answer within {TIME_LIMIT:g} s")
         return self._judged(answer, etag)

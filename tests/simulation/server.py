@@ -124,6 +124,8 @@ class Server:
         self.latency = latency
         self.level = level
         self.vanished: dict[str, float] = {}
+        self.weak_etags = False
+        self.apart = Random(0)
         self.exchanges: list[Exchange] = []
         self.fired: Counter[str] = Counter()
         self.wrongs: list[str] = []
@@ -145,10 +147,31 @@ class Server:
     def asked(self, client: str, path: str, query: str, etag: str | None, now: float) -> Exchange:
         """Answer a request that arrives now."""
         exchange = self._answered(client, path, query, etag, now)
+        if now < self.quiet_at:
+            self._have_apart(exchange, client)
         exchange.client, exchange.path, exchange.job_id = client, path, self._job_id(path)
         self.fired.update(exchange.faults)
         self.exchanges.append(exchange)
         return exchange
+
+    def _have_apart(self, exchange: Exchange, client: str) -> None:
+        """Let an answer meet one of the faults that have no turn."""
+        if self._meets("source raises") and client in ("main", "watch"):
+            exchange.answer.trouble = "raises"
+            exchange.verdict, exchange.stay_away, exchange.shown = faults.RAISES, None, {}
+            exchange.faults = ("source raises",)
+        if not exchange.answer.trouble and exchange.shown and exchange.job_id is not None:
+            if self._meets("answer unasked"):
+                exchange.answer.trouble = "answer unasked"
+                exchange.faults += ("answer unasked",)
+
+    def _meets(self, name: str) -> bool:
+        return name in self.rates and self.apart.random() < self.rates[name]
+
+    def unasked(self, job_id: str) -> bytes:
+        """Return an end of a job, as a response that nobody asked for tells it."""
+        job = self.jobs[job_id]
+        return msgspec.json.encode(_enveloped(job, self._anothers(job, {}) | {self._id_key(job): job.id}))
 
     def knocked(self, client: str, path: str, now: float) -> str | None:
         """Say what happens to a connection that is being opened for a request."""
@@ -339,10 +362,10 @@ class Server:
             body = b"\xef\xbb\xbf" + body
         headers = self._headers(now, odd)
         if self.etags and verdict == faults.GOOD:
-            tag = f'"{zlib.crc32(body):08x}"'
+            tag = f'"{zlib.crc32(job_id.encode() if self.weak_etags else body):08x}"'
             headers.append(("ETag", tag))
             if etag is not None and (etag == tag or "304 though changed" in odd):
-                odd = {"304 though changed"} if etag != tag else {"etags"}
+                odd = {"304 though changed"} if etag != tag else {"weak etags" if self.weak_etags else "etags"}
                 return self._exchange(now, "same", Answer(304, headers, b"", delay=self._delay()), tuple(sorted(odd)))
         odd.discard("304 though changed")
         exchange = self._exchange(now, verdict, Answer(200, headers, body, delay=self._delay()), tuple(sorted(odd)))
@@ -362,11 +385,15 @@ class Server:
         return headers
 
     def _anothers(self, job: TrueJob, record: dict[str, object]) -> dict[str, object]:
-        key = "job_id" if job.shape in ("vision", "bare") else "id"
+        key = self._id_key(job)
         others = [each for each in self.jobs if each != job.id]
         end = "completed" if self.api == "capydb" else "COMPLETED"
         word = {"state": end} if self.api == "capydb" else {"status": end}
         return {**record, key: self.rng.choice(others) if others else f"{job.id}0", **word}
+
+    @staticmethod
+    def _id_key(job: TrueJob) -> str:
+        return "job_id" if job.shape in ("vision", "bare") else "id"
 
     def _view(self, job: TrueJob, now: float, odd: set[str]) -> tuple[dict[str, object], Shown] | None:
         """Return the job's record as a request sees it now, and what that truly tells."""
@@ -379,12 +406,14 @@ class Server:
             odd.discard("stale")
         if "recased" in odd and job.shape == "capydb" and self.rng.random() < 0.5:
             odd.discard("recased")
-        recased: Callable[[str], str] = str.swapcase if "recased" in odd else str
+        recased: Callable[[str], str] = _swapped if "recased" in odd else str
         record: dict[str, object] = {}
         if not job.tells_history:
             odd -= {"status behind", "history behind", "untimed", "duplicated", "reordered"}
             return self._snapshot(job, index, recased, record, odd)
         _keep_recoverable(job, odd)
+        if job.newest_first:
+            odd.discard("untimed")
         status, events = self._apart(job, index, odd)
         shown = Shown(tuple(events), status, frozenset(odd))
         told = [self._event(job, each, recased, "untimed" in odd) for each in events]
@@ -393,6 +422,10 @@ class Server:
             told.insert(self.rng.randrange(again, len(told)) + 1, told[again])
         if "reordered" in odd:
             self.rng.shuffle(told)
+        elif job.newest_first:
+            told.reverse()
+        elif job.end_early and "duplicated" not in odd:
+            _have_end_early(job, events, told)
         record["events"] = told
         return self._common(job, index, status, recased, record), shown
 
@@ -418,7 +451,7 @@ class Server:
     def _common(
         self, job: TrueJob, index: int, status: int, recased: Callable[[str], str], record: dict[str, object]
     ) -> dict[str, object]:
-        key = "job_id" if job.shape in ("vision", "bare") else "id"
+        key = self._id_key(job)
         record |= {key: int(job.id) if job.numeric else job.id, "status": recased(job.states[status].word)}
         record |= {"type": job.type, "created_at": stamp(job.told_at(0, self.skew), job.style)}
         if job.project_id is not None:
@@ -465,6 +498,9 @@ class Server:
                 if view is not None:
                     records.append(view[0])
                     shown[job.id] = view[1] if job.id not in shown else _both(shown[job.id], view[1])
+        if shown and noisy and self._meets("list that contradicts itself"):
+            self._have_contradicted(records, shown)
+            odd.add("list that contradicts itself")
         if "list with strangers" in odd:
             records.append({"id": "stranger", "state": "completed", "type": "project.backup"})
         verdict = faults.GOOD
@@ -480,6 +516,14 @@ class Server:
         exchange = self._exchange(now, verdict, answer, tuple(sorted(odd)))
         exchange.shown = shown
         return exchange
+
+    def _have_contradicted(self, records: list[object], shown: dict[str, Shown]) -> None:
+        """Tell of one job a second time, in another state: of the two nobody knows which is true."""
+        job_id = self.apart.choice(list(shown))
+        record = next(each for each in records if isinstance(each, dict) and str(each["id"]) == job_id)
+        other = "failed" if record["state"] == "completed" else "completed"
+        records.insert(self.apart.randrange(len(records) + 1), {**record, "state": other})
+        del shown[job_id]
 
     def _is_known(self, job: TrueJob, now: float) -> bool:
         return job.appears_at <= now < self.vanished.get(job.id, now + 1.0)
@@ -500,6 +544,18 @@ def _keep_recoverable(job: TrueJob, odd: set[str]) -> None:
     odd.difference_update(distorting if job.keeps or job.timeless else distorting[1:])
     if job.timeless or job.coarse or "untimed" in odd:
         odd -= {"duplicated", "reordered"}
+
+
+def _have_end_early(job: TrueJob, events: Sequence[int], told: list[dict[str, object]]) -> None:
+    """Tell an end before another state of its second."""
+    ends = [job.states[each].phase in ENDED for each in events[-2:]]
+    if ends == [False, True] and told[-1]["timestamp"] == told[-2]["timestamp"]:
+        told[-2:] = [told[-1], told[-2]]
+
+
+def _swapped(word: str) -> str:
+    """Return a word with its ASCII letters in the other case."""
+    return "".join(letter.swapcase() if letter.isascii() else letter for letter in word)
 
 
 def _both(one: Shown, other: Shown) -> Shown:
@@ -535,4 +591,8 @@ def _traits_told(job: TrueJob, shown: Shown) -> set[str]:
         told.add("undated")
     if job.timeless:
         told.add("without times")
+    if job.newest_first:
+        told.add("newest first")
+    if job.end_early:
+        told.add("end before its moment")
     return told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -35,7 +36,7 @@ _WORDS = {
 }
 
 _ENDS = (Phase.SUCCEEDED,) * 5 + (Phase.FAILED,) * 4 + (Phase.CANCELLED,)
-ENDED = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
+ENDED = (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED)
 
 
 class State(Struct, frozen=True):
@@ -59,6 +60,8 @@ class TrueJob(Struct, eq=False):
         style: How the server writes its timestamps.
         numeric: Whether the server sends its id as a number.
         timeless: Whether its history never has timestamps.
+        newest_first: Whether its history is told so.
+        end_early: Whether its end is told before another state that it entered in the same second.
     """
 
     id: str
@@ -73,14 +76,16 @@ class TrueJob(Struct, eq=False):
     style: str = "z"
     numeric: bool = False
     timeless: bool = False
+    newest_first: bool = False
+    end_early: bool = False
     places: dict[str, list[int]] = {}
 
     def places_of(self, word: str) -> list[int]:
         """Return which of its states are told by a word, without regard to case."""
         if not self.places:
             for place, state in enumerate(self.states):
-                self.places.setdefault(state.word.casefold(), []).append(place)
-        return self.places.get(word.casefold(), [])
+                self.places.setdefault(as_compared(state.word), []).append(place)
+        return self.places.get(as_compared(word), [])
 
     @property
     def tells_history(self) -> bool:
@@ -103,6 +108,23 @@ class TrueJob(Struct, eq=False):
         """Return when a state was entered as the server tells it, in Unix seconds."""
         at = self.states[index].at
         return EPOCH + skew + (math.floor(at) if self.coarse else at)
+
+
+@functools.lru_cache(maxsize=1024)
+def as_compared(word: str) -> str:
+    """Return a word as it is compared: its ASCII letters in one case, and no others."""
+    return "".join(letter.lower() if letter.isascii() else letter for letter in word)
+
+
+def looking_alike(rng: Random, states: Sequence[State]) -> tuple[State, ...]:
+    """Have some of the words that nobody documented look like one that somebody did, and some states have such words."""
+    words = ("ſUCCEEDED", "ſucceeded", "ＣＯＭＰＬＥＴＥＤ", "QUEUED\u200b", "ﬁnished", "ſtarted")
+    alike = list(states)
+    for place, state in enumerate(states):
+        if state.phase is Phase.UNKNOWN or (state.phase is Phase.RUNNING and rng.random() < 0.2):
+            alike[place] = State(rng.choice(words), Phase.UNKNOWN, state.at, state.attempt)
+    repeated = any(as_compared(one.word) == as_compared(other.word) for one, other in itertools.pairwise(alike))
+    return tuple(states if repeated else alike)
 
 
 def log_uniform(rng: Random, least: float, most: float) -> float:

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 from unittest import mock
+from urllib.parse import unquote
 
 import aiohttp
 import aiohttp.connector
@@ -24,6 +25,8 @@ from multidict import CIMultiDict
 
 from jobwatch._core.source import Turn
 from jobwatch._tasks import at_once
+
+from .server import Answer
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from jobwatch._reading.reply import Reply
 
     from .clock import VirtualLoop
-    from .server import Answer, Exchange, Server
+    from .server import Exchange, Server
     from .streams import Streamed
 
 HOP = 0.001
@@ -268,6 +271,9 @@ class Origin:
             return await self._left_open(request, _OTHERWISE_FRAMED[trouble](answer))
         if trouble == "dribble":
             return await self._dribbled(request, _whole(answer))
+        if trouble == "answer unasked" and request.transport is not None:
+            job_id = unquote(request.url.raw_path.split("/")[-1])
+            asyncio.get_running_loop().call_later(HOP * 20, self._say_more, request.transport, job_id)
         if trouble == "closed when idle" and request.transport is not None:
             asyncio.get_running_loop().call_later(IDLE, self._close_if_idle, request.transport)
         return _plain(answer)
@@ -275,6 +281,13 @@ class Origin:
     def _close_if_idle(self, transport: asyncio.Transport) -> None:
         if transport not in self._busy:
             transport.close()
+
+    def _say_more(self, transport: asyncio.Transport, job_id: str) -> None:
+        """Send a response that nobody asked for, while nobody asks for any."""
+        if transport not in self._busy and not transport.is_closing():
+            body = self.server.unasked(job_id)
+            headers = [("Content-Type", "application/json")]
+            transport.write(_whole(Answer(200, headers, body)))
 
     async def _left_open(self, request: web.BaseRequest, data: bytes) -> web.StreamResponse:
         """Write an answer past the server's own writer; the next request comes on another connection."""

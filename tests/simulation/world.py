@@ -26,7 +26,7 @@ from .disk import disks
 from .lives import Keeper
 from .people import Heard, Person
 from .server import Exchange, Outage, Server
-from .truth import EPOCH, STYLES, TrueJob, history, log_uniform
+from .truth import EPOCH, STYLES, TrueJob, history, log_uniform, looking_alike
 
 logging.getLogger("jobwatch").addHandler(logging.NullHandler())  # what goes wrong here is meant to
 
@@ -76,10 +76,24 @@ class World(Struct):
     heard: list[Heard]
     sometimes: Counter[str]
     violations: list[str]
-    trace: list[str]
     looks: int = 0
     closed_at: float = 0.0
     sorted_: dict[str, list[Exchange]] = {}
+    about_: dict[tuple[str, str], list[Exchange]] = {}
+    listeners_: dict[str, list[Heard]] = {}
+
+    def about(self, client: str, job_id: str) -> list[Exchange]:
+        """The server's record of what a client asked for or was shown of a job; only when all is over."""
+        if not self.about_:
+            self.about_ = oracle.by_job(self.by_client)
+        return self.about_.get((client, job_id), [])
+
+    def listeners(self, job_id: str) -> list[Heard]:
+        """Who listened to a job; only when all is over."""
+        if not self.listeners_:
+            for heard in self.heard:
+                self.listeners_.setdefault(heard.job_id, []).append(heard)
+        return self.listeners_.get(job_id, [])
 
     @property
     def by_client(self) -> dict[str, list[Exchange]]:
@@ -87,6 +101,11 @@ class World(Struct):
         if not self.sorted_:
             self.sorted_ = oracle.by_client(self.server.exchanges)
         return self.sorted_
+
+    @property
+    def trace(self) -> list[str]:
+        """What happened, a line each; written only when somebody asks."""
+        return _trace(self)
 
     @property
     def hash(self) -> str:
@@ -99,6 +118,11 @@ def planned(seed: int, level: str, mode: str) -> Plan:
     rates, traits = _swarm(rng, seed, level, mode)
     due = _turn(_survivable(level), seed, _DUE[level])
     api = _api_for(rng, [name for name in due if name in rates or name in traits])
+    apart = _apart(seed, level, mode, api)
+    rates |= {name: rate for name, rate in apart.items() if name not in faults.APART_TRAITS}
+    traits |= apart.keys() & faults.APART_TRAITS
+    if not rates.keys().isdisjoint({"status behind", "history behind", "untimed"}):
+        traits -= {"end before its moment"}  # an end that the status does not bear out may be an attempt's
     # Liveness is about what comes after the faults; safety has them for ever.
     horizon = log_uniform(rng, 30.0, 900.0 if level == SEAM else 300.0)
     quiet_at = START + (min(horizon * 0.5, 200.0) if mode == LIVENESS else 1e9)
@@ -110,6 +134,7 @@ def planned(seed: int, level: str, mode: str) -> Plan:
     projects = ["prj-1", "prj-2"][: 1 if lists else rng.choice((1, 2))]
     count = _number_of_jobs(rng, level, lists=lists, many=many)
     jobs = [_job(rng, number, api=api, traits=traits, horizon=horizon, projects=projects) for number in range(count)]
+    _have_apart(Random(f"{seed}/jobs apart"), jobs, traits)
     return Plan(
         seed=seed,
         level=level,
@@ -142,7 +167,7 @@ def _turn(names: Sequence[str], seed: int, count: int) -> list[str]:
 
 
 def _survivable(level: str) -> list[str]:
-    return sorted(faults.all_of(level) - faults.ENDING)
+    return sorted(faults.by_turn(level) - faults.ENDING)
 
 
 def _api_for(rng: Random, due: Sequence[str]) -> str:
@@ -153,6 +178,18 @@ def _api_for(rng: Random, due: Sequence[str]) -> str:
         if name in faults.OF_HISTORIES or name in faults.STREAM or name == "streams":
             return "bedrock"
     return rng.choice(("bedrock", "capydb"))
+
+
+def _apart(seed: int, level: str, mode: str, api: str) -> dict[str, float]:
+    """Choose one of the faults that have no turn, or none."""
+    rng = Random(f"{seed}/{level}/{mode}/apart")
+    if rng.random() < 0.5:
+        return {}
+    names = [name for name, levels in faults.APART.items() if level in levels]
+    name = rng.choice([name for name in names if faults.APART_OF.get(name, api) == api])
+    if name == "source raises" and mode == LIVENESS:
+        return {}
+    return {name: 0.03 if name == "source raises" else 0.5}
 
 
 def _swarm(rng: Random, seed: int, level: str, mode: str) -> tuple[dict[str, float], frozenset[str]]:
@@ -170,7 +207,7 @@ def _swarm(rng: Random, seed: int, level: str, mode: str) -> tuple[dict[str, flo
     rates |= {name: 0.6 if name in rare else 0.3 for name in _turn(names, seed, _DUE[level]) if name in rates}
     # Faults that end a watch hide what would come after, so most worlds have none of them.
     if mode == SAFETY and seed % 3 == 0:
-        ending = _turn(sorted(faults.ENDING & faults.all_of(level)), seed // 3, 1)
+        ending = _turn(sorted(faults.ENDING & faults.by_turn(level)), seed // 3, 1)
         chosen.update(ending)
         rates |= {name: 0.1 for name in ending if name not in faults.TRAITS}
     if "duplicated" in rates and "untimed" in rates:
@@ -251,6 +288,23 @@ def _job(
     return job
 
 
+_ODD_IDS = ("${PATH} %d", "job/%d", "job-%d?x=1#y", "job-%d%%41", "jöb-%d", "$PATH-%d", "%d//..")
+
+
+def _have_apart(rng: Random, jobs: Sequence[TrueJob], traits: frozenset[str]) -> None:
+    """Give jobs what faults that have no turn make of them."""
+    for number, job in enumerate(jobs):
+        if "odd ids" in traits and rng.random() < 0.7:
+            job.id, job.numeric = rng.choice(_ODD_IDS) % number, False
+        if job.tells_history and not job.timeless:
+            # In which order a single second's entries are told is not to be known, so those have fractions.
+            job.newest_first = "newest first" in traits and not job.coarse
+            job.end_early = "end before its moment" in traits and not job.keeps
+            job.coarse = job.coarse or job.end_early
+        if "look-alike words" in traits and job.tells_history:
+            job.states = looking_alike(rng, job.states)
+
+
 # --- a run -------------------------------------------------------------------------------------------------------
 
 
@@ -270,14 +324,16 @@ def played(plan: Plan) -> World:
         quiet_at=plan.quiet_at,
         outages=plan.outages,
         skew=plan.skew,
-        etags="etags" in plan.traits,
+        etags=not plan.traits.isdisjoint({"etags", "weak etags"}),
         quota=plan.quota,
         lag=plan.lag,
         latency=plan.latency,
         level=plan.level,
     )
     server.vanished = plan.vanished
-    world = World(plan, server, [], Counter(), [], [])
+    server.apart = Random(f"{plan.seed}/server apart")
+    server.weak_etags = "weak etags" in plan.traits
+    world = World(plan, server, [], Counter(), [])
     try:
         _, loop = run(lambda loop: _Run(world, loop).live())
     except (Deadlock, Outside) as error:
@@ -291,9 +347,10 @@ def played(plan: Plan) -> World:
     world.violations += server.wrongs
     world.sometimes.update(server.fired)
     if world.looks:
-        world.sometimes.update(plan.traits & {"chatty", "reopened", "skewed clock", "unknown words"})
+        world.sometimes.update(
+            plan.traits & {"odd ids", "look-alike words", "chatty", "reopened", "skewed clock", "unknown words"}
+        )
     oracle.judge(world)
-    world.trace = _trace(world)
     return world
 
 
@@ -351,7 +408,7 @@ class _Run:
                 if task.done() and not task.cancelled() and task.exception() is not None:
                     self.world.violations.append(f"a person was surprised by {task.exception()!r}")
         await asyncio.sleep(1.0 if self.origin is not None else 0.0)
-        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        left = [task for task in self.loop.tasks if not task.done()]
         self.world.violations += [f"task left behind: {task!r}" for task in left]
 
     async def _close(self) -> None:
