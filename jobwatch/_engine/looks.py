@@ -213,9 +213,9 @@ class Looks:
             watch.memo = None
             self._enter(watch, looked, price)
             # The list may have begun before somebody said that the job has changed.
-            is_woken = due == BEFORE_ALL or due == self._wakeups.turn(watch.watched.job_id)
-            if is_woken and watch.stage is DUE and due < watch.due:
-                self._schedule.put(watch, due)
+            woken = BEFORE_ALL if due == BEFORE_ALL else self._wakeups.pending(watch.watched.job_id)
+            if due != NEVER and watch.stage is DUE and woken < watch.due:
+                self._schedule.put(watch, woken)
         except Exception as error:  # noqa: BLE001 - as in `_look_at`
             self._end_by(watch, error)
         return True

@@ -34,6 +34,7 @@ class WakeUps:
         self._time = asyncio.get_running_loop().time
         self.woken: set[str] = set()
         self._turns: dict[str, float] = {}
+        self._by: dict[str, float] = {}
 
     def wake(self, job_id: str) -> bool:
         """Have a job looked at; return whether it will be: not if nobody wants to hear of it, or it has ended."""
@@ -51,19 +52,22 @@ class WakeUps:
             self.woken.discard(job_id)
             self._put_all(job_id)
 
-    def turn(self, job_id: str) -> float:
-        """Return when the latest look that a wake-up asked for is due, or was; `-NEVER` if none did."""
-        return self._turns.get(job_id, -NEVER)
+    def pending(self, job_id: str) -> float:
+        """Return by when a look is still to be made that a wake-up asked for; `NEVER` if none is."""
+        by = self._by.get(job_id, NEVER)
+        return by if by > self._time() else NEVER
 
     def forget(self, job_id: str) -> None:
         """Forget a job that is not watched any more."""
         self.woken.discard(job_id)
         self._turns.pop(job_id, None)
+        self._by.pop(job_id, None)
 
     def _put_all(self, job_id: str) -> None:
         now = self._time()
-        turn = self.turn(job_id)
+        turn = self._turns.get(job_id, -NEVER)
         at = max(now, self._schedule.paused_until, turn if turn > now else turn + self._shortest)
+        self._by[job_id] = at  # which may be a look that is due anyway, and sooner
         for watch in self._registry.going_on(job_id):
             if at < watch.due and (at <= now or watch.stage is not FIRST):
                 watch.memo = None  # who says that a job has changed is not to be answered that it has not

@@ -160,7 +160,7 @@ async def test_who_is_not_watched_any_more_or_never_was_is_not_woken() -> None:
     await asyncio.sleep(10.0)
     assert len(transport.requests) <= 1
     assert poller._wakeups.woken == set()
-    assert poller._wakeups._turns == {}
+    assert poller._wakeups._turns == poller._wakeups._by == {}
     await poller.aclose()
     assert not poller.wake("b")
 
@@ -306,7 +306,8 @@ async def test_a_list_that_nobody_asked_for_is_not_the_look_that_a_wake_asks_for
     before = msgspec.json.encode({"jobs": [transport.jobs["a"].body(poller.now())]})
     await asyncio.sleep(0.5)
     assert poller.wake("a")
-    poller.shown(CAPYDB.read_jobs(before))  # type: ignore[misc]  # CapyDB has lists
+    for _ in range(2):
+        poller.shown(CAPYDB.read_jobs(before))  # type: ignore[misc]  # CapyDB has lists
     watch = poller.listen(watched("a"))
     await poller.news(watch)
     assert watch.watched.outcome is Outcome.SUCCEEDED

@@ -170,6 +170,8 @@ def in_loop(method: Callable[Concatenate[WatchMachine, P], T]) -> Callable[Conca
             return method(machine, *args, **kwargs)
 
         machine.settled = False
+        if machine.loop.is_running():
+            return method(machine, *args, **kwargs)
         return machine.run(done())
 
     return run
@@ -420,12 +422,17 @@ class WatchMachine(RuleBasedStateMachine):
         self.wake(job_id)
 
     @precondition(lambda self: self.closed is None and any(each.live for each in self.watchings))
-    @rule(which=st.integers(0, 9), waits=st.lists(st.sampled_from([0.0, 0.06, 0.2, 0.4]), max_size=3))
-    def wake_again_and_again(self, which: int, waits: list[float]) -> None:
+    @rule(
+        which=st.integers(0, 9),
+        waits=st.lists(st.sampled_from([0.0, 0.06, 0.2, 0.4]), max_size=3),
+        hurries=st.booleans(),
+    )
+    def wake_again_and_again(self, which: int, waits: list[float], hurries: bool) -> None:
         for seconds in [*waits, 0.0]:
             going_on = [each.job_id for each in self.watchings if each.live]
             if going_on:
-                self.wake(going_on[which % len(going_on)])
+                job_id = going_on[which % len(going_on)]
+                self.much_happens_at_once(job_id, ["wake", "look_now"] if hurries else ["wake"])
             if seconds:
                 self.hold(seconds)
 
@@ -481,10 +488,36 @@ class WatchMachine(RuleBasedStateMachine):
         jobs = self.server.list_of(versions)
         self.poller.shown(jobs)
 
+    @precondition(lambda self: self.closed is None)
+    @rule(
+        job_id=st.sampled_from("abpqr"),
+        happenings=st.lists(st.sampled_from(["look_now", "wake", "list", "watch", "listen"]), min_size=2, max_size=4),
+    )
+    @in_loop
+    def much_happens_at_once(self, job_id: str, happenings: list[str]) -> None:
+        """Have several things happen before the engine comes to do any of them."""
+        for what in happenings:
+            match what:
+                case "look_now":
+                    for which in [which for which, ear in enumerate(self.ears) if ear.watching.job_id == job_id][:1]:
+                        self.look_now(which, times=1)
+                case "wake":
+                    self.wake(job_id)
+                case "list":
+                    self.list_shows({job_id}, lags=False)
+                case "watch":
+                    self.watch(job_id, outlives=False, drops=False, raises=0)
+                case _:
+                    self.listen(job_id, knows_project=False)
+
     @precondition(lambda self: self.closes and self.closed is None)
-    @rule()
-    def close(self) -> None:
+    @rule(hurries=st.booleans(), steps=st.integers(0, 5))
+    def close(self, hurries: bool, steps: int) -> None:
         async def closing() -> None:
+            for which in range(len(self.ears) if hurries else 0):
+                self.look_now(which, times=1)
+            for _ in range(steps):
+                await asyncio.sleep(0.0)
             self.closed = self.asked
             await self.poller.aclose()
 
@@ -645,15 +678,17 @@ class WatchMachine(RuleBasedStateMachine):
             return None
         extra = [each for each in self.extra if each.job_id == job_id and each.made <= exchange.number]
         since = max(one.since for one in wanted)
-        if not any(job_id in each.may_show for each in self.server.exchanges[since : exchange.number]):
+        asked = self.server.exchanges[since : exchange.number]
+        shown = [each for each in asked if each.answered is not None and each.answered <= exchange.began]
+        if not any(job_id in each.named for each in asked) and not any(job_id in each.shown for each in shown):
             return "first look"
         earlier = [
             each
             for each in self.server.exchanges[max(0, exchange.number - RECENT) : exchange.number]
             if each.answered is not None and job_id in each.may_show
         ]
-        shown = [each.answered or 0.0 for each in earlier if each.kind == "job" or job_id in each.shown]
-        recent = [at for at in shown if exchange.began - PACE.min_interval + AT_ONCE < at <= exchange.began]
+        answered = [each.answered or 0.0 for each in earlier if each.kind == "job" or job_id in each.shown]
+        recent = [at for at in answered if exchange.began - PACE.min_interval + AT_ONCE < at <= exchange.began]
         if len(recent) < len(wanted):
             if len(wanted) == 1:
                 self.extra = [each for each in self.extra if each not in extra]
