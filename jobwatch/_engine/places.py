@@ -7,7 +7,8 @@ A server may leave requests without an answer for as long as a look may last. So
   under way.
 * The last of these extra places is for jobs that answer, as their last look showed, and for no newcomer: however
   many newcomers hang, those are looked at.
-* Jobs whose last look was slow have none of the extra places, and no more than three quarters of the others.
+* Jobs whose last look was slow have none of the extra places, and no more than three quarters of the others, unless
+  somebody waits for this very look, as at a time limit.
 
 Where `most` is 1, one request at a time is what was asked for: there is no extra place.
 """

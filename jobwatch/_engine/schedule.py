@@ -188,10 +188,15 @@ class Schedule:
     def _queue_due_at(self, now: float) -> float:
         """Return when the next look at a job seen before may be made; where many are late, one after the other."""
         due = self._queue.next_due()
-        while due <= now and not self._places.has_room_for_slow_jobs and self._queue.first().is_slow:
+        while due <= now and not self._places.has_room_for_slow_jobs and self._is_held_back(self._queue.first()):
             self._held_back[self._queue.pop()] = due
             due = self._queue.next_due()
         return max(due, self._next_late) if BEFORE_ALL < due < now - _LATE and self.known > _MANY else due
+
+    @staticmethod
+    def _is_held_back(watch: Watch) -> bool:
+        """Whether a job has to wait while slow ones have their share; not where somebody waits for this very look."""
+        return watch.is_slow and watch.stage is not URGENT
 
     def _newcomer_at(self, now: float) -> float:
         """Return when the next first look may be made."""

@@ -56,6 +56,7 @@ class Exchange(Struct, eq=False):
         stay_away: For how many seconds it asked that nothing be sent.
         shown: What it truly told, by job.
         answered: When the client had the answer; None while it has not.
+        was_kept: Whether its connection had carried another request.
     """
 
     client: str
@@ -68,6 +69,7 @@ class Exchange(Struct, eq=False):
     shown: Mapping[str, Shown] = {}
     faults: tuple[str, ...] = ()
     answered: float | None = None
+    was_kept: bool = False
 
 
 class Outage(Struct, frozen=True):
@@ -197,9 +199,15 @@ class Server:
             now: When the answer was there.
             alone: Whether no other request for the same was under way.
         """
-        for exchange in self.exchanges[first:]:
-            if exchange.client == client and exchange.path == path and exchange.answered is None:
-                break
+        came = [each for each in self.exchanges[first:] if (each.client, each.path) == (client, path)]
+        came = [each for each in came if each.answered is None]
+        if alone and len(came) > 1 and came[0].was_kept and came[0].answer.trouble in faults.BEFORE_ANY_ANSWER:
+            lost = came.pop(0)  # it was asked again at once, and nothing of this was told
+            lost.asked, lost.answered, lost.job_id = began, came[0].asked, None
+            began = came[0].asked
+            self.fired["asked again"] += 1
+        if came:
+            exchange = came[0]
         else:
             # It never came so far.
             exchange = self._exchange(began, faults.UNREACHABLE, Answer(0, [], b"", "lost"), ("lost on the way",))

@@ -187,6 +187,7 @@ class Origin:
         self._redirected: dict[tuple[str, str], Exchange] = {}
         self._closing = asyncio.Event()
         self._busy: set[asyncio.Transport | None] = set()
+        self._carried: set[asyncio.Transport | None] = set()
         self.pipes: list[Pipe] = []
 
     def open_still(self) -> list[str]:
@@ -224,6 +225,8 @@ class Origin:
         if exchange is None:
             now = asyncio.get_running_loop().time()
             exchange = self.server.asked(client, path, query, request.headers.get("If-None-Match"), now)
+            exchange.was_kept = request.transport in self._carried
+            self._carried.add(request.transport)
             if exchange.answer.trouble.startswith("redirect"):
                 self._redirected[client, path] = exchange
                 return _redirected(path, query)
