@@ -33,9 +33,33 @@ _BATCH_MOST = 100
 _CLEAN_UP = 5.0
 """For how long closing waits for async calls that were cancelled to end, in seconds."""
 
-Call: TypeAlias = Callable[..., object]
+Method: TypeAlias = Callable[..., object]
 
 _log = logging.getLogger("jobwatch")
+
+
+class Call:
+    """One call of a user's method.
+
+    Attributes:
+        is_async: Whether what it returns is to be awaited, so that it needs no thread.
+        is_under_way: Whether it has begun and not ended.
+    """
+
+    __slots__ = ("_args", "_method", "_options", "is_async", "is_under_way")
+
+    def __init__(self, method: Method, *args: object, **options: object) -> None:
+        self._method, self._args, self._options = method, args, options
+        self.is_async = inspect.iscoroutinefunction(method)
+        self.is_under_way = False
+
+    def __call__(self) -> object:
+        """Make the call."""
+        self.is_under_way = True
+        try:
+            return self._method(*self._args, **self._options)
+        finally:
+            self.is_under_way = False
 
 
 class AdaptedSource:
@@ -53,7 +77,7 @@ class AdaptedSource:
 
     def __init__(self, source: JobSource, most: int) -> None:
         self.name = self.key = _key_of(source)
-        self._job: Call = source.job
+        self._job: Method = source.job
         self._jobs = _method_of(source, "jobs")
         self._batch = _method_of(source, "batch")
         self.has_lists = self._jobs is not None
@@ -62,6 +86,7 @@ class AdaptedSource:
         self._context = contextvars.copy_context()
         self._threads = Threads(most, self._context)
         self._asking: set[asyncio.Task[object]] = set()
+        self._left_behind: dict[str, Call] = {}
         self._closed = False
         self._logged: set[type[BaseException]] = set()
 
@@ -87,8 +112,13 @@ class AdaptedSource:
         turn: Turn = at_once,  # noqa: ARG002 - how many requests it makes is its own affair
     ) -> Seen:
         """Ask about one job; for arguments see `Source`. The memo is the job as the source told it."""
-        options: dict[str, object] = {"last": memo} if self._takes_last else {}
-        what = await self._answer(f"job {printable(job_id)}", self._called(self._job, job_id, **options))
+        if (before := self._left_behind.get(job_id)) is not None and before.is_under_way:
+            return Seen(Fault(FaultKind.UNREACHABLE, "the source's last call for it has not come back yet"))
+        call = Call(self._job, job_id, **({"last": memo} if self._takes_last else {}))
+        try:
+            what = await self._answer(f"job {printable(job_id)}", self._called(call))
+        finally:
+            self._leave_behind(job_id, call)
         if what is UNCHANGED and memo is not None:
             return Seen(UNCHANGED, memo)
         told = self._checked(what)
@@ -150,21 +180,27 @@ class AdaptedSource:
                 self._log(about, error)
                 return Fault(FaultKind.UNREACHABLE, f"the source raised {type(error).__name__}")
 
-    async def _called(self, call: Call, *args: object, **options: object) -> object:
+    async def _called(self, call: Call) -> object:
         """Call, in a thread unless it is async."""
-        if inspect.iscoroutinefunction(call):
-            return await call(*args, **options)
-        told = await self._threads.call(lambda: call(*args, **options))
+        if call.is_async:
+            return await cast("Awaitable[object]", call())
+        told = await self._threads.call(call)
         return await cast("Awaitable[object]", told) if inspect.isawaitable(told) else told
 
-    async def _listed(self, most: int | None, call: Call | None, *args: object) -> object:
+    def _leave_behind(self, job_id: str, call: Call) -> None:
+        """Note a call that goes on though nobody waits for it: each job has one thread at most in this way."""
+        if call.is_under_way:
+            self._left_behind = {each: left for each, left in self._left_behind.items() if left.is_under_way}
+            self._left_behind[job_id] = call
+
+    async def _listed(self, most: int | None, method: Method | None, *args: object) -> object:
         """Call, and take what can be iterated out of the answer where that can hold up nobody else."""
-        assert call is not None  # noqa: S101 - nobody asks for what there is not
+        assert method is not None  # noqa: S101 - nobody asks for what there is not
 
         def taken() -> object:  # in the thread that made it: a database's cursor is good there alone
-            return _taken(call(*args), most)
+            return _taken(method(*args), most)
 
-        told = await (self._called(call, *args) if inspect.iscoroutinefunction(call) else self._called(taken))
+        told = await self._called(Call(method, *args) if inspect.iscoroutinefunction(method) else Call(taken))
         if isinstance(told, AsyncIterable):
             return await _gathered(cast("AsyncIterable[object]", told), most)
         return await self._threads.call(lambda: _taken(told, most)) if _is_lazy(told) else _taken(told, most)
@@ -239,7 +275,7 @@ def _key_of(source: object) -> str:
     return key
 
 
-def _method_of(source: object, name: str) -> Call | None:
+def _method_of(source: object, name: str) -> Method | None:
     method = getattr(source, name, None)
     return method if callable(method) else None
 
@@ -251,7 +287,7 @@ def _batch_most_of(source: object) -> int:
     return most
 
 
-def _takes_last(job: Call) -> bool:
+def _takes_last(job: Method) -> bool:
     try:
         return "last" in inspect.signature(job).parameters
     except (ValueError, TypeError):  # it has none that can be read, as with some of those written in C

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import functools
 import gc
@@ -16,6 +17,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 import jobwatch
 from jobwatch import (
@@ -503,6 +505,33 @@ async def test_a_future_of_the_loop_is_awaited() -> None:
 
     async with client_of(Mine(job)) as client:
         assert (await client.wait_for("j")).status == "done"
+
+
+async def test_a_job_whose_call_was_left_behind_is_not_asked_about_until_that_has_come_back() -> None:
+    release, asked = threading.Event(), list[str]()
+
+    def job(job_id: str) -> Job:
+        asked.append(job_id)
+        if job_id == "stuck":
+            release.wait(10.0)
+        return replace(DONE, id=job_id)
+
+    async with client_of(Mine(job), max_in_flight=2) as client:
+        for _ in range(5):
+            reading = asyncio.ensure_future(client.job("stuck"))
+            await soon(lambda: "stuck" in asked)
+            reading.cancel()
+            with pytest.raises((asyncio.CancelledError, Unreachable)):
+                await reading
+        with pytest.raises(Unreachable, match="the source's last call for it has not come back yet"):
+            await client.job("stuck")
+        assert (await in_time(client.wait_for("free"))) == replace(DONE, id="free", api="mine")
+        release.set()
+        while not asked.count("stuck") > 1:
+            with contextlib.suppress(Unreachable):
+                await client.job("stuck")
+            await asyncio.sleep(0.001)
+    assert asked.count("stuck") == 2
 
 
 TENANT: contextvars.ContextVar[str] = contextvars.ContextVar("TENANT", default="nobody")
