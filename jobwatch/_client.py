@@ -111,7 +111,7 @@ class Client:
             case _:
                 from ._engine.adapter import AdaptedSource  # noqa: PLC0415 - it loads threads, which few clients need
 
-                self._source = AdaptedSource(source, max_in_flight)
+                self._source = AdaptedSource(source, max_in_flight + extra(max_in_flight))
         self._poller: Poller | None = None
         self._closing: asyncio.Task[None] | None = None
 

@@ -84,10 +84,10 @@ class JobSource(Protocol):
 
     What an async method does, it does on the client's event loop, which it must not hold up; it is cancelled when
     nobody waits for its answer any more. A plain one is called in a thread, so it has to bear several calls at once.
-    At most the client's ``max_in_flight`` such threads are at work. Since a thread cannot be stopped, a call that
-    nobody waits for any more is left to itself, and counts until it ends: until then its job is not asked about, so
-    that each job has one thread at most; and it keeps no process from ending. Both see
-    the context variables as they were when the client was made.
+    There are no more such threads than the client's ``max_in_flight`` allows. Since a thread cannot be stopped, a call
+    that nobody waits for any more is left to itself, and counts until it ends: until then its job is not asked about,
+    so that each job has one thread at most; and it keeps no process from ending. Both see the context variables as
+    they were when the client was made.
 
     Each call has 30 seconds, and a slow one holds up only the job that it asks about. Whatever one raises, returns in
     place of a job, or fails to do in time, is a fault of what was asked about, and is asked again for as long as

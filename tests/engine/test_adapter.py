@@ -886,16 +886,34 @@ async def test_a_call_that_blocks_holds_up_neither_the_loop_nor_another_job() ->
     await no_threads()
 
 
-async def test_no_more_threads_are_at_work_than_max_in_flight_even_where_calls_are_given_up() -> None:
+async def test_no_more_threads_are_at_work_than_max_in_flight_allows_even_where_calls_are_given_up() -> None:
     source = Blocking()
     async with client_of(source, max_in_flight=3) as client:
         for n in range(8):
             with pytest.raises(WaitTimeout):
                 await in_time(client.wait_for(f"j{n}", timeout=0.02))
-        assert len(threads()) == source.most == 3
+        assert len(threads()) == source.most == 5
         source.let_go.set()
         await in_time(client.wait_for("another"))
-    assert source.most == 3
+    assert source.most == 5
+    await no_threads()
+
+
+async def test_blocking_calls_that_hang_keep_no_other_job_waiting() -> None:
+    let_go = threading.Event()
+
+    def job(job_id: str) -> Job:
+        if job_id.startswith("stuck"):
+            let_go.wait(10.0)
+        return replace(DONE, id=job_id)
+
+    async with client_of(Mine(job), max_in_flight=4) as client:
+        stuck = [asyncio.ensure_future(client.wait_for(f"stuck{n}")) for n in range(4)]
+        await asyncio.sleep(0)
+        await in_time(client.wait_for("free"), 5.0)
+        assert not any(each.done() for each in stuck)
+        let_go.set()
+        await asyncio.gather(*stuck)
     await no_threads()
 
 

@@ -222,7 +222,7 @@ def test_a_slow_404_speaks_for_when_it_was_asked() -> None:
         transport = SeamTransport("main", server, CAPYDB.problem)
         get = transport.get
 
-        async def slow(target: object, *, etag: str | None = None) -> object:
+        async def slow(target: object, *, etag: str | None = None, turn: object = None) -> object:
             asked.append(loop.time())
             if len(asked) < 3:
                 await asyncio.sleep(12.0 if len(asked) == 2 else 0.05)
