@@ -899,6 +899,7 @@ async def test_no_more_threads_are_at_work_than_max_in_flight_allows_even_where_
     await no_threads()
 
 
+@pytest.mark.slow
 async def test_blocking_calls_that_hang_keep_no_other_job_waiting() -> None:
     let_go = threading.Event()
 
