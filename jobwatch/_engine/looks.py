@@ -82,9 +82,9 @@ class Looks:
         if watch is None:
             return None
         if now < schedule.paused_until:  # beyond all patience, or it would not be due: nobody is to wait for that
-            return self._ended(watch, self._turn_away(watch, schedule.paused(now)))
+            return self._turn_away(watch, schedule.paused(now))
         joint = self._grouping.joint(watch, self._interval(watch)) if self._grouping.is_possible else None
-        return self._ended(watch, self._look_at(watch) if joint is None else self._look_at_many(joint))
+        return self._look_at(watch) if joint is None else self._look_at_many(watch, joint)
 
     def resume(self, watch: Watch) -> None:
         """Go on looking at a job whose watch was given up, at the pace that follows faults."""
@@ -120,14 +120,11 @@ class Looks:
 
     # --- one job -----------------------------------------------------------------------------------------------
 
-    async def _ended(self, watch: Watch, look: Coroutine[object, object, None]) -> None:
+    async def _turn_away(self, watch: Watch, fault: Fault) -> None:
         try:
-            await look
+            self._enter_seen(watch, Seen(fault), self._unix())
         finally:
             self._schedule.end(watch)
-
-    async def _turn_away(self, watch: Watch, fault: Fault) -> None:
-        self._enter_seen(watch, Seen(fault), self._unix())
 
     async def _look_at(self, watch: Watch) -> None:
         others = self._others_with(watch)
@@ -136,21 +133,27 @@ class Looks:
             other.begin_look()
         asked_at = self._unix()
         try:
-            # Two that know different things are served by one whole answer; and somebody who waits for this very look,
-            # at a deadline above all, is to have the truth.
-            is_shared = all(watch.memo == other.memo for other in others)
-            memo = watch.memo if is_shared and not any(each.awaits_this_look for each in (watch, *others)) else None
-            before = watch.watched
-            asking = self._schedule.answer(self._source.job(before.job_id, before.status, memo, self._schedule.turn))
-            seen = await (asking if others else self._while_wanted(watch, asking))
+            seen = await self._seen(watch, others)
+            if seen is not None:
+                as_of = time_of(seen, asked_at, self._unix())
+                for each in (watch, *others):
+                    self._enter_seen(each, seen, as_of)
         except Exception as error:  # noqa: BLE001 - whatever one job's look raises ends the watch of that job alone
             for each in (watch, *others):
                 self._end_by(each, error)
-            return
-        if seen is not None:
-            as_of = time_of(seen, asked_at, self._unix())
-            for each in (watch, *others):
-                self._enter_seen(each, seen, as_of)
+        finally:
+            self._schedule.end(watch)
+
+    def _seen(self, watch: Watch, others: list[Watch]) -> Coroutine[object, object, Seen | None]:
+        """Ask about a job that one watch or two want to hear of."""
+        memo = watch.memo
+        # Two that know different things are served by one whole answer; and somebody who waits for this very look, at a
+        # deadline above all, is to have the truth.
+        if watch.awaits_this_look or (others and any(each.awaits_this_look or each.memo != memo for each in others)):
+            memo = None
+        before = watch.watched
+        asking = self._schedule.answer(self._source.job(before.job_id, before.status, memo, self._schedule.turn))
+        return asking if others else self._while_wanted(watch, asking)
 
     async def _while_wanted(self, watch: Watch, asking: Coroutine[object, object, Seen]) -> Seen | None:
         """Await an answer, but for no longer than somebody wants it: then the request is cancelled, and None comes."""
@@ -184,11 +187,14 @@ class Looks:
 
     # --- many jobs ---------------------------------------------------------------------------------------------
 
-    async def _look_at_many(self, joint: JointRequest) -> None:
-        jobs = await self._grouping.jobs_of(joint)
-        entered = {watch for job in told_once(jobs or ()) for watch in self.shown(job, joint.due)}
-        for watch, due in self._grouping.left_over(joint, jobs, entered):
-            self._put_back(watch, due)
+    async def _look_at_many(self, first: Watch, joint: JointRequest) -> None:
+        try:
+            jobs = await self._grouping.jobs_of(joint)
+            entered = {watch for job in told_once(jobs or ()) for watch in self.shown(job, joint.due)}
+            for watch, due in self._grouping.left_over(joint, jobs, entered):
+                self._put_back(watch, due)
+        finally:
+            self._schedule.end(first)
 
     def _put_back(self, watch: Watch, due: float) -> None:
         """Put back a job that a list did not show, where it was; at once if somebody waits for the next look."""

@@ -55,7 +55,9 @@ class Places:
         self._loop = asyncio.get_running_loop()
         self._begun: dict[Watch, float] = {}  # the first to have begun comes first
         self._slow_jobs = 0
+        self._has_slow_jobs = False
         self._usual = 0.0
+        self._slow_after = _SLOW
         self._alarm: asyncio.TimerHandle | None = None
 
     def has_room(self, now: float) -> bool:
@@ -68,9 +70,9 @@ class Places:
         return taken < self._most or taken < self._most + min(self._slow_looks(now), self._extra - 1)
 
     @property
-    def has_room_for_slow_jobs(self) -> bool:
-        """Whether a look may begin at a job whose last one was slow."""
-        return self._slow_jobs < self._for_slow and len(self._begun) < self._most
+    def hold_back_slow_jobs(self) -> bool:
+        """Whether no look may begin at a job whose last one was slow."""
+        return self._has_slow_jobs and (self._slow_jobs >= self._for_slow or len(self._begun) >= self._most)
 
     def begin(self, watch: Watch, now: float) -> None:
         """Count a look as under way."""
@@ -83,6 +85,7 @@ class Places:
         """Count a look as over, and note whether it was slow."""
         self._slow_jobs -= watch.is_slow
         watch.is_slow = now - self._begun.pop(watch) >= self._slow_after
+        self._has_slow_jobs = self._has_slow_jobs or watch.is_slow
         if self._alarm is not None and not self._begun:
             self._alarm.cancel()
             self._alarm = None
@@ -90,10 +93,7 @@ class Places:
     def learn(self, seconds: float) -> None:
         """Learn how long an answer took."""
         self._usual += (seconds - self._usual) * (_WEIGHT if self._usual else 1.0)
-
-    @property
-    def _slow_after(self) -> float:
-        return max(_SLOW, _MANY_TIMES * self._usual)
+        self._slow_after = max(_SLOW, _MANY_TIMES * self._usual)
 
     def _slow_looks(self, now: float) -> int:
         """Return how many looks under way are slow, as far as that opens places."""

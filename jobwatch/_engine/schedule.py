@@ -118,7 +118,7 @@ class Schedule:
     def end(self, watch: Watch) -> None:
         """Count the look at a job that was taken as over."""
         self._places.end(watch, self._time())
-        if self._held_back and self._places.has_room_for_slow_jobs:
+        if self._held_back and not self._places.hold_back_slow_jobs:
             held = next(iter(self._held_back))
             self._queue.put(held, self._held_back.pop(held))
 
@@ -146,7 +146,8 @@ class Schedule:
         self._put(watch, BEFORE_ALL)
 
     def _put(self, watch: Watch, due: float) -> None:
-        self._held_back.pop(watch, None)
+        if self._held_back:
+            self._held_back.pop(watch, None)
         self._queue.put(watch, due)
         if due < self._workers.alarm_at:
             self._workers.wake_at(max(due, self._held_until(self._time())))
@@ -188,7 +189,7 @@ class Schedule:
     def _queue_due_at(self, now: float) -> float:
         """Return when the next look at a job seen before may be made; where many are late, one after the other."""
         due = self._queue.next_due()
-        while due <= now and not self._places.has_room_for_slow_jobs and self._is_held_back(self._queue.first()):
+        while due <= now and self._places.hold_back_slow_jobs and self._is_held_back(self._queue.first()):
             self._held_back[self._queue.pop()] = due
             due = self._queue.next_due()
         return max(due, self._next_late) if BEFORE_ALL < due < now - _LATE and self.known > _MANY else due

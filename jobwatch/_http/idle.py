@@ -14,19 +14,13 @@ from weakref import WeakSet
 
 import aiohttp
 
+from .errors import LostWhenKept, NotSilent
+
 if TYPE_CHECKING:
     from asyncio.trsock import TransportSocket
 
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
-
-
-class NotSilent(Exception):
-    """Something came on a connection before the request that it was to carry, or it was closed; nothing was sent."""
-
-
-class LostWhenKept(aiohttp.ClientConnectionError):
-    """A connection that had been kept alive was lost before any answer: its server had perhaps given it up already."""
 
 
 _carried: WeakSet[ResponseHandler] = WeakSet()
@@ -56,7 +50,7 @@ async def check_silent(connection: Connection) -> bool:
     return was_kept
 
 
-def lost(error: aiohttp.ClientConnectionError, *, was_kept: bool) -> aiohttp.ClientConnectionError:
+def lost(error: aiohttp.ClientConnectionError, *, was_kept: bool) -> LostWhenKept | aiohttp.ClientConnectionError:
     """Return what to raise in place of one of the two errors after which aiohttp would send a GET again by itself.
 
     Args:

@@ -29,6 +29,7 @@ from .._table.templates import is_encoded_path
 from .._tasks import at_once
 from .answer import ProblemReader, Verdict, judged
 from .credentials import Credentials
+from .errors import LostWhenKept, NotSilent
 from .urls import checked_base, next_url, segment, unfit_for_url
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class Transport:
         self._closed = False
         self._deadlines: dict[asyncio.Task[object], float] = {}
         self._sweeper: asyncio.TimerHandle | None = None
+        self._sweeps_at = 0.0
         self.requests = 0
 
     def __repr__(self) -> str:
@@ -237,8 +239,6 @@ class Transport:
         return None
 
     async def _looked(self, session: ClientSession, target: Target, etag: str | None, turn: Turn) -> Reply | Fault:
-        from .idle import LostWhenKept  # noqa: PLC0415  # it imports aiohttp
-
         url, asked_again = target.url, False
         headers = None if etag is None else {"If-None-Match": etag}
         if target.body is not None:
@@ -278,8 +278,6 @@ class Transport:
         self, session: ClientSession, url: URL, body: bytes | None, headers: dict[str, str] | None
     ) -> ClientResponse | None:
         """Send one request, on the first connection that is silent; None if none is, and nothing was sent."""
-        from .idle import NotSilent  # noqa: PLC0415  # it imports aiohttp
-
         self.requests += 1
         for _ in range(self._max_connections + 1):  # each time one of those that were kept alive is closed
             try:
@@ -369,11 +367,13 @@ class Transport:
         # One timer for all looks instead of one each: nearly always the first to have begun is the first to run out.
         loop = task.get_loop()
         self._deadlines[task] = deadline = loop.time() + seconds
-        if self._sweeper is not None and deadline < self._sweeper.when():
+        if self._sweeper is None or deadline < self._sweeps_at:
+            self._sweep_at(deadline, loop)
+
+    def _sweep_at(self, when: float, loop: asyncio.AbstractEventLoop) -> None:
+        if self._sweeper is not None:
             self._sweeper.cancel()
-            self._sweeper = None
-        if self._sweeper is None:
-            self._sweeper = loop.call_at(deadline, self._sweep, loop)
+        self._sweeper, self._sweeps_at = loop.call_at(when, self._sweep, loop), when
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         self._sweeper = None
@@ -383,7 +383,7 @@ class Transport:
                 del self._deadlines[task]
                 task.cancel()
         if self._deadlines:
-            self._sweeper = loop.call_at(min(self._deadlines.values()), self._sweep, loop)
+            self._sweep_at(min(self._deadlines.values()), loop)
 
     def _lifted(self, task: asyncio.Task[object], cancelling: int) -> bool:
         """End the limit on a look; return whether it had run out, and nobody else cancelled the task."""
@@ -460,7 +460,7 @@ def _fault_of(error: Exception, host: str) -> Fault:
             return Fault(FaultKind.UNREADABLE, "the reply was cut off, or its framing is wrong")
         case aiohttp.ClientResponseError() | HttpProcessingError():
             return Fault(FaultKind.UNREADABLE, "the reply is not valid HTTP")
-        case aiohttp.ClientConnectionError():
+        case aiohttp.ClientConnectionError() | LostWhenKept():
             return Fault(FaultKind.UNREACHABLE, f"the connection to {host} was lost")
         case _:
             return Fault(FaultKind.UNREACHABLE, f"the request to {host} failed: {type(error).__name__}")

@@ -9,7 +9,7 @@ import ssl
 import pytest
 import trustme
 
-from jobwatch._http.idle import NotSilent
+from jobwatch._http.errors import NotSilent
 from jobwatch._http.transport import Transport
 from jobwatch._models import Fault
 from jobwatch._reading.reply import Reply

@@ -1,0 +1,11 @@
+"""What a connection may turn out to be when a request is to go over it, apart from aiohttp, which is imported late."""
+
+from __future__ import annotations
+
+
+class NotSilent(Exception):
+    """Something came on a connection before the request that it was to carry, or it was closed; nothing was sent."""
+
+
+class LostWhenKept(Exception):
+    """A connection that had been kept alive was lost before any answer: its server had perhaps given it up already."""
