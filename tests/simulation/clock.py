@@ -93,7 +93,7 @@ class _Timer(_Handle, asyncio.TimerHandle):
     def cancel(self) -> None:
         if not self._cancelled:
             if self._scheduled:
-                self._loop._timer_cancelled_count += 1  # type: ignore[attr-defined]
+                self._loop._timer_cancelled_count += 1
             super().cancel()
 
 
@@ -203,7 +203,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             heapq.heappop(scheduled)[1]._scheduled = False
 
     def _failed(self, handle: _Handle, error: BaseException) -> None:
-        source = format_helpers._format_callback_source(handle._callback, handle._args)  # type: ignore[attr-defined]
+        source = format_helpers._format_callback_source(handle._callback, handle._args)
         self.call_exception_handler({"message": f"Exception in callback {source}", "exception": error})
 
     def _make_self_pipe(self) -> None:

@@ -74,7 +74,7 @@ class Keeper:
         self.by_plain_function = self.by_callback and apart.random() < 0.5
         self._forgets = apart.choice((0, 0, 1, 2))
         self._apart = apart
-        self._forgetting = False
+        self._forgetting: asyncio.Future[None] | None = None
         self._loop = loop
         self._client = client
         self._job_ids = job_ids
@@ -123,8 +123,8 @@ class Keeper:
                 await asyncio.wait([main])
             else:
                 await self._until_something(main, began)
-            while self._forgetting and not main.done():  # to die in between would leave open which run it was
-                await asyncio.sleep(0.001)
+            if self._forgetting is not None and not main.done():  # to die meanwhile would leave open which run it was
+                await asyncio.wait([main, self._forgetting], return_when=asyncio.FIRST_COMPLETED)
             if main.done():
                 life.saved_until = self._loop.time()
                 main.result()
@@ -200,7 +200,7 @@ class Keeper:
         """Forget a job while a change of it is in hand, and watch it anew: what is told of it begins again."""
         self._forgets -= 1
         self.tellings[-1].forgotten = True  # so it is not told again
-        self._forgetting = True
+        self._forgetting = forgetting = self._loop.create_future()
         try:
             await watcher.forget(job_id)
             now, old = self._loop.time(), self._heard[job_id]
@@ -215,7 +215,8 @@ class Keeper:
             self.world.sometimes["a job forgotten and added again"] += 1
             await watcher.add(job_id)
         finally:
-            self._forgetting = False
+            self._forgetting = None
+            forgetting.set_result(None)
 
     def _callback(self, life: Life, number: int) -> Callable[[Change], Awaitable[object] | object] | None:
         if not self.by_callback:
@@ -233,7 +234,7 @@ class Keeper:
     async def _called(self, life: Life, number: int, change: Change) -> None:
         telling = self._told(life, number, change)
         await self._works()
-        if self._rng.random() < 0.05:
+        if self._rng.random() < 0.05 or self._apart.random() < 0.1:
             telling.refused = True
             raise ValueError("not now")
         if not life.dead:

@@ -657,7 +657,7 @@ def _not_live(world: World) -> Iterable[str]:
         ended_at = max(plan.quiet_at, job.states[-1].at, began)
         pausing = heard.who == "iterates" and not heard.prompt
         to_the_end = not pausing and (heard.until is None or heard.until > world.closed_at - TICK)
-        if to_the_end and heard.ending in (CANCELLED, STOPPED, "") and world.closed_at > ended_at + bound(plan):
+        if to_the_end and heard.ending in (CANCELLED, STOPPED, "") and world.closed_at > ended_at + bound(plan) - TICK:
             yield f"L1 {heard.who} {heard.job_id}: still waiting {world.closed_at - ended_at:.0f} s after it ended"
         if heard.ending in _JOB_ENDED and heard.prompt and heard.until is not None:
             late = heard.until - ended_at

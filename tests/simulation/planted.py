@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import multiprocessing
+import os
 import statistics
 import sys
 from collections.abc import Callable, Collection, Generator, Iterable
@@ -22,10 +23,12 @@ from msgspec.structs import replace
 
 import jobwatch._http.fast
 import jobwatch._http.transport
+import jobwatch._watching.sqlite
 from jobwatch import Change, Health, Job, Phase, Watched
 from jobwatch._core.budget import Budget
 from jobwatch._core.look import Policy
 from jobwatch._core.source import Seen
+from jobwatch._engine.grouping import Grouping, JointRequest
 from jobwatch._engine.looks import Looks
 from jobwatch._engine.poller import Poller
 from jobwatch._engine.schedule import DueQueue, Schedule
@@ -38,7 +41,7 @@ from jobwatch._reading.api import JobAPI
 from jobwatch._reading.reply import Reply
 from jobwatch._reading.words import Words
 from jobwatch._wait import Wait
-from jobwatch._watching.delivery import Outbox, Stream
+from jobwatch._watching.delivery import Callbacks, Outbox, Stream
 from jobwatch._watching.jobs import JobList
 from jobwatch._watching.records import Acknowledged, Changed, Contents, Entry, JobRecord, RecordState
 from jobwatch._watching.sqlite import JournalFile
@@ -112,6 +115,14 @@ def _in_its_case(original: Any) -> Any:
     def meaning(words: Any, word: str) -> tuple[str, Phase]:
         status, phase = original(words, word)
         return status, Phase.UNKNOWN if word == word.swapcase().title() else phase
+
+    return meaning
+
+
+def _by_any_case(original: Any) -> Any:
+    def meaning(self: Words, word: Any, *rest: Any) -> tuple[str, Phase]:
+        status, _ = original(self, word, *rest)
+        return status, original(self, word.casefold(), *rest)[1]
 
     return meaning
 
@@ -462,6 +473,168 @@ def _health_forgotten(original: Any) -> Any:
     return restore
 
 
+# --- one fault must not reach others -------------------------------------------------------------------------------
+
+
+def _ends_the_engine(_original: Any) -> Any:
+    def end_by(_self: Looks, _watch: Watch, error: Exception) -> None:
+        raise error
+
+    return end_by
+
+
+def _list_ends_the_engine(_original: Any) -> Any:
+    async def jobs_of(self: Grouping, joint: JointRequest) -> Any:
+        assert joint.page is not None
+        jobs = await self._jobs_on(joint.page)
+        if isinstance(jobs, Fault):
+            self._pages.failed(joint.page, jobs, self._time())
+            return None
+        return jobs
+
+    return jobs_of
+
+
+def _all_end(original: Any) -> Any:
+    def end_by(self: Looks, watch: Watch, error: Exception) -> None:
+        for each in (watch, *self._registry.awaited.values()):
+            if each.goes_on:
+                original(self, each, error)
+
+    return end_by
+
+
+def _not_caught(original: Any) -> Any:
+    async def called(self: Callbacks, change: Change) -> BaseException | None:
+        error: BaseException | None = await original(self, change)
+        if error is not None:
+            raise error
+        return None
+
+    return called
+
+
+def _awaited_whatever_it_is(original: Any) -> Any:
+    async def called(self: Callbacks, change: Change) -> BaseException | None:
+        call = self._call
+
+        def checked(change: Change) -> Any:
+            returned: Any = call(change)
+            returned.__await__  # noqa: B018
+            return returned
+
+        self._call = checked
+        try:
+            return await original(self, change)  # type: ignore[no-any-return]
+        finally:
+            self._call = call
+
+    return called
+
+
+# --- what counts as an answer --------------------------------------------------------------------------------------
+
+
+def _unasked_304_is_no_news(original: Any) -> Any:
+    def judged(http_status: int, headers: Any, body: bytes, **named: Any) -> Reply | Fault:
+        if http_status == 304:
+            named["etag"] = named.get("etag") or '"0"'
+        return original(http_status, headers, body, **named)  # type: ignore[no-any-return]
+
+    return judged
+
+
+def _html_refuses(original: Any) -> Any:
+    def refusal(*given: Any) -> Fault:
+        fault: Fault = original(*given)
+        return replace(fault, kind=FaultKind.REFUSED)
+
+    return refusal
+
+
+def _missing_is_gone(original: Any) -> Any:
+    def put_back(self: Looks, watch: Watch, due: float) -> None:
+        if watch.watched.looked_at is None:
+            original(self, watch, due)
+        else:
+            fault = Fault(FaultKind.GONE, "the list does not show it")
+            self._enter_seen(watch, Seen(fault), self._unix())
+
+    return put_back
+
+
+def _first_told(_original: Any) -> Any:
+    return lambda jobs: tuple({job.id: job for job in reversed(jobs)}.values())
+
+
+def _counts_all_refusals(original: Any) -> Any:
+    def unchanged(watched: Watched, now: float) -> Watched:
+        known: Watched = original(watched, now)
+        return replace(known, refused=watched.refused, refused_since=watched.refused_since)
+
+    return unchanged
+
+
+def _when_answered(_original: Any) -> Any:
+    return lambda seen, _asked_at, answered_at: answered_at - seen.age
+
+
+async def _any_connection(_connection: object) -> None:
+    pass
+
+
+def _expanded(original: Any) -> Any:
+    return lambda job_id: original(os.path.expandvars(job_id))
+
+
+# --- newcomers, pauses and time limits -----------------------------------------------------------------------------
+
+
+def _waits_an_interval(_original: Any) -> Any:
+    return lambda self, watch: self.put(watch, self._time() + 2.0)
+
+
+def _first_looks_in_pauses(original: Any) -> Any:
+    def pause_ends_at(self: Schedule, now: float) -> float:
+        return 0.0 if self._first_looks else original(self, now)
+
+    return pause_ends_at
+
+
+def _lasting(name: str, seconds: float, module: str) -> Callable[[], AbstractContextManager[object]]:
+    """Change a duration that is written down in a module."""
+    return lambda: mock.patch.object(sys.modules[f"jobwatch.{module}"], name, seconds)
+
+
+# --- what is forgotten ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _same_generation() -> Generator[None]:
+    with mock.patch.object(jobwatch._watching.sqlite, "_NEXT_GENERATION", "SELECT 1"):
+        yield
+
+
+def _wanted_by_number(_original: Any) -> Any:
+    def wants(self: JobList, change: Change) -> bool:
+        job = self._jobs.get(change.job_id)
+        return job is not None and change.seq > job.acknowledged
+
+    return wants
+
+
+def _forgotten_in_memory(_original: Any) -> Any:
+    async def forget(self: JobList, job_id: str) -> None:
+        async with self.adding:
+            self._remove(job_id)
+
+    return forget
+
+
+def _read_ahead_told(_original: Any) -> Any:
+    return lambda self, change: change.job_id in self._jobs._jobs
+
+
 # --- on the wire -----------------------------------------------------------------------------------------------------
 
 
@@ -628,6 +801,47 @@ BUGS: tuple[Bug, ...] = (
     Bug("the session is left open", method(Transport, "aclose", _session_left_open), level=WIRE),
     Bug("a connection is not given back", _connection_kept, level=WIRE),
     Bug("half a body counts as success", function("_http.transport", "_whole", _unread_is_whole), level=WIRE),
+    Bug("an exception of one look stops all", method(Looks, "_end_by", _ends_the_engine)),
+    Bug("an exception of one look ends all watches", method(Looks, "_end_by", _all_end)),
+    Bug("an exception of one look is swallowed", method(Looks, "_end_by", instead(lambda *_given: None))),
+    Bug("an exception of a list stops all", method(Grouping, "jobs_of", _list_ends_the_engine)),
+    Bug("an exception of a callback stops the others", method(Callbacks, "_called", _not_caught)),
+    Bug("a callback that returns nothing has failed", method(Callbacks, "_called", _awaited_whatever_it_is)),
+    Bug("a 304 that nobody asked for is no news", function("_http.answer", "judged", _unasked_304_is_no_news)),
+    Bug(
+        "a validator is sent back for ever",
+        method(HttpSource, "_is_believed", instead(lambda *_given: True)),
+        mode=LIVENESS,
+    ),
+    Bug("a page of HTML refuses the token", function("_http.answer", "_refusal", _html_refuses)),
+    Bug("a job that a list lacks is gone", method(Looks, "_put_back", _missing_is_gone)),
+    Bug("of a job that a list tells twice the first counts", function("_engine.batches", "told_once", _first_told)),
+    Bug("refusals are counted over good looks", _tracker("unchanged", _counts_all_refusals)),
+    Bug("a slow 404 speaks of when it came", function("_engine.looks", "time_of", _when_answered)),
+    Bug(
+        "a history told newest first is read as it stands",
+        function("_core.ordering", "_is_newest_first", instead(lambda *_given: False)),
+    ),
+    Bug(
+        "an end comes before another state of its moment",
+        function("_core.ordering", "_with_end_last", instead(lambda _job, events: events)),
+    ),
+    Bug("words that only look alike are the same", method(Words, "meaning", _by_any_case)),
+    Bug("an id goes into its URL as it is", function("_http.urls", "segment", instead(lambda job_id: job_id))),
+    Bug("an id is expanded", function("_http.urls", "segment", _expanded)),
+    Bug("a first look waits for an interval", method(Schedule, "enqueue", _waits_an_interval)),
+    Bug("a first look does not wait for a pause", method(Schedule, "_pause_ends_at", _first_looks_in_pauses)),
+    Bug("a last look may take as long as any", _lasting("_GRACE", 30.0, "_wait")),
+    Bug("one 404 after a good look is believed soon", _lasting("_GONE_SECONDS", 0.0, "_core.tracker")),
+    Bug("a job added again has the keys of the one forgotten", _same_generation),
+    Bug("a change is acknowledged by its number alone", method(JobList, "wants", _wanted_by_number)),
+    Bug("a job is forgotten in memory alone", method(JobList, "forget", _forgotten_in_memory)),
+    Bug("what was read ahead of a forgotten job is told", method(Outbox, "wants", _read_ahead_told)),
+    Bug(
+        "an answer that nobody asked for is read",
+        function("_http.idle", "check_silent", instead(_any_connection)),
+        level=WIRE,
+    ),
     Bug("the end of a stream goes unnoticed", method(Streams, "_look_as_usual", _never_lost)),
     Bug("a stream counts before it has spoken", method(Streams, "_begun", _speaks_at_once), mode=LIVENESS),
     Bug("a stream's news have no look made", method(Streams, "_hinted", _deaf)),

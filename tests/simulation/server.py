@@ -162,10 +162,10 @@ class Server:
             exchange.answer.trouble = "raises"
             exchange.verdict, exchange.stay_away, exchange.shown = faults.RAISES, None, {}
             exchange.faults = ("source raises",)
-        if not exchange.answer.trouble and exchange.shown and exchange.job_id is not None:
-            if self._meets("answer unasked"):
-                exchange.answer.trouble = "answer unasked"
-                exchange.faults += ("answer unasked",)
+        is_plain = not exchange.answer.trouble and exchange.shown and exchange.job_id is not None
+        if is_plain and self._meets("answer unasked"):
+            exchange.answer.trouble = "answer unasked"
+            exchange.faults += ("answer unasked",)
 
     def _meets(self, name: str) -> bool:
         return name in self.rates and self.apart.random() < self.rates[name]
@@ -430,8 +430,8 @@ class Server:
             told.insert(self.rng.randrange(again, len(told)) + 1, told[again])
         if "reordered" in odd:
             self.rng.shuffle(told)
-        elif job.newest_first:
-            told.reverse()
+        elif job.newest_first and told and told[0]["timestamp"] != told[-1]["timestamp"]:
+            told.reverse()  # of the entries of one second alone nobody could tell which way they go
         elif job.end_early and "duplicated" not in odd:
             _have_end_early(job, events, told)
         record["events"] = told
@@ -516,6 +516,8 @@ class Server:
             records.append({"id": "broken", "state": None})  # the others may be read all the same
         body = msgspec.json.encode({"jobs": records or None})
         damage = self._pick(self._body) if noisy else None
+        if "list that contradicts itself" in odd:
+            damage = None  # with one of the two entries unreadable, nobody could tell that there are two
         if damage is not None and b'"state":"' in body:
             body, odd, verdict = faults.BODY[damage](self.rng, body), {damage}, faults.UNREADABLE
             # What is wrong with the first job only need not keep anyone from reading the others.

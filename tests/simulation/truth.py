@@ -117,8 +117,8 @@ def as_compared(word: str) -> str:
 
 
 def looking_alike(rng: Random, states: Sequence[State]) -> tuple[State, ...]:
-    """Have some of the words that nobody documented look like one that somebody did, and some states have such words."""
-    words = ("ſUCCEEDED", "ſucceeded", "ＣＯＭＰＬＥＴＥＤ", "QUEUED\u200b", "ﬁnished", "ſtarted")
+    """Have some states be told by words that look like documented ones, and are none."""
+    words = ("\u017fUCCEEDED", "\u017fucceeded", "\uff26\uff21\uff29\uff2c\uff25\uff24", "QUEUED\u200b", "\u017ftarted")
     alike = list(states)
     for place, state in enumerate(states):
         if state.phase is Phase.UNKNOWN or (state.phase is Phase.RUNNING and rng.random() < 0.2):

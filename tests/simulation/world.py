@@ -130,7 +130,9 @@ def planned(seed: int, level: str, mode: str) -> Plan:
     if many:
         horizon = min(horizon, 100.0)
         traits -= {"chatty"}
-    lists = api == "capydb" and not rates.keys().isdisjoint(faults.LIST)
+    lists = api == "capydb" and not rates.keys().isdisjoint(
+        {*faults.LIST, "list that contradicts itself", "source raises"}
+    )
     projects = ["prj-1", "prj-2"][: 1 if lists else rng.choice((1, 2))]
     count = _number_of_jobs(rng, level, lists=lists, many=many)
     jobs = [_job(rng, number, api=api, traits=traits, horizon=horizon, projects=projects) for number in range(count)]
@@ -297,8 +299,7 @@ def _have_apart(rng: Random, jobs: Sequence[TrueJob], traits: frozenset[str]) ->
         if "odd ids" in traits and rng.random() < 0.7:
             job.id, job.numeric = rng.choice(_ODD_IDS) % number, False
         if job.tells_history and not job.timeless:
-            # In which order a single second's entries are told is not to be known, so those have fractions.
-            job.newest_first = "newest first" in traits and not job.coarse
+            job.newest_first = "newest first" in traits
             job.end_early = "end before its moment" in traits and not job.keeps
             job.coarse = job.coarse or job.end_early
         if "look-alike words" in traits and job.tells_history:
