@@ -273,6 +273,7 @@ APART: Mapping[str, frozenset[str]] = {
     "answer unasked": frozenset({"wire"}),
     "list that contradicts itself": frozenset({"seam", "wire"}),
     "weak etags": frozenset({"seam", "wire"}),
+    "told by HTTP status": frozenset({"seam", "wire"}),
     "newest first": frozenset({"seam", "wire"}),
     "end before its moment": frozenset({"seam", "wire"}),
     "look-alike words": frozenset({"seam", "wire"}),
@@ -281,12 +282,13 @@ APART: Mapping[str, frozenset[str]] = {
 """Faults that have no turn, but a world in two has one of them, and at which levels; most worlds without stay as they
 were before there were these."""
 
-APART_TRAITS = frozenset({"weak etags", "newest first", "end before its moment", "look-alike words", "odd ids"})
+APART_TRAITS = frozenset(APART) - {"source raises", "answer unasked", "list that contradicts itself"}
 """Those of them that a world or a job has from its beginning."""
 
 APART_OF = {
     "list that contradicts itself": "capydb",
     "newest first": "bedrock",
+    "told by HTTP status": "bedrock",
     "end before its moment": "bedrock",
     "look-alike words": "bedrock",
 }

@@ -22,6 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 import jobwatch._http.fast
+import jobwatch._http.source
 import jobwatch._http.transport
 import jobwatch._watching.sqlite
 from jobwatch import Change, Health, Job, Phase, Watched
@@ -587,6 +588,12 @@ def _expanded(original: Any) -> Any:
     return lambda job_id: original(os.path.expandvars(job_id))
 
 
+@contextmanager
+def _body_alone() -> Generator[None]:
+    with mock.patch.object(jobwatch._http.source, "hash", lambda told: hash(told[-1]), create=True):
+        yield
+
+
 # --- newcomers, pauses and time limits -----------------------------------------------------------------------------
 
 
@@ -813,6 +820,7 @@ BUGS: tuple[Bug, ...] = (
         method(HttpSource, "_is_believed", instead(lambda *_given: True)),
         mode=LIVENESS,
     ),
+    Bug("the HTTP status is no part of an answer", _body_alone),
     Bug("a page of HTML refuses the token", function("_http.answer", "_refusal", _html_refuses)),
     Bug("a job that a list lacks is gone", method(Looks, "_put_back", _missing_is_gone)),
     Bug("of a job that a list tells twice the first counts", function("_engine.batches", "told_once", _first_told)),

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from . import faults, streams
-from .truth import ENDED, EPOCH, TrueJob, log_uniform, stamp
+from .truth import BY_STATUS, ENDED, EPOCH, TrueJob, log_uniform, stamp
 
 HANG = 1e6
 """A delay that no time limit waits for."""
@@ -356,12 +356,16 @@ class Server:
         if view is None:
             return self._missing(now, ("stale",))
         record, shown = view
+        http_status = 200
+        if job.by_status:
+            http_status, record = BY_STATUS[job.states[shown.status].phase][0], self._untold(job)
         body = msgspec.json.encode(_enveloped(job, record))
         verdict = faults.GOOD
         if "another job's" in odd:
             record, odd, verdict = self._anothers(job, record), {"another job's"}, faults.UNREADABLE
             body = msgspec.json.encode(_enveloped(job, record))
-        damage = self._pick(self._body) if noisy else None
+        # Of the damages to a body most are about a status in it.
+        damage = self._pick(self._body) if noisy and not job.by_status else None
         if damage is not None:
             body, odd, verdict = faults.BODY[damage](self.rng, body), {damage}, faults.UNREADABLE
         elif "status words twice" in odd:
@@ -370,17 +374,23 @@ class Server:
             body = b"\xef\xbb\xbf" + body
         headers = self._headers(now, odd)
         if self.etags and verdict == faults.GOOD:
-            tag = f'"{zlib.crc32(job_id.encode() if self.weak_etags else body):08x}"'
+            tag = f'"{zlib.crc32(job_id.encode() if self.weak_etags else b"%d" % http_status + body):08x}"'
             headers.append(("ETag", tag))
             if etag is not None and (etag == tag or "304 though changed" in odd):
                 odd = {"304 though changed"} if etag != tag else {"weak etags" if self.weak_etags else "etags"}
                 return self._exchange(now, "same", Answer(304, headers, b"", delay=self._delay()), tuple(sorted(odd)))
         odd.discard("304 though changed")
-        exchange = self._exchange(now, verdict, Answer(200, headers, body, delay=self._delay()), tuple(sorted(odd)))
+        answer = Answer(http_status, headers, body, delay=self._delay())
+        exchange = self._exchange(now, verdict, answer, tuple(sorted(odd)))
         exchange.faults += tuple(sorted(_traits_told(job, shown)))
         if verdict == faults.GOOD:
             exchange.shown = {job_id: shown}
         return exchange
+
+    def _untold(self, job: TrueJob) -> dict[str, object]:
+        """Return what is always the same of a job, whose state the HTTP status tells."""
+        created_at = stamp(job.told_at(0, self.skew), job.style)
+        return {"job_id": job.id, "type": job.type, "created_at": created_at, "told_by_status": True}
 
     def _headers(self, now: float, odd: set[str]) -> list[tuple[str, str]]:
         headers = [("Content-Type", "application/json")]
@@ -603,6 +613,8 @@ def _traits_told(job: TrueJob, shown: Shown) -> set[str]:
         told.add("without times")
     if job.newest_first:
         told.add("newest first")
+    if job.by_status:
+        told.add("told by HTTP status")
     if job.end_early:
         told.add("end before its moment")
     return told

@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from random import Random
 
+import msgspec
 from msgspec import Struct
 
-from jobwatch import Phase
+from jobwatch import Job, Phase
+from jobwatch.apis import BEDROCK
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC).timestamp() - 1000.0
 """What is added to the loop's time for Unix seconds, so that the world begins with the year."""
@@ -61,6 +63,7 @@ class TrueJob(Struct, eq=False):
         numeric: Whether the server sends its id as a number.
         timeless: Whether its history never has timestamps.
         newest_first: Whether its history is told so.
+        by_status: Whether the HTTP status alone tells its state, and the body is always the same.
         end_early: Whether its end is told before another state that it entered in the same second.
     """
 
@@ -78,6 +81,7 @@ class TrueJob(Struct, eq=False):
     timeless: bool = False
     newest_first: bool = False
     end_early: bool = False
+    by_status: bool = False
     places: dict[str, list[int]] = {}
 
     def places_of(self, word: str) -> list[int]:
@@ -108,6 +112,33 @@ class TrueJob(Struct, eq=False):
         """Return when a state was entered as the server tells it, in Unix seconds."""
         at = self.states[index].at
         return EPOCH + skew + (math.floor(at) if self.coarse else at)
+
+
+BY_STATUS: Mapping[Phase, tuple[int, str]] = {
+    Phase.PENDING: (201, "PENDING"),
+    Phase.RUNNING: (202, "RUNNING"),
+    Phase.SUCCEEDED: (200, "COMPLETED"),
+    Phase.FAILED: (203, "FAILED"),
+}
+"""By which HTTP status a server tells a phase that puts nothing else of it into its answers, and by which word it is
+known then."""
+
+BY_STATUS_MARK = b'"told_by_status":true'
+
+
+def read_by_status(body: bytes, http_status: int, _job_id: str) -> Job:
+    """Read a job as Bedrock's, with its state from the HTTP status where its body leaves that to it."""
+    if BY_STATUS_MARK in body:
+        word = next((word for status, word in BY_STATUS.values() if status == http_status), None)
+        body = msgspec.json.encode({"status": word, **msgspec.json.decode(body)})
+    return BEDROCK.read_job(body)
+
+
+def told_by_status(states: Sequence[State]) -> tuple[State, ...] | None:
+    """Return the same states with the words that stand for HTTP statuses; None where one has none."""
+    if any(state.phase not in BY_STATUS for state in states):
+        return None
+    return tuple(State(BY_STATUS[state.phase][1], state.phase, state.at, state.attempt) for state in states)
 
 
 @functools.lru_cache(maxsize=1024)

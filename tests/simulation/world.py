@@ -12,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 import jobwatch._engine.clock
 from jobwatch import Client, Pace
@@ -26,7 +27,7 @@ from .disk import disks
 from .lives import Keeper
 from .people import Heard, Person
 from .server import Exchange, Outage, Server
-from .truth import EPOCH, STYLES, TrueJob, history, log_uniform, looking_alike
+from .truth import EPOCH, STYLES, TrueJob, history, log_uniform, looking_alike, read_by_status, told_by_status
 
 logging.getLogger("jobwatch").addHandler(logging.NullHandler())  # what goes wrong here is meant to
 
@@ -298,6 +299,11 @@ def _have_apart(rng: Random, jobs: Sequence[TrueJob], traits: frozenset[str]) ->
     for number, job in enumerate(jobs):
         if "odd ids" in traits and rng.random() < 0.7:
             job.id, job.numeric = rng.choice(_ODD_IDS) % number, False
+        if "told by HTTP status" in traits and (rng.random() < 0.5 or number == 1):
+            states = told_by_status(job.states)
+            if states is not None:
+                job.states, job.shape, job.by_status, job.dated = states, "bare", True, False
+                job.keeps, job.coarse, job.timeless = 0, False, False
         if job.tells_history and not job.timeless:
             job.newest_first = "newest first" in traits
             job.end_early = "end before its moment" in traits and not job.keeps
@@ -433,6 +439,8 @@ class _Run:
 
     def _source(self, name: str) -> HttpSource:
         plan, api = self.plan, BEDROCK if self.plan.api == "bedrock" else CAPYDB
+        if "told by HTTP status" in plan.traits:
+            api = replace(api, read_reply=read_by_status)
         given, streams = Given("canary-token", "http://api.example", None), "streams" in plan.traits
         if plan.level == SEAM:
             return seam.source_of(name, self.world.server, api, given, streams=streams)
