@@ -35,6 +35,7 @@ import itertools
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from msgspec import Struct
 
@@ -708,7 +709,9 @@ def _not_prompt(world: World) -> Iterable[str]:
                 continue
             if stream.events > _WAKES_AT_ONCE:  # so many that looks could not follow each of them
                 ready += plan.pace.min_interval
-            prompt = any(told_at - TICK <= each.asked <= ready + _SOON for each in looks)
+            # A request lost with a kept connection is about no job, and was made for the look all the same.
+            asked = (each.asked for each in record if unquote(each.path.rpartition("/")[2]) == job.id)
+            prompt = any(told_at - TICK <= each <= ready + _SOON for each in asked)
             if not prompt and until > ready + _SOON:
                 yield f"O10 {heard.who} {heard.job_id}: its end was told at {told_at:.3f}, and no look followed"
 
