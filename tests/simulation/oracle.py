@@ -687,7 +687,8 @@ def _not_prompt(world: World) -> Iterable[str]:
         if job is None:
             continue
         record = world.by_client.get(heard.legs[0].client, ())
-        looks = [each for each in world.about(heard.legs[0].client, job.id) if each.job_id == job.id]
+        # By their paths: a request lost with a kept connection is about no job, and was made for the look all the same.
+        looks = [each for each in record if unquote(each.path.rpartition("/")[2]) == job.id]
         for stream in world.server.streams:
             told_at = stream.end_told_at
             if (stream.client, stream.job_id) != (heard.legs[0].client, heard.job_id) or told_at is None:
@@ -709,9 +710,7 @@ def _not_prompt(world: World) -> Iterable[str]:
                 continue
             if stream.events > _WAKES_AT_ONCE:  # so many that looks could not follow each of them
                 ready += plan.pace.min_interval
-            # A request lost with a kept connection is about no job, and was made for the look all the same.
-            asked = (each.asked for each in record if unquote(each.path.rpartition("/")[2]) == job.id)
-            prompt = any(told_at - TICK <= each <= ready + _SOON for each in asked)
+            prompt = any(told_at - TICK <= each.asked <= ready + _SOON for each in looks)
             if not prompt and until > ready + _SOON:
                 yield f"O10 {heard.who} {heard.job_id}: its end was told at {told_at:.3f}, and no look followed"
 

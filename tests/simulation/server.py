@@ -13,6 +13,8 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 from msgspec import Struct
 
+from jobwatch._http.transport import MAX_HOPS
+
 from . import faults, streams
 from .truth import BY_STATUS, ENDED, EPOCH, TrueJob, log_uniform, stamp
 
@@ -57,6 +59,7 @@ class Exchange(Struct, eq=False):
         shown: What it truly told, by job.
         answered: When the client had the answer; None while it has not.
         was_kept: Whether its connection had carried another request.
+        hops: How many requests it was beyond the first, by redirects.
     """
 
     client: str
@@ -70,6 +73,7 @@ class Exchange(Struct, eq=False):
     faults: tuple[str, ...] = ()
     answered: float | None = None
     was_kept: bool = False
+    hops: int = 0
 
 
 class Outage(Struct, frozen=True):
@@ -181,13 +185,33 @@ class Server:
         trouble = self._pick(self._at_the_door) if now < self.quiet_at else None
         if outage is not None and outage.fault in ("refuse", "hang"):
             trouble = outage.fault
-        if trouble is not None and not path.endswith("/stream"):
+        redirected = self._redirected_last(client, path) if trouble is not None else None
+        if trouble is not None and redirected is not None:
+            redirected.verdict, redirected.shown = faults.UNREACHABLE, {}  # it is the hop that is lost
+            redirected.faults += (trouble,)
+            self.fired[trouble] += 1
+        elif trouble is not None and not path.endswith("/stream"):
             exchange = self._exchange(now, faults.UNREACHABLE, Answer(0, [], b"", trouble), (trouble,))
             exchange.faults += ("outage",) if outage is not None else ()
             exchange.client, exchange.path, exchange.job_id = client, path, self._job_id(path)
             self.fired.update(exchange.faults)
             self.exchanges.append(exchange)
         return trouble
+
+    def _redirected_last(self, client: str, path: str) -> Exchange | None:
+        """Return the request under way that was redirected to its own path, if one was."""
+        under_way = (each for each in reversed(self.exchanges) if each.client == client and each.answered is None)
+        found = next((each for each in under_way if each.path == path), None)
+        return found if found is not None and found.answer.trouble.startswith("redirect") else None
+
+    def _is_kept_from_hops(self, exchange: Exchange, now: float) -> bool:
+        """Whether a redirect was not followed to its end, since another answer had asked for a pause meanwhile."""
+        enough = {"redirect within": 1, "redirect in a circle": MAX_HOPS}.get(exchange.answer.trouble, 0)
+        return exchange.hops < enough and any(
+            each.stay_away and each.answered is not None and each.answered <= now <= each.answered + each.stay_away
+            for each in self.exchanges
+            if each.client == exchange.client and each is not exchange
+        )
 
     def answered(self, client: str, path: str, first: int, began: float, now: float, *, alone: bool) -> None:
         """Note when a client began a request and had its answer, where the network stands between.
@@ -215,6 +239,8 @@ class Server:
             self.fired.update(exchange.faults)
             self.exchanges.append(exchange)
         exchange.asked, exchange.answered = began, now
+        if self._is_kept_from_hops(exchange, now):
+            exchange.verdict, exchange.stay_away, exchange.shown = faults.LIMITED, None, {}
         others = [each for each in self.exchanges[first:] if each is not exchange and each.asked > began]
         if alone and any(each.client == client and each.path == path and each.answered is None for each in others):
             self.wrongs.append(f"R6 one look at {path} at {began:.3f} was two requests")

@@ -218,9 +218,10 @@ class Origin:
         path, query = request.url.raw_path, request.url.raw_query_string
         if path.endswith("/stream"):
             return await self._streamed(request, self.server.streamed(client, path, asyncio.get_running_loop().time()))
-        exchange = self._redirected.pop((client, path), None) if "again=" in query else None
+        exchange = self._redirected.get((client, path)) if "again=" in query else None
+        if exchange is not None:
+            exchange.hops += 1
         if exchange is not None and exchange.answer.trouble == "redirect in a circle":
-            self._redirected[client, path] = exchange
             return _redirected(path, query)
         if exchange is None:
             now = asyncio.get_running_loop().time()
