@@ -1178,3 +1178,11 @@ def test_an_end_before_the_attempt_that_is_known_is_never_believed() -> None:
     stream.look(snap("R", 1, started=10, updated=50))
     assert stream.all(*[snap("F", 0, updated=9)] * 200) == ""
     assert stream.watched.outcome is None
+
+
+def test_an_end_that_does_not_count_its_attempts_is_believed_after_a_while() -> None:
+    stream = Stream()
+    stream.look(snap("R", 2, started=10, updated=50))
+    assert stream.all(*[snap("F", updated=9)] * 60) == ""
+    assert stream.look(snap("F", updated=9)) == "F"
+    assert stream.watched.outcome is Outcome.FAILED
