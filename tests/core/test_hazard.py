@@ -59,6 +59,21 @@ def test_an_even_hazard_makes_a_clock_of_twice_the_root_of_the_age() -> None:
         assert clock.advance(age, 3.0) == pytest.approx((math.sqrt(age) + 3.0) ** 2)
 
 
+def test_outside_its_grid_every_clock_is_the_priors() -> None:
+    clock = curve(Durations((100.0,) * 64, 64))
+    assert clock.at(SHORTEST) == PRIOR.at(SHORTEST)
+    beyond = _grid()[-1]
+    assert clock.at(9.0 * beyond) - clock.at(beyond) == pytest.approx(PRIOR.at(9.0 * beyond) - PRIOR.at(beyond))
+
+
+def test_where_a_kind_has_no_history_that_of_all_kinds_says_how_far_it_is_tried() -> None:
+    seconds = (100.0,) * 64
+    untried, tried = (curve((), Durations(seconds, count)) for count in (0, 64))
+    assert tried.advance(5.0, 0.1) > untried.advance(5.0, 0.1)
+    own = [curve(Durations(seconds, 64), Durations(seconds, count)).advance(5.0, 0.1) for count in (0, 64)]
+    assert own[0] == own[1], "its own history says so itself"
+
+
 # --- the width of a kernel ------------------------------------------------------------------------------------------
 
 

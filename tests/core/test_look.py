@@ -103,6 +103,14 @@ def test_an_end_without_times_is_learned_from_when_it_was_seen() -> None:
     assert history._durations[RUNNING].seconds == (25.0,)
 
 
+def test_an_end_with_times_is_learned_once_though_looks_saw_it_too() -> None:
+    history = History()
+    policy = _policy(history=history)
+    body = _body(state="completed", completed_at=NOW - 40.0)
+    _replied(policy, _seen(policy), Reply(200, body), NOW + 9.0, 0.5, 1.0)
+    assert history._durations[RUNNING].seconds == (60.0,)
+
+
 def test_a_short_job_without_times_is_learned_as_a_short_one() -> None:
     history = History()
     policy = _policy(history=history)

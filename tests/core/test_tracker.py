@@ -1180,9 +1180,11 @@ def test_an_end_before_the_attempt_that_is_known_is_never_believed() -> None:
     assert stream.watched.outcome is None
 
 
-def test_an_end_that_does_not_count_its_attempts_is_believed_after_a_while() -> None:
+@pytest.mark.parametrize(("known", "told_by_the_end"), [(2, None), (2, 2), (0, 0), (None, 0), (None, None)])
+def test_an_end_of_no_earlier_attempt_is_believed_after_a_while(known: int | None, told_by_the_end: int | None) -> None:
     stream = Stream()
-    stream.look(snap("R", 2, started=10, updated=50))
-    assert stream.all(*[snap("F", updated=9)] * 60) == ""
-    assert stream.look(snap("F", updated=9)) == "F"
+    stream.look(snap("R", known, started=10, updated=50))
+    end = snap("F", told_by_the_end, updated=9)
+    assert stream.all(*[end] * 60) == ""
+    assert stream.look(end) == "F"
     assert stream.watched.outcome is Outcome.FAILED
