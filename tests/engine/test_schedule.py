@@ -1,0 +1,273 @@
+"""When a request may go, and who is asked about next: a schedule on a clock that jumps, and nothing that asks."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from jobwatch._core.budget import Budget
+from jobwatch._core.source import Seen
+from jobwatch._core.tracker import Watched
+from jobwatch._engine.schedule import DueQueue, Schedule
+from jobwatch._engine.watch import BEFORE_ALL, NEVER, Watch
+from jobwatch._engine.workers import Workers
+from jobwatch._models import Fault, FaultKind, Job, Phase
+from jobwatch._reading.reply import RateLimit
+from tests.virtual import on_virtual_clock, running_loop
+
+
+def _schedule(budget: Budget | None = None, *, patience: float = 300.0, most: int = 16) -> Schedule:
+    idle = Workers(most, needed=lambda: False, crashed=lambda: None)
+    idle.alarm_at = BEFORE_ALL  # so that no timer is set
+    return Schedule(budget or Budget(), patience, idle, most)
+
+
+def _watch(job_id: str = "a") -> Watch:
+    return Watch(Watched(job_id=job_id, api="capydb"), listeners=1)
+
+
+def _limited(retry_after: float | None) -> Fault:
+    return Fault(FaultKind.RATE_LIMITED, "slow down", 429, retry_after=retry_after)
+
+
+def _in_trouble(retry_after: float) -> Fault:
+    return Fault(FaultKind.UNREACHABLE, "oops", 503, retry_after=retry_after)
+
+
+def _seen(**fields: object) -> Seen:
+    job = Job(id="a", api="capydb", status="running", phase=Phase.RUNNING)
+    return Seen(**{"what": job} | fields)  # type: ignore[arg-type]
+
+
+# --- requests that no look is due for --------------------------------------------------------------------------------
+
+
+@on_virtual_clock
+async def test_one_more_request_may_go_unless_it_would_have_to_wait() -> None:
+    schedule = _schedule()
+    assert schedule.may_ask()
+    schedule.heed(_in_trouble(30.0))
+    assert not schedule.may_ask()
+    running_loop().jump(29.9)
+    assert not schedule.may_ask()
+    running_loop().jump(0.1)
+    assert schedule.may_ask(), "the pause is over"
+    schedule.close()
+    assert not schedule.may_ask()
+
+
+@on_virtual_clock
+async def test_one_more_request_is_counted() -> None:
+    schedule = _schedule(Budget(1.0))
+    assert [schedule.may_ask() for _ in range(3)] == [True, False, False]
+    running_loop().jump(1.0)
+    assert [schedule.may_ask() for _ in range(2)] == [True, False]
+
+
+@pytest.mark.parametrize("seconds", [0.5, 30.0])
+@on_virtual_clock
+async def test_a_turn_does_not_come_in_a_pause(seconds: float) -> None:
+    schedule = _schedule()
+    schedule.heed(_in_trouble(seconds))
+    told = f"the API has asked for no requests for {seconds:.0f} s more"
+    assert await schedule.turn() == Fault(FaultKind.RATE_LIMITED, told, retry_after=seconds)
+    assert running_loop().time() == 0.0
+    assert await schedule.turn(through_pauses=True) is None
+    assert running_loop().time() == pytest.approx(seconds)
+    assert await schedule.turn() is None
+
+
+@on_virtual_clock
+async def test_turns_come_as_the_budget_allows() -> None:
+    schedule, times = _schedule(Budget(2.0)), []
+    for _ in range(4):
+        assert await schedule.turn() is None
+        times.append(running_loop().time())
+    assert times == pytest.approx([0.0, 0.5, 1.0, 1.5])
+
+
+@on_virtual_clock
+async def test_where_all_is_closed_no_turn_comes() -> None:
+    schedule = _schedule(Budget(0.1))
+    assert await schedule.turn() is None
+    waiting = asyncio.create_task(schedule.turn())
+    await asyncio.sleep(0.0)
+    schedule.close()
+    closed = Fault(FaultKind.UNREACHABLE, "the client is closed")
+    assert await schedule.turn() == closed
+    assert await waiting == closed
+
+
+# --- pauses ----------------------------------------------------------------------------------------------------------
+
+
+@on_virtual_clock
+async def test_a_pause_is_never_shortened_and_never_longer_than_a_day() -> None:
+    schedule = _schedule()
+    schedule.heed(_in_trouble(100.0))
+    schedule.heed(_in_trouble(10.0))
+    assert schedule.paused_until == 100.0
+    running_loop().jump(50.0)
+    schedule.heed(_in_trouble(1e9))
+    assert schedule.paused_until == 50.0 + 86_400.0
+
+
+@on_virtual_clock
+async def test_looks_go_on_after_a_pause_but_at_once_where_it_is_beyond_all_patience() -> None:
+    for pause, at in ((300.0, 300.0), (301.0, 0.0)):
+        schedule, watch = _schedule(patience=300.0), _watch()
+        schedule.enqueue(watch)
+        schedule.heed(_in_trouble(pause))
+        assert schedule.next_at(0.0) == at
+        assert schedule.take(0.0) is (watch if at == 0.0 else None)
+
+
+@on_virtual_clock
+async def test_a_look_in_a_pause_beyond_all_patience_costs_nothing() -> None:
+    schedule = _schedule(Budget(1.0))
+    schedule.heed(_in_trouble(1000.0))
+    for name in "abc":
+        schedule.enqueue(_watch(name))
+    assert all(schedule.take(0.0) for _ in "abc")
+    assert schedule._budget.spend(0.0) == 0.0, "the budget's one request is left"
+
+
+@on_virtual_clock
+async def test_only_a_429_makes_the_rate_lower() -> None:
+    schedule = _schedule(Budget(8.0))
+    schedule.heed(_in_trouble(1.0))
+    assert schedule._budget.rate(0.0) == 8.0
+    schedule.heed(_limited(None))
+    assert schedule._budget.rate(0.0) < 8.0
+    assert schedule.paused_until == 1.0
+
+
+# --- what an answer tells --------------------------------------------------------------------------------------------
+
+
+async def _after(seconds: float, answer: Seen) -> Seen:
+    await asyncio.sleep(seconds)
+    return answer
+
+
+@on_virtual_clock
+async def test_answers_tell_how_long_they_take_with_something_to_spare_and_a_second_at_most() -> None:
+    schedule = _schedule()
+    await schedule.answer(_after(0.1, _seen()))
+    assert schedule.answer_time == pytest.approx(0.2)
+    await schedule.answer(_after(0.3, _seen()))
+    assert schedule.answer_time == pytest.approx(0.2 + 0.4 / 4)
+    schedule = _schedule()
+    await schedule.answer(_after(20.0, _seen()))
+    assert schedule.answer_time == 1.0
+
+
+@on_virtual_clock
+async def test_an_answer_that_is_a_fault_and_one_beside_it_are_heeded() -> None:
+    schedule = _schedule()
+    answer = await schedule.answer(_after(1.0, _seen(what=_limited(20.0))))
+    assert isinstance(answer.what, Fault)
+    assert schedule.paused_until == 21.0
+    await schedule.answer(_after(1.0, _seen(aside=_limited(40.0))))
+    assert schedule.paused_until == 42.0
+
+
+@on_virtual_clock
+async def test_what_an_api_tells_of_its_window_is_less_those_under_way() -> None:
+    schedule = _schedule()
+    limit = RateLimit(limit=100, remaining=10, reset_in=10.0)
+    slow = [asyncio.create_task(schedule.answer(_after(5.0, _seen()))) for _ in range(5)]
+    await schedule.answer(_after(1.0, _seen(rate=limit)))
+    assert schedule._budget.rate(1.0) == pytest.approx(0.5), "ten are left for ten seconds, and five are under way"
+    await asyncio.gather(*slow)
+    await schedule.answer(_after(1.0, _seen(rate=limit)))
+    assert schedule._budget.rate(6.0) == pytest.approx(1.0)
+
+
+@on_virtual_clock
+async def test_a_source_that_raises_is_not_under_way_any_more() -> None:
+    async def fail() -> Seen:
+        raise ZeroDivisionError
+
+    schedule = _schedule()
+    with pytest.raises(ZeroDivisionError):
+        await schedule.answer(fail())
+    assert schedule._in_flight == 0
+    assert schedule.answer_time == 0.0
+
+
+# --- what a request costs --------------------------------------------------------------------------------------------
+
+
+@on_virtual_clock
+async def test_what_all_jobs_want_makes_the_price() -> None:
+    schedule, one, other = _schedule(Budget(1.0)), _watch("a"), _watch("b")
+    assert schedule.price(0.0) == 1.0
+    schedule.demand(one, 2.0)
+    schedule.demand(other, 1.0)
+    assert (schedule.known, schedule._budget.demand, schedule.price(0.0)) == (2, 3.0, 9.0)
+    schedule.demand(one, 1.0)
+    assert (schedule.known, schedule._budget.demand) == (2, 2.0)
+    schedule.demand(other, 0.0)
+    assert (schedule.known, schedule._budget.demand, schedule.price(0.0)) == (1, 1.0, 1.0)
+    schedule.demand(one, 0.0)
+    schedule.demand(one, 0.0)
+    assert (schedule.known, schedule._budget.demand) == (0, 0.0)
+    assert (one.demand, other.demand) == (0.0, 0.0)
+
+
+@on_virtual_clock
+async def test_no_delay_is_longer_than_until_the_price_will_have_fallen() -> None:
+    schedule, watch = _schedule(), _watch()
+    schedule._budget.told(RateLimit(limit=None, remaining=1, reset_in=10.0), 0, 0.0)
+    schedule.demand(watch, 10.0)
+    price = schedule.price(0.0)
+    assert price == pytest.approx((10.0 / 0.1) ** 2)
+    plain = 0.5
+    assert schedule.priced(plain * price**0.5, price, 0.0) == pytest.approx(schedule._budget.turn(plain, 0.0))
+    assert schedule.priced(plain * price**0.5, price, 0.0) < plain * price**0.5 / 2.0
+    assert schedule.priced(1.0, price, 0.0) == 1.0
+
+
+# --- the queue -------------------------------------------------------------------------------------------------------
+
+
+def test_whatever_is_put_moved_and_removed_comes_off_in_order() -> None:
+    dice, queue = random.Random(3), DueQueue()
+    watches = [_watch(f"w{number}") for number in range(400)]
+    due: dict[Watch, float] = {}
+    for step in range(6000):
+        watch = dice.choice(watches)
+        match dice.randrange(8):
+            case 0:
+                queue.remove(watch)
+                due.pop(watch, None)
+            case 1 if due:
+                first = min(due.values())
+                assert queue.next_due() == first
+                taken = queue.pop()
+                assert due.pop(taken) == first
+                assert taken.due == NEVER
+            case _:
+                # Twice the same second, one that is long past, and one so far away that it lies in no heap yet.
+                due[watch] = dice.choice([step / 100.0, float(step // 100), -1.0, 1e6 + dice.random()])
+                queue.put(watch, due[watch])
+    while due:
+        assert queue.next_due() == min(due.values())
+        due.pop(queue.pop())
+    assert queue.next_due() == NEVER
+
+
+def test_places_that_were_left_behind_do_not_pile_up() -> None:
+    queue, watches = DueQueue(), [_watch(f"w{number}") for number in range(50)]
+    queue.put(watches[0], 0.5)
+    assert queue.next_due() == 0.5  # from here on that second is a heap
+    for round_ in range(100):
+        for watch in watches:
+            queue.put(watch, round_ / 200.0)
+    assert len(queue._heap) < 200
+    assert queue.next_due() == 99 / 200.0
+    assert {queue.pop() for _ in watches} == set(watches)
+    assert queue.next_due() == NEVER
