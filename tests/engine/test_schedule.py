@@ -11,21 +11,46 @@ from jobwatch._core.budget import Budget
 from jobwatch._core.source import Seen
 from jobwatch._core.tracker import Watched
 from jobwatch._engine.schedule import DueQueue, Schedule
-from jobwatch._engine.watch import BEFORE_ALL, NEVER, Watch
+from jobwatch._engine.watch import NEVER, Watch
 from jobwatch._engine.workers import Workers
 from jobwatch._models import Fault, FaultKind, Job, Phase
 from jobwatch._reading.reply import RateLimit
 from tests.virtual import on_virtual_clock, running_loop
 
 
+class _Workers(Workers):
+    """Notes when they would be woken, and how often called."""
+
+    def __init__(self) -> None:
+        super().__init__(16, needed=lambda: False, crashed=lambda: None)
+        self.woken: list[float] = []
+        self.called = 0
+
+    def wake_at(self, due: float) -> None:
+        self.woken.append(due)
+
+    def call(self) -> None:
+        self.called += 1
+
+    def noted(self) -> list[float]:
+        """Return when they would have been woken since this was asked last."""
+        woken, self.woken = self.woken, []
+        return woken
+
+
 def _schedule(budget: Budget | None = None, *, patience: float = 300.0, most: int = 16) -> Schedule:
-    idle = Workers(most, needed=lambda: False, crashed=lambda: None)
-    idle.alarm_at = BEFORE_ALL  # so that no timer is set
-    return Schedule(budget or Budget(), patience, idle, most)
+    return _with_workers(budget, patience=patience, most=most)[0]
 
 
-def _watch(job_id: str = "a") -> Watch:
-    return Watch(Watched(job_id=job_id, api="capydb"), listeners=1)
+def _with_workers(
+    budget: Budget | None = None, *, patience: float = 300.0, most: int = 16
+) -> tuple[Schedule, _Workers]:
+    workers = _Workers()
+    return Schedule(budget or Budget(), patience, workers, most), workers
+
+
+def _watch(job_id: str = "a", *, is_slow: bool = False) -> Watch:
+    return Watch(Watched(job_id=job_id, api="capydb"), listeners=1, is_slow=is_slow)
 
 
 def _limited(retry_after: float | None) -> Fault:
@@ -74,6 +99,8 @@ async def test_a_turn_does_not_come_in_a_pause(seconds: float) -> None:
     told = f"the API has asked for no requests for {seconds:.0f} s more"
     assert await schedule.turn() == Fault(FaultKind.RATE_LIMITED, told, retry_after=seconds)
     assert running_loop().time() == 0.0
+    running_loop().jump(seconds / 2.0)
+    assert schedule.paused(running_loop().time()).retry_after == seconds / 2.0
     assert await schedule.turn(through_pauses=True) is None
     assert running_loop().time() == pytest.approx(seconds)
     assert await schedule.turn() is None
@@ -98,6 +125,195 @@ async def test_where_all_is_closed_no_turn_comes() -> None:
     closed = Fault(FaultKind.UNREACHABLE, "the client is closed")
     assert await schedule.turn() == closed
     assert await waiting == closed
+
+
+# --- who is asked about next -----------------------------------------------------------------------------------------
+
+
+@on_virtual_clock
+async def test_newcomers_and_those_who_are_due_take_turns() -> None:
+    schedule = _schedule()
+    new, due = [_watch(f"new{n}") for n in range(3)], [_watch(f"due{n}") for n in range(3)]
+    for n in range(3):
+        schedule.enqueue(new[n])
+        schedule.put(due[n], float(n))
+    assert schedule.next_at(0.0) == 0.0
+    assert [schedule.take(0.0), schedule.take(0.0), schedule.take(0.0)] == [new[0], due[0], new[1]]
+    assert [schedule.take(0.0), schedule.take(0.0)] == [new[2], None], "nobody else is due yet"
+    assert schedule.next_at(0.0) == 1.0
+    assert [schedule.take(2.0), schedule.take(2.0), schedule.take(2.0)] == [due[1], due[2], None]
+    assert schedule.next_at(2.0) == NEVER
+
+
+@on_virtual_clock
+async def test_one_that_somebody_waits_for_goes_first() -> None:
+    schedule, watches = _schedule(), [_watch(name) for name in "abc"]
+    for watch in watches[:2]:
+        schedule.put(watch, 1.0)
+    schedule.put_first(watches[2])
+    assert schedule.take(0.0) is watches[2]
+    assert schedule.take(0.0) is None
+
+
+@on_virtual_clock
+async def test_a_newcomer_whom_nobody_wants_any_more_is_not_asked_about() -> None:
+    schedule, gone, moved, new = _schedule(), _watch("gone"), _watch("moved"), _watch("new")
+    for watch in (gone, moved, new):
+        schedule.enqueue(watch)
+    gone.listeners = 0
+    schedule.put(moved, 50.0)
+    assert schedule.first_looks == 3
+    assert schedule.take(0.0) is new
+    assert schedule.take(0.0) is None
+    assert schedule.first_looks == 0
+    assert schedule.next_at(0.0) == 50.0
+
+
+@on_virtual_clock
+async def test_where_all_is_closed_nobody_is_asked_about() -> None:
+    schedule = _schedule()
+    schedule.put(_watch(), 0.0)
+    schedule.close()
+    assert schedule.take(0.0) is None
+
+
+@on_virtual_clock
+async def test_one_that_is_taken_off_was_due_when_it_was_put() -> None:
+    schedule, watch = _schedule(), _watch()
+    assert schedule.remove(watch) == NEVER
+    schedule.put(watch, 3.0)
+    assert schedule.remove(watch) == 3.0
+    assert schedule.next_at(9.0) == NEVER
+
+
+@pytest.mark.parametrize(("max_rate", "between"), [(None, 1.0 / 12.5), (4.0, 1.0 / 5.0)])
+@on_virtual_clock
+async def test_late_looks_at_many_jobs_are_spread_by_what_is_usual(max_rate: float | None, between: float) -> None:
+    for count, late, second in ((100, 50.0, 50.0 + between), (64, 50.0, 0.0), (100, 0.9, 0.0), (100, 1.0, 0.0)):
+        schedule = _schedule(Budget(max_rate))
+        for number in range(count):
+            watch = _watch(f"w{number}")
+            schedule.put(watch, 0.0)
+            schedule.demand(watch, 10.0 / count)
+        assert schedule.take(late) is not None
+        assert schedule._due_at(late) == pytest.approx(second), (count, late)
+
+
+# --- when the workers are woken --------------------------------------------------------------------------------------
+
+
+@on_virtual_clock
+async def test_workers_are_woken_for_what_is_due_earlier_than_they_know() -> None:
+    schedule, workers = _with_workers()
+    running_loop().jump(1.0)
+    schedule.enqueue(_watch("new"))
+    assert workers.noted() == [1.0]
+    workers.alarm_at = 8.0
+    for due in (8.0, 9.0, 7.0):
+        schedule.put(_watch(), due)
+    assert workers.noted() == [7.0]
+    workers.alarm_at = NEVER
+    schedule.heed(_in_trouble(30.0))
+    schedule.put(_watch(), 7.0)
+    schedule.put(_watch(), 70.0)
+    schedule.put_first(_watch())
+    assert workers.noted() == [31.0, 70.0, 31.0], "in a pause nothing is due"
+
+
+@on_virtual_clock
+async def test_who_takes_one_sees_to_the_next() -> None:
+    schedule, workers = _with_workers()
+    for due in (0.0, 1.0, 5.0):
+        schedule.put(_watch(), due)
+    workers.noted()
+    schedule.take(1.0)
+    assert (workers.called, workers.noted()) == (1, [])
+    workers.alarm_at = 5.0
+    schedule.take(1.0)
+    assert (workers.called, workers.noted()) == (1, []), "they know of it"
+    schedule.put(_watch(), 4.0)
+    workers.alarm_at = NEVER
+    workers.noted()
+    schedule.take(4.0)
+    assert (workers.called, workers.noted()) == (1, [5.0])
+    schedule.take(5.0)
+    assert (workers.called, workers.noted()) == (1, [])
+
+
+@on_virtual_clock
+async def test_a_budget_without_a_request_left_says_when_there_will_be_one() -> None:
+    schedule, watches = _schedule(Budget(0.5)), [_watch(name) for name in "ab"]
+    for watch in watches:
+        schedule.put(watch, 0.0)
+    assert schedule.take(0.0) is watches[0]
+    assert schedule.take(0.0) is None
+    assert schedule.next_at(0.0) == pytest.approx(2.0)
+    assert schedule.take(1.0) is None
+    assert schedule.take(2.0) is watches[1]
+
+
+# --- how many looks are under way ------------------------------------------------------------------------------------
+
+
+@on_virtual_clock
+async def test_no_more_looks_are_under_way_than_there_are_places() -> None:
+    schedule, watches = _schedule(most=1), [_watch(name) for name in "abc"]
+    schedule.enqueue(watches[0])
+    schedule.put(watches[1], 0.0)
+    schedule.put(watches[2], 0.0)
+    assert schedule.take(0.0) is watches[0]
+    assert (schedule.next_at(0.0), schedule.take(0.0)) == (NEVER, None)
+    schedule.end(watches[0])
+    assert schedule.next_at(0.0) == 0.0
+    assert schedule.take(0.0) is watches[1]
+    schedule.end(watches[1])
+
+
+@on_virtual_clock
+async def test_a_look_that_becomes_slow_lets_another_begin() -> None:
+    schedule, workers = _with_workers(most=2)
+    first, second, third = (_watch(name) for name in "abc")
+    for watch, due in ((first, 0.0), (second, 0.0), (third, 0.2)):
+        schedule.put(watch, due)
+    assert [schedule.take(0.3), schedule.take(0.3), schedule.take(0.3)] == [first, second, None]
+    workers.noted()
+    await asyncio.sleep(0.75)
+    assert workers.noted() == []
+    await asyncio.sleep(0.1)
+    assert workers.noted() == [0.2]
+    workers.alarm_at = 0.1
+    schedule._wake()
+    assert workers.noted() == []
+    workers.alarm_at = NEVER
+    schedule.heed(_in_trouble(30.0))
+    schedule._wake()
+    assert workers.noted() == [pytest.approx(30.85)]
+    schedule.paused_until = 0.0
+    assert schedule.take(0.9) is third
+    for watch in (first, second, third):
+        schedule.end(watch)
+
+
+@on_virtual_clock
+async def test_jobs_whose_last_look_was_slow_wait_for_a_place_of_theirs() -> None:
+    schedule = _schedule(most=4)
+    slow = [_watch(f"slow{n}", is_slow=True) for n in range(6)]
+    quick = _watch("quick")
+    for number, watch in enumerate(slow):
+        schedule.put(watch, number / 10.0)
+    schedule.put(quick, 0.9)
+    assert [schedule.take(1.0) for _ in range(5)] == [*slow[:3], quick, None], "three of four places, and the last"
+    schedule.end(quick)
+    assert schedule.take(1.0) is None
+    assert schedule.remove(slow[5]) == 0.5
+    schedule.put(slow[4], 7.0)
+    schedule.end(slow[0])
+    assert schedule.take(1.0) is slow[3], "which was held back"
+    schedule.end(slow[1])
+    assert schedule.next_at(1.0) == 7.0
+    assert schedule.take(7.0) is slow[4]
+    for watch in (slow[2], slow[3], slow[4]):
+        schedule.end(watch)
 
 
 # --- pauses ----------------------------------------------------------------------------------------------------------

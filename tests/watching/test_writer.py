@@ -464,11 +464,12 @@ async def test_row_120_damage_that_shows_when_it_is_read_is_told_in_full(
     await journal.aclose()
 
 
-async def test_row_121_a_lock_that_another_process_has_taken_over_ends_the_writing(path: Path) -> None:
+@pytest.mark.parametrize("patient", [True, False])
+async def test_row_121_a_lock_that_another_process_has_taken_over_ends_the_writing(path: Path, patient: bool) -> None:
     journal, disk = await opened(path)
     disk.fault = FileInUse(12)
     with pytest.raises(JournalError) as caught:
-        await journal.written(journal.put(changed("a", 1, 1)), patient=True)
+        await journal.written(journal.put(changed("a", 1, 1)), patient=patient)
     assert str(caught.value) == (f"the journal {path} is in use by process 12; give each watcher a journal of its own")
     assert caught.value.pid == 12
     await journal.aclose()
