@@ -199,6 +199,49 @@ async def test_late_looks_at_many_jobs_are_spread_by_what_is_usual(max_rate: flo
         assert schedule._due_at(late) == pytest.approx(second), (count, late)
 
 
+@on_virtual_clock
+async def test_looks_are_spread_from_the_first_that_is_late_and_no_sooner() -> None:
+    for on_time in (0.9, 1.0):
+        schedule = _schedule()
+        for number in range(100):
+            watch = _watch(f"w{number}")
+            schedule.put(watch, 0.0)
+            schedule.demand(watch, 1e-4)
+        schedule.take(on_time)
+        assert schedule._due_at(5.0) == 0.0
+        urgent = _watch("urgent")
+        schedule.put_first(urgent)
+        assert schedule.take(5.0) is urgent
+        assert schedule._due_at(5.0) == 0.0, "a look that somebody waits for is not one of those"
+        schedule.take(5.0)
+        assert schedule._due_at(5.0) == pytest.approx(5.0 + 100.0 / 1.25)
+
+
+@on_virtual_clock
+async def test_however_few_looks_are_usual_late_ones_go_on() -> None:
+    schedule = _schedule()
+    for number in range(100):
+        watch = _watch(f"w{number}")
+        schedule.put(watch, 0.0)
+        schedule.demand(watch, 1e-15)
+    schedule.take(5.0)
+    assert schedule._due_at(5.0) == pytest.approx(5.0 + 86_400.0 / 1.25)
+
+
+@on_virtual_clock
+async def test_who_goes_along_is_of_those_whose_turn_it_is_first() -> None:
+    schedule = _schedule()
+    new, due = [_watch(f"new{n}") for n in range(4)], [_watch(f"due{n}") for n in range(4)]
+    for n in range(4):
+        schedule.enqueue(new[n])
+        schedule.put(due[n], float(n))
+    assert schedule.take(3.0) is new[0]
+    assert schedule.members(1, 3.0) == {new[1]: NEVER}
+    assert schedule.take(3.0) is due[0]
+    assert schedule.members(1, 3.0) == {due[1]: 1.0}
+    assert schedule.members(3, 3.0) == {due[2]: 2.0, due[3]: 3.0, new[2]: NEVER}
+
+
 # --- when the workers are woken --------------------------------------------------------------------------------------
 
 
@@ -291,6 +334,21 @@ async def test_a_look_that_becomes_slow_lets_another_begin() -> None:
     schedule.paused_until = 0.0
     assert schedule.take(0.9) is third
     for watch in (first, second, third):
+        schedule.end(watch)
+
+
+@on_virtual_clock
+async def test_the_last_place_is_for_no_newcomer() -> None:
+    schedule = _schedule(most=2)
+    hanging, new, due = [_watch(f"h{n}") for n in range(2)], [_watch(f"new{n}") for n in range(2)], _watch("due")
+    for watch in (*hanging, *new):
+        schedule.enqueue(watch)
+    assert [schedule.take(0.0), schedule.take(0.0), schedule.take(0.0)] == [*hanging, None]
+    assert schedule.take(1.0) is new[0], "both are slow, and there are two places more"
+    assert (schedule.take(1.0), schedule.next_at(1.0)) == (None, NEVER)
+    schedule.put(due, 1.0)
+    assert schedule.take(1.0) is due
+    for watch in (*hanging, new[0], due):
         schedule.end(watch)
 
 
@@ -419,7 +477,10 @@ async def test_a_source_that_raises_is_not_under_way_any_more() -> None:
 
 @on_virtual_clock
 async def test_what_all_jobs_want_makes_the_price() -> None:
-    schedule, one, other = _schedule(Budget(1.0)), _watch("a"), _watch("b")
+    schedule, one, other = _schedule(), _watch("a"), _watch("b")
+    schedule.demand(one, 9.0)
+    assert schedule.price(0.0) == 1.0, "nothing limits it"
+    schedule, one = _schedule(Budget(1.0)), _watch("a")
     assert schedule.price(0.0) == 1.0
     schedule.demand(one, 2.0)
     schedule.demand(other, 1.0)
@@ -428,9 +489,11 @@ async def test_what_all_jobs_want_makes_the_price() -> None:
     assert (schedule.known, schedule._budget.demand) == (2, 2.0)
     schedule.demand(other, 0.0)
     assert (schedule.known, schedule._budget.demand, schedule.price(0.0)) == (1, 1.0, 1.0)
-    schedule.demand(one, 0.0)
-    schedule.demand(one, 0.0)
-    assert (schedule.known, schedule._budget.demand) == (0, 0.0)
+    schedule.demand(one, 0.1)
+    schedule.demand(other, 0.2)
+    for watch in (one, one, other):
+        schedule.demand(watch, 0.0)
+    assert (schedule.known, schedule._budget.demand) == (0, 0.0), "and nothing that is left of rounding"
     assert (one.demand, other.demand) == (0.0, 0.0)
 
 
