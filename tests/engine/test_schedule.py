@@ -390,12 +390,13 @@ async def test_a_pause_is_never_shortened_and_never_longer_than_a_day() -> None:
 
 @on_virtual_clock
 async def test_looks_go_on_after_a_pause_but_at_once_where_it_is_beyond_all_patience() -> None:
-    for pause, at in ((300.0, 300.0), (301.0, 0.0)):
+    running_loop().jump(1000.0)
+    for pause, at in ((300.0, 1300.0), (301.0, 0.0)):
         schedule, watch = _schedule(patience=300.0), _watch()
         schedule.enqueue(watch)
         schedule.heed(_in_trouble(pause))
-        assert schedule.next_at(0.0) == at
-        assert schedule.take(0.0) is (watch if at == 0.0 else None)
+        assert schedule.next_at(1000.0) == at
+        assert schedule.take(1000.0) is (watch if at == 0.0 else None)
 
 
 @on_virtual_clock
@@ -530,8 +531,9 @@ def test_whatever_is_put_moved_and_removed_comes_off_in_order() -> None:
                 assert due.pop(taken) == first
                 assert taken.due == NEVER
             case _:
-                # Twice the same second, one that is long past, and one so far away that it lies in no heap yet.
-                due[watch] = dice.choice([step / 100.0, float(step // 100), -1.0, 1e6 + dice.random()])
+                # In a second of these or at its very beginning, long past, and so far away that it lies in no heap.
+                at = step / 500.0 + 4.0 * dice.random()
+                due[watch] = dice.choice([at, at, at, float(int(at)), float(int(at)), -1.0, 1e6 + dice.random()])
                 queue.put(watch, due[watch])
     while due:
         assert queue.next_due() == min(due.values())
