@@ -90,3 +90,4 @@ def test_what_was_delivered_tells_the_direction_where_states_do_not() -> None:
 
 def test_an_end_that_stands_first_comes_last_too() -> None:
     assert ordered("CU", None, status="C") == "UC"
+    assert ordered("CRU", None, status="C") == "RUC"

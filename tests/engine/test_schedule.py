@@ -215,6 +215,19 @@ async def test_looks_are_spread_from_the_first_that_is_late_and_no_sooner() -> N
         assert schedule._due_at(5.0) == 0.0, "a look that somebody waits for is not one of those"
         schedule.take(5.0)
         assert schedule._due_at(5.0) == pytest.approx(5.0 + 100.0 / 1.25)
+        schedule.put_first(urgent)
+        assert schedule.take(5.0) is urgent, "nor held up by those"
+
+
+@on_virtual_clock
+async def test_a_look_that_is_not_late_is_not_held_up_by_those_that_were() -> None:
+    schedule, late, on_time = _schedule(), _watch("late"), _watch("on time")
+    for number in range(100):
+        schedule.demand(_watch(f"w{number}"), 1e-4)
+    schedule.put(late, 0.0)
+    schedule.put(on_time, 4.5)
+    assert schedule.take(5.0) is late
+    assert schedule.take(5.0) is on_time
 
 
 @on_virtual_clock
@@ -358,12 +371,12 @@ async def test_jobs_whose_last_look_was_slow_wait_for_a_place_of_theirs() -> Non
     slow = [_watch(f"slow{n}", is_slow=True) for n in range(6)]
     quick = _watch("quick")
     for number, watch in enumerate(slow):
-        schedule.put(watch, number / 10.0)
+        schedule.put(watch, number / 5.0)
     schedule.put(quick, 0.9)
     assert [schedule.take(1.0) for _ in range(5)] == [*slow[:3], quick, None], "three of four places, and the last"
     schedule.end(quick)
     assert schedule.take(1.0) is None
-    assert schedule.remove(slow[5]) == 0.5
+    assert schedule.remove(slow[5]) == 1.0
     schedule.put(slow[4], 7.0)
     schedule.end(slow[0])
     assert schedule.take(1.0) is slow[3], "which was held back"
