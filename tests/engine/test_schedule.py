@@ -49,8 +49,8 @@ def _with_workers(
     return Schedule(budget or Budget(), patience, workers, most), workers
 
 
-def _watch(job_id: str = "a", *, is_slow: bool = False) -> Watch:
-    return Watch(Watched(job_id=job_id, api="capydb"), listeners=1, is_slow=is_slow)
+def _watch(job_id: str = "a") -> Watch:
+    return Watch(Watched(job_id=job_id, api="capydb"), listeners=1)
 
 
 def _limited(retry_after: float | None) -> Fault:
@@ -367,23 +367,49 @@ async def test_the_last_place_is_for_no_newcomer() -> None:
 
 @on_virtual_clock
 async def test_jobs_whose_last_look_was_slow_wait_for_a_place_of_theirs() -> None:
-    schedule = _schedule(most=4)
-    slow = [_watch(f"slow{n}", is_slow=True) for n in range(6)]
-    quick = _watch("quick")
+    schedule, quick = _schedule(most=4), _watch("quick")
+    slow = [_watch(f"slow{n}") for n in range(6)]
+    for watch in slow:
+        at = running_loop().time()
+        schedule.put(watch, at)
+        assert schedule.take(at) is watch
+        running_loop().jump(1.0)
+        schedule.end(watch)
     for number, watch in enumerate(slow):
-        schedule.put(watch, number / 5.0)
-    schedule.put(quick, 0.9)
-    assert [schedule.take(1.0) for _ in range(5)] == [*slow[:3], quick, None], "three of four places, and the last"
+        schedule.put(watch, 6.0 + number / 5.0)
+    schedule.put(quick, 6.9)
+    running_loop().jump(1.0)
+    assert [schedule.take(7.0) for _ in range(5)] == [*slow[:3], quick, None], "three of four places, and the last"
     schedule.end(quick)
-    assert schedule.take(1.0) is None
-    assert schedule.remove(slow[5]) == 1.0
-    schedule.put(slow[4], 7.0)
+    assert schedule.take(7.0) is None
+    assert schedule.remove(slow[5]) == 7.0
+    schedule.put(slow[4], 9.0)
     schedule.end(slow[0])
-    assert schedule.take(1.0) is slow[3], "which was held back"
+    assert schedule.take(7.0) is slow[3], "which was held back"
     schedule.end(slow[1])
-    assert schedule.next_at(1.0) == 7.0
-    assert schedule.take(7.0) is slow[4]
+    assert schedule.next_at(7.0) == 9.0
+    assert schedule.take(9.0) is slow[4]
     for watch in (slow[2], slow[3], slow[4]):
+        schedule.end(watch)
+
+
+@on_virtual_clock
+async def test_a_slow_job_that_somebody_waits_for_does_not_wait_for_such_a_place() -> None:
+    schedule, slow = _schedule(most=4), [_watch(f"slow{n}") for n in range(4)]
+    for watch in slow:
+        at = running_loop().time()
+        schedule.put(watch, at)
+        schedule.take(at)
+        running_loop().jump(1.0)
+        schedule.end(watch)
+    for watch in slow[:3]:
+        schedule.put(watch, 4.0)
+    assert [schedule.take(4.0) for _ in range(3)] == slow[:3]
+    schedule.put(slow[3], 4.0)
+    assert schedule.take(4.0) is None
+    schedule.put_first(slow[3])
+    assert schedule.take(4.0) is slow[3]
+    for watch in slow:
         schedule.end(watch)
 
 
