@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_asyncio
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.internal.conjecture import engine
 
 from jobwatch import Client, Pace
@@ -21,9 +21,16 @@ from tests import sample
 # Two cores, shared: fewer examples by default; `--hypothesis-profile=thorough` before a release.
 settings.register_profile("quick", deadline=None, max_examples=60)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
-# For mutation testing: the same examples each time, and no time spent on making a failing one small.
+# For mutation testing: the same examples each time, and no time spent on making a failing one small. The runs share a
+# process, in which a method of a test class is then called through more than one instance.
 settings.register_profile(
-    "mutants", deadline=None, max_examples=25, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]
+    "mutants",
+    deadline=None,
+    max_examples=25,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.differing_executors],
 )
 settings.load_profile("quick")
 # Making a failing example small may take five minutes, and a test counts as hanging after two: no option shortens it.

@@ -241,7 +241,7 @@ def _goes_on_to_an_end(watched: Watched, job: Job, events: Sequence[Event]) -> b
 def _doubted(watched: Watched, job: Job, now: float) -> SuspectedEnd | None:
     """Return what an end that looks older than what is known comes to; None where it is sure to be an old one."""
     started_at = _unix(job.started_at)
-    is_old = (job.attempt or 0) < (watched.attempt or 0) or (
+    is_old = (job.attempt is not None and job.attempt < (watched.attempt or 0)) or (
         started_at is not None and watched.started_at is not None and started_at < watched.started_at
     )
     is_delivered = any(

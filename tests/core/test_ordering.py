@@ -67,3 +67,27 @@ def test_a_status_told_before_its_history_does_not_turn_that_round() -> None:
     assert ordered("QRUQRU", "000166", status="U", delivered="U") == "QRUQRU"
     assert ordered("URQURQ", "661000", status="U", delivered="U") == "QRUQRU"
     assert ordered("QUR", None, status="R", delivered="R") == "QUR"
+
+
+def test_the_latest_state_tells_the_direction_whatever_stands_between() -> None:
+    assert ordered("CUQ", None, status="C") == "QUC"
+
+
+@pytest.mark.parametrize(("letters", "status"), [("UQ", "U"), ("FRC", "F")])
+def test_states_that_do_not_go_backwards_are_no_proof_of_the_direction(letters: str, status: str) -> None:
+    assert ordered(letters, None, status=status) == letters, "the status lags behind"
+
+
+@pytest.mark.parametrize("times", ["332", "322"])
+def test_times_tell_the_direction_where_states_do_not(times: str) -> None:
+    assert ordered("URQ", times, status="U") == "QRU"
+    assert ordered("URQ", times, status="R") == "QRU", "a status that lags behind changes nothing"
+
+
+def test_what_was_delivered_tells_the_direction_where_states_do_not() -> None:
+    assert ordered("UQRQ", None, status="U", delivered="QRQ") == "QRQU"
+
+
+def test_an_end_that_stands_first_comes_last_too() -> None:
+    assert ordered("CU", None, status="C") == "UC"
+    assert ordered("CRU", None, status="C") == "RUC"

@@ -1100,3 +1100,91 @@ def test_a_patience_of_less_than_a_second_is_not_used_up_at_once() -> None:
     assert stream.watched.outcome is None
     stream.look(fault(FaultKind.UNREACHABLE), 0.5)
     assert stream.watched.outcome is Outcome.UNREACHABLE
+
+
+def test_the_patience_with_a_job_that_is_gone_starts_anew_after_another_fault() -> None:
+    stream = Stream()
+    stream.all(told(events("PR")), fault(FaultKind.NOT_FOUND))
+    stream.look(fault(FaultKind.UNREACHABLE), 20.0)
+    stream.all(*[fault(FaultKind.NOT_FOUND)] * 3)
+    assert stream.watched.outcome is None, "seen to be gone for two seconds"
+    stream.look(fault(FaultKind.NOT_FOUND), 8.0)
+    assert stream.watched.outcome is Outcome.NOT_FOUND
+
+
+@pytest.mark.parametrize("appear_within", [0.0, 1000.0])
+def test_how_long_a_job_may_take_to_appear_says_nothing_of_one_that_was_seen(appear_within: float) -> None:
+    stream = Stream(Patience(appear_within=appear_within))
+    stream.all(told(events("PR")), *[fault(FaultKind.NOT_FOUND)] * 10)
+    assert stream.watched.outcome is None
+    stream.look(fault(FaultKind.NOT_FOUND))
+    assert stream.watched.outcome is Outcome.NOT_FOUND
+
+
+def test_a_row_of_refusals_is_dated_only_while_it_lasts() -> None:
+    stream = Stream()
+    assert stream.watched.refused_since is None
+    stream.look(told(events("P")))
+    stream.look(fault(FaultKind.REFUSED))
+    assert stream.watched.refused_since == stream.now
+    stream.look(fault(FaultKind.UNREACHABLE))
+    assert stream.watched.refused_since is None
+    stream.all(fault(FaultKind.AUTH), told(events("P")))
+    assert stream.watched.refused_since is None
+
+
+def test_a_refusal_of_a_job_never_seen_leaves_no_patience() -> None:
+    refused = observe(fresh(), fault(FaultKind.AUTH), NOW, PATIENCE).watched
+    assert patience_ends_at(refused, PATIENCE) == NOW
+
+
+# --- an end that looks older than what is known --------------------------------------------------------------------
+
+
+def test_a_longer_history_with_another_beginning_is_not_newer_for_its_length() -> None:
+    stream = Stream()
+    stream.look(told(events("PR"), updated=50))
+    rewritten = [event("V", 0), event("U", 1), event("R", 2), event("C", 3)]
+    assert stream.look(told(rewritten, updated=2)) == ""
+    assert stream.watched.outcome is None
+
+
+def test_a_failure_before_the_attempt_that_goes_on_is_old_in_whatever_order_its_moment_is_told() -> None:
+    stream = Stream()
+    entries = [event("P", 0), event("R", 1), event("F", 2), event("R", 2)]
+    assert stream.look(told(entries, updated=50)) == "P0 R1 F2 R2"
+    assert stream.all(*[told([*entries[:2], entries[3], entries[2]], updated=2)] * 200) == ""
+    assert stream.watched.outcome is None
+
+
+def test_an_old_failure_that_is_all_that_a_history_tells_is_never_believed() -> None:
+    stream = Stream()
+    assert stream.look(told(events("FR"), updated=50)) == "F0 R1"
+    assert stream.all(*[told(events("F"), updated=2)] * 200) == ""
+    assert stream.watched.outcome is None
+
+
+def test_the_end_of_a_rewritten_history_is_believed_after_a_while_though_its_clock_was_set_back() -> None:
+    stream = Stream()
+    assert stream.look(told(events("PR"), updated=50)) == "P0 R1"
+    rewritten = told([event("V", 0), event("R", 1), event("C", 2)], updated=2)
+    assert stream.all(*[rewritten] * 60) == ""
+    assert stream.look(rewritten) == "!C2"
+    assert stream.watched.outcome is Outcome.SUCCEEDED
+
+
+def test_an_end_before_the_attempt_that_is_known_is_never_believed() -> None:
+    stream = Stream()
+    stream.look(snap("R", 1, started=10, updated=50))
+    assert stream.all(*[snap("F", 0, updated=9)] * 200) == ""
+    assert stream.watched.outcome is None
+
+
+@pytest.mark.parametrize(("known", "told_by_the_end"), [(2, None), (2, 2), (0, 0), (None, 0), (None, None)])
+def test_an_end_of_no_earlier_attempt_is_believed_after_a_while(known: int | None, told_by_the_end: int | None) -> None:
+    stream = Stream()
+    stream.look(snap("R", known, started=10, updated=50))
+    end = snap("F", told_by_the_end, updated=9)
+    assert stream.all(*[end] * 60) == ""
+    assert stream.look(end) == "F"
+    assert stream.watched.outcome is Outcome.FAILED

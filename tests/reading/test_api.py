@@ -848,3 +848,15 @@ def test_an_event_of_a_stream_is_read_by_its_data_and_name() -> None:
     assert api.hint(b"", "status") is None
     assert api.hint(b"\xff", "status") is None
     assert replace(BEDROCK, read_hint=None).hint(b"RUNNING", "status") is None
+
+
+def test_what_started_a_job_is_read_as_a_job_unless_the_api_reads_it_in_a_way_of_its_own() -> None:
+    def read_start(body: bytes, job_id: str) -> Job:
+        return Job(id=job_id, api="any", status=body.decode(), phase=Phase.PENDING)
+
+    seen = BEDROCK.start(cms().encode(), ID)
+    assert seen == BEDROCK.job(cms().encode(), ID)
+    assert isinstance(seen, Job)
+    started = replace(BEDROCK, read_start=read_start).start(b"accepted", "j")
+    assert isinstance(started, Job)
+    assert (started.id, started.status) == ("j", "accepted")

@@ -490,6 +490,9 @@ def test_row_119_somebody_elses_lock_is_waited_for_no_longer_than_a_user_would(p
     (milliseconds,) = file._connection.execute("PRAGMA busy_timeout").fetchone()
     assert milliseconds == 2000
     file.close()
+    connection = opening.connect(path)
+    assert connection.execute("PRAGMA busy_timeout").fetchone() == (2000,), "while it is opened, too"
+    connection.close()
 
 
 def test_an_index_that_was_left_behind_holds_nothing_and_is_no_obstacle(path: Path) -> None:
@@ -704,10 +707,51 @@ def read_all(path: Path) -> int:
     return jobs
 
 
-def test_row_120_a_schema_that_cannot_be_read_is_called_damaged(path: Path) -> None:
+@pytest.mark.parametrize(
+    ("spoiled", "told"),
+    [
+        # What SQLite quotes of it is text, and what it is not.
+        (b"CREATE TABLE projec\xe7s X", r'malformed database schema \(projects\) - near "Xproject_id": syntax error'),
+        (b"CREATE TABLE projects \xe7", "its schema cannot be read"),
+    ],
+)
+def test_row_120_a_schema_that_cannot_be_read_is_called_damaged(path: Path, spoiled: bytes, told: str) -> None:
     made(path)
     whole = path.read_bytes()
     assert b"CREATE TABLE projects (" in whole
-    path.write_bytes(whole.replace(b"CREATE TABLE projects (", b"CREATE TABLE projec\xe7s X"))
-    with pytest.raises(JournalError, match="is damaged"):
+    path.write_bytes(whole.replace(b"CREATE TABLE projects (", spoiled))
+    with pytest.raises(
+        JournalError, match=rf"watch\.db is damaged \({told}\): restore it from a copy, or move it away"
+    ):
         JournalFile(path, API)
+
+
+def test_row_120_a_job_that_is_another_one_within_is_named(path: Path) -> None:
+    made(path, changed("a", 1, 1))
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("UPDATE jobs SET job_id = 'c'")
+    connection.close()
+    file = JournalFile(path, API)
+    with pytest.raises(JournalError, match=r"watch\.db is damaged \(job c is another one within\): restore it"):
+        file.contents()
+    file.close()
+
+
+def test_row_120_a_journal_without_a_generation_is_called_so(path: Path) -> None:
+    made(path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("DELETE FROM facts WHERE name = 'generation'")
+    connection.close()
+    with pytest.raises(JournalError, match=r"watch\.db is damaged \(it has no generation\): restore it"):
+        JournalFile(path, API)
+
+
+def test_whose_jobs_a_journal_holds_is_said_in_full(path: Path) -> None:
+    JournalFile(path, API, "https://a.example").close()
+    with pytest.raises(JournalError) as caught:
+        JournalFile(path, API, "https://b.example")
+    assert str(caught.value) == (
+        f"the journal {path} holds jobs of https://a.example, and this client reads https://b.example; "
+        "give each a journal of its own, or see to base_url and params"
+    )
+    assert caught.value.path == str(path)

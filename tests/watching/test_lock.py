@@ -171,7 +171,7 @@ def test_row_121_a_lock_lost_with_another_handle_of_the_file_is_taken_again(path
         other.stdout.readline()
         with pytest.raises(FileInUse) as caught:
             first.write([changed("a", 2, 2)])
-        assert caught.value.pid == other.pid
+        assert (caught.value.pid, caught.value.errno) == (other.pid, errno.EAGAIN)
         assert opening.is_lasting(caught.value), "what the other has written is not known here"
         other.kill()
     first.close()
@@ -192,6 +192,7 @@ def test_row_121_a_system_that_does_not_say_who_holds_a_lock(path: Path, monkeyp
 def test_row_121_where_the_system_has_no_such_locks_sqlite_has(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made(path)
     monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.delattr(lock, "fcntl")
     monkeypatch.setattr(opening, "_BUSY_SECONDS", 0.01)
     file = JournalFile(path, API)
     with monkeypatch.context() as elsewhere:
@@ -215,6 +216,16 @@ def test_row_119_a_lock_that_cannot_be_taken_is_an_error_and_leaves_nothing(
             f"the journal {path} cannot be opened: No locks available; name another, or see to its folder"
         )
     JournalFile(path, API).close()
+
+
+def test_a_file_is_not_locked_through_a_symbolic_link(path: Path) -> None:
+    path.touch()
+    link = path.with_name("link")
+    link.symlink_to(path)
+    with pytest.raises(OSError, match="symbolic") as caught:
+        FileLock(link)
+    assert caught.value.errno == errno.ELOOP
+    FileLock(path).release()
 
 
 def test_a_lock_that_was_let_go_is_not_let_go_again(path: Path) -> None:

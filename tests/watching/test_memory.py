@@ -170,7 +170,8 @@ async def test_memory_lets_go_of_what_is_acknowledged_and_of_nothing_else() -> N
     assert await keys_in(memory) == ["b:1", "b:2"]
     assert memory.news.is_set()
     assert memory.trouble is None
-    assert not memory._numbers.get("a")
+    assert memory.writer is None
+    assert memory._numbers.keys() == {"b"}
     await memory.aclose()
     assert await keys_in(memory) == []
 
@@ -196,7 +197,9 @@ async def test_memory_counts_a_generation_for_whatever_it_lets_go_of(monkeypatch
     assert memory.generation == 0
     memory.put(Forgotten("a"))
     assert memory.generation == 1
-    memory.put(Expired(2.0))
+    memory.put(Forgotten("a"))
     assert memory.generation == 2
-    memory.put(*(changed(job_id, 1, 1, RecordState.ENDED, 3.0) for job_id in "xyz"))
+    memory.put(Expired(2.0))
     assert memory.generation == 3
+    memory.put(*(changed(job_id, 1, 1, RecordState.ENDED, 3.0) for job_id in "xyz"))
+    assert memory.generation == 4

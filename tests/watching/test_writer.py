@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import os
 import sqlite3
 import threading
 import time
 from pathlib import Path
 
+import anyio
 import pytest
 
 from jobwatch import Change, JournalError
+from jobwatch._files.lock import FileInUse
+from jobwatch._watching import journal as writing
 from jobwatch._watching import sqlite_open as opening
 from jobwatch._watching.journal import Journal
 from jobwatch._watching.records import (
     Entry,
 )
 from jobwatch._watching.sqlite import JournalFile
+from tests.conftest import in_time, soon
 
 from .journals import (
     API,
@@ -36,13 +41,18 @@ class Disk:
     def __init__(self, journal: Journal) -> None:
         file = journal._opened
         self.fault: Exception | None = None
+        self.hang: threading.Event | None = None
+        self.attempts = 0
         self.batches: list[int] = []
         self.slow = 0.0
         self._write = file.write
         file.write = self.write  # type: ignore[method-assign, assignment]
 
     def write(self, entries: tuple[Entry, ...]) -> None:
+        self.attempts += 1
         time.sleep(self.slow)
+        if self.hang is not None:
+            self.hang.wait()
         if self.fault is not None:
             raise self.fault
         self.batches.append(len(entries))
@@ -159,6 +169,10 @@ async def test_row_119_it_is_tried_again_ever_less_often(path: Path, monkeypatch
     await journal.written(journal.put(changed("a", 1, 1)), patient=True)
     assert pauses[:4] == [0.1, 0.2, 0.4, 0.8]
     assert pauses[-1] == 30.0
+    pauses.clear()
+    disk.fault = OSError(errno.EIO, "Input/output error")
+    await journal.written(journal.put(changed("a", 2, 2)), patient=True)
+    assert pauses[:4] == [0.1, 0.2, 0.4, 0.8], "another trouble begins anew"
     await journal.aclose()
 
 
@@ -180,7 +194,7 @@ async def test_row_120_damage_is_for_good_and_told_to_all(path: Path) -> None:
 async def test_a_fault_of_our_own_is_not_swallowed(path: Path) -> None:
     journal, disk = await opened(path)
     disk.fault = ZeroDivisionError()
-    with pytest.raises(JournalError, match="fault of jobwatch's own"):
+    with pytest.raises(JournalError, match=r"cannot be written or read: a fault of jobwatch's own; it is tried again$"):
         await journal.written(journal.put(changed("a", 1, 1)), patient=True)
     with pytest.raises(ZeroDivisionError):
         await journal.aclose()
@@ -314,3 +328,185 @@ async def test_row_119_what_can_be_read_does_not_hide_that_nothing_can_be_writte
     assert journal.trouble is not None
     disk.fault = None
     await journal.aclose()
+
+
+# --- when the disk is asked ---------------------------------------------------------------------------------------
+
+
+async def rested() -> None:
+    """Let the writer begin to rest."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_what_is_put_is_written_though_nobody_waits_for_it(path: Path) -> None:
+    journal, _ = await opened(path)
+    for seq in (1, 2):
+        await rested()
+        journal.news.clear()
+        journal.put(changed("a", seq, seq))
+        await in_time(journal.news.wait())
+    await journal.aclose()
+
+
+async def test_a_mark_does_not_stand_for_what_was_put_after_it(path: Path) -> None:
+    journal, disk = await opened(path)
+    mark = journal.put(changed("a", 1, 1))
+    await journal.written(mark)
+    disk.fault = FULL
+    journal.put(changed("a", 2, 2))
+    await journal.written(mark)
+    with pytest.raises(JournalError, match="full"):
+        await journal.written()
+    disk.fault = None
+    await journal.aclose()
+
+
+async def test_row_119_in_a_pause_only_who_cannot_wait_has_the_disk_asked(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "_FIRST_PAUSE", 60.0)
+    journal, disk = await opened(path)
+    disk.fault = FULL
+    with pytest.raises(JournalError, match="full"):
+        await journal.written(journal.put(changed("a", 1, 1)))
+    for seq in range(2, 6):
+        journal.put(changed("a", seq, seq))
+        await journal.undelivered(0, 1)  # in the same thread: an attempt would have been made before it
+    patient = asyncio.create_task(journal.written(patient=True))
+    await rested()
+    await journal.undelivered(0, 1)
+    assert disk.attempts == 1
+    disk.fault = None
+    await in_time(journal.written())
+    await in_time(patient)
+    assert disk.attempts == 2
+    await rested()
+    journal.news.clear()
+    journal.put(changed("a", 6, 6))
+    await in_time(journal.news.wait())
+    await journal.aclose()
+
+
+@pytest.mark.looptime
+async def test_row_119_what_cannot_be_read_is_read_again_ever_less_often_but_every_two_seconds(
+    path: Path, inline: None
+) -> None:
+    journal, _ = await opened(path)
+    loop, times = asyncio.get_running_loop(), [0.0]
+
+    def undelivered(_after: int, _limit: int) -> list[tuple[int, Change]]:
+        times.append(loop.time())
+        if len(times) < 10:
+            raise FULL
+        return []
+
+    times[0] = loop.time()
+    journal._opened.undelivered = undelivered  # type: ignore[method-assign, assignment]
+    assert await journal.undelivered(0, 1) == []
+    pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert pauses == pytest.approx([0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0], abs=1e-3)
+    await journal.aclose()
+
+
+# --- opening and closing ------------------------------------------------------------------------------------------
+
+
+async def test_a_journal_is_opened_for_its_place(path: Path) -> None:
+    journal = Journal(path, API, "https://a.example")
+    await journal.open()
+    await journal.aclose()
+    with pytest.raises(JournalError, match=r"holds jobs of https://a\.example, and"):
+        JournalFile(path, API, "https://b.example")
+
+
+async def test_a_journal_opened_for_no_place_is_for_any(path: Path) -> None:
+    journal = Journal(path, API)
+    await journal.open()
+    await journal.aclose()
+    JournalFile(path, API, "https://b.example").close()
+
+
+async def test_what_it_runs_is_found_by_its_name(path: Path) -> None:
+    journal, _ = await opened(path)
+    assert journal.writer is not None
+    assert journal.writer.get_name() == "jobwatch journal"
+    assert [each.name for each in threading.enumerate() if each.name.startswith("jobwatch")] == ["jobwatch journal_0"]
+    await journal.aclose()
+
+
+async def test_a_journal_that_was_never_opened_is_closed(path: Path) -> None:
+    journal = Journal(path, API)
+    with pytest.raises(JournalError, match="is closed"):
+        await journal.undelivered(0, 1)
+    await journal.aclose()
+    with pytest.raises(JournalError) as caught:
+        await journal.written(journal.put(changed("a", 1, 1)), patient=True)
+    assert str(caught.value) == f"the journal {path} is closed"
+    assert caught.value.path == str(path)
+    assert not path.exists()
+
+
+async def test_row_120_damage_that_shows_when_it_is_read_is_told_in_full(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def contents(_file: JournalFile) -> None:
+        raise CORRUPT
+
+    monkeypatch.setattr(JournalFile, "contents", contents)
+    journal = Journal(path, API)
+    with pytest.raises(JournalError) as caught:
+        await journal.open()
+    assert str(caught.value) == (
+        f"the journal {path} is damaged (database disk image is malformed): "
+        "restore it from a copy, or move it away to start anew"
+    )
+    await journal.aclose()
+
+
+@pytest.mark.parametrize("patient", [True, False])
+async def test_row_121_a_lock_that_another_process_has_taken_over_ends_the_writing(path: Path, patient: bool) -> None:
+    journal, disk = await opened(path)
+    disk.fault = FileInUse(12)
+    with pytest.raises(JournalError) as caught:
+        await journal.written(journal.put(changed("a", 1, 1)), patient=patient)
+    assert str(caught.value) == (f"the journal {path} is in use by process 12; give each watcher a journal of its own")
+    assert caught.value.pid == 12
+    await journal.aclose()
+
+
+async def test_row_119_what_cannot_be_read_while_it_closes_is_not_read_again(path: Path) -> None:
+    def fail(*_args: object) -> list[tuple[int, Change]]:
+        raise FULL
+
+    journal, disk = await opened(path)
+    disk.hang = threading.Event()
+    journal.put(changed("a", 1, 1))
+    await soon(lambda: disk.attempts == 1)
+    journal._opened.undelivered = fail  # type: ignore[method-assign, assignment]
+    reading = asyncio.create_task(journal.undelivered(0, 1))
+    closing = asyncio.create_task(journal.aclose())
+    await rested()
+    disk.hang.set()
+    with pytest.raises(JournalError, match="cannot be written or read: database or disk is full"):
+        await in_time(reading)
+    await in_time(closing)
+
+
+async def test_closing_can_be_given_up_while_the_disk_hangs(path: Path) -> None:
+    journal, disk = await opened(path)
+    disk.hang = threading.Event()
+    in_the_end = threading.Timer(5.0, disk.hang.set)
+    in_the_end.start()
+    journal.put(changed("a", 1, 1))
+    await soon(lambda: disk.attempts == 1)
+    with anyio.move_on_after(0.01) as limit:
+        await journal.aclose()
+    assert limit.cancelled_caught
+    assert not disk.hang.is_set(), "it was not waited for"
+    disk.hang.set()
+    in_the_end.cancel()
+    for thread in threading.enumerate():
+        if thread.name.startswith("jobwatch"):
+            thread.join(5.0)
+    JournalFile(path, API).close()  # which the thread has closed after all

@@ -1,0 +1,169 @@
+"""How likely a job is to end when: each step of the estimate, against figures reckoned by hand or another way."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from statistics import fmean
+
+import pytest
+
+from jobwatch._core.hazard import (
+    LONGEST,
+    PRIOR,
+    SHORTEST,
+    Curve,
+    Durations,
+    _bandwidth,
+    _estimate,
+    _grid,
+    _reaches,
+    _running_mean,
+    curve,
+    remembered,
+)
+
+
+def blurred(counts: list[float], width: float) -> list[float]:
+    """Return counts blurred by a kernel of a width in cells."""
+    for reach in _reaches(width):
+        counts = _running_mean(counts, reach)
+    return counts
+
+
+def chances_of(history: list[float]) -> list[float]:
+    """Return the chance of each cell of the grid."""
+    start, chances = _estimate(history)
+    return [0.0] * start + chances + [0.0] * (len(_grid()) - 1 - start - len(chances))
+
+
+def test_the_grid_goes_from_the_shortest_job_to_beyond_the_longest_in_equal_steps_of_log_time() -> None:
+    ages = _grid()
+    assert ages[0] == SHORTEST
+    assert ages[-2] < LONGEST <= ages[-1]
+    assert [math.log(later / earlier) for earlier, later in itertools.pairwise(ages)] == pytest.approx(
+        [0.05] * (len(ages) - 1)
+    )
+
+
+def test_every_clock_begins_at_nothing() -> None:
+    cells = len(_grid()) + 1
+    for clock in (PRIOR, curve([5.0]), Curve([1.0] * cells)):
+        assert clock.at(0.0) == 0.0
+
+
+def test_an_even_hazard_makes_a_clock_of_twice_the_root_of_the_age() -> None:
+    clock = Curve([0.25] * (len(_grid()) + 1))
+    for age in (1e-3, SHORTEST, 1.0, 7.0, 1e4, LONGEST, 1e8):
+        assert clock.at(age) == pytest.approx(math.sqrt(age))
+        assert clock.advance(age, 3.0) == pytest.approx((math.sqrt(age) + 3.0) ** 2)
+
+
+def test_outside_its_grid_every_clock_is_the_priors() -> None:
+    clock = curve(Durations((100.0,) * 64, 64))
+    assert clock.at(SHORTEST) == PRIOR.at(SHORTEST)
+    beyond = _grid()[-1]
+    assert clock.at(9.0 * beyond) - clock.at(beyond) == pytest.approx(PRIOR.at(9.0 * beyond) - PRIOR.at(beyond))
+
+
+def test_where_a_kind_has_no_history_that_of_all_kinds_says_how_far_it_is_tried() -> None:
+    seconds = (100.0,) * 64
+    untried, tried = (curve((), Durations(seconds, count)) for count in (0, 64))
+    assert tried.advance(5.0, 0.1) > untried.advance(5.0, 0.1)
+    own = [curve(Durations(seconds, 64), Durations(seconds, count)).advance(5.0, 0.1) for count in (0, 64)]
+    assert own[0] == own[1], "its own history says so itself"
+
+
+# --- the width of a kernel ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("logs", "width"),
+    [
+        ([3.0], 0.5),
+        ([0.0, 1.0, 2.0, 3.0], 1.1 * math.sqrt(1.25) * 4**-0.2),
+        # one far from all others: what lies between the quartiles counts
+        ([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 8.0], 1.1 * 0.4 / 1.34 * 8**-0.2),
+        # nothing lies between the quartiles
+        ([0.0, *[1.0] * 6, 2.0], 1.1 * 0.5 * 8**-0.2),
+        ([0.0, 10.0], 1.0),
+        ([1.0] * 400, 0.05),
+    ],
+    ids=["one", "even", "outlier", "equal but two", "far apart", "many that are equal"],
+)
+def test_a_kernel_is_as_wide_as_silvermans_rule_says_within_its_bounds(logs: list[float], width: float) -> None:
+    assert _bandwidth(logs) == pytest.approx(width)
+
+
+# --- the kernel -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reach", [1, 2, 5, 20])
+def test_a_kernel_is_three_running_means(reach: int) -> None:
+    counts = [0.0] * 201
+    counts[100] = 1.0
+    expected = counts
+    for _ in range(3):
+        expected = [
+            sum(expected[max(0, cell - reach) : cell + reach + 1]) / (2 * reach + 1) for cell in range(len(counts))
+        ]
+    assert blurred(counts, math.sqrt(reach * (reach + 1))) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("width", [1.0, 1.5, 2.0, 3.3, 5.0, 8.0, 13.0, 20.0])
+def test_a_kernel_is_as_wide_as_it_is_asked_to_be(width: float) -> None:
+    counts = [0.0] * 401
+    counts[200] = 1.0
+    kernel = blurred(counts, width)
+    assert sum(kernel) == pytest.approx(1.0)
+    variance = math.fsum(mass * (cell - 200) ** 2 for cell, mass in enumerate(kernel))
+    assert variance == pytest.approx(width * width, abs=0.34 * (width + 1.0)), "as near as whole cells come"
+
+
+def test_a_kernel_of_no_width_changes_nothing() -> None:
+    assert _reaches(0.0) == [0, 0, 0]
+    assert blurred([0.0, 1.0, 0.5], 0.0) == [0.0, 1.0, 0.5]
+
+
+# --- the estimate ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seconds", [SHORTEST, 1.0, 60.0, 86_400.0, 0.9 * LONGEST])
+def test_most_jobs_are_expected_to_end_where_all_before_them_did(seconds: float) -> None:
+    chances = chances_of([seconds] * 64)
+    assert len(chances) == len(_grid()) - 1
+    likeliest = max(range(len(chances)), key=chances.__getitem__)
+    assert _grid()[likeliest] <= seconds * (1.0 + 1e-9)
+    assert seconds < _grid()[likeliest + 1] * (1.0 + 1e-9)
+
+
+def test_every_job_of_a_history_counts_alike() -> None:
+    assert sum(chances_of([10.0, 20.0, 40.0, 5_000.0])) == pytest.approx(1.0)
+    apart = chances_of([1.0, 10_000.0, 10_000.0])
+    assert sum(apart[: len(apart) // 2]) == pytest.approx(1.0 / 3.0, abs=0.01)
+
+
+def test_durations_out_of_range_are_taken_for_the_nearest_in_it() -> None:
+    assert _estimate([1e-9, 1e-3]) == _estimate([SHORTEST, SHORTEST])
+    assert _estimate([LONGEST * 9.0, 1e12]) == _estimate([LONGEST, LONGEST])
+    assert _estimate([LONGEST] * 64) != _estimate([LONGEST * 0.95] * 64), "the last cell is one like others"
+
+
+# --- what is remembered ---------------------------------------------------------------------------------------------
+
+
+def test_a_duration_that_is_told_neither_tries_a_history_nor_makes_it_untried() -> None:
+    tried = Durations((100.0, 110.0), 7)
+    for seconds in (1.0, 105.0):
+        assert remembered(tried, seconds, told=True) == Durations((100.0, 110.0, seconds), 7)
+
+
+def test_a_job_ends_too_soon_below_a_quarter_of_the_median() -> None:
+    tried = Durations((10.0, 20.0, 100.0, 110.0, 120.0), 7)
+    assert remembered(tried, 25.0).tried == 8
+    assert remembered(tried, 24.9).tried == 0
+
+
+def test_the_middle_of_a_history_is_its_median_and_not_its_mean() -> None:
+    assert remembered(Durations((1.0, 1.0, 1.0, 1e6), 3), 0.5).tried == 4
+    assert fmean((1.0, 1.0, 1.0, 1e6)) > 1e5
