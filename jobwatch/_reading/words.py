@@ -61,6 +61,11 @@ def lowered(text: str) -> str:
     return text.lower() if text.isascii() else text.translate(_LOWER)
 
 
+def is_same_word(one: str, other: str) -> bool:
+    """Whether two words differ in the case of ASCII letters at most."""
+    return one == other or (len(one) == len(other) and lowered(one) == lowered(other))
+
+
 def normalized(text: str) -> str:
     """Return a word as it is compared; the hyphen of a number is its sign."""
     if text[:1] == "-" and text[1:2].isdigit():
