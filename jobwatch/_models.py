@@ -121,7 +121,7 @@ class Problem(Struct, frozen=True, omit_defaults=True):
         return printable(self.text)
 
 
-class Event(Struct, frozen=True, omit_defaults=True):
+class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     """One entry of a job's history, as the API tells it."""
 
     status: str
@@ -173,7 +173,7 @@ class Job(Struct, frozen=True, kw_only=True):
         return printable(self.status)
 
 
-class Transition(Struct, frozen=True, omit_defaults=True):
+class Transition(Struct, frozen=True, omit_defaults=True, gc=False):
     """One change of state, delivered once.
 
     Attributes:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from .._models import Event
-from .._reading.words import lowered
+from .._reading.words import is_same_word, lowered
 
 
 class Fingerprint(Struct, frozen=True, array_like=True, gc=False):
@@ -77,7 +77,7 @@ def _are_same(fingerprints: Sequence[Fingerprint], events: Sequence[Event]) -> b
 
 def is_same(fingerprint: Fingerprint, event: Event) -> bool:
     """Whether an entry may be one that was delivered: the same word, and the same time where both are told."""
-    if lowered(fingerprint.status) != lowered(event.status):
+    if not is_same_word(fingerprint.status, event.status):
         return False
     return fingerprint.at is None or event.at is None or fingerprint.at == event.at.timestamp()
 
@@ -120,8 +120,8 @@ def _after_last_dated(fingerprints: Sequence[Fingerprint], events: Sequence[Even
     found = [index for index, event in enumerate(events) if event.at is not None and is_same(fingerprints[last], event)]
     if last < 0 or len(found) != 1:
         return None
-    word, moment = lowered(fingerprints[last].status), fingerprints[last].at
-    if sum(fingerprint.at == moment and lowered(fingerprint.status) == word for fingerprint in fingerprints) > 1:
+    word, moment = fingerprints[last].status, fingerprints[last].at
+    if sum(fingerprint.at == moment and is_same_word(fingerprint.status, word) for fingerprint in fingerprints) > 1:
         return None
     start = found[0] + 1
     for fingerprint in fingerprints[last + 1 :]:

@@ -8,12 +8,11 @@ with; from its times; and from its states and the job's status, which the latest
 from __future__ import annotations
 
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from datetime import datetime
 from itertools import pairwise
 
 from .._models import ENDED, Event, Job, Phase
-from .._reading.words import lowered
+from .._reading.words import is_same_word, lowered
 from .matching import Fingerprint, begins_with, delivered_part, is_same
 
 _RANKS = {Phase.PENDING: 0, Phase.RUNNING: 1, **dict.fromkeys(ENDED, 2)}
@@ -31,29 +30,32 @@ def in_order(job: Job, delivered: Sequence[Fingerprint], seq: int, events: Seque
         seq: How many were delivered in all.
         events: The history.
     """
-    if _is_newest_first(job, delivered, seq, events):
+    moments = [event.at for event in events if event.at is not None]
+    if _is_newest_first(job, delivered, seq, events, moments):
         events = events[::-1]
-    if all(event.at is not None for event in events):
+    if len(moments) == len(events):
         events = _by_time(delivered, seq, events)
     return _with_end_last(job, events)
 
 
-def _is_newest_first(job: Job, delivered: Sequence[Fingerprint], seq: int, events: Sequence[Event]) -> bool:
+def _is_newest_first(
+    job: Job, delivered: Sequence[Fingerprint], seq: int, events: Sequence[Event], moments: Sequence[datetime]
+) -> bool:
     if len(events) < 2:
         return False
     backwards = events[::-1]
-    is_dated = all(event.at is not None for event in events) and events[0].at != events[-1].at
+    is_dated = len(moments) == len(events) and moments[0] != moments[-1]
     begins, begins_backwards = (bool(seq) and begins_with(delivered, seq, each) for each in (events, backwards))
-    first, last, status = lowered(events[0].status), lowered(events[-1].status), lowered(job.status)
+    is_first, is_last = (is_same_word(each.status, job.status) for each in (events[0], events[-1]))
     # One word without a time, which the status may have told before its history did, may stand anywhere in that: times
     # know better, and so does a status that the last entry tells.
     is_word_alone = len(delivered) == 1 and delivered[0].at is None
-    if begins != begins_backwards and not (is_word_alone and (is_dated or first != status == last)):
+    if begins != begins_backwards and not (is_word_alone and (is_dated or (is_last and not is_first))):
         return begins_backwards
     if is_dated:
-        return all(_seconds(later) >= _seconds(earlier) for later, earlier in pairwise(events))
+        return all(later >= earlier for later, earlier in pairwise(moments))
     # A status may lag behind its history, so that alone is no proof: the states must go backwards, too.
-    return first == status and _RANKS.get(events[0].phase, -1) > _RANKS.get(events[-1].phase, -1) >= 0
+    return is_first and _RANKS.get(events[0].phase, -1) > _RANKS.get(events[-1].phase, -1) >= 0
 
 
 def _by_time(delivered: Sequence[Fingerprint], seq: int, events: Sequence[Event]) -> Sequence[Event]:
@@ -62,14 +64,21 @@ def _by_time(delivered: Sequence[Fingerprint], seq: int, events: Sequence[Event]
     rest = sorted(events[length:], key=_seconds)
     if not length or not rest:
         return [*events[:length], *rest]
-    last = delivered[-1].at
-    known = {(lowered(event.status), event.at) for event in events[:length]}
-    return [*events[:length], *(event for event in rest if not _is_said_again(event, last, known))]
+    return [*events[:length], *_without_repeats(rest, delivered[-1].at, events[:length])]
 
 
-def _is_said_again(event: Event, last: float | None, known: AbstractSet[tuple[str, datetime | None]]) -> bool:
-    """Whether an entry is one that was delivered, and not the last moment's, in which a state may be entered twice."""
-    return last is not None and _seconds(event) < last and (lowered(event.status), event.at) in known
+def _without_repeats(rest: Sequence[Event], last: float | None, known: Sequence[Event]) -> Sequence[Event]:
+    """Leave out what was delivered already, but for the last moment, in which a state may be entered twice.
+
+    Args:
+        rest: What follows in the history, by time.
+        last: When what was delivered last was entered.
+        known: What was delivered.
+    """
+    if last is None or _seconds(rest[0]) >= last:
+        return rest
+    told = {(lowered(event.status), event.at) for event in known}
+    return [event for event in rest if _seconds(event) >= last or (lowered(event.status), event.at) not in told]
 
 
 def _with_end_last(job: Job, events: Sequence[Event]) -> Sequence[Event]:

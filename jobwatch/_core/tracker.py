@@ -28,7 +28,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .._models import ENDED, Event, Fault, FaultKind, Job, Outcome, Phase, Transition
-from .._reading.words import lowered
+from .._reading.words import is_same_word, lowered
 from .matching import Fingerprint, begins_with, is_same, new_from
 from .ordering import in_order
 
@@ -250,7 +250,7 @@ def _doubted(watched: Watched, job: Job, now: float) -> SuspectedEnd | None:
     if is_old or job.phase not in ENDED or (is_delivered and job.events and job.events[-1].phase in ENDED):
         return None
     before = watched.doubted
-    if before is None or lowered(before.status) != lowered(job.status):
+    if before is None or not is_same_word(before.status, job.status):
         return SuspectedEnd(job.status, now)
     return SuspectedEnd(job.status, before.since, before.looks + 1)
 
@@ -279,7 +279,7 @@ def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
         Transition(job.id, watched.seq + index, step.event.status, step.event.phase, step.event.at, seen_at, step.gap)
         for index, step in enumerate(steps, start=1)
     )
-    fingerprints = tuple(Fingerprint(step.event.status, _unix(step.event.at)) for step in steps)
+    fingerprints = tuple(Fingerprint(step.event.status, _unix(step.event.at)) for step in steps[-_REMEMBERED:])
     looked = unchanged(watched, now)
     return Observed(
         replace(
@@ -315,7 +315,7 @@ def _outcome_of(phase: Phase) -> Outcome | None:
             assert_never(phase)
 
 
-class _Step(Struct, frozen=True):
+class _Step(Struct, frozen=True, gc=False):
     event: Event
     gap: bool = False
 
@@ -367,12 +367,12 @@ def _settled(job: Job, events: Sequence[Event]) -> Sequence[Event]:
 def _is_untold(watched: Watched, job: Job, events: Sequence[Event], steps: Sequence[_Step]) -> bool:
     """Whether the status says something that neither the history nor what was delivered says."""
     last = steps[-1].event.status if steps else watched.delivered[-1].status if watched.delivered else None
-    if last is not None and lowered(last) == lowered(job.status):
+    if last is not None and is_same_word(last, job.status):
         return False
     if job.phase in ENDED:
         return not (steps and steps[-1].event.phase is job.phase)
     if job.phase is Phase.UNKNOWN:
-        return all(lowered(event.status) != lowered(job.status) for event in events)
+        return not any(is_same_word(event.status, job.status) for event in events)
     return all(event.phase is not job.phase for event in events)
 
 
@@ -403,7 +403,7 @@ def _from_snapshot(watched: Watched, job: Job) -> list[_Step]:
 
 
 def _is_news(watched: Watched, job: Job) -> bool:
-    if watched.status is None or lowered(job.status) != lowered(watched.status):
+    if watched.status is None or not is_same_word(job.status, watched.status):
         return True
     if watched.attempt is not None and (job.attempt or 0) > max(watched.attempt, 1):
         return True  # the first attempt may be counted before or after it starts: that is no news

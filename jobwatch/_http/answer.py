@@ -3,8 +3,8 @@
 The rules, first match wins:
 
 * what the API itself says of a status, where that would not be read: a state of the job, or that there is none;
-* 2xx is a reply, except 204 and 205 (no content), 206 (a part, unasked), an empty body, a body in a content coding
-  (we ask for none) and an HTML page where JSON was asked for;
+* 2xx is a reply, except 204 and 205 (no content), 206 (a part, unasked), an empty body, a body in a content
+  or transfer coding (we ask for none) and an HTML page where JSON was asked for;
 * 304 is a reply if it answers our own validator;
 * 401, 403 the token was refused, unless a 403 carries Retry-After or an empty rate budget: then it is a 429;
 * 404, 410 no such job; 429 rate limited; 408, 425 and 5xx the API is in trouble, except 501 and 505;
@@ -118,6 +118,9 @@ def _unreadable(headers: Headers, body: bytes) -> str | None:
     coding = headers.get("Content-Encoding")
     if coding is not None and coding.lower() != "identity":
         return f"the reply came in a content coding that was not asked for: {coding[:_WORD_CAP]}"
+    transfer = headers.get("Transfer-Encoding")
+    if transfer is not None and transfer.lower() != "chunked":
+        return f"the reply came in a transfer coding that was not asked for: {transfer[:_WORD_CAP]}"
     # `{` and `[` first, since that is what every good reply of a JSON API starts with.
     if body.startswith((b"{", b"[")):
         return None

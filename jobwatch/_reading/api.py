@@ -182,7 +182,9 @@ def _read(reader: Callable[[bytes, *_Ts], _T], body: bytes, *args: *_Ts) -> _T |
     except (msgspec.MsgspecError, UnicodeError):
         return unreadable("the reply is not JSON" if body.strip() else "the reply is empty")
     except (RecursionError, ValueError, OverflowError):
-        return unreadable("the reply is JSON that cannot be read: nested too deeply, or a number out of range")
+        return unreadable(
+            "the reply is JSON that cannot be read: nested too deeply, a number out of range, or too many parts"
+        )
     except Exception as error:  # noqa: BLE001 - a reader that trips over one reply must not stop the looks at other jobs
         return unreadable(f"the reply cannot be read: its reader raised {type(error).__name__}")
 

@@ -14,28 +14,39 @@ _MESSAGES = ("message", "msg", "detail", "description", "error_message", "errorM
 _CODES = ("code", "error_code", "errorCode", "type")
 
 
-def problem_of(value: JSON) -> Problem | None:
-    """Return what went wrong, from whatever an API puts in the place of an error; None if that is nothing."""
+_DEEPEST = 4
+_MOST = 10
+"""How far in, and among how many items of a list, a message is looked for: it would be on the outside and first."""
+
+
+def problem_of(value: JSON, deepest: int = _DEEPEST) -> Problem | None:
+    """Return what went wrong, from whatever an API puts in the place of an error; None if that is nothing.
+
+    Args:
+        value: What stands there.
+        deepest: How many steps further in a message is looked for.
+    """
     match value:
         case None | False | "" | 0:
             return None
         case dict() if value:
-            return _from_object(value) or Problem(msgspec.json.encode(value).decode()[:_MESSAGE_LIMIT])
+            return _from_object(value, deepest) or Problem(msgspec.json.encode(value).decode()[:_MESSAGE_LIMIT])
         case dict():
             return None
         case list():
-            return next((problem for problem in map(problem_of, value) if problem is not None), None)
+            problems = (problem_of(each, deepest - 1) for each in value[: _MOST if deepest else 0])
+            return next((problem for problem in problems if problem is not None), None)
         case _:
             return Problem(text_of(value)[:_MESSAGE_LIMIT])
 
 
-def _from_object(value: dict[str, JSON]) -> Problem | None:
+def _from_object(value: dict[str, JSON], deepest: int = _DEEPEST) -> Problem | None:
     codes = (value.get(key) for key in _CODES)
     code = next((text_of(each) for each in codes if isinstance(each, (str, int)) and each), None)
     for message in map(value.get, _MESSAGES):
         if isinstance(message, str) and message:
             return Problem(message[:_MESSAGE_LIMIT], code)
-        if isinstance(message, (dict, list)) and (inner := problem_of(message)) is not None:
+        if deepest and isinstance(message, (dict, list)) and (inner := problem_of(message, deepest - 1)) is not None:
             return Problem(inner.message, inner.code or code)
     return None if code is None else Problem(code, code)
 

@@ -1,23 +1,33 @@
 """Reads a wire Struct as far as it can be read: an optional field that is not what the API documents is left out.
 
 Only id and status are needed to tell how a job stands, so nothing else may make it unreadable; nor may one job of a
-list make the others so. How much is left out of one reply is bounded, and so is the time that it takes.
+list make the others so. How much is left out of one reply is bounded, and so is the time that it takes: msgspec holds
+the whole process while it decodes, so what a large body would cost is found out before.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, get_args
+from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
+from .bodies import LARGE, check_work, has_hard_numbers
+
 _T = TypeVar("_T")
 
-_MOST = 1000
-"""How many Structs in one reply are read field by field: what has more that are wrong is not this API's."""
+MOST_ENTRIES: Final = 5000
+"""How many entries a list within a job may have, such as its history; a longer one is left out as a whole."""
+
+MOST_JOBS: Final = 1000
+"""How many jobs of a list are read: as many as any list is asked for."""
+
+_MOST = 5000
+_A_STRUCT = 5
+"""How many fields may be left out of one reply, where a Struct that is read field by field counts as five of them."""
 
 
 def decoded(decoder: Decoder[_T], body: bytes) -> _T:
@@ -30,21 +40,36 @@ def decoded(decoder: Decoder[_T], body: bytes) -> _T:
     Raises:
         msgspec.ValidationError: A required field is missing or wrong; this is what was wrong first.
     """
+    if len(body) > LARGE:
+        body = _bounded(Raw(body), decoder.type, is_hard=has_hard_numbers(body)) or body
     return _Repair().decoded(decoder, body)
 
 
-def each_decoded(decoder: Decoder[_T], items: Sequence[Raw]) -> list[_T]:
-    """Decode the things of a list, which stand each for itself; those that cannot be read are left out.
+def each_decoded(decoder: Decoder[_T], items: Sequence[Raw], body: bytes) -> list[_T]:
+    """Decode the first `MOST_JOBS` of a list, which stand each for itself; those that cannot be read are left out.
+
+    Args:
+        decoder: Of the Struct that the API documents.
+        items: The list.
+        body: What they lie in.
 
     Raises:
         msgspec.ValidationError: None can be read; this is what was wrong with the first.
+        ValueError: It holds more parts than any list of jobs has.
     """
+    is_hard = False
+    if len(body) > LARGE:
+        check_work(body)
+        is_hard = has_hard_numbers(body)
     found: list[_T] = []
     first: msgspec.ValidationError | None = None
     repair = _Repair()
-    for item in items:
+    for item in items[:MOST_JOBS]:
+        if first is not None and not bytes(item).startswith(b"{"):
+            continue
+        bounded = _bounded(item, decoder.type, is_hard=True) if is_hard else None
         try:
-            found.append(repair.decoded(decoder, item))
+            found.append(repair.decoded(decoder, bounded or item))
         except msgspec.ValidationError as wrong:
             first = first or wrong
         if repair.left <= 0:
@@ -60,7 +85,7 @@ class _Repair:
     def __init__(self) -> None:
         self.left = _MOST
 
-    def decoded(self, decoder: Decoder[_T], body: bytes) -> _T:
+    def decoded(self, decoder: Decoder[_T], body: bytes | Raw) -> _T:
         try:
             return decoder.decode(body)
         except msgspec.ValidationError as wrong:
@@ -81,8 +106,9 @@ class _Repair:
             None where the part is no such Struct, nor a list of them.
         """
         struct, item = _within(kind)
-        if struct is not None and (fields := _decoded_as(dict[str, Raw], part)) is not None:
-            self.left -= 1
+        if struct is not None:
+            self.left -= _A_STRUCT
+            fields = _parts(struct, part)
             for field in _fields(struct) if self.left > 0 else ():
                 value = fields.get(field.encode_name)
                 if value is None:
@@ -90,11 +116,67 @@ class _Repair:
                 if (fitting := self._fitting(value, field.type)) is not None:
                     fields[field.encode_name] = fitting
                 elif not field.required and _decoded_as(field.type, value) is None:
+                    self.left -= 1
                     del fields[field.encode_name]
-            return Raw(msgspec.json.encode(fields))
+            return Raw(msgspec.json.encode(fields)) if fields else None
         if item is not None and (items := _decoded_as(list[Raw], part)) is not None:
             return Raw(msgspec.json.encode([(self.left > 0 and self._fitting(each, item)) or each for each in items]))
         return None
+
+
+def _bounded(part: Raw, kind: Any, *, is_hard: bool) -> Raw | None:
+    """Return a part of a large body without what costs more time than any job is worth.
+
+    That are lists of too many entries, keys that come again or are not documented, and, where numbers are hard, those
+    in fields for times and counts: none of them is one.
+
+    Args:
+        part: The part.
+        kind: Its type, with at most one Struct in it.
+        is_hard: Whether the body has hard numbers.
+
+    Returns:
+        None where nothing is left out.
+    """
+    struct, item = _within(kind)
+    if struct is not None and (fields := _parts(struct, part)):
+        for field in _fields(struct):
+            value = fields.get(field.encode_name)
+            if value is None:
+                continue
+            if _has_too_many(value, field.type) or (is_hard and _is_hard_number(value, field.type)):
+                del fields[field.encode_name]
+            elif (bounded := _bounded(value, field.type, is_hard=is_hard)) is not None:
+                fields[field.encode_name] = bounded
+        return Raw(msgspec.json.encode(fields))
+    if is_hard and item is not None and (items := _decoded_as(list[Raw], part)) is not None:
+        return Raw(msgspec.json.encode([_bounded(each, item, is_hard=True) or each for each in items]))
+    return None
+
+
+def _has_too_many(value: Raw, kind: Any) -> bool:
+    _, item = _within(kind)
+    return item is not None and len(_decoded_as(list[Raw], value) or ()) > MOST_ENTRIES
+
+
+def _is_hard_number(value: Raw, kind: Any) -> bool:
+    is_number = not {int, float}.isdisjoint(get_args(kind))
+    return is_number and not bytes(value).startswith(b'"') and has_hard_numbers(bytes(value))
+
+
+def _parts(struct: type[Struct], part: Raw) -> dict[str, Raw]:
+    """Return the fields of a Struct as they came, each once, the last where a key comes again; none if it is none."""
+    fields = _decoded_as(_undecoded(struct), part)
+    found = {} if fields is None else {name: getattr(fields, name) for name in fields.__struct_fields__}
+    return {field.encode_name: found[field.name] for field in _fields(struct) if found.get(field.name)}
+
+
+@functools.cache
+def _undecoded(struct: type[Struct]) -> type[Struct]:
+    """Return a Struct with the fields of another, each of them as it came."""
+    fields = _fields(struct)
+    renamed = {field.name: field.encode_name for field in fields}
+    return msgspec.defstruct("Undecoded", [(field.name, Raw, Raw()) for field in fields], rename=renamed, gc=False)
 
 
 @functools.cache

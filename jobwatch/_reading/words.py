@@ -14,7 +14,6 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from copy import copy
-from string import ascii_lowercase, ascii_uppercase
 from typing import TypeAlias
 
 from .._models import Phase
@@ -22,7 +21,7 @@ from .._models import Phase
 Word: TypeAlias = str | int | float | bool
 
 _BETWEEN = re.compile(r"[\s_-]+", re.ASCII)
-_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
+_ANY = "surrogatepass"  # as bytes, only the letters of ASCII have a case
 _REMEMBERED = 512
 _STATUS_LIMIT = 256  # characters; nobody's table, log or metrics label minds one of that length
 
@@ -58,7 +57,12 @@ def text_of(word: Word | None, name: str = "") -> str:
 
 def lowered(text: str) -> str:
     """Return a text in lower case, as far as its letters are ASCII: what only looks like a word is another one."""
-    return text.lower() if text.isascii() else text.translate(_LOWER)
+    return text.lower() if text.isascii() else text.encode(errors=_ANY).lower().decode(errors=_ANY)
+
+
+def is_same_word(one: str, other: str) -> bool:
+    """Whether two words differ in the case of ASCII letters at most."""
+    return one == other or (len(one) == len(other) and lowered(one) == lowered(other))
 
 
 def normalized(text: str) -> str:

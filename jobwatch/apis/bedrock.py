@@ -25,7 +25,7 @@ from .._reading.words import documented
 WORDS = documented(pending=("pending", "queued"), running=("running", "started"))
 
 
-class EventEntry(Struct, frozen=True):
+class EventEntry(Struct, frozen=True, gc=False):
     """One entry of a job's ``events``."""
 
     status: str
@@ -89,13 +89,15 @@ class _Envelope(Struct, frozen=True):
 
 
 class _StreamEvent(Struct, frozen=True):
-    job_id: str | int | None = None
-    status: str | None = None
+    job_id: Raw = NOTHING  # undecoded, since a key may come again and again
+    status: Raw = NOTHING
 
 
 _envelopes = msgspec.json.Decoder(_Envelope)
 _bare_jobs = msgspec.json.Decoder(VisionJob)
 _stream_events = msgspec.json.Decoder(_StreamEvent)
+_ids = msgspec.json.Decoder(str | int | None)
+_statuses = msgspec.json.Decoder(str | None)
 _ENDS = frozenset({"completed", "failed", "canceled"})
 
 
@@ -147,10 +149,10 @@ def _problem(error: JobError | str | None) -> Problem | None:
 def read_hint(data: bytes, name: str) -> Hint | None:
     """Read an event of a job's stream; ``progress`` holds no state, and the name of an end is its state too."""
     event = _stream_events.decode(data)
-    status = event.status or (name if name in _ENDS else None)
+    job_id, status = _ids.decode(event.job_id), _statuses.decode(event.status) or (name if name in _ENDS else None)
     if status is None:
         return None
-    return Hint(*WORDS.meaning(status), None if event.job_id is None else str(event.job_id))
+    return Hint(*WORDS.meaning(status), None if job_id is None else str(job_id))
 
 
 BEDROCK = JobAPI(

@@ -72,7 +72,7 @@ def read_job(body: bytes) -> Job:
 
 def read_jobs(body: bytes) -> tuple[Job, ...]:
     """Read the body of ``GET /v1/projects/{project_id}/jobs``."""
-    return tuple(map(_job, each_decoded(_jobs, _manies.decode(body).jobs or ())))
+    return tuple(map(_job, each_decoded(_jobs, _manies.decode(body).jobs or (), body)))
 
 
 def _job(wire: CapyJob) -> Job:

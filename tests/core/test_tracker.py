@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from jobwatch import Event, Fault, FaultKind, Job, Outcome, Phase, Transition, Watched
 from jobwatch._core.matching import Fingerprint
 from jobwatch._core.tracker import REFUSALS, Observed, Patience, observe, patience_ends_at
+from jobwatch._reading import words
 
 NOW = 1_718_614_500.0  # 2024-06-17T08:55:00Z
 PATIENCE = Patience()
@@ -1188,3 +1189,21 @@ def test_an_end_of_no_earlier_attempt_is_believed_after_a_while(known: int | Non
     assert stream.all(*[end] * 60) == ""
     assert stream.look(end) == "F"
     assert stream.watched.outcome is Outcome.FAILED
+
+
+def test_a_long_history_without_times_is_delivered_once_and_no_letter_of_it_is_folded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folded: list[str] = []
+
+    def lowered(text: str) -> str:
+        folded.append(text)
+        return text.lower()
+
+    monkeypatch.setattr(words, "lowered", lowered)
+    seen = observe(Watched(job_id="job_1", api="own"), told((event("R"),) * 70_000), NOW, PATIENCE)
+    assert [change.seq for change in seen.transitions] == list(range(1, 70_001))
+    again = observe(seen.watched, told((event("R"),) * 70_010), NOW + 5, PATIENCE)
+    assert [change.seq for change in again.transitions] == list(range(70_001, 70_011))
+    assert len(again.watched.delivered) == 64
+    assert folded == [], "words are compared as they are first"

@@ -98,6 +98,12 @@ def test_row_39_html_by_its_first_byte_or_its_type(body: bytes) -> None:
     assert fault == Fault(FaultKind.UNREADABLE, "the reply is HTML, perhaps a login page", 200)
 
 
+@pytest.mark.parametrize("coding", ["gzip, chunked", "gzip", "identity", "chunked, chunked"])
+def test_row_60_a_transfer_coding_that_was_not_asked_for(coding: str) -> None:
+    assert coding in fault_of(200, JSON, Transfer_Encoding=coding).message
+    assert isinstance(judged(200, CIMultiDict({"transfer-encoding": "Chunked"}), JSON), Reply)
+
+
 @pytest.mark.parametrize("body", [b"", b" ", b"\r\n" * 99])
 def test_row_24_an_empty_body(body: bytes) -> None:
     assert fault_of(200, body).message == "the reply is empty"

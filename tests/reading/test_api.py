@@ -554,7 +554,7 @@ def test_what_cannot_be_read_is_said_in_words_of_ours() -> None:
     assert refused(BEDROCK, b'{"data":{"id":"job_01JABCD123","status":"\xff"}}') == "the reply is not JSON"
     assert refused(BEDROCK, b" ") == "the reply is empty"
     assert refused(CAPYDB, b'{"job":{"unheard_of":' + DEEP) == (
-        "the reply is JSON that cannot be read: nested too deeply, or a number out of range"
+        "the reply is JSON that cannot be read: nested too deeply, a number out of range, or too many parts"
     )
     assert refused(BEDROCK, cms(status=7)).endswith("Expected `str`, got `int` - at `$.data.status`")
 

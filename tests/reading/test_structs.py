@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import msgspec
 import pytest
 
 from jobwatch import Fault, Job, JobAPI, Phase
-from jobwatch._reading.structs import decoded
+from jobwatch._reading.structs import MOST_ENTRIES, MOST_JOBS, decoded
 from jobwatch.apis import BEDROCK, CAPYDB
 
 
@@ -110,3 +111,84 @@ def test_the_first_complaint_is_the_one_that_is_raised() -> None:
 
     with pytest.raises(msgspec.ValidationError, match=r"\$\.number"):
         decoded(msgspec.json.Decoder(Thing), b'{"number":"x"}')
+
+
+# --- what a large reply may cost ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_bare", [True, False])
+@pytest.mark.parametrize("entry", [b'{"status":"RUNNING"}', b'{"status":"R","timestamp":5e-324}', b'"running"'])
+def test_a_history_of_too_many_entries_is_left_out_and_the_job_is_known_by_its_status(
+    entry: bytes, is_bare: bool
+) -> None:
+    body = b'{"id":"a","job_id":"a","status":"COMPLETED","events":[%s]}' % b",".join([entry] * (MOST_ENTRIES + 1))
+    job = BEDROCK.job(body if is_bare else b'{"data":%s}' % body, "a")
+    assert isinstance(job, Job)
+    assert (job.phase, job.events) == (Phase.SUCCEEDED, None)
+
+
+def test_a_long_history_is_read_as_a_short_one_is() -> None:
+    entry = b'{"status":"RUNNING","timestamp":"2024-01-01T00:00:00Z","timestamp":1718614500.5}'
+    body = b'{"data":{"id":"a","status":"RUNNING","events":[%s]}}'
+    long, short = (BEDROCK.job(body % b",".join([entry] * length), "a") for length in (MOST_ENTRIES, 1))
+    assert isinstance(long, Job)
+    assert isinstance(short, Job)
+    assert long.events is not None
+    assert long.events == (short.events or ()) * MOST_ENTRIES
+    assert long.events[0].at is not None
+
+
+def test_of_a_list_as_many_jobs_are_read_as_a_list_is_asked_for() -> None:
+    body = b'{"jobs":[%s]}' % b",".join(b'{"id":%d,"state":"running"}' % number for number in range(MOST_JOBS + 500))
+    jobs = CAPYDB.jobs(body)
+    assert isinstance(jobs, tuple)
+    assert [job.id for job in jobs] == [str(number) for number in range(MOST_JOBS)]
+
+
+HARD = b",".join([b"5e-324", b"1.5"] * 5000)
+
+
+def test_a_large_reply_with_hard_numbers_is_read_all_the_same() -> None:
+    times = b'"created_at":5e-324,"updated_at":"2024-01-01T00:00:00Z","attempts":1e300,"attempts":7'
+    job = CAPYDB.job(b'{"job":{"id":"a","state":"completed",%s,"result":[%s]}}' % (times, HARD), "a")
+    assert isinstance(job, Job)
+    assert job.result == json.loads(b"[%s]" % HARD)
+    assert (job.created_at, job.attempt, job.updated_at is None) == (None, 7, False)
+    jobs = CAPYDB.jobs(b'{"jobs":[{"id":"a","state":"completed",%s,"result":[%s]}]}' % (times, HARD))
+    assert isinstance(jobs, tuple)
+    assert [(each.result, each.attempt) for each in jobs] == [(job.result, 7)]
+    job = BEDROCK.job(b'{"id":"a","job_id":"a","status":"RUNNING","progress":5e-324,"x":[%s]}' % HARD, "a")
+    assert isinstance(job, Job)
+    assert job.progress is None, "a hard number is no share"
+
+
+def test_row_71_a_number_out_of_range_is_unreadable_where_others_are_hard_too() -> None:
+    seen = CAPYDB.job(b'{"job":{"id":"a","state":"completed","result":[%s,1e999]}}' % HARD, "a")
+    assert isinstance(seen, Fault)
+
+
+@pytest.mark.parametrize("result", [b"[" + b"[],[]," * 150_000 + b"0]", b"[" + b'{"a":{}},' * 80_000 + b"0]"])
+def test_a_result_of_more_parts_than_any_job_has_is_unreadable(result: bytes) -> None:
+    seen = CAPYDB.job(b'{"job":{"id":"a","state":"completed","result":%s}}' % result, "a")
+    assert isinstance(seen, Fault)
+    assert "too many parts" in seen.message
+
+
+def test_a_list_of_results_that_are_too_much_together_is_unreadable() -> None:
+    job = b'{"id":"a","state":"completed","result":[%s0]}' % (b"[]," * 300)
+    assert isinstance(CAPYDB.jobs(b'{"jobs":[%s]}' % job), tuple)
+    assert isinstance(CAPYDB.jobs(b'{"jobs":[%s]}' % b",".join([job] * 1000)), Fault)
+
+
+@pytest.mark.parametrize("text", ["[{" * 400_000, "1,2,3,4," * 100_000, "1e-300 " * 100_000, "\u00e9" * 300_000])
+def test_a_long_text_is_read_whatever_it_looks_like(text: str) -> None:
+    job = CAPYDB.job(b'{"job":{"id":"a","state":"completed","result":%s}}' % msgspec.json.encode(text), "a")
+    assert isinstance(job, Job)
+    assert job.result == text
+
+
+def test_of_an_event_the_last_of_a_key_counts() -> None:
+    repeated = b'"job_id":5e-324,"status":[1],' * 1000
+    hint = BEDROCK.hint(b'{%s"job_id":"a","status":"RUNNING"}' % repeated, "status")
+    assert hint is not None
+    assert (hint.job_id, hint.status) == ("a", "RUNNING")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from jobwatch import Job, Phase
 from jobwatch._core.tracker import Patience, Watched, observe
-from jobwatch._reading.words import USUAL_WORDS, Words, documented, lowered, normalized, text_of
+from jobwatch._reading.words import USUAL_WORDS, Words, documented, is_same_word, lowered, normalized, text_of
 from jobwatch.apis.bedrock import WORDS as BEDROCK_WORDS
 
 
@@ -118,3 +118,8 @@ def test_a_state_is_not_taken_for_one_that_only_looks_like_it() -> None:
         watched = seen.watched
         delivered += [transition.status for transition in seen.transitions]
     assert delivered == ["RUNNING", "\u017ftopping", "stopping", "\u212a", "k"]
+
+
+@given(st.text("aAkK\u212a\u017fsS", max_size=3), st.text("aAkK\u212a\u017fsS", max_size=3))
+def test_two_words_are_one_where_they_are_the_same_in_lower_case(one: str, other: str) -> None:
+    assert is_same_word(one, other) == (lowered(one) == lowered(other))
