@@ -56,9 +56,9 @@ def test_a_key_that_comes_twice_with_two_types_is_a_fault_and_no_exception(body:
 def test_however_many_of_a_list_are_wrong_the_others_are_read() -> None:
     decoder = msgspec.json.Decoder(Thing)
     wrong = [msgspec.Raw(b'{"must":"x"}')] * 990
-    assert [thing.must for thing in each_decoded(decoder, [*wrong, msgspec.Raw(b'{"must":7}')])] == [7]
+    assert [thing.must for thing in each_decoded(decoder, [*wrong, msgspec.Raw(b'{"must":7}')], b"")] == [7]
     with pytest.raises(msgspec.ValidationError, match=r"\$\.must"):
-        each_decoded(decoder, wrong)
+        each_decoded(decoder, wrong, b"")
 
 
 def test_an_error_that_says_nothing_is_none() -> None:
