@@ -132,11 +132,13 @@ class Streams:
         if stream is None:
             return usual
         stream.usual_due = now + usual
-        if watched.fault is not None:
-            missed, stream.missed = stream.missed, False
-            return 0.0 if missed and watched.fault.retry_after is None else usual
-        if self.disagrees(watched):
+        if watched.fault is not None and watched.fault.retry_after is not None:
+            stream.missed = False
+            return usual
+        if (stream.missed and watched.fault is not None) or self.disagrees(watched):
             return self._delay_in_doubt(stream, usual)
+        if watched.fault is not None:
+            return usual
         stream.doubted, stream.missed = 0, False
         return max(usual, self._keepalive) if stream.spoke and stream.task is not None else usual
 

@@ -431,6 +431,17 @@ async def test_looks_that_fail_are_made_as_if_there_were_no_stream() -> None:
 
 
 @on_virtual_clock
+async def test_a_look_that_fails_after_a_stream_told_the_end_is_soon_made_again() -> None:
+    bedrock = Bedrock((0.0, "PENDING"), (5.0, "RUNNING"), (60.0, "COMPLETED"))
+    bedrock.answer = lambda now: Fault(FaultKind.UNREACHABLE, "lost") if 60.0 <= now < 60.5 else None
+    async with polled(bedrock) as poller:
+        heard = await seen(poller)
+    assert heard[-1][1] == "COMPLETED"
+    assert heard[-1][0] <= 60.0 + 2 * PACE.min_interval
+    assert len([at for at in bedrock.looks if at >= 60.0]) <= 3
+
+
+@on_virtual_clock
 async def test_a_fault_of_our_own_in_a_stream_costs_the_job_nothing(caplog: pytest.LogCaptureFixture) -> None:
     bedrock = Bedrock((0.0, "RUNNING"), (20.0, "COMPLETED"))
 
