@@ -48,6 +48,8 @@ def decoded(decoder: Decoder[_T], body: bytes) -> _T:
 def each_decoded(decoder: Decoder[_T], items: Sequence[Raw], body: bytes) -> list[_T]:
     """Decode the first `MOST_JOBS` of a list, which stand each for itself; those that cannot be read are left out.
 
+    So is one that is told twice, and once so that it cannot be read.
+
     Args:
         decoder: Of the Struct that the API documents.
         items: The list.
@@ -62,6 +64,7 @@ def each_decoded(decoder: Decoder[_T], items: Sequence[Raw], body: bytes) -> lis
         check_work(body)
         is_hard = has_hard_numbers(body)
     found: list[_T] = []
+    unread: set[str | None] = set()
     first: msgspec.ValidationError | None = None
     repair = _Repair()
     for item in items[:MOST_JOBS]:
@@ -72,11 +75,23 @@ def each_decoded(decoder: Decoder[_T], items: Sequence[Raw], body: bytes) -> lis
             found.append(repair.decoded(decoder, bounded or item))
         except msgspec.ValidationError as wrong:
             first = first or wrong
+            unread.add(_id_of(_decoded_as(_Named, item)))
         if repair.left <= 0:
             break
     if first is not None and not found:
         raise first
-    return found
+    # What a list tells twice, and once so that it cannot be read, it tells in two ways: neither is to be believed.
+    unread.discard(None)
+    return [thing for thing in found if _id_of(thing) not in unread] if unread else found
+
+
+class _Named(Struct):
+    id: str | int | None = None
+
+
+def _id_of(thing: object) -> str | None:
+    found = getattr(thing, "id", None)
+    return None if found is None else str(found)
 
 
 class _Repair:

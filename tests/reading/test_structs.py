@@ -192,3 +192,13 @@ def test_of_an_event_the_last_of_a_key_counts() -> None:
     hint = BEDROCK.hint(b'{%s"job_id":"a","status":"RUNNING"}' % repeated, "status")
     assert hint is not None
     assert (hint.job_id, hint.status) == ("a", "RUNNING")
+
+
+@pytest.mark.parametrize("entries", ["{0},{1}", "{1},{0}", "{0},{1},{1}", "{1},{0},{1}"])
+@pytest.mark.parametrize("job_id", ['"a"', "7"])
+def test_a_job_that_a_list_tells_twice_and_once_unreadably_is_left_out(entries: str, job_id: str) -> None:
+    good, bad = (f'{{"id":{job_id},"state":{state}}}' for state in ('"completed"', "[]"))
+    body = f'{{"jobs":[{entries.format(good, bad)},{{"id":"b","state":"running"}}]}}'.encode()
+    jobs = CAPYDB.jobs(body)
+    assert isinstance(jobs, tuple)
+    assert [job.id for job in jobs] == ["b"]

@@ -552,8 +552,8 @@ class Server:
             records.append({"id": "broken", "state": None})  # the others may be read all the same
         body = msgspec.json.encode({"jobs": records or None})
         damage = self._pick(self._body) if noisy else None
-        if "list that contradicts itself" in odd:
-            damage = None  # with one of the two entries unreadable, nobody could tell that there are two
+        if "list that contradicts itself" in odd and damage not in _OF_ONE:
+            damage = None  # with the id of one of the two entries unreadable, nobody could tell that there are two
         if damage is not None and b'"state":"' in body:
             body, odd, verdict = faults.BODY[damage](self.rng, body), {damage}, faults.UNREADABLE
             # What is wrong with the first job only need not keep anyone from reading the others.
