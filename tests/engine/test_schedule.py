@@ -383,6 +383,7 @@ async def test_jobs_whose_last_look_was_slow_wait_for_a_place_of_theirs() -> Non
     schedule.end(quick)
     assert schedule.take(7.0) is None
     assert schedule.remove(slow[5]) == 7.0
+    schedule.put(slow[5], 50.0)  # while others are held back, and it is not
     schedule.put(slow[4], 9.0)
     schedule.end(slow[0])
     assert schedule.take(7.0) is slow[3], "which was held back"
