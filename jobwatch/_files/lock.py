@@ -68,7 +68,7 @@ class FileLock:
     def __init__(self, path: Path) -> None:
         if _holders.get(_key(path.lstat())) == os.getpid():
             raise FileInUse(os.getpid())
-        self.handle = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0))
+        self.handle = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
         self._key = _key(os.fstat(self.handle))
         try:
             self.renew()
