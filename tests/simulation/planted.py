@@ -35,6 +35,7 @@ from jobwatch._engine.poller import Poller
 from jobwatch._engine.schedule import DueQueue, Schedule
 from jobwatch._engine.streams import Streams
 from jobwatch._engine.watch import NEVER, Watch
+from jobwatch._http.errors import LostWhenKept
 from jobwatch._http.source import HttpSource
 from jobwatch._http.transport import Transport
 from jobwatch._models import Fault, FaultKind, Outcome
@@ -732,6 +733,10 @@ def _tracker(name: str, making: Making) -> Callable[[], AbstractContextManager[o
     return function(_TRACKER, name, making)
 
 
+async def _at_no_cost(_transport: Transport, _turn: object) -> None:
+    """Have no further request of a look wait for its turn."""
+
+
 BUGS: tuple[Bug, ...] = (
     Bug("the id of a reply is not checked", method(JobAPI, "job", _without_id_check)),
     Bug("an unknown word counts as success", method(Words, "meaning", _unknown_is(Phase.SUCCEEDED))),
@@ -848,6 +853,12 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "an answer that nobody asked for is read",
         function("_http.idle", "check_silent", instead(_any_connection)),
+        level=WIRE,
+    ),
+    Bug("the hops of a redirect are not paid for", method(Transport, "_in_turn", instead(_at_no_cost)), level=WIRE),
+    Bug(
+        "what is lost with a new connection is asked again, too",
+        function("_http.fast", "lost", instead(lambda _error, **_given: LostWhenKept())),
         level=WIRE,
     ),
     Bug("the end of a stream goes unnoticed", method(Streams, "_look_as_usual", _never_lost)),
