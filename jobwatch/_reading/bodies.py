@@ -22,6 +22,7 @@ _SMALL = 64
 _MOST_WORK = 250_000
 """How much a body may take to decode, in tenths of a microsecond: see `check_work`."""
 
+_DIGITS = b"0" * 500
 _AS_EXPONENTS = bytes.maketrans(b"123456789E+", b"000000000e-")
 
 Steps: TypeAlias = tuple[str | int, ...]
@@ -55,12 +56,14 @@ def has_hard_numbers(body: bytes) -> bool:
 def check_work(body: bytes) -> None:
     """Raise ValueError where a body holds more parts than any job has: decoding them would hold the loop too long.
 
-    A list takes a tenth of a microsecond, an object two; where numbers are hard, so that all have to be read one by
-    one, each with a fraction takes two more, and a hard one three.
+    A list takes a tenth of a microsecond, an object two, and 500 digits in a row, which may be part of one whole
+    number, two hundred. Where numbers are hard, so that all have to be read one by one, each with a fraction takes two
+    more, and a hard one three.
     """
     hard = _hard_numbers(body)
     numbers = 2 * body.count(b".") + 3 * hard if hard > len(body) // 1024 else 0
-    if body.count(b"[") + 2 * body.count(b"{") + numbers > _MOST_WORK:
+    digits = 200 * body.translate(_AS_EXPONENTS).count(_DIGITS)
+    if body.count(b"[") + 2 * body.count(b"{") + digits + numbers > _MOST_WORK:
         raise ValueError("more parts than any job has")
 
 

@@ -167,7 +167,16 @@ def test_row_71_a_number_out_of_range_is_unreadable_where_others_are_hard_too() 
     assert isinstance(seen, Fault)
 
 
-@pytest.mark.parametrize("result", [b"[" + b"[],[]," * 150_000 + b"0]", b"[" + b'{"a":{}},' * 80_000 + b"0]"])
+@pytest.mark.parametrize(
+    "result",
+    [
+        b"[" + b"[],[]," * 150_000 + b"0]",
+        b"[" + b'{"a":{}},' * 80_000 + b"0]",
+        b"[" + (b"7" * 4000 + b",") * 200 + b"0]",
+        b"[" + b"5e-324," * 100_000 + b"0]",
+        b"[" + b"5e-324," * 1500 + b"1.5," * 130_000 + b"0]",
+    ],
+)
 def test_a_result_of_more_parts_than_any_job_has_is_unreadable(result: bytes) -> None:
     seen = CAPYDB.job(b'{"job":{"id":"a","state":"completed","result":%s}}' % result, "a")
     assert isinstance(seen, Fault)
@@ -180,7 +189,9 @@ def test_a_list_of_results_that_are_too_much_together_is_unreadable() -> None:
     assert isinstance(CAPYDB.jobs(b'{"jobs":[%s]}' % b",".join([job] * 1000)), Fault)
 
 
-@pytest.mark.parametrize("text", ["[{" * 400_000, "1,2,3,4," * 100_000, "1e-300 " * 100_000, "\u00e9" * 300_000])
+@pytest.mark.parametrize(
+    "text", ["[{" * 400_000, "1,2,3,4," * 100_000, "1e-300 " * 100_000, "7" * 800_000, "\u00e9" * 300_000]
+)
 def test_a_long_text_is_read_whatever_it_looks_like(text: str) -> None:
     job = CAPYDB.job(b'{"job":{"id":"a","state":"completed","result":%s}}' % msgspec.json.encode(text), "a")
     assert isinstance(job, Job)
