@@ -142,7 +142,7 @@ class Job(Struct, frozen=True, kw_only=True):
         created_at, started_at, ended_at, updated_at: The API's own timestamps, in UTC.
         attempt: How many times the API has started it, where the API counts.
         progress: How far it is, from 0 to 1, where the API tells.
-        events: Its history as the API tells it, or None where the API tells none.
+        events: Its history as the API tells it, or None where the API tells none, or one of thousands of entries.
         proven: Where there is no history, the states that the job's other fields prove it has been in, in order.
         error: What the API says went wrong.
         result: What the job made, as plain JSON values.
