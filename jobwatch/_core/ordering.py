@@ -59,6 +59,9 @@ def _is_newest_first(
 
 
 def _by_time(delivered: Sequence[Fingerprint], seq: int, events: Sequence[Event]) -> Sequence[Event]:
+    in_time = sorted(events, key=_seconds)
+    if begins_with(delivered, seq, in_time):
+        return in_time
     part = delivered_part(delivered, seq, events)
     length = seq if len(part) == len(delivered) and all(map(is_same, delivered, part)) else 0
     rest = sorted(events[length:], key=_seconds)

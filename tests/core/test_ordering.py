@@ -91,3 +91,8 @@ def test_what_was_delivered_tells_the_direction_where_states_do_not() -> None:
 def test_an_end_that_stands_first_comes_last_too() -> None:
     assert ordered("CU", None, status="C") == "UC"
     assert ordered("CRU", None, status="C") == "RUC"
+
+
+def test_a_word_that_was_told_without_a_time_stands_where_the_times_of_all_have_it() -> None:
+    assert ordered("QQR", "312", status="Q", delivered="Q") == "QRQ"
+    assert ordered("QRRQ", "4321", status="Q", delivered="QR") == "QRRQ"
