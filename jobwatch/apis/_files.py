@@ -23,8 +23,6 @@ from .._files.regular import read_regular
 from .._models import printable
 from .._reading.api import JobAPI
 from .._reading.bodies import Steps, at
-from .._table.compile import api_of
-from .._table.fields import TableError
 from . import APIS
 
 _SECTIONS = {"pyproject.toml": ("tool", "jobwatch", "apis"), "jobwatch.toml": ("apis",)}
@@ -120,6 +118,10 @@ def _line_that_cannot_be_read(content: str) -> int:
 
 
 def _made(table: object, name: str, file: Path, content: str, section: tuple[str, ...]) -> JobAPI:
+    # JMESPath comes with them, which a built-in API that is no table does without.
+    from .._table.compile import api_of  # noqa: PLC0415
+    from .._table.fields import TableError  # noqa: PLC0415
+
     error = TableError((), f"{name} is built in: call yours something else")
     if not section or name.casefold() not in APIS:
         try:

@@ -7,8 +7,9 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from .._reading.bodies import plain
-from .._reading.words import normalized, text_of
+from jobwatch._reading.bodies import plain
+from jobwatch._reading.words import normalized, text_of
+
 from .paths import Reader
 
 _TEST = re.compile(

@@ -1,0 +1,166 @@
+"""The keys that a table may have, and what was written down under them, checked. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias, cast
+
+import msgspec
+from msgspec import Struct
+
+from jobwatch._reading.words import Word
+
+from .fields import EventTable, Paths, TableError
+
+State: TypeAlias = Literal["pending", "running", "succeeded", "failed", "cancelled", "missing"]
+
+
+class WordTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which words mean which phase; `nothing` holds those that say nothing, so that the next path is asked."""
+
+    pending: list[Word] = []
+    running: list[Word] = []
+    succeeded: list[Word] = []
+    failed: list[Word] = []
+    cancelled: list[Word] = []
+    nothing: list[Word] = []
+
+
+class ListTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """The request for a project's jobs.
+
+    Attributes:
+        request: Its path and query, with ``{project_id}`` and ``{limit}`` where they go.
+        root: Where the list lies in the reply.
+    """
+
+    request: str
+    root: str = ""
+
+
+class BatchTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """The request for several jobs, which names their ids.
+
+    Attributes:
+        request: Its path and query; ``{job_ids}`` is where the ids go, with commas between them, and a part of the
+            query such as ``id={job_id}`` is written once for each. ``{limit}`` is how many they are.
+        body: What is sent by POST, as a text or as a table; the text ``{job_ids}`` in it becomes the list of the ids.
+        most: How many ids it takes.
+        root: Where the list of the jobs lies in the answer.
+    """
+
+    request: str
+    body: str | dict[str, Any] | None = None
+    most: int = 100
+    root: str = ""
+
+
+class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"listing": "list"}):
+    """One API.
+
+    Attributes:
+        job: The path and query of one job, or the whole URL; ``{job_id}`` is where the id goes, quoted, ``{+job_id}``
+            where its slashes and colons are to stay, and any other ``{name}`` is a parameter. ``{url}`` alone: the
+            id is itself a URL on the API's origin.
+        base_url: Where the API is served.
+        base_url_variable: The environment variable that overrides `base_url`.
+        docs: The page that the table was written from.
+        method: ``GET`` or ``POST``.
+        body: What a POST sends, as a text or as a table; holes as in `job`.
+        headers: Headers to send; ``${NAME}`` is an environment variable.
+        auth: ``bearer``, ``basic``, ``none``, a header with the token in it: ``X-Api-Key: {token}``, or a
+            parameter of the query: ``?api_key={token}``.
+        token: The environment variable that holds the token; for basic, ``user:password``.
+        token_optional: Whether the API may be asked without the token too.
+        params: Parameters with their defaults.
+        root: Where the job lies in the body; all paths below start there.
+        id: Its id, to be compared with what was asked for.
+        status: Its status.
+        words: Which words mean which phase, besides those in `USUAL_WORDS`.
+        status_prefix: What all its words begin with, such as ``JOB_STATE_``; it need not be in `words`.
+        cancelled_if, failed_if, succeeded_if, running_if, pending_if: What means that it is so, whatever its status.
+            Each is a condition, or several of which any will do; the first of these keys that holds wins.
+        missing: What means that there is no such job.
+        http: Which HTTP statuses are states.
+        type, project, error, result, attempt: Paths.
+        progress: Paths, each perhaps with what it is a part of: ``done / total`` or ``percent / 100``.
+        created_at, started_at, ended_at, updated_at: Paths of times.
+        timezone: The zone of times that name none.
+        events: The history.
+        times: The path of a map from states to times, or for each state the path of the time when it was entered.
+        listing: The request for a project's jobs; its key is ``list``.
+        batch: The request for several jobs.
+        started: Where the id lies in the response that started the job.
+    """
+
+    job: str
+    base_url: str = ""
+    base_url_variable: str = ""
+    docs: str = ""
+    method: Literal["GET", "POST"] = "GET"
+    body: str | dict[str, Any] | None = None
+    headers: dict[str, str] = {}
+    auth: str = ""
+    token: str = ""
+    token_optional: bool = False
+    params: dict[str, str] = {}
+    root: str = ""
+    id: Paths = []
+    status: Paths = []
+    words: WordTable = WordTable()
+    status_prefix: str = ""
+    cancelled_if: Paths = []
+    failed_if: Paths = []
+    succeeded_if: Paths = []
+    running_if: Paths = []
+    pending_if: Paths = []
+    missing: Paths = []
+    http: dict[str, State] = {}
+    type: Paths = []
+    project: Paths = []
+    error: Paths = []
+    result: Paths = []
+    attempt: Paths = []
+    progress: Paths = []
+    created_at: Paths = []
+    started_at: Paths = []
+    ended_at: Paths = []
+    updated_at: Paths = []
+    timezone: str = "UTC"
+    events: EventTable | None = None
+    times: str | dict[str, Paths] | None = None
+    listing: ListTable | None = None
+    batch: BatchTable | None = None
+    started: Paths = []
+
+
+def checked(table: Mapping[str, object]) -> Table:
+    """Read what was written down.
+
+    Raises:
+        TableError: It has a key that there is not, or a value of a wrong type.
+    """
+    if not isinstance(table, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - it comes from a file
+        raise TableError((), "an API is a table, with job and status in it")
+    _known_keys(dict(table), Table, ())
+    for key, kind in (("words", WordTable), ("events", EventTable), ("list", ListTable), ("batch", BatchTable)):
+        _known_keys(table.get(key), kind, (key,))
+    if "job" not in table:
+        raise TableError((), 'the table lacks job, the path of one job, such as job = "/jobs/{job_id}"')
+    try:
+        return msgspec.convert(dict(table), Table)
+    except msgspec.ValidationError as error:
+        trouble, _, place = str(error).partition(" - at `$")
+        keys = [key for key in re.split(r"[.\[\]]", place.removesuffix("`")) if key and key != "..."]
+        raise TableError(keys, trouble[0].lower() + trouble[1:].replace("`", "")) from None
+
+
+def _known_keys(table: object, kind: type[Struct], where: tuple[str, ...]) -> None:
+    known = kind.__struct_encode_fields__
+    for key in cast("dict[str, object]", table) if isinstance(table, dict) else ():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1, 0.6)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
+            raise TableError((*where, key), f"there is no such key; {hint}")
