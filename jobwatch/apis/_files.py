@@ -16,7 +16,7 @@ import stat
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from .._errors import ConfigError
 from .._files.regular import read_regular
@@ -24,6 +24,9 @@ from .._models import printable
 from .._reading.api import JobAPI
 from .._reading.bodies import Steps, at
 from . import APIS
+
+if TYPE_CHECKING:
+    from .._table.upgrade import Upgraded
 
 _SECTIONS = {"pyproject.toml": ("tool", "jobwatch", "apis"), "jobwatch.toml": ("apis",)}
 """The files that are looked for in this directory and those above it, and where in each the APIs stand."""
@@ -62,6 +65,18 @@ def load_api(source: str | os.PathLike[str]) -> JobAPI:
         f"no API is called {printable(text)!r}; built in are: {', '.join(APIS)}{found}. A file of your own is given by"
         f" its path: --api ./{printable(text)}.toml"
     )
+
+
+def upgrade_of(source: str) -> Upgraded:
+    """Return a file with tables as it is written today, and what of it could not be said.
+
+    Raises:
+        ConfigError: It cannot be read, or is no TOML.
+    """
+    from .._table.upgrade import upgraded  # noqa: PLC0415 - JMESPath comes with it
+
+    _, content = _read(Path(source).expanduser())
+    return upgraded(content)
 
 
 def _from_file(file: Path) -> JobAPI:
