@@ -281,7 +281,7 @@ class _Build:
         seen: dict[str, str] = {}
         for meaning, words in given.items():
             for word in words:
-                if isinstance(word, str) and word.endswith("*") and not normalized(word[:-1]):
+                if isinstance(word, str) and normalized(word) == "*":
                     raise TableError(("words", meaning), f"{word!r} is every word: write what the word begins with")
                 known = seen.setdefault(normalized(text_of(word)), meaning)
                 if known != meaning:

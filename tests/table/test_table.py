@@ -918,6 +918,7 @@ def test_a_header_needs_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
         (MINIMAL + 'missing = "gone"', 3, "missing: there is no such key; it is called missing_if"),
         (MINIMAL + 'params = { now = "1" }', 1, "{now} cannot be a parameter"),
         (MINIMAL + 'words = { failed = ["*"] }', 3, "words.failed: '*' is every word"),
+        (MINIMAL + 'words = { nothing = ["- *"] }', 3, "words.nothing: '- *' is every word"),
         (MINIMAL + 'words = { failed = ["x*"], running = ["X *"] }', 3, "among the words for"),
         (MINIMAL + 'root = "$.a"', 3, "root: it starts at the whole reply as it is"),
         (
