@@ -23,6 +23,7 @@ Word: TypeAlias = str | int | float | bool
 _BETWEEN = re.compile(r"[\s_-]+", re.ASCII)
 _ANY = "surrogatepass"  # as bytes, only the letters of ASCII have a case
 _REMEMBERED = 512
+_EXACT = 2**53  # below it, a float that is whole is one number, and not the nearest to several
 _STATUS_LIMIT = 256  # characters; nobody's table, log or metrics label minds one of that length
 
 _USUAL: Mapping[Phase, str] = {
@@ -51,7 +52,7 @@ def text_of(word: Word | None, name: str = "") -> str:
     """Return a status as text: words as they are, anything else as JSON writes it, behind the name of its field."""
     if isinstance(word, str):
         return word
-    if isinstance(word, float) and word.is_integer():
+    if isinstance(word, float) and word.is_integer() and abs(word) < _EXACT:
         word = int(word)  # 1.0 is 1, however it is written
     text = "null" if word is None else str(word).lower()
     return f"{name}={text}" if name and word is not None else text
@@ -145,7 +146,9 @@ class Words:
         if isinstance(word, list):
             return self._meaning_of_all(word, name)
         shown = text_of(word, name)
-        return _label(shown), self._known(shown) or self._known(text_of(word)) or Phase.UNKNOWN
+        # With its name it is known as a whole only: what the field is called begins like a word by chance.
+        as_shown = self._exact(self._compared(shown)) if name else None
+        return _label(shown), as_shown or self._known(text_of(word)) or Phase.UNKNOWN
 
     def _known(self, word: str) -> Phase | None:
         word = self._compared(word)
@@ -153,11 +156,14 @@ class Words:
 
     def _given(self, word: str) -> Phase | None:
         """Return what a word means by what was given: as it is, or as it begins."""
-        forms = self._forms(word)
-        exact = next(filter(None, map(self._own.get, forms)), None)
+        exact = self._exact(word)
         if exact is not None or not self._begun:
             return exact
+        forms = self._forms(word)
         return next((phase for begin, phase in self._begun if any(form.startswith(begin) for form in forms)), None)
+
+    def _exact(self, word: str) -> Phase | None:
+        return next(filter(None, map(self._own.get, self._forms(word))), None)
 
     def _forms(self, word: str) -> tuple[str, ...]:
         """Return a word with and without what all words begin with."""

@@ -11,7 +11,7 @@ import contextlib
 import functools
 import re
 import zoneinfo
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, tzinfo
 from typing import Any, cast
 from urllib.parse import quote
@@ -162,15 +162,30 @@ class _Build:
     def _expressions(self, key: str, paths: Paths) -> list[Expression]:
         return [expression_at((key,), text, self._table.params) for text in several(paths)]
 
-    def _expression_names(self) -> set[str]:
-        """Return the parameters that stand in expressions."""
+    def _texts(self) -> Iterator[str]:
+        """Yield every expression of the table."""
         table = self._table
         keys = ("id", "status", "attempt", "error", "result", "started", "nothing_if", "missing_if", *DECIDED)
-        texts = [text for key in (*keys, *TEXTS, *TIMES_OF_JOB) for text in several(getattr(table, key))]
+        for key in (*keys, *TEXTS, *TIMES_OF_JOB):
+            yield from several(getattr(table, key))
+        for part in table.progress if isinstance(table.progress, list) else [table.progress]:
+            for paths in [part] if isinstance(part, str) else [part.done, part.of]:
+                yield from several(paths) if not isinstance(paths, (int, float)) else ()
+        for paths in table.times.values() if isinstance(table.times, dict) else [table.times or []]:
+            yield from several(paths)
+        for listed in (table.listing, table.batch):
+            yield "@" if listed is None else listed.root
+        if table.events is not None:
+            yield from (table.events.path, *several(table.events.status), *several(table.events.at))
+        yield table.root
+
+    def _expression_names(self) -> set[str]:
+        """Return the parameters that stand in expressions."""
         found: set[str] = set()
-        for text in [table.root, *texts]:
-            with contextlib.suppress(ValueError):  # it is refused where it is wanted, with its key
-                found |= expression_of(text).names
+        for text in self._texts():
+            if "{" in text:
+                with contextlib.suppress(ValueError):  # it is refused where it is wanted, with its key
+                    found |= expression_of(text).names
         return found - {"job_id"}
 
     def _check_ends(self) -> None:

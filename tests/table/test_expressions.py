@@ -461,6 +461,14 @@ def test_a_number_matches_numbers_and_their_spelling_and_never_a_boolean(told: o
     assert seen(MINIMAL + "words = { succeeded = [100], failed = [1] }", {"status": told}).phase.value == phase
 
 
+def test_the_name_of_a_field_is_no_beginning_of_a_word() -> None:
+    words = 'words = { failed = ["comp*"], running = ["complete=false"] }'
+    text = f'job = "https://a.test/{{job_id}}"\nstatus = "complete"\n{words}'
+    assert seen(text, {"complete": True}).phase is Phase.UNKNOWN
+    assert seen(text, {"complete": False}).phase is Phase.RUNNING
+    assert seen(text, {"complete": "comp 3"}).phase is Phase.FAILED
+
+
 @pytest.mark.parametrize("word", ["\u017fucceeded", "SUCCEEDED\u0130", "\uff33UCCEEDED", "\ufb01nished"])
 def test_only_ascii_is_folded(word: str) -> None:
     assert seen(MINIMAL, {"status": word}).phase is Phase.UNKNOWN
