@@ -46,6 +46,8 @@ def holds(value: object) -> bool:
 
     The texts that say no, in any case, are ``false``, ``no``, ``off``, ``0``, ``null`` and ``none``.
     """
+    if value is None or value is True or value is False:
+        return value is True
     match value:
         case str():
             return lowered(value) not in _SAYS_NO
@@ -114,31 +116,49 @@ class _Interpreter(TreeInterpreter):
         name = templates.filled(node["value"], self._given)
         return cast("dict[str, object]", value).get(name) if isinstance(value, dict) else None
 
+    def visit(self, node: Node, *args: Any, **_: Any) -> object:
+        return _VISIT[node["type"]](self, node, *args)
+
     def visit_comparator(self, node: Node, value: object) -> object:
-        left, right = node["children"]
-        if left["type"] != "given" and right["type"] != "given":
+        sign: str = node["value"]
+        if sign not in ("eq", "ne"):
             compared: object = super().visit_comparator(node, value)
             return compared
+        left, right = node["children"]
+        return _COMPARED[sign](self.visit(left, value), self.visit(right, value))
+
+    def visit_given_comparator(self, node: Node, value: object) -> object:
+        left, right = node["children"]
         pair = _alike(self.visit(left, value), self.visit(right, value), in_order=node["value"] not in ("eq", "ne"))
         # Literals, so that the one rule of comparison there is decides.
         children: list[Node] = [{"type": "literal", "value": each, "children": ()} for each in pair]
         alike: Node = dict(node, children=children)
-        result: object = super().visit_comparator(alike, value)
-        return result
+        return self.visit_comparator(alike, value)
 
     def visit_not_expression(self, node: Node, value: object) -> bool:
         return not holds(self.visit(node["children"][0], value))
 
     def visit_filter_projection(self, node: Node, value: object) -> list[Any] | None:
-        chosen: list[Any] | None = super().visit_filter_projection(node, value)
-        is_all_of_them = node["children"][1]["type"] == "identity"
-        return Chosen(chosen) if chosen is not None and is_all_of_them else chosen
+        first, then, condition = node["children"]
+        items = self.visit(first, value)
+        if not isinstance(items, list):
+            return None
+        chosen = [item for item in cast("list[object]", items) if holds(self.visit(condition, item))]
+        if then["type"] == "identity":
+            return Chosen(item for item in chosen if item is not None)
+        found = (self.visit(then, item) for item in chosen)
+        return [each for each in found if each is not None]
 
     def _is_false(self, value: object) -> bool:
         return not holds(value)
 
 
 _OPTIONS = Options(custom_functions=_Functions())
+_COMPARED: Mapping[str, Callable[[object, object], bool]] = TreeInterpreter.COMPARATOR_FUNC
+_VISIT: Mapping[str, Callable[..., object]] = {
+    name.removeprefix("visit_"): getattr(_Interpreter, name) for name in dir(_Interpreter) if name.startswith("visit_")
+}
+"""What visits each type of node: found once, and not by every interpreter anew."""
 
 
 def _alike(first: object, second: object, *, in_order: bool) -> tuple[object, object]:

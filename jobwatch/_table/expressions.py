@@ -243,6 +243,8 @@ def _named(node: Node) -> Node:
                 raise ValueError(f'a key that is given is written in double quotes: "{{{child["value"]}}}"')
             if child["type"] == "whole":
                 raise ValueError('$ is the whole reply, and stands first; a key that is called so is written "$"')
+    if node["type"] == "comparator" and any(child["type"] == "given" for child in children):
+        return {**node, "type": "given_comparator", "children": children}
     return {**node, "children": children}
 
 
@@ -259,7 +261,7 @@ def _check(node: Node) -> None:
         match each["type"]:
             case "function_expression":
                 _check_function(each)
-            case "comparator":
+            case "comparator" | "given_comparator":
                 _check_comparison(each)
             case "slice" if each["children"][2] == 0:
                 raise ValueError("a slice cannot have a step of 0")

@@ -161,7 +161,7 @@ class _Walk:
                 return self._lists([shape for child in children for shape in self.shapes(child, here)] or here)
             case "projection" | "filter_projection" | "value_projection":
                 return self._projected(node, here)
-            case "comparator":
+            case "comparator" | "given_comparator":
                 return self._compared(children, here)
             case "function_expression":
                 return self._called(node, here)

@@ -202,7 +202,10 @@ def _has_reason(of: Fuzzed, body: Any, http_status: int, job: Job) -> bool:
     told = [found for each in of.status if (found := value(each)) is not None]
     if any(of.words.meaning(found)[1] is job.phase for found in told if isinstance(found, (str, int, float, list))):
         return True
-    return of.words.absent is job.phase and not any(isinstance(found, (str, int, float)) for found in told)
+    # An empty text is none.
+    return of.words.absent is job.phase and not any(
+        isinstance(found, (str, int, float)) and found != "" for found in told
+    )
 
 
 def table_text(rng: random.Random, texts: Sequence[str]) -> str:
