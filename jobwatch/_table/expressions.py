@@ -282,7 +282,8 @@ def _check_function(node: Node) -> None:
     is_open = bool(signature) and bool(signature[-1].get("variadic"))
     if len(arguments) < len(signature) or (len(arguments) > len(signature) and not is_open):
         least = "at least " if is_open else ""
-        raise ValueError(f"{name} takes {least}{len(signature)} arguments, not {len(arguments)}")
+        many = f"{len(signature)} argument{'s' * (len(signature) != 1)}"
+        raise ValueError(f"{name} takes {least}{many}, not {len(arguments)}")
     for argument, wanted in zip(arguments, signature, strict=False):
         if (argument["type"] == "expref") is not (wanted["types"] == ["expref"]):
             form = f"{name}({', '.join('&b' if each['types'] == ['expref'] else 'a' for each in signature)})"

@@ -261,8 +261,8 @@ def test_what_cannot_be_evaluated_makes_the_reply_unreadable_and_no_other_rule_i
     [
         ("lenght(a)", "there is no function lenght; did you mean length?"),
         ("zzz(a)", "there is no function zzz; there are: abs,"),
-        ("length(a, b)", "length takes 1 arguments, not 2"),
-        ("not_null()", "not_null takes at least 1 arguments, not 0"),
+        ("length(a, b)", "length takes 1 argument, not 2"),
+        ("not_null()", "not_null takes at least 1 argument, not 0"),
         ("max_by(a, b)", "max_by(a, &b)"),
         ("length(&a)", "length(a)"),
         ("!a.b", "write !(a.b), !(a[?b])"),
