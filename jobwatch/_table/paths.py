@@ -235,8 +235,17 @@ class _Node:
         self.wants += 1
 
     @property
+    def scalar(self) -> Kind | None:
+        """The one type of what stands here, if all that looks at it can do with that: what fits is what it came as."""
+        kinds = [kind for kind in self.kinds.values() if kind is not PART]
+        is_one = len(kinds) == 1 and kinds[0] in (WORD, TEXT, NUMBER)
+        return kinds[0] if is_one and not self.keys and self.items is None else None
+
+    @property
     def is_loose(self) -> bool:
         """Whether what stands here must be kept as it came."""
+        if self.scalar is not None:
+            return False
         uses = len(self.kinds) + bool(self.keys) + bool(self.items)
         return uses > 1 or next(iter(self.kinds.values()), None) is PART
 
@@ -247,6 +256,8 @@ class _Node:
         return self.items
 
     def compiled(self) -> Kind:
+        if (scalar := self.scalar) is not None:
+            return scalar
         if self.is_loose:
             # What several readers share is decoded once with the body, what one wants is decoded if it is read.
             return Raw if self.wants == 1 and not self.keys and self.items is None else Any

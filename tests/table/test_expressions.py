@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -251,6 +252,15 @@ def test_what_cannot_be_evaluated_makes_the_reply_unreadable_and_no_other_rule_i
     found = fault(MINIMAL + f'failed_if = "{text}"\nhttp = {{ 200 = "succeeded" }}', body)
     assert found.kind is FaultKind.UNREADABLE
     assert "cannot be evaluated" in found.message
+
+
+def test_what_would_take_too_long_is_not_evaluated() -> None:
+    text = MINIMAL + "failed_if = \"items[?length($.items[?state == 'failed']) > `0`]\""
+    few, many = ({"status": "running", "items": [{"state": "done"}] * count} for count in (100, 20_000))
+    assert seen(text, few).phase is Phase.RUNNING
+    began = time.process_time()
+    assert "more items than any job has" in fault(text, many).message
+    assert time.process_time() - began < 2.0
 
 
 # --- what is refused -------------------------------------------------------------------------------------------------
