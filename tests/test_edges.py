@@ -76,7 +76,7 @@ def test_an_error_body_may_name_its_request() -> None:
 
 @pytest.mark.parametrize("body", [b"<html>", b"null", b'{"job":null}', b'{"other":1}', b"5"])
 def test_an_error_body_without_a_job_is_not_asked_for_its_conditions(body: bytes) -> None:
-    api = table(MINIMAL + 'root = "job"\nmissing = "gone = true"')
+    api = table(MINIMAL + 'root = "job"\nmissing_if = "gone == `true`"')
     assert api.verdict is not None
     assert api.verdict(500, body) is False
     assert api.verdict(500, b'{"job":{"gone":true}}') is FaultKind.NOT_FOUND

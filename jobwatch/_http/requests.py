@@ -96,6 +96,10 @@ class Requests:
     def __repr__(self) -> str:
         return f"Requests({self._api.name!r})"
 
+    def api(self) -> JobAPI:
+        """Return the API, which reads its replies by the parameters that were given where its table says so."""
+        return self._api if self._api.with_params is None else self._api.with_params(dict(self._params))
+
     def base_url(self) -> str:
         """Return the address of the API; a method, so that no repr shows it."""
         return self._base_url

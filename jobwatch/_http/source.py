@@ -85,9 +85,9 @@ class HttpSource:
         max_connections: int = 16,
         transport: Transport | None = None,
     ) -> None:
-        self.api = api
-        self.name = api.name
         self._requests = Requests(api, given, api_version)
+        self.api = api = self._requests.api()
+        self.name = api.name
         self.transport = transport or Transport(
             self._requests.base_url(),
             self._requests.headers(),

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .._models import Event, Fault, FaultKind, Job, Phase, Problem, printable
+from .._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, printable
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -72,9 +72,11 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         history_path: The path and query of a job's history, where it takes a request of its own.
         read_history: Reads that history.
         output: What the job's outputs are called, and the fields of a job's `wire` that hold them as text.
-        started: Where the id lies in the body of the response that started a job, where it is not with the job.
+        started: Read the id from the decoded body of the response that started a job, where it is not with the job.
         read_start: Reads a job's state from that response, in place of `read_reply`: neither its HTTP status nor a
             field that it lacks is a state.
+        with_params: Returns the API with the parameters that its replies are read by, where there are such.
+        decodes_all: Whether reading a reply decodes all of it, however large it is.
         stream_path: The path of a job's stream of server-sent events, if there is one.
         read_hint: Reads what an event of that stream says, from its data and name; None where that is no state.
     """
@@ -109,8 +111,10 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     history_path: str | None = None
     read_history: Callable[[bytes], tuple[Event, ...] | None] | None = None
     output: Mapping[str, str] = {}
-    started: tuple[tuple[str | int, ...], ...] = ()
+    started: tuple[Callable[[JSON], JSON], ...] = ()
     read_start: Callable[[bytes, str], Job | Fault] | None = None
+    with_params: Callable[[Mapping[str, str]], JobAPI] | None = None
+    decodes_all: bool = False
     stream_path: str | None = None
     read_hint: Callable[[bytes, str], Hint | None] | None = None
 

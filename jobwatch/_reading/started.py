@@ -20,7 +20,7 @@ from msgspec import Struct
 from .._errors import ConfigError
 from .._models import JSON, Job, printable
 from .api import JobAPI
-from .bodies import at, plain_body
+from .bodies import plain_body
 from .problems import reported_error
 
 _HEAD = re.compile(rb"HTTP/[\d.]+ (\d{3})[^\n]*\n((?:[^\r\n][^\n]*\n)*)\r?\n")
@@ -127,7 +127,7 @@ def _in_headers(
 def _in_body(api: JobAPI, body: bytes, id_in_url: Callable[[str], str | None]) -> str | None:
     if api.started:
         plain = plain_body(body)
-        found = next(filter(None, (_id(at(plain, path)) for path in api.started)), None)
+        found = next(filter(None, (_id(read(plain)) for read in api.started)), None)
         is_url = found is not None and (api.job_path == "{url}" or found.startswith(("https://", "http://")))
         return id_in_url(found) if found is not None and is_url else found
     job = None if api.job_path == "{url}" else api.any_job(body)

@@ -23,6 +23,7 @@ Word: TypeAlias = str | int | float | bool
 _BETWEEN = re.compile(r"[\s_-]+", re.ASCII)
 _ANY = "surrogatepass"  # as bytes, only the letters of ASCII have a case
 _REMEMBERED = 512
+_EXACT = 2**53  # below it, a float that is whole is one number, and not the nearest to several
 _STATUS_LIMIT = 256  # characters; nobody's table, log or metrics label minds one of that length
 
 _USUAL: Mapping[Phase, str] = {
@@ -51,6 +52,8 @@ def text_of(word: Word | None, name: str = "") -> str:
     """Return a status as text: words as they are, anything else as JSON writes it, behind the name of its field."""
     if isinstance(word, str):
         return word
+    if isinstance(word, float) and word.is_integer() and abs(word) < _EXACT:
+        word = int(word)  # 1.0 is 1, however it is written
     text = "null" if word is None else str(word).lower()
     return f"{name}={text}" if name and word is not None else text
 
@@ -76,7 +79,8 @@ class Words:
     """What one API's words mean.
 
     Args:
-        given: The words of each phase; in a table, ``absent`` stands for a status that is left out.
+        given: The words of each phase; in a table, ``absent`` stands for a status that is left out, and a word that
+            ends with ``*`` for all that begin so.
         nothing: The words that say nothing, as if they were left out.
         prefix: What words begin with, and need not here.
         documented: Whether the words given are all that there are, and compared without regard to case alone.
@@ -96,9 +100,14 @@ class Words:
         self._compared = lowered if documented else normalized
         own = {self._compared(text_of(word)): phase for phase, words in given.items() for word in words}
         self.absent = own.pop("absent", None)
-        self._own = own.keys()
-        self._words = own if documented else {**USUAL_WORDS, **own}
-        self._nothing = {normalized(text_of(word)) for word in nothing}
+        # The longest beginning is tried first.
+        begun = sorted((word for word in own if word.endswith("*") and not documented), key=len, reverse=True)
+        self._begun = [(word[:-1], own.pop(word)) for word in begun]
+        self._own = own
+        self._usual: Mapping[str, Phase] = {} if documented else USUAL_WORDS
+        said_nothing = {normalized(text_of(word)) for word in nothing}
+        self._nothing = {word for word in said_nothing if not word.endswith("*")}
+        self._begins_nothing = tuple(word[:-1] for word in said_nothing if word.endswith("*"))
         self._prefix = normalized(prefix)
         self._seen: dict[str, tuple[str, Phase]] = {}
 
@@ -110,13 +119,15 @@ class Words:
 
     def says_nothing(self, word: Word | list[Word | None]) -> bool:
         """Whether a status is as good as none."""
-        return bool(self._nothing) and not isinstance(word, list) and normalized(text_of(word)) in self._nothing
+        if isinstance(word, list) or not (self._nothing or self._begins_nothing):
+            return False
+        compared = normalized(text_of(word))
+        return compared in self._nothing or compared.startswith(self._begins_nothing)
 
     def is_given(self, word: Word | list[Word | None]) -> bool:
         """Whether the meaning of a status was given, and is no usual one; of a list, that of all its words."""
         words = word if isinstance(word, list) else [word]
-        compared = [self._compared(text_of(each)) for each in words]
-        return all(each in self._own or each.removeprefix(self._prefix) in self._own for each in compared)
+        return all(self._given(self._compared(text_of(each))) is not None for each in words)
 
     def meaning(self, word: Word | list[Word | None] | None, name: str = "") -> tuple[str, Phase]:
         """Return a status as it is shown, and what it means.
@@ -135,14 +146,29 @@ class Words:
         if isinstance(word, list):
             return self._meaning_of_all(word, name)
         shown = text_of(word, name)
-        return _label(shown), self._known(shown) or self._known(text_of(word)) or Phase.UNKNOWN
+        # With its name it is known as a whole only: what the field is called begins like a word by chance.
+        as_shown = self._exact(self._compared(shown)) if name else None
+        return _label(shown), as_shown or self._known(text_of(word)) or Phase.UNKNOWN
 
     def _known(self, word: str) -> Phase | None:
         word = self._compared(word)
-        phase = self._words.get(word)
-        if phase is None and self._prefix and word.startswith(self._prefix):
-            phase = self._words.get(word.removeprefix(self._prefix))
-        return phase
+        return self._given(word) or next(filter(None, map(self._usual.get, self._forms(word))), None)
+
+    def _given(self, word: str) -> Phase | None:
+        """Return what a word means by what was given: as it is, or as it begins."""
+        exact = self._exact(word)
+        if exact is not None or not self._begun:
+            return exact
+        forms = self._forms(word)
+        return next((phase for begin, phase in self._begun if any(form.startswith(begin) for form in forms)), None)
+
+    def _exact(self, word: str) -> Phase | None:
+        return next(filter(None, map(self._own.get, self._forms(word))), None)
+
+    def _forms(self, word: str) -> tuple[str, ...]:
+        """Return a word with and without what all words begin with."""
+        prefix = self._prefix
+        return (word, word.removeprefix(prefix)) if prefix and word.startswith(prefix) else (word,)
 
     def _meaning_of_all(self, words: Sequence[Word | None], name: str) -> tuple[str, Phase]:
         """Return a status that came as a list as it is shown, and what it means.

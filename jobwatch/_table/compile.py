@@ -7,40 +7,47 @@ names the key, and whoever read the file adds its name and the line.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import zoneinfo
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, tzinfo
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
-from .._models import Event, Fault, FaultKind, Job, Phase
+from .._models import JSON, Event, Fault, FaultKind, Job, Phase
 from .._reading.api import JobAPI
-from .._reading.bodies import Steps
 from .._reading.problems import read_problem
 from .._reading.words import Word, Words, normalized, text_of
 from . import templates
+from .evaluation import CannotEvaluate
+from .expressions import Expression, expression_of
 from .fields import (
     DECIDED,
     TEXTS,
     TIMES_OF_JOB,
     EventTable,
     Fields,
+    Paths,
     TableError,
-    checked_path,
+    expression_at,
     list_of,
-    plain_path,
     several,
 )
-from .paths import ID, PART, TEXT, TIMES, WORD, Chosen, Compiled, Path, Plan
+from .paths import PART, TEXT, TIMES, WORD, Compiled, Plan
+from .proofs import bodies_of_nothing, proved, unproved, value_on
 from .reader import Layout, TableReader
 from .schema import BatchTable, ListTable, Table, checked
 
 _OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url"})
+_RESERVED = frozenset({"now"})
+_ENDS = (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED)
+_ENDING = ("cancelled_if", "failed_if", "succeeded_if", "missing_if")
+"""The keys of the conditions that must be proved by something that is there."""
 _FOR_LISTS = frozenset({"project_id", "limit", "job_ids"})
 _URL = "!$&'()*+,/:;=?@[]~-._%"
 _BASE = re.compile(r"https?://[^/]+(/.*)?", re.DOTALL)
@@ -59,15 +66,16 @@ def api_of(table: Mapping[str, object], name: str) -> JobAPI:
     Raises:
         TableError: The table is wrong.
     """
-    return _Build(checked(table), name).api()
+    return _Build(checked(table), name, {}).api()
 
 
 class _Build:
     """The making of one API."""
 
-    def __init__(self, table: Table, name: str) -> None:
+    def __init__(self, table: Table, name: str, given: Mapping[str, str]) -> None:
         self._table = table
         self._name = name
+        self._given = {**table.params, **given}
         self._base_url, self._job_path = _split(table)
         self._body = _text_of(table.body)
         self._batch_body = None if table.batch is None else _text_of(table.batch.body)
@@ -75,7 +83,9 @@ class _Build:
     def api(self) -> JobAPI:
         table = self._table
         self._check_request()
-        reader, start = self._readers()
+        params = self._params()
+        self._check_ends()
+        reader, start, is_whole = self._readers()
         auth = _auth(table)
         missing = frozenset(_status_of(key) for key, state in table.http.items() if state == "missing")
         states = frozenset(map(_status_of, table.http)) - missing
@@ -83,7 +93,7 @@ class _Build:
         def verdict(http_status: int, body: bytes) -> FaultKind | bool:
             if http_status in states:
                 return True
-            gone = http_status in missing or (bool(table.missing) and reader.is_missing(body))
+            gone = http_status in missing or (bool(table.missing_if) and reader.is_missing(body))
             return FaultKind.NOT_FOUND if gone else False
 
         def read_job(body: bytes) -> Job:
@@ -107,7 +117,9 @@ class _Build:
             method=table.method,
             body=self._body,
             headers=table.headers,
-            params=self._params(),
+            params=params,
+            with_params=self._with_params if self._expression_names() else None,
+            decodes_all=is_whole,
             list_path=_request("list", table.listing),
             batch_path=_request("batch", table.batch),
             batch_body=self._batch_body,
@@ -119,28 +131,90 @@ class _Build:
             read_reply=reader.reply,
             read_history=self._history_reader(reader),
             read_problem=read_problem,
-            verdict=verdict if table.http or table.missing else None,
+            verdict=verdict if table.http or table.missing_if else None,
             states=states,
             started=self._started(),
             read_start=lambda body, job_id: start.reply(body, 200, job_id),
         )
 
-    def _started(self) -> tuple[Steps, ...]:
+    def _with_params(self, params: Mapping[str, str]) -> JobAPI:
+        return _Build(self._table, self._name, params).api()
+
+    def _started(self) -> tuple[Callable[[JSON], JSON], ...]:
         table = self._table
         if table.started:
-            return tuple(plain_path(("started",), text) for text in several(table.started))
-        if self._job_path == "{url}":
+            return tuple(_in_body(each) for each in self._expressions("started", table.started))
+        root = self._root()
+        if self._job_path == "{url}" or (root is not None and "job_id" in root.names):
             return ()
-        if any(isinstance(step, Chosen) or step == ID for step in checked_path(("root",), table.root)):
-            return ()
-        ids, root = [plain_path(("id",), text) for text in several(table.id)], plain_path(("root",), table.root)
-        return tuple(dict.fromkeys([*(root + path for path in ids), *ids]))
+        ids = self._expressions("id", table.id)
+        below = [] if root is None else [_in_body(each, root) for each in ids]
+        return (*below, *map(_in_body, ids))
+
+    # --- the expressions ---------------------------------------------------------------------------------
+
+    def _root(self) -> Expression | None:
+        root = expression_at(("root",), self._table.root, self._table.params)
+        if any(place.whole for place in root.places):
+            raise TableError(("root",), "it starts at the whole reply as it is: leave $ out")
+        return None if root.place is not None and not root.place.path else root
+
+    def _expressions(self, key: str, paths: Paths) -> list[Expression]:
+        return [expression_at((key,), text, self._table.params) for text in several(paths)]
+
+    def _texts(self) -> Iterator[str]:
+        """Yield every expression of the table."""
+        table = self._table
+        keys = ("id", "status", "attempt", "error", "result", "started", "nothing_if", "missing_if", *DECIDED)
+        for key in (*keys, *TEXTS, *TIMES_OF_JOB):
+            yield from several(getattr(table, key))
+        for part in table.progress if isinstance(table.progress, list) else [table.progress]:
+            for paths in [part] if isinstance(part, str) else [part.done, part.of]:
+                yield from several(paths) if not isinstance(paths, (int, float)) else ()
+        for paths in table.times.values() if isinstance(table.times, dict) else [table.times or []]:
+            yield from several(paths)
+        for listed in (table.listing, table.batch):
+            yield "@" if listed is None else listed.root
+        if table.events is not None:
+            yield from (table.events.path, *several(table.events.status), *several(table.events.at))
+        yield table.root
+
+    def _expression_names(self) -> set[str]:
+        """Return the parameters that stand in expressions."""
+        found: set[str] = set()
+        for text in self._texts():
+            if "{" in text:
+                with contextlib.suppress(ValueError):  # it is refused where it is wanted, with its key
+                    found |= expression_of(text).names
+        return found - {"job_id"}
+
+    def _check_ends(self) -> None:
+        """Refuse what would tell an end of a reply in which there is nothing."""
+        for key in _ENDING:
+            for expression in self._expressions(key, getattr(self._table, key)):
+                if (nothing := unproved(expression)) is not None:
+                    form = proved(expression)
+                    hint = f"write {form}" if form else "as in: exit_code && exit_code != `0`"
+                    trouble = f"{expression.text!r} holds where nothing is there ({nothing.shown}), which proves no end"
+                    raise TableError((key,), f"{trouble}; {hint}")
+        words = self._words()
+        for expression in self._expressions("status", self._table.status):
+            if expression.place is not None:
+                continue
+            for nothing in bodies_of_nothing(expression):
+                value = value_on(expression, nothing)
+                if isinstance(value, (str, int, float)) and words.meaning(value)[1] in _ENDS:
+                    trouble = f"{expression.text!r} is {value!r} where nothing is there ({nothing.shown})"
+                    raise TableError(("status",), f"{trouble}, and that is an end")
 
     # --- the request -------------------------------------------------------------------------------------
 
     def _check_request(self) -> None:
         table = self._table
-        if self._job_path != "{url}" and "job_id" not in templates.names_in([self._job_path, self._body, table.root]):
+        if self._job_path != "{url}" and "job_id" not in [
+            *templates.names_in([self._job_path, self._body]),
+            *(root.names if (root := self._root()) is not None else ()),
+        ]:
             raise TableError(("job",), "it has no place for the id: write {job_id} where the id goes")
         if table.body is not None and table.method != "POST":
             raise TableError(("body",), 'only a POST has a body: add method = "POST"')
@@ -152,7 +226,7 @@ class _Build:
         if not (self._base_url or table.base_url_variable):
             raise TableError(("job",), "nothing says where the API is served: give base_url, or job as a whole URL")
         if not (table.status != [] or table.http or any(getattr(table, key) for key in DECIDED)):
-            raise TableError((), 'the table lacks status, the path of the job\'s status, such as status = "status"')
+            raise TableError((), 'the table lacks status, the place of the job\'s status, such as status = "status"')
         for key, request in self._requests().items():
             if "${" in request:
                 trouble = 'a secret in the query is written auth = "?name={token}", with token = "VARIABLE"'
@@ -169,37 +243,42 @@ class _Build:
     def _params(self) -> dict[str, str | None]:
         table = self._table
         named = templates.names_in([self._base_url, *self._requests().values(), *table.headers.values()])
+        for name in _RESERVED.intersection([*named, *table.params]):
+            raise TableError((), f"{{{name}}} cannot be a parameter: the name is kept for what it says")
         params: dict[str, str | None] = dict.fromkeys(sorted(set(named) - _OURS))
         # In a body, {status} may as well be GraphQL's: a parameter there is declared.
-        in_body = set(templates.names_in([self._body, self._batch_body]))
+        elsewhere = {*templates.names_in([self._body, self._batch_body]), *self._expression_names()}
         for name in table.params:
-            if name not in params and name not in in_body:
+            if name not in params and name not in elsewhere:
                 raise TableError(("params", name), f"nothing in the table has a place for it: write {{{name}}} there")
         return params | table.params
 
     # --- the reply ---------------------------------------------------------------------------------------
 
-    def _readers(self) -> tuple[TableReader, TableReader]:
-        """Return the reader of replies about a job, and that of the response that started it."""
-        root = checked_path(("root",), self._table.root)
+    def _readers(self) -> tuple[TableReader, TableReader, bool]:
+        """Return the reader of replies, that of the response that started a job, and whether all is decoded."""
+        root = self._root()
         typed, loose = _layouts(self._wanted(root))
         words, zone = self._words(), _zone(self._table.timezone)
         http = {_status_of(key): Phase(state) for key, state in self._table.http.items() if state != "missing"}
-        return (
-            TableReader(self._name, words, typed, loose, root=root, zone=zone, http=http),
-            TableReader(self._name, words.stated(), typed, loose, root=root, zone=zone),
-        )
 
-    def _wanted(self, root: Path = ()) -> Fields:
-        table, fields = self._table, Fields(Plan(), root)
+        def reader(words: Words, http: dict[int, Phase]) -> TableReader:
+            no_error = frozenset(map(normalized, self._table.no_error))
+            more: dict[str, Any] = {"root": root, "zone": zone, "http": http, "given": self._given}
+            return TableReader(self._name, words, typed, loose, no_error=no_error, **more)
+
+        return reader(words, http), reader(words.stated(), {}), typed.is_whole
+
+    def _wanted(self, root: Expression | None = None) -> Fields:
+        table, fields = self._table, Fields(self._table.params, root)
         for key in ("id", "attempt", *TEXTS, *TIMES_OF_JOB):
             fields.want(key, getattr(table, key), TEXT)
         fields.want("status", table.status, WORD)
         fields.want("error", table.error, PART)
         fields.want("result", table.result, PART)
-        fields.want_progress(several(table.progress))
-        for key in (*DECIDED, "missing"):
-            fields.want_condition(key, several(getattr(table, key)))
+        fields.want_progress(table.progress)
+        for key in (*DECIDED, "nothing_if", "missing_if"):
+            fields.want_condition(key, getattr(table, key))
         match table.times:
             case None:
                 pass
@@ -217,6 +296,8 @@ class _Build:
         seen: dict[str, str] = {}
         for meaning, words in given.items():
             for word in words:
+                if isinstance(word, str) and normalized(word) == "*":
+                    raise TableError(("words", meaning), f"{word!r} is every word: write what the word begins with")
                 known = seen.setdefault(normalized(text_of(word)), meaning)
                 if known != meaning:
                     raise TableError(("words", meaning), f"{word!r} is among the words for {known} too")
@@ -227,14 +308,16 @@ class _Build:
         events = self._table.events
         if events is None or events.request is None:
             return None
-        fields = Fields(Plan())
+        fields = Fields(self._table.params)
         fields.want_events(events)
-        layout = _layout(fields, fields.compiled())
+        layout = _layout(fields, fields.plan.compiled())
         extractors = layout.fields.events
 
         def read(body: bytes) -> tuple[Event, ...] | None:
             root = layout.decode(body)
-            return None if root is None or extractors is None else reader.events(extractors, root)
+            if root is None or extractors is None:
+                return None
+            return reader.events(extractors, layout.fields.scope(root, root, self._given))
 
         return read
 
@@ -250,38 +333,58 @@ class _Build:
     def _jobs_reader(self, reader: TableReader, key: str, where: str) -> Callable[[bytes], tuple[Job, ...]]:
         if not self._table.id:
             raise TableError((key,), "the jobs of a list are told apart by their ids: give id")
-        fields, root = self._wanted(), checked_path((key, "root"), where)
+        fields, root = self._wanted(), expression_at((key, "root"), where, self._table.params)
         typed, loose = _layouts(fields)
-        typed_items = _items_reader(root, fields.compiled().type)
-        loose_items = _items_reader(root, Any)
+        typed_items = _items_reader(root, typed.kind, self._given)
+        loose_items = _items_reader(root, Any, self._given)
 
         def read(body: bytes) -> tuple[Job, ...]:
+            # What starts at the whole reply is read from it as it is.
+            whole = msgspec.json.decode(body) if typed.is_scoped else None
             try:
-                return reader.jobs(typed.fields, typed_items(body))
+                if not typed.is_scoped:
+                    return reader.jobs(typed.fields, typed_items(body))
+            except CannotEvaluate:
+                raise
             except msgspec.ValidationError:
-                return reader.jobs(loose.fields, loose_items(body))
+                pass
+            return reader.jobs(loose.fields, loose_items(body), whole)
 
         return read
 
 
+def _in_body(expression: Expression, root: Expression | None = None) -> Callable[[JSON], JSON]:
+    """Return what reads the value of an expression from a body; None where it cannot be evaluated."""
+
+    def read(body: JSON) -> JSON:
+        try:
+            base = body if root is None else root.on(body, {}, body)
+            return cast("JSON", expression.on(base, {}, body))
+        except CannotEvaluate:
+            return None
+
+    return read
+
+
 def _layouts(fields: Fields) -> tuple[Layout, Layout]:
-    return _layout(fields, fields.compiled()), _layout(fields, fields.loosely())
+    return _layout(fields, fields.plan.compiled()), _layout(fields, fields.plan.loosely())
 
 
 def _layout(fields: Fields, compiled: Compiled) -> Layout:
     return Layout(compiled, fields.extractors(compiled))
 
 
-def _items_reader(root: Path, kind: Any) -> Callable[[bytes], Sequence[object] | None]:
+def _items_reader(root: Expression, kind: Any, given: Mapping[str, str]) -> Callable[[bytes], Sequence[object] | None]:
     """Return what reads the items of a list that lies at a root."""
     plan = Plan()
     plan.want(root, list_of(kind), required=True)
     compiled = plan.compiled()
-    decode, items = msgspec.json.Decoder(compiled.type).decode, compiled.readers[0]
+    decode, items = msgspec.json.Decoder(compiled.type).decode, compiled.readers[-1]
 
     def read(body: bytes) -> Sequence[object] | None:
         value: object = decode(body)
-        return None if value is None else items(value)
+        found = None if value is None else items(compiled.scope(value, value, given))
+        return None if found is UNSET else found
 
     return read
 

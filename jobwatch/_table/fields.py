@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
 
 from .._models import Phase
-from .._reading.bodies import Steps
-from .conditions import Condition, Test, tests_in
-from .paths import NUMBER, PART, TEXT, WORD, Chosen, Compiled, Kind, Path, Plan, needs_id, path_of
-from .reader import EventExtractors, Extractor, Extractors, Progress
+from .expressions import Expression, expression_of
+from .paths import CHOSEN, NUMBER, TEXT, WORD, Compiled, Kind, Plan
+from .reader import Condition, EventExtractors, Extractor, Extractors, Progress
 
 Paths: TypeAlias = str | list[str]
-"""One path, or several of which the first that holds a value wins."""
+"""One place, or several of which the first that holds a value wins."""
 
-_NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 DECIDED = {
     f"{phase.value}_if": phase
     for phase in (Phase.CANCELLED, Phase.FAILED, Phase.SUCCEEDED, Phase.RUNNING, Phase.PENDING)
 }
 """The keys of the conditions that decide a job's phase, the first that holds before the others."""
-
 
 TEXTS = {"type": "type", "project": "project_id"}
 """The keys of texts, and what `Job` calls them."""
@@ -42,9 +38,25 @@ class EventTable(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     status: Paths
-    path: str = ""
+    path: str = "@"
     at: Paths = []
     request: str | None = None
+
+
+class PartTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """Progress as a part of a whole.
+
+    Attributes:
+        done: How much is done.
+        of: How much there is to do: a place, or a number.
+    """
+
+    done: Paths
+    of: Paths | float
+
+
+ProgressPaths: TypeAlias = str | PartTable | list[str | PartTable]
+"""Where the progress lies; of several, the first that can be read wins."""
 
 
 class TableError(Exception):
@@ -57,28 +69,32 @@ class TableError(Exception):
 
 
 def several(paths: Paths) -> list[str]:
-    """Return the paths of a key that may have one or several."""
+    """Return the places of a key that may have one or several."""
     return [paths] if isinstance(paths, str) else paths
 
 
-def checked_path(keys: tuple[str, ...], text: str) -> Path:
-    """Read a path; where it is none, the error names the key."""
+def expression_at(keys: Sequence[str], text: str, names: Mapping[str, object] | None = None) -> Expression:
+    """Read an expression.
+
+    Args:
+        keys: Where it stands in the table.
+        text: The expression.
+        names: The names in braces that there are, beside the id's; None where there are none.
+
+    Raises:
+        TableError: It is none, or names what there is not.
+    """
     try:
-        path = path_of(text)
+        expression = expression_of(text)
     except ValueError as error:
         raise TableError(keys, str(error)) from None
-    if needs_id(path) and keys != ("root",):
-        raise TableError(keys, "only root may lead through {job_id}: say there where the job lies")
-    return path
-
-
-def plain_path(keys: tuple[str, ...], text: str) -> Steps:
-    """Read a path of keys and list indexes alone."""
-    path = checked_path(keys, text)
-    plain = tuple(step for step in path if not isinstance(step, Chosen))
-    if len(plain) < len(path):
-        raise TableError(keys, f"{text!r} chooses an item: write its place in the list, such as [0]")
-    return plain
+    if not expression.names:
+        return expression
+    known = {} if names is None else {"job_id": "", **names}
+    for name in sorted(expression.names - known.keys()):
+        there = f"there are: {', '.join(f'{{{each}}}' for each in known)}" if known else "there is none here"
+        raise TableError(keys, f"{{{name}}} is no parameter; {there}. One is declared by params = {{ {name} = ... }}")
+    return expression
 
 
 def list_of(kind: Kind) -> Kind:
@@ -87,60 +103,71 @@ def list_of(kind: Kind) -> Kind:
 
 
 class Fields:
-    """The fields that a table names, wanted of a plan, by the table's keys."""
+    """The fields that a table names, wanted of a plan, by the table's keys.
 
-    def __init__(self, plan: Plan, root: Path = ()) -> None:
-        self._plan = plan
-        self._root = root
+    Args:
+        names: The names in braces that the expressions may hold, beside the id's.
+        root: Where the job lies.
+    """
+
+    def __init__(self, names: Mapping[str, object] | None = None, root: Expression | None = None) -> None:
+        self.plan = Plan(root)
+        self._names = names
         self._wanted: dict[str, list[tuple[str, int]]] = {}
-        self._progress: list[tuple[int, int | float]] = []
-        self._conditions: dict[str, list[list[tuple[Test, int]]]] = {}
-        self._events: tuple[int, Extractor, Extractor] | None = None
+        self._progress: list[tuple[tuple[int, ...], tuple[int, ...] | float]] = []
+        self._conditions: dict[str, list[tuple[int, bool]]] = {}
+        self._events: tuple[int, Compiled, Extractor, Extractor] | None = None
+
+    def expressions(self, key: str, paths: Paths) -> Iterator[Expression]:
+        """Read the expressions of a key."""
+        for text in several(paths):
+            yield expression_at(key.split("."), text, self._names)
 
     def want(self, key: str, paths: Paths, kind: Kind) -> None:
-        """Want what a key's paths lead to."""
-        for text in several(paths):
-            path = checked_path((key,), text)
-            index = self._plan.want(self._root + path, kind, required=key in ("id", "status"))
-            self._wanted.setdefault(key, []).append((str(path[-1]) if path else "", index))
+        """Want what a key's places hold."""
+        for expression in self.expressions(key, paths):
+            index = self.plan.want(expression, kind, required=key in ("id", "status"))
+            place = expression.place
+            name = str(place.path[-1]) if place is not None and place.path else ""
+            self._wanted.setdefault(key, []).append((name, index))
 
-    def want_progress(self, texts: Sequence[str]) -> None:
+    def want_progress(self, progress: ProgressPaths) -> None:
         """Want what progress is made of."""
-        for text in texts:
-            part, _, whole = (each.strip() for each in text.partition(" / "))
-            is_number = not whole or _NUMBER.fullmatch(whole) is not None
-            value = self._number(part)
-            self._progress.append((value, float(whole or 1) if is_number else self._number(whole)))
+        for part in progress if isinstance(progress, list) else [progress]:
+            if isinstance(part, str):
+                self._progress.append((self._numbers("progress", part), 1.0))
+                continue
+            done = self._numbers("progress.done", part.done)
+            of = self._numbers("progress.of", part.of) if isinstance(part.of, (str, list)) else float(part.of)
+            self._progress.append((done, of))
 
-    def _number(self, text: str) -> int:
-        return self._plan.want(self._root + checked_path(("progress",), text), NUMBER)
+    def _numbers(self, key: str, paths: Paths) -> tuple[int, ...]:
+        return tuple(self.plan.want(expression, NUMBER) for expression in self.expressions(key, paths))
 
-    def want_condition(self, key: str, texts: Sequence[str]) -> None:
+    def want_condition(self, key: str, paths: Paths) -> None:
         """Want what a condition looks at."""
-        self._conditions[key] = [[(test, self._tested(key, test)) for test in _row(key, text)] for text in texts]
-
-    def _tested(self, key: str, test: Test) -> int:
-        return self._plan.want(self._root + checked_path((key,), test.path), PART)
+        self._conditions[key] = [
+            (self.plan.want(each, CHOSEN), any(place.whole for place in each.places))
+            for each in self.expressions(key, paths)
+        ]
 
     def want_events(self, events: EventTable) -> None:
         """Want a history."""
-        fields = Fields(Plan())
-        fields.want("status", events.status, WORD)
-        fields.want("at", events.at, TEXT)
-        entry = fields.compiled()
-        index = self._plan.want(self._root + checked_path(("events", "path"), events.path), list_of(entry.type))
-        self._events = index, fields.extractor("status", entry), fields.extractor("at", entry)
-
-    def compiled(self) -> Compiled:
-        """Return the compiled plan."""
-        return self._plan.compiled(self._root)
-
-    def loosely(self) -> Compiled:
-        """Return the plan compiled for bodies of other types than wanted."""
-        return self._plan.loosely(self._root)
+        fields = Fields(self._names)
+        fields.want("events.status", events.status, WORD)
+        fields.want("events.at", events.at, TEXT)
+        # What an expression is made of is decoded already where it lies in an entry, so its entries are of any type.
+        entry = (
+            fields.plan.loosely() if fields.plan.has_expressions or fields.plan.is_scoped else fields.plan.compiled()
+        )
+        self.plan.is_scoped = self.plan.is_scoped or entry.is_scoped
+        path = expression_at(("events", "path"), events.path, self._names)
+        index = self.plan.want(path, list_of(entry.type))
+        status, at = fields.extractor("events.status", entry), fields.extractor("events.at", entry)
+        self._events = index, entry, status, at
 
     def extractor(self, key: str, compiled: Compiled) -> Extractor:
-        """Return the readers of a key's paths."""
+        """Return the readers of a key's places."""
         return tuple(compiled.readers[index] for _, index in self._wanted.get(key, ()))
 
     def extractors(self, compiled: Compiled) -> Extractors:
@@ -150,11 +177,14 @@ class Fields:
         def of(key: str) -> Extractor:
             return self.extractor(key, compiled)
 
-        def condition(key: str) -> Condition:
-            rows = self._conditions.get(key, ())
-            return tuple(tuple((test, read[index]) for test, index in row) for row in rows)
+        def condition(key: str) -> tuple[Condition, ...]:
+            return tuple(Condition(read[index], whole) for index, whole in self._conditions.get(key, ()))
+
+        def numbers(indexes: tuple[int, ...]) -> Extractor:
+            return tuple(read[index] for index in indexes)
 
         return Extractors(
+            scope=compiled.scope,
             id=of("id"),
             status=tuple((name, read[index]) for name, index in self._wanted.get("status", ())),
             texts=tuple((name, of(key)) for key, name in TEXTS.items() if key in self._wanted),
@@ -163,19 +193,19 @@ class Fields:
             result=of("result"),
             attempt=of("attempt"),
             progress=tuple(
-                Progress(read[value], whole if isinstance(whole, float) else read[whole])
+                Progress(numbers(value), numbers(whole) if isinstance(whole, tuple) else whole)
                 for value, whole in self._progress
             ),
-            events=None if self._events is None else EventExtractors(read[self._events[0]], *self._events[1:]),
+            events=self._event_extractors(compiled),
             entered=next(iter(of("times")), None),
             proven=tuple((key.partition(".")[2], of(key)) for key in self._wanted if key.startswith("times.")),
+            nothing=condition("nothing_if"),
             decided=tuple((phase, condition(key)) for key, phase in DECIDED.items() if self._conditions.get(key)),
-            missing=condition("missing"),
+            missing=condition("missing_if"),
         )
 
-
-def _row(key: str, text: str) -> list[Test]:
-    try:
-        return tests_in(text)
-    except ValueError as error:
-        raise TableError((key,), str(error)) from None
+    def _event_extractors(self, compiled: Compiled) -> EventExtractors | None:
+        if self._events is None:
+            return None
+        index, entry, status, at = self._events
+        return EventExtractors(compiled.readers[index], entry.scope, status, at)

@@ -1,43 +1,25 @@
-"""Paths into a JSON body, compiled once to a msgspec type. Pure.
+"""What is wanted of a JSON body, compiled once to a msgspec type and to what reads each value from it. Pure.
 
-``data.items[0].state`` is the ``state`` of the first of the ``items`` of ``data``; ``[-1]`` is the last one,
-``[type=Failed]`` the first whose ``type`` is ``Failed``, a key that is no plain word is quoted (``"a.b".c``), and the
-empty path is the whole body. In a root, ``{job_id}`` is the key that is the id asked for, and ``[id={job_id}]`` the
-item with that id. A `Plan` takes in all paths that are wanted and makes one msgspec type of them, which skips the rest
-of the body undecoded; a body that does not fit is refused with the place, as in ``Expected `object`, got `array` - at
+A place that is no more than keys and list indexes becomes a chain of closures; only filters and functions go to the
+interpreter. A `Plan` takes in all places that are wanted and makes one msgspec type of them, which skips the rest of
+the body undecoded; a body that does not fit is refused with the place, as in ``Expected `object`, got `array` - at
 `$.job```. Then the plan is read loosely: what is optional and of another type than wanted is left out.
 
-What is wanted both whole and in part, or both as an object and as a list, or lies in a chosen item, is kept as it came
-and read afterwards.
+What is wanted both whole and in part, or both as an object and as a list, is kept as it came and read afterwards.
 """
 
 from __future__ import annotations
 
-import functools
 import operator
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
-from .._models import JSON
-from .._reading.bodies import inner, plain
-
-ID = "{job_id}"
-"""Stands in a root for the id asked for."""
-
-
-class Chosen(Struct, frozen=True):
-    """A step to the first item of a list in which a key holds a word."""
-
-    key: str
-    word: str
-
-
-Path: TypeAlias = tuple[str | int | Chosen, ...]
-"""Keys, list indexes and chosen items, from the outside in."""
+from .._reading.bodies import Steps, inner, plain
+from .evaluation import Chosen, Node, evaluated
+from .expressions import Expression, Place, shown
 
 Reader: TypeAlias = Callable[[Any], Any]
 """Takes what a value lies in, and returns the value: None for null, UNSET where there is none."""
@@ -53,63 +35,24 @@ NUMBER: Kind = int | float | str | None
 TIMES: Kind = dict[str, str | int | float | None] | None
 PART: Kind = Raw
 """Any value, kept undecoded until `plain` is asked for it."""
+CHOSEN: Kind = Chosen
+"""Any value, and of a filter the fact that it chose something."""
 
-_MOST_STEPS = 64
 _ABSENT = Raw(b"")
-_LITERAL = re.compile(r"true|false|null|-?\d.*")
-"""What a value that is no text may look like in JSON."""
-
-_STEP = re.compile(
-    r'(?P<dot>\.?)(?:(?P<key>[^.\[\]"\\\x00-\x20]+)|"(?P<quoted>[^"\\\x00-\x1f]+)")|\[(?P<index>-?\d{1,6})\]'
-    r'|\[(?P<field>[^.=\[\]"\\\x00-\x20]+)=(?P<word>[^=\[\]"\\\x00-\x1f]+)\]'
-)
 
 
-def path_of(text: str) -> Path:
-    """Read a path.
+class Scope(Struct, frozen=True, gc=False):
+    """What values are read from where a table reads more than what lies at its root.
 
-    Raises:
-        ValueError: It is none; the message says from where on.
+    Attributes:
+        base: What lies at the root.
+        whole: The whole reply.
+        given: The values of the names in braces.
     """
-    steps: list[str | int | Chosen] = []
-    position = 0
-    while position < len(text):
-        step = _STEP.match(text, position)
-        if step is None or (step[0][0] != "[" and bool(step["dot"]) is not bool(steps)):
-            raise ValueError(f"{text!r} is no path: it cannot be read from {text[position:]!r} on")
-        steps.append(_step(step))
-        position = step.end()
-    if len(steps) > _MOST_STEPS:
-        raise ValueError(f"a path of {len(steps)} steps is too long; at most {_MOST_STEPS}")
-    return tuple(steps)
 
-
-def _step(found: re.Match[str]) -> str | int | Chosen:
-    if found["field"] is not None:
-        return Chosen(found["field"], found["word"])
-    return int(found["index"]) if found["index"] is not None else found["key"] or found["quoted"]
-
-
-def needs_id(path: Path) -> bool:
-    """Whether a path leads through the id asked for."""
-    return any(step == ID or (isinstance(step, Chosen) and step.word == ID) for step in path)
-
-
-def with_id(path: Path, job_id: str) -> Path:
-    """Return a path with the id asked for in its place."""
-    put = (Chosen(step.key, job_id) if isinstance(step, Chosen) and step.word == ID else step for step in path)
-    return tuple(job_id if step == ID else step for step in put)
-
-
-def shown(path: Path) -> str:
-    """Return a path as error messages write it, from ``$`` on."""
-    return "$" + "".join(_shown(step) for step in path)
-
-
-def _shown(step: str | int | Chosen) -> str:
-    if isinstance(step, Chosen):
-        return f"[{step.key}={step.word}]"
-    return f"[{step}]" if isinstance(step, int) else f".{step}"
+    base: Any
+    whole: Any
+    given: Mapping[str, str]
 
 
 class Compiled(Struct, frozen=True):
@@ -117,75 +60,164 @@ class Compiled(Struct, frozen=True):
 
     Attributes:
         type: What a body is decoded to, or null.
-        base: Reads what all wanted values lie in, from the decoded body and the id asked for.
-        readers: Read each wanted value, in the order of wanting, from what `base` gave.
-        by_id: Whether the root leads through the id asked for.
+        base: Reads what lies at the root, from the decoded body and the values of the names in braces.
+        readers: Read each wanted value, in the order of wanting, from what `base` gave, or from a `Scope` with that.
+        is_scoped: Whether they read from a `Scope`.
+        is_searched: Whether what lies at the root is looked for, and may be found not to be there.
+        is_whole: Whether the body as a whole is wanted.
     """
 
     type: Kind
-    base: Callable[[Any, str], Any]
+    base: Callable[[Any, Mapping[str, str]], Any]
     readers: tuple[Reader, ...]
-    by_id: bool = False
+    is_scoped: bool = False
+    is_searched: bool = False
+    is_whole: bool = False
+
+    def scope(self, base: object, whole: object, given: Mapping[str, str]) -> object:
+        """Return what the readers read from."""
+        return Scope(base, whole, given) if self.is_scoped else base
 
 
 class Plan:
-    """The paths wanted of one kind of body."""
+    """What is wanted of one kind of body.
 
-    def __init__(self) -> None:
-        self._root = _Node()
-        self._wanted: list[_Wanted] = []
+    Args:
+        root: Where the places start that do not start at the whole body; None where that is the same.
+    """
 
-    def want(self, path: Path, kind: Kind, *, required: bool = False) -> int:
+    def __init__(self, root: Expression | None = None) -> None:
+        self._tree = _Node()
+        self._wanted: list[_Wanted | _Made] = []
+        self._start: Steps = ()
+        self._searched: Expression | None = None
+        self._is_whole = False
+        self.is_scoped = False
+        self.has_expressions = False
+        if root is not None and root.place is not None:
+            self._start = root.place.path
+            node = self._tree
+            for step in self._start:
+                node = node.child(step)
+        elif root is not None:
+            self._searched = root
+            for place in root.places:
+                self._grow(place.path, PART)
+
+    def want(self, expression: Expression, kind: Kind, *, required: bool = False) -> int:
         """Want a value, and return its index among the readers.
 
         Args:
-            path: Where it lies.
+            expression: Where it lies, or how it is made.
             kind: Its type.
             required: Whether one of another type is an error, and not as good as none.
         """
-        node, is_all = self._node(path)
-        node.want(kind if is_all else PART)  # what is chosen at each reply cannot be typed beforehand
-        self._wanted.append(_Wanted(path, kind, required))
+        if expression.place is not None:
+            return self._want_place(expression.place, PART if kind is CHOSEN else kind, required=required)
+        self.has_expressions = True
+        self.is_scoped = self.is_scoped or bool(expression.names)
+        slots = tuple(self._want_place(place, PART, required=False) for place in expression.places)
+        self._wanted.append(_Made(expression, slots, kind, required))
         return len(self._wanted) - 1
 
-    def _node(self, path: Path) -> tuple[_Node, bool]:
-        """Return the node that a path leads to, as far as that is known beforehand, and whether that is all of it."""
-        node = self._root
+    def _want_place(self, place: Place, kind: Kind, *, required: bool) -> int:
+        is_absolute = place.whole or self._searched is None
+        path = place.path if place.whole or self._searched is not None else self._start + place.path
+        if is_absolute:
+            self._grow(path, kind)
+        self.is_scoped = self.is_scoped or place.whole
+        self._wanted.append(_Wanted(path, kind, required, place.whole))
+        return len(self._wanted) - 1
+
+    def _grow(self, path: Steps, kind: Kind) -> None:
+        node = self._tree
         for step in path:
-            if isinstance(step, Chosen) or step == ID:
-                return node, False
             node = node.child(step)
-        return node, True
+        node.want(kind)
+        self._is_whole = self._is_whole or not path
 
-    def compiled(self, root: Path = ()) -> Compiled:
-        """Compile everything that is wanted.
+    def compiled(self) -> Compiled:
+        """Compile everything that is wanted."""
+        kind, tree = self._tree.compiled(), self._tree
+        steps, node, depth = tree.walk(self._start, 0)
+        if depth < len(self._start):
+            steps.append(_loosely(_Wanted(self._start, PART, required=True), depth))
 
-        Args:
-            root: What all wanted paths begin with.
-        """
-        _, is_all = self._node(root)
-        if not is_all:
-            return self.loosely(root)  # where a step is chosen, all is kept as it came
-        kind = self._root.compiled()
-        steps, node, depth = self._root.walk(root, 0)
-        if depth < len(root):
-            steps.append(_loosely(_Wanted(root, PART, required=True), depth))
-        readers = tuple(node.reader(wanted, len(root)) for wanted in self._wanted)
-        base = _chain(steps)
-        return Compiled(kind if self._root.is_loose else kind | None, lambda body, _: base(body), readers)
+        def reader(wanted: _Wanted) -> Reader:
+            if wanted.whole:
+                return tree.reader(wanted, 0)
+            return _loosely(wanted, 0) if self._searched is not None else node.reader(wanted, len(self._start))
 
-    def loosely(self, root: Path = ()) -> Compiled:
+        def place_of(path: Steps) -> Reader:
+            return tree.reader(_Wanted(path, PART, required=False), 0)
+
+        kind = kind if tree.is_loose or kind is Any else kind | None
+        return self._compiled(kind, self._base(_chain(steps), place_of), reader)
+
+    def loosely(self) -> Compiled:
         """Compile everything that is wanted, to be read from any JSON, in which what is optional may be of any type."""
-        readers = tuple(_loosely(each, len(root)) for each in self._wanted)
-        return Compiled(Any, functools.partial(_base_in, root), readers, needs_id(root))
+
+        def reader(wanted: _Wanted) -> Reader:
+            depth = 0 if wanted.whole or self._searched is not None else len(self._start)
+            return _loosely(wanted, depth)
+
+        def place_of(path: Steps) -> Reader:
+            return _loosely(_Wanted(path, PART, required=False), 0)
+
+        start = _loosely(_Wanted(self._start, PART, required=True), 0)
+        return self._compiled(Any, self._base(start, place_of), reader)
+
+    def _compiled(self, kind: Kind, base: Callable[[Any, Mapping[str, str]], Any], reader: _ReaderOf) -> Compiled:
+        readers: list[Reader] = []
+        for wanted in self._wanted:
+            if isinstance(wanted, _Wanted):
+                start = [operator.attrgetter("whole" if wanted.whole else "base")] if self.is_scoped else []
+                readers.append(_chain([*start, reader(wanted)]))
+            else:
+                readers.append(_made(wanted, [readers[slot] for slot in wanted.slots], is_scoped=self.is_scoped))
+        searched = self._searched is not None
+        return Compiled(kind, base, tuple(readers), self.is_scoped, searched, self._is_whole)
+
+    def _base(self, plain_base: Reader, place_of: Callable[[Steps], Reader]) -> Callable[[Any, Mapping[str, str]], Any]:
+        searched = self._searched
+        if searched is None:
+            return lambda body, _: plain_base(body)
+        readers = [place_of(place.path) for place in searched.places]
+        slots = [_decoded(reader) for reader in readers]
+
+        def search(body: Any, given: Mapping[str, str]) -> object:
+            found = evaluated(searched.node, slots, body, given)
+            if found is not None:
+                return found
+            for place, reader in zip(searched.places, readers, strict=True):
+                holder = reader(body)
+                if holder is UNSET or (isinstance(holder, Raw) and not holder):
+                    return UNSET  # there is nothing where it would be looked for, which is not to be looked for in vain
+                _check_searched(searched.node, plain(holder), place.path)
+            return None
+
+        return search
 
 
 class _Wanted(Struct, frozen=True):
-    """A value that is wanted."""
+    """A value that is wanted, and lies at a path."""
 
-    path: Path
+    path: Steps
     kind: Kind
     required: bool
+    whole: bool = False
+
+
+class _Made(Struct, frozen=True):
+    """A value that is wanted, and is made by an expression of what lies in some places."""
+
+    expression: Expression
+    slots: tuple[int, ...]
+    kind: Kind
+    required: bool
+
+
+_ReaderOf: TypeAlias = Callable[[_Wanted], Reader]
 
 
 class _Node:
@@ -203,8 +235,17 @@ class _Node:
         self.wants += 1
 
     @property
+    def scalar(self) -> Kind | None:
+        """The one type of what stands here, if all that looks at it can do with that: what fits is what it came as."""
+        kinds = [kind for kind in self.kinds.values() if kind is not PART]
+        is_one = len(kinds) == 1 and kinds[0] in (WORD, TEXT, NUMBER)
+        return kinds[0] if is_one and not self.keys and self.items is None else None
+
+    @property
     def is_loose(self) -> bool:
         """Whether what stands here must be kept as it came."""
+        if self.scalar is not None:
+            return False
         uses = len(self.kinds) + bool(self.keys) + bool(self.items)
         return uses > 1 or next(iter(self.kinds.values()), None) is PART
 
@@ -215,6 +256,8 @@ class _Node:
         return self.items
 
     def compiled(self) -> Kind:
+        if (scalar := self.scalar) is not None:
+            return scalar
         if self.is_loose:
             # What several readers share is decoded once with the body, what one wants is decoded if it is read.
             return Raw if self.wants == 1 and not self.keys and self.items is None else Any
@@ -231,11 +274,11 @@ class _Node:
             return _item(step)
         return operator.attrgetter(self.keys[step].name)
 
-    def walk(self, path: Path, depth: int) -> tuple[list[Reader], _Node, int]:
+    def walk(self, path: Steps, depth: int) -> tuple[list[Reader], _Node, int]:
         """Follow a path, from so many steps down on, as far as the body is decoded to types of its own."""
         node, steps = self, list[Reader]()
         for step in path[depth:]:
-            if node.is_loose or isinstance(step, Chosen):
+            if node.is_loose:
                 break
             steps.append(node.step(step))
             node = node.child(step)
@@ -291,17 +334,18 @@ def _same(value: object) -> object:
     return value
 
 
-def _base_in(root: Path, body: object, job_id: str) -> object:
-    """Return what lies at a root; None where it would be the id asked for that is not there."""
-    found = _part_at(with_id(root, job_id), body)
-    if found is not UNSET or not needs_id(root):
-        return found
-    depth = next(depth for depth, step in enumerate(root) if needs_id((step,)))
-    return UNSET if _part_at(root[:depth], body) is UNSET else None
+def _decoded(reader: Reader) -> Reader:
+    return lambda base: plain(reader(base))
 
 
-def _part_at(path: Path, body: object) -> object:
-    return _loosely(_Wanted(path, PART, required=True), 0)(body)
+def _check_searched(node: Node, holder: object, path: Steps) -> None:
+    """Refuse what cannot be searched, such as an object where the table filters a list."""
+    while node["children"] and node["type"] in ("pipe", "subexpression", "index_expression"):
+        if node["children"][-1]["type"] == "key" and holder is not None:
+            _check_holder(holder, "", path)
+        node = node["children"][0]
+    if node["type"] in ("filter_projection", "projection", "flatten") and holder is not None:
+        _check_holder(holder, 0, path)
 
 
 def _loosely(wanted: _Wanted, depth: int) -> Reader:
@@ -317,41 +361,45 @@ def _loosely(wanted: _Wanted, depth: int) -> Reader:
                 return None
             if required:
                 _check_holder(value, step, path[:index])
-            value = _inner(value, step)
+            value = inner(value, step)
             if value is UNSET:
                 return UNSET
-        try:
-            return value if kind is PART else msgspec.convert(value, kind)
-        except msgspec.ValidationError as error:
-            if not required:
-                return UNSET
-            raise msgspec.ValidationError(f"{error} - at `{shown(path)}`") from None
+        return value if kind is PART else _converted(value, kind, f" - at `{shown(path)}`" if required else None)
 
     return read
 
 
-def _check_holder(value: JSON, step: str | int | Chosen, path: Path) -> None:
+def _made(made: _Made, readers: Sequence[Reader], *, is_scoped: bool) -> Reader:
+    """Return what makes a value by an expression."""
+    node, kind, slots = made.expression.node, made.kind, [_decoded(reader) for reader in readers]
+    where = f" - by `{made.expression.text}`" if made.required else None
+
+    def read(base: Any) -> object:
+        value = evaluated(node, slots, base, base.given if is_scoped else {})
+        if value is None:
+            return UNSET
+        if kind is CHOSEN:
+            return value
+        value = list(value) if isinstance(value, Chosen) else value
+        return value if kind is PART else _converted(value, kind, where)
+
+    return read
+
+
+def _converted(value: object, kind: Kind, where: str | None) -> object:
+    """Return a value as one of a type: UNSET if it is of none, or an error that says where, if it is said."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        if where is None:
+            return UNSET
+        raise msgspec.ValidationError(f"{error}{where}") from None
+
+
+def _check_holder(value: object, step: str | int, path: Steps) -> None:
     """Refuse, as msgspec words it, what is no object or list where the path to something that is needed has one."""
     kind: Kind = dict[str, Any] if isinstance(step, str) else list[Any]
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise msgspec.ValidationError(f"{error} - at `{shown(path)}`") from None
-
-
-def _inner(value: JSON, step: str | int | Chosen) -> object:
-    if not isinstance(step, Chosen):
-        return inner(value, step)
-    key, word = step.key, step.word
-    literal = _LITERAL.fullmatch(word) is not None
-    for item in value if isinstance(value, list) else ():
-        if isinstance(item, dict):
-            found = item.get(key)
-            if found == word or (literal and not isinstance(found, str) and _is_written(found, word)):
-                return item
-    return UNSET
-
-
-def _is_written(value: JSON, word: str) -> bool:
-    """Whether a value that is no text is written like a word in JSON."""
-    return msgspec.json.encode(value) == word.encode()

@@ -1,16 +1,17 @@
-"""Reads what a table says a reply holds, by the paths that the table gives. Pure.
+"""Reads what a table says a reply holds, by the expressions that the table gives. Pure.
 
 Nothing is guessed from a body that does not fit: it is a fault with the place in the body. A body that is null, or in
 which null stands where the table says that the job lies (an empty list in place of its first entry counts as that), is
 a job that the API does not know; and so is one in which both the id and the status are null. Only id and status must be
-of the types that a table wants; whatever else is not, is left out.
+of the types that a table wants; whatever else is not, is left out. An expression that cannot be evaluated on a reply
+makes it unreadable, whatever it was for.
 """
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from sys import intern
 from typing import Any, TypeAlias, TypeVar
@@ -19,29 +20,42 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from .._models import Event, Fault, FaultKind, Job, Phase, Problem
+from .._reading.api import unreadable
 from .._reading.bodies import plain
 from .._reading.problems import problem_of, read_problem, reported_error
 from .._reading.times import Moment, moment_in
-from .._reading.words import Words, lowered
-from .conditions import Condition, holds
-from .paths import Compiled, Path, Reader, shown
+from .._reading.words import Words, lowered, normalized
+from .evaluation import CannotEvaluate, holds
+from .expressions import Expression, shown
+from .paths import Compiled, Reader, Scope
 
 Extractor: TypeAlias = tuple[Reader, ...]
 """Readers of one field; the first that finds a value wins."""
 
 _Number = TypeVar("_Number", int, float)
 
-_BARE_WORD = re.compile(rb"[A-Za-z][A-Za-z0-9_ -]{0,63}")
+_LINE = re.compile(r"[^\s<{\[\"\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,199}")
+"""A reply that is a text: one line, and no beginning of JSON, HTML or XML."""
+_FRACTION = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*/\s*(\d{1,15}(?:\.\d{1,15})?)\s*", re.ASCII)
 _SHOWN = 200
+_LONGEST_TEXT = 1024  # bytes, with what white space there is around it
 _BAD_ENDS = (Phase.FAILED, Phase.CANCELLED)
 _ENDS = (Phase.SUCCEEDED, *_BAD_ENDS)  # a tuple is looked through faster than an enum's hash is computed
 _when = operator.itemgetter(0)
 
 
+class Condition(Struct, frozen=True):
+    """Reads what is to hold, or not, and tells whether it looks beyond what lies at the root."""
+
+    value: Reader
+    whole: bool = False
+
+
 class EventExtractors(Struct, frozen=True):
-    """Reads where a history lies, and in each of its entries the status and the time."""
+    """Reads where a history lies, and in each of its entries, put in scope, the status and the time."""
 
     entries: Reader
+    scope: Callable[[object, object, Mapping[str, str]], object]
     status: Extractor
     at: Extractor
 
@@ -49,20 +63,23 @@ class EventExtractors(Struct, frozen=True):
 class Progress(Struct, frozen=True):
     """Reads how far a job is: a value, and the value or number that it is a part of."""
 
-    value: Reader
-    whole: Reader | float = 1.0
+    value: Extractor
+    whole: Extractor | float = 1.0
 
 
 class Extractors(Struct, frozen=True, kw_only=True):
     """The readers of everything that a table says of a job.
 
     Attributes:
+        scope: Makes what they read from, of what lies at the root, the whole reply, and the values of names in braces.
         texts, times: Of fields that hold a text or a time, by the names that `Job` has for them.
         entered: A map from the API's own words for states to the times when they were entered.
         proven: Of states named by the table, the time when each was entered.
+        nothing: While one of these conditions holds, nothing is an end.
         decided: The conditions that decide the phase, in the order in which they are asked.
     """
 
+    scope: Callable[[object, object, Mapping[str, str]], object]
     id: Extractor
     status: tuple[tuple[str, Reader], ...]
     texts: tuple[tuple[str, Extractor], ...]
@@ -74,8 +91,9 @@ class Extractors(Struct, frozen=True, kw_only=True):
     events: EventExtractors | None
     entered: Reader | None
     proven: tuple[tuple[str, Extractor], ...]
-    decided: tuple[tuple[Phase, Condition], ...]
-    missing: Condition
+    nothing: tuple[Condition, ...]
+    decided: tuple[tuple[Phase, tuple[Condition, ...]], ...]
+    missing: tuple[Condition, ...]
 
 
 class Layout:
@@ -88,8 +106,11 @@ class Layout:
 
     def __init__(self, compiled: Compiled, fields: Extractors) -> None:
         self.decode: Callable[[bytes], object] = msgspec.json.Decoder(compiled.type).decode
+        self.kind = compiled.type
         self.base = compiled.base
-        self.by_id = compiled.by_id
+        self.is_scoped = compiled.is_scoped
+        self.is_searched = compiled.is_searched
+        self.is_whole = compiled.is_whole
         self.fields = fields
 
 
@@ -104,6 +125,8 @@ class TableReader:
         root: Where the job lies.
         zone: The zone of times that name none.
         http: Which HTTP statuses are states.
+        given: The values of the names in braces that stand in expressions.
+        no_error: What it says where an error would be that is none, as it is compared.
     """
 
     def __init__(
@@ -113,9 +136,11 @@ class TableReader:
         layout: Layout,
         loose: Layout,
         *,
-        root: Path,
+        root: Expression | None = None,
         zone: tzinfo = UTC,
         http: dict[int, Phase] | None = None,
+        given: Mapping[str, str] | None = None,
+        no_error: frozenset[str] = frozenset(),
     ) -> None:
         self._api = api
         self._words = words
@@ -124,54 +149,89 @@ class TableReader:
         self._root = root
         self._zone = zone
         self._http = http or {}
-        names = [name for name, _ in layout.fields.status]
-        self._is_bare_word = names == [""] and not root
-        self._tells_by_http_alone = not (names or layout.fields.id or root)
+        self._given = given or {}
+        self._no_error = no_error
+        self._tells_by_http_alone = not (layout.fields.status or layout.fields.id or root)
 
     def reply(self, body: bytes, http_status: int, job_id: str) -> Job | Fault:
         """Read the reply to a look at one job."""
         phase = self._http.get(http_status)
         try:
             return self._reply(body, http_status, job_id)
+        except CannotEvaluate as error:
+            return unreadable(f"an expression of the table cannot be evaluated on the reply: {error}")
         except msgspec.MsgspecError as error:
             if phase is not None and (http_status != 200 or self._tells_by_http_alone):
                 return self._stateless((f"HTTP {http_status}", phase), job_id, body)
-            if self._is_bare_word and (word := _BARE_WORD.fullmatch(body.strip())) is not None:
-                return self._stateless(self._words.meaning(word[0].decode()), job_id, body)
             if isinstance(error, msgspec.ValidationError) and (problem := read_problem(body)) is not None:
                 raise msgspec.ValidationError(f"{error}; it says: {problem}") from None
             raise
 
     def _reply(self, body: bytes, http_status: int, job_id: str) -> Job | Fault:
-        layout = self._layout
-        try:
-            root = layout.decode(body)
-        except msgspec.ValidationError:
-            layout = self._loose
-            root = layout.decode(body)
-        base = None if root is None else layout.base(root, job_id)
+        layout, root = self._decoded(body)
+        given = self._given_with(job_id)
+        base = None if root is None else layout.base(root, given)
         phase = self._http.get(http_status)
         otherwise = None if phase is None else (f"HTTP {http_status}", phase)
-        if base is UNSET:
-            raise msgspec.ValidationError(f"Object missing required field - at `{shown(self._root)}`")
-        if base is None and root is not None and layout.by_id and self._words.absent is not None:
-            otherwise = otherwise or ("absent", self._words.absent)
-        if base is None and otherwise is not None:
-            return self._stateless(otherwise, job_id, body)
-        if base is None:
-            return _not_there(http_status, body)
-        if holds(layout.fields.missing, base):
+        fields, scope = layout.fields, layout.fields.scope(base, root, given)
+        if base is UNSET or base is None:
+            state = self._beside(fields, layout.fields.scope(None, root, given)) if layout.is_scoped else None
+            if isinstance(state, FaultKind):
+                return _no_such_job(http_status, body)
+            otherwise = state or otherwise
+            if base is UNSET and state is None:
+                raise msgspec.ValidationError(f"Object missing required field - at `{self._root_shown()}`")
+            if base is None and root is not None and layout.is_searched and self._words.absent is not None:
+                otherwise = otherwise or ("absent", self._words.absent)
+            return _not_there(http_status, body) if otherwise is None else self._stateless(otherwise, job_id, body)
+        if _any_holds(fields.missing, scope):
             return _no_such_job(http_status, body)
-        return self.job(layout.fields, base, job_id, otherwise) or _not_there(http_status, body)
+        return self.job(fields, scope, job_id, otherwise) or _not_there(http_status, body)
+
+    def _decoded(self, body: bytes) -> tuple[Layout, object]:
+        """Return a body decoded, and how the fields lie in it: as JSON, or as the text that it may be."""
+        try:
+            return self._layout, self._layout.decode(body)
+        except msgspec.ValidationError:
+            return self._loose, self._loose.decode(body)
+        except (msgspec.DecodeError, UnicodeError):
+            line = body.decode().strip() if self._layout.is_whole and len(body) < _LONGEST_TEXT else ""
+            if _LINE.fullmatch(line) is None:
+                raise
+            return self._loose, line
+
+    def _root_shown(self) -> str:
+        if self._root is None:
+            return "$"
+        return shown(self._root.place.path) if self._root.place is not None else self._root.text
+
+    def _given_with(self, job_id: str | None) -> Mapping[str, str]:
+        if not (self._layout.is_scoped or self._layout.is_searched):
+            return self._given
+        return self._given if job_id is None else {**self._given, "job_id": job_id}
+
+    def _beside(self, fields: Extractors, scope: object) -> tuple[str, Phase] | FaultKind | None:
+        """Return what the conditions that look beyond the root say of a job that does not lie there."""
+        if any(condition.whole and holds(plain(condition.value(scope))) for condition in fields.missing):
+            return FaultKind.NOT_FOUND
+        nothing = _any_holds(fields.nothing, scope)
+        for phase, conditions in fields.decided:
+            if not (nothing and phase in _ENDS) and _any_holds([each for each in conditions if each.whole], scope):
+                return phase.value, phase
+        return None
 
     def is_missing(self, body: bytes) -> bool:
         """Whether an error reply's body says, by the table's conditions, that there is no such job."""
         try:
             root = self._loose.decode(body)
-            base = None if root is None else self._loose.base(root, "")
+            base = None if root is None else self._loose.base(root, self._given)
+            fields = self._loose.fields
+            if base is None or base is UNSET:
+                scope = fields.scope(None, root, self._given)
+                return self._loose.is_scoped and self._beside(fields, scope) is FaultKind.NOT_FOUND
+            return _any_holds(fields.missing, fields.scope(base, root, self._given))
         except (ValueError, RecursionError):  # no JSON, not UTF-8, or nested too deeply: its HTTP status says all
             return False
-        return base is not None and base is not UNSET and holds(self._loose.fields.missing, base)
 
     def _stateless(self, state: tuple[str, Phase], job_id: str, body: bytes) -> Job:
         status, phase = state
@@ -212,19 +272,20 @@ class TableReader:
             progress=_progress(fields.progress, base) if fields.progress else None,
             events=events,
             proven=self._proven(fields, base, known) if fields.proven else (),
-            error=_problem(fields.error, base) if fields.error and _may_be_wrong(phase) else None,
+            error=self._problem(fields.error, base) if fields.error and _may_be_wrong(phase) else None,
             result=plain(_first(fields.result, base)) if fields.result and ended else None,
             **found,
         )
 
-    def jobs(self, fields: Extractors, entries: Sequence[object] | None) -> tuple[Job, ...]:
+    def jobs(self, fields: Extractors, entries: Sequence[object] | None, whole: object = None) -> tuple[Job, ...]:
         """Read the jobs of a list; those that cannot be read are left out, unless none can."""
         found: list[Job] = []
         wrong: msgspec.ValidationError | None = None
         for entry in entries or ():
             try:
-                gone = entry is None or holds(fields.missing, entry)
-                job = None if gone else self.job(fields, entry, None)
+                scope = fields.scope(entry, whole, self._given)
+                gone = entry is None or _any_holds(fields.missing, scope)
+                job = None if gone else self.job(fields, scope, None)
             except msgspec.ValidationError as error:
                 wrong = wrong or error
                 continue
@@ -235,9 +296,19 @@ class TableReader:
         return tuple(found)
 
     def _state(self, fields: Extractors, base: object, otherwise: tuple[str, Phase] | None) -> tuple[str, Phase] | None:
-        for phase, condition in fields.decided:
-            if holds(condition, base):
+        nothing = _any_holds(fields.nothing, base)
+        for phase, conditions in fields.decided:
+            if not (nothing and phase in _ENDS) and _any_holds(conditions, base):
                 return self._own_word(fields, base, phase), phase
+        state, is_nothing = self._told(fields, base, otherwise)
+        if state is not None and (nothing or is_nothing) and state[1] in _ENDS:
+            return state[0], Phase.UNKNOWN
+        return state
+
+    def _told(
+        self, fields: Extractors, base: object, otherwise: tuple[str, Phase] | None
+    ) -> tuple[tuple[str, Phase] | None, bool]:
+        """Return the state that the status tells, and whether a word was met that says that nothing is an end."""
         is_empty, null, nothing = False, False, None
         for name, reader in fields.status:
             value = reader(base)
@@ -251,18 +322,18 @@ class TableReader:
                 continue
             state = self._words.meaning(value, name)
             if otherwise is None and not is_empty:
-                return state
+                return state, nothing is not None
             given = self._words.is_given(value)
             if is_empty and not given and state[1] in _ENDS:
                 state = state[0], Phase.UNKNOWN  # "completed" may only say "over" while how it ended is still empty
-            return state if otherwise is None else _decided(state, otherwise, given=given)
+            return (state if otherwise is None else _decided(state, otherwise, given=given)), nothing is not None
         if otherwise is not None:
-            return otherwise
-        if not null and self._words.absent is not None:
-            return f"no {fields.status[0][0]}" if fields.status else "absent", self._words.absent
+            return otherwise, nothing is not None
+        if not null and nothing is None and self._words.absent is not None:
+            return (f"no {_name_of(fields)}" if fields.status else "absent", self._words.absent), False
         if null or nothing is not None:
             missing = nothing is None and fields.id and _first(fields.id, base) in (None, UNSET)
-            return None if missing else nothing or self._words.meaning(None)
+            return None if missing else nothing or self._words.meaning(None), nothing is not None
         raise msgspec.ValidationError("the body holds no status where the table says that it lies")
 
     def _own_word(self, fields: Extractors, base: object, phase: Phase) -> str:
@@ -297,15 +368,26 @@ class TableReader:
         entries = extractors.entries(base)
         if entries is None or entries is UNSET:
             return None
+        whole, given = (base.whole, base.given) if isinstance(base, Scope) else (None, self._given)
         events: list[Event] = []
         for entry in entries:
             if entry is None:
                 continue
-            value = _first(extractors.status, entry)
+            scope = extractors.scope(entry, whole, given)
+            value = _first(extractors.status, scope)
             if value is UNSET or value == []:
                 return None
-            events.append(Event(*self._words.meaning(value), self._moment(extractors.at, entry, {})))
+            events.append(Event(*self._words.meaning(value), self._moment(extractors.at, scope, {})))
         return tuple(events)
+
+    def _problem(self, extractor: Extractor, base: object) -> Problem | None:
+        for reader in extractor:
+            told = plain(reader(base))
+            if isinstance(told, str) and normalized(told) in self._no_error:
+                continue
+            if (found := problem_of(told)) is not None:
+                return found
+        return None
 
     def _proven(self, fields: Extractors, base: object, known: dict[object, datetime | None]) -> tuple[Event, ...]:
         found = [(self._moment(extractor, base, known), word) for word, extractor in fields.proven]
@@ -384,11 +466,24 @@ def _number(kind: type[_Number], value: Any) -> _Number | None:
 
 def _progress(progress: Sequence[Progress], base: object) -> float | None:
     for each in progress:
-        value = _number(float, each.value(base))
-        whole = _number(float, each.whole(base)) if callable(each.whole) else each.whole
+        told = _first(each.value, base)
+        fraction = _FRACTION.fullmatch(told) if isinstance(told, str) and each.whole == 1.0 else None
+        if fraction is not None:
+            value, whole = _number(float, fraction[1]), _number(float, fraction[2])
+        else:
+            value = _number(float, told)
+            whole = _number(float, _first(each.whole, base)) if isinstance(each.whole, tuple) else each.whole
         if value is not None and whole is not None and whole > 0 and 0.0 <= value / whole <= 1.0:
             return value / whole
     return None
+
+
+def _any_holds(conditions: Sequence[Condition], base: object) -> bool:
+    return bool(conditions) and any(holds(plain(condition.value(base))) for condition in conditions)
+
+
+def _name_of(fields: Extractors) -> str:
+    return fields.status[0][0] or "status"
 
 
 def _may_be_wrong(phase: Phase) -> bool:
@@ -408,10 +503,3 @@ def _no_such_job(http_status: int, body: bytes) -> Fault:
     problem = read_problem(body)
     message = "the API knows no such job" + (f": {problem.message[:_SHOWN]}" if problem is not None else "")
     return Fault(FaultKind.NOT_FOUND, message, http_status)
-
-
-def _problem(extractor: Extractor, base: object) -> Problem | None:
-    for reader in extractor:
-        if (found := problem_of(plain(reader(base)))) is not None:
-            return found
-    return None

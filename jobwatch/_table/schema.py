@@ -11,13 +11,16 @@ import msgspec
 from msgspec import Struct
 
 from .._reading.words import Word
-from .fields import EventTable, Paths, TableError
+from .fields import EventTable, Paths, ProgressPaths, TableError
 
 State: TypeAlias = Literal["pending", "running", "succeeded", "failed", "cancelled", "missing"]
 
 
 class WordTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which words mean which phase; `nothing` holds those that say nothing, so that the next path is asked."""
+    """Which words mean which phase, each whole or the beginning of one with a ``*`` behind it.
+
+    `nothing` holds those that say nothing: the next place is asked, and nothing that it says is an end.
+    """
 
     pending: list[Word] = []
     running: list[Word] = []
@@ -36,7 +39,7 @@ class ListTable(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     request: str
-    root: str = ""
+    root: str = "@"
 
 
 class BatchTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,7 +56,7 @@ class BatchTable(Struct, frozen=True, forbid_unknown_fields=True):
     request: str
     body: str | dict[str, Any] | None = None
     most: int = 100
-    root: str = ""
+    root: str = "@"
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"listing": "list"}):
@@ -74,21 +77,23 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         token: The environment variable that holds the token; for basic, ``user:password``.
         token_optional: Whether the API may be asked without the token too.
         params: Parameters with their defaults.
-        root: Where the job lies in the body; all paths below start there.
+        root: Where the job lies in the body; all places start there that do not begin with ``$``.
         id: Its id, to be compared with what was asked for.
         status: Its status.
         words: Which words mean which phase, besides those in `USUAL_WORDS`.
         status_prefix: What all its words begin with, such as ``JOB_STATE_``; it need not be in `words`.
+        nothing_if: While this holds, nothing in the reply is an end.
         cancelled_if, failed_if, succeeded_if, running_if, pending_if: What means that it is so, whatever its status.
             Each is a condition, or several of which any will do; the first of these keys that holds wins.
-        missing: What means that there is no such job.
+        missing_if: What means that there is no such job.
+        no_error: Texts in the place of an error that say that there is none.
         http: Which HTTP statuses are states.
-        type, project, error, result, attempt: Paths.
-        progress: Paths, each perhaps with what it is a part of: ``done / total`` or ``percent / 100``.
-        created_at, started_at, ended_at, updated_at: Paths of times.
+        type, project, error, result, attempt: Places.
+        progress: The places of a fraction, or of what is done and of what there is to do.
+        created_at, started_at, ended_at, updated_at: Places of times.
         timezone: The zone of times that name none.
         events: The history.
-        times: The path of a map from states to times, or for each state the path of the time when it was entered.
+        times: The place of a map from states to times, or for each state that of the time when it was entered.
         listing: The request for a project's jobs; its key is ``list``.
         batch: The request for several jobs.
         started: Where the id lies in the response that started the job.
@@ -105,24 +110,26 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     token: str = ""
     token_optional: bool = False
     params: dict[str, str] = {}
-    root: str = ""
+    root: str = "@"
     id: Paths = []
     status: Paths = []
     words: WordTable = WordTable()
     status_prefix: str = ""
+    nothing_if: Paths = []
     cancelled_if: Paths = []
     failed_if: Paths = []
     succeeded_if: Paths = []
     running_if: Paths = []
     pending_if: Paths = []
-    missing: Paths = []
+    missing_if: Paths = []
     http: dict[str, State] = {}
     type: Paths = []
     project: Paths = []
     error: Paths = []
+    no_error: list[str] = []
     result: Paths = []
     attempt: Paths = []
-    progress: Paths = []
+    progress: ProgressPaths = []
     created_at: Paths = []
     started_at: Paths = []
     ended_at: Paths = []
@@ -143,6 +150,8 @@ def checked(table: Mapping[str, object]) -> Table:
     """
     if not isinstance(table, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - it comes from a file
         raise TableError((), "an API is a table, with job and status in it")
+    if "missing" in table:
+        raise TableError(("missing",), "there is no such key; it is called missing_if")
     _known_keys(dict(table), Table, ())
     for key, kind in (("words", WordTable), ("events", EventTable), ("list", ListTable), ("batch", BatchTable)):
         _known_keys(table.get(key), kind, (key,))

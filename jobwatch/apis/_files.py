@@ -16,16 +16,17 @@ import stat
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from .._errors import ConfigError
 from .._files.regular import read_regular
 from .._models import printable
 from .._reading.api import JobAPI
 from .._reading.bodies import Steps, at
-from .._table.compile import api_of
-from .._table.fields import TableError
 from . import APIS
+
+if TYPE_CHECKING:
+    from .._table.upgrade import Upgraded
 
 _SECTIONS = {"pyproject.toml": ("tool", "jobwatch", "apis"), "jobwatch.toml": ("apis",)}
 """The files that are looked for in this directory and those above it, and where in each the APIs stand."""
@@ -64,6 +65,18 @@ def load_api(source: str | os.PathLike[str]) -> JobAPI:
         f"no API is called {printable(text)!r}; built in are: {', '.join(APIS)}{found}. A file of your own is given by"
         f" its path: --api ./{printable(text)}.toml"
     )
+
+
+def upgrade_of(source: str) -> Upgraded:
+    """Return a file with tables as it is written today, and what of it could not be said.
+
+    Raises:
+        ConfigError: It cannot be read, or is no TOML.
+    """
+    from .._table.upgrade import upgraded  # noqa: PLC0415 - JMESPath comes with it
+
+    _, content = _read(Path(source).expanduser())
+    return upgraded(content)
 
 
 def _from_file(file: Path) -> JobAPI:
@@ -120,6 +133,10 @@ def _line_that_cannot_be_read(content: str) -> int:
 
 
 def _made(table: object, name: str, file: Path, content: str, section: tuple[str, ...]) -> JobAPI:
+    # JMESPath comes with them, which a built-in API that is no table does without.
+    from .._table.compile import api_of  # noqa: PLC0415
+    from .._table.fields import TableError  # noqa: PLC0415
+
     error = TableError((), f"{name} is built in: call yours something else")
     if not section or name.casefold() not in APIS:
         try:

@@ -1,4 +1,7 @@
-"""``jobwatch apis``: the APIs, and with ``--check`` what a table asks for and reads from a sample."""
+"""``jobwatch apis``: the APIs, and with ``--check`` what a table asks for and reads from a sample.
+
+With ``--upgrade`` a file with tables is printed in the language of today.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ from .._reading.api import JobAPI
 from .._reading.bodies import plain_body
 from .._reading.started import Response, response_in
 from ..apis import APIS
-from ..apis._files import load_api
+from ..apis._files import load_api, upgrade_of
 from ._lines import print_columns, print_facts, print_json
-from ._output import say
+from ._output import note, say
 from ._render import ApiRecord, facts, job_record, safe
 
 if TYPE_CHECKING:
@@ -42,6 +45,8 @@ _WORTH_HAVING = {
 
 def run(options: Options) -> int:
     """Print the APIs and whether each has a token, never the token itself; or check one."""
+    if options.upgrade is not None:
+        return _upgrade(options.upgrade)
     if options.check is not None:
         return _check(load_api(options.check), options)
     records = [_record(api) for api in APIS.values()]
@@ -83,6 +88,16 @@ def _without_secrets(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
+def _upgrade(file: str) -> int:
+    """Print a file with tables in the language of today; return 1 if some of it could not be said."""
+    after = upgrade_of(file)
+    for line in after.text.splitlines():
+        say(line)
+    for remark in after.remarks:
+        note(f"{safe(file)}: {safe(remark)}")
+    return 1 if after.remarks else 0
+
+
 # --- --check ------------------------------------------------------------------------------------------------------
 
 
@@ -111,6 +126,8 @@ def _describe(api: JobAPI) -> None:
         say(f"  sends ${api.token_variable} there, in the {where}")
     for name, sent in api.headers.items():
         say(f"  sends {safe(name)}: {safe(sent)}")
+    if api.decodes_all:
+        say("  decodes the whole of each reply, since it reads @ or $ itself: slow where a reply is large")
     for name, default in api.params.items():
         say(f"  --param {name}=" + ("..." if default is None else f"...  (default: {safe(default)})"))
 

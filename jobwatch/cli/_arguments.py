@@ -35,6 +35,7 @@ class Options(argparse.Namespace):
     api_version: str | None = None
     param: tuple[str, ...] | list[str] = ()
     check: str | None = None
+    upgrade: str | None = None
     body: str | None = None
     job: str = ""
     jobs: list[str]
@@ -282,6 +283,9 @@ def _add_apis(commands: _Commands, common: _Parser) -> None:
     apis.add_argument("--check", metavar="API", help="check a table, ./my.toml or a name, and say what it sends where")
     apis.add_argument(
         "--body", metavar="FILE", help="with --check: show what it reads from a sample reply (- for stdin)"
+    )
+    apis.add_argument(
+        "--upgrade", metavar="FILE", help="print a table of the time before its places were JMESPath as one of today"
     )
     _add_json(apis, "one JSON object a line for each API, or for the sample")
 

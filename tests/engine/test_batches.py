@@ -429,7 +429,7 @@ async def test_row_93_one_job_of_an_answer_that_cannot_be_read_leaves_the_others
 
 
 def test_an_entry_that_says_by_the_tables_conditions_that_there_is_no_such_job_is_left_out() -> None:
-    table = TABLE | {"missing": "state = PENDING and !received", "batch": {"request": "/jobs?ids={job_ids}"}}
+    table = TABLE | {"missing_if": "state == 'PENDING' && !(received)", "batch": {"request": "/jobs?ids={job_ids}"}}
     seen = api_of(table, "x").batch(b'[{"id":"a","state":"PENDING"},{"id":"b","state":"PENDING","received":5}]')
     assert isinstance(seen, tuple)
     assert [job.id for job in seen] == ["b"]

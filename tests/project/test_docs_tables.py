@@ -15,10 +15,12 @@ import msgspec
 import pytest
 
 import jobwatch
-from jobwatch import Job, JobAPI, Phase
+from jobwatch import ConfigError, Job, JobAPI, Phase
 from jobwatch._reading.words import USUAL_WORDS
 from jobwatch._table.compile import api_of
-from jobwatch._table.fields import EventTable
+from jobwatch._table.evaluation import holds
+from jobwatch._table.expressions import expression_of
+from jobwatch._table.fields import EventTable, PartTable
 from jobwatch._table.schema import BatchTable, ListTable, Table, WordTable
 from jobwatch.apis import APIS
 from tests.table_server import TableServer, in_order
@@ -78,7 +80,7 @@ def test_the_lines_were_found() -> None:
 
 
 def test_every_key_is_told_once_and_no_other() -> None:
-    kinds = {"words": WordTable, "events": EventTable, "list": ListTable, "batch": BatchTable}
+    kinds = {"words": WordTable, "progress": PartTable, "events": EventTable, "list": ListTable, "batch": BatchTable}
     keys = [*Table.__struct_encode_fields__]
     keys += [f"{key}.{name}" for key, kind in kinds.items() for name in kind.__struct_encode_fields__]
     assert sorted(KEYS) == sorted(keys)
@@ -138,6 +140,78 @@ def test_the_whole_tables_read_replies(text: str, body: object, phase: str) -> N
     job = table_with(text).job(msgspec.json.encode(body), "j")
     assert isinstance(job, Job)
     assert job.phase is Phase(phase)
+
+
+# --- the language ----------------------------------------------------------------------------------------------
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Return the cells of a table, without what marks them as code."""
+    (_, _, after) = README.partition(f"\n{heading}\n")
+    table = after.partition("\n\n")[0].splitlines()[1:]
+    cells = [re.split(r"(?<!\\) \| ", row.removeprefix("| ").removesuffix(" |")) for row in table]
+    return [[re.sub(r"\\\|", "|", cell).strip("`").strip() for cell in row] for row in cells]
+
+
+REFUSED = rows("| refused | because | write |")
+IDIOMS = {condition: what for what, condition in rows("| what is meant | condition |")}
+REPLIES: dict[str, tuple[list[object], list[object]]] = {
+    "exit_code && exit_code != `0`": ([{"exit_code": 1}], [{"exit_code": 0}, {"exit_code": None}, {}]),
+    "checks && !(checks[?status != 'done'])": (
+        [{"checks": [{"status": "done"}]}],
+        [{"checks": []}, {}, {"checks": [{"status": "done"}, {"status": None}]}],
+    ),
+    "checks[?status == 'failed']": ([{"checks": [{}, {"status": "failed"}]}], [{"checks": [{"status": "done"}]}, {}]),
+    "conditions[?type=='Complete' && status=='True']": (
+        [{"conditions": [{"type": "Complete", "status": "True"}]}],
+        [{"conditions": [{"type": "Complete", "status": "False"}, {"type": "Failed", "status": "True"}]}, {}],
+    ),
+    "total && sum([done, lost]) == total": (
+        [{"total": 3, "done": 2, "lost": 1}],
+        [{"total": 0, "done": 0, "lost": 0}, {"total": 3, "done": 3}, {}],
+    ),
+    "starts_with(exitstatus, 'WARNINGS')": ([{"exitstatus": "WARNINGS: 3"}], [{"exitstatus": "OK"}, {}]),
+    "locks == `[]`": ([{"locks": []}], [{"locks": ["a"]}, {"locks": None}, {}]),
+    "status.observedGeneration != metadata.generation": (
+        [{"status": {"observedGeneration": 1}, "metadata": {"generation": 2}}],
+        [{"status": {"observedGeneration": 2}, "metadata": {"generation": 2}}],
+    ),
+    "run_attempt != {attempt}": ([{"run_attempt": 1}, {}], [{"run_attempt": 2}, {"run_attempt": "2"}]),
+    "$.errors[?code == 'NOT_FOUND']": ([{"errors": [{"code": "NOT_FOUND"}]}], [{"errors": []}, {"errors": None}, {}]),
+}
+
+
+@pytest.mark.parametrize(("refused", "because", "right"), REFUSED)
+def test_what_is_refused_is_and_its_right_form_is_not(refused: str, because: str, right: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="failed_if: "):
+        loaded(f"failed_if = {msgspec.json.encode(refused).decode()}\n", tmp_path, is_whole=False)
+    key = "failed_if" if "it holds where" in because else "running_if"
+    assert loaded(f"{key} = {msgspec.json.encode(right).decode()}\n", tmp_path, is_whole=False).job_path
+
+
+@pytest.mark.parametrize("condition", REPLIES)
+def test_an_idiom_holds_where_it_says_and_nowhere_else(condition: str, tmp_path: Path) -> None:
+    key = "nothing_if" if "(`nothing_if`)" in IDIOMS[condition] else "failed_if"
+    text = f'{key} = {msgspec.json.encode(condition).decode()}\nparams = {{ attempt = "2" }}\n'
+    if "{attempt}" not in condition:
+        text = text.partition("params")[0]
+    assert loaded(text, tmp_path, is_whole=False).job_path
+    for is_so, replies in zip((True, False), REPLIES[condition], strict=True):
+        for reply in replies:
+            assert holds(expression_of(condition).on(reply, {"attempt": "2"}, reply)) is is_so, reply
+
+
+def test_all_idioms_are_tried() -> None:
+    assert IDIOMS.keys() == REPLIES.keys()
+    assert len(REFUSED) >= 10
+
+
+@pytest.mark.slow
+async def test_an_end_that_nothing_proves_is_told_as_the_text_says(kitchen: Path) -> None:
+    early = 'job = "https://x.example/{job_id}"\nstatus = "status"\nfailed_if = "exit_code != `0`"\n'
+    (kitchen / "early.toml").write_text(early, "utf-8")
+    (command,) = [each for each in commands(DOCUMENT) if "early.toml" in each.command]
+    assert await run(command, kitchen, "http://127.0.0.1:1") == command.output
 
 
 # --- step by step ----------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ TABLES = {
     "scrapyd": """
 job = "http://localhost:6800/status.json?job={job_id}"
 status = "currstate"
-missing = "currstate = unknown"
+missing_if = "currstate == 'unknown'"
 started = "jobid"
 """,
     # https://flower.readthedocs.io/en/latest/api.html: a task that nobody knows is PENDING for ever
@@ -17,7 +17,7 @@ job = "http://localhost:5555/api/task/result/{job_id}"
 token = "FLOWER_BASIC_AUTH"
 token_optional = true
 auth = "basic"
-id = "task-id"
+id = '"task-id"'
 status = "state"
 error = ["traceback", "result"]
 result = "result"
@@ -25,7 +25,7 @@ result = "result"
     # https://luigi.readthedocs.io/en/stable/central_scheduler.html: a task lies under its id
     "luigi": """
 job = 'http://localhost:8082/api/dep_graph?data={"task_id": "{job_id}"}'
-root = "response.{job_id}"
+root = 'response."{job_id}"'
 status = "status"
 words = { failed = ["DISABLED"], cancelled = ["UNKNOWN"], pending = ["BATCH_RUNNING"] }
 type = "name"
@@ -64,7 +64,7 @@ root = "data.runOrError"
 id = "runId"
 status = "status"
 words = { running = ["MANAGED"] }
-missing = "__typename = RunNotFoundError"
+missing_if = "__typename == 'RunNotFoundError'"
 started = "data.launchPipelineExecution.run.runId"
 [body]
 query = "query($id: ID!) {runOrError(runId: $id) {__typename ... on Run {runId,status,startTime,endTime}}}"
@@ -129,11 +129,11 @@ job = "/apis/batch/v1/namespaces/{namespace}/jobs/{job_id}"
 base_url_variable = "KUBERNETES_URL"
 token = "KUBERNETES_TOKEN"
 id = "metadata.name"
-succeeded_if = "status.conditions[type=Complete].status = True"
-failed_if = "status.conditions[type=Failed].status = True"
+succeeded_if = "status.conditions[?type=='Complete' && status=='True']"
+failed_if = "status.conditions[?type=='Failed' && status=='True']"
 running_if = "status.active"
 words = { pending = ["absent"] }
-error = "status.conditions[type=Failed].message"
+error = "status.conditions[?type=='Failed'] | [0].message"
 created_at = "metadata.creationTimestamp"
 started_at = "status.startTime"
 ended_at = "status.completionTime"
@@ -144,10 +144,10 @@ job = "/apis/tekton.dev/v1/namespaces/{namespace}/pipelineruns/{job_id}"
 base_url_variable = "KUBERNETES_URL"
 token = "KUBERNETES_TOKEN"
 id = "metadata.name"
-status = "status.conditions[type=Succeeded].status"
+status = "status.conditions[?type=='Succeeded'] | [0].status"
 words = { pending = ["absent"], running = ["Unknown"], succeeded = ["True"], failed = ["False"] }
-cancelled_if = "status.conditions[type=Succeeded].reason = Cancelled"
-error = "status.conditions[type=Succeeded].message"
+cancelled_if = "status.conditions[?type=='Succeeded' && reason=='Cancelled']"
+error = "status.conditions[?type=='Succeeded'] | [0].message"
 started_at = "status.startTime"
 ended_at = "status.completionTime"
 """,
@@ -193,8 +193,8 @@ id = "jid"
 status = "state"
 words = { running = ["RECONCILING"] }
 type = "name"
-started_at = "start-time"
-ended_at = "end-time"
+started_at = '"start-time"'
+ended_at = '"end-time"'
 times = "timestamps"
 """,
     # https://spark.apache.org/docs/latest/spark-standalone.html#rest-api: `success` is the request's
@@ -203,7 +203,7 @@ job = "http://localhost:6066/v1/submissions/status/{job_id}"
 id = "submissionId"
 status = "driverState"
 words = { running = ["RELAUNCHING"] }
-missing = "driverState = NOT_FOUND"
+missing_if = "driverState == 'NOT_FOUND'"
 error = "message"
 """,
     # https://hadoop.apache.org/docs/stable/hadoop-yarn/hadoop-yarn-site/ResourceManagerRest.html
@@ -215,7 +215,7 @@ status = ["finalStatus", "state"]
 words = { nothing = ["UNDEFINED"], pending = ["NEW_SAVING"] }
 type = "applicationType"
 error = "diagnostics"
-progress = "progress / 100"
+progress = { done = "progress", of = 100 }
 started_at = "startedTime"
 ended_at = "finishedTime"
 """,
@@ -263,13 +263,13 @@ id = "jobId"
 status = "jobStatus"
 status_prefix = "esriJob"
 words = { running = ["Deleting"], failed = ["expectedFailure"], cancelled = ["Deleted"] }
-error = "messages[type=esriJobMessageTypeError].description"
-missing = "error.code = 400"
+error = "messages[?type=='esriJobMessageTypeError'] | [0].description"
+missing_if = "error.code == `400`"
 """,
     # https://docs.comfy.org/development/comfyui-server/comms_routes: in the history once it has ended, under its id
     "comfyui": """
 job = "http://localhost:8188/history/{job_id}"
-root = "{job_id}"
+root = '"{job_id}"'
 status = "status.status_str"
 words = { running = ["absent"] }
 result = "outputs"
@@ -301,7 +301,7 @@ base_url_variable = "SNOWFLAKE_URL"
 token = "SNOWFLAKE_JWT"
 id = "statementHandle"
 http = { 200 = "succeeded", 202 = "running", 408 = "failed", 422 = "failed" }
-cancelled_if = "code = 000604"
+cancelled_if = "code == '000604'"
 error = "message"
 created_at = "createdOn"
 """,
@@ -340,7 +340,7 @@ token = "GOOGLE_OAUTH_ACCESS_TOKEN"
 id = "jobReference.jobId"
 status = "status.state"
 failed_if = "status.errorResult"
-cancelled_if = "status.errorResult.reason = stopped"
+cancelled_if = "status.errorResult.reason == 'stopped'"
 type = "configuration.jobType"
 error = "status.errorResult"
 created_at = "statistics.creationTime"
@@ -407,7 +407,7 @@ base_url_variable = "TEAMCITY_URL"
 token = "TEAMCITY_TOKEN"
 id = "id"
 status = "state"
-failed_if = "state = finished and status != SUCCESS"
+failed_if = "state == 'finished' && status && status != 'SUCCESS'"
 cancelled_if = "canceledInfo"
 type = "buildTypeId"
 error = "statusText"
@@ -422,8 +422,8 @@ id = "id"
 status = "status"
 words = { failed = ["failed-with-retry"] }
 type = "job.name"
-started_at = "date-started.unixtime"
-ended_at = "date-ended.unixtime"
+started_at = '"date-started".unixtime'
+ended_at = '"date-ended".unixtime'
 """,
     # https://docs.ansible.com/automation-controller/latest/html/controllerapi/api_ref.html: `failed` is no status
     "awx": """
@@ -463,7 +463,7 @@ base_url_variable = "OPENEO_URL"
 token = "OPENEO_TOKEN"
 id = "id"
 status = "status"
-progress = "progress / 100"
+progress = { done = "progress", of = 100 }
 created_at = "created"
 updated_at = "updated"
 """,
@@ -472,7 +472,7 @@ updated_at = "updated"
 job = "/{job_id}/phase"
 base_url_variable = "UWS_URL"
 headers = { Accept = "text/plain" }
-status = ""
+status = "@"
 words = { pending = ["UNKNOWN"], succeeded = ["ARCHIVED"] }
 """,
     # https://pulpproject.org/pulpcore/restapi/#tag/Tasks: the id is a path, which the response that started it holds
@@ -499,7 +499,7 @@ root = "data"
 id = "upid"
 status = "status"
 words = { succeeded = ["stopped"] }
-failed_if = "status = stopped and exitstatus != OK"
+failed_if = "status == 'stopped' && exitstatus && exitstatus != 'OK'"
 error = "exitstatus"
 started_at = "starttime"
 """,
@@ -512,8 +512,8 @@ headers = { anthropic-version = "2023-06-01" }
 id = "id"
 status = "processing_status"
 words = { succeeded = ["ended"] }
-cancelled_if = "processing_status = ended and cancel_initiated_at"
-failed_if = "processing_status = ended and request_counts.succeeded = 0"
+cancelled_if = "processing_status == 'ended' && cancel_initiated_at"
+failed_if = "processing_status == 'ended' && request_counts.succeeded == `0`"
 result = "results_url"
 created_at = "created_at"
 ended_at = "ended_at"
@@ -530,7 +530,7 @@ started = "call_id"
 job = "http://localhost:8983/solr/admin/collections?action=REQUESTSTATUS&wt=json&requestid={job_id}"
 root = "status"
 status = "state"
-missing = "state = notfound"
+missing_if = "state == 'notfound'"
 error = "msg"
 """,
     # https://docs.apify.com/api/v2/actor-run-get

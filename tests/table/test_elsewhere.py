@@ -148,7 +148,7 @@ STATES: list[tuple[str, str, Any, Phase]] = [
     ("pulp", "/pulp/api/v3/tasks/1/", {"state": "failed", "error": {"description": "boom", "traceback": "x"}}, F),
     ("proxmox", "UPID:n:0:1:2:x:", {"data": {"upid": "UPID:n:0:1:2:x:", "status": "running", "starttime": 1}}, R),
     ("proxmox", "UPID:n:0:1:2:x:", {"data": {"upid": "UPID:n:0:1:2:x:", "status": "stopped", "exitstatus": "OK"}}, S),
-    ("proxmox", "UPID:n:0:1:2:x:", {"data": {"upid": "UPID:n:0:1:2:x:", "status": "stopped", "exitstatus": "no"}}, F),
+    ("proxmox", "UPID:n:0:1:2:x:", {"data": {"upid": "UPID:n:0:1:2:x:", "status": "stopped", "exitstatus": "full"}}, F),
     ("anthropic", "b", anthropic("in_progress", 0), R),
     ("anthropic", "b", anthropic("ended", 3), S),
     ("anthropic", "b", anthropic("ended", 0), F),

@@ -14,25 +14,27 @@ from jobwatch import Fault, FaultKind, Job, Phase
 from jobwatch._http.answer import judged
 from jobwatch._reading.words import Words
 from jobwatch._table.compile import api_of
+from jobwatch._table.expressions import expression_of
 from jobwatch._table.fields import EventTable, Fields
-from jobwatch._table.paths import TEXT, TIMES, WORD, Path, Plan, path_of
+from jobwatch._table.paths import TEXT, TIMES, WORD
 from jobwatch._table.reader import Layout, TableReader
 
 NOON = datetime(2024, 6, 17, 12, tzinfo=UTC)
 
 
-def fields_of(root: Path, **paths: str) -> Fields:
+def fields_of(root: str = "@", **paths: str) -> Fields:
     """Return the fields of a table with these keys."""
-    fields = Fields(Plan(), root)
+    fields = Fields({}, expression_of(root))
     for key, path in paths.items():
         fields.want(key, path, {"status": WORD, "times": TIMES}.get(key, TEXT))
     return fields
 
 
 def reader_of(fields: Fields, root: str = "", http: dict[int, Phase] | None = None, **words: Any) -> TableReader:
-    typed, loose = (Layout(each, fields.extractors(each)) for each in (fields.compiled(), fields.loosely()))
+    both = fields.plan.compiled(), fields.plan.loosely()
+    typed, loose = (Layout(each, fields.extractors(each)) for each in both)
     given = {Phase(phase): each for phase, each in words.items()}
-    return TableReader("own", Words(given), typed, loose, root=path_of(root), http=http)
+    return TableReader("own", Words(given), typed, loose, root=expression_of(root) if root else None, http=http)
 
 
 def read(reader: TableReader, body: object, http_status: int = 200, job_id: str = "j") -> Job | Fault:
@@ -47,7 +49,7 @@ def job(reader: TableReader, body: object, http_status: int = 200, job_id: str =
 
 def test_texts_and_times_have_the_names_of_a_job() -> None:
     keys = {"type": "kind", "project": "in", "created_at": "c", "started_at": "s", "ended_at": "e", "updated_at": "u"}
-    reader = reader_of(fields_of((), id="id", status="state", attempt="n", **keys))
+    reader = reader_of(fields_of(id="id", status="state", attempt="n", **keys))
     body = {"id": "j", "state": "done", "kind": "k", "in": 7, "n": "2", **dict.fromkeys("cseu", "2024-06-17T12:00:00Z")}
     seen = job(reader, body)
     assert (seen.id, seen.api, seen.status, seen.phase) == ("j", "own", "done", Phase.SUCCEEDED)
@@ -57,7 +59,7 @@ def test_texts_and_times_have_the_names_of_a_job() -> None:
 
 
 def test_what_is_optional_and_of_another_type_is_left_out() -> None:
-    reader = reader_of(fields_of((), id="id", status="state", type="a.b", created_at="c", attempt="n"))
+    reader = reader_of(fields_of(id="id", status="state", type="a.b", created_at="c", attempt="n"))
     seen = job(reader, {"id": "j", "state": "queued", "a": [1], "c": {}, "n": "many"})
     assert (seen.phase, seen.type, seen.created_at, seen.attempt) == (Phase.PENDING, None, None, None)
 
@@ -65,12 +67,12 @@ def test_what_is_optional_and_of_another_type_is_left_out() -> None:
 @pytest.mark.parametrize("body", [{"id": "j", "state": {}}, {"id": [], "state": "done"}, {"state": "done"}, [], 5])
 def test_id_and_status_cannot_be_done_without(body: object) -> None:
     with pytest.raises(msgspec.ValidationError):
-        read(reader_of(fields_of((), id="id", status="state")), body)
+        read(reader_of(fields_of(id="id", status="state")), body)
 
 
 @pytest.mark.parametrize("body", [None, {"job": None}, {"job": {"id": None, "state": None}}])
 def test_null_where_the_job_should_be_is_no_such_job(body: object) -> None:
-    reader = reader_of(fields_of(path_of("job"), id="id", status="state"), "job")
+    reader = reader_of(fields_of("job", id="id", status="state"), "job")
     seen = read(reader, body)
     assert isinstance(seen, Fault)
     assert seen.kind is FaultKind.NOT_FOUND
@@ -80,8 +82,8 @@ def test_null_where_the_job_should_be_is_no_such_job(body: object) -> None:
 
 
 def test_a_job_under_its_id_is_absent_or_there() -> None:
-    root = path_of("runs.{job_id}")
-    reader = reader_of(fields_of(root, status="state"), "runs.{job_id}", pending=["absent"])
+    root = 'runs."{job_id}"'
+    reader = reader_of(fields_of(root, status="state"), root, pending=["absent"])
     assert job(reader, {"runs": {"j": {"state": "done"}, "k": {"state": "failed"}}}).phase is Phase.SUCCEEDED
     assert job(reader, {"runs": {"k": {"state": "failed"}}}).phase is Phase.PENDING
     with pytest.raises(msgspec.ValidationError, match="missing required field"):
@@ -89,27 +91,27 @@ def test_a_job_under_its_id_is_absent_or_there() -> None:
 
 
 def test_an_id_is_the_end_of_a_resources_name() -> None:
-    reader = reader_of(fields_of((), id="name", status="state"))
+    reader = reader_of(fields_of(id="name", status="state"))
     assert job(reader, {"name": "projects/p/jobs/j", "state": "done"}).id == "j"
     assert job(reader, {"name": "j", "state": "done"}, job_id="projects/p/jobs/j").id == "projects/p/jobs/j"
     assert job(reader, {"name": "other", "state": "done"}).id == "other"
 
 
 def test_the_http_status_is_the_state_where_the_body_has_none() -> None:
-    reader = reader_of(fields_of(()), http={202: Phase.RUNNING, 200: Phase.SUCCEEDED, 422: Phase.FAILED})
+    reader = reader_of(fields_of(), http={202: Phase.RUNNING, 200: Phase.SUCCEEDED, 422: Phase.FAILED})
     assert (job(reader, b"", 202).status, job(reader, {}, 200).phase) == ("HTTP 202", Phase.SUCCEEDED)
     assert job(reader, {"message": "no disk"}, 422).phase is Phase.FAILED
 
 
 def test_a_bare_word_is_a_status_where_the_body_is_the_status() -> None:
-    reader = reader_of(fields_of((), status=""))
+    reader = reader_of(fields_of(status="@"))
     assert (job(reader, b"COMPLETED").phase, job(reader, b'"running"').phase) == (Phase.SUCCEEDED, Phase.RUNNING)
     with pytest.raises(msgspec.DecodeError):
         read(reader, b"<html>")
 
 
 def test_a_history_of_which_an_entry_cannot_be_read_is_none() -> None:
-    fields = fields_of((), id="id", status="state")
+    fields = fields_of(id="id", status="state")
     fields.want_events(EventTable(path="log", status="s", at="t"))
     reader = reader_of(fields)
     entries = [{"s": "queued", "t": "2024-06-17T12:00:00Z"}, None, {"s": "mixing"}]
@@ -124,7 +126,7 @@ def test_a_history_of_which_an_entry_cannot_be_read_is_none() -> None:
 
 def test_times_of_states_that_the_table_names_prove_all_but_ends() -> None:
     wanted = {"times.running": "began", "times.queued": "asked", "times.done": "over", "times.paused": "held"}
-    reader = reader_of(fields_of((), id="id", status="state", **wanted))
+    reader = reader_of(fields_of(id="id", status="state", **wanted))
     later = "2024-06-17T13:00:00Z"
     times = {"began": later, "asked": "2024-06-17T12:00:00Z", "over": later, "held": None}
     proven = job(reader, {"id": "j", "state": "running", **times}).proven
@@ -132,8 +134,8 @@ def test_times_of_states_that_the_table_names_prove_all_but_ends() -> None:
 
 
 def test_the_jobs_of_a_list_that_cannot_be_read_are_left_out_unless_none_can() -> None:
-    fields = fields_of((), id="id", status="state")
-    loose = fields.loosely()
+    fields = fields_of(id="id", status="state")
+    loose = fields.plan.loosely()
     reader, extractors = reader_of(fields), fields.extractors(loose)
     good: dict[str, object] = {"id": "a", "state": "done"}
     assert [each.id for each in reader.jobs(extractors, [None, {"id": "b"}, good, {"state": "done"}])] == ["a"]
@@ -159,7 +161,7 @@ def test_the_jobs_of_a_list_that_cannot_be_read_are_left_out_unless_none_can() -
     ("http_status", "kind"), [(400, "refused"), (404, "not_found"), (401, "auth"), (500, "unreachable")]
 )
 def test_an_error_body_that_cannot_be_read_leaves_it_to_the_status(body: bytes, http_status: int, kind: str) -> None:
-    table = 'job = "https://api.test/{job_id}"\nstatus = "s"\nmissing = "error = gone"\n'
+    table = 'job = "https://api.test/{job_id}"\nstatus = "s"\nmissing_if = "error == \'gone\'"\n'
     api = api_of(tomllib.loads(table), "own")
     assert api.verdict is not None
     assert api.verdict(http_status, body) is False
