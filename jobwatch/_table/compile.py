@@ -21,6 +21,7 @@ from msgspec import UNSET, Struct
 
 from .._models import JSON, Event, Fault, FaultKind, Job, Phase
 from .._reading.api import JobAPI
+from .._reading.bodies import LARGE, check_work
 from .._reading.problems import read_problem
 from .._reading.words import Word, Words, normalized, text_of
 from . import templates
@@ -339,6 +340,8 @@ class _Build:
         loose_items = _items_reader(root, Any, self._given)
 
         def read(body: bytes) -> tuple[Job, ...]:
+            if len(body) > LARGE:
+                check_work(body)
             # What starts at the whole reply is read from it as it is.
             whole = msgspec.json.decode(body) if typed.is_scoped else None
             try:

@@ -9,6 +9,7 @@ last two become nodes of the parsed expression, so no value is ever read as a pa
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -87,6 +88,7 @@ class Expression(Struct, frozen=True):
         return evaluated(self.node, [reader(place) for place in self.places], body, given)
 
 
+@functools.lru_cache(256)  # a table is gone through more than once while it is read
 def expression_of(text: str) -> Expression:
     """Read an expression.
 

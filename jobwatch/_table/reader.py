@@ -21,8 +21,9 @@ from msgspec import UNSET, Struct
 
 from .._models import Event, Fault, FaultKind, Job, Phase, Problem
 from .._reading.api import unreadable
-from .._reading.bodies import plain
+from .._reading.bodies import LARGE, has_hard_numbers, plain
 from .._reading.problems import problem_of, read_problem, reported_error
+from .._reading.structs import MOST_ENTRIES, MOST_JOBS
 from .._reading.times import Moment, moment_in
 from .._reading.words import Words, lowered, normalized
 from .evaluation import CannotEvaluate, holds
@@ -105,7 +106,9 @@ class Layout:
     """
 
     def __init__(self, compiled: Compiled, fields: Extractors) -> None:
-        self.decode: Callable[[bytes], object] = msgspec.json.Decoder(compiled.type).decode
+        # What is decoded whole may hold anything, so what that would cost is found out before.
+        decoder = None if compiled.type is Any else msgspec.json.Decoder(compiled.type)
+        self.decode: Callable[[bytes], object] = _decoded_whole if decoder is None else decoder.decode
         self.kind = compiled.type
         self.base = compiled.base
         self.is_scoped = compiled.is_scoped
@@ -190,6 +193,8 @@ class TableReader:
 
     def _decoded(self, body: bytes) -> tuple[Layout, object]:
         """Return a body decoded, and how the fields lie in it: as JSON, or as the text that it may be."""
+        if len(body) > LARGE and has_hard_numbers(body):
+            return self._loose, self._loose.decode(body)
         try:
             return self._layout, self._layout.decode(body)
         except msgspec.ValidationError:
@@ -278,10 +283,10 @@ class TableReader:
         )
 
     def jobs(self, fields: Extractors, entries: Sequence[object] | None, whole: object = None) -> tuple[Job, ...]:
-        """Read the jobs of a list; those that cannot be read are left out, unless none can."""
+        """Read the first `MOST_JOBS` of a list; those that cannot be read are left out, unless none can."""
         found: list[Job] = []
         wrong: msgspec.ValidationError | None = None
-        for entry in entries or ():
+        for entry in (entries or ())[:MOST_JOBS]:
             try:
                 scope = fields.scope(entry, whole, self._given)
                 gone = entry is None or _any_holds(fields.missing, scope)
@@ -364,9 +369,9 @@ class TableReader:
         return tuple(events)
 
     def events(self, extractors: EventExtractors, base: object) -> tuple[Event, ...] | None:
-        """Read a history; None where there is none, or an entry of it cannot be read."""
+        """Read a history; None where there is none, it is longer than any, or an entry of it cannot be read."""
         entries = extractors.entries(base)
-        if entries is None or entries is UNSET:
+        if entries is None or entries is UNSET or len(entries) > MOST_ENTRIES:
             return None
         whole, given = (base.whole, base.given) if isinstance(base, Scope) else (None, self._given)
         events: list[Event] = []
@@ -408,6 +413,10 @@ class TableReader:
             if (moment := known[value]) is not None:
                 return moment
         return None
+
+
+def _decoded_whole(body: bytes) -> object:
+    return plain(msgspec.Raw(body or b" "))
 
 
 def _decided(word: tuple[str, Phase], http: tuple[str, Phase], *, given: bool) -> tuple[str, Phase]:

@@ -253,15 +253,21 @@ _CHANGES: list[Callable[[str, random.Random, Sequence[str]], str]] = [
 def check_table(text: str, file: Path) -> bool:
     """Load a table, and return whether it is one; raise AssertionError where that took too long."""
     file.write_bytes(text.encode("utf-8", "surrogatepass"))
+    is_table, took = _loaded(file)
+    if took >= LONGEST:  # as may be where the collector walks a large heap meanwhile
+        is_table, took = _loaded(file)
+    assert took < LONGEST, (took, text)
+    return is_table
+
+
+def _loaded(file: Path) -> tuple[bool, float]:
     began = time.process_time()
     try:
         load_api(file)
         is_table = True
     except ConfigError as error:
         is_table = not str(error)
-    took = time.process_time() - began
-    assert took < LONGEST, (took, text)
-    return is_table
+    return is_table, time.process_time() - began
 
 
 def main() -> None:

@@ -124,6 +124,22 @@ def test_a_history_of_which_an_entry_cannot_be_read_is_none() -> None:
     assert job(reader, {"id": "j", "state": "mixing"}).events is None
 
 
+def test_no_more_is_read_than_any_history_or_list_has() -> None:
+    fields = fields_of(id="id", status="state")
+    fields.want_events(EventTable(path="log", status="s"))
+    reader = reader_of(fields)
+    for count, is_read in ((5000, True), (5001, False)):
+        events = job(reader, {"id": "j", "state": "mixing", "log": [{"s": "queued"}] * count}).events
+        assert (events is not None) is is_read
+    plain_fields = fields_of(id="id", status="state")
+    extractors = plain_fields.extractors(plain_fields.plan.loosely())
+    assert len(reader_of(plain_fields).jobs(extractors, [{"id": "j", "state": "done"}] * 1001)) == 1000
+    table = 'job = "https://a.test/{job_id}"\nid = "id"\nstatus = "s"\nlist = { request = "/p/{project_id}" }'
+    found = api_of(tomllib.loads(table), "own").jobs(b"[" + b"{}," * 130_000 + b"{}]")
+    assert isinstance(found, Fault)
+    assert found.kind is FaultKind.UNREADABLE
+
+
 def test_times_of_states_that_the_table_names_prove_all_but_ends() -> None:
     wanted = {"times.running": "began", "times.queued": "asked", "times.done": "over", "times.paused": "held"}
     reader = reader_of(fields_of(id="id", status="state", **wanted))
