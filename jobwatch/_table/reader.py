@@ -285,20 +285,23 @@ class TableReader:
     def jobs(self, fields: Extractors, entries: Sequence[object] | None, whole: object = None) -> tuple[Job, ...]:
         """Read the first `MOST_JOBS` of a list; those that cannot be read are left out, unless none can."""
         found: list[Job] = []
+        unread: set[str | None] = set()
         wrong: msgspec.ValidationError | None = None
         for entry in (entries or ())[:MOST_JOBS]:
+            scope = fields.scope(entry, whole, self._given)
             try:
-                scope = fields.scope(entry, whole, self._given)
                 gone = entry is None or _any_holds(fields.missing, scope)
                 job = None if gone else self.job(fields, scope, None)
             except msgspec.ValidationError as error:
                 wrong = wrong or error
+                unread.add(_named(fields, scope))
                 continue
             if job is not None:
                 found.append(job)
         if wrong is not None and not found:
             raise wrong
-        return tuple(found)
+        # What a list tells twice, and once so that it cannot be read, it tells in two ways: neither is to be believed.
+        return tuple(job for job in found if job.id not in unread) if unread else tuple(found)
 
     def _state(self, fields: Extractors, base: object, otherwise: tuple[str, Phase] | None) -> tuple[str, Phase] | None:
         nothing = _any_holds(fields.nothing, base)
@@ -464,6 +467,14 @@ def _first(extractor: Extractor, base: object) -> Any:
 def _text(extractor: Extractor, base: object) -> str | None:
     value = _first(extractor, base)
     return None if value is None or value is UNSET else intern(str(value))  # a million jobs have few of them
+
+
+def _named(fields: Extractors, scope: object) -> str | None:
+    """Return the id of what cannot be read, if that can."""
+    try:
+        return _text(fields.id, scope)
+    except msgspec.ValidationError:
+        return None
 
 
 def _number(kind: type[_Number], value: Any) -> _Number | None:

@@ -515,6 +515,9 @@ def test_one_job_of_a_list_does_not_make_the_others_unreadable() -> None:
 
     assert listed(good, {"id": "j2", "status": "done", "kind": []}) == [("j1", "k"), ("j2", None)]
     assert listed(good, {"id": "j2", "status": {}}, {"id": "j3"}, 7, None) == [("j1", "k")]
+    assert listed(good, {"id": "j2", "status": "done"}, {"id": "j1", "status": {}}) == [("j2", None)], (
+        "told in two ways"
+    )
     assert isinstance(listed({"id": "j2", "status": {}}), Fault)
     assert listed() == []
     assert isinstance(table(text).jobs(b'{"jobs":{}}'), Fault)
