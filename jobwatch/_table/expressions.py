@@ -265,6 +265,8 @@ def _check(node: Node) -> None:
                 _check_function(each)
             case "comparator" | "given_comparator":
                 _check_comparison(each)
+            case "literal" if isinstance(each["value"], str) and templates.is_placeholder(each["value"]):
+                raise ValueError(f"a value that is given stands without quotes: {each['value']}")
             case "slice" if each["children"][2] == 0:
                 raise ValueError("a slice cannot have a step of 0")
             case kind if kind in _STEPS_OF and _children(each) and _children(each)[0]["type"] == "not_expression":

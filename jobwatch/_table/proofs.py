@@ -16,7 +16,7 @@ from msgspec import Struct
 from .._models import JSON
 from . import templates
 from .evaluation import KNOWN, CannotEvaluate, Node, holds
-from .expressions import Expression, expression_of
+from .expressions import Expression, Place, expression_of
 
 _GIVEN = "given"
 """What stands for each name in braces."""
@@ -60,11 +60,10 @@ def bodies_of_nothing(expression: Expression) -> Iterator[Nothing]:
 
 def proved(expression: Expression) -> str | None:
     """Return a form of a condition that proves what it says by the first of its places; None where that does not."""
+    if (counted := _counted(expression.node)) is not None:
+        return f"{_written(expression.places[counted])} == `[]`"
     for place in expression.places:
-        text = "$" if place.whole else ""
-        for step in place.path:
-            text += f"[{step}]" if isinstance(step, int) else f"{'.' if text else ''}{_spelt(step)}"
-        guarded = f"{text or '@'} && {_bracketed(expression)}"
+        guarded = f"{_written(place)} && {_bracketed(expression)}"
         try:
             found = expression_of(guarded)
             if unproved(found) is None and not holds(value_on(found, Nothing(_skeleton_of(found).others(), ""))):
@@ -72,6 +71,25 @@ def proved(expression: Expression) -> str | None:
         except ValueError:
             continue
     return None
+
+
+def _counted(node: Node) -> int | None:
+    """Return which of the places is a list that is said to have no items, if that is all that is said."""
+    if node["type"] != "comparator" or node["value"] != "eq":
+        return None
+    for one, other in (node["children"], node["children"][::-1]):
+        is_length = one["type"] == "function_expression" and one["value"] == "length"
+        if is_length and other.get("value") == 0 and one["children"][0]["type"] == "slot":
+            index: int = one["children"][0]["value"]
+            return index
+    return None
+
+
+def _written(place: Place) -> str:
+    text = "$" if place.whole else ""
+    for step in place.path:
+        text += f"[{step}]" if isinstance(step, int) else f"{'.' if text else ''}{_spelt(step)}"
+    return text or "@"
 
 
 def _bracketed(expression: Expression) -> str:

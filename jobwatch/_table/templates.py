@@ -30,6 +30,11 @@ def names_in(templates: Iterable[str | None]) -> list[str]:
     return [found["name"] for template in templates for found in _PLACEHOLDER.finditer(template or "")]
 
 
+def is_placeholder(text: str) -> bool:
+    """Whether a text is a name in braces, and nothing else."""
+    return _PLACEHOLDER.fullmatch(text) is not None
+
+
 def mapped(template: str, text: Callable[[str], str], placeholder: Callable[[Placeholder], str]) -> str:
     """Return a template with each placeholder, and each text between them, put through a function."""
     pieces: list[str] = []

@@ -212,6 +212,27 @@ def test_an_id_is_put_in_as_a_value_and_never_read(job_id: str) -> None:
     assert fault(among, {"jobs": jobs[:1]}, job_id).kind is FaultKind.NOT_FOUND
 
 
+@pytest.mark.parametrize(
+    ("root", "body"),
+    [
+        ("[0]", [{"id": "j", "s": "done"}]),
+        ("@[-1]", [{"id": "o"}, {"id": "j", "s": "done"}]),
+        ("[?id=={job_id}] | [0]", [{"id": "o", "s": "failed"}, {"id": "j", "s": "done"}]),
+        ("*.jobs[] | [?id=={job_id}] | [0]", {"a": {"jobs": [{"id": "o"}]}, "b": {"jobs": [{"id": "j", "s": "done"}]}}),
+        ("values(@)[?id=={job_id}] | [0]", {"x": {"id": "j", "s": "done"}, "y": {"id": "o"}}),
+        ("max_by(runs, &n)", {"runs": [{"n": 1, "s": "failed"}, {"n": 2, "s": "done", "id": "j"}]}),
+        ('runs."{job_id}"[-1]', {"runs": {"j": [{"s": "failed"}, {"id": "j", "s": "done"}]}}),
+        ("@", {"id": "j", "s": "done"}),
+    ],
+)
+def test_a_job_may_lie_wherever_an_expression_leads(root: str, body: object) -> None:
+    text = f"job = 'https://a.test/{{job_id}}'\nroot = '{root}'\nid = 'id'\nstatus = 's'"
+    assert seen(text, body).phase is Phase.SUCCEEDED
+    nothing: object = [] if isinstance(body, list) else {}
+    assert read(text, nothing) != read(text, body)
+    assert isinstance(read(text, nothing), Fault)
+
+
 @pytest.mark.parametrize(("told", "is_same"), [(12, True), (12.0, True), ("12", True), (True, False), ("012", False)])
 def test_a_value_that_is_given_equals_the_number_that_is_spelt_so(told: object, is_same: bool) -> None:
     assert value("a == {x}", {"a": told}, x="12") is is_same
@@ -297,6 +318,7 @@ def test_what_would_take_too_long_is_not_evaluated() -> None:
         ("a == `FAILED`", "`FAILED` is no JSON: a text is written 'FAILED'"),
         ("a[::0]", "a step of 0"),
         ("a.{job_id}", 'written in double quotes: "{job_id}"'),
+        ("a[?id=='{job_id}'] | [0]", "stands without quotes: {job_id}"),
         ("a.$", "$ is the whole reply, and stands first"),
         ("a = b", "it is equal is written =="),
         ("a and b", "are written &&, ||, !"),
@@ -361,7 +383,8 @@ UNPROVED = {
     "$.a != 'x'": "$.a && $.a != 'x'",
     "\"a-b\" != 'x'": '"a-b" && "a-b" != \'x\'',
     "checks[?status != 'completed']": None,
-    "length(a) == `0`": "a && length(a) == `0`",
+    "length(a) == `0`": "a == `[]`",
+    "`0` == length($.a.b)": "$.a.b == `[]`",
     "type(@) == 'object'": None,
     "not_null(a, 'x')": "a && not_null(a, 'x')",
     "{job_id}": None,
