@@ -284,6 +284,26 @@ def test_what_would_take_too_long_is_not_evaluated() -> None:
     assert time.process_time() - began < 2.0
 
 
+def test_a_place_is_decoded_once_however_often_it_is_read() -> None:
+    text = MINIMAL + 'failed_if = "items[?length($.others) > `9999`]"'
+    body = {"status": "running", "items": [{"a": 1}] * 15_000, "others": [{"n": number} for number in range(2_000)]}
+    raw, api = msgspec.json.encode(body), table(text)
+    began = time.process_time()
+    assert isinstance(api.job(raw, "j"), Job)
+    assert time.process_time() - began < 1.0
+
+
+def test_an_item_that_is_null_is_never_chosen() -> None:
+    assert value("a[?`true`]", {"a": [None, 1]}) == [1]
+
+
+def test_only_what_looks_beyond_the_root_is_asked_where_no_job_lies() -> None:
+    text = 'job = "https://a.test/{job_id}"\nroot = "data"\nstatus = "s"\nerror = "$.e"\nrunning_if = "!(s)"'
+    assert fault(text, {"data": None}).kind is FaultKind.NOT_FOUND
+    assert seen(text, {"data": {}}).phase is Phase.RUNNING
+    assert seen(text.replace("!(s)", "!($.gone)"), {"data": None}).phase is Phase.RUNNING
+
+
 # --- what is refused -------------------------------------------------------------------------------------------------
 
 
@@ -419,6 +439,7 @@ def test_an_end_that_nothing_proves_is_refused(text: str, key: str) -> None:
         "total && sum([done, failed]) == total",
         "starts_with(exitstatus, 'WARNINGS')",
         "locks == `[]`",
+        "locks == `[]` && !(locks[?held])",
         "$.errors[?code == 'x']",
         "a",
         "$.a.b",
