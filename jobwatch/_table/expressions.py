@@ -259,7 +259,12 @@ def _names(node: Node) -> Iterator[str]:
 
 
 def _check(node: Node) -> None:
+    arguments = [
+        id(child) for each in nodes_in(node) if each["type"] == "function_expression" for child in _children(each)
+    ]
     for each in nodes_in(node):
+        if each["type"] == "expref" and id(each) not in arguments:
+            raise ValueError("& stands only before the argument of a function, as in max_by(a, &b); and is written &&")
         match each["type"]:
             case "function_expression":
                 _check_function(each)

@@ -87,7 +87,10 @@ def expression_at(keys: Sequence[str], text: str, names: Mapping[str, object] | 
     try:
         expression = expression_of(text)
     except ValueError as error:
-        raise TableError(keys, str(error)) from None
+        from .upgrade import form_today  # noqa: PLC0415 - it reads expressions itself
+
+        form = form_today(".".join(keys), text)
+        raise TableError(keys, str(error) + (f"; write {keys[-1]} = {form}" if form and keys else "")) from None
     if not expression.names:
         return expression
     known = {} if names is None else {"job_id": "", **names}

@@ -27,6 +27,8 @@ _STEP = re.compile(
 _TEST = re.compile(
     r"""(?P<not>!)?(?P<path>(?:[^\s=!\["]|\[[^\]]*\]|"[^"]*")+)(?:\s*(?P<sign>!?=)\s*(?P<word>[^\s=].*))?"""
 )
+_BEFORE = re.compile(r"""!?[\w.\-@\[\]={}!"/ ]+""")
+"""What somebody may have written who knows the language that there was, or guesses at it."""
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _PLACES = frozenset({
     *("root", "id", "status", "type", "project", "error", "result", "attempt", "started", "times"),
@@ -84,6 +86,21 @@ def upgraded(text: str) -> Upgraded:
     for start, end, new in sorted(set(edits), reverse=True):
         text = text[:start] + new + text[end:]
     return Upgraded(text, tuple(remarks))
+
+
+def form_today(key: str, text: str) -> str | None:
+    """Return how a value that is written as it was before is written today, in TOML; None where that cannot be said.
+
+    Args:
+        key: Where it stands.
+        text: The value.
+    """
+    if _BEFORE.fullmatch(text) is None:
+        return None
+    try:
+        return _upgraded_value("missing" if key == "missing_if" else key, text)
+    except ValueError:
+        return None
 
 
 def _key_of(path: tuple[str, ...]) -> str:

@@ -316,6 +316,9 @@ def test_only_what_looks_beyond_the_root_is_asked_where_no_job_lies() -> None:
         ("not_null()", "not_null takes at least 1 argument, not 0"),
         ("max_by(a, b)", "max_by(a, &b)"),
         ("length(&a)", "length(a)"),
+        ("&a", "and is written &&"),
+        ("a &&& b", "and is written &&"),
+        ("max_by(a, &b) && [&c]", "and is written &&"),
         ("!a.b", "write !(a.b), !(a[?b])"),
         ("!a[?b]", "write !(a.b), !(a[?b])"),
         ("x[?!a.b]", "write !(a.b), !(a[?b])"),
@@ -391,6 +394,31 @@ def test_what_would_be_misread_is_refused_with_the_right_form(text: str, told: s
 )
 def test_what_is_meant_as_it_is_read_is_not_refused(text: str) -> None:
     assert expression_of(text).text == text
+
+
+@pytest.mark.parametrize(
+    ("line", "form"),
+    [
+        ('failed_if = "state = FAILED"', "failed_if = \"state == 'FAILED'\""),
+        ('missing_if = "state = gone and code"', "missing_if = \"state == 'gone' && code\""),
+        ('root = "jobs.{job_id}"', "root = 'jobs.\"{job_id}\"'"),
+        ('root = "jobs[id={job_id}]"', 'root = "jobs[?id=={job_id}] | [0]"'),
+        ('progress = "done / total"', 'progress = { done = "done", of = "total" }'),
+        ('progress = "n.percent / 100"', 'progress = { done = "n.percent", of = 100 }'),
+        ('type = "task-kind"', "type = '\"task-kind\"'"),
+        ('type = "metadata.@type"', "type = 'metadata.\"@type\"'"),
+        ("failed_if = \"a[?b='c']\"", None),
+        ('failed_if = "a &&& b"', None),
+        ('failed_if = "!(a"', None),
+    ],
+)
+def test_what_is_guessed_at_is_told_in_its_own_right_form(line: str, form: str | None) -> None:
+    with pytest.raises(TableError) as caught:
+        table(MINIMAL + line)
+    told = caught.value.trouble.partition("; write ")[2]
+    assert told == (form or "")
+    if form is not None:
+        assert table(MINIMAL + form)
 
 
 UNPROVED = {
