@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ import msgspec
 import pytest
 
 from jobwatch import ConfigError, Fault, FaultKind, Job, JobAPI, Phase, load_api
+from jobwatch._reading.bodies import plain
+from jobwatch._table import paths
 from jobwatch._table.compile import api_of
 from jobwatch._table.evaluation import CannotEvaluate, holds
 from jobwatch._table.expressions import expression_of
@@ -279,18 +280,21 @@ def test_what_would_take_too_long_is_not_evaluated() -> None:
     text = MINIMAL + "failed_if = \"items[?length($.items[?state == 'failed']) > `0`]\""
     few, many = ({"status": "running", "items": [{"state": "done"}] * count} for count in (100, 20_000))
     assert seen(text, few).phase is Phase.RUNNING
-    began = time.process_time()
     assert "more items than any job has" in fault(text, many).message
-    assert time.process_time() - began < 2.0
 
 
-def test_a_place_is_decoded_once_however_often_it_is_read() -> None:
-    text = MINIMAL + 'failed_if = "items[?length($.others) > `9999`]"'
-    body = {"status": "running", "items": [{"a": 1}] * 15_000, "others": [{"n": number} for number in range(2_000)]}
-    raw, api = msgspec.json.encode(body), table(text)
-    began = time.process_time()
-    assert isinstance(api.job(raw, "j"), Job)
-    assert time.process_time() - began < 1.0
+def test_a_place_is_decoded_once_however_often_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[object] = []
+
+    def counted(part: object) -> object:
+        if isinstance(part, msgspec.Raw):
+            decoded.append(part)
+        return plain(part)
+
+    monkeypatch.setattr(paths, "plain", counted)
+    text = MINIMAL + 'failed_if = "items[?length($.others) > `9`]"'
+    assert seen(text, {"status": "running", "items": [{"a": 1}] * 50, "others": [1, 2]}).phase is Phase.RUNNING
+    assert len(decoded) == 2
 
 
 def test_an_item_that_is_null_is_never_chosen() -> None:
