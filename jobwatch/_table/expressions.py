@@ -88,7 +88,6 @@ class Expression(Struct, frozen=True):
         return evaluated(self.node, [reader(place) for place in self.places], body, given)
 
 
-@functools.lru_cache(256)  # a table is gone through more than once while it is read
 def expression_of(text: str) -> Expression:
     """Read an expression.
 
@@ -96,6 +95,22 @@ def expression_of(text: str) -> Expression:
         ValueError: It is none, or says something else than whoever wrote it will have meant; the message has the form
             that is right.
     """
+    found = _found(text)
+    if isinstance(found, Expression):
+        return found
+    raise ValueError(found)
+
+
+@functools.lru_cache(256)  # a table is gone through more than once while it is read
+def _found(text: str) -> Expression | str:
+    """Return an expression, or what is wrong with it."""
+    try:
+        return _read(text)
+    except ValueError as error:
+        return str(error)
+
+
+def _read(text: str) -> Expression:
     if len(text.encode()) > _LONGEST:
         raise ValueError(f"an expression of {len(text.encode())} bytes is too long; at most {_LONGEST}")
     if _MARK in text or r"\u0000" in text:
@@ -364,10 +379,10 @@ def _slotted(node: Node, places: list[Place], *, starts_whole: bool) -> Node:
     def prefixed(node: Node, *, is_start: bool) -> Node:
         """Put a slot in place of as much of the beginning as is a place."""
         first, *rest = node["children"]
-        taken = 0
-        while taken < len(rest) and _steps({**node, "children": [first, *rest[: taken + 1]]}, is_start=is_start):
-            taken += 1
-        begin = put({**node, "children": [first, *rest[:taken]]} if taken else first, is_start=is_start)
+        found, taken = _steps(first, is_start=is_start), 0
+        while found is not None and taken < len(rest) and (longer := _longer(found, rest[taken])) is not None:
+            found, taken = longer, taken + 1
+        begin = put(first, is_start=is_start) if found is None else slot(found[1], whole=found[0] or starts_whole)
         return {**node, "children": [begin, *(put(each, is_start=False) for each in rest[taken:])]}
 
     return put(node, is_start=True)
@@ -390,10 +405,13 @@ def _steps(node: Node, *, is_start: bool) -> tuple[bool, Steps] | None:
         case "subexpression" | "index_expression":
             found = _steps(node["children"][0], is_start=is_start)
             for child in node["children"][1:]:
-                more = _steps(child, is_start=True)
-                if found is None or more is None or child["type"] == "whole":
-                    return None
-                found = found[0], (*found[1], *more[1])
+                found = None if found is None else _longer(found, child)
             return found
         case _:
             return None
+
+
+def _longer(found: tuple[bool, Steps], child: Node) -> tuple[bool, Steps] | None:
+    """Return the steps that lead on from others, if a node is no more than that."""
+    more = None if child["type"] == "whole" else _steps(child, is_start=True)
+    return None if more is None else (found[0], (*found[1], *more[1]))
