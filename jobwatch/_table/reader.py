@@ -39,6 +39,7 @@ _LINE = re.compile(r"[^\s<{\[\"\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,199}")
 """A reply that is a text: one line, and no beginning of JSON, HTML or XML."""
 _FRACTION = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*/\s*(\d{1,15}(?:\.\d{1,15})?)\s*", re.ASCII)
 _SHOWN = 200
+_PIECE, _APART = 128, 16 * 1024
 _LONGEST_TEXT = 1024  # bytes, with what white space there is around it
 _BAD_ENDS = (Phase.FAILED, Phase.CANCELLED)
 _ENDS = (Phase.SUCCEEDED, *_BAD_ENDS)  # a tuple is looked through faster than an enum's hash is computed
@@ -193,7 +194,7 @@ class TableReader:
 
     def _decoded(self, body: bytes) -> tuple[Layout, object]:
         """Return a body decoded, and how the fields lie in it: as JSON, or as the text that it may be."""
-        if len(body) > LARGE and has_hard_numbers(body):
+        if len(body) > LARGE and has_hard_numbers(_sample(body)):
             return self._loose, self._loose.decode(body)
         try:
             return self._layout, self._layout.decode(body)
@@ -416,6 +417,15 @@ class TableReader:
             if (moment := known[value]) is not None:
                 return moment
         return None
+
+
+def _sample(body: bytes) -> bytes:
+    """Return a 128th of a large body, from all over it, since to look at all takes longer than to decode a small part.
+
+    Where it is taken differs from process to process, so nobody can write what it would miss.
+    """
+    first = hash(body[:_PIECE]) % _APART
+    return b"".join([body[at : at + _PIECE] for at in range(first, len(body), _APART)])
 
 
 def _decoded_whole(body: bytes) -> object:
