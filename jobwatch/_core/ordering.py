@@ -45,6 +45,8 @@ def _is_newest_first(
         return False
     backwards = events[::-1]
     is_dated = len(moments) == len(events) and moments[0] != moments[-1]
+    if is_dated and all(earlier <= later for earlier, later in pairwise(moments)):
+        return False  # whatever was delivered: the status may have told of some of it before the history did
     begins, begins_backwards = (bool(seq) and begins_with(delivered, seq, each) for each in (events, backwards))
     is_first, is_last = (is_same_word(each.status, job.status) for each in (events[0], events[-1]))
     # One word without a time, which the status may have told before its history did, may stand anywhere in that: times

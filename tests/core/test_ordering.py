@@ -96,3 +96,10 @@ def test_an_end_that_stands_first_comes_last_too() -> None:
 def test_a_word_that_was_told_without_a_time_stands_where_the_times_of_all_have_it() -> None:
     assert ordered("QQR", "312", status="Q", delivered="Q") == "QRQ"
     assert ordered("QRRQ", "4321", status="Q", delivered="QR") == "QRRQ"
+
+
+def test_times_that_rise_are_told_oldest_first_whatever_was_delivered() -> None:
+    marks = [Fingerprint("R"), Fingerprint("Q", (NOON + timedelta(seconds=3)).timestamp()), Fingerprint("R")]
+    job = Job(id="j", api="own", status="R", phase=Phase.RUNNING)
+    told = in_order(job, marks, 3, history("QRQR", "1234"))
+    assert "".join(event.status for event in told) == "QRQR"
