@@ -125,7 +125,8 @@ class _Judgement:
                     single = False  # an answer to who listened before is good news for a newcomer, and need not be
                 if single or shown is not None:
                     verdict = each.verdict if single or shown is None else faults.GOOD  # of a list, this job's part
-                    yield _Answered(each.answered, each.asked, verdict, shown, single, each.stay_away)
+                    asked = each.asked if each.began is None else each.began
+                    yield _Answered(each.answered, asked, verdict, shown, single, each.stay_away)
 
     def _is_unsure(self) -> bool:
         """Whether it came while somebody waited for several jobs, who may have stopped watching this one already."""
@@ -490,7 +491,9 @@ class _Judgement:
     def _is_refused(self, singles: Sequence[_Answered]) -> bool:
         """Whether refusals may have ended it: before any good look, confirmed, or the last of a time that is over."""
         row = list(itertools.takewhile(lambda each: each.verdict in _REFUSALS, reversed(singles)))[::-1]
-        seen = any(each.verdict in (faults.GOOD, "same") for each in self.answers)
+        # A list that showed the job while the refused look at it was under way may count or not.
+        before = [each for each in self.answers if each.single or each.at <= singles[-1].asked]
+        seen = any(each.verdict in (faults.GOOD, "same") for each in before)
         heard = self.heard
         is_over = heard.timeout is not None and self.until >= heard.began + heard.timeout - TICK
         return not seen or is_over or _is_confirmed(row, singles[-1].at + TICK)

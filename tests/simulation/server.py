@@ -59,6 +59,7 @@ class Exchange(Struct, eq=False):
         shown: What it truly told, by job.
         answered: When the client had the answer; None while it has not.
         was_kept: Whether its connection had carried another request.
+        began: When the look began, where another request of it was lost before.
         hops: How many requests it was beyond the first, by redirects.
     """
 
@@ -73,6 +74,7 @@ class Exchange(Struct, eq=False):
     faults: tuple[str, ...] = ()
     answered: float | None = None
     was_kept: bool = False
+    began: float | None = None
     hops: int = 0
 
 
@@ -228,7 +230,7 @@ class Server:
         if alone and len(came) > 1 and came[0].was_kept and came[0].answer.trouble in faults.BEFORE_ANY_ANSWER:
             lost = came.pop(0)  # it was asked again at once, and nothing of this was told
             lost.asked, lost.answered, lost.job_id = began, came[0].asked, None
-            began = came[0].asked
+            came[0].began, began = began, came[0].asked
             self.fired["asked again"] += 1
         if came:
             exchange = came[0]
