@@ -283,7 +283,7 @@ async def test_a_job_is_read_once_whatever_its_state(bedrock: Client, job_server
 
 
 @pytest.mark.slow
-async def test_a_look_that_fails_raises_and_is_repeated_only_where_a_kept_connection_was_lost(
+async def test_a_look_that_fails_raises_and_is_repeated_where_a_kept_connection_is_lost(
     bedrock: Client, job_server: JobServer
 ) -> None:
     for trouble in (Trouble.status(503), Trouble.disconnect(), Trouble.html(), Trouble.status(429)):
