@@ -154,7 +154,7 @@ def next_url(url: URL, locations: Sequence[str], http_status: int) -> URL | Faul
         following = url.join(URL(locations[0], encoded=True))
         origin = following.origin()
         is_elsewhere = origin_of(str(following)) != origin_of(str(url))
-    except (TypeError, ValueError):
+    except Exception:  # noqa: BLE001 - the server's word: yarl trips over some in ways of its own
         return unusable
     if following.scheme not in {"http", "https"} or "@" in following.raw_authority:
         return unusable

@@ -104,7 +104,10 @@ def response_in(text: bytes) -> Response:
 def _body_of(given: bytes | str | Mapping[str, Any]) -> bytes:
     if isinstance(given, bytes):
         return given
-    return given.encode() if isinstance(given, str) else msgspec.json.encode(dict(given))
+    try:
+        return given.encode() if isinstance(given, str) else msgspec.json.encode(dict(given))
+    except (TypeError, ValueError, RecursionError):  # such as half a surrogate, which `json.loads` lets through
+        raise ConfigError("the response cannot be read: it holds what JSON cannot") from None
 
 
 def _in_headers(

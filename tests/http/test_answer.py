@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 from yarl import URL
@@ -325,6 +325,8 @@ def test_row_42_the_same_origin(location: str, url: str) -> None:
 
 
 @given(st.text(alphabet="htps:/\\.@#?%aA1[]", max_size=20) | st.text(max_size=20))
+@example("//::")
+@example("https://a[]A@")
 def test_row_41_no_location_leads_to_another_origin(location: str) -> None:
     base = URL("https://a.example/v1/x")
     following = next_url(base, [location], 302)

@@ -134,6 +134,9 @@ def test_each_api_hands_out_its_ids(
     assert client.wait_for(Response(body, 202, told)).job_id == job_id.replace("{base}", base)
 
 
+HALF = r'{"job":{"id":"job_1","state":"pending","error":"half of a smile: \ud83d"}}'
+
+
 @pytest.mark.parametrize(
     ("api", "started", "told"),
     [
@@ -145,6 +148,9 @@ def test_each_api_hands_out_its_ids(
         ("capydb", Response({"error": "project has an active operation"}, 409), "HTTP 409, project has an active"),
         ("azure", Response(b"", 202, {"Operation-Location": "https://evil.test/1"}), "is not on https://api.test"),
         ("azure", Response({"id": "x"}, 202), "names no job"),
+        *(("capydb", half, "it holds what JSON cannot") for half in (json.loads(HALF), Response(json.loads(HALF)))),
+        ("capydb", Response(HALF.replace(r"\ud83d", "\ud83d")), "it holds what JSON cannot"),
+        ("capydb", HALF.encode(), "names no job"),
     ],
 )
 def test_a_response_that_started_nothing_is_told(api: str, started: Any, told: str) -> None:
