@@ -352,6 +352,15 @@ def test_a_list_that_is_full_of_hard_numbers_is_read_all_the_same() -> None:
         assert [(job.id, job.created_at, job.attempt) for job in jobs[:2]] == [("0", None, 0), ("1", None, 1)]
 
 
+def test_a_list_of_more_parts_than_any_list_of_jobs_has_is_unreadable() -> None:
+    api = table(MINIMAL + 'id = "id"\nlist = { request = "/jobs?p={project_id}", root = "jobs" }')
+    told = [b'{"id":%d,"status":"running"}' % each for each in range(25_000)]
+    jobs = api.jobs(b'{"jobs":[%b]}' % b",".join(told[:19_000]))
+    assert isinstance(jobs, tuple)
+    assert len(jobs) == 1000
+    assert isinstance(api.jobs(b'{"jobs":[%b]}' % b",".join(told)), Fault)
+
+
 # --- what is refused -------------------------------------------------------------------------------------------------
 
 
