@@ -30,7 +30,7 @@ _SAYS_NO = frozenset({"", "false", "no", "off", "0", "null", "none"})
 _MOST_WORK = 26_000
 """How many nodes are visited for one reply: of a filter, three or more an item. Each takes a microsecond or so."""
 
-_PARTS_A_VISIT = 12
+_PARTS_A_VISIT = 10
 """How many parts of a large reply take the place of a visit: they had to be decoded."""
 
 _A_WORD = 4
