@@ -33,6 +33,21 @@ from jobwatch.apis.capydb import CapyJob
 LIMIT = 50.0
 _SIZE = 1024 * 1024
 _PIECE = 256 * 1024  # as much as asyncio reads at once
+MORE = """
+progress = "progress"
+events = { path = "events", status = "status", at = "timestamp" }
+list = { request = "/v1/projects/{project_id}/jobs?limit={limit}", root = "jobs" }
+"""
+HISTORY = 'events = { path = "events", status = "status", at = "timestamp", request = "/v1/jobs/{job_id}/log" }'
+BY_TASKS = 'job = "https://api.test/jobs/{job_id}"\nid = "id"\n'
+EXPRESSIONS = (
+    'status = "tasks"',
+    'status = "tasks[*].status"',
+    "status = \"tasks[?status == 'x'] | [0].status\"",
+    "status = \"join('', tasks[].status[])\"",
+    "status = 'id'\nfailed_if = [\"tasks[?a]\", \"tasks[?b == 'x']\", \"contains(tasks[].c, 'x')\"]",
+    "status = 'id'\ntimes = \"tasks\"",
+)
 _TIMES = [name for name in CapyJob.__struct_fields__ if name.endswith("_at")]
 
 
@@ -68,6 +83,9 @@ VALUES = {
     "escapes": b'"' + b"\\u00e9" * 170_000 + b'"',
     "keys": b"{" + b",".join(b'"%x":0' % number for number in range(100_000)) + b"}",
     "entries": many(b'{"status":""}'),
+    "entries in entries": many(b'{"status":[{"status":[{"status":"x"}]}]}'),
+    "words": many(b'"running"'),
+    "keys with times": b"{" + b",".join(b'"%x":1700000000' % number for number in range(55_000)) + b"}",
     "5,000 entries": many(b'{"status":"running","timestamp":"2024-01-01T00:00:00Z"}', 5000),
     "5,000 words": b"[" + b",".join(b'{"status":"%x\\u00e9%b"}' % (n, b"x" * 180) for n in range(5000)) + b"]",
     "5,000 wrong times": many(b'{"status":"","timestamp":"2024-01-01t00:00:60x"}', 5000),
@@ -125,7 +143,9 @@ def follow(pattern: bytes) -> None:
 def cases() -> Iterator[tuple[str, str, Callable[[], object]]]:
     """Yield each reader, what it is given, and the reading of that."""
     start = b'"id":"a","job_id":"a","status":"RUNNING","state":"running"'
-    table = api_of(tomllib.loads(TABLE), "capydb")
+    table = api_of(tomllib.loads(TABLE + MORE), "capydb")
+    history = api_of(tomllib.loads(TABLE + HISTORY), "capydb")
+    by_tasks = {text: api_of(tomllib.loads(BY_TASKS + text), "own") for text in EXPRESSIONS}
     for name, value in VALUES.items():
         for field in ("results", "result", "events", "payload", "error", "created_at", "progress", "x"):
             body, told = b'{%b,"%b":%b}' % (start, field.encode(), value), f"{field}: {name}"
@@ -133,11 +153,16 @@ def cases() -> Iterator[tuple[str, str, Callable[[], object]]]:
             yield "the same in an envelope", told, partial(look, BEDROCK, b'{"data":%b}' % body)
             yield "a job of CapyDB's", told, partial(look, CAPYDB, b'{"job":%b}' % body)
             yield "a job through a table", told, partial(look, table, b'{"job":%b}' % body)
+        yield "a history through a table", name, partial(history.history, b'{"events":%b}' % value)
+        for text, api in by_tasks.items():
+            yield "by an expression", f"{text}: {name}", partial(look, api, b'{"id":"a","tasks":%b}' % value)
         yield "a list of CapyDB's", f"jobs: {name}", partial(CAPYDB.jobs, b'{"jobs":%b}' % value)
+        yield "a list through a table", f"jobs: {name}", partial(table.jobs, b'{"jobs":%b}' % value)
         for field in ("errors", "error", "message"):
             yield "an error", f"{field}: {name}", partial(refuse, b'{"%b":%b}' % (field.encode(), value))
     for name, job in JOBS.items():
         yield "a list of CapyDB's", name, partial(CAPYDB.jobs, b'{"jobs":%b}' % many(job))
+        yield "a list through a table", name, partial(table.jobs, b'{"jobs":%b}' % many(job))
     for name, pattern in STREAMS.items():
         yield "a piece of a stream", name, partial(follow, pattern)
 

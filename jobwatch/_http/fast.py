@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import asyncio
     from ssl import SSLContext
 
-    from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
     from multidict import CIMultiDict
     from yarl import URL
@@ -48,11 +47,8 @@ class Head:
 class LeanResponse(aiohttp.ClientResponse):
     """A response whose request has already been sent whole."""
 
-    def __init__(
-        self, url: URL, session: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop, *, was_kept: bool
-    ) -> None:
+    def __init__(self, url: URL, session: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop) -> None:
         self.method = "GET"
-        self._was_kept = was_kept
         self._real_url = self._url = url
         self._timer = TimerNoop()
         self._cache = {}
@@ -70,8 +66,8 @@ class LeanResponse(aiohttp.ClientResponse):
             message, payload = await protocol.read()
             while 100 <= message.code <= 199 and message.code != 101:
                 message, payload = await protocol.read()
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-            raise lost(error, was_kept=self._was_kept) from None
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+            raise lost(protocol) from None
         payload.on_eof(self._response_eof)
         self.version = message.version
         self.status = message.code
@@ -135,15 +131,14 @@ class LeanRequest(aiohttp.ClientRequest):
 
     async def send(self, conn: Connection) -> LeanResponse:
         """Write the request, which is too small to need waiting for."""
-        was_kept = await check_silent(conn)
+        protocol = await check_silent(conn)
         more = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items()) if self.headers else ""
         path, secret = self.url.raw_path_qs, self._head.secret
         if secret is not None:
             path = with_secret(path, secret)
-        protocol = cast("ResponseHandler", conn.protocol)
         assert protocol.transport is not None  # noqa: S101  # as just checked
         protocol.transport.write(f"GET {path} HTTP/1.1\r\n{self._head.lines}{more}\r\n".encode("ascii"))
-        return LeanResponse(self.url, self._session, self.loop, was_kept=was_kept)
+        return LeanResponse(self.url, self._session, self.loop)
 
 
 def lean_get(headers: dict[str, str], secret: str | None = None) -> type[aiohttp.ClientRequest]:

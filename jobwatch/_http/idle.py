@@ -9,29 +9,48 @@ from __future__ import annotations
 
 import asyncio
 import select
-from typing import TYPE_CHECKING
-from weakref import WeakSet
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 
 from .errors import LostWhenKept, NotSilent
 
 if TYPE_CHECKING:
     from asyncio.trsock import TransportSocket
 
-    from aiohttp.client_proto import ResponseHandler
-    from aiohttp.connector import Connection
+    from aiohttp.connector import BaseConnector, Connection
 
 
-_carried: WeakSet[ResponseHandler] = WeakSet()
-"""The connections that have carried a request."""
+class Carrier(ResponseHandler):
+    """A connection that knows whether it was kept alive, and whether any byte came since its last request.
 
-
-async def check_silent(connection: Connection) -> bool:
-    """Raise `NotSilent` if a connection has bytes waiting that nobody asked for; return whether it carried any before.
-
-    It counts as carrying one from now on.
+    Attributes:
+        requests: How many requests it has carried.
+        has_heard: Whether anything was received since the last of them.
     """
+
+    requests = 0
+    has_heard = False
+
+    def data_received(self, data: bytes) -> None:
+        """Take what was received."""
+        self.has_heard = True
+        super().data_received(data)
+
+
+def carry_by(connector: BaseConnector) -> None:
+    """Have a connector make its connections of `Carrier`; a version of aiohttp that makes them otherwise goes on so.
+
+    Nothing is asked again then, since nobody knows whether an answer had begun.
+    """
+    made = cast("partial[ResponseHandler]", partial(Carrier, asyncio.get_running_loop()))
+    connector._factory = made  # noqa: SLF001 - there is no public way  # pyright: ignore[reportPrivateUsage]
+
+
+async def check_silent(connection: Connection) -> ResponseHandler:
+    """Return what carries a connection, for one more request; raise `NotSilent` if it has bytes waiting."""
     protocol = connection.protocol
     transport = None if protocol is None else protocol.transport
     if protocol is None or transport is None or transport.is_closing():
@@ -44,21 +63,20 @@ async def check_silent(connection: Connection) -> bool:
         raise NotSilent
     if protocol.should_close:
         raise NotSilent
-    was_kept = protocol in _carried
-    if not was_kept:
-        _carried.add(protocol)
-    return was_kept
+    if isinstance(protocol, Carrier):
+        protocol.requests += 1
+        protocol.has_heard = False
+    return protocol
 
 
-def lost(error: aiohttp.ClientConnectionError, *, was_kept: bool) -> LostWhenKept | aiohttp.ClientConnectionError:
+def lost(carrier: ResponseHandler | None) -> LostWhenKept | aiohttp.ClientConnectionError:
     """Return what to raise in place of one of the two errors after which aiohttp would send a GET again by itself.
 
     Args:
-        error: The error, which has what came of an answer as its message, where anything came before the end.
-        was_kept: Whether the connection had carried another request before.
+        carrier: What carried the request; None where none did.
     """
-    has_begun = not isinstance(getattr(error, "message", ""), str)
-    return LostWhenKept() if was_kept and not has_begun else aiohttp.ClientConnectionError()
+    is_silent = isinstance(carrier, Carrier) and carrier.requests > 1 and not carrier.has_heard
+    return LostWhenKept() if is_silent else aiohttp.ClientConnectionError()
 
 
 def _has_bytes(socket: TransportSocket | None) -> bool:
@@ -79,12 +97,12 @@ class StockRequest(aiohttp.ClientRequest):
     """aiohttp's request, sent on silent connections only.
 
     Attributes:
-        was_kept: Whether its connection had carried another request before.
+        carrier: What it was sent on last; None where it never was.
     """
 
-    was_kept = False
+    carrier: ResponseHandler | None = None
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         """Send the request, unless the connection is not silent."""
-        self.was_kept = await check_silent(conn)
+        self.carrier = await check_silent(conn)
         return await super().send(conn)

@@ -337,6 +337,7 @@ class Transport:
             keepalive_timeout=30.0,
             ssl=True if self._tls is None else self._tls,
         )
+        idle.carry_by(connector)
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -405,8 +406,8 @@ async def _sent_once(request: ClientRequest, handler: ClientHandlerType) -> Clie
         return await handler(request)
     except aiohttp.ClientConnectorError:
         raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise lost(error, was_kept=isinstance(request, StockRequest) and request.was_kept) from None
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+        raise lost(request.carrier if isinstance(request, StockRequest) else None) from None
 
 
 async def _whole(response: ClientResponse, cap: int) -> bytes | None:

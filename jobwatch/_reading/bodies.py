@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 from codecs import BOM_UTF8
+from collections.abc import Callable
 from math import isfinite
-from typing import Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast, get_args
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, Struct
 
 from .._models import JSON
 
@@ -19,6 +20,10 @@ LARGE: Final = 16 * 1024
 """From how many bytes on it is looked at what a body would cost before it is decoded."""
 
 _SMALL = 64
+_PIECE, _APART = 128, 16 * 1024
+SAMPLED: Final = _APART // _PIECE
+"""Of how many bytes `sample` returns one."""
+
 _MOST_WORK = 250_000
 """How much a body may take to decode, in tenths of a microsecond: see `check_work`."""
 
@@ -58,10 +63,10 @@ def check_work(body: bytes) -> None:
 
     A list takes a tenth of a microsecond, an object two, and 500 digits in a row, which may be part of one whole
     number, two hundred. Where numbers are hard, so that all have to be read one by one, each with a fraction takes two
-    more, and a hard one three.
+    more, and a hard one six.
     """
     hard = _hard_numbers(body)
-    numbers = 2 * body.count(b".") + 3 * hard if hard > len(body) // 1024 else 0
+    numbers = 2 * body.count(b".") + 6 * hard if hard > len(body) // 1024 else 0
     digits = 200 * body.translate(_AS_EXPONENTS).count(_DIGITS)
     if body.count(b"[") + 2 * body.count(b"{") + digits + numbers > _MOST_WORK:
         raise ValueError("more parts than any job has")
@@ -72,23 +77,72 @@ def _hard_numbers(body: bytes) -> int:
     return marks.count(b"0e-000") + marks.count(b"0e000")
 
 
+def decoder_of(kind: Any, *, is_typed: bool) -> Callable[[bytes], object]:
+    """Return what decodes bodies of a type, and holds the loop no longer than any reply is worth.
+
+    It raises what msgspec does, and ValueError where a body holds more parts than any job has.
+
+    Args:
+        kind: The type of the bodies.
+        is_typed: Whether it has fields for numbers, in which hard ones take their time: a body with many is then
+            refused as one of another type.
+    """
+    decoder, is_open = msgspec.json.Decoder(kind), _is_open(kind)
+
+    def decode(body: bytes) -> object:
+        if len(body) <= LARGE:
+            return decoder.decode(body)
+        is_hard = has_hard_numbers(body if is_open else sample(body))
+        if is_hard and is_typed:
+            raise msgspec.ValidationError("numbers that are no times, counts or words")
+        if is_open:
+            check_work(body)
+        return _uncollected(msgspec.json.Decoder(kind, float_hook=_finite) if is_hard else decoder, body)
+
+    return decode
+
+
+def _is_open(kind: Any) -> bool:
+    """Whether anything may stand somewhere in a type, and be decoded."""
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return any(map(_is_open, kind.__annotations__.values()))
+    return kind is Any or any(map(_is_open, get_args(kind)))
+
+
+def sample(body: bytes) -> bytes:
+    """Return a 128th of a large body, from all over it, since to look at all takes longer than to decode a small part.
+
+    Where it is taken differs from process to process, so nobody can write what it would miss.
+    """
+    first = hash(body[:_PIECE]) % _APART
+    return b"".join([body[at : at + _PIECE] for at in range(first, len(body), _APART)])
+
+
 def _decoded(part: bytes | Raw) -> JSON:
     body = bytes(part)
     is_hard = len(body) > _SMALL and has_hard_numbers(body)
-    is_large = len(body) > LARGE
-    if is_large and not body.startswith(b'"'):
+    decoder = _one_by_one if is_hard else _at_once
+    if len(body) <= LARGE:
+        return cast("JSON", decoder.decode(body))
+    if not body.startswith(b'"'):
         check_work(body)
-    # A mebibyte may hold 350,000 lists, at whose birth the collector would walk the whole heap, and hold the loop for
-    # ten times as long. None of them is garbage, since nothing else runs meanwhile.
-    pauses = is_large and gc.isenabled()
+    return cast("JSON", _uncollected(decoder, body))
+
+
+def _uncollected(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
+    """Decode a body without the garbage collector.
+
+    A mebibyte may hold 350,000 lists, at whose birth it would walk the whole heap, and hold the loop for ten times as
+    long. None of them is garbage, since nothing else runs meanwhile.
+    """
+    pauses = gc.isenabled()
     if pauses:
         gc.disable()
     try:
-        plain: JSON = (_one_by_one if is_hard else _at_once).decode(body)
+        return decoder.decode(body)
     finally:
         if pauses:
             gc.enable()
-    return plain
 
 
 def _finite(text: str) -> float:

@@ -10,6 +10,9 @@ from .bodies import plain_body
 from .words import text_of
 
 _MESSAGE_LIMIT = 2000
+_LARGEST = 64 * 1024
+"""How many bytes of a body there may be with an error in it: as many as are read of one with an error's HTTP status."""
+
 _MESSAGES = ("message", "msg", "detail", "description", "error_message", "errorMessage", "title", "reason", "error")
 _CODES = ("code", "error_code", "errorCode", "type")
 
@@ -53,7 +56,7 @@ def _from_object(value: dict[str, JSON], deepest: int = _DEEPEST) -> Problem | N
 
 def read_problem(body: bytes) -> Problem | None:
     """Read an error body, whatever it calls its message; None where it is no JSON object, or says nothing."""
-    value = plain_body(body)
+    value = plain_body(body) if len(body) <= _LARGEST else None
     if not isinstance(value, dict):
         return None
     problem = _from_object(value) or problem_of(value.get("errors"))
@@ -63,5 +66,5 @@ def read_problem(body: bytes) -> Problem | None:
 
 def reported_error(body: bytes) -> Problem | None:
     """Read the error that an API reports in the body of a reply that went well."""
-    value = plain_body(body)
+    value = plain_body(body) if len(body) <= _LARGEST else None
     return problem_of(value.get("error")) or problem_of(value.get("errors")) if isinstance(value, dict) else None

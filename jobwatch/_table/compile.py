@@ -21,11 +21,12 @@ from msgspec import UNSET, Struct
 
 from .._models import JSON, Event, Fault, FaultKind, Job, Phase
 from .._reading.api import JobAPI
-from .._reading.bodies import LARGE, check_work
+from .._reading.bodies import LARGE, decoder_of
 from .._reading.problems import read_problem
+from .._reading.structs import MOST_JOBS
 from .._reading.words import Word, Words, normalized, text_of
 from . import templates
-from .evaluation import CannotEvaluate
+from .evaluation import CannotEvaluate, begin
 from .expressions import Expression, expression_of
 from .fields import (
     DECIDED,
@@ -340,10 +341,10 @@ class _Build:
         loose_items = _items_reader(root, Any, self._given)
 
         def read(body: bytes) -> tuple[Job, ...]:
-            if len(body) > LARGE:
-                check_work(body)
+            if len(body) > LARGE and body.count(b"{") > _OBJECTS_A_JOB * MOST_JOBS:
+                raise ValueError("more parts than any list of jobs has")
             # What starts at the whole reply is read from it as it is.
-            whole = msgspec.json.decode(body) if typed.is_scoped else None
+            whole = _whole(body) if typed.is_scoped else None
             try:
                 if not typed.is_scoped:
                     return reader.jobs(typed.fields, typed_items(body))
@@ -354,6 +355,12 @@ class _Build:
             return reader.jobs(loose.fields, loose_items(body), whole)
 
         return read
+
+
+_OBJECTS_A_JOB = 20
+"""How many objects a job of a list may have, in the mean of as many jobs as are read."""
+
+_whole = decoder_of(Any, is_typed=False)
 
 
 def _in_body(expression: Expression, root: Expression | None = None) -> Callable[[JSON], JSON]:
@@ -382,9 +389,10 @@ def _items_reader(root: Expression, kind: Any, given: Mapping[str, str]) -> Call
     plan = Plan()
     plan.want(root, list_of(kind), required=True)
     compiled = plan.compiled()
-    decode, items = msgspec.json.Decoder(compiled.type).decode, compiled.readers[-1]
+    decode, items = decoder_of(compiled.type, is_typed=kind is not Any), compiled.readers[-1]
 
     def read(body: bytes) -> Sequence[object] | None:
+        begin(body)
         value: object = decode(body)
         found = None if value is None else items(compiled.scope(value, value, given))
         return None if found is UNSET else found

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, TypeAlias, cast
 
 import msgspec
 from jmespath.functions import Functions
 from jmespath.visitor import Options, TreeInterpreter
 
+from .._reading.bodies import LARGE, SAMPLED, sample
 from .._reading.words import lowered, text_of
 from . import templates
 
@@ -25,8 +27,16 @@ Slots: TypeAlias = Sequence[Callable[[Any], object]]
 """Read the places of an expression from what they lie in."""
 
 _SAYS_NO = frozenset({"", "false", "no", "off", "0", "null", "none"})
-_MOST_VISITS = 100_000
-"""How many nodes are visited for one value: of a filter, three or more an item. They hold the loop for 0.1 s."""
+_MOST_WORK = 26_000
+"""How many nodes are visited for one reply: of a filter, three or more an item. Each takes a microsecond or so."""
+
+_PARTS_A_VISIT = 10
+"""How many parts of a large reply take the place of a visit: they had to be decoded."""
+
+_A_WORD = 4
+"""How many visits it takes to read a word of a status that is a list."""
+
+_left: ContextVar[int] = ContextVar("_left", default=_MOST_WORK)
 
 _FOR_NULL = frozenset({"not_null"})
 """The functions that are there to be given null."""
@@ -34,6 +44,28 @@ _FOR_NULL = frozenset({"not_null"})
 
 class CannotEvaluate(msgspec.ValidationError):
     """An expression cannot be evaluated on a reply, which is then unreadable: no other rule is tried in its place."""
+
+
+def begin(body: bytes) -> None:
+    """Begin with a reply: what is spent from now on is spent for it."""
+    parts = 0
+    if len(body) > LARGE:
+        some = sample(body)
+        parts = SAMPLED * (some.count(b"[") + 2 * some.count(b"{") + some.count(b",") // 2)
+    _left.set(_MOST_WORK - parts // _PARTS_A_VISIT)
+
+
+def can_read(words: object) -> bool:
+    """Whether a status is no list of more words than any job has; they count as so many visits."""
+    if not isinstance(words, list):
+        return True
+    several, most = cast("list[object]", words), _left.get()
+    visits = _A_WORD * len(several)
+    if visits <= most:  # a number of thousands of digits takes as long as many words
+        visits += sum(each.bit_length() // 64 for each in several if isinstance(each, int))
+    if visits <= most:
+        _left.set(most - visits)
+    return visits <= most
 
 
 class Chosen(list[Any]):
@@ -78,11 +110,14 @@ def evaluated(node: Node, slots: Slots, base: object, given: Mapping[str, str]) 
     Raises:
         CannotEvaluate: A function was given what it does not take, or numbers and texts were to be put in order.
     """
+    interpreter, left = _Interpreter(slots, base, given), _left.get()
     try:
-        return _Interpreter(slots, base, given).visit(node, {})  # a list that is made of places is null on null
+        return interpreter.visit(node, {})  # a list that is made of places is null on null
     except (ValueError, TypeError, ArithmeticError, AttributeError, LookupError, RecursionError) as error:
         trouble = str(error).partition("\n")[0] or type(error).__name__
         raise CannotEvaluate(trouble[:200]) from None
+    finally:
+        _left.set(left - interpreter.visits)
 
 
 class _Functions(Functions):
@@ -109,7 +144,8 @@ class _Interpreter(TreeInterpreter):
         self._base = base
         self._given = given
         self._read: dict[int, object] = {}
-        self._left = _MOST_VISITS
+        self.visits = 0
+        self._most = _left.get()
 
     def visit_slot(self, node: Node, _value: object) -> object:
         index: int = node["value"]
@@ -125,8 +161,8 @@ class _Interpreter(TreeInterpreter):
         return cast("dict[str, object]", value).get(name) if isinstance(value, dict) else None
 
     def visit(self, node: Node, *args: Any, **_: Any) -> object:
-        self._left -= 1
-        if self._left < 0:
+        self.visits += 1
+        if self.visits > self._most:
             raise CannotEvaluate("more items than any job has")
         return _VISIT[node["type"]](self, node, *args)
 

@@ -21,7 +21,7 @@ from msgspec import Struct
 from .._models import JSON
 from .._reading.bodies import Steps, at
 from . import templates
-from .evaluation import KNOWN, Node, evaluated
+from .evaluation import KNOWN, Node, begin, evaluated
 
 _LONGEST = 2048
 _DEEPEST = 100
@@ -85,6 +85,7 @@ class Expression(Struct, frozen=True):
         def reader(place: Place) -> Callable[[object], object]:
             return lambda base: at(cast("JSON", whole if place.whole else base), place.path)
 
+        begin(b"")
         return evaluated(self.node, [reader(place) for place in self.places], body, given)
 
 

@@ -21,12 +21,12 @@ from msgspec import UNSET, Struct
 
 from .._models import Event, Fault, FaultKind, Job, Phase, Problem
 from .._reading.api import unreadable
-from .._reading.bodies import LARGE, has_hard_numbers, plain
+from .._reading.bodies import decoder_of, plain
 from .._reading.problems import problem_of, read_problem, reported_error
 from .._reading.structs import MOST_ENTRIES, MOST_JOBS
 from .._reading.times import Moment, moment_in
 from .._reading.words import Words, lowered, normalized
-from .evaluation import CannotEvaluate, holds
+from .evaluation import CannotEvaluate, begin, can_read, holds
 from .expressions import Expression, shown
 from .paths import Compiled, Reader, Scope
 
@@ -39,7 +39,6 @@ _LINE = re.compile(r"[^\s<{\[\"\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,199}")
 """A reply that is a text: one line, and no beginning of JSON, HTML or XML."""
 _FRACTION = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*/\s*(\d{1,15}(?:\.\d{1,15})?)\s*", re.ASCII)
 _SHOWN = 200
-_PIECE, _APART = 128, 16 * 1024
 _LONGEST_TEXT = 1024  # bytes, with what white space there is around it
 _BAD_ENDS = (Phase.FAILED, Phase.CANCELLED)
 _ENDS = (Phase.SUCCEEDED, *_BAD_ENDS)  # a tuple is looked through faster than an enum's hash is computed
@@ -108,14 +107,19 @@ class Layout:
 
     def __init__(self, compiled: Compiled, fields: Extractors) -> None:
         # What is decoded whole may hold anything, so what that would cost is found out before.
-        decoder = None if compiled.type is Any else msgspec.json.Decoder(compiled.type)
-        self.decode: Callable[[bytes], object] = _decoded_whole if decoder is None else decoder.decode
+        is_whole = compiled.type is Any
+        self._decode = _decoded_whole if is_whole else decoder_of(compiled.type, is_typed=True)
         self.kind = compiled.type
         self.base = compiled.base
         self.is_scoped = compiled.is_scoped
         self.is_searched = compiled.is_searched
         self.is_whole = compiled.is_whole
         self.fields = fields
+
+    def decode(self, body: bytes) -> object:
+        """Return a body decoded, of which there is now as much to be read as any job may take."""
+        begin(body)
+        return self._decode(body)
 
 
 class TableReader:
@@ -194,8 +198,6 @@ class TableReader:
 
     def _decoded(self, body: bytes) -> tuple[Layout, object]:
         """Return a body decoded, and how the fields lie in it: as JSON, or as the text that it may be."""
-        if len(body) > LARGE and has_hard_numbers(_sample(body)):
-            return self._loose, self._loose.decode(body)
         try:
             return self._layout, self._layout.decode(body)
         except msgspec.ValidationError:
@@ -323,6 +325,8 @@ class TableReader:
             value = reader(base)
             if value is UNSET:
                 continue
+            if not can_read(value):
+                raise msgspec.ValidationError("the status is of more words than any job has")
             if value is None or value in ("", []):
                 is_empty, null = True, null or value is None
                 continue
@@ -362,6 +366,8 @@ class TableReader:
     def _entered(self, entered: Reader, base: object, now: Event) -> tuple[Event, ...] | None:
         """Read a map from states to times as a history, which ends in the present state; None if it holds no time."""
         table: dict[str, Moment] = entered(base) or {}
+        if len(table) > MOST_ENTRIES:
+            return None
         dated = [(moment_in(value, self._zone), *self._words.meaning(word)) for word, value in table.items()]
         events = [Event(word, phase, at) for at, word, phase in dated if at is not None]
         if not events:
@@ -384,7 +390,7 @@ class TableReader:
                 continue
             scope = extractors.scope(entry, whole, given)
             value = _first(extractors.status, scope)
-            if value is UNSET or value == []:
+            if value is UNSET or value == [] or not can_read(value):
                 return None
             events.append(Event(*self._words.meaning(value), self._moment(extractors.at, scope, {})))
         return tuple(events)
@@ -417,15 +423,6 @@ class TableReader:
             if (moment := known[value]) is not None:
                 return moment
         return None
-
-
-def _sample(body: bytes) -> bytes:
-    """Return a 128th of a large body, from all over it, since to look at all takes longer than to decode a small part.
-
-    Where it is taken differs from process to process, so nobody can write what it would miss.
-    """
-    first = hash(body[:_PIECE]) % _APART
-    return b"".join([body[at : at + _PIECE] for at in range(first, len(body), _APART)])
 
 
 def _decoded_whole(body: bytes) -> object:

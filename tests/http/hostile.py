@@ -344,11 +344,27 @@ GROUPS = {
 # --- what a client makes of them ------------------------------------------------------------------------------------
 
 
-async def wrong(answer: Answer) -> str | None:
+TABLE = """
+job = "https://api.test/jobs/{job_id}"
+id = "data.id"
+status = "data.status"
+error = "data.error"
+result = "data.results"
+created_at = "data.created_at"
+events = { path = "data.events", status = "status", at = "timestamp" }
+token = "TOKEN"
+"""
+"""The same bodies through a table."""
+POST = TABLE + 'method = "POST"\nbody = "{job_id}"\n'
+TABLES_OWN = frozenset({"a list for a status", "a word with a space"})
+"""Cases in which the end is true by what a table's words are: all in a list count, and blanks in a word do not."""
+
+
+async def wrong(answer: Answer, api: str | jobwatch.JobAPI = "bedrock") -> str | None:
     """Return what a client got wrong of a case; None if it saw the job as it was."""
     answers = (http(RUNNING), *[answer] * TIMES, http(RUNNING), http(DONE))
     async with RawServer(*answers) as server:
-        client = jobwatch.Client("bedrock", token="sk_test", base_url=server.url, pace=PACE, streams=False)
+        client = jobwatch.Client(api, token="sk_test", base_url=server.url, pace=PACE, streams=False)
         async with client:
             waiting = client.wait_for("j", timeout=20)
             try:

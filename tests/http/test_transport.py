@@ -198,6 +198,27 @@ async def test_row_4_the_race_with_a_server_that_closes_an_idle_connection_is_no
     assert len(server.requests) == transport.requests == 3
 
 
+@pytest.mark.parametrize("drop", [closing, resetting])
+@pytest.mark.parametrize(
+    "begun", [b"H", b"\r\n", b"HTTP/1.1 20", b"HTTP/1.1 103 Early Hints\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: y\r\n", JSON]
+)
+async def test_row_4_nothing_is_asked_again_once_a_byte_has_come(drop: Callable[[bytes], Script], begun: bytes) -> None:
+    async with served(http(JSON), drop(begun), http(JSON)) as (server, transport):
+        answers = [type(await look(transport)) for _ in range(3)]
+    assert answers == [Reply, Fault, Reply]
+    assert len(server.requests) == transport.requests == 3
+
+
+async def test_row_4_nothing_is_asked_again_where_nobody_can_tell_whether_a_byte_came(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("jobwatch._http.idle.carry_by", lambda _connector: None)
+    async with served(http(JSON), closing(b""), http(JSON)) as (server, transport):
+        answers = [type(await look(transport)) for _ in range(3)]
+    assert answers == [Reply, Fault, Reply]
+    assert len(server.requests) == 3
+
+
 async def test_row_4_what_is_asked_again_waits_for_its_turn() -> None:
     turns: list[float] = []
 
@@ -648,6 +669,7 @@ async def test_row_45_a_loop_ends_after_three_hops() -> None:
         ("Location: /a", "Location: /b"),
         ("Location: //[::1/",),
         ("Location: //::",),
+        ("Location: https://a[]A@",),
         ("Location: ///a",),
     ],
 )

@@ -222,8 +222,8 @@ MEANING = (
 
 LIST = ("list without some", "list with strangers", "list with one twice", "list with one broken")
 
-BEFORE_ANY_ANSWER = frozenset({"reset", "reset in the body", "close without an answer"})
-"""What loses a connection, or may lose it, before any answer came: one that had been kept is given another chance."""
+BEFORE_ANY_ANSWER = frozenset({"reset", "close without an answer"})
+"""What loses a connection before any answer came: one that had been kept is given another chance."""
 
 STREAM = (
     "stream refused",

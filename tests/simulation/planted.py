@@ -667,10 +667,17 @@ def _redirected_anywhere(original: Any) -> Any:
 
 
 def _no_limit(_original: Any) -> Any:
-    def limit(self: Transport, task: Any) -> None:
+    def limit(self: Transport, task: Any, _seconds: float) -> None:
         self._deadlines[task] = NEVER
 
     return limit
+
+
+def _no_turn(_original: Any) -> Any:
+    async def in_turn(_self: Transport, _turn: Any) -> None:
+        return None
+
+    return in_turn
 
 
 def _session_left_open(_original: Any) -> Any:
@@ -810,6 +817,7 @@ BUGS: tuple[Bug, ...] = (
     Bug("aiohttp sends again by itself", _sent_again, level=WIRE),
     Bug("a redirect is followed anywhere", function("_http.urls", "next_url", _redirected_anywhere), level=WIRE),
     Bug("a request has no time limit", method(Transport, "_limit", _no_limit), level=WIRE),
+    Bug("hops of a redirect are outside the budget", method(Transport, "_in_turn", _no_turn), level=WIRE),
     Bug("the session is left open", method(Transport, "aclose", _session_left_open), level=WIRE),
     Bug("a connection is not given back", _connection_kept, level=WIRE),
     Bug("half a body counts as success", function("_http.transport", "_whole", _unread_is_whole), level=WIRE),

@@ -4,7 +4,8 @@
   each time limit and each event of a stream may cause one look at once.
 * R2 **stay away**: a poller sends nothing before the time that the server asked it to wait has passed, or the longest
   that it needs to believe.
-* R3 **rate**: with a rate given, never more than the rate and its burst, in any stretch of time; streams count too.
+* R3 **rate**: with a rate given, never more than the rate and its burst, in any stretch of time; streams count too,
+  and so does every hop of a redirect.
 * R4 **silence**: after its end, and when nobody listens, a job is not looked at.
 * R5 **alive**: a wait that goes on is looked after: never silent for longer than the longest interval and what the
   server asked for.
@@ -57,13 +58,17 @@ def _over_rate(world: World, client: str, exchanges: Sequence[Exchange]) -> Iter
         return
     burst = max(1.0, rate * BURST_SECONDS)
     tokens, at = burst, 0.0
-    streams = [asked for name, asked in world.server.streams_asked if name == client]
-    for asked in sorted([*(each.asked for each in exchanges), *streams]):
+    for asked in sorted([*(each.arrived for each in exchanges), *_others(world, client)]):
         tokens = min(burst, tokens + (asked - at) * rate) - 1.0
         at = asked
-        if tokens < -0.01:
+        if tokens < -0.01 - TICK * rate:  # one may be under way for so much longer than the next
             yield f"R3 more than {rate} requests a second at {at:.3f}"
             return
+
+
+def _others(world: World, client: str) -> list[float]:
+    """Return when a client sent what is no exchange: requests for streams, and hops of redirects."""
+    return [asked for name, asked in (*world.server.streams_asked, *world.server.hops) if name == client]
 
 
 def _too_soon(world: World, client: str, exchanges: Sequence[Exchange]) -> Iterable[str]:
@@ -106,8 +111,7 @@ def _did_not_stay_away(world: World, client: str, exchanges: Sequence[Exchange])
     for each in told:
         answered, asked_for = each.answered or 0.0, each.stay_away or 0.0
         end = answered + min(asked_for, LONGEST_PAUSE)
-        streams = (asked for name, asked in world.server.streams_asked if name == client)
-        requests = (*(other.asked for other in exchanges), *streams)
+        requests = (*(other.asked for other in exchanges), *_others(world, client))
         broken = next((asked for asked in requests if answered + TICK < asked < end - TICK), None)
         if broken is not None:
             yield f"R2 asked at {broken:.3f} though told at {answered:.3f} to stay away for {asked_for:g} s"

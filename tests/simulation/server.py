@@ -61,6 +61,7 @@ class Exchange(Struct, eq=False):
         was_kept: Whether its connection had carried another request.
         began: When the look began, where another request of it was lost before.
         hops: How many requests it was beyond the first, by redirects.
+        arrived: When it came to the server, on the loop's clock.
     """
 
     client: str
@@ -76,6 +77,7 @@ class Exchange(Struct, eq=False):
     was_kept: bool = False
     began: float | None = None
     hops: int = 0
+    arrived: float = 0.0
 
 
 class Outage(Struct, frozen=True):
@@ -139,6 +141,7 @@ class Server:
         self.wrongs: list[str] = []
         self.streams: list[streams.Streamed] = []
         self.streams_asked: list[tuple[str, float]] = []
+        self.hops: list[tuple[str, float]] = []
         self._recent: dict[str, deque[float]] = {}
         self._below = [name for name in self.rates if name in faults.NETWORK or name == "tls"]
         self._below += [name for name in self.rates if name in faults.ON_THE_WIRE]
@@ -318,7 +321,7 @@ class Server:
         return log_uniform(self.rng, self.latency / 3.0, self.latency * 3.0)
 
     def _exchange(self, now: float, verdict: str, answer: Answer, odd: tuple[str, ...] = ()) -> Exchange:
-        return Exchange("", None, "", now, verdict, answer, faults=odd)
+        return Exchange("", None, "", now, verdict, answer, faults=odd, arrived=now)
 
     def _troubled(self, exchange: Exchange, name: str) -> None:
         answer = exchange.answer

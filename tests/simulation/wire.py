@@ -221,6 +221,7 @@ class Origin:
         exchange = self._redirected.get((client, path)) if "again=" in query else None
         if exchange is not None:
             exchange.hops += 1
+            self.server.hops.append((client, asyncio.get_running_loop().time()))
         if exchange is not None and exchange.answer.trouble == "redirect in a circle":
             return _redirected(path, query)
         if exchange is None:

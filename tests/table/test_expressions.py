@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tomllib
@@ -278,7 +279,7 @@ def test_what_cannot_be_evaluated_makes_the_reply_unreadable_and_no_other_rule_i
 
 def test_what_would_take_too_long_is_not_evaluated() -> None:
     text = MINIMAL + "failed_if = \"items[?length($.items[?state == 'failed']) > `0`]\""
-    few, many = ({"status": "running", "items": [{"state": "done"}] * count} for count in (100, 20_000))
+    few, many = ({"status": "running", "items": [{"state": "done"}] * count} for count in (50, 20_000))
     assert seen(text, few).phase is Phase.RUNNING
     assert "more items than any job has" in fault(text, many).message
 
@@ -306,6 +307,58 @@ def test_only_what_looks_beyond_the_root_is_asked_where_no_job_lies() -> None:
     assert fault(text, {"data": None}).kind is FaultKind.NOT_FOUND
     assert seen(text, {"data": {}}).phase is Phase.RUNNING
     assert seen(text.replace("!(s)", "!($.gone)"), {"data": None}).phase is Phase.RUNNING
+
+
+def test_what_expressions_take_is_counted_for_the_whole_reply_and_each_reply_anew() -> None:
+    body = {"status": "running", "items": [{"state": "done"}] * 1500}
+    conditions = [f"items[?state == 'x{each}']" for each in range(9)]
+    few, many = (MINIMAL + f"failed_if = {json.dumps(conditions[:count])}" for count in (3, 9))
+    api = table(few)
+    for _ in range(9):
+        assert isinstance(api.job(msgspec.json.encode(body), "j"), Job)
+    assert "more items than any job has" in fault(many, body).message
+    assert seen(many, body | {"items": body["items"][:500]}).phase is Phase.RUNNING
+
+
+@pytest.mark.parametrize(
+    "words", [[*range(1000, 50_000)], ["running"] * 50_000, [10**4000 + each for each in range(140)]]
+)
+def test_a_status_of_more_words_than_any_job_has_is_none(words: list[Any]) -> None:
+    body = msgspec.json.encode({"status": "running", "words": []})
+    told = body.replace(b"[]", json.dumps(words).encode())
+    assert "more words than any job has" in fault(MINIMAL.replace('"status"', '"words"'), told).message
+    some = body.replace(b"[]", json.dumps(words[: len(words) // 50]).encode())
+    assert seen(MINIMAL.replace('"status"', '"words"'), some)
+    history = MINIMAL + 'events = { path = "events", status = "words" }'
+    assert seen(history, b'{"status":"running","events":[{"words":%b}]}' % json.dumps(words).encode()).events is None
+    assert seen(history, b'{"status":"running","events":[{"words":["running"]}]}').events is not None
+
+
+def test_a_map_of_more_times_than_any_history_has_is_none() -> None:
+    text = MINIMAL + 'times = "times"'
+    told = {"queued": "2024-01-01T00:00:00Z", "running": "2024-01-01T00:00:05Z"}
+    assert [event.status for event in seen(text, {"status": "running", "times": told}).events or ()] == [*told]
+    more = {f"s{each}": "2024-01-01T00:00:00Z" for each in range(5000)}
+    assert seen(text, {"status": "running", "times": told | more}).events is None
+
+
+def test_a_list_that_is_full_of_hard_numbers_is_read_all_the_same() -> None:
+    text = 'job = "https://a.test/{job_id}"\nid = "id"\nstatus = "status"\ncreated_at = "at"\nattempt = "n"\n'
+    for root in ("jobs", "$.jobs"):
+        api = table(text + f'list = {{ request = "/jobs?p={{project_id}}", root = "{root}" }}')
+        told = b",".join(b'{"id":%d,"status":"running","at":5e-324,"n":%d}' % (each, each) for each in range(1500))
+        jobs = api.jobs(b'{"jobs":[%b]}' % told)
+        assert isinstance(jobs, tuple)
+        assert [(job.id, job.created_at, job.attempt) for job in jobs[:2]] == [("0", None, 0), ("1", None, 1)]
+
+
+def test_a_list_of_more_parts_than_any_list_of_jobs_has_is_unreadable() -> None:
+    api = table(MINIMAL + 'id = "id"\nlist = { request = "/jobs?p={project_id}", root = "jobs" }')
+    told = [b'{"id":%d,"status":"running"}' % each for each in range(25_000)]
+    jobs = api.jobs(b'{"jobs":[%b]}' % b",".join(told[:19_000]))
+    assert isinstance(jobs, tuple)
+    assert len(jobs) == 1000
+    assert isinstance(api.jobs(b'{"jobs":[%b]}' % b",".join(told)), Fault)
 
 
 # --- what is refused -------------------------------------------------------------------------------------------------
