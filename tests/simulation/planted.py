@@ -740,10 +740,6 @@ def _tracker(name: str, making: Making) -> Callable[[], AbstractContextManager[o
     return function(_TRACKER, name, making)
 
 
-async def _at_no_cost(_transport: Transport, _turn: object) -> None:
-    """Have no further request of a look wait for its turn."""
-
-
 BUGS: tuple[Bug, ...] = (
     Bug("the id of a reply is not checked", method(JobAPI, "job", _without_id_check)),
     Bug("an unknown word counts as success", method(Words, "meaning", _unknown_is(Phase.SUCCEEDED))),
@@ -863,10 +859,9 @@ BUGS: tuple[Bug, ...] = (
         function("_http.idle", "check_silent", instead(_any_connection)),
         level=WIRE,
     ),
-    Bug("the hops of a redirect are not paid for", method(Transport, "_in_turn", instead(_at_no_cost)), level=WIRE),
     Bug(
         "what is lost with a new connection is asked again, too",
-        function("_http.fast", "lost", instead(lambda _error, **_given: LostWhenKept())),
+        function("_http.fast", "lost", instead(lambda _carrier: LostWhenKept())),
         level=WIRE,
     ),
     Bug("the end of a stream goes unnoticed", method(Streams, "_look_as_usual", _never_lost)),
