@@ -581,8 +581,8 @@ def _when_answered(_original: Any) -> Any:
     return lambda seen, _asked_at, answered_at: answered_at - seen.age
 
 
-async def _any_connection(_connection: object) -> None:
-    pass
+async def _any_connection(connection: Any) -> Any:
+    return connection.protocol
 
 
 def _expanded(original: Any) -> Any:
