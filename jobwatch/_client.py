@@ -13,7 +13,7 @@ from ._core.budget import Budget
 from ._core.look import Looked, Policy
 from ._core.pace import Pace
 from ._core.tracker import Patience, Watched
-from ._engine.places import extra
+from ._engine.places import at_most
 from ._engine.poller import Poller
 from ._errors import ConfigError
 from ._files.history import History
@@ -97,9 +97,8 @@ class Client:
         match source:
             case None if api is not None:
                 found = api_named(api) if isinstance(api, str) else api
-                self._source = HttpSource(
-                    found, given, api_version, streams=streams, max_connections=max_in_flight + extra(max_in_flight)
-                )
+                most = at_most(max_in_flight)
+                self._source = HttpSource(found, given, api_version, streams=streams, max_connections=most)
             case None:
                 raise ConfigError("nothing says whom to ask: give the name of an API, a JobAPI, or source=")
             case _ if api is not None or api_version is not None or given.any():
@@ -111,7 +110,7 @@ class Client:
             case _:
                 from ._engine.adapter import AdaptedSource  # noqa: PLC0415 - it loads threads, which few clients need
 
-                self._source = AdaptedSource(source, max_in_flight + extra(max_in_flight))
+                self._source = AdaptedSource(source, at_most(max_in_flight))
         self._poller: Poller | None = None
         self._closing: asyncio.Task[None] | None = None
 

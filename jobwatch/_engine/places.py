@@ -34,9 +34,9 @@ _AFTER = 1e-4
 """How long after a look has become slow that is noticed, in seconds: a loop may ring a little early."""
 
 
-def extra(most: int) -> int:
-    """Return how many more looks may be under way where some are slow."""
-    return max(2, most // 4) if most > 1 else 0
+def at_most(most: int) -> int:
+    """Return how many looks may be under way where some are slow, of `most` where none is."""
+    return most + max(2, most // 4) if most > 1 else most
 
 
 class Places:
@@ -49,7 +49,7 @@ class Places:
 
     def __init__(self, most: int, opened: Callable[[], None]) -> None:
         self._most = most
-        self._extra = extra(most)
+        self._extra = at_most(most) - most
         self._for_slow = most - max(1, most // 4) if most > 1 else 1
         self._opened = opened
         self._loop = asyncio.get_running_loop()

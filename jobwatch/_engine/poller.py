@@ -20,7 +20,7 @@ from .._models import Fault, FaultKind, Job, Unchanged
 from .clock import Clock
 from .grouping import Grouping
 from .looks import Looks, time_of
-from .places import extra
+from .places import at_most
 from .schedule import Schedule
 from .streams import Streams
 from .wakeups import WakeUps
@@ -61,7 +61,7 @@ class Poller:
         self._registry = Registry()
         self._closed = False
         self._workers = Workers(
-            workers + extra(workers),
+            at_most(workers),
             needed=self._registry.any,
             crashed=self._notify_all,
         )

@@ -171,9 +171,6 @@ def statuses() -> Cases:
         b"HTTP/1.1 +200 OK",
         b"HTTP/1.1 2 00",
         b"HTTP/1.1",
-    ):
-        yield f"status line {line!r}", closing(reply(LIE, status=line))
-    for line in (
         b"HTTP/11 200 OK",
         b"HTTP/x.y 200 OK",
         b"HTTPS/1.1 200 OK",

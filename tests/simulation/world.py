@@ -17,7 +17,7 @@ from msgspec.structs import replace
 import jobwatch._engine.clock
 from jobwatch import Client, Pace
 from jobwatch._client import engine_of
-from jobwatch._engine.places import extra
+from jobwatch._engine.places import at_most
 from jobwatch._http.requests import Given
 from jobwatch._http.source import HttpSource
 from jobwatch.apis import BEDROCK, CAPYDB
@@ -446,7 +446,7 @@ class _Run:
         if plan.level == SEAM:
             return seam.source_of(name, self.world.server, api, given, streams=streams)
         assert self.origin is not None
-        source = HttpSource(api, given, streams=streams, max_connections=plan.max_in_flight + extra(plan.max_in_flight))
+        source = HttpSource(api, given, streams=streams, max_connections=at_most(plan.max_in_flight))
         wire.join(name, source.transport, self.origin)
         return source
 
