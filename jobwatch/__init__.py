@@ -34,10 +34,13 @@ if TYPE_CHECKING:
     from ._errors import (
         AuthError,
         ConfigError,
+        JobBlocked,
         JobCancelled,
         JobEnded,
         JobFailed,
         JobNotFound,
+        JobOutcomeUnknown,
+        JobPartiallyFailed,
         JobwatchError,
         JournalError,
         LookError,
@@ -88,10 +91,13 @@ __all__ = [
     "History",
     "Job",
     "JobAPI",
+    "JobBlocked",
     "JobCancelled",
     "JobEnded",
     "JobFailed",
     "JobNotFound",
+    "JobOutcomeUnknown",
+    "JobPartiallyFailed",
     "JobSource",
     "JobwatchError",
     "JournalError",
@@ -131,8 +137,8 @@ _NAMES_IN = {
     "._core.source": "JobSource",
     "._core.tracker": "Watched",
     "._errors": (
-        "AuthError ConfigError JobCancelled JobEnded JobFailed JobNotFound JobwatchError JournalError "
-        "LookError RateLimited Unreachable UnreadableReply WaitTimeout"
+        "AuthError ConfigError JobBlocked JobCancelled JobEnded JobFailed JobNotFound JobOutcomeUnknown "
+        "JobPartiallyFailed JobwatchError JournalError LookError RateLimited Unreachable UnreadableReply WaitTimeout"
     ),
     "._files.history": "History",
     "._models": "JSON UNCHANGED Event Fault FaultKind Job Outcome Phase Problem Transition Unchanged printable",

@@ -12,7 +12,10 @@
     │   └── UnreadableReply    an answer that is not a job: HTML, cut off, another job's, refused
     ├── JobEnded               the job was read, and it ended badly; .job is how
     │   ├── JobFailed
+    │   │   └── JobPartiallyFailed   a part of it failed
+    │   ├── JobOutcomeUnknown  it is over, and the API does not tell how it ended
     │   └── JobCancelled
+    ├── JobBlocked             it goes on only when somebody acts, and the wait was to end then; .asked, .url
     ├── WaitTimeout            the wait ended first (also a TimeoutError); .job, .fault are the last seen
     └── JournalError           a watcher's journal is damaged, foreign, in use (.pid says by whom) or not writable
 
@@ -23,6 +26,8 @@ or JSON library does, since theirs carry request headers.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from ._models import printable
 
 if TYPE_CHECKING:
     from ._models import Fault, Job
@@ -92,8 +97,38 @@ class JobFailed(JobEnded):
     """The job failed."""
 
 
+class JobPartiallyFailed(JobFailed):
+    """The job ended, and the API says that a part of it failed."""
+
+
+class JobOutcomeUnknown(JobEnded):
+    """The job is over, and the API does not tell how it ended."""
+
+
 class JobCancelled(JobEnded):
     """The job was cancelled."""
+
+
+class JobBlocked(JobwatchError):
+    """The job goes on only when somebody acts, and the wait was to end there; the job is not over.
+
+    Attributes:
+        job: The job, as the API told it.
+        asked: What it asks, where the API tells.
+        url: A page for people about it, where the API names one.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.asked = job.asked
+        self.url = job.url
+        facts = [printable(fact) for fact in (job.asked, job.url) if fact]
+        super().__init__(
+            f"job {job.id} waits for a person ({job.told_status})" + "".join(f": {fact}" for fact in facts)
+        )
+
+    def __reduce__(self) -> tuple[type[JobBlocked], tuple[Job]]:
+        return type(self), (self.job,)
 
 
 class WaitTimeout(JobwatchError, TimeoutError):

@@ -20,7 +20,13 @@ class Phase(enum.Enum):
 
     PENDING = "pending"
     RUNNING = "running"
+    BLOCKED = "blocked"
+    """It goes on only when somebody acts."""
     SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    """It ended, and the API says that a part of it failed."""
+    FINISHED = "finished"
+    """It is over, and the API does not tell how it ended."""
     FAILED = "failed"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
@@ -31,7 +37,7 @@ class Phase(enum.Enum):
         return self in ENDED
 
 
-ENDED = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
+ENDED = frozenset({Phase.SUCCEEDED, Phase.PARTIAL, Phase.FINISHED, Phase.FAILED, Phase.CANCELLED})
 
 
 class Unchanged(enum.Enum):
@@ -48,8 +54,11 @@ class Outcome(enum.Enum):
     """How a watch or a wait ended: the job's own end, or why it could not be seen."""
 
     SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    FINISHED = "finished"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    BLOCKED = "blocked"
     TIMEOUT = "timeout"
     NOT_FOUND = "not_found"
     AUTH = "auth"
@@ -145,6 +154,8 @@ class Job(Struct, frozen=True, kw_only=True):
         events: Its history as the API tells it, or None where the API tells none, or one of thousands of entries.
         proven: Where there is no history, the states that the job's other fields prove it has been in, in order.
         error: What the API says went wrong.
+        asked: What it asks of somebody, while it is blocked.
+        url: A page about the job for people, where the API names one.
         result: What the job made, as plain JSON values.
         wire: The API's own record, every documented field typed (see `jobwatch.apis`).
     """
@@ -164,6 +175,8 @@ class Job(Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...] | None = None
     proven: tuple[Event, ...] = ()
     error: Problem | None = None
+    asked: str | None = None
+    url: str | None = None
     result: JSON = None
     wire: Struct | None = None
 

@@ -11,8 +11,11 @@ from ._engine.watch import NEVER, Watch
 from ._errors import (
     AuthError,
     JobCancelled,
+    JobEnded,
     JobFailed,
     JobNotFound,
+    JobOutcomeUnknown,
+    JobPartiallyFailed,
     JobwatchError,
     LookError,
     RateLimited,
@@ -210,8 +213,8 @@ class Wait(Coroutine[Any, Any, Job]):
         job = watch.job
         if job is None:
             raise JobwatchError(f"job {self.job_id} ended before this wait began, and is not to be read again")
-        if self._check and job.phase is not Phase.SUCCEEDED:
-            raise JobFailed(job) if job.phase is Phase.FAILED else JobCancelled(job)
+        if self._check and (ended := _error_of_end(job)) is not None:
+            raise ended
         return job
 
     def _begun(self) -> Watch:
@@ -302,6 +305,25 @@ def _until_it_raises(told: Callable[[Job], None], job_id: str) -> Callable[[Job]
             _log.exception("what follows job %s has raised, and is told no more of it", job_id)
 
     return tell
+
+
+def _error_of_end(job: Job) -> JobEnded | None:
+    """Return the error that the end of a job is raised as; None for a success."""
+    match job.phase:
+        case Phase.SUCCEEDED:
+            return None
+        case Phase.FAILED:
+            return JobFailed(job)
+        case Phase.PARTIAL:
+            return JobPartiallyFailed(job)
+        case Phase.FINISHED:
+            return JobOutcomeUnknown(job)
+        case Phase.CANCELLED:
+            return JobCancelled(job)
+        case Phase.PENDING | Phase.RUNNING | Phase.BLOCKED | Phase.UNKNOWN:
+            return JobEnded(job)
+        case _:
+            assert_never(job.phase)
 
 
 def error_of(fault: Fault, job_id: str | None) -> LookError:

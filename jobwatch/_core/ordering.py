@@ -15,7 +15,7 @@ from .._models import ENDED, Event, Job, Phase
 from .._reading.words import is_same_word, lowered
 from .matching import Fingerprint, begins_with, delivered_part, is_same
 
-_RANKS = {Phase.PENDING: 0, Phase.RUNNING: 1, **dict.fromkeys(ENDED, 2)}
+_RANKS = {Phase.PENDING: 0, Phase.RUNNING: 1, Phase.BLOCKED: 1, **dict.fromkeys(ENDED, 2)}
 
 
 def in_order(job: Job, delivered: Sequence[Fingerprint], seq: int, events: Sequence[Event]) -> Sequence[Event]:

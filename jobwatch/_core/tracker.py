@@ -309,7 +309,11 @@ def _outcome_of(phase: Phase) -> Outcome | None:
             return Outcome.FAILED
         case Phase.CANCELLED:
             return Outcome.CANCELLED
-        case Phase.PENDING | Phase.RUNNING | Phase.UNKNOWN:
+        case Phase.PARTIAL:
+            return Outcome.PARTIAL
+        case Phase.FINISHED:
+            return Outcome.FINISHED
+        case Phase.PENDING | Phase.RUNNING | Phase.BLOCKED | Phase.UNKNOWN:
             return None
         case _:
             assert_never(phase)
@@ -359,7 +363,7 @@ def _settled(job: Job, events: Sequence[Event]) -> Sequence[Event]:
         while length and events[length - 1].phase in ENDED:
             length -= 1
         return events[:length]
-    while length and events[length - 1].phase not in (job.phase, Phase.PENDING, Phase.RUNNING):
+    while length and events[length - 1].phase not in (job.phase, Phase.PENDING, Phase.RUNNING, Phase.BLOCKED):
         length -= 1
     return events[:length] if length and events[length - 1].phase is job.phase else events
 
@@ -428,11 +432,11 @@ def _is_known(watched: Watched, job: Job, event: Event) -> bool:
 def _is_leap(before: Phase | None, after: Phase) -> bool:
     """Whether a job cannot be known to have gone straight from one phase to the other."""
     match after:
-        case Phase.PENDING | Phase.UNKNOWN:
+        case Phase.PENDING | Phase.BLOCKED | Phase.UNKNOWN:
             return False
         case Phase.RUNNING:
             return before in (None, Phase.RUNNING)
-        case Phase.SUCCEEDED | Phase.FAILED | Phase.CANCELLED:
+        case Phase.SUCCEEDED | Phase.PARTIAL | Phase.FINISHED | Phase.FAILED | Phase.CANCELLED:
             return before in (None, Phase.PENDING)
         case _:
             assert_never(after)

@@ -29,23 +29,37 @@ _STATUS_LIMIT = 256  # characters; nobody's table, log or metrics label minds on
 _USUAL: Mapping[Phase, str] = {
     Phase.PENDING: (
         "pending queued queueing queuing waiting scheduled submitted accepted created new requested enqueued received"
-        " inqueue notstarted runnable unscheduled preparing validating blocked held onhold paused suspended deferred"
-        " waitingforretry retry upforretry awaitingretry requeued null"
+        " inqueue notstarted runnable unscheduled starting initializing preparing validating blocked held onhold paused"
+        " suspended deferred waitingforretry retry upforretry awaitingretry requeued null"
     ),
     Phase.RUNNING: (
-        "running inprogress processing started active executing working starting initializing finalizing finishing"
-        " completing failing canceling cancelling stopping terminating aborting killing timingout retrying restarting"
-        " rescheduling"
+        "running inprogress processing started active executing working finalizing finishing completing failing"
+        " canceling cancelling stopping terminating aborting killing timingout retrying restarting rescheduling"
     ),
-    Phase.SUCCEEDED: "succeeded success successful successfully completed complete finished done passed",
+    Phase.BLOCKED: "waitingforapproval inputrequired authrequired actionrequired requiresaction",
+    Phase.SUCCEEDED: "succeeded success successful successfully completed complete passed",
+    Phase.FINISHED: "finished done ended exited",
     Phase.FAILED: (
-        "failed failure error errored exception crashed timeout timedout expired internalerror systemerror"
-        " executorerror outofmemory upstreamfailed startupfailure"
+        "failed failure error errored exception crashed timeout timedout expired rejected validationfailed"
+        " abortedbyerror internalerror systemerror executorerror outofmemory upstreamfailed startupfailure"
     ),
     Phase.CANCELLED: "cancelled canceled aborted revoked killed dismissed usercancelled usercanceled",
 }
 USUAL_WORDS: Mapping[str, Phase] = {word: phase for phase, words in _USUAL.items() for word in words.split()}
 """Words that mean the same nearly wherever they are met; a table may give any of them another meaning."""
+
+_OF_SEVERAL = (
+    Phase.PENDING,
+    Phase.RUNNING,
+    Phase.BLOCKED,
+    Phase.UNKNOWN,
+    Phase.FAILED,
+    Phase.PARTIAL,
+    Phase.CANCELLED,
+    Phase.FINISHED,
+    Phase.SUCCEEDED,
+)
+"""Which phase a job is in that tells several words: the first of these."""
 
 
 def text_of(word: Word | None, name: str = "") -> str:
@@ -177,8 +191,7 @@ class Words:
         """
         read = [self.meaning(word, name) for word in words]
         phases = {phase for _, phase in read}
-        order = (Phase.PENDING, Phase.RUNNING, Phase.UNKNOWN, Phase.FAILED, Phase.CANCELLED, Phase.SUCCEEDED)
-        phase = next((phase for phase in order if phase in phases), Phase.UNKNOWN)
+        phase = next((phase for phase in _OF_SEVERAL if phase in phases), Phase.UNKNOWN)
         return _label("+".join(text for text, _ in read)), phase
 
 

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import UNSET, Struct
 
-from .._models import JSON, Event, Fault, FaultKind, Job, Phase
+from .._models import ENDED, JSON, Event, Fault, FaultKind, Job, Phase
 from .._reading.api import JobAPI
 from .._reading.bodies import LARGE, decoder_of
 from .._reading.problems import read_problem
@@ -47,8 +47,7 @@ from .schema import BatchTable, ListTable, Table, checked
 
 _OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url"})
 _RESERVED = frozenset({"now"})
-_ENDS = (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED)
-_ENDING = ("cancelled_if", "failed_if", "succeeded_if", "missing_if")
+_ENDING = (*(f"{phase.value}_if" for phase in (*ENDED, Phase.BLOCKED)), "missing_if")
 """The keys of the conditions that must be proved by something that is there."""
 _FOR_LISTS = frozenset({"project_id", "limit", "job_ids"})
 _URL = "!$&'()*+,/:;=?@[]~-._%"
@@ -167,7 +166,7 @@ class _Build:
     def _texts(self) -> Iterator[str]:
         """Yield every expression of the table."""
         table = self._table
-        keys = ("id", "status", "attempt", "error", "result", "started", "nothing_if", "missing_if", *DECIDED)
+        keys = ("id", "status", "attempt", "error", "result", "asked", "started", "nothing_if", "missing_if", *DECIDED)
         for key in (*keys, *TEXTS, *TIMES_OF_JOB):
             yield from several(getattr(table, key))
         for part in table.progress if isinstance(table.progress, list) else [table.progress]:
@@ -205,7 +204,7 @@ class _Build:
                 continue
             for nothing in bodies_of_nothing(expression):
                 value = value_on(expression, nothing)
-                if isinstance(value, (str, int, float)) and words.meaning(value)[1] in _ENDS:
+                if isinstance(value, (str, int, float)) and words.meaning(value)[1] in ENDED:
                     trouble = f"{expression.text!r} is {value!r} where nothing is there ({nothing.shown})"
                     raise TableError(("status",), f"{trouble}, and that is an end")
 
@@ -278,6 +277,7 @@ class _Build:
         fields.want("status", table.status, WORD)
         fields.want("error", table.error, PART)
         fields.want("result", table.result, PART)
+        fields.want("asked", table.asked, PART)
         fields.want_progress(table.progress)
         for key in (*DECIDED, "nothing_if", "missing_if"):
             fields.want_condition(key, getattr(table, key))

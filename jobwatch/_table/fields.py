@@ -17,11 +17,20 @@ Paths: TypeAlias = str | list[str]
 
 DECIDED = {
     f"{phase.value}_if": phase
-    for phase in (Phase.CANCELLED, Phase.FAILED, Phase.SUCCEEDED, Phase.RUNNING, Phase.PENDING)
+    for phase in (
+        Phase.CANCELLED,
+        Phase.FAILED,
+        Phase.PARTIAL,
+        Phase.SUCCEEDED,
+        Phase.FINISHED,
+        Phase.BLOCKED,
+        Phase.RUNNING,
+        Phase.PENDING,
+    )
 }
 """The keys of the conditions that decide a job's phase, the first that holds before the others."""
 
-TEXTS = {"type": "type", "project": "project_id"}
+TEXTS = {"type": "type", "project": "project_id", "url": "url"}
 """The keys of texts, and what `Job` calls them."""
 
 TIMES_OF_JOB = ("created_at", "started_at", "ended_at", "updated_at")
@@ -194,6 +203,7 @@ class Fields:
             times=tuple((key, of(key)) for key in TIMES_OF_JOB if key in self._wanted),
             error=of("error"),
             result=of("result"),
+            asked=of("asked"),
             attempt=of("attempt"),
             progress=tuple(
                 Progress(numbers(value), numbers(whole) if isinstance(whole, tuple) else whole)

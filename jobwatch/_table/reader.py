@@ -19,7 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 from msgspec import UNSET, Struct
 
-from .._models import Event, Fault, FaultKind, Job, Phase, Problem
+from .._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem
 from .._reading.api import unreadable
 from .._reading.bodies import decoder_of, plain
 from .._reading.problems import problem_of, read_problem, reported_error
@@ -40,8 +40,12 @@ _LINE = re.compile(r"[^\s<{\[\"\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,199}")
 _FRACTION = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*/\s*(\d{1,15}(?:\.\d{1,15})?)\s*", re.ASCII)
 _SHOWN = 200
 _LONGEST_TEXT = 1024  # bytes, with what white space there is around it
-_BAD_ENDS = (Phase.FAILED, Phase.CANCELLED)
-_ENDS = (Phase.SUCCEEDED, *_BAD_ENDS)  # a tuple is looked through faster than an enum's hash is computed
+_BAD_ENDS = (Phase.FAILED, Phase.CANCELLED, Phase.PARTIAL)
+_ENDS = (
+    Phase.SUCCEEDED,
+    *_BAD_ENDS,
+    Phase.FINISHED,
+)  # a tuple is looked through faster than an enum's hash is computed
 _when = operator.itemgetter(0)
 
 
@@ -87,6 +91,7 @@ class Extractors(Struct, frozen=True, kw_only=True):
     times: tuple[tuple[str, Extractor], ...]
     error: Extractor
     result: Extractor
+    asked: Extractor
     attempt: Extractor
     progress: tuple[Progress, ...]
     events: EventExtractors | None
@@ -282,6 +287,7 @@ class TableReader:
             proven=self._proven(fields, base, known) if fields.proven else (),
             error=self._problem(fields.error, base) if fields.error and _may_be_wrong(phase) else None,
             result=plain(_first(fields.result, base)) if fields.result and ended else None,
+            asked=_asked(fields.asked, base) if fields.asked and phase is Phase.BLOCKED else None,
             **found,
         )
 
@@ -509,13 +515,23 @@ def _any_holds(conditions: Sequence[Condition], base: object) -> bool:
     return bool(conditions) and any(holds(plain(condition.value(base))) for condition in conditions)
 
 
+def _asked(extractor: Extractor, base: object) -> str | None:
+    """Return what a blocked job asks, as text: its message where there is one, else as JSON writes it."""
+    told: JSON = plain(_first(extractor, base))
+    if told in (None, UNSET, "", [], {}):
+        return None
+    problem = None if isinstance(told, str) else problem_of(told)
+    text = told if isinstance(told, str) else problem.message if problem else msgspec.json.encode(told).decode()
+    return text[:_LONGEST_TEXT]
+
+
 def _name_of(fields: Extractors) -> str:
     return fields.status[0][0] or "status"
 
 
 def _may_be_wrong(phase: Phase) -> bool:
     """Whether a message can be an error's: of a job that goes on or succeeded it tells something else."""
-    return phase in _BAD_ENDS or phase is Phase.UNKNOWN
+    return phase in _BAD_ENDS or phase is Phase.UNKNOWN or phase is Phase.FINISHED
 
 
 def _not_there(http_status: int, body: bytes) -> Fault:

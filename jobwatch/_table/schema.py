@@ -13,7 +13,9 @@ from msgspec import Struct
 from .._reading.words import Word
 from .fields import EventTable, Paths, ProgressPaths, TableError
 
-State: TypeAlias = Literal["pending", "running", "succeeded", "failed", "cancelled", "missing"]
+State: TypeAlias = Literal[
+    "pending", "running", "blocked", "succeeded", "partial", "finished", "failed", "cancelled", "missing"
+]
 
 
 class WordTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,7 +26,10 @@ class WordTable(Struct, frozen=True, forbid_unknown_fields=True):
 
     pending: list[Word] = []
     running: list[Word] = []
+    blocked: list[Word] = []
     succeeded: list[Word] = []
+    partial: list[Word] = []
+    finished: list[Word] = []
     failed: list[Word] = []
     cancelled: list[Word] = []
     nothing: list[Word] = []
@@ -83,12 +88,14 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         words: Which words mean which phase, besides those in `USUAL_WORDS`.
         status_prefix: What all its words begin with, such as ``JOB_STATE_``; it need not be in `words`.
         nothing_if: While this holds, nothing in the reply is an end.
-        cancelled_if, failed_if, succeeded_if, running_if, pending_if: What means that it is so, whatever its status.
+        cancelled_if, failed_if, partial_if, succeeded_if, finished_if, blocked_if, running_if, pending_if: What means that it is so, whatever its status.
             Each is a condition, or several of which any will do; the first of these keys that holds wins.
         missing_if: What means that there is no such job.
         no_error: Texts in the place of an error that say that there is none.
         http: Which HTTP statuses are states.
         type, project, error, result, attempt: Places.
+        asked: The place of what a blocked job asks of somebody.
+        url: The place of the address of a page about the job, for people.
         progress: The places of a fraction, or of what is done and of what there is to do.
         created_at, started_at, ended_at, updated_at: Places of times.
         timezone: The zone of times that name none.
@@ -118,7 +125,10 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     nothing_if: Paths = []
     cancelled_if: Paths = []
     failed_if: Paths = []
+    partial_if: Paths = []
     succeeded_if: Paths = []
+    finished_if: Paths = []
+    blocked_if: Paths = []
     running_if: Paths = []
     pending_if: Paths = []
     missing_if: Paths = []
@@ -128,6 +138,8 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     error: Paths = []
     no_error: list[str] = []
     result: Paths = []
+    asked: Paths = []
+    url: Paths = []
     attempt: Paths = []
     progress: ProgressPaths = []
     created_at: Paths = []

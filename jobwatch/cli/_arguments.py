@@ -367,11 +367,15 @@ exit codes:
     5  a job was cancelled
     6  the time limit was over first; the job goes on
     7  the API could not be reached, or its replies could not be read
+    8  a job waits for a person, and --fail-on blocked was given; the job goes on
+       when somebody acts
+    9  a job ended, and the API says that a part of it failed
+   10  a job is over, and the API does not tell how it ended
    70  a fault of jobwatch's own
   130  stopped by SIGINT; the jobs go on
   141  the reader of the output went away before the verdict was known
   143  stopped by SIGTERM; the jobs go on
-With several jobs: the first of 1, 5, 4, 3, 7, 6 that occurred."""
+With several jobs: the first of 1, 9, 10, 5, 8, 4, 3, 7, 6 that occurred."""
 
 _READ_EPILOG = """\
 exit codes:

@@ -16,7 +16,7 @@ SUCCESS = 0
 USAGE = 2
 OWN_FAULT = 70
 BROKEN_PIPE = 141
-PRECEDENCE = (1, 5, 4, 3, 7, 6)
+PRECEDENCE = (1, 9, 10, 5, 8, 4, 3, 7, 6)
 """With several jobs, the exit code is the first of these that occurred."""
 
 MEANINGS = {
@@ -28,6 +28,9 @@ MEANINGS = {
     5: "a job was cancelled",
     6: "the time limit was over first; the job goes on",
     7: "the API could not be reached, or its replies could not be read",
+    8: "a job waits for a person, and --fail-on blocked was given; the job goes on when somebody acts",
+    9: "a job ended, and the API says that a part of it failed",
+    10: "a job is over, and the API does not tell how it ended",
     70: "a fault of jobwatch's own",
     130: "stopped by SIGINT; the jobs go on",
     141: "the reader of the output went away before the verdict was known",
@@ -44,13 +47,13 @@ def exit_code(outcomes: Iterable[Outcome], *, forgiving: bool = False) -> int:
 
     Args:
         outcomes: One for each job; without any, it is no success either.
-        forgiving: Whether a failed or cancelled job counts as a success (``--no-fail``).
+        forgiving: Whether a failed, partly failed, cancelled or somehow finished job counts as a success (``--no-fail``).
     """
     codes = {code_of(outcome) for outcome in outcomes}
     if not codes:
         return USAGE
     if forgiving:
-        codes = {SUCCESS if code in (1, 5) else code for code in codes}
+        codes = {SUCCESS if code in (1, 5, 9, 10) else code for code in codes}
     for code in PRECEDENCE:
         if code in codes:
             return code
@@ -74,6 +77,12 @@ def code_of(outcome: Outcome) -> int:
             return 6
         case Outcome.UNREACHABLE | Outcome.UNREADABLE:
             return 7
+        case Outcome.BLOCKED:
+            return 8
+        case Outcome.PARTIAL:
+            return 9
+        case Outcome.FINISHED:
+            return 10
         case Outcome.INTERRUPTED:
             return code_of_signal(2)
         case _:

@@ -23,13 +23,18 @@ from ._tail import Line
 _PHASES = {
     Phase.PENDING: "yellow",
     Phase.RUNNING: "cyan",
+    Phase.BLOCKED: "bright_yellow",
     Phase.SUCCEEDED: "green",
+    Phase.PARTIAL: "red",
+    Phase.FINISHED: "blue",
     Phase.FAILED: "red",
     Phase.CANCELLED: "magenta",
     Phase.UNKNOWN: "dim",
 }
 _ENDS = {
     Outcome.SUCCEEDED: ("✔", "green"),
+    Outcome.PARTIAL: ("✘", "red"),
+    Outcome.FINISHED: ("●", "blue"),
     Outcome.FAILED: ("✘", "red"),
     Outcome.CANCELLED: ("■", "magenta"),
     Outcome.INTERRUPTED: ("■", "yellow"),
