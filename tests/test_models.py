@@ -103,12 +103,20 @@ def test_row_75_whatever_is_shown_of_server_text_is_escaped(value: object) -> No
 # --- phases and faults --------------------------------------------------------------------------------------
 
 
-def test_only_three_phases_are_an_end() -> None:
-    assert {phase for phase in Phase if phase.ended} == {Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED}
+def test_five_phases_are_an_end() -> None:
+    assert {phase for phase in Phase if phase.ended} == {
+        Phase.SUCCEEDED,
+        Phase.PARTIAL,
+        Phase.FINISHED,
+        Phase.FAILED,
+        Phase.CANCELLED,
+    }
 
 
 def test_outcomes_are_the_ones_the_command_line_documents() -> None:
-    told = "succeeded failed cancelled timeout not_found auth unreachable unreadable interrupted"
+    told = (
+        "succeeded partial finished failed cancelled blocked timeout not_found auth unreachable unreadable interrupted"
+    )
     assert [outcome.value for outcome in Outcome] == told.split()
 
 

@@ -88,8 +88,9 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         words: Which words mean which phase, besides those in `USUAL_WORDS`.
         status_prefix: What all its words begin with, such as ``JOB_STATE_``; it need not be in `words`.
         nothing_if: While this holds, nothing in the reply is an end.
-        cancelled_if, failed_if, partial_if, succeeded_if, finished_if, blocked_if, running_if, pending_if: What means that it is so, whatever its status.
-            Each is a condition, or several of which any will do; the first of these keys that holds wins.
+        cancelled_if, failed_if, partial_if, succeeded_if, finished_if, blocked_if, running_if, pending_if:
+            What means that it is so, whatever its status. Each is a condition, or several of which any will do; the
+            first of these keys that holds wins.
         missing_if: What means that there is no such job.
         no_error: Texts in the place of an error that say that there is none.
         http: Which HTTP statuses are states.

@@ -367,8 +367,7 @@ exit codes:
     5  a job was cancelled
     6  the time limit was over first; the job goes on
     7  the API could not be reached, or its replies could not be read
-    8  a job waits for a person, and --fail-on blocked was given; the job goes on
-       when somebody acts
+    8  a job waits for a person (with --fail-on blocked); it goes on when somebody acts
     9  a job ended, and the API says that a part of it failed
    10  a job is over, and the API does not tell how it ended
    70  a fault of jobwatch's own

@@ -28,7 +28,7 @@ MEANINGS = {
     5: "a job was cancelled",
     6: "the time limit was over first; the job goes on",
     7: "the API could not be reached, or its replies could not be read",
-    8: "a job waits for a person, and --fail-on blocked was given; the job goes on when somebody acts",
+    8: "a job waits for a person (with --fail-on blocked); it goes on when somebody acts",
     9: "a job ended, and the API says that a part of it failed",
     10: "a job is over, and the API does not tell how it ended",
     70: "a fault of jobwatch's own",
@@ -47,7 +47,7 @@ def exit_code(outcomes: Iterable[Outcome], *, forgiving: bool = False) -> int:
 
     Args:
         outcomes: One for each job; without any, it is no success either.
-        forgiving: Whether a failed, partly failed, cancelled or somehow finished job counts as a success (``--no-fail``).
+        forgiving: Whether a job that was read to its end, whatever that is, counts as a success (``--no-fail``).
     """
     codes = {code_of(outcome) for outcome in outcomes}
     if not codes:

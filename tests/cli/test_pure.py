@@ -29,6 +29,9 @@ CODES = {
     Outcome.SUCCEEDED: 0,
     Outcome.FAILED: 1,
     Outcome.CANCELLED: 5,
+    Outcome.BLOCKED: 8,
+    Outcome.PARTIAL: 9,
+    Outcome.FINISHED: 10,
     Outcome.NOT_FOUND: 4,
     Outcome.AUTH: 3,
     Outcome.UNREACHABLE: 7,
@@ -43,10 +46,10 @@ def test_one_job_has_its_own_code(outcome: Outcome) -> None:
     assert exit_code([outcome]) == CODES[outcome]
 
 
-@pytest.mark.parametrize(("first", "second"), list(itertools.permutations([1, 5, 4, 3, 7, 6, 0], 2)))
+@pytest.mark.parametrize(("first", "second"), list(itertools.permutations([1, 9, 10, 5, 8, 4, 3, 7, 6, 0], 2)))
 def test_of_two_jobs_the_graver_counts(first: int, second: int) -> None:
     of_code = {code: outcome for outcome, code in CODES.items()}
-    order = [1, 5, 4, 3, 7, 6, 0]
+    order = [1, 9, 10, 5, 8, 4, 3, 7, 6, 0]
     graver = min(first, second, key=order.index)
     assert exit_code([of_code[first], of_code[second]]) == graver
 
@@ -58,7 +61,7 @@ def test_no_job_is_no_success() -> None:
 
 @pytest.mark.parametrize("outcome", Outcome, ids=lambda outcome: outcome.value)
 def test_forgiving_forgives_only_what_was_read_to_its_end(outcome: Outcome) -> None:
-    read = {Outcome.SUCCEEDED, Outcome.FAILED, Outcome.CANCELLED}
+    read = {Outcome.SUCCEEDED, Outcome.PARTIAL, Outcome.FINISHED, Outcome.FAILED, Outcome.CANCELLED}
     assert exit_code([outcome], forgiving=True) == (0 if outcome in read else CODES[outcome])
     assert exit_code([Outcome.FAILED, outcome], forgiving=True) == (0 if outcome in read else CODES[outcome])
 

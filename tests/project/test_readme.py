@@ -134,7 +134,7 @@ def test_all_texts_are_known_here_and_each_kind_of_python_is_run() -> None:
 def tree() -> dict[str, int | None]:
     """Return the errors in the README's tree, each with its exit code."""
     (shown,) = [block.text for block in blocks("", "README.md") if block.text.startswith("JobwatchError")]
-    rows = [re.fullmatch(r"[│├└─ ]*(\w+)(?:  .*?)??(?: +(\d|exit code))?", line) for line in shown.splitlines()]
+    rows = [re.fullmatch(r"[│├└─ ]*(\w+)(?:  .*?)??(?: +(\d+|exit code))?", line) for line in shown.splitlines()]
     assert all(rows), shown
     return {row[1]: int(row[2]) if (row[2] or "").isdigit() else None for row in rows if row is not None}
 
@@ -158,6 +158,9 @@ def test_the_exit_codes_in_the_tree_are_those_of_the_command_line() -> None:
             assert codes[name] == code_of_error(error(fault)), name
     ends = {
         "JobFailed": jobwatch.Outcome.FAILED,
+        "JobPartiallyFailed": jobwatch.Outcome.PARTIAL,
+        "JobOutcomeUnknown": jobwatch.Outcome.FINISHED,
+        "JobBlocked": jobwatch.Outcome.BLOCKED,
         "JobCancelled": jobwatch.Outcome.CANCELLED,
         "WaitTimeout": jobwatch.Outcome.TIMEOUT,
     }

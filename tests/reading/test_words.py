@@ -71,7 +71,10 @@ def test_equal_words_are_one_object() -> None:
         (["done", "odd"], Phase.UNKNOWN),
         (["done", "failed"], Phase.FAILED),
         (["done", None], Phase.PENDING),
-        (["done", "passed"], Phase.SUCCEEDED),
+        (["complete", "passed"], Phase.SUCCEEDED),
+        (["done", "passed"], Phase.FINISHED),
+        (["inputrequired", "done"], Phase.BLOCKED),
+        (["inputrequired", "working"], Phase.RUNNING),
     ],
 )
 def test_a_list_has_ended_only_if_every_word_says_so(

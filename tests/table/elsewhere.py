@@ -8,6 +8,7 @@ TABLES = {
     "scrapyd": """
 job = "http://localhost:6800/status.json?job={job_id}"
 status = "currstate"
+words.succeeded = ["finished"]
 missing_if = "currstate == 'unknown'"
 started = "jobid"
 """,
@@ -27,7 +28,7 @@ result = "result"
 job = 'http://localhost:8082/api/dep_graph?data={"task_id": "{job_id}"}'
 root = 'response."{job_id}"'
 status = "status"
-words = { failed = ["DISABLED"], cancelled = ["UNKNOWN"], pending = ["BATCH_RUNNING"] }
+words = { failed = ["DISABLED"], cancelled = ["UNKNOWN"], pending = ["BATCH_RUNNING"], succeeded = ["DONE"] }
 type = "name"
 created_at = "start_time"
 started_at = "time_running"
@@ -76,6 +77,7 @@ job = "http://localhost:5000/api/2.0/mlflow/runs/get?run_id={job_id}"
 root = "run.info"
 id = "run_id"
 status = "status"
+words.succeeded = ["FINISHED"]
 type = "experiment_id"
 started_at = "start_time"
 ended_at = "end_time"
@@ -191,7 +193,7 @@ error = "log"
 job = "http://localhost:8081/jobs/{job_id}"
 id = "jid"
 status = "state"
-words = { running = ["RECONCILING"] }
+words = { running = ["RECONCILING"], succeeded = ["FINISHED"] }
 type = "name"
 started_at = '"start-time"'
 ended_at = '"end-time"'
@@ -339,6 +341,7 @@ job = "https://bigquery.googleapis.com/bigquery/v2/projects/{project}/jobs/{job_
 token = "GOOGLE_OAUTH_ACCESS_TOKEN"
 id = "jobReference.jobId"
 status = "status.state"
+words.succeeded = ["DONE"]
 failed_if = "status.errorResult"
 cancelled_if = "status.errorResult.reason == 'stopped'"
 type = "configuration.jobType"
@@ -407,6 +410,7 @@ base_url_variable = "TEAMCITY_URL"
 token = "TEAMCITY_TOKEN"
 id = "id"
 status = "state"
+words.succeeded = ["finished"]
 failed_if = "state == 'finished' && status && status != 'SUCCESS'"
 cancelled_if = "canceledInfo"
 type = "buildTypeId"
@@ -463,6 +467,7 @@ base_url_variable = "OPENEO_URL"
 token = "OPENEO_TOKEN"
 id = "id"
 status = "status"
+words.succeeded = ["finished"]
 progress = { done = "progress", of = 100 }
 created_at = "created"
 updated_at = "updated"

@@ -88,7 +88,7 @@ def test_what_says_no_such_thing_holds_everywhere(yes: object) -> None:
     assert holds(yes)
     for condition in ("a", "a && `true`", "!(!(a))", "a || `false`", "[a][?@]"):
         assert holds(value(condition, {"a": yes}))
-    assert seen(MINIMAL + 'failed_if = "a"', {"status": "done", "a": yes}).phase is Phase.FAILED
+    assert seen(MINIMAL + 'failed_if = "a"', {"status": "completed", "a": yes}).phase is Phase.FAILED
 
 
 def test_an_item_that_a_filter_chose_holds_whatever_is_in_it() -> None:
@@ -189,10 +189,10 @@ root = "groups[].jobs[]"
 
 
 def test_a_result_that_is_made_is_plain() -> None:
-    job = seen(MINIMAL + 'result = "tasks[?done]"', {"status": "done", "tasks": [{"done": 1}, {}]})
+    job = seen(MINIMAL + 'result = "tasks[?done]"', {"status": "completed", "tasks": [{"done": 1}, {}]})
     assert type(job.result) is list
     assert job.result == [{"done": 1}]
-    assert msgspec.json.encode(seen(MINIMAL + 'result = "[a[?b]]"', {"status": "done", "a": [{"b": 1}]}))
+    assert msgspec.json.encode(seen(MINIMAL + 'result = "[a[?b]]"', {"status": "completed", "a": [{"b": 1}]}))
 
 
 def test_a_history_that_another_request_tells_may_start_at_its_whole() -> None:
@@ -207,9 +207,9 @@ def test_a_history_that_another_request_tells_may_start_at_its_whole() -> None:
 @pytest.mark.parametrize("job_id", ["12", "a'b", 'a"b', "`1`", "x] | [0", "a.b", "@", "\\", "{job_id}", "null"])
 def test_an_id_is_put_in_as_a_value_and_never_read(job_id: str) -> None:
     under = "job = 'https://a.test/all'\nroot = 'jobs.\"{job_id}\"'\nstatus = 's'"
-    assert seen(under, {"jobs": {job_id: {"s": "done"}, "o": {"s": "failed"}}}, job_id).phase is Phase.SUCCEEDED
+    assert seen(under, {"jobs": {job_id: {"s": "completed"}, "o": {"s": "failed"}}}, job_id).phase is Phase.SUCCEEDED
     among = "job = 'https://a.test/all'\nroot = 'jobs[?id=={job_id}] | [0]'\nstatus = 's'"
-    jobs = [{"id": "o", "s": "failed"}, {"id": job_id, "s": "done"}]
+    jobs = [{"id": "o", "s": "failed"}, {"id": job_id, "s": "completed"}]
     assert seen(among, {"jobs": jobs}, job_id).phase is Phase.SUCCEEDED
     assert fault(among, {"jobs": jobs[:1]}, job_id).kind is FaultKind.NOT_FOUND
 
@@ -217,14 +217,17 @@ def test_an_id_is_put_in_as_a_value_and_never_read(job_id: str) -> None:
 @pytest.mark.parametrize(
     ("root", "body"),
     [
-        ("[0]", [{"id": "j", "s": "done"}]),
-        ("@[-1]", [{"id": "o"}, {"id": "j", "s": "done"}]),
-        ("[?id=={job_id}] | [0]", [{"id": "o", "s": "failed"}, {"id": "j", "s": "done"}]),
-        ("*.jobs[] | [?id=={job_id}] | [0]", {"a": {"jobs": [{"id": "o"}]}, "b": {"jobs": [{"id": "j", "s": "done"}]}}),
-        ("values(@)[?id=={job_id}] | [0]", {"x": {"id": "j", "s": "done"}, "y": {"id": "o"}}),
-        ("max_by(runs, &n)", {"runs": [{"n": 1, "s": "failed"}, {"n": 2, "s": "done", "id": "j"}]}),
-        ('runs."{job_id}"[-1]', {"runs": {"j": [{"s": "failed"}, {"id": "j", "s": "done"}]}}),
-        ("@", {"id": "j", "s": "done"}),
+        ("[0]", [{"id": "j", "s": "completed"}]),
+        ("@[-1]", [{"id": "o"}, {"id": "j", "s": "completed"}]),
+        ("[?id=={job_id}] | [0]", [{"id": "o", "s": "failed"}, {"id": "j", "s": "completed"}]),
+        (
+            "*.jobs[] | [?id=={job_id}] | [0]",
+            {"a": {"jobs": [{"id": "o"}]}, "b": {"jobs": [{"id": "j", "s": "completed"}]}},
+        ),
+        ("values(@)[?id=={job_id}] | [0]", {"x": {"id": "j", "s": "completed"}, "y": {"id": "o"}}),
+        ("max_by(runs, &n)", {"runs": [{"n": 1, "s": "failed"}, {"n": 2, "s": "completed", "id": "j"}]}),
+        ('runs."{job_id}"[-1]', {"runs": {"j": [{"s": "failed"}, {"id": "j", "s": "completed"}]}}),
+        ("@", {"id": "j", "s": "completed"}),
     ],
 )
 def test_a_job_may_lie_wherever_an_expression_leads(root: str, body: object) -> None:
@@ -269,7 +272,7 @@ def test_the_one_function_that_is_there_for_null_takes_it() -> None:
 
 @pytest.mark.parametrize("text", ["sum(a)", "length(b)", "a < b", "join('', [b, b])", "sort(c)", "max_by(c, &@)"])
 def test_what_cannot_be_evaluated_makes_the_reply_unreadable_and_no_other_rule_is_tried(text: str) -> None:
-    body = {"status": "done", "a": "x", "b": 1, "c": [1, "x"]}
+    body = {"status": "completed", "a": "x", "b": 1, "c": [1, "x"]}
     with pytest.raises(CannotEvaluate):
         value(text, body)
     found = fault(MINIMAL + f'failed_if = "{text}"\nhttp = {{ 200 = "succeeded" }}', body)
@@ -279,7 +282,7 @@ def test_what_cannot_be_evaluated_makes_the_reply_unreadable_and_no_other_rule_i
 
 def test_what_would_take_too_long_is_not_evaluated() -> None:
     text = MINIMAL + "failed_if = \"items[?length($.items[?state == 'failed']) > `0`]\""
-    few, many = ({"status": "running", "items": [{"state": "done"}] * count} for count in (50, 20_000))
+    few, many = ({"status": "running", "items": [{"state": "completed"}] * count} for count in (50, 20_000))
     assert seen(text, few).phase is Phase.RUNNING
     assert "more items than any job has" in fault(text, many).message
 
@@ -310,7 +313,7 @@ def test_only_what_looks_beyond_the_root_is_asked_where_no_job_lies() -> None:
 
 
 def test_what_expressions_take_is_counted_for_the_whole_reply_and_each_reply_anew() -> None:
-    body = {"status": "running", "items": [{"state": "done"}] * 1500}
+    body = {"status": "running", "items": [{"state": "completed"}] * 1500}
     conditions = [f"items[?state == 'x{each}']" for each in range(9)]
     few, many = (MINIMAL + f"failed_if = {json.dumps(conditions[:count])}" for count in (3, 9))
     api = table(few)
@@ -620,7 +623,7 @@ def test_only_ascii_is_folded(word: str) -> None:
         ({"s": "running"}, "running", Phase.RUNNING),
         ({"s": "finished", "t": "done"}, "done", Phase.UNKNOWN),
         ({"s": "finished", "t": "queued"}, "queued", Phase.PENDING),
-        ({"t": "done"}, "done", Phase.SUCCEEDED),
+        ({"t": "done"}, "done", Phase.FINISHED),
     ],
 )
 def test_while_a_word_says_nothing_there_is_no_end(body: object, status: str, phase: Phase) -> None:
@@ -634,13 +637,13 @@ def test_while_nothing_if_holds_there_is_no_end_from_anywhere() -> None:
         'nothing_if = "@.seen != @.asked"\nfailed_if = "bad"\nrunning_if = "busy"\nhttp = { 422 = "failed" }'
     )
     behind: dict[str, Any] = {"seen": 1, "asked": 2}
-    for body in ({"status": "done"}, {"status": "odd", "bad": 1}, {"bad": 1, "status": "failed"}):
+    for body in ({"status": "completed"}, {"status": "odd", "bad": 1}, {"bad": 1, "status": "failed"}):
         assert seen(text, behind | body).phase is Phase.UNKNOWN
         assert seen(text, {"seen": 2, "asked": 2, **body}).phase in (
             Phase.SUCCEEDED,
             Phase.FAILED,
         )
-    assert seen(text, behind | {"status": "done", "busy": 1}).phase is Phase.RUNNING
+    assert seen(text, behind | {"status": "completed", "busy": 1}).phase is Phase.RUNNING
     late = read(text, behind | {"status": "odd"}, http_status=422)
     assert isinstance(late, Job)
     assert late.phase is Phase.UNKNOWN

@@ -50,9 +50,16 @@ def job(reader: TableReader, body: object, http_status: int = 200, job_id: str =
 def test_texts_and_times_have_the_names_of_a_job() -> None:
     keys = {"type": "kind", "project": "in", "created_at": "c", "started_at": "s", "ended_at": "e", "updated_at": "u"}
     reader = reader_of(fields_of(id="id", status="state", attempt="n", **keys))
-    body = {"id": "j", "state": "done", "kind": "k", "in": 7, "n": "2", **dict.fromkeys("cseu", "2024-06-17T12:00:00Z")}
+    body = {
+        "id": "j",
+        "state": "completed",
+        "kind": "k",
+        "in": 7,
+        "n": "2",
+        **dict.fromkeys("cseu", "2024-06-17T12:00:00Z"),
+    }
     seen = job(reader, body)
-    assert (seen.id, seen.api, seen.status, seen.phase) == ("j", "own", "done", Phase.SUCCEEDED)
+    assert (seen.id, seen.api, seen.status, seen.phase) == ("j", "own", "completed", Phase.SUCCEEDED)
     assert (seen.type, seen.project_id, seen.attempt) == ("k", "7", 2)
     assert {seen.created_at, seen.started_at, seen.ended_at, seen.updated_at} == {NOON}
     assert job(reader, body | {"state": "running"}).ended_at is None
@@ -64,7 +71,9 @@ def test_what_is_optional_and_of_another_type_is_left_out() -> None:
     assert (seen.phase, seen.type, seen.created_at, seen.attempt) == (Phase.PENDING, None, None, None)
 
 
-@pytest.mark.parametrize("body", [{"id": "j", "state": {}}, {"id": [], "state": "done"}, {"state": "done"}, [], 5])
+@pytest.mark.parametrize(
+    "body", [{"id": "j", "state": {}}, {"id": [], "state": "completed"}, {"state": "completed"}, [], 5]
+)
 def test_id_and_status_cannot_be_done_without(body: object) -> None:
     with pytest.raises(msgspec.ValidationError):
         read(reader_of(fields_of(id="id", status="state")), body)
@@ -84,7 +93,7 @@ def test_null_where_the_job_should_be_is_no_such_job(body: object) -> None:
 def test_a_job_under_its_id_is_absent_or_there() -> None:
     root = 'runs."{job_id}"'
     reader = reader_of(fields_of(root, status="state"), root, pending=["absent"])
-    assert job(reader, {"runs": {"j": {"state": "done"}, "k": {"state": "failed"}}}).phase is Phase.SUCCEEDED
+    assert job(reader, {"runs": {"j": {"state": "completed"}, "k": {"state": "failed"}}}).phase is Phase.SUCCEEDED
     assert job(reader, {"runs": {"k": {"state": "failed"}}}).phase is Phase.PENDING
     with pytest.raises(msgspec.ValidationError, match="missing required field"):
         read(reader, {"other": {}})
@@ -92,9 +101,9 @@ def test_a_job_under_its_id_is_absent_or_there() -> None:
 
 def test_an_id_is_the_end_of_a_resources_name() -> None:
     reader = reader_of(fields_of(id="name", status="state"))
-    assert job(reader, {"name": "projects/p/jobs/j", "state": "done"}).id == "j"
-    assert job(reader, {"name": "j", "state": "done"}, job_id="projects/p/jobs/j").id == "projects/p/jobs/j"
-    assert job(reader, {"name": "other", "state": "done"}).id == "other"
+    assert job(reader, {"name": "projects/p/jobs/j", "state": "completed"}).id == "j"
+    assert job(reader, {"name": "j", "state": "completed"}, job_id="projects/p/jobs/j").id == "projects/p/jobs/j"
+    assert job(reader, {"name": "other", "state": "completed"}).id == "other"
 
 
 def test_the_http_status_is_the_state_where_the_body_has_none() -> None:
@@ -133,7 +142,7 @@ def test_no_more_is_read_than_any_history_or_list_has() -> None:
         assert (events is not None) is is_read
     plain_fields = fields_of(id="id", status="state")
     extractors = plain_fields.extractors(plain_fields.plan.loosely())
-    assert len(reader_of(plain_fields).jobs(extractors, [{"id": "j", "state": "done"}] * 1001)) == 1000
+    assert len(reader_of(plain_fields).jobs(extractors, [{"id": "j", "state": "completed"}] * 1001)) == 1000
     table = 'job = "https://a.test/{job_id}"\nid = "id"\nstatus = "s"\nlist = { request = "/p/{project_id}" }'
     found = api_of(tomllib.loads(table), "own").jobs(b"[" + b"{}," * 130_000 + b"{}]")
     assert isinstance(found, Fault)
@@ -153,8 +162,8 @@ def test_the_jobs_of_a_list_that_cannot_be_read_are_left_out_unless_none_can() -
     fields = fields_of(id="id", status="state")
     loose = fields.plan.loosely()
     reader, extractors = reader_of(fields), fields.extractors(loose)
-    good: dict[str, object] = {"id": "a", "state": "done"}
-    assert [each.id for each in reader.jobs(extractors, [None, {"id": "b"}, good, {"state": "done"}])] == ["a"]
+    good: dict[str, object] = {"id": "a", "state": "completed"}
+    assert [each.id for each in reader.jobs(extractors, [None, {"id": "b"}, good, {"state": "completed"}])] == ["a"]
     assert reader.jobs(extractors, None) == ()
     with pytest.raises(msgspec.ValidationError, match="no status"):
         reader.jobs(extractors, [{"id": "b"}])

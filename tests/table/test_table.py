@@ -319,7 +319,11 @@ MAPPED = MINIMAL + 'times = "at"\nwords = { running = ["uploading", "resting"] }
 @pytest.mark.parametrize(
     ("status", "at", "told"),
     [
-        ("done", {"running": T + 5, "queued": T, "held": None, "done": T + 9}, "queued@0 running@5 done@9"),
+        (
+            "completed",
+            {"running": T + 5, "queued": T, "held": None, "completed": T + 9},
+            "queued@0 running@5 completed@9",
+        ),
         ("uploading", {"queued": T, "running": T + 5, "uploading": T + 7}, "queued@0 running@5 uploading@7"),
         ("resting", {"queued": T, "running": T + 5}, "queued@0 running@5 resting"),
         ("Running", {"running": T, "uploading": T}, "uploading@0 running@0"),
@@ -390,9 +394,9 @@ def test_a_reader_that_raises_whatever_it_likes_makes_one_reply_unreadable() -> 
         (b"null", FaultKind.NOT_FOUND, "no such job"),
         (b'{"data":null}', FaultKind.NOT_FOUND, "no such job"),
         (b'{"data":{"id":null,"state":null}}', FaultKind.NOT_FOUND, "no such job"),
-        (b'{"data":{"id":"j2","state":"done"}}', FaultKind.UNREADABLE, "about job j2"),
+        (b'{"data":{"id":"j2","state":"completed"}}', FaultKind.UNREADABLE, "about job j2"),
         (b'{"data":{"id":"j1"}}', FaultKind.UNREADABLE, "no status"),
-        (b'{"data":{"state":"done"}}', FaultKind.UNREADABLE, "no id"),
+        (b'{"data":{"state":"completed"}}', FaultKind.UNREADABLE, "no id"),
         (b'{"status":"ok"}', FaultKind.UNREADABLE, "missing required field - at `$.data`"),
         (b'{"data":{"id":"j1","state":{}}}', FaultKind.UNREADABLE, "got `object` - at `$.data.state`"),
         (b'{"data":[]}', FaultKind.UNREADABLE, "got `array` - at `$.data`"),
@@ -507,15 +511,15 @@ def test_an_id_or_a_status_of_another_type_is_never_left_out(change: dict[str, o
 
 def test_one_job_of_a_list_does_not_make_the_others_unreadable() -> None:
     text = MINIMAL + 'id = "id"\ntype = "kind"\nlist = { request = "/p/{project_id}", root = "jobs" }'
-    good = {"id": "j1", "status": "done", "kind": "k"}
+    good = {"id": "j1", "status": "completed", "kind": "k"}
 
     def listed(*jobs: object) -> object:
         found = table(text).jobs(msgspec.json.encode({"jobs": jobs}))
         return found if isinstance(found, Fault) else [(job.id, job.type) for job in found]
 
-    assert listed(good, {"id": "j2", "status": "done", "kind": []}) == [("j1", "k"), ("j2", None)]
+    assert listed(good, {"id": "j2", "status": "completed", "kind": []}) == [("j1", "k"), ("j2", None)]
     assert listed(good, {"id": "j2", "status": {}}, {"id": "j3"}, 7, None) == [("j1", "k")]
-    assert listed(good, {"id": "j2", "status": "done"}, {"id": "j1", "status": {}}) == [("j2", None)], (
+    assert listed(good, {"id": "j2", "status": "completed"}, {"id": "j1", "status": {}}) == [("j2", None)], (
         "told in two ways"
     )
     assert isinstance(listed({"id": "j2", "status": {}}), Fault)
@@ -627,7 +631,7 @@ def test_a_job_may_lie_under_its_id_or_be_chosen_by_it(job_id: str) -> None:
 
 
 def test_a_job_that_lies_nowhere_is_not_there_or_what_the_table_says() -> None:
-    assert fault(UNDER_ID, {"other": {"status": {"s": "done"}}}).kind is FaultKind.NOT_FOUND
+    assert fault(UNDER_ID, {"other": {"status": {"s": "completed"}}}).kind is FaultKind.NOT_FOUND
     assert fault(IN_LIST, {"jobs": []}).kind is FaultKind.NOT_FOUND
     assert "missing required field" in fault(IN_LIST, {"odd": []}).message
     assert "got `object` - at `$.jobs`" in fault(IN_LIST, {"jobs": {}}).message
@@ -696,7 +700,7 @@ words = { pending = ["parked"], failed = ["broke"], cancelled = ["halted"] }
     [
         (202, b"", "HTTP 202", Phase.RUNNING),
         (202, b'{"status":"queued"}', "queued", Phase.RUNNING),  # a usual word
-        (202, b'{"status":"done"}', "done", Phase.RUNNING),
+        (202, b'{"status":"completed"}', "completed", Phase.RUNNING),
         (202, b'{"status":"busy"}', "busy", Phase.RUNNING),
         (202, b'{"status":["busy","queued"]}', "busy+queued", Phase.RUNNING),
         (202, b'{"status":"parked"}', "parked", Phase.PENDING),  # the table's own
@@ -729,7 +733,7 @@ async def test_params_headers_and_token_go_where_the_table_says(monkeypatch: pyt
         'params = { region = "eu" }'
     )
     async with (
-        TableServer(in_order({"status": "done"})) as server,
+        TableServer(in_order({"status": "completed"})) as server,
         client(server, api, params={"queue": "a/b c"}) as own,
     ):
         assert (await own.wait_for("x$1/y:2", timeout=5)).phase is Phase.SUCCEEDED
@@ -746,14 +750,17 @@ async def test_neither_a_parameter_nor_a_variable_is_expanded_itself(
     monkeypatch.setenv("OWN_USER", "{region} and ${OWN_SECOND}")
     monkeypatch.setenv("OWN_SECOND", "s3cret-s3cret")
     api = table(MINIMAL + 'headers = { X-Both = "{queue} ${OWN_USER}" }\nparams = { queue = "day" }')
-    async with TableServer(in_order({"status": "done"})) as server, client(server, api, params={"queue": value}) as own:
+    async with (
+        TableServer(in_order({"status": "completed"})) as server,
+        client(server, api, params={"queue": value}) as own,
+    ):
         await own.wait_for("j1", timeout=5)
     assert server.requests[0][2]["X-Both"] == f"{value} {{region}} and ${{OWN_SECOND}}"
 
 
 async def test_basic_credentials_are_encoded() -> None:
     api = table(MINIMAL + 'token = "OWN_KEY"\nauth = "basic"')
-    async with TableServer(in_order({"status": "done"})) as server, client(server, api, token="user:pass") as own:
+    async with TableServer(in_order({"status": "completed"})) as server, client(server, api, token="user:pass") as own:
         await own.wait_for("j1", timeout=5)
     assert server.requests[0][2]["Authorization"] == "Basic dXNlcjpwYXNz"
 
@@ -767,7 +774,10 @@ async def test_basic_credentials_are_encoded() -> None:
 )
 async def test_a_status_by_post(body: str, sent: bytes) -> None:
     api = table(f'job = "https://a.test/status"\nmethod = "POST"\nbody = {body}\nstatus = "status"')
-    async with TableServer(in_order({"status": "running"}, {"status": "done"})) as server, client(server, api) as own:
+    async with (
+        TableServer(in_order({"status": "running"}, {"status": "completed"})) as server,
+        client(server, api) as own,
+    ):
         assert (await own.wait_for('a"b', timeout=5)).phase is Phase.SUCCEEDED
     assert [(method, path, raw) for method, path, _, raw in server.requests] == [("POST", "/status", sent)] * 2
     assert server.requests[0][2]["Content-Type"] == "application/json"
@@ -808,7 +818,7 @@ async def test_a_missing_job_is_known_as_one(keys: str, answer: object) -> None:
 
 async def test_another_500_is_trouble_as_ever() -> None:
     api = table(MINIMAL + 'missing_if = "errors[0].number == `2017`"')
-    answers = in_order((500, {"errors": [{"number": 1}]}, {}), {"status": "done"})
+    answers = in_order((500, {"errors": [{"number": 1}]}, {}), {"status": "completed"})
     async with TableServer(answers) as server, client(server, api) as own:
         assert (await own.wait_for("j1", timeout=5)).phase is Phase.SUCCEEDED
 
@@ -817,7 +827,7 @@ async def test_another_500_is_trouble_as_ever() -> None:
 async def test_what_cannot_stand_in_a_url_is_encoded_there(served: str) -> None:
     path = "/rpc/ä b/%2F?data={'task': '{job_id}', 'n': [1]}#x".replace("'", '\\"')
     api = table(f'{served}{path}"\nstatus = "status"')
-    async with TableServer(in_order({"status": "done"})) as server, client(server, api) as own:
+    async with TableServer(in_order({"status": "completed"})) as server, client(server, api) as own:
         await own.wait_for('a"b', timeout=5)
     encoded = "%7B%22task%22:%20%22a%22b%22,%20%22n%22:%20[1]%7D%23x"
     assert server.requests[0][1] == f"/rpc/%C3%A4%20b/%2F?data={encoded}"
@@ -825,7 +835,7 @@ async def test_what_cannot_stand_in_a_url_is_encoded_there(served: str) -> None:
 
 async def test_a_job_that_is_looked_up_in_all_there_are_needs_no_place_in_the_url() -> None:
     api = table('job = "https://a.test/jobs"\nroot = \'"{job_id}"\'\nstatus = "status"')
-    answers = in_order({"j1": {"status": "running"}}, {"j1": {"status": "done"}, "j2": {"status": "failed"}})
+    answers = in_order({"j1": {"status": "running"}}, {"j1": {"status": "completed"}, "j2": {"status": "failed"}})
     async with TableServer(answers) as server, client(server, api) as own:
         assert (await own.wait_for("j1", timeout=5)).phase is Phase.SUCCEEDED
     assert [path for _, path, _, _ in server.requests] == ["/jobs", "/jobs"]
@@ -836,7 +846,7 @@ async def test_a_form_is_sent_as_one() -> None:
         'job = "https://a.test/status"\nmethod = "POST"\nbody = "id={job_id}&full=1"\nstatus = "status"\n'
         'headers = { content-type = "application/x-www-form-urlencoded", accept = "*/*" }'
     )
-    async with TableServer(in_order({"status": "done"})) as server, client(server, api) as own:
+    async with TableServer(in_order({"status": "completed"})) as server, client(server, api) as own:
         await own.wait_for("a&b=c/d e", timeout=5)
     _, _, headers, body = server.requests[0]
     assert body == b"id=a%26b%3Dc%2Fd%20e&full=1"
@@ -846,21 +856,21 @@ async def test_a_form_is_sent_as_one() -> None:
 
 @pytest.mark.parametrize("kind", ["text/html", "text/plain", "*", ""])
 async def test_json_is_json_whatever_it_is_called(kind: str) -> None:
-    answer = (200, {"status": "done"}, {"Content-Type": kind})
+    answer = (200, {"status": "completed"}, {"Content-Type": kind})
     async with TableServer(in_order(answer)) as server, client(server, table(MINIMAL)) as own:
         assert (await own.wait_for("j1", timeout=5)).phase is Phase.SUCCEEDED
 
 
 async def test_row_80_a_job_may_go_back_to_pending() -> None:
-    answers = in_order(*({"status": word} for word in ("queued", "running", "queued", "running", "done")))
+    answers = in_order(*({"status": word} for word in ("queued", "running", "queued", "running", "completed")))
     async with TableServer(answers) as server, client(server, table(MINIMAL)) as own:
         changes = [change.status async for change in own.wait_for("j1", timeout=5)]
-    assert changes == ["queued", "running", "queued", "running", "done"]
+    assert changes == ["queued", "running", "queued", "running", "completed"]
 
 
 async def test_row_48_an_id_that_is_a_url_is_asked_on_its_own_origin_only() -> None:
     api = table('job = "{url}"\nbase_url = "https://a.test"\nstatus = "status"')
-    async with TableServer(in_order({"status": "done"})) as server, client(server, api) as own:
+    async with TableServer(in_order({"status": "completed"})) as server, client(server, api) as own:
         await own.wait_for(f"{server.url}/ops/1?v=2", timeout=5)
         await own.wait_for("/ops/2", timeout=5)
         for elsewhere in ("https://evil.test/ops/1", f"{server.url}0/x", "//evil.test/x", "file:///x"):
@@ -998,7 +1008,7 @@ async def test_the_command_line_takes_a_file(
 ) -> None:
     import asyncio
 
-    async with TableServer(in_order({"status": "running"}, {"status": "done"})) as server:
+    async with TableServer(in_order({"status": "running"}, {"status": "completed"})) as server:
         file = tmp_path / "own.toml"
         file.write_text(f'base_url = "{server.url}"\njob = "/{{queue}}/{{job_id}}"\nstatus = "status"')
         line = ["wait", "j1", "--api", str(file), "--param", "queue=q", "--no-history", "--min-interval", "10ms"]

@@ -40,7 +40,7 @@ def by_url(base_url: str) -> JobAPI:
 @pytest.mark.parametrize("tail", TAILS)
 async def test_a_url_that_cannot_be_asked_is_refused_and_nobody_else_is_stopped(tail: str) -> None:
     async with (
-        TableServer(in_order({"status": "running"}, {"status": "done"})) as server,
+        TableServer(in_order({"status": "running"}, {"status": "completed"})) as server,
         Client(by_url(server.url), pace=QUICK) as client,
     ):
         good = client.wait_for(f"{server.url}/api/good", timeout=5)
@@ -48,7 +48,7 @@ async def test_a_url_that_cannot_be_asked_is_refused_and_nobody_else_is_stopped(
             client.wait_for(server.url + tail)
         with pytest.raises(ConfigError, match="the job's URL"):
             client.wait_for(Response(headers={"Operation-Location": server.url + tail}))
-        assert (await good).status == "done"
+        assert (await good).status == "completed"
     assert {path for _, path, _, _ in server.requests} == {"/api/good"}
 
 
