@@ -77,6 +77,7 @@ class ScriptedTransport:
         self.etags: list[str | None] = []
         self.answer: Callable[[str, float], Reply | Fault | None] = lambda _target, _now: None
         self.rate: Callable[[float], RateLimit | None] = lambda _now: None
+        self.hint: Callable[[str], float | None] = lambda _target: None
 
     def prepared(self, path: str, query: str | None = None, body: bytes | None = None) -> str:
         """Name what is asked for: ``job:ID``, ``list:PROJECT?LIMIT`` or ``batch:ID,ID``."""
@@ -101,12 +102,12 @@ class ScriptedTransport:
         kind, _, name = target.partition(":")
         if kind == "batch":
             asked = [self.jobs[job_id] for job_id in name.split(",") if job_id in self.jobs]
-            return self._reply({"jobs": [job.body(now) for job in asked]}, now)
+            return self._reply({"jobs": [job.body(now) for job in asked]}, now, target)
         if kind == "list":
-            return self._reply({"jobs": self._listed(name, now)}, now)
+            return self._reply({"jobs": self._listed(name, now)}, now, target)
         if name not in self.jobs:
             return Fault(FaultKind.NOT_FOUND, "job not found", http_status=404)
-        return self._reply({"job": self.jobs[name].body(now)}, now)
+        return self._reply({"job": self.jobs[name].body(now)}, now, target)
 
     def _listed(self, name: str, now: float) -> list[dict[str, object]]:
         project_id, _, limit = name.partition("?")
@@ -114,8 +115,8 @@ class ScriptedTransport:
         jobs.sort(key=lambda job: job.starts, reverse=True)
         return [job.body(now) for job in jobs[: min(int(limit), self.page)]]
 
-    def _reply(self, body: object, now: float) -> Reply:
-        return Reply(200, msgspec.json.encode(body), rate=self.rate(now))
+    def _reply(self, body: object, now: float, target: str) -> Reply:
+        return Reply(200, msgspec.json.encode(body), rate=self.rate(now), retry_after=self.hint(target))
 
     def times(self, kind: str = "") -> list[float]:
         """Return when requests whose target starts with a word were made."""

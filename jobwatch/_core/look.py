@@ -6,7 +6,7 @@ Pure: the poller passes in the time, and one random number a look for the jitter
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,6 +17,11 @@ from .tracker import Patience, Watched, observe, patience_ends_at, unchanged
 
 if TYPE_CHECKING:
     from .durations import LearnedDurations
+
+LONGEST_HINT: Final = 60.0
+"""For how long a good answer may put off the next look, in seconds; longer where the longest interval is longer."""
+
+_IN_TROUBLE = (FaultKind.UNREACHABLE, FaultKind.UNREADABLE)
 
 _SKEW_NOTICED = 2.0  # a Date header counts whole seconds, so less than this is no skew that can be told
 
@@ -30,6 +35,7 @@ class Looked(Struct, frozen=True):
         outcome: How the watch ended, or None while it goes on.
         next_look: Seconds to wait before the next look; None when the watch has ended.
         job: The job, when the look could read it and it was no older than what was known.
+        least: How many of these seconds the API has asked for.
     """
 
     watched: Watched
@@ -37,6 +43,7 @@ class Looked(Struct, frozen=True):
     outcome: Outcome | None
     next_look: float | None
     job: Job | None = None
+    least: float = 0.0
 
 
 class Policy(Struct, frozen=True):
@@ -61,6 +68,7 @@ class Policy(Struct, frozen=True):
         price: float,
         *,
         server_time: float | None = None,
+        retry_after: float | None = None,
     ) -> Looked:
         """Take what a look showed into account.
 
@@ -71,17 +79,20 @@ class Policy(Struct, frozen=True):
             jitter: A random number from [0, 1), or None where jobs are set apart already.
             price: What a request costs now, beside the pace's `poll_cost`.
             server_time: The API's clock at that moment, in Unix seconds, where it tells.
+            retry_after: For how many seconds the answer asks not to be asked about the job.
         """
         if what is UNCHANGED:
             watched = unchanged(watched, now)
-            return Looked(watched, (), None, self.next_look(watched, now, jitter, price))
+            looked = Looked(watched, (), None, self.next_look(watched, now, jitter, price))
+            return looked if retry_after is None else self._put_off(looked, retry_after, now)
         observed = observe(watched, what, now, self.patience, skew=_skew(server_time, now))
         outcome = observed.watched.outcome
         job = what if isinstance(what, Job) and not _is_behind(observed.watched, what) else None
         if job is not None and outcome is not None and watched.outcome is None:
             self._learn(watched, job, now)
         next_look = self.next_look(observed.watched, now, jitter, price) if outcome is None else None
-        return Looked(observed.watched, observed.transitions, outcome, next_look, job)
+        looked = Looked(observed.watched, observed.transitions, outcome, next_look, job)
+        return looked if retry_after is None else self._put_off(looked, retry_after, now)
 
     def next_look(self, watched: Watched, now: float, jitter: float | None, price: float) -> float:
         """Return how long to wait before the next look, in seconds."""
@@ -95,6 +106,20 @@ class Policy(Struct, frozen=True):
             progress=watched.progress,
         )
         return delay if watched.fault is None else self._after_fault(watched, watched.fault, now, jitter, delay)
+
+    def _put_off(self, looked: Looked, retry_after: float, now: float) -> Looked:
+        """Put off the next look for as long as an answer asks for that could be read, or whose body could not.
+
+        That is a hint: what a look is to confirm is confirmed at its own pace, and patience ends when it ends.
+        """
+        watched, fault = looked.watched, looked.watched.fault
+        is_to_confirm = watched.doubted is not None or (fault is not None and fault.kind not in _IN_TROUBLE)
+        if looked.next_look is None or is_to_confirm:
+            return looked
+        least = min(retry_after, max(self.pace.max_interval, LONGEST_HINT))
+        if fault is not None:
+            least = max(0.0, min(least, patience_ends_at(watched, self.patience) - now))
+        return replace(looked, next_look=max(looked.next_look, least), least=least)
 
     def _priced(self, price: float) -> Pace:
         """Let the longest interval grow with the price too, so that old jobs slow down with the young ones."""

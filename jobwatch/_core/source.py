@@ -33,6 +33,7 @@ class Seen(Struct, frozen=True, gc=False):
         rate: What it says is left of its request budget.
         aside: What went wrong with another request that was made for this, where the answer stands all the same.
         looks: How many requests for the job's state were made: the first may have come to a connection that was lost.
+        retry_after: For how many seconds it asks not to be asked about the job.
     """
 
     what: Job | Fault | Unchanged
@@ -42,14 +43,16 @@ class Seen(Struct, frozen=True, gc=False):
     rate: RateLimit | None = None
     aside: Fault | None = None
     looks: int = 1
+    retry_after: float | None = None
 
 
 class SeenMany(Struct, frozen=True):
-    """What asking about several jobs showed: the jobs, or why they could not be read; `rate`, `aside` as in `Seen`."""
+    """What asking about several jobs showed: the jobs, or why they could not be read; the rest is as in `Seen`."""
 
     what: tuple[Job, ...] | Fault
     rate: RateLimit | None = None
     aside: Fault | None = None
+    retry_after: float | None = None
 
 
 class StreamEnd(Struct, frozen=True):

@@ -9,7 +9,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from .._core.source import SeenMany
 from .._errors import ConfigError
 from .._models import Fault, FaultKind, Job
 from .batches import Batches, agreed
@@ -92,14 +94,21 @@ class Grouping:
         page = self._pages.page_for(watch, now, self._schedule.first_looks)
         return None if page is None else self._join_list(watch, page)
 
-    async def jobs_of(self, joint: JointRequest) -> tuple[Job, ...] | None:
-        """Ask for the jobs, all as they are told, or learn that they cannot be read."""
+    async def jobs_of(self, joint: JointRequest) -> tuple[tuple[Job, ...], float | None] | None:
+        """Ask for the jobs, all as they are told, or learn that they cannot be read.
+
+        Returns:
+            The jobs, and for how many seconds their answer asks not to be asked about them; None where there is none.
+        """
         try:
-            jobs = await (self._jobs_named(joint) if joint.page is None else self._jobs_on(joint.page))
+            told = await (self._jobs_named(joint) if joint.page is None else self._jobs_on(joint.page))
         except Exception as error:  # noqa: BLE001 - each job is then asked about by itself, and shows whose fault it was
-            jobs = Fault(FaultKind.UNREADABLE, f"the request for several jobs failed: {type(error).__name__}")
+            failed = f"the request for several jobs failed: {type(error).__name__}"
+            told = SeenMany(Fault(FaultKind.UNREADABLE, failed))
+        jobs = told.what
         if not isinstance(jobs, Fault):
-            return jobs
+            # When to come back to a list says nothing of when to come back to one of its jobs.
+            return jobs, told.retry_after if joint.page is None else None
         if joint.page is not None:
             self._pages.failed(joint.page, jobs, self._time())
         elif self._batches is not None:
@@ -140,14 +149,13 @@ class Grouping:
             watch.begin_look()
         return JointRequest(due, page)
 
-    async def _jobs_on(self, page: Page) -> tuple[Job, ...] | Fault:
+    async def _jobs_on(self, page: Page) -> SeenMany:
         try:
-            asking = self._source.project(page.project_id, page.limit, self._schedule.turn)
-            return (await self._schedule.answer(asking)).what
+            return await self._schedule.answer(self._source.project(page.project_id, page.limit, self._schedule.turn))
         except ConfigError as error:  # a project's id is the server's word, and need not be fit for a URL
-            return Fault(FaultKind.REFUSED, str(error))
+            return SeenMany(Fault(FaultKind.REFUSED, str(error)))
 
-    async def _jobs_named(self, joint: JointRequest) -> tuple[Job, ...] | Fault:
+    async def _jobs_named(self, joint: JointRequest) -> SeenMany:
         known = {watch.watched.job_id: watch.watched.status for watch in joint.due}
-        jobs = (await self._schedule.answer(self._source.batch(known, self._schedule.turn))).what
-        return jobs if isinstance(jobs, Fault) else agreed(jobs, known)
+        told = await self._schedule.answer(self._source.batch(known, self._schedule.turn))
+        return told if isinstance(told.what, Fault) else replace(told, what=agreed(told.what, known))

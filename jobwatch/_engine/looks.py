@@ -103,12 +103,13 @@ class Looks:
             looking.cancel()
         self._logged.discard(watch.watched.job_id)
 
-    def shown(self, job: Job, joint: Collection[Watch] = ()) -> list[Watch]:
+    def shown(self, job: Job, joint: Collection[Watch] = (), retry_after: float | None = None) -> list[Watch]:
         """Enter a job that a list shows, whether that was the reason for the request or not.
 
         Args:
             job: The job.
             joint: The watches that the list was asked for; others are passed by while a look at them is under way.
+            retry_after: For how many seconds it asks not to be asked about its jobs.
 
         Returns:
             The watches that it was entered into.
@@ -116,7 +117,7 @@ class Looks:
         awaiting = [watch for watch in self._registry.going_on(job.id) if watch.stage < LOOKING or watch in joint]
         if not awaiting:
             self._policy.history.add(job, told=True)
-        return [watch for watch in awaiting if self._enter_listed(watch, job)]
+        return [watch for watch in awaiting if self._enter_listed(watch, job, retry_after)]
 
     # --- one job -----------------------------------------------------------------------------------------------
 
@@ -189,8 +190,9 @@ class Looks:
 
     async def _look_at_many(self, first: Watch, joint: JointRequest) -> None:
         try:
-            jobs = await self._grouping.jobs_of(joint)
-            entered = {watch for job in told_once(jobs or ()) for watch in self.shown(job, joint.due)}
+            told = await self._grouping.jobs_of(joint)
+            jobs, hint = (None, None) if told is None else told
+            entered = {watch for job in told_once(jobs or ()) for watch in self.shown(job, joint.due, hint)}
             for watch, due in self._grouping.left_over(joint, jobs, entered):
                 self._put_back(watch, due)
         finally:
@@ -207,12 +209,16 @@ class Looks:
         if self._wakeups.woken:
             self._wakeups.put_woken(watch.watched.job_id)
 
-    def _enter_listed(self, watch: Watch, job: Job) -> bool:
+    def _enter_listed(self, watch: Watch, job: Job, retry_after: float | None) -> bool:
         """Enter what a list shows of a job, unless it lags behind what is known; return whether it was entered."""
         try:
             price = self._schedule.price(self._clock.now())
             shared = self._shared(price, watch)
-            looked = self._policy.saw(watch.watched, job, self._unix(), self._clock.uniform(), shared)
+            if watch.not_before:  # a list puts forward no look that the job's own answer has put off
+                retry_after = max(retry_after or 0.0, watch.not_before - self._clock.now())
+            looked = self._policy.saw(
+                watch.watched, job, self._unix(), self._clock.uniform(), shared, retry_after=retry_after
+            )
             if looked.job is None:
                 return False  # the job is to be asked for by itself
             due = self._schedule.remove(watch)
@@ -236,7 +242,13 @@ class Looks:
                 watch.watched = replace(watch.watched, looks=watch.watched.looks + seen.looks - 1)
             what = UNCHANGED if watch.memo is not None and watch.memo == seen.memo else seen.what
             looked = self._policy.saw(
-                watch.watched, what, as_of, self._clock.uniform(), shared, server_time=seen.server_time
+                watch.watched,
+                what,
+                as_of,
+                self._clock.uniform(),
+                shared,
+                server_time=seen.server_time,
+                retry_after=seen.retry_after,
             )
             if what is not UNCHANGED:
                 watch.memo = seen.memo if looked.job is not None else None
@@ -282,9 +294,11 @@ class Looks:
         schedule, now = self._schedule, self._clock.now()
         schedule.demand(watch, self._demand(watch, self._without_jitter(looked, next_look, price), price, now))
         delay = next_look
+        if looked.least or watch.not_before:
+            self._put_off(watch, now + looked.least if looked.least else 0.0, now)
         if price > 1.0:
             fault = looked.watched.fault
-            asked = 0.0 if fault is None else min(fault.retry_after or 0.0, LONGEST_PAUSE)
+            asked = looked.least if fault is None else min(fault.retry_after or looked.least, LONGEST_PAUSE)
             delay = max(schedule.priced(next_look, price, now), self._policy.pace.min_interval, asked)
         if self._streams is not None:
             usual, delay = delay, self._streams.delay(looked.watched, delay)
@@ -294,6 +308,19 @@ class Looks:
             schedule.put_first(watch)
         else:
             schedule.put(watch, now + delay)
+
+    def _put_off(self, watch: Watch, until: float, now: float) -> None:
+        """Note until when the API has asked not to be asked about a job: whichever of its watches the next look is for.
+
+        What is due because of a wake-up stays where it is, and what is to confirm something.
+        """
+        watch.not_before = until
+        for other in self._registry.of(watch.watched.job_id):
+            if other.stage is not DUE or not now < other.due < until or other.watched.fault is not None:
+                continue
+            if other.due != self._wakeups.pending(watch.watched.job_id):
+                other.not_before = until
+                self._schedule.put(other, until)
 
     def _report(self, on_look: Callable[[Watch, Looked], None], watch: Watch, looked: Looked, before: Watched) -> None:
         """Call a watcher's function; where it raises, the look counts as not made, and is made again later."""

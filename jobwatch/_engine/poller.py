@@ -91,7 +91,9 @@ class Poller:
         seen, as_of = await self._ask(watched.job_id, watched.status)
         self.check()  # a look that was cut off by closing is no sign of what the API is like
         jitter, price = self.clock.uniform(), self._schedule.price(self.clock.now())
-        return self._policy.saw(watched, seen.what, as_of, jitter, price, server_time=seen.server_time)
+        return self._policy.saw(
+            watched, seen.what, as_of, jitter, price, server_time=seen.server_time, retry_after=seen.retry_after
+        )
 
     async def job(self, job_id: str) -> Job | Fault:
         """Ask about a job, once a request may go; at once a fault, if the API has asked for a pause."""

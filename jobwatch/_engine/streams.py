@@ -238,7 +238,7 @@ class Streams:
     def _slow_down(self, watches: Iterable[Watch]) -> None:
         for watch in watches:
             if self._may_be_put(watch) and watch.watched.fault is None:
-                self._schedule.put(watch, self._loop.time() + self._keepalive)
+                self._schedule.put(watch, max(self._loop.time() + self._keepalive, watch.not_before))
                 self._schedule.demand(watch, 1.0 / self._keepalive)
 
     def _hurry(self, watches: Iterable[Watch], due: float) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import functools
 import re
+import time
 from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
@@ -74,6 +75,7 @@ def judged(
     etag: str | None = None,
     problem: ProblemReader | None = None,
     verdict: Verdict | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> Reply | Fault:
     """Return what an answer amounts to, by the rules at the top of this file. RFC 9110, section 15.
 
@@ -84,22 +86,25 @@ def judged(
         etag: The validator that the request carried, if it carried one.
         problem: How the API words its errors.
         verdict: What the API means by a status and a body that by the rules would not be read.
+        clock: Tells our own time, in Unix seconds, for a date to come back at where the server tells no time.
     """
     if verdict is not None and (not 200 <= http_status <= 203 or not body):
         meant = _meant(verdict, http_status, body)
         if meant is True:
-            return _reply(http_status, headers, body, None)
+            return _reply(http_status, headers, body, None, clock)
         if isinstance(meant, FaultKind):
-            return _fault(http_status, headers, body, problem, meant)
+            return _fault(http_status, headers, body, problem, clock, meant=meant)
     if 200 <= http_status <= 299 and not 204 <= http_status <= 206:
         wrong = _unreadable(headers, body)
-        return _reply(http_status, headers, body, None) if wrong is None else _refusal(http_status, headers, wrong)
+        if wrong is not None:
+            return _refusal(http_status, headers, wrong)
+        return _reply(http_status, headers, body, None, clock)
     if http_status == 304 and etag is not None:
-        return _reply(http_status, headers, b"", etag)
-    return _fault(http_status, headers, body, problem)
+        return _reply(http_status, headers, b"", etag, clock)
+    return _fault(http_status, headers, body, problem, clock)
 
 
-def _reply(http_status: int, headers: Headers, body: bytes, etag: str | None) -> Reply:
+def _reply(http_status: int, headers: Headers, body: bytes, etag: str | None, clock: Callable[[], float]) -> Reply:
     date = headers.get("Date")
     server_time = None if date is None else _server_time(date)
     remaining = headers.get("X-RateLimit-Remaining")
@@ -111,6 +116,7 @@ def _reply(http_status: int, headers: Headers, body: bytes, etag: str | None) ->
         None if remaining is None else _rate(headers, remaining, server_time),
         headers.get("X-Request-Id"),
         headers.get("Content-Type"),
+        retry_after=None if headers.get("Retry-After") is None else _wait(headers, server_time, clock),
     )
 
 
@@ -138,10 +144,16 @@ def _refusal(http_status: int, headers: Headers, message: str) -> Fault:
 
 
 def _fault(
-    http_status: int, headers: Headers, body: bytes, problem: ProblemReader | None, meant: FaultKind | None = None
+    http_status: int,
+    headers: Headers,
+    body: bytes,
+    problem: ProblemReader | None,
+    clock: Callable[[], float],
+    *,
+    meant: FaultKind | None = None,
 ) -> Fault:
     server_time = _server_time(headers.get("Date") or "")
-    wait = retry_after(headers.getall("Retry-After", ()), server_time)
+    wait = _wait(headers, server_time, clock)
     rate = _rate(headers, headers.get("X-RateLimit-Remaining") or "", server_time)
     spent = rate is not None and rate.remaining == 0
     kind = meant or _kind(http_status)
@@ -159,6 +171,10 @@ def _fault(
         _request_id(headers, found),
         wait,
     )
+
+
+def _wait(headers: Headers, server_time: float | None, clock: Callable[[], float]) -> float | None:
+    return retry_after(headers.getall("Retry-After", ()), server_time, clock)
 
 
 def _meant(verdict: Verdict, http_status: int, body: bytes) -> FaultKind | bool:

@@ -7,7 +7,7 @@ wrong guess here is a poller that hammers an API, or one that sleeps for ever. N
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from .._reading.reply import RateLimit
@@ -18,6 +18,7 @@ MAX_RESET_IN = 3600.0
 _MOST_DIGITS = 13
 """Unix milliseconds have 13 digits; what has more is no number that a server means."""
 
+_SECONDS = re.compile(rf"[0-9]{{1,{_MOST_DIGITS}}}(?:\.[0-9]{{1,{_MOST_DIGITS}}})?")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _IMF_FIXDATE = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), ([0-9]{2}) (" + "|".join(_MONTHS) + r") ([0-9]{4})"
@@ -44,15 +45,16 @@ def http_date(text: str) -> float | None:
     return when.timestamp() + leap
 
 
-def retry_after(values: Sequence[str], server_time: float | None) -> float | None:
+def retry_after(values: Sequence[str], server_time: float | None, clock: Callable[[], float]) -> float | None:
     """Return how many seconds a Retry-After header asks to stay away, or None if it asks nothing valid.
 
-    A date is measured against the server's own clock, so that a wrong local one does not matter; without a Date
-    header there is nothing to measure it against and it is ignored. RFC 9110, section 10.2.3.
+    A date is measured against the server's own clock where it tells the time, so that a wrong local one does not
+    matter. RFC 9110, section 10.2.3; seconds with decimals are none of its forms, and sent all the same (Shopify).
 
     Args:
         values: Every value of the header that the reply held; two of them contradict each other and count as none.
         server_time: The reply's Date header, in unix seconds.
+        clock: Tells our own time, in unix seconds; asked only where there is no other.
 
     Returns:
         Seconds, finite and never negative; a date in the past is 0.
@@ -60,13 +62,12 @@ def retry_after(values: Sequence[str], server_time: float | None) -> float | Non
     if len(values) != 1:
         return None
     value = values[0]
-    seconds = _whole_number(value)
-    if seconds is not None:
-        return float(seconds)
+    if _SECONDS.fullmatch(value):
+        return float(value)
     date = http_date(value)
-    if date is None or server_time is None:
+    if date is None:
         return None
-    return max(0.0, date - server_time)
+    return max(0.0, date - (clock() if server_time is None else server_time))
 
 
 def rate_limit(remaining: str, limit: str | None, reset: str | None, server_time: float | None) -> RateLimit | None:

@@ -129,12 +129,12 @@ class HttpSource:
         self._is_scarce = reply.rate is not None and reply.rate.remaining < (reply.rate.limit or 0) / 10
         fingerprint = hash((reply.http_status, reply.body))
         if memo is not None and _is_same_again(memo, reply, fingerprint):
-            return Seen(UNCHANGED, memo, rate=reply.rate, looks=reply.looks)
+            return Seen(UNCHANGED, memo, rate=reply.rate, looks=reply.looks, retry_after=reply.retry_after)
         job = self._masked(self.api.job(reply.body, job_id, reply.http_status))
         if isinstance(job, Fault):
-            return Seen(job, rate=reply.rate, looks=reply.looks)
+            return Seen(job, rate=reply.rate, looks=reply.looks, retry_after=reply.retry_after)
         kept: object = fingerprint if reply.etag is None else Memo(fingerprint, reply.etag, _believed_until(job, reply))
-        seen = Seen(job, kept, reply.server_time, rate=reply.rate, looks=reply.looks)
+        seen = Seen(job, kept, reply.server_time, 0.0, reply.rate, looks=reply.looks, retry_after=reply.retry_after)
         if self.api.history_path is None or _is_known(status, job):
             return seen
         return await self._with_history(seen, job, turn)
@@ -160,13 +160,14 @@ class HttpSource:
             return SeenMany(reply)
         jobs = self._masked(self.api.batch(reply.body))
         if isinstance(jobs, Fault) or self.api.history_path is None:
-            return SeenMany(jobs, reply.rate)
+            return SeenMany(jobs, reply.rate, retry_after=reply.retry_after)
         new = [job for job in jobs if job.id in known and not _is_known(known[job.id], job)]
         async with asyncio.TaskGroup() as group:
             tasks = {job.id: group.create_task(self._told(job, turn)) for job in new}
         told = {job_id: task.result() for job_id, task in tasks.items()}
         fault = next((fault for _, fault in told.values() if fault is not None), None)
-        return SeenMany(tuple(told[job.id][0] if job.id in told else job for job in jobs), reply.rate, fault)
+        shown = tuple(told[job.id][0] if job.id in told else job for job in jobs)
+        return SeenMany(shown, reply.rate, fault, reply.retry_after)
 
     async def follow(self, job_id: str, heard: Callable[[Sequence[Hint]], bool], silence: float) -> StreamEnd:
         """Follow a job's stream of events; for arguments see `Source`."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -79,6 +80,7 @@ class Transport:
         connect_timeout: The longest a connection may take to open, TLS included, in seconds.
         max_connections: How many connections may be open at once.
         tls: What to trust instead of the system's certificates.
+        clock: Tells our own time, in Unix seconds.
 
     Attributes:
         requests: How many requests have been sent so far, redirects and what was sent again included.
@@ -102,6 +104,7 @@ class Transport:
         connect_timeout: float = 10.0,
         max_connections: int = 64,
         tls: ssl.SSLContext | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._headers = Credentials(headers, secret_query)
         self._base, trouble = checked_base(base_url)
@@ -119,6 +122,7 @@ class Transport:
         self._connect_timeout = connect_timeout
         self._max_connections = max_connections
         self._tls = tls
+        self._clock = clock
         self._session: ClientSession | None = None
         self._streaming: ClientSession | None = None
         self._closed = False
@@ -300,7 +304,15 @@ class Transport:
             body = await _start(response, ERROR_BODY_CAP)
         if body is None or (good and len(body) > self._max_body):
             return Fault(FaultKind.UNREADABLE, f"the reply is too large: over {self._max_body} bytes", status)
-        answer = judged(status, response.headers, body, etag=etag, problem=self._problem, verdict=self._verdict)
+        answer = judged(
+            status,
+            response.headers,
+            body,
+            etag=etag,
+            problem=self._problem,
+            verdict=self._verdict,
+            clock=self._clock,
+        )
         return self._headers.scrubbed(answer, target.url, target.body) if isinstance(answer, Fault) else answer
 
     def _opened(self, target: Target) -> ClientSession | None:

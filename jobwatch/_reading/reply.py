@@ -31,6 +31,7 @@ class Reply(Struct, frozen=True, omit_defaults=True):
         request_id: The API's id of the request, to quote to its support.
         content_type: The media type, as sent.
         looks: How many requests were made for it, other than those that redirects led to.
+        retry_after: For how many seconds it asks that nothing more be asked.
     """
 
     http_status: int
@@ -41,6 +42,7 @@ class Reply(Struct, frozen=True, omit_defaults=True):
     request_id: str | None = None
     content_type: str | None = None
     looks: int = 1
+    retry_after: float | None = None
 
     def __repr__(self) -> str:
         return f"Reply({self.http_status}, {len(self.body)} bytes)"

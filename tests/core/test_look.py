@@ -314,6 +314,36 @@ def test_retry_after_is_waited_for_even_beyond_the_patience() -> None:
     assert later.next_look == 90.0
 
 
+@pytest.mark.parametrize(("asked", "longest", "waited"), [(5.0, 2.0, 5.0), (1e9, 2.0, 60.0), (1e9, 300.0, 300.0)])
+def test_a_good_answer_may_put_off_the_next_look_within_bounds(asked: float, longest: float, waited: float) -> None:
+    policy = _policy(pace=Pace(min_interval=0.5, max_interval=longest))
+    known = _seen(policy)
+    for what in (UNCHANGED, CAPYDB.job(_body(), "j"), _fault(FaultKind.UNREADABLE)):
+        looked = policy.saw(known, what, NOW, 0.5, 1.0, retry_after=asked)
+        assert (looked.next_look, looked.least) == (waited, waited)
+
+
+@pytest.mark.parametrize("kind", [FaultKind.NOT_FOUND, FaultKind.REFUSED, FaultKind.AUTH])
+def test_it_puts_off_no_look_that_is_to_confirm_something(kind: FaultKind) -> None:
+    policy = _policy()
+    known = _seen(policy)
+    assert policy.saw(known, _fault(kind), NOW, 0.5, 1.0, retry_after=60.0) == policy.saw(
+        known, _fault(kind), NOW, 0.5, 1.0
+    )
+
+
+def test_an_answer_that_cannot_be_read_does_not_put_off_the_end_of_patience() -> None:
+    policy = _policy(patience=Patience(unreachable_after=7.0))
+    looked = policy.saw(_seen(policy), _fault(FaultKind.UNREADABLE), NOW, 0.5, 1.0, retry_after=60.0)
+    assert looked.next_look == 7.0
+
+
+def test_an_end_is_put_off_by_nothing() -> None:
+    policy = _policy()
+    looked = policy.saw(_seen(policy), CAPYDB.job(_body(state="completed"), "j"), NOW, 0.5, 1.0, retry_after=60.0)
+    assert (looked.next_look, looked.outcome) == (None, Outcome.SUCCEEDED)
+
+
 def test_row_49_retry_after_of_nothing_is_no_reason_to_hurry() -> None:
     policy = _policy()
     looked = _replied(policy, _new(), _fault(FaultKind.RATE_LIMITED, 0.0), NOW, 0.0, 1.0)

@@ -177,9 +177,15 @@ def test_whatever_comes_is_a_reply_or_a_fault(status: int, body: bytes, headers:
 # --- Retry-After, Date, rate limits -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("value", "seconds"), [("0", 0.0), ("120", 120.0), ("86400", 86400.0), ("007", 7.0)])
+def AT_NOON() -> float:  # noqa: N802 - a constant, as a clock
+    return NOON
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("0", 0.0), ("120", 120.0), ("86400", 86400.0), ("007", 7.0), ("4.0", 4.0), ("0.25", 0.25)]
+)
 def test_row_49_retry_after_in_seconds(value: str, seconds: float) -> None:
-    assert retry_after([value], None) == seconds
+    assert retry_after([value], None, AT_NOON) == seconds
 
 
 @pytest.mark.parametrize(
@@ -187,7 +193,10 @@ def test_row_49_retry_after_in_seconds(value: str, seconds: float) -> None:
     [
         "-1",
         "+5",
-        "5.5",
+        "5.",
+        ".5",
+        "5.5.5",
+        "5,5",
         "1e9",
         "nan",
         "inf",
@@ -205,19 +214,21 @@ def test_row_49_retry_after_in_seconds(value: str, seconds: float) -> None:
     ],
 )
 def test_row_50_anything_else_is_ignored(value: str) -> None:
-    assert retry_after([value], NOON) is None
+    assert retry_after([value], NOON, AT_NOON) is None
 
 
 def test_row_50_two_values_or_none() -> None:
-    assert retry_after(["5", "7"], NOON) is None
-    assert retry_after([], NOON) is None
+    assert retry_after(["5", "7"], NOON, AT_NOON) is None
+    assert retry_after([], NOON, AT_NOON) is None
 
 
 def test_rows_49_51_52_a_date_is_measured_on_the_servers_clock() -> None:
-    assert retry_after(["Tue, 06 Jan 2026 12:01:30 GMT"], NOON) == 90.0
-    assert retry_after(["Tue, 06 Jan 2026 11:00:00 GMT"], NOON) == 0.0
-    assert retry_after(["Tue, 06 Jan 2026 12:01:30 GMT"], None) is None
-    far = retry_after(["Fri, 31 Dec 9999 23:59:59 GMT"], NOON)
+    assert retry_after(["Tue, 06 Jan 2026 12:01:30 GMT"], NOON, AT_NOON) == 90.0
+    assert retry_after(["Tue, 06 Jan 2026 11:00:00 GMT"], NOON, AT_NOON) == 0.0
+    # The server tells its time, so ours is not asked for; else there is no other.
+    assert retry_after(["Tue, 06 Jan 2026 12:01:30 GMT"], NOON, lambda: 1 / 0) == 90.0
+    assert retry_after(["Tue, 06 Jan 2026 12:01:30 GMT"], None, lambda: NOON - 5.0) == 95.0
+    far = retry_after(["Fri, 31 Dec 9999 23:59:59 GMT"], NOON, AT_NOON)
     assert far is not None
     assert math.isfinite(far)
 
@@ -282,8 +293,22 @@ def test_row_53_a_rate_that_is_no_number(remaining: str) -> None:
 
 @given(st.text(max_size=40), st.none() | st.floats(0, 4e9))
 def test_row_50_no_text_makes_a_pause_that_cannot_be_slept(text: str, server_time: float | None) -> None:
-    seconds = retry_after([text], server_time)
+    seconds = retry_after([text], server_time, AT_NOON)
     assert seconds is None or (math.isfinite(seconds) and seconds >= 0)
+
+
+@pytest.mark.parametrize("status", [200, 202, 304])
+def test_a_good_reply_says_when_to_come_back(status: int) -> None:
+    reply = judged(status, CIMultiDict({"Retry-After": "2.5"}), JSON, etag='"v1"')
+    assert isinstance(reply, Reply)
+    assert reply.retry_after == 2.5
+    without_a_date = CIMultiDict({"Retry-After": "Tue, 06 Jan 2026 12:00:07 GMT"})
+    reply = judged(status, without_a_date, JSON, etag='"v1"', clock=lambda: NOON)
+    assert isinstance(reply, Reply)
+    assert reply.retry_after == 7.0
+    fault = judged(503, without_a_date, JSON, clock=lambda: NOON)
+    assert isinstance(fault, Fault)
+    assert fault.retry_after == 7.0
 
 
 # --- redirects --------------------------------------------------------------------------------------------------
