@@ -115,7 +115,7 @@ class ScriptedTransport:
         jobs.sort(key=lambda job: job.starts, reverse=True)
         return [job.body(now) for job in jobs[: min(int(limit), self.page)]]
 
-    def _reply(self, body: object, now: float, target: str) -> Reply:
+    def _reply(self, body: object, now: float, target: str = "") -> Reply:
         return Reply(200, msgspec.json.encode(body), rate=self.rate(now), retry_after=self.hint(target))
 
     def times(self, kind: str = "") -> list[float]:
