@@ -6,19 +6,15 @@ It imports nothing that takes long, so that ``--help`` is quick.
 from __future__ import annotations
 
 import argparse
-import re
 
 from .. import __version__
+from .._reading.periods import seconds_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-_UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_DURATION = re.compile("".join(rf"(?:\d+(?:\.\d+)?{unit})?" for unit in _UNITS), re.ASCII)
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])", re.ASCII)
-_NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
 _LONGEST = 10 * 365 * 86_400.0
 _SECRETS = ("--token", "--api-key", "--api-token", "--key", "--bearer", "--password")
 
@@ -82,11 +78,8 @@ def duration(text: str) -> float:
     Raises:
         argparse.ArgumentTypeError: It is none, or is longer than ten years.
     """
-    if _NUMBER.fullmatch(text):
-        seconds = float(text)
-    elif text and _DURATION.fullmatch(text):
-        seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
-    else:
+    seconds = seconds_in(text)
+    if seconds is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 90, 45s, 30m, 1h30m or 250ms")
     if seconds > _LONGEST:
         raise argparse.ArgumentTypeError(f"{text!r} is longer than ten years")

@@ -1,0 +1,33 @@
+"""Periods of time as people and APIs write them, such as ``30s``, ``1h30m`` or ``PT5S``, read as seconds. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+UNITS: Final = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+"""How many seconds each unit has, the largest first."""
+
+_NUMBER = re.compile(r"\d{1,15}(?:\.\d{0,15})?|\.\d{1,15}", re.ASCII)
+_PERIOD = re.compile("".join(rf"(?:\d{{1,15}}(?:\.\d{{1,15}})?{unit})?" for unit in UNITS), re.ASCII)
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])", re.ASCII)
+_ISO = re.compile(
+    r"P(?=[\dT])(?:(\d{1,15})D)?(?:T(?=\d)(?:(\d{1,15})H)?(?:(\d{1,15})M)?(?:(\d{1,15}(?:\.\d{1,15})?)S)?)?", re.ASCII
+)
+
+
+def seconds_in(text: str, unit: str = "s") -> float | None:
+    """Return the seconds of a period that is written as a text, or None where it is none.
+
+    Args:
+        text: A number, or numbers with units, the largest unit first; or an ISO 8601 duration of days and less.
+        unit: What a number without a unit counts.
+    """
+    if _NUMBER.fullmatch(text):
+        return float(text) * UNITS[unit]
+    if text and _PERIOD.fullmatch(text):
+        return sum(float(number) * UNITS[each] for number, each in _PART.findall(text))
+    found = _ISO.fullmatch(text)
+    if found is None:
+        return None
+    return sum(float(number or 0.0) * UNITS[each] for number, each in zip(found.groups(), "dhms", strict=True))
