@@ -26,6 +26,7 @@ from .._reading.reply import RateLimit, Reply
 from .headers import http_date, rate_limit, retry_after
 
 ProblemReader: TypeAlias = Callable[[bytes], Problem | None]
+HintReader: TypeAlias = Callable[[bytes], float | None]
 Verdict: TypeAlias = Callable[[int, bytes], FaultKind | bool]
 
 _MESSAGE_CAP = 400
@@ -75,6 +76,7 @@ def judged(
     etag: str | None = None,
     problem: ProblemReader | None = None,
     verdict: Verdict | None = None,
+    hint: HintReader | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Reply | Fault:
     """Return what an answer amounts to, by the rules at the top of this file. RFC 9110, section 15.
@@ -86,6 +88,7 @@ def judged(
         etag: The validator that the request carried, if it carried one.
         problem: How the API words its errors.
         verdict: What the API means by a status and a body that by the rules would not be read.
+        hint: How the API says in a body for how many seconds to stay away.
         clock: Tells our own time, in Unix seconds, for a date to come back at where the server tells no time.
     """
     if verdict is not None and (not 200 <= http_status <= 203 or not body):
@@ -93,7 +96,7 @@ def judged(
         if meant is True:
             return _reply(http_status, headers, body, None, clock)
         if isinstance(meant, FaultKind):
-            return _fault(http_status, headers, body, problem, clock, meant=meant)
+            return _fault(http_status, headers, body, problem, clock, hint=hint, meant=meant)
     if 200 <= http_status <= 299 and not 204 <= http_status <= 206:
         wrong = _unreadable(headers, body)
         if wrong is not None:
@@ -101,7 +104,7 @@ def judged(
         return _reply(http_status, headers, body, None, clock)
     if http_status == 304 and etag is not None:
         return _reply(http_status, headers, b"", etag, clock)
-    return _fault(http_status, headers, body, problem, clock)
+    return _fault(http_status, headers, body, problem, clock, hint=hint)
 
 
 def _reply(http_status: int, headers: Headers, body: bytes, etag: str | None, clock: Callable[[], float]) -> Reply:
@@ -150,6 +153,7 @@ def _fault(
     problem: ProblemReader | None,
     clock: Callable[[], float],
     *,
+    hint: HintReader | None,
     meant: FaultKind | None = None,
 ) -> Fault:
     server_time = _server_time(headers.get("Date") or "")
@@ -159,6 +163,8 @@ def _fault(
     kind = meant or _kind(http_status)
     if http_status == 403 and (wait is not None or spent):
         kind = FaultKind.RATE_LIMITED
+    if wait is None and hint is not None and kind in (FaultKind.RATE_LIMITED, FaultKind.UNREACHABLE):
+        wait = hint(body)
     if wait is None and spent and rate is not None and kind is FaultKind.RATE_LIMITED:
         wait = rate.reset_in
     found = _problem(body, problem)

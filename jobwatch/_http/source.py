@@ -53,11 +53,13 @@ class Memo(Struct, frozen=True, gc=False):
         fingerprint: The hash of its HTTP status and body.
         etag: Its validator.
         until: Until when that is sent back, on the loop's clock.
+        retry_after: For how many seconds it asked not to be asked again: a 304 leaves that as it was.
     """
 
     fingerprint: int
     etag: str
     until: float
+    retry_after: float | None = None
 
 
 class HttpSource:
@@ -94,12 +96,14 @@ class HttpSource:
             secret_query=self._requests.secret_query(),
             problem=api.problem,
             verdict=api.verdict,
+            retry_after=None if api.read_retry_after is None else api.retry_after,
             states=api.states,
             posts=api.method == "POST" or api.batch_body is not None,
             max_connections=max_connections,
         )
         self._targets: dict[str, Target] = {}
         self._is_scarce = False
+        self._hints = api.read_retry_after is not None
         self.has_lists = api.list_path is not None
         self.has_streams = streams and api.stream_path is not None
         self.batch_most = api.batch_most if api.batch_path is not None else 0
@@ -126,15 +130,20 @@ class HttpSource:
         reply = await self.transport.get(self._targets.get(job_id) or self._target_of(job_id), etag=etag, turn=turn)
         if isinstance(reply, Fault):
             return Seen(reply)
+        wait = reply.retry_after
+        if self._hints:
+            wait = self._wait(reply, job_id, memo)
         self._is_scarce = reply.rate is not None and reply.rate.remaining < (reply.rate.limit or 0) / 10
         fingerprint = hash((reply.http_status, reply.body))
         if memo is not None and _is_same_again(memo, reply, fingerprint):
-            return Seen(UNCHANGED, memo, rate=reply.rate, looks=reply.looks, retry_after=reply.retry_after)
+            return Seen(UNCHANGED, memo, rate=reply.rate, looks=reply.looks, retry_after=wait)
         job = self._masked(self.api.job(reply.body, job_id, reply.http_status))
         if isinstance(job, Fault):
-            return Seen(job, rate=reply.rate, looks=reply.looks, retry_after=reply.retry_after)
-        kept: object = fingerprint if reply.etag is None else Memo(fingerprint, reply.etag, _believed_until(job, reply))
-        seen = Seen(job, kept, reply.server_time, 0.0, reply.rate, looks=reply.looks, retry_after=reply.retry_after)
+            return Seen(job, rate=reply.rate, looks=reply.looks, retry_after=wait)
+        kept: object = fingerprint
+        if reply.etag is not None:
+            kept = Memo(fingerprint, reply.etag, _believed_until(job, reply), wait)
+        seen = Seen(job, kept, reply.server_time, 0.0, reply.rate, looks=reply.looks, retry_after=wait)
         if self.api.history_path is None or _is_known(status, job):
             return seen
         return await self._with_history(seen, job, turn)
@@ -194,6 +203,14 @@ class HttpSource:
     async def aclose(self) -> None:
         """Close every connection; what is under way ends with a fault."""
         await self.transport.aclose()
+
+    def _wait(self, reply: Reply, job_id: str, memo: object) -> float | None:
+        """Return for how many seconds not to ask again: the longer of what a reply's header and body say."""
+        if reply.http_status == 304:
+            told = memo.retry_after if isinstance(memo, Memo) else None
+        else:
+            told = self.api.retry_after(reply.body, job_id)
+        return max((each for each in (reply.retry_after, told) if each is not None), default=None)
 
     # --- within --------------------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ from .._models import Fault, FaultKind, printable
 from .._reading.reply import Reply
 from .._table.templates import is_encoded_path
 from .._tasks import at_once
-from .answer import ProblemReader, Verdict, judged
+from .answer import HintReader, ProblemReader, Verdict, judged
 from .credentials import Credentials
 from .errors import LostWhenKept, NotSilent
 from .urls import checked_base, next_url, segment, unfit_for_url
@@ -73,6 +73,7 @@ class Transport:
         secret_query: What goes into the query of every request, where the token goes there: a name and a value.
         problem: How this API words its errors; its findings go into the fault.
         verdict: What this API means by HTTP statuses that would not be read; see `judged`.
+        retry_after: Reads from a body for how many seconds it asks to stay away.
         states: The HTTP statuses that tell a state of the job, so that no redirect among them is followed.
         posts: Whether some targets have a body, to be sent by POST.
         max_body: The largest body that is read, in bytes.
@@ -97,6 +98,7 @@ class Transport:
         secret_query: tuple[str, str] | None = None,
         problem: ProblemReader | None = None,
         verdict: Verdict | None = None,
+        retry_after: HintReader | None = None,
         states: frozenset[int] = frozenset(),
         posts: bool = False,
         max_body: int = 1024 * 1024,
@@ -115,6 +117,7 @@ class Transport:
             raise ConfigError(trouble)
         self._problem = problem
         self._verdict = verdict
+        self._retry_after = retry_after
         self._states = states
         self._posts = posts
         self._max_body = max_body
@@ -311,6 +314,7 @@ class Transport:
             etag=etag,
             problem=self._problem,
             verdict=self._verdict,
+            hint=self._retry_after,
             clock=self._clock,
         )
         return self._headers.scrubbed(answer, target.url, target.body) if isinstance(answer, Fault) else answer

@@ -75,6 +75,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         started: Read the id from the decoded body of the response that started a job, where it is not with the job.
         read_start: Reads a job's state from that response, in place of `read_reply`: neither its HTTP status nor a
             field that it lacks is a state.
+        read_retry_after: Reads from a body, and the id asked for, for how many seconds not to ask about the job again.
         with_params: Returns the API with the parameters that its replies are read by, where there are such.
         decodes_all: Whether reading a reply decodes all of it, however large it is.
         stream_path: The path of a job's stream of server-sent events, if there is one.
@@ -113,6 +114,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     output: Mapping[str, str] = {}
     started: tuple[Callable[[JSON], JSON], ...] = ()
     read_start: Callable[[bytes, str], Job | Fault] | None = None
+    read_retry_after: Callable[[bytes, str], float | None] | None = None
     with_params: Callable[[Mapping[str, str]], JobAPI] | None = None
     decodes_all: bool = False
     stream_path: str | None = None
@@ -162,6 +164,10 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     def history(self, body: bytes) -> tuple[Event, ...] | None:
         """Read the reply to the request for a job's history; None where it cannot be read."""
         return _read_or_none(self.read_history, body)
+
+    def retry_after(self, body: bytes, job_id: str = "") -> float | None:
+        """Read for how many seconds a reply asks not to be asked about the job; None where it does not."""
+        return _read_or_none(self.read_retry_after, body, job_id)
 
     def hint(self, data: bytes, name: str) -> Hint | None:
         """Read what an event of a job's stream says; None where that is no state, or cannot be read."""

@@ -40,6 +40,7 @@ from .fields import (
     list_of,
     several,
 )
+from .hints import hint_reader, paths_of
 from .paths import PART, TEXT, TIMES, WORD, Compiled, Plan
 from .proofs import bodies_of_nothing, proved, unproved, value_on
 from .reader import Layout, TableReader
@@ -136,6 +137,7 @@ class _Build:
             states=states,
             started=self._started(),
             read_start=lambda body, job_id: start.reply(body, 200, job_id),
+            read_retry_after=hint_reader(table.retry_after, table.params, self._root(), self._given),
         )
 
     def _with_params(self, params: Mapping[str, str]) -> JobAPI:
@@ -176,6 +178,7 @@ class _Build:
             yield from several(paths)
         for listed in (table.listing, table.batch):
             yield "@" if listed is None else listed.root
+        yield from several(paths_of(table.retry_after))
         if table.events is not None:
             yield from (table.events.path, *several(table.events.status), *several(table.events.at))
         yield table.root

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from .._reading.words import Word
 from .fields import EventTable, Paths, ProgressPaths, TableError
+from .hints import HintPaths, HintTable
 
 State: TypeAlias = Literal[
     "pending", "running", "blocked", "succeeded", "partial", "finished", "failed", "cancelled", "missing"
@@ -105,6 +106,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         listing: The request for a project's jobs; its key is ``list``.
         batch: The request for several jobs.
         started: Where the id lies in the response that started the job.
+        retry_after: Where a reply says when to come back.
     """
 
     job: str
@@ -153,6 +155,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     listing: ListTable | None = None
     batch: BatchTable | None = None
     started: Paths = []
+    retry_after: HintPaths = []
 
 
 def checked(table: Mapping[str, object]) -> Table:
@@ -166,7 +169,13 @@ def checked(table: Mapping[str, object]) -> Table:
     if "missing" in table:
         raise TableError(("missing",), "there is no such key; it is called missing_if")
     _known_keys(dict(table), Table, ())
-    for key, kind in (("words", WordTable), ("events", EventTable), ("list", ListTable), ("batch", BatchTable)):
+    for key, kind in (
+        ("words", WordTable),
+        ("events", EventTable),
+        ("list", ListTable),
+        ("batch", BatchTable),
+        ("retry_after", HintTable),
+    ):
         _known_keys(table.get(key), kind, (key,))
     if "job" not in table:
         raise TableError((), 'the table lacks job, the path of one job, such as job = "/jobs/{job_id}"')

@@ -106,7 +106,8 @@ def _check(api: JobAPI, options: Options) -> int:
     if not options.body:
         _describe(api)
         return 0
-    job = _job_in(api, _sample(options.body))
+    sample = _sample(options.body)
+    job = _job_in(api, sample)
     if isinstance(job, Fault):
         say(f"the sample cannot be read: {safe(str(job))}")
         return 1
@@ -114,6 +115,9 @@ def _check(api: JobAPI, options: Options) -> int:
         print_json(job_record(job))
         return 0
     print_facts(facts(job))
+    if api.read_retry_after is not None:
+        wait = api.retry_after(sample.body if isinstance(sample.body, bytes) else b"", job.id)
+        say("not found: retry_after" if wait is None else f"asks to come back after {wait:g} s, and not sooner")
     for line in _missing(job):
         say(line)
     return 0
@@ -128,6 +132,8 @@ def _describe(api: JobAPI) -> None:
         say(f"  sends {safe(name)}: {safe(sent)}")
     if api.decodes_all:
         say("  decodes the whole of each reply, since it reads @ or $ itself: slow where a reply is large")
+    if api.read_retry_after is not None:
+        say("  looks again no sooner than a reply says under retry_after")
     for name, default in api.params.items():
         say(f"  --param {name}=" + ("..." if default is None else f"...  (default: {safe(default)})"))
 

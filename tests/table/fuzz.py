@@ -45,6 +45,7 @@ succeeded_if = "total && sum([done, lost]) == total"
 progress = { done = "length(parts[?done])", of = "length(parts)" }
 error = ["$.errors[0].message", "join(', ', parts[?error].error)"]
 events = { path = "parts[].log[]", status = "state || to", at = "at" }
+retry_after = ["parts[?wait].wait | [0]", "$.wait_ms"]
 """
 PLAIN = """
 job = "https://a.test/{job_id}"
@@ -55,6 +56,7 @@ http = { 202 = "running", 422 = "failed" }
 times = "times"
 type = "b"
 result = "e"
+retry_after = "wait.seconds"
 """
 _SCALARS: Sequence[Any] = [
     *(None, True, False, 0, 1, -1, 1.0, 2.5, 1718614500, 10**30, 1e308, "", "x", "j", "no", "false", "0", "1", "1/3"),
@@ -122,7 +124,8 @@ def _expressions(paths: str | list[str]) -> tuple[Expression, ...]:
 
 
 def _places(table: Mapping[str, Any], root: Expression) -> list[tuple[str, tuple[str | int, ...]]]:
-    keys = ("id", "status", "error", "result", "type", "created_at", "ended_at", *DECIDED, "nothing_if", "missing_if")
+    fields = ("id", "status", "error", "result", "type", "created_at", "ended_at", "retry_after")
+    keys = (*fields, *DECIDED, "nothing_if", "missing_if")
     found = [(key, place) for key in keys for each in _expressions(table.get(key, [])) for place in each.places]
     start = root.places[0].path if root.places else ()
     is_list = root.place is None and bool(root.places)
@@ -178,6 +181,8 @@ def check_reply(of: Fuzzed, body: object, http_status: int) -> bool:
     assert isinstance(seen, (Job, Fault)), (seen, raw)
     if isinstance(seen, Job) and seen.phase.ended:
         assert _has_reason(of, msgspec.json.decode(raw), http_status, seen), (of.table, raw, http_status, seen)
+    wait = of.api.retry_after(raw, "j")
+    assert wait is None or 0.0 <= wait < float("inf"), (wait, raw)
     for read in (of.api.jobs, of.api.batch):
         listed = read(raw)
         assert isinstance(listed, (tuple, Fault)), (listed, raw)
@@ -218,9 +223,8 @@ def table_text(rng: random.Random, texts: Sequence[str]) -> str:
 
 
 def _new_expression(line: str, rng: random.Random, _texts: Sequence[str]) -> str:
-    key = rng.choice(
-        [*DECIDED, "missing_if", "nothing_if", "status", "root", "error", "id", "started", "times", "type"]
-    )
+    keys = ("missing_if", "nothing_if", "status", "root", "error", "id", "started", "times", "type", "retry_after")
+    key = rng.choice([*DECIDED, *keys])
     made = "".join(rng.choice(_PIECES) for _ in range(rng.choice([1, 2, 3, 5, 8, 13, 40])))
     return f"{line}\n{key} = {msgspec.json.encode(made).decode()}"
 
