@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Self, cast
 
 from ._completions import Completions
@@ -44,7 +44,11 @@ class Client:
     Args:
         api: The name of a built-in API (see `jobwatch.apis.APIS`) or a `JobAPI`.
         source: What to ask about jobs in place of an HTTP API, see `JobSource`; `token` to `params` are then left out.
-        token: The API key; by default the API's environment variable (``BEDROCK_API_KEY``, ``CAPYDB_API_KEY``).
+        token: The API key, or a function that returns it, plain (called in a thread) or async; by default the API's
+            environment variable (``BEDROCK_API_KEY``, ``CAPYDB_API_KEY``). After a 401 the function or the variable is
+            read anew, and another token tried; whatever the function raises is told by its type only, unless it is a
+            `ConfigError`.
+        token_file: The file that holds the API key; it is read anew when it changes, and after a 401.
         base_url: Where the API is served; by default its environment variable (``BEDROCK_API_URL``,
             ``CAPYDB_API_URL``), else the vendor's address.
         api_version: The version to ask for, where the API has a header for it (Bedrock's ``X-API-Version``).
@@ -69,7 +73,8 @@ class Client:
         api: str | JobAPI | None = None,
         *,
         source: JobSource | HttpSource | None = None,
-        token: str | None = None,
+        token: str | Callable[[], str | Awaitable[str]] | None = None,
+        token_file: str | os.PathLike[str] | None = None,
         base_url: str | None = None,
         api_version: str | None = None,
         params: Mapping[str, str] | None = None,
@@ -81,8 +86,8 @@ class Client:
         max_in_flight: int = 16,
         streams: bool = True,
     ) -> None:
-        given = Given(token, base_url, params)
-        del token, base_url, params  # a traceback that shows local variables shall not show these
+        given = Given(token, base_url, params, token_file)
+        del token, token_file, base_url, params  # a traceback that shows local variables shall not show these
         patience = Patience(
             unreachable_after=_not_negative("unreachable_after", unreachable_after),
             appear_within=_not_negative("appear_within", appear_within),
@@ -348,6 +353,24 @@ def engine_of(client: Client) -> Poller:
 def place_of(client: Client) -> str:
     """Return where a client's jobs are, in words that hold no secret, for a watcher."""
     return client._source.key  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+
+
+def secrets_of(client: Client) -> frozenset[str]:
+    """Return the secrets that a client sends, and those that it sent before them, for whoever prints."""
+    source = client._source  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+    return source.secrets() if isinstance(source, HttpSource) else frozenset()
+
+
+async def check_token(client: Client) -> None:
+    """Have a token before the first request, where it comes from a function or a command.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    source = client._source  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+    fault = await source.token_fault() if isinstance(source, HttpSource) else None
+    if fault is not None:
+        raise ConfigError(fault.message)
 
 
 def text_of(what: str, value: object) -> str:

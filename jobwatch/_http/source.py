@@ -23,6 +23,7 @@ from .._models import UNCHANGED, Fault, FaultKind, Job
 from .._reading.started import found_in
 from .._reading.words import lowered
 from .._tasks import at_once
+from .renewing import RenewingTransport
 from .requests import Requests
 from .sse import EVENT_CAP, EventParser, Flow
 from .transport import Transport
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .._reading.api import Hint, JobAPI
     from .._reading.reply import Reply
     from .._reading.started import Found, Started
+    from .renewal import Renewal
     from .requests import Asked, Given
     from .transport import Target
 
@@ -88,16 +90,8 @@ class HttpSource:
         self._requests = Requests(api, given, api_version)
         self.api = api = self._requests.api()
         self.name = api.name
-        self.transport = transport or Transport(
-            self._requests.base_url(),
-            self._requests.headers(),
-            secret_query=self._requests.secret_query(),
-            problem=api.problem,
-            verdict=api.verdict,
-            states=api.states,
-            posts=api.method == "POST" or api.batch_body is not None,
-            max_connections=max_connections,
-        )
+        self._renewal: Renewal | None = None
+        self.transport = transport or self._transport(max_connections)
         self._targets: dict[str, Target] = {}
         self._is_scarce = False
         self.has_lists = api.list_path is not None
@@ -194,7 +188,38 @@ class HttpSource:
         """Close every connection; what is under way ends with a fault."""
         await self.transport.aclose()
 
+    async def token_fault(self) -> Fault | None:
+        """Have a token, where it comes from a function; return why there is none."""
+        return None if self._renewal is None else await self._renewal.fresh()
+
+    def secrets(self) -> frozenset[str]:
+        """Return the secrets that are sent, in every spelling, and those that were sent before them."""
+        return self._requests.secrets()
+
     # --- within --------------------------------------------------------------------------------------------
+
+    def _transport(self, max_connections: int) -> Transport:
+        api, requests = self.api, self._requests
+        self._renewal = requests.renewal(self._send_anew)
+        kind = Transport if self._renewal is None else RenewingTransport
+        transport = kind(
+            requests.base_url(),
+            requests.headers(),
+            secret_query=requests.secret_query(),
+            secrets=requests.token_secrets(),
+            problem=api.problem,
+            verdict=api.verdict,
+            states=api.states,
+            posts=api.method == "POST" or api.batch_body is not None,
+            max_connections=max_connections,
+        )
+        if isinstance(transport, RenewingTransport) and self._renewal is not None:
+            transport.renew_by(self._renewal)
+        return transport
+
+    def _send_anew(self) -> None:
+        requests = self._requests
+        self.transport.send_with(requests.headers(), requests.secret_query(), requests.token_secrets())
 
     async def _with_history(self, seen: Seen, job: Job, turn: Turn) -> Seen:
         answered_at = asyncio.get_running_loop().time()

@@ -28,7 +28,7 @@ from .._reading.reply import Reply
 from .._table.templates import is_encoded_path
 from .._tasks import at_once
 from .answer import ProblemReader, Verdict, judged
-from .credentials import Credentials
+from .credentials import NO_SECRETS, Credentials
 from .errors import LostWhenKept, NotSilent
 from .urls import checked_base, next_url, segment, unfit_for_url
 
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from .._core.source import Turn
+    from .fast import Head
+    from .secrets import Secrets
 
 __all__ = ["Reply", "Target", "Transport", "segment"]
 
@@ -70,6 +72,7 @@ class Transport:
         base_url: Where the API lives: http or https, without user, query or fragment.
         headers: Sent with every request; this is where the token goes.
         secret_query: What goes into the query of every request, where the token goes there: a name and a value.
+        secrets: What else no fault is to quote.
         problem: How this API words its errors; its findings go into the fault.
         verdict: What this API means by HTTP statuses that would not be read; see `judged`.
         states: The HTTP statuses that tell a state of the job, so that no redirect among them is followed.
@@ -93,6 +96,7 @@ class Transport:
         headers: Mapping[str, str],
         *,
         secret_query: tuple[str, str] | None = None,
+        secrets: Secrets = NO_SECRETS,
         problem: ProblemReader | None = None,
         verdict: Verdict | None = None,
         states: frozenset[int] = frozenset(),
@@ -103,10 +107,10 @@ class Transport:
         max_connections: int = 64,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._headers = Credentials(headers, secret_query)
+        self._headers = Credentials(headers, secret_query, secrets)
         self._base, trouble = checked_base(base_url)
         # A traceback that shows local variables shall not show these.
-        del base_url, headers, secret_query
+        del base_url, headers, secret_query, secrets
         trouble = trouble or self._headers.trouble()
         if trouble:
             raise ConfigError(trouble)
@@ -119,6 +123,7 @@ class Transport:
         self._connect_timeout = connect_timeout
         self._max_connections = max_connections
         self._tls = tls
+        self._head: tuple[Head, URL] | None = None
         self._session: ClientSession | None = None
         self._streaming: ClientSession | None = None
         self._closed = False
@@ -149,6 +154,16 @@ class Transport:
             raise ConfigError("the query is not encoded")
         url = URL(f"{self._base}{path}" + (f"?{query}" if query else ""), encoded=True)
         return Target(url, url.raw_path, body)
+
+    def send_with(self, headers: Mapping[str, str], secret_query: tuple[str, str] | None, secrets: Secrets) -> None:
+        """Send these from now on, in place of those that were given; they have been checked."""
+        self._headers.replace(headers, secret_query, secrets)
+        if self._head is not None:
+            head, url = self._head
+            head.fill(self._headers.complete(url), self._headers.query())
+        for session in (None if self._head is not None else self._session, self._streaming):
+            if session is not None:
+                session.headers.update(self._headers.theirs())
 
     async def get(self, target: Target, *, etag: str | None = None, turn: Turn = at_once) -> Reply | Fault:
         """Return what one look at a target brings: a reply, or what went wrong.
@@ -312,8 +327,10 @@ class Transport:
 
         # Not every version of aiohttp has been seen to work with the lean classes; the stock ones always do.
         lean = aiohttp.__version__ in fast.TESTED and not self._posts
-        head = (self._headers.complete(target.url), self._headers.query()) if lean else None
-        request_class = idle.StockRequest if head is None else fast.lean_get(*head)
+        request_class: type[ClientRequest] = idle.StockRequest
+        if lean:
+            head = fast.Head(self._headers.complete(target.url), self._headers.query())
+            self._head, request_class = (head, target.url), fast.lean_get(head)
         self._session = self._session_for(request_class)
         return self._session
 

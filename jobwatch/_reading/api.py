@@ -45,6 +45,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         base_url: Where the API is served.
         base_url_variable: The environment variable that overrides `base_url`.
         token_variable: The environment variable that holds the token.
+        token_file_variable: The environment variable that holds the path of a file with the token.
         token_header: The header that carries the token.
         token_prefix: What stands before the token in that header.
         token_query: The query parameter that carries the token, in place of a header.
@@ -89,6 +90,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     job_path: str
     read_job: Callable[[bytes], Job]
     read_problem: Callable[[bytes], Problem | None]
+    token_file_variable: str = ""
     token_header: str = "Authorization"  # noqa: S105 - a header's name
     token_prefix: str = "Bearer "  # noqa: S105 - the word before the token, not a token
     token_query: str | None = None

@@ -109,6 +109,7 @@ class _Build:
             base_url=self._base_url,
             base_url_variable=table.base_url_variable,
             token_variable=table.token,
+            token_file_variable=table.token_file,
             token_header=auth.header,
             token_prefix=auth.prefix,
             token_is_basic=auth.is_basic,
@@ -446,9 +447,10 @@ class _Auth(Struct, frozen=True):
 
 
 def _auth(table: Table) -> _Auth:
-    auth = table.auth or ("bearer" if table.token else "none")
-    if (auth == "none") is bool(table.token):
-        trouble = "there is a token, so say how it is sent" if table.token else "token must name a variable for that"
+    has_token = bool(table.token or table.token_file)
+    auth = table.auth or ("bearer" if has_token else "none")
+    if (auth == "none") is has_token:
+        trouble = "there is a token, so say how it is sent" if has_token else "token must name a variable for that"
         raise TableError(("auth",), trouble)
     match auth:
         case "none" | "bearer":

@@ -80,6 +80,8 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         auth: ``bearer``, ``basic``, ``none``, a header with the token in it: ``X-Api-Key: {token}``, or a
             parameter of the query: ``?api_key={token}``.
         token: The environment variable that holds the token; for basic, ``user:password``.
+        token_file: The environment variable that holds the path of a file with the token, where `token` is not
+            set.
         token_optional: Whether the API may be asked without the token too.
         params: Parameters with their defaults.
         root: Where the job lies in the body; all places start there that do not begin with ``$``.
@@ -116,6 +118,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     headers: dict[str, str] = {}
     auth: str = ""
     token: str = ""
+    token_file: str = ""
     token_optional: bool = False
     params: dict[str, str] = {}
     root: str = "@"

@@ -31,6 +31,8 @@ class Options(argparse.Namespace):
     json: bool = False
     api: str | None = None
     source: str | None = None
+    token_file: str | None = None
+    token_command: str | None = None
     base_url: str | None = None
     api_version: str | None = None
     param: tuple[str, ...] | list[str] = ()
@@ -144,8 +146,8 @@ class _Refused(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         parser.error(
-            "a token does not belong on the command line, where others can read it:"
-            " set BEDROCK_API_KEY or CAPYDB_API_KEY in the environment, and change a token that was typed here"
+            "a token does not belong on the command line, where others can read it: set BEDROCK_API_KEY or"
+            " CAPYDB_API_KEY in the environment, or give --token-file; and change a token that was typed here"
         )
 
 
@@ -310,7 +312,7 @@ def _add_demo(commands: _Commands, common: _Parser) -> None:
 
 def _add_api(parser: _Parser) -> None:
     api = parser.add_argument_group(
-        "which API", "The token comes from the API's environment variable (see jobwatch apis), never from an option."
+        "which API", "The token comes from the API's environment variable (see jobwatch apis), a file or a command."
     )
     api.add_argument(
         "--api",
@@ -323,6 +325,15 @@ def _add_api(parser: _Parser) -> None:
         metavar="MODULE:NAME",
         help="ask a jobwatch.JobSource of yours in place of an HTTP API: an object in a Python module, or a function or"
         " class that makes one",
+    )
+    api.add_argument(
+        "--token-file", metavar="FILE", help="the file that holds the token; it is read anew when it changes"
+    )
+    api.add_argument(
+        "--token-command",
+        metavar="COMMAND",
+        help="what prints the token, such as 'gcloud auth print-access-token'; it is run without a shell, and again"
+        " when the token is refused, at most every 30 s",
     )
     api.add_argument(
         "--param",
