@@ -21,6 +21,7 @@ from ._http.requests import Given
 from ._http.source import HttpSource
 from ._models import Fault, Job
 from ._reading.api import JobAPI
+from ._reading.sizes import size_of
 from ._reading.started import Found, Response, Started
 from ._tasks import finished
 from ._wait import Wait, error_of
@@ -61,6 +62,8 @@ class Client:
         appear_within: For how many seconds the API may not know a job before that is believed.
         max_in_flight: How many looks may be under way at once, or threads of a source; where some have no answer for
             long, up to a quarter more (two at least), so that they keep no other job waiting.
+        max_body: The largest reply that is read, as received and without its content coding: ``16MiB``, or a number of
+            bytes; by default what the API's table says, or 1 MiB.
         streams: Whether to follow a job's stream of events where the API has one (Bedrock), so that a look comes at
             once when something happens, and seldom otherwise.
 
@@ -84,6 +87,7 @@ class Client:
         unreachable_after: float = 300.0,
         appear_within: float = 10.0,
         max_in_flight: int = 16,
+        max_body: int | str | None = None,
         streams: bool = True,
     ) -> None:
         given = Given(token, base_url, params, token_file)
@@ -97,16 +101,19 @@ class Client:
         if max_in_flight < 1:
             raise ConfigError(f"max_in_flight must be at least 1, not {max_in_flight}")
         self._max_in_flight = max_in_flight
+        most_bytes = None if max_body is None else _size("max_body", max_body)
         self._policy = Policy(pace or Pace(), patience, self._history)
         self._source: Source
         match source:
             case None if api is not None:
                 found = api_named(api) if isinstance(api, str) else api
                 most = at_most(max_in_flight)
-                self._source = HttpSource(found, given, api_version, streams=streams, max_connections=most)
+                self._source = HttpSource(
+                    found, given, api_version, streams=streams, max_connections=most, max_body=most_bytes
+                )
             case None:
                 raise ConfigError("nothing says whom to ask: give the name of an API, a JobAPI, or source=")
-            case _ if api is not None or api_version is not None or given.any():
+            case _ if api is not None or api_version is not None or max_body is not None or given.any():
                 raise ConfigError(
                     "a source has its own address and token: leave out api, token, base_url, and the like"
                 )
@@ -386,6 +393,13 @@ def _not_negative(name: str, seconds: object) -> float:
     if not 0.0 <= seconds < float("inf"):
         raise ConfigError(f"{name} must be a finite number of seconds, 0 or more, not {seconds!r}")
     return seconds
+
+
+def _size(name: str, size: object) -> int:
+    try:
+        return size_of(size)
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}") from None
 
 
 def _ids(job_ids: object) -> list[str]:

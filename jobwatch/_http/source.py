@@ -26,7 +26,7 @@ from .._tasks import at_once
 from .renewing import RenewingTransport
 from .requests import Requests
 from .sse import EVENT_CAP, EventParser, Flow
-from .transport import Transport
+from .transport import MAX_BODY, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -71,6 +71,7 @@ class HttpSource:
         api_version: The version to ask for, where the API has a header for it.
         streams: Whether streams of events are to be followed, where the API has any.
         max_connections: How many requests may be under way at once.
+        max_body: The largest reply that is read, in bytes; by default what the API says, or 1 MiB.
         transport: What sends the requests, in place of one that is made for them.
 
     Raises:
@@ -85,13 +86,14 @@ class HttpSource:
         *,
         streams: bool = True,
         max_connections: int = 16,
+        max_body: int | None = None,
         transport: Transport | None = None,
     ) -> None:
         self._requests = Requests(api, given, api_version)
         self.api = api = self._requests.api()
         self.name = api.name
         self._renewal: Renewal | None = None
-        self.transport = transport or self._transport(max_connections)
+        self.transport = transport or self._transport(max_connections, max_body)
         self._targets: dict[str, Target] = {}
         self._is_scarce = False
         self.has_lists = api.list_path is not None
@@ -198,7 +200,7 @@ class HttpSource:
 
     # --- within --------------------------------------------------------------------------------------------
 
-    def _transport(self, max_connections: int) -> Transport:
+    def _transport(self, max_connections: int, max_body: int | None) -> Transport:
         api, requests = self.api, self._requests
         self._renewal = requests.renewal(self._send_anew)
         kind = Transport if self._renewal is None else RenewingTransport
@@ -211,6 +213,7 @@ class HttpSource:
             verdict=api.verdict,
             states=api.states,
             posts=api.method == "POST" or api.batch_body is not None,
+            max_body=max_body or api.max_body or MAX_BODY,
             max_connections=max_connections,
         )
         if isinstance(transport, RenewingTransport) and self._renewal is not None:

@@ -28,6 +28,7 @@ from .._reading.reply import Reply
 from .._table.templates import is_encoded_path
 from .._tasks import at_once
 from .answer import ProblemReader, Verdict, judged
+from .codings import CannotDecode, is_plain, unpacked
 from .credentials import NO_SECRETS, Credentials
 from .errors import LostWhenKept, NotSilent
 from .urls import checked_base, next_url, segment, unfit_for_url
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reply", "Target", "Transport", "segment"]
 
+MAX_BODY: Final = 1024 * 1024
 ERROR_BODY_CAP: Final = 64 * 1024
 MAX_HOPS: Final = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -77,7 +79,7 @@ class Transport:
         verdict: What this API means by HTTP statuses that would not be read; see `judged`.
         states: The HTTP statuses that tell a state of the job, so that no redirect among them is followed.
         posts: Whether some targets have a body, to be sent by POST.
-        max_body: The largest body that is read, in bytes.
+        max_body: The largest body that is read, in bytes, as received and without its content coding.
         timeout: The longest one `get` may take, redirects and body included, in seconds.
         connect_timeout: The longest a connection may take to open, TLS included, in seconds.
         max_connections: How many connections may be open at once.
@@ -101,7 +103,7 @@ class Transport:
         verdict: Verdict | None = None,
         states: frozenset[int] = frozenset(),
         posts: bool = False,
-        max_body: int = 1024 * 1024,
+        max_body: int = MAX_BODY,
         timeout: float = 30.0,
         connect_timeout: float = 10.0,
         max_connections: int = 64,
@@ -239,6 +241,11 @@ class Transport:
         limit = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout, sock_read=silence)
         response = await session.get(target.url, allow_redirects=False, timeout=limit)
         try:
+            coding = response.headers.get("Content-Encoding")
+            if coding is not None and not is_plain(coding):
+                return Fault(
+                    FaultKind.REFUSED, f"a stream in a content coding: {printable(coding[:64])}", response.status
+                )
             if response.status != 200 or response.content_type != "text/event-stream":
                 answer = judged(response.status, response.headers, b"")
                 told = f"no stream of events: HTTP status {response.status}, {printable(response.content_type)}"
@@ -314,7 +321,16 @@ class Transport:
         else:
             body = await _start(response, ERROR_BODY_CAP)
         if body is None or (good and len(body) > self._max_body):
-            return Fault(FaultKind.UNREADABLE, f"the reply is too large: over {self._max_body} bytes", status)
+            trouble = f"the reply is too large: over {self._max_body} bytes; {_LARGER}"
+            return Fault(FaultKind.UNREADABLE, trouble, status)
+        coding = response.headers.get("Content-Encoding")
+        if coding is not None and not is_plain(coding):
+            try:
+                body = unpacked(coding, body, self._max_body if good else ERROR_BODY_CAP)
+            except CannotDecode as error:
+                if good or status in self._states:
+                    return self._headers.scrubbed(_unpackable(error, status), target.url, target.body)
+                body = b""  # the status has already said what happened
         answer = judged(status, response.headers, body, etag=etag, problem=self._problem, verdict=self._verdict)
         return self._headers.scrubbed(answer, target.url, target.body) if isinstance(answer, Fault) else answer
 
@@ -410,6 +426,7 @@ class Transport:
         return task.uncancel() <= cancelling
 
 
+_LARGER: Final = 'max_body = "16MiB" in the table, Client(max_body=) or --max-body lets it be larger'
 _CLOSED = Fault(FaultKind.UNREACHABLE, "the client is closed")
 
 
@@ -425,6 +442,11 @@ async def _sent_once(request: ClientRequest, handler: ClientHandlerType) -> Clie
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
         raise lost(request.carrier if isinstance(request, StockRequest) else None) from None
+
+
+def _unpackable(error: CannotDecode, status: int) -> Fault:
+    message = str(error)
+    return Fault(FaultKind.UNREADABLE, f"{message}; {_LARGER}" if "too large" in message else message, status)
 
 
 async def _whole(response: ClientResponse, cap: int) -> bytes | None:

@@ -77,6 +77,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         read_start: Reads a job's state from that response, in place of `read_reply`: neither its HTTP status nor a
             field that it lacks is a state.
         with_params: Returns the API with the parameters that its replies are read by, where there are such.
+        max_body: The largest reply that is read, in bytes; None for what is usual.
         decodes_all: Whether reading a reply decodes all of it, however large it is.
         stream_path: The path of a job's stream of server-sent events, if there is one.
         read_hint: Reads what an event of that stream says, from its data and name; None where that is no state.
@@ -116,6 +117,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     started: tuple[Callable[[JSON], JSON], ...] = ()
     read_start: Callable[[bytes, str], Job | Fault] | None = None
     with_params: Callable[[Mapping[str, str]], JobAPI] | None = None
+    max_body: int | None = None
     decodes_all: bool = False
     stream_path: str | None = None
     read_hint: Callable[[bytes, str], Hint | None] | None = None

@@ -83,6 +83,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         token_file: The environment variable that holds the path of a file with the token, where `token` is not
             set.
         token_optional: Whether the API may be asked without the token too.
+        max_body: The largest reply that is read, such as ``16MiB``, as received and without its content coding.
         params: Parameters with their defaults.
         root: Where the job lies in the body; all places start there that do not begin with ``$``.
         id: Its id, to be compared with what was asked for.
@@ -120,6 +121,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     token: str = ""
     token_file: str = ""
     token_optional: bool = False
+    max_body: int | str | None = None
     params: dict[str, str] = {}
     root: str = "@"
     id: Paths = []

@@ -128,6 +128,8 @@ def _describe(api: JobAPI) -> None:
         say(f"  sends what stands in the file that ${api.token_file_variable} names there, in the {where}")
     for name, sent in api.headers.items():
         say(f"  sends {safe(name)}: {safe(sent)}")
+    if api.max_body is not None:
+        say(f"  reads replies of up to {api.max_body} bytes, as received and without their content coding")
     if api.decodes_all:
         say("  decodes the whole of each reply, since it reads @ or $ itself: slow where a reply is large")
     for name, default in api.params.items():

@@ -50,6 +50,7 @@ class Options(argparse.Namespace):
     no_streams: bool = False
     unreachable_after: float | None = None
     appear_within: float | None = None
+    max_body: int | None = None
     no_fail: bool = False
     follow_output: bool = False
     project: str = ""
@@ -110,6 +111,15 @@ def _rate(text: str) -> float:
     if not 0.0 < rate < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of requests a second above 0, such as 2 or 0.5")
     return rate
+
+
+def _size(text: str) -> int:
+    from .._reading.sizes import size_of  # noqa: PLC0415 - few commands name one
+
+    try:
+        return size_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _whole(text: str, least: int, most: int) -> int:
@@ -343,6 +353,9 @@ def _add_api(parser: _Parser) -> None:
         help="what stands in the API's URLs beside the job's id, such as owner=... for github; once for each",
     )
     api.add_argument("--base-url", metavar="URL", help="where it is served (default: its variable, else the vendor)")
+    api.add_argument(
+        "--max-body", type=_size, metavar="SIZE", help="the largest reply to read, such as 16MiB (default: 1MiB)"
+    )
     api.add_argument("--api-version", metavar="V", help="the version to ask for, where the API has versions (Bedrock)")
 
 

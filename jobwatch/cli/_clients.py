@@ -28,6 +28,10 @@ _GUESSED = (BEDROCK, CAPYDB)
 """The APIs chosen without being asked for. Any other token may be set for another reason, as GITHUB_TOKEN mostly is."""
 
 
+_OF_AN_API = ("api", "base_url", "api_version", "param", "token_file", "token_command", "max_body")
+"""The options that say how an HTTP API is asked."""
+
+
 def client_for(options: Options) -> Client:
     """Return a client for the API, the address and the pace that the options ask for.
 
@@ -45,6 +49,7 @@ def client_for(options: Options) -> Client:
         base_url=options.base_url,
         api_version=options.api_version,
         params=params_for(options),
+        max_body=options.max_body,
         streams=not options.no_streams,
         **_manner(options),
     )
@@ -76,12 +81,9 @@ def _asking(source: str, options: Options) -> Client:
     """Return a client that asks a source of the user's."""
     from ._sources import source_named  # noqa: PLC0415 - few commands name one
 
-    given = options.api, options.base_url, options.api_version, options.param, options.token_file, options.token_command
-    if any(given):
-        raise ConfigError(
-            "--source has its own address and token: leave out --api, --base-url, --api-version, --param, --token-file"
-            " and --token-command"
-        )
+    given = [f"--{name.replace('_', '-')}" for name in _OF_AN_API if getattr(options, name)]
+    if given:
+        raise ConfigError(f"--source has its own address, token and limits: leave out {', '.join(given)}")
     return Client(source=source_named(source), **_manner(options))
 
 
