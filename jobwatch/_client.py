@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Self, cast
 
 from ._completions import Completions
@@ -21,6 +21,7 @@ from ._http.requests import Given
 from ._http.source import HttpSource
 from ._models import Fault, Job
 from ._reading.api import JobAPI
+from ._reading.sizes import size_of
 from ._reading.started import Found, Response, Started
 from ._tasks import finished
 from ._wait import Wait, error_of
@@ -44,7 +45,11 @@ class Client:
     Args:
         api: The name of a built-in API (see `jobwatch.apis.APIS`) or a `JobAPI`.
         source: What to ask about jobs in place of an HTTP API, see `JobSource`; `token` to `params` are then left out.
-        token: The API key; by default the API's environment variable (``BEDROCK_API_KEY``, ``CAPYDB_API_KEY``).
+        token: The API key, or a function that returns it, plain (called in a thread) or async; by default the API's
+            environment variable (``BEDROCK_API_KEY``, ``CAPYDB_API_KEY``). After a 401 the function or the variable is
+            read anew, and another token tried; whatever the function raises is told by its type only, unless it is a
+            `ConfigError`.
+        token_file: The file that holds the API key; it is read anew when it changes, and after a 401.
         base_url: Where the API is served; by default its environment variable (``BEDROCK_API_URL``,
             ``CAPYDB_API_URL``), else the vendor's address.
         api_version: The version to ask for, where the API has a header for it (Bedrock's ``X-API-Version``).
@@ -57,6 +62,8 @@ class Client:
         appear_within: For how many seconds the API may not know a job before that is believed.
         max_in_flight: How many looks may be under way at once, or threads of a source; where some have no answer for
             long, up to a quarter more (two at least), so that they keep no other job waiting.
+        max_body: The largest reply that is read, as received and without its content coding: ``16MiB``, or a number of
+            bytes; by default what the API's table says, or 1 MiB.
         streams: Whether to follow a job's stream of events where the API has one (Bedrock), so that a look comes at
             once when something happens, and seldom otherwise.
 
@@ -69,7 +76,8 @@ class Client:
         api: str | JobAPI | None = None,
         *,
         source: JobSource | HttpSource | None = None,
-        token: str | None = None,
+        token: str | Callable[[], str | Awaitable[str]] | None = None,
+        token_file: str | os.PathLike[str] | None = None,
         base_url: str | None = None,
         api_version: str | None = None,
         params: Mapping[str, str] | None = None,
@@ -79,10 +87,11 @@ class Client:
         unreachable_after: float = 300.0,
         appear_within: float = 10.0,
         max_in_flight: int = 16,
+        max_body: int | str | None = None,
         streams: bool = True,
     ) -> None:
-        given = Given(token, base_url, params)
-        del token, base_url, params  # a traceback that shows local variables shall not show these
+        given = Given(token, base_url, params, token_file)
+        del token, token_file, base_url, params  # a traceback that shows local variables shall not show these
         patience = Patience(
             unreachable_after=_not_negative("unreachable_after", unreachable_after),
             appear_within=_not_negative("appear_within", appear_within),
@@ -92,16 +101,19 @@ class Client:
         if max_in_flight < 1:
             raise ConfigError(f"max_in_flight must be at least 1, not {max_in_flight}")
         self._max_in_flight = max_in_flight
+        most_bytes = None if max_body is None else _size("max_body", max_body)
         self._policy = Policy(pace or Pace(), patience, self._history)
         self._source: Source
         match source:
             case None if api is not None:
                 found = api_named(api) if isinstance(api, str) else api
                 most = at_most(max_in_flight)
-                self._source = HttpSource(found, given, api_version, streams=streams, max_connections=most)
+                self._source = HttpSource(
+                    found, given, api_version, streams=streams, max_connections=most, max_body=most_bytes
+                )
             case None:
                 raise ConfigError("nothing says whom to ask: give the name of an API, a JobAPI, or source=")
-            case _ if api is not None or api_version is not None or given.any():
+            case _ if api is not None or api_version is not None or max_body is not None or given.any():
                 raise ConfigError(
                     "a source has its own address and token: leave out api, token, base_url, and the like"
                 )
@@ -350,6 +362,24 @@ def place_of(client: Client) -> str:
     return client._source.key  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
 
 
+def secrets_of(client: Client) -> frozenset[str]:
+    """Return the secrets that a client sends, and those that it sent before them, for whoever prints."""
+    source = client._source  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+    return source.secrets() if isinstance(source, HttpSource) else frozenset()
+
+
+async def check_token(client: Client) -> None:
+    """Have a token before the first request, where it comes from a function or a command.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    source = client._source  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+    fault = await source.token_fault() if isinstance(source, HttpSource) else None
+    if fault is not None:
+        raise ConfigError(fault.message)
+
+
 def text_of(what: str, value: object) -> str:
     """Return a value that has to be a text, or raise ConfigError, which says what it is."""
     if not isinstance(value, str):
@@ -363,6 +393,13 @@ def _not_negative(name: str, seconds: object) -> float:
     if not 0.0 <= seconds < float("inf"):
         raise ConfigError(f"{name} must be a finite number of seconds, 0 or more, not {seconds!r}")
     return seconds
+
+
+def _size(name: str, size: object) -> int:
+    try:
+        return size_of(size)
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}") from None
 
 
 def _ids(job_ids: object) -> list[str]:

@@ -3,8 +3,8 @@
 The rules, first match wins:
 
 * what the API itself says of a status, where that would not be read: a state of the job, or that there is none;
-* 2xx is a reply, except 204 and 205 (no content), 206 (a part, unasked), an empty body, a body in a content
-  or transfer coding (we ask for none) and an HTML page where JSON was asked for;
+* 2xx is a reply, except 204 and 205 (no content), 206 (a part, unasked), an empty body, a body in a transfer coding
+  (we ask for none) and an HTML page where JSON was asked for;
 * 304 is a reply if it answers our own validator;
 * 401, 403 the token was refused, unless a 403 carries Retry-After or an empty rate budget: then it is a 429;
 * 404, 410 no such job; 429 rate limited; 408, 425 and 5xx the API is in trouble, except 501 and 505;
@@ -84,7 +84,7 @@ def judged(
     Args:
         http_status: The HTTP status as received, which may be any number.
         headers: The headers of the answer.
-        body: The body, already bounded and complete.
+        body: The body, already bounded, complete, and without its content coding.
         etag: The validator that the request carried, if it carried one.
         problem: How the API words its errors.
         verdict: What the API means by a status and a body that by the rules would not be read.
@@ -124,9 +124,6 @@ def _reply(http_status: int, headers: Headers, body: bytes, etag: str | None, cl
 
 
 def _unreadable(headers: Headers, body: bytes) -> str | None:
-    coding = headers.get("Content-Encoding")
-    if coding is not None and coding.lower() != "identity":
-        return f"the reply came in a content coding that was not asked for: {coding[:_WORD_CAP]}"
     transfer = headers.get("Transfer-Encoding")
     if transfer is not None and transfer.lower() != "chunked":
         return f"the reply came in a transfer coding that was not asked for: {transfer[:_WORD_CAP]}"
@@ -211,7 +208,7 @@ def _problem(body: bytes, problem: ProblemReader | None) -> Problem | None:
 
 
 def _excerpt(headers: Headers, body: bytes) -> str:
-    if headers.get("Content-Encoding") is not None or not _PLAIN_TYPE.match(headers.get("Content-Type") or ""):
+    if not _PLAIN_TYPE.match(headers.get("Content-Type") or ""):
         return ""
     text = " ".join(body[: _EXCERPT_CAP * 4].decode("utf-8", "replace").split())
     if text.startswith("<"):

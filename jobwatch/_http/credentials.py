@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .._models import printable
-from .secrets import in_body, in_headers, in_query, spellings, without
+from .secrets import Secrets, in_body, in_headers, in_query, spellings, without
 from .urls import quoted, with_secret
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ _OUR_HEADER = re.compile(
     r"accept-encoding|connection|content-length|expect|host|if-none-match|transfer-encoding|upgrade", re.IGNORECASE
 )
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
+_FORMER = 4
+"""How many that were replaced are remembered: a late reply may quote one."""
+
+NO_SECRETS: Final = Secrets()
 
 
 class Credentials:
@@ -31,13 +36,25 @@ class Credentials:
     Args:
         headers: What the caller wants sent with every request.
         query: The name and value of a part of every request's query, if the token goes there.
+        also: What else is a secret, such as a token that stands in a header within other text.
     """
 
-    __slots__ = ("_headers", "_query")
+    __slots__ = ("_also", "_former", "_headers", "_query")
 
-    def __init__(self, headers: Mapping[str, str], query: tuple[str, str] | None) -> None:
+    def __init__(self, headers: Mapping[str, str], query: tuple[str, str] | None, also: Secrets = NO_SECRETS) -> None:
         self._headers = dict(headers)
         self._query = query
+        self._also = also
+        self._former: deque[frozenset[str]] = deque(maxlen=_FORMER)
+
+    def replace(self, headers: Mapping[str, str], query: tuple[str, str] | None, also: Secrets) -> None:
+        """Send these from now on; what was sent before stays a secret."""
+        self._former.append(self.secrets("", None))
+        self._headers, self._query, self._also = dict(headers), query, also
+
+    def theirs(self) -> dict[str, str]:
+        """Return the caller's headers; a method, so that no repr shows them."""
+        return dict(self._headers)
 
     def __repr__(self) -> str:
         return "Credentials()"
@@ -96,7 +113,7 @@ class Credentials:
             query: Its query, encoded, without what is added to it here.
             body: Its body, if it has one.
         """
-        found = in_headers(self._headers) | in_query(query) | in_body(body or b"null")
+        found = in_headers(self._headers).union(in_query(query), in_body(body or b"null"), self._also, *self._former)
         return found if self._query is None else found | spellings(self._query[1])
 
     def scrubbed(self, fault: Fault, url: URL, body: bytes | None) -> Fault:

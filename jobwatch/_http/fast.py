@@ -37,6 +37,15 @@ class Head:
     __slots__ = ("lines", "secret")
 
     def __init__(self, headers: dict[str, str], secret: str | None = None) -> None:
+        self.fill(headers, secret)
+
+    def fill(self, headers: dict[str, str], secret: str | None) -> None:
+        """Send these from now on.
+
+        Args:
+            headers: Everything to be sent with every request, Host included; validated, since nothing here looks again.
+            secret: What goes into the query of each request: a name and a value, encoded.
+        """
         self.secret = secret
         self.lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
 
@@ -141,11 +150,10 @@ class LeanRequest(aiohttp.ClientRequest):
         return LeanResponse(self.url, self._session, self.loop)
 
 
-def lean_get(headers: dict[str, str], secret: str | None = None) -> type[aiohttp.ClientRequest]:
+def lean_get(head: Head) -> type[aiohttp.ClientRequest]:
     """Return what `ClientSession` is to be given as its ``request_class``.
 
     Args:
-        headers: Everything to be sent with every request, Host included; validated, since nothing here looks again.
-        secret: What goes into the query of each request: a name and a value, encoded.
+        head: What is sent with every request.
     """
-    return cast("type[aiohttp.ClientRequest]", functools.partial(LeanRequest, Head(headers, secret)))
+    return cast("type[aiohttp.ClientRequest]", functools.partial(LeanRequest, head))

@@ -1,7 +1,8 @@
 """What is asked of an API: its address, its headers, and the URL and body of each request.
 
-A table can say that a variable is sent to a host. So the variables are read here, once, for the headers that the
-table names, and the address comes from the caller, from the table or from the variable that the table names.
+A table can say that a variable is sent to a host. So the variables are read here, for the headers that the
+table names, and the address comes from the caller, from the table or from the variable that the table names. They are
+read anew after a request was refused (see `renewal`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import base64
 import contextlib
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,18 +22,23 @@ from .._errors import ConfigError
 from .._models import Fault
 from .._table import templates
 from .credentials import Credentials
-from .secrets import is_secret_name, without
+from .renewal import Renewal
+from .secrets import Secrets, is_secret_name, spellings, without
+from .tokens import FileToken, GivenToken, token_source
 from .urls import origin_of, quoted, reserved, segment, split, unfit_for_url, unquoted
 
 if TYPE_CHECKING:
     from .._reading.api import JobAPI
     from .._table.templates import Placeholder
+    from .tokens import TokenFunction
 
 _VARIABLE = r"\$\{(?P<variable>[A-Za-z_][A-Za-z0-9_]*)\}"
 _VARIABLE_OR_PARAM = re.compile(_VARIABLE + r"|\{\+?(?P<param>[A-Za-z_][A-Za-z0-9_]*)\}")
 _XML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"})
 _HOST_PART = re.compile(r"[0-9A-Za-z.:\[\]-]+")
 _AUTHORITY = re.compile(r"https?://[^/]*")
+_FORMER = 4
+"""How many tokens that were renewed are still kept from being told: a late reply may quote one."""
 
 
 class Asked(Struct, frozen=True):
@@ -54,14 +61,22 @@ class Asked(Struct, frozen=True):
 class Given:
     """What may hold a secret, as it was given; no repr shows it."""
 
-    def __init__(self, token: str | None, base_url: str | None, params: Mapping[str, str] | None) -> None:
+    def __init__(
+        self,
+        token: str | TokenFunction | None,
+        base_url: str | None,
+        params: Mapping[str, str] | None,
+        token_file: str | os.PathLike[str] | None = None,
+    ) -> None:
         self.token = token
+        self.token_file = token_file
         self.base_url = base_url
         self.params = _Params(params or {})
 
     def any(self) -> bool:
         """Return whether anything was given."""
-        return self.token is not None or self.base_url is not None or bool(self.params)
+        given = (self.token, self.token_file, self.base_url)
+        return any(each is not None for each in given) or bool(self.params)
 
 
 class _Params(dict[str, str]):
@@ -89,8 +104,14 @@ class Requests:
         elsewhere = given.base_url or os.environ.get(api.base_url_variable)
         self._params = _params(api, given.params, _only_in_base_url(api) if elsewhere else frozenset())
         self._base_url = elsewhere or self._own_address()
-        self._token = _token(api, given)
-        self._headers = self._all_headers(api_version)
+        self._api_version = api_version
+        _check_variables(api)  # before there is a secret among the local variables
+        self._source = token_source(api, given.token, given.token_file)
+        self._former: deque[frozenset[str]] = deque(maxlen=_FORMER)
+        self._token = self._source.read().strip()
+        if not self._token and isinstance(self._source, FileToken):
+            raise ConfigError(f"{self._source.name} holds no token")
+        self._headers = self._all_headers()
         self._job_path = self._filled(api.job_path)
 
     def __repr__(self) -> str:
@@ -122,6 +143,31 @@ class Requests:
     def secret_query(self) -> tuple[str, str] | None:
         """Return what is sent in the query of each request, where the token goes there; a method, as `base_url` is."""
         return None if self._api.token_query is None or not self._token else (self._api.token_query, self._token)
+
+    def renewal(self, changed: Callable[[], None]) -> Renewal | None:
+        """Return what reads the token anew, or None where nothing that is sent can ever be another.
+
+        Args:
+            changed: Called when what is sent is other than before.
+        """
+        if isinstance(self._source, GivenToken) and not _variables_in(self._api.headers.values()):
+            return None
+
+        def enter(token: str) -> bool:
+            is_other = self._renew(token)
+            if is_other:
+                changed()
+            return is_other
+
+        return Renewal(self._source, enter, is_ready=bool(self._token))
+
+    def token_secrets(self) -> Secrets:
+        """Return the token by itself, in every spelling."""
+        return Secrets(spellings(self._token))
+
+    def secrets(self) -> frozenset[str]:
+        """Return the secrets that are sent, in every spelling, and those that were sent before them."""
+        return self._secrets()
 
     def quiet(self, fault: Fault) -> Fault:
         """Return a fault without the secrets that are sent with every request, should its reply have quoted them."""
@@ -176,7 +222,30 @@ class Requests:
 
     def _secrets(self) -> frozenset[str]:
         _, _, query = self._job_path.partition("?")
-        return Credentials(self._headers, self.secret_query()).secrets(query, self._body("-"))
+        now = Credentials(self._headers, self.secret_query()).secrets(query, self._body("-"))
+        return now.union(self.token_secrets(), *self._former)
+
+    def _renew(self, token: str) -> bool:
+        """Send a token from now on, with the variables of the headers as they are now; return whether it is another."""
+        before = self._token, self._headers
+        secrets = Credentials(self._headers, self.secret_query(), self.token_secrets()).secrets("", None)
+        self._token = token
+        try:
+            self._headers = self._sendable_headers()
+        except ConfigError:
+            self._token, self._headers = before
+            raise
+        if (self._token, self._headers) == before:
+            return False
+        self._former.append(secrets)
+        return True
+
+    def _sendable_headers(self) -> dict[str, str]:
+        _check_variables(self._api)
+        headers = self._all_headers()
+        if trouble := Credentials(headers, None).trouble():
+            raise ConfigError(trouble)
+        return headers
 
     def _below(self, url: str) -> Asked:
         """Return the request for a URL, or for a path and query, on the origin of the API."""
@@ -247,8 +316,8 @@ class Requests:
                 raise ConfigError(f"the parameter {name} is to be a host name, or a part of one")
         return self._filled(template)
 
-    def _all_headers(self, api_version: str | None) -> dict[str, str]:
-        api = self._api
+    def _all_headers(self) -> dict[str, str]:
+        api, api_version = self._api, self._api_version
         headers = {"Accept": "application/json"}
         if api_version is not None:
             if api.version_header is None:
@@ -281,15 +350,11 @@ def _variables_in(texts: Collection[str]) -> list[str]:
     return [found["variable"] for text in texts for found in re.finditer(_VARIABLE, text)]
 
 
-def _token(api: JobAPI, given: Given) -> str:
-    for header, text in api.headers.items():  # before there is a secret among the local variables
+def _check_variables(api: JobAPI) -> None:
+    for header, text in api.headers.items():
         for name in _variables_in([text]):
             if not os.environ.get(name, "").strip():
                 raise ConfigError(f"the header {header} needs the environment variable {name}")
-    token = (given.token or os.environ.get(api.token_variable) or "").strip()
-    if not token and api.token_variable and not api.token_is_optional:
-        raise ConfigError(f"no token for {api.name}: set {api.token_variable}, or pass token=")
-    return token
 
 
 def _requests_of(api: JobAPI) -> list[str | None]:

@@ -26,6 +26,15 @@ _OPEN_HEADER = re.compile(r"accept|content-type|user-agent|.*version", re.IGNORE
 _SCHEMES = frozenset({"basic", "bearer", "digest", "apikey"})
 
 
+class Secrets(frozenset[str]):
+    """Secrets that no repr shows."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secrets()"
+
+
 def spellings(secret: str) -> frozenset[str]:
     """Return how a secret may be quoted back: whole or a word of it, encoded for a URL, for JSON or in base64.
 

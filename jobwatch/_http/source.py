@@ -23,9 +23,10 @@ from .._models import UNCHANGED, Fault, FaultKind, Job
 from .._reading.started import found_in
 from .._reading.words import lowered
 from .._tasks import at_once
+from .renewing import RenewingTransport
 from .requests import Requests
 from .sse import EVENT_CAP, EventParser, Flow
-from .transport import Transport
+from .transport import MAX_BODY, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .._reading.api import Hint, JobAPI
     from .._reading.reply import Reply
     from .._reading.started import Found, Started
+    from .renewal import Renewal
     from .requests import Asked, Given
     from .transport import Target
 
@@ -71,6 +73,7 @@ class HttpSource:
         api_version: The version to ask for, where the API has a header for it.
         streams: Whether streams of events are to be followed, where the API has any.
         max_connections: How many requests may be under way at once.
+        max_body: The largest reply that is read, in bytes; by default what the API says, or 1 MiB.
         transport: What sends the requests, in place of one that is made for them.
 
     Raises:
@@ -85,22 +88,14 @@ class HttpSource:
         *,
         streams: bool = True,
         max_connections: int = 16,
+        max_body: int | None = None,
         transport: Transport | None = None,
     ) -> None:
         self._requests = Requests(api, given, api_version)
         self.api = api = self._requests.api()
         self.name = api.name
-        self.transport = transport or Transport(
-            self._requests.base_url(),
-            self._requests.headers(),
-            secret_query=self._requests.secret_query(),
-            problem=api.problem,
-            verdict=api.verdict,
-            retry_after=None if api.read_retry_after is None else api.retry_after,
-            states=api.states,
-            posts=api.method == "POST" or api.batch_body is not None,
-            max_connections=max_connections,
-        )
+        self._renewal: Renewal | None = None
+        self.transport = transport or self._transport(max_connections, max_body)
         self._targets: dict[str, Target] = {}
         self._is_scarce = False
         self._hints = api.read_retry_after is not None
@@ -204,6 +199,16 @@ class HttpSource:
         """Close every connection; what is under way ends with a fault."""
         await self.transport.aclose()
 
+    async def token_fault(self) -> Fault | None:
+        """Have a token, where it comes from a function; return why there is none."""
+        return None if self._renewal is None else await self._renewal.fresh()
+
+    def secrets(self) -> frozenset[str]:
+        """Return the secrets that are sent, in every spelling, and those that were sent before them."""
+        return self._requests.secrets()
+
+    # --- within --------------------------------------------------------------------------------------------
+
     def _wait(self, reply: Reply, job_id: str, memo: object) -> float | None:
         """Return for how many seconds not to ask again: the longer of what a reply's header and body say."""
         if reply.http_status == 304:
@@ -212,7 +217,30 @@ class HttpSource:
             told = self.api.retry_after(reply.body, job_id)
         return max((each for each in (reply.retry_after, told) if each is not None), default=None)
 
-    # --- within --------------------------------------------------------------------------------------------
+    def _transport(self, max_connections: int, max_body: int | None) -> Transport:
+        api, requests = self.api, self._requests
+        self._renewal = requests.renewal(self._send_anew)
+        kind = Transport if self._renewal is None else RenewingTransport
+        transport = kind(
+            requests.base_url(),
+            requests.headers(),
+            secret_query=requests.secret_query(),
+            secrets=requests.token_secrets(),
+            problem=api.problem,
+            verdict=api.verdict,
+            retry_after=None if api.read_retry_after is None else api.retry_after,
+            states=api.states,
+            posts=api.method == "POST" or api.batch_body is not None,
+            max_body=max_body or api.max_body or MAX_BODY,
+            max_connections=max_connections,
+        )
+        if isinstance(transport, RenewingTransport) and self._renewal is not None:
+            transport.renew_by(self._renewal)
+        return transport
+
+    def _send_anew(self) -> None:
+        requests = self._requests
+        self.transport.send_with(requests.headers(), requests.secret_query(), requests.token_secrets())
 
     async def _with_history(self, seen: Seen, job: Job, turn: Turn) -> Seen:
         answered_at = asyncio.get_running_loop().time()

@@ -29,7 +29,8 @@ from .._reading.reply import Reply
 from .._table.templates import is_encoded_path
 from .._tasks import at_once
 from .answer import HintReader, ProblemReader, Verdict, judged
-from .credentials import Credentials
+from .codings import CannotDecode, is_plain, unpacked
+from .credentials import NO_SECRETS, Credentials
 from .errors import LostWhenKept, NotSilent
 from .urls import checked_base, next_url, segment, unfit_for_url
 
@@ -41,9 +42,12 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from .._core.source import Turn
+    from .fast import Head
+    from .secrets import Secrets
 
 __all__ = ["Reply", "Target", "Transport", "segment"]
 
+MAX_BODY: Final = 1024 * 1024
 ERROR_BODY_CAP: Final = 64 * 1024
 MAX_HOPS: Final = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -71,12 +75,13 @@ class Transport:
         base_url: Where the API lives: http or https, without user, query or fragment.
         headers: Sent with every request; this is where the token goes.
         secret_query: What goes into the query of every request, where the token goes there: a name and a value.
+        secrets: What else no fault is to quote.
         problem: How this API words its errors; its findings go into the fault.
         verdict: What this API means by HTTP statuses that would not be read; see `judged`.
         retry_after: Reads from a body for how many seconds it asks to stay away.
         states: The HTTP statuses that tell a state of the job, so that no redirect among them is followed.
         posts: Whether some targets have a body, to be sent by POST.
-        max_body: The largest body that is read, in bytes.
+        max_body: The largest body that is read, in bytes, as received and without its content coding.
         timeout: The longest one `get` may take, redirects and body included, in seconds.
         connect_timeout: The longest a connection may take to open, TLS included, in seconds.
         max_connections: How many connections may be open at once.
@@ -96,22 +101,23 @@ class Transport:
         headers: Mapping[str, str],
         *,
         secret_query: tuple[str, str] | None = None,
+        secrets: Secrets = NO_SECRETS,
         problem: ProblemReader | None = None,
         verdict: Verdict | None = None,
         retry_after: HintReader | None = None,
         states: frozenset[int] = frozenset(),
         posts: bool = False,
-        max_body: int = 1024 * 1024,
+        max_body: int = MAX_BODY,
         timeout: float = 30.0,
         connect_timeout: float = 10.0,
         max_connections: int = 64,
         tls: ssl.SSLContext | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._headers = Credentials(headers, secret_query)
+        self._headers = Credentials(headers, secret_query, secrets)
         self._base, trouble = checked_base(base_url)
         # A traceback that shows local variables shall not show these.
-        del base_url, headers, secret_query
+        del base_url, headers, secret_query, secrets
         trouble = trouble or self._headers.trouble()
         if trouble:
             raise ConfigError(trouble)
@@ -126,6 +132,7 @@ class Transport:
         self._max_connections = max_connections
         self._tls = tls
         self._clock = clock
+        self._head: tuple[Head, URL] | None = None
         self._session: ClientSession | None = None
         self._streaming: ClientSession | None = None
         self._closed = False
@@ -156,6 +163,16 @@ class Transport:
             raise ConfigError("the query is not encoded")
         url = URL(f"{self._base}{path}" + (f"?{query}" if query else ""), encoded=True)
         return Target(url, url.raw_path, body)
+
+    def send_with(self, headers: Mapping[str, str], secret_query: tuple[str, str] | None, secrets: Secrets) -> None:
+        """Send these from now on, in place of those that were given; they have been checked."""
+        self._headers.replace(headers, secret_query, secrets)
+        if self._head is not None:
+            head, url = self._head
+            head.fill(self._headers.complete(url), self._headers.query())
+        for session in (None if self._head is not None else self._session, self._streaming):
+            if session is not None:
+                session.headers.update(self._headers.theirs())
 
     async def get(self, target: Target, *, etag: str | None = None, turn: Turn = at_once) -> Reply | Fault:
         """Return what one look at a target brings: a reply, or what went wrong.
@@ -231,6 +248,11 @@ class Transport:
         limit = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout, sock_read=silence)
         response = await session.get(target.url, allow_redirects=False, timeout=limit)
         try:
+            coding = response.headers.get("Content-Encoding")
+            if coding is not None and not is_plain(coding):
+                return Fault(
+                    FaultKind.REFUSED, f"a stream in a content coding: {printable(coding[:64])}", response.status
+                )
             if response.status != 200 or response.content_type != "text/event-stream":
                 answer = judged(response.status, response.headers, b"")
                 told = f"no stream of events: HTTP status {response.status}, {printable(response.content_type)}"
@@ -306,7 +328,16 @@ class Transport:
         else:
             body = await _start(response, ERROR_BODY_CAP)
         if body is None or (good and len(body) > self._max_body):
-            return Fault(FaultKind.UNREADABLE, f"the reply is too large: over {self._max_body} bytes", status)
+            trouble = f"the reply is too large: over {self._max_body} bytes; {_LARGER}"
+            return Fault(FaultKind.UNREADABLE, trouble, status)
+        coding = response.headers.get("Content-Encoding")
+        if coding is not None and not is_plain(coding):
+            try:
+                body = unpacked(coding, body, self._max_body if good else ERROR_BODY_CAP)
+            except CannotDecode as error:
+                if good or status in self._states:
+                    return self._headers.scrubbed(_unpackable(error, status), target.url, target.body)
+                body = b""  # the status has already said what happened
         answer = judged(
             status,
             response.headers,
@@ -328,8 +359,10 @@ class Transport:
 
         # Not every version of aiohttp has been seen to work with the lean classes; the stock ones always do.
         lean = aiohttp.__version__ in fast.TESTED and not self._posts
-        head = (self._headers.complete(target.url), self._headers.query()) if lean else None
-        request_class = idle.StockRequest if head is None else fast.lean_get(*head)
+        request_class: type[ClientRequest] = idle.StockRequest
+        if lean:
+            head = fast.Head(self._headers.complete(target.url), self._headers.query())
+            self._head, request_class = (head, target.url), fast.lean_get(head)
         self._session = self._session_for(request_class)
         return self._session
 
@@ -409,6 +442,7 @@ class Transport:
         return task.uncancel() <= cancelling
 
 
+_LARGER: Final = 'max_body = "16MiB" in the table, Client(max_body=) or --max-body lets it be larger'
 _CLOSED = Fault(FaultKind.UNREACHABLE, "the client is closed")
 
 
@@ -424,6 +458,11 @@ async def _sent_once(request: ClientRequest, handler: ClientHandlerType) -> Clie
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
         raise lost(request.carrier if isinstance(request, StockRequest) else None) from None
+
+
+def _unpackable(error: CannotDecode, status: int) -> Fault:
+    message = str(error)
+    return Fault(FaultKind.UNREADABLE, f"{message}; {_LARGER}" if "too large" in message else message, status)
 
 
 async def _whole(response: ClientResponse, cap: int) -> bytes | None:

@@ -45,6 +45,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         base_url: Where the API is served.
         base_url_variable: The environment variable that overrides `base_url`.
         token_variable: The environment variable that holds the token.
+        token_file_variable: The environment variable that holds the path of a file with the token.
         token_header: The header that carries the token.
         token_prefix: What stands before the token in that header.
         token_query: The query parameter that carries the token, in place of a header.
@@ -77,6 +78,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
             field that it lacks is a state.
         read_retry_after: Reads from a body, and the id asked for, for how many seconds not to ask about the job again.
         with_params: Returns the API with the parameters that its replies are read by, where there are such.
+        max_body: The largest reply that is read, in bytes; None for what is usual.
         decodes_all: Whether reading a reply decodes all of it, however large it is.
         stream_path: The path of a job's stream of server-sent events, if there is one.
         read_hint: Reads what an event of that stream says, from its data and name; None where that is no state.
@@ -90,6 +92,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     job_path: str
     read_job: Callable[[bytes], Job]
     read_problem: Callable[[bytes], Problem | None]
+    token_file_variable: str = ""
     token_header: str = "Authorization"  # noqa: S105 - a header's name
     token_prefix: str = "Bearer "  # noqa: S105 - the word before the token, not a token
     token_query: str | None = None
@@ -116,6 +119,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     read_start: Callable[[bytes, str], Job | Fault] | None = None
     read_retry_after: Callable[[bytes, str], float | None] | None = None
     with_params: Callable[[Mapping[str, str]], JobAPI] | None = None
+    max_body: int | None = None
     decodes_all: bool = False
     stream_path: str | None = None
     read_hint: Callable[[bytes, str], Hint | None] | None = None

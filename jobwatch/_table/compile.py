@@ -23,6 +23,7 @@ from .._models import ENDED, JSON, Event, Fault, FaultKind, Job, Phase
 from .._reading.api import JobAPI
 from .._reading.bodies import LARGE, decoder_of
 from .._reading.problems import read_problem
+from .._reading.sizes import size_of
 from .._reading.structs import MOST_JOBS
 from .._reading.words import Word, Words, normalized, text_of
 from . import templates
@@ -110,6 +111,7 @@ class _Build:
             base_url=self._base_url,
             base_url_variable=table.base_url_variable,
             token_variable=table.token,
+            token_file_variable=table.token_file,
             token_header=auth.header,
             token_prefix=auth.prefix,
             token_is_basic=auth.is_basic,
@@ -119,6 +121,7 @@ class _Build:
             method=table.method,
             body=self._body,
             headers=table.headers,
+            max_body=_size(("max_body",), table.max_body),
             params=params,
             with_params=self._with_params if self._expression_names() else None,
             decodes_all=is_whole,
@@ -449,9 +452,10 @@ class _Auth(Struct, frozen=True):
 
 
 def _auth(table: Table) -> _Auth:
-    auth = table.auth or ("bearer" if table.token else "none")
-    if (auth == "none") is bool(table.token):
-        trouble = "there is a token, so say how it is sent" if table.token else "token must name a variable for that"
+    has_token = bool(table.token or table.token_file)
+    auth = table.auth or ("bearer" if has_token else "none")
+    if (auth == "none") is has_token:
+        trouble = "there is a token, so say how it is sent" if has_token else "token must name a variable for that"
         raise TableError(("auth",), trouble)
     match auth:
         case "none" | "bearer":
@@ -465,6 +469,13 @@ def _auth(table: Table) -> _Auth:
                 return _Auth(header[1], header[2])
             known = '"bearer", "basic", "none", a header, "X-Api-Key: {token}", or the query, "?api_key={token}"'
             raise TableError(("auth",), f"write {known}")
+
+
+def _size(keys: tuple[str, ...], size: int | str | None) -> int | None:
+    try:
+        return None if size is None else size_of(size)
+    except ValueError as error:
+        raise TableError(keys, str(error)) from None
 
 
 def _status_of(key: str) -> int:

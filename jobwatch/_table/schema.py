@@ -81,7 +81,10 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         auth: ``bearer``, ``basic``, ``none``, a header with the token in it: ``X-Api-Key: {token}``, or a
             parameter of the query: ``?api_key={token}``.
         token: The environment variable that holds the token; for basic, ``user:password``.
+        token_file: The environment variable that holds the path of a file with the token, where `token` is not
+            set.
         token_optional: Whether the API may be asked without the token too.
+        max_body: The largest reply that is read, such as ``16MiB``, as received and without its content coding.
         params: Parameters with their defaults.
         root: Where the job lies in the body; all places start there that do not begin with ``$``.
         id: Its id, to be compared with what was asked for.
@@ -118,7 +121,9 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     headers: dict[str, str] = {}
     auth: str = ""
     token: str = ""
+    token_file: str = ""
     token_optional: bool = False
+    max_body: int | str | None = None
     params: dict[str, str] = {}
     root: str = "@"
     id: Paths = []

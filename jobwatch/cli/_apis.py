@@ -62,7 +62,7 @@ def _record(api: JobAPI) -> ApiRecord:
     return ApiRecord(
         name=api.name,
         token_variable=api.token_variable,
-        token_is_set=bool(os.environ.get(api.token_variable)),
+        token_is_set=any(os.environ.get(name) for name in (api.token_variable, api.token_file_variable)),
         base_url=_without_secrets(os.environ.get(api.base_url_variable) or api.base_url),
         params=tuple(api.params),
         base_url_variable=api.base_url_variable,
@@ -125,11 +125,15 @@ def _check(api: JobAPI, options: Options) -> int:
 
 def _describe(api: JobAPI) -> None:
     say(f"{safe(api.name)}: {api.method} {safe(api.base_url or '$' + api.base_url_variable)}{safe(api.job_path)}")
+    where = f"header {api.token_header}" if api.token_query is None else f"query parameter {api.token_query}"
     if api.token_variable:
-        where = f"header {api.token_header}" if api.token_query is None else f"query parameter {api.token_query}"
         say(f"  sends ${api.token_variable} there, in the {where}")
+    if api.token_file_variable:
+        say(f"  sends what stands in the file that ${api.token_file_variable} names there, in the {where}")
     for name, sent in api.headers.items():
         say(f"  sends {safe(name)}: {safe(sent)}")
+    if api.max_body is not None:
+        say(f"  reads replies of up to {api.max_body} bytes, as received and without their content coding")
     if api.decodes_all:
         say("  decodes the whole of each reply, since it reads @ or $ itself: slow where a reply is large")
     if api.read_retry_after is not None:

@@ -27,6 +27,8 @@ class Options(argparse.Namespace):
     json: bool = False
     api: str | None = None
     source: str | None = None
+    token_file: str | None = None
+    token_command: str | None = None
     base_url: str | None = None
     api_version: str | None = None
     param: tuple[str, ...] | list[str] = ()
@@ -44,6 +46,7 @@ class Options(argparse.Namespace):
     no_streams: bool = False
     unreachable_after: float | None = None
     appear_within: float | None = None
+    max_body: int | None = None
     no_fail: bool = False
     follow_output: bool = False
     project: str = ""
@@ -103,6 +106,15 @@ def _rate(text: str) -> float:
     return rate
 
 
+def _size(text: str) -> int:
+    from .._reading.sizes import size_of  # noqa: PLC0415 - few commands name one
+
+    try:
+        return size_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _whole(text: str, least: int, most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} to {most}")
@@ -137,8 +149,8 @@ class _Refused(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         parser.error(
-            "a token does not belong on the command line, where others can read it:"
-            " set BEDROCK_API_KEY or CAPYDB_API_KEY in the environment, and change a token that was typed here"
+            "a token does not belong on the command line, where others can read it: set BEDROCK_API_KEY or"
+            " CAPYDB_API_KEY in the environment, or give --token-file; and change a token that was typed here"
         )
 
 
@@ -303,7 +315,7 @@ def _add_demo(commands: _Commands, common: _Parser) -> None:
 
 def _add_api(parser: _Parser) -> None:
     api = parser.add_argument_group(
-        "which API", "The token comes from the API's environment variable (see jobwatch apis), never from an option."
+        "which API", "The token comes from the API's environment variable (see jobwatch apis), a file or a command."
     )
     api.add_argument(
         "--api",
@@ -318,6 +330,15 @@ def _add_api(parser: _Parser) -> None:
         " class that makes one",
     )
     api.add_argument(
+        "--token-file", metavar="FILE", help="the file that holds the token; it is read anew when it changes"
+    )
+    api.add_argument(
+        "--token-command",
+        metavar="COMMAND",
+        help="what prints the token, such as 'gcloud auth print-access-token'; it is run without a shell, and again"
+        " when the token is refused, at most every 30 s",
+    )
+    api.add_argument(
         "--param",
         action="append",
         default=[],
@@ -325,6 +346,9 @@ def _add_api(parser: _Parser) -> None:
         help="what stands in the API's URLs beside the job's id, such as owner=... for github; once for each",
     )
     api.add_argument("--base-url", metavar="URL", help="where it is served (default: its variable, else the vendor)")
+    api.add_argument(
+        "--max-body", type=_size, metavar="SIZE", help="the largest reply to read, such as 16MiB (default: 1MiB)"
+    )
     api.add_argument("--api-version", metavar="V", help="the version to ask for, where the API has versions (Bedrock)")
 
 

@@ -6,16 +6,19 @@ import os
 from typing import TYPE_CHECKING, TypedDict
 
 from .._client import Client
+from .._client import secrets_of as secrets_of_client
 from .._core.pace import Pace
 from .._core.tracker import Patience
 from .._errors import ConfigError
 from .._files.history import History
 from .._http.requests import secrets_of
 from .._http.secrets import spellings
+from .._http.tokens import variables_of
 from ..apis import APIS, BEDROCK, CAPYDB
-from ._output import mask, note
+from ._output import mask, mask_also, note
 
 if TYPE_CHECKING:
+    from .._http.tokens import TokenFunction
     from .._reading.api import JobAPI
     from ._arguments import Options
 
@@ -23,6 +26,10 @@ VARIABLE = "JOBWATCH_API"
 
 _GUESSED = (BEDROCK, CAPYDB)
 """The APIs chosen without being asked for. Any other token may be set for another reason, as GITHUB_TOKEN mostly is."""
+
+
+_OF_AN_API = ("api", "base_url", "api_version", "param", "token_file", "token_command", "max_body")
+"""The options that say how an HTTP API is asked."""
 
 
 def client_for(options: Options) -> Client:
@@ -34,29 +41,49 @@ def client_for(options: Options) -> Client:
     if options.source is not None:
         return _asking(options.source, options)
     api = api_for(options)
-    token = os.environ.get(api.token_variable)
-    if not token and api.token_variable and not api.token_is_optional:
-        raise ConfigError(f"no token for {api.name}: put it into the environment variable {api.token_variable}")
-    for secret in (token, *secrets_of(api)):
-        mask(spellings((secret or "").strip()))
-    return Client(
+    mask(spelt for secret in (os.environ.get(api.token_variable, ""), *secrets_of(api)) for spelt in spellings(secret))
+    client = Client(
         api,
+        token=_token_command(options),
+        token_file=options.token_file,
         base_url=options.base_url,
         api_version=options.api_version,
         params=params_for(options),
+        max_body=options.max_body,
         streams=not options.no_streams,
         **_manner(options),
     )
+    mask_also(lambda: secrets_of_client(client))
+    return client
+
+
+def _token_command(options: Options) -> TokenFunction | None:
+    if options.token_command is None:
+        return None
+    if options.token_file is not None:
+        raise ConfigError("--token-file and --token-command are two ways to say the same: give one of them")
+    from ._token_command import TokenCommand  # noqa: PLC0415 - few commands name one
+
+    return TokenCommand(options.token_command)
+
+
+def token_origin(api: JobAPI, options: Options) -> str:
+    """Return where the options say that the token comes from."""
+    if options.token_command is not None:
+        return "--token-command"
+    if options.token_file is not None:
+        return "--token-file"
+    is_set = bool(os.environ.get(api.token_variable))
+    return api.token_variable if is_set else variables_of(api)
 
 
 def _asking(source: str, options: Options) -> Client:
     """Return a client that asks a source of the user's."""
     from ._sources import source_named  # noqa: PLC0415 - few commands name one
 
-    if options.api or options.base_url or options.api_version or options.param:
-        raise ConfigError(
-            "--source has its own address and token: leave out --api, --base-url, --api-version and --param"
-        )
+    given = [f"--{name.replace('_', '-')}" for name in _OF_AN_API if getattr(options, name)]
+    if given:
+        raise ConfigError(f"--source has its own address, token and limits: leave out {', '.join(given)}")
     return Client(source=source_named(source), **_manner(options))
 
 

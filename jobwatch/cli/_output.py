@@ -10,13 +10,14 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
     from typing import TextIO
 
     from _typeshed import ReadableBuffer
 
 _SHORTEST_SECRET = 8  # shorter ones occur in other words by chance
 _secrets: set[str] = set()
+_more_secrets: list[Callable[[], Iterable[str]]] = []
 
 
 def mask(words: Iterable[str]) -> None:
@@ -24,8 +25,15 @@ def mask(words: Iterable[str]) -> None:
     _secrets.update(word for word in words if len(word) >= _SHORTEST_SECRET)
 
 
+def mask_also(secrets: Callable[[], Iterable[str]]) -> None:
+    """Mask what a function returns at the time, too: a token may be another one later. All that it returned is kept."""
+    _more_secrets.append(secrets)
+
+
 def without_secrets(text: str) -> str:
     """Return the text with the secret words masked, whatever their case."""
+    for more in _more_secrets:
+        mask(more())
     if not _secrets:
         return text
     from .._http.secrets import masked  # noqa: PLC0415 - where there is a secret there is a client, which imported it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._client import check_token
 from .._errors import ConfigError
 from .._models import Job
 from ._clients import client_for
@@ -26,6 +27,8 @@ def get(options: Options) -> int:
 
 async def _get(client: Client, options: Options) -> int:
     async with client:
+        if options.token_command is not None:
+            await check_token(client)
         job = await client.job(options.job)
     if options.json:
         print_json(job_record(job))
@@ -44,6 +47,8 @@ def list_jobs(options: Options) -> int:
 
 async def _list(client: Client, options: Options) -> int:
     async with client:
+        if options.token_command is not None:
+            await check_token(client)
         jobs = await client.jobs(options.project, options.limit)
     if options.json:
         for job in jobs:

@@ -6,10 +6,11 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from .._client import check_token
 from .._errors import ConfigError
 from .._models import Outcome
 from .._reading.started import Response, response_in
-from ._clients import client_for
+from ._clients import client_for, token_origin
 from ._exit_codes import BROKEN_PIPE, OWN_FAULT, USAGE, exit_code
 from ._lines import JsonLines, PlainLines
 from ._output import note, silence
@@ -54,11 +55,13 @@ async def _wait(client: Client, waits: Sequence[Wait], options: Options) -> int:
     jobs = "1 job" if len(waits) == 1 else f"{len(waits)} jobs"
     title = f"Waiting for {jobs} on {client.name}"
     async with client:
+        if options.token_command is not None:
+            await check_token(client)
         with display_for([wait.job_id for wait in waits], title, json=options.json) as display:
             run = Run(waits, display, client.api.output if options.follow_output else None)
             code = await run_to_end(run, forgiving=options.no_fail)
     if Outcome.AUTH in run.outcomes.values() and options.source is None:
-        note(f"the token came from {client.api.token_variable}")
+        note(f"the token came from {token_origin(client.api, options)}")
     return code
 
 

@@ -135,11 +135,15 @@ def test_all_options_of_wait_are_read() -> None:
         "wait a --api bedrock --base-url http://h --api-version 2026-01-01 --timeout 1s --min-interval 2s"
         " --max-interval 3s --poll-cost 4s --unreachable-after 5s --appear-within 6s --max-rate 7"
         " --no-history --no-streams --json --no-fail --follow-output --debug --param x=y"
+        " --token-file f --token-command c --max-body 2MiB"
     )
     options = parsed(line.split())
     assert vars(options) == {
         "source": None,
         "param": ["x=y"],
+        "token_file": "f",
+        "token_command": "c",
+        "max_body": 2 * 1024 * 1024,
         "command": "wait",
         "jobs": ["a"],
         "api": "bedrock",

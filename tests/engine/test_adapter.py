@@ -477,7 +477,7 @@ async def test_an_async_call_needs_no_thread_and_a_plain_one_that_gets_none_is_a
     async def jobs(project_id: str, limit: int) -> list[Job]:
         return [DONE]
 
-    monkeypatch.setattr("jobwatch._engine.threads.threading.Thread", NoThread)
+    monkeypatch.setattr("jobwatch._http.threads.threading.Thread", NoThread)
     async with client_of(Mine(job, jobs=jobs)) as client:
         assert (await client.wait_for("j")).status == "done"
         assert len(await client.jobs("p")) == 1

@@ -220,7 +220,15 @@ def redirects() -> Cases:
 
 def codings() -> Cases:
     """Yield bodies in codings that nobody asked for, small bombs among them."""
-    packed = {"gzip": gzip.compress(LIE), "deflate": zlib.compress(LIE), "br": b"\x0b\x14\x80" + LIE + b"\x03"}
+    yield "gzip", http(gzip.compress(RUNNING), "Content-Encoding: gzip")
+    yield "deflate", http(zlib.compress(RUNNING), "Content-Encoding: deflate")
+    yield "an end packed and cut", http(gzip.compress(LIE)[:-1], "Content-Encoding: gzip")
+    yield "an end packed, and more", http(gzip.compress(LIE) + gzip.compress(RUNNING), "Content-Encoding: gzip")
+    packed = {
+        "gzip": gzip.compress(LIE) + b"x",
+        "deflate": zlib.compress(LIE)[:-1],
+        "br": b"\x0b\x14\x80" + LIE + b"\x03",
+    }
     packed |= {"zstd": b"\x28\xb5\x2f\xfd\x04\x00" + LIE, "compress": b"\x1f\x9d" + LIE, "COMPLETED": LIE, "*": LIE}
     for coding, body in packed.items():
         yield f"Content-Encoding: {coding}", http(body, f"Content-Encoding: {coding}")

@@ -134,12 +134,6 @@ def test_row_28_an_excerpt_of_plain_bodies_only(kind: str, body: bytes, message:
     assert fault_of(400, body, Content_Type=kind).message == message
 
 
-def test_an_excerpt_is_never_made_of_packed_bytes() -> None:
-    assert (
-        fault_of(400, b"x", Content_Type="text/plain", Content_Encoding="gzip").message == "the API refused the request"
-    )
-
-
 def test_the_apis_own_words_come_first_and_are_capped() -> None:
     told = Problem("m" * 9999, "c" * 9999, "r" * 9999)
     fault = judged(400, CIMultiDict({"X-Request-Id": "header"}), b"x", problem=lambda _: told)

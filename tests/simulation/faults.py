@@ -182,7 +182,7 @@ NETWORK: Mapping[str, str] = {
 """What may happen below HTTP, at either level."""
 
 ON_THE_WIRE: Mapping[str, str] = {
-    "gzip unasked": UNREADABLE,
+    "gzip unasked": GOOD,
     "bad bytes": UNREADABLE,
     "two lengths": UNREADABLE,
     "hang in the body": UNREACHABLE,

@@ -586,7 +586,7 @@ def _date(unix: int) -> str:
 
 
 _OF_ONE = frozenset({"status null", "status number", "status object"})
-_STATUS_STANDS = frozenset({"cut", "reset in the body", "chunked and cut", "too large", "gzip unasked"})
+_STATUS_STANDS = frozenset({"cut", "reset in the body", "chunked and cut", "too large"})
 
 
 def _keep_recoverable(job: TrueJob, odd: set[str]) -> None:

@@ -25,11 +25,13 @@ class Threads:
     Args:
         most: How many calls may be going on at once, those included that nobody waits for any more.
         context: The context variables that each call sees, in a copy of its own.
+        name: What the threads are called.
     """
 
-    def __init__(self, most: int, context: Context) -> None:
+    def __init__(self, most: int, context: Context, name: str = "jobwatch source") -> None:
         self._room = asyncio.Semaphore(most)
         self._context = context
+        self._name = name
 
     async def call(self, function: Callable[[], _T]) -> _T:
         """Call a function in a thread, and return or raise what it does; whoever is cancelled leaves it behind."""
@@ -60,7 +62,7 @@ class Threads:
                 loop.call_soon_threadsafe(ended, value, error)
 
         try:
-            threading.Thread(target=self._context.copy().run, args=(run,), name="jobwatch source", daemon=True).start()
+            threading.Thread(target=self._context.copy().run, args=(run,), name=self._name, daemon=True).start()
         except BaseException:
             self._room.release()
             raise

@@ -1,0 +1,78 @@
+"""A transport whose token may be another one later: what was refused with the old one is sent again with the new."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeGuard
+
+from msgspec.structs import replace
+
+from .._models import Fault, FaultKind
+from .._reading.reply import Reply
+from .._tasks import at_once
+from .transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._core.source import Turn
+    from .renewal import Renewal
+    from .transport import Target
+
+
+class RenewingTransport(Transport):
+    """Sends requests as `Transport` does, and once more where the token was refused and is another one by then.
+
+    Raises and takes what `Transport` does; `renew_by` is to be called before the first request.
+    """
+
+    _renewal: Renewal
+
+    def renew_by(self, renewal: Renewal) -> None:
+        """Say what reads the token anew."""
+        self._renewal = renewal
+
+    async def get(self, target: Target, *, etag: str | None = None, turn: Turn = at_once) -> Reply | Fault:
+        """Return what one look at a target brings; one that is made once more waits for its turn, and counts."""
+        renewal = self._renewal
+        if renewal.is_checked and (fault := await renewal.fresh()) is not None:
+            return fault
+        generation = renewal.generation
+        answer = await super().get(target, etag=etag, turn=turn)
+        if not _is_refusal(answer):
+            return answer
+        renewed = await renewal.renewed(generation)
+        if renewed is not True:
+            return _with(renewed, answer)
+        if (fault := await turn()) is not None:
+            return fault
+        again = await super().get(target, etag=etag, turn=turn)
+        return replace(again, looks=again.looks + 1) if isinstance(again, Reply) else again
+
+    async def follow(self, target: Target, heard: Callable[[bytes], bool], *, silence: float) -> Fault | None:
+        """Read a stream for as long as it lasts; one that was refused is asked for once more."""
+        renewal = self._renewal
+        if renewal.is_checked and (fault := await renewal.fresh()) is not None:
+            return fault
+        generation = renewal.generation
+        end = await super().follow(target, heard, silence=silence)
+        if not _is_refusal(end):
+            return end
+        renewed = await renewal.renewed(generation)
+        return await super().follow(target, heard, silence=silence) if renewed is True else _with(renewed, end)
+
+    async def aclose(self) -> None:
+        """Close every connection, and read no token any more."""
+        try:
+            await super().aclose()
+        finally:
+            await self._renewal.aclose()
+
+
+def _is_refusal(answer: Reply | Fault | None) -> TypeGuard[Fault]:
+    """Whether an answer says that the token is not, or no longer, good. RFC 9110, section 15.5.2."""
+    return isinstance(answer, Fault) and answer.kind is FaultKind.AUTH and answer.http_status == 401
+
+
+def _with(trouble: str | bool, refusal: Fault) -> Fault:
+    """Return a refusal that says why no other token was tried, where one could not be read."""
+    return refusal if not isinstance(trouble, str) else replace(refusal, message=f"{refusal.message}; {trouble}")
