@@ -239,7 +239,7 @@ class Looks:
                 watch.watched, what, as_of, self._clock.uniform(), shared, server_time=seen.server_time
             )
             if what is not UNCHANGED:
-                watch.memo = seen.memo if looked.job is not None else None
+                watch.memo = seen.memo if looked.job is not None and not looked.asks_anew else None
             self._enter(watch, looked, price)
         except Exception as error:  # noqa: BLE001 - as in `_look_at`
             self._end_by(watch, error)
@@ -265,7 +265,9 @@ class Looks:
         # Whoever asked for a look while this one was under way, or a list, waits for the next.
         if looked.transitions or looked.outcome or is_awaited:
             watch.notify()
-        if watch.on_look is not None and (looked.transitions or looked.outcome or looked.watched.fault != before.fault):
+        if watch.on_look is not None and (
+            looked.transitions or looked.outcome or looked.is_to_keep or looked.watched.fault != before.fault
+        ):
             self._report(watch.on_look, watch, looked, before)
         if self._wakeups.woken:
             self._wakeups.put_woken(watch.watched.job_id)
@@ -282,11 +284,11 @@ class Looks:
         schedule, now = self._schedule, self._clock.now()
         schedule.demand(watch, self._demand(watch, self._without_jitter(looked, next_look, price), price, now))
         delay = next_look
-        if price > 1.0:
+        if price > 1.0 and looked.watched.unsettled is None:  # a look before an end is settled would be made in vain
             fault = looked.watched.fault
             asked = 0.0 if fault is None else min(fault.retry_after or 0.0, LONGEST_PAUSE)
             delay = max(schedule.priced(next_look, price, now), self._policy.pace.min_interval, asked)
-        if self._streams is not None:
+        if self._streams is not None and looked.watched.unsettled is None:
             usual, delay = delay, self._streams.delay(looked.watched, delay)
             if delay > usual:
                 schedule.demand(watch, 1.0 / delay)

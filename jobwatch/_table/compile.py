@@ -40,6 +40,7 @@ from .fields import (
     list_of,
     several,
 )
+from .lasting import stable_for_of
 from .paths import PART, TEXT, TIMES, WORD, Compiled, Plan
 from .proofs import bodies_of_nothing, proved, unproved, value_on
 from .reader import Layout, TableReader
@@ -136,6 +137,7 @@ class _Build:
             states=states,
             started=self._started(),
             read_start=lambda body, job_id: start.reply(body, 200, job_id),
+            stable_for=stable_for_of(table),
         )
 
     def _with_params(self, params: Mapping[str, str]) -> JobAPI:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from .._reading.words import Word
 from .fields import EventTable, Paths, ProgressPaths, TableError
 
+End: TypeAlias = Literal["succeeded", "partial", "finished", "failed", "cancelled"]
 State: TypeAlias = Literal[
     "pending", "running", "blocked", "succeeded", "partial", "finished", "failed", "cancelled", "missing"
 ]
@@ -105,6 +106,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         listing: The request for a project's jobs; its key is ``list``.
         batch: The request for several jobs.
         started: Where the id lies in the response that started the job.
+        stable_for: For how long an end has to stand before it is believed, such as ``10s``; or that of each kind.
     """
 
     job: str
@@ -153,6 +155,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     listing: ListTable | None = None
     batch: BatchTable | None = None
     started: Paths = []
+    stable_for: str | dict[End, str] = {}
 
 
 def checked(table: Mapping[str, object]) -> Table:

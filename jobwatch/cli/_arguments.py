@@ -6,20 +6,15 @@ It imports nothing that takes long, so that ``--help`` is quick.
 from __future__ import annotations
 
 import argparse
-import re
 
 from .. import __version__
+from .._reading.spans import seconds_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-_UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_DURATION = re.compile("".join(rf"(?:\d+(?:\.\d+)?{unit})?" for unit in _UNITS), re.ASCII)
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])", re.ASCII)
-_NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
-_LONGEST = 10 * 365 * 86_400.0
 _SECRETS = ("--token", "--api-key", "--api-token", "--key", "--bearer", "--password")
 
 
@@ -48,6 +43,7 @@ class Options(argparse.Namespace):
     no_streams: bool = False
     unreachable_after: float | None = None
     appear_within: float | None = None
+    stable_for: float | None = None
     no_fail: bool = False
     follow_output: bool = False
     project: str = ""
@@ -82,15 +78,10 @@ def duration(text: str) -> float:
     Raises:
         argparse.ArgumentTypeError: It is none, or is longer than ten years.
     """
-    if _NUMBER.fullmatch(text):
-        seconds = float(text)
-    elif text and _DURATION.fullmatch(text):
-        seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
-    else:
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 90, 45s, 30m, 1h30m or 250ms")
-    if seconds > _LONGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is longer than ten years")
-    return seconds
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _above_zero(text: str) -> float:
@@ -217,6 +208,13 @@ def _add_wait(commands: _Commands, common: _Parser) -> None:
         type=duration,
         metavar="TIME",
         help="for how long the API may not know a new job before that is believed (default: 10s)",
+    )
+    limits.add_argument(
+        "--stable-for",
+        type=duration,
+        metavar="TIME",
+        help="believe an end only when a look at least this much later still shows it (default: what the table says,"
+        " else at once)",
     )
     pace = wait.add_argument_group("how often to look", "The time between looks grows with the job's age.")
     pace.add_argument("--min-interval", type=_above_zero, metavar="TIME", help="never more often (default: 500ms)")
