@@ -96,5 +96,5 @@ def test_what_a_client_is_told_goes_before_its_table() -> None:
 def test_durations_are_read_or_refused() -> None:
     assert [seconds_of(text) for text in ("90", "45s", "1h30m", "250ms", "1.5s")] == [90.0, 45.0, 5400.0, 0.25, 1.5]
     for text in ("", "soon", "-1", "1x", "99999d", "1" * 100):
-        with pytest.raises(ValueError, match="duration|longer"):
+        with pytest.raises(ValueError, match=r"duration|longer"):
             seconds_of(text)
