@@ -19,7 +19,7 @@ from ._errors import ConfigError
 from ._files.history import History
 from ._http.requests import Given
 from ._http.source import HttpSource
-from ._models import Fault, Job
+from ._models import ENDED, Fault, Job, Phase
 from ._reading.api import JobAPI
 from ._reading.sizes import size_of
 from ._reading.started import Found, Response, Started
@@ -60,6 +60,9 @@ class Client:
         max_rate: How many requests a second may be made in all; by default as many as the API allows.
         unreachable_after: For how many seconds on end looks may fail before a wait is given up.
         appear_within: For how many seconds the API may not know a job before that is believed.
+        stable_for: For how many seconds an end has to stand before it is believed, or that of each kind, such as
+            ``{"failed": 10}``: for servers that show one for a moment before they try again. By default what the
+            API's table says, and else an end is believed at first sight.
         max_in_flight: How many looks may be under way at once, or threads of a source; where some have no answer for
             long, up to a quarter more (two at least), so that they keep no other job waiting.
         max_body: The largest reply that is read, as received and without its content coding: ``16MiB``, or a number of
@@ -86,6 +89,7 @@ class Client:
         max_rate: float | None = None,
         unreachable_after: float = 300.0,
         appear_within: float = 10.0,
+        stable_for: float | Mapping[str, float] | None = None,
         max_in_flight: int = 16,
         max_body: int | str | None = None,
         streams: bool = True,
@@ -102,7 +106,6 @@ class Client:
             raise ConfigError(f"max_in_flight must be at least 1, not {max_in_flight}")
         self._max_in_flight = max_in_flight
         most_bytes = None if max_body is None else _size("max_body", max_body)
-        self._policy = Policy(pace or Pace(), patience, self._history)
         self._source: Source
         match source:
             case None if api is not None:
@@ -123,6 +126,10 @@ class Client:
                 from ._engine.adapter import AdaptedSource  # noqa: PLC0415 - it loads threads, which few clients need
 
                 self._source = AdaptedSource(source, at_most(max_in_flight))
+        stable = self._source.api.stable_for if isinstance(self._source, HttpSource) else {}
+        self._policy = Policy(
+            pace or Pace(), patience, self._history, stable if stable_for is None else _stable_for(stable_for)
+        )
         self._poller: Poller | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -400,6 +407,18 @@ def _size(name: str, size: object) -> int:
         return size_of(size)
     except ValueError as error:
         raise ConfigError(f"{name}: {error}") from None
+
+
+def _stable_for(given: object) -> Mapping[Phase, float]:
+    if not isinstance(given, Mapping):
+        seconds = _not_negative("stable_for", given)
+        return dict.fromkeys(ENDED, seconds) if seconds else {}
+    ends = {phase.value: phase for phase in Phase if phase.ended}
+    by_end = {getattr(end, "value", end): seconds for end, seconds in cast("Mapping[object, object]", given).items()}
+    for end in by_end:
+        if end not in ends:
+            raise ConfigError(f"stable_for names {end!r}, which is no end; there are: {', '.join(ends)}")
+    return {ends[str(end)]: _not_negative("stable_for", seconds) for end, seconds in by_end.items()}
 
 
 def _ids(job_ids: object) -> list[str]:

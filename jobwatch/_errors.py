@@ -139,21 +139,33 @@ class WaitTimeout(JobwatchError, TimeoutError):
         timeout: How long the wait was allowed to last, in seconds.
         job: The job as last read, or None if it never was.
         fault: The fault of the last look, or None if the last look was good.
+        stood: For how many seconds the end that was last seen has stood, where it has to stand for longer to be
+            believed (``stable_for``); None if none was seen.
     """
 
-    def __init__(self, job_id: str, timeout: float, job: Job | None = None, fault: Fault | None = None) -> None:
+    def __init__(
+        self,
+        job_id: str,
+        timeout: float,
+        job: Job | None = None,
+        fault: Fault | None = None,
+        stood: float | None = None,
+    ) -> None:
         self.job_id = job_id
         self.timeout = timeout
         self.job = job
         self.fault = fault
+        self.stood = stood
         status, trouble = job.told_status if job else None, str(fault) if fault else None
-        super().__init__(timeout_text(job_id, timeout, status, trouble))
+        super().__init__(timeout_text(job_id, timeout, status, trouble, stood))
 
-    def __reduce__(self) -> tuple[type[WaitTimeout], tuple[str, float, Job | None, Fault | None]]:
-        return type(self), (self.job_id, self.timeout, self.job, self.fault)
+    def __reduce__(self) -> tuple[type[WaitTimeout], tuple[str, float, Job | None, Fault | None, float | None]]:
+        return type(self), (self.job_id, self.timeout, self.job, self.fault, self.stood)
 
 
-def timeout_text(job_id: str, timeout: float, status: str | None, trouble: str | None) -> str:
+def timeout_text(
+    job_id: str, timeout: float, status: str | None, trouble: str | None, stood: float | None = None
+) -> str:
     """Return what a `WaitTimeout` says.
 
     Args:
@@ -161,8 +173,11 @@ def timeout_text(job_id: str, timeout: float, status: str | None, trouble: str |
         timeout: How long the wait was allowed to last, in seconds.
         status: The status last seen, or None if the job was never read.
         trouble: The fault of the last look, or None if that look was good.
+        stood: For how many seconds an end has stood that is not believed yet, or None if none was seen.
     """
     last = f"last seen {status}" if status is not None else "never read"
+    if stood is not None:
+        last += f", an end that has stood for {stood:.3g} s, which is too short to be believed"
     return f"job {job_id} did not end within {timeout:g} s ({last}{f'; last look: {trouble}' if trouble else ''})"
 
 

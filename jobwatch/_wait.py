@@ -77,6 +77,7 @@ class Wait(Coroutine[Any, Any, Job]):
         self._told: Callable[[Job], None] | None = None
         self._looks_last = False
         self._timed_out = False
+        self._stood: float | None = None
         self._stopped_by: JobwatchError | None = None
         self._coroutine: CoroutineType[Any, Any, Job] | None = None
 
@@ -240,6 +241,8 @@ class Wait(Coroutine[Any, Any, Job]):
             await poller.news(watch, self._deadline + _GRACE)
         else:
             self._timed_out = True
+            if (unsettled := watch.watched.unsettled) is not None:
+                self._stood = poller.unix() - unsettled.since
         return True
 
     def _look_once_more(self, poller: Poller, watch: Watch) -> bool:
@@ -287,7 +290,7 @@ class Wait(Coroutine[Any, Any, Job]):
                 raise JobwatchError(f"{told}: {self._stopped_by}" if self._stopped_by else told) from self._stopped_by
             if (fault := self._last_verdict()) is not None:
                 raise error_of(fault, self.job_id)
-            raise WaitTimeout(self.job_id, self._timeout or 0.0, watch.job, watched.fault)
+            raise WaitTimeout(self.job_id, self._timeout or 0.0, watch.job, watched.fault, self._stood)
         if watched.fault is not None:
             raise error_of(watched.fault, self.job_id)
 

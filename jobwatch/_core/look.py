@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .._models import UNCHANGED, Fault, FaultKind, Job, Outcome, Phase, Transition, Unchanged
+from .._models import UNCHANGED, Fault, FaultKind, Job, Outcome, Phase, Problem, Transition, Unchanged
 from .pace import Pace, interval
+from .settling import StableFor, UnsettledEnd, settled, until_settled
 from .tracker import Patience, Watched, observe, patience_ends_at, unchanged
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ class Looked(Struct, frozen=True):
         next_look: Seconds to wait before the next look; None when the watch has ended.
         job: The job, when the look could read it and it was no older than what was known.
         least: How many of these seconds the API has asked for.
+        asks_anew: Whether the next look is to show all anew, rather than that nothing has changed.
+        is_to_keep: Whether what is known has to outlive a crash, though there may be nothing to deliver.
+        error: What the API says went wrong; of a job that has gone since it was seen to end, what it said then.
     """
 
     watched: Watched
@@ -44,6 +48,9 @@ class Looked(Struct, frozen=True):
     next_look: float | None
     job: Job | None = None
     least: float = 0.0
+    asks_anew: bool = False
+    is_to_keep: bool = False
+    error: Problem | None = None
 
 
 class Policy(Struct, frozen=True):
@@ -53,11 +60,13 @@ class Policy(Struct, frozen=True):
         pace: How eagerly to look.
         patience: How long looks may fail.
         history: What earlier jobs took; learns from every end.
+        stable_for: For how many seconds ends of each phase have to stand before they are believed.
     """
 
     pace: Pace
     patience: Patience
     history: LearnedDurations
+    stable_for: StableFor = {}
 
     def saw(
         self,
@@ -86,13 +95,17 @@ class Policy(Struct, frozen=True):
             looked = Looked(watched, (), None, self.next_look(watched, now, jitter, price))
             return looked if retry_after is None else self._put_off(looked, retry_after, now)
         observed = observe(watched, what, now, self.patience, skew=_skew(server_time, now))
+        if self.stable_for or watched.unsettled is not None:
+            observed = settled(watched, observed, what, now, self.stable_for, server_time=server_time)
         outcome = observed.watched.outcome
         job = what if isinstance(what, Job) and not _is_behind(observed.watched, what) else None
         if job is not None and outcome is not None and watched.outcome is None:
             self._learn(watched, job, now)
         next_look = self.next_look(observed.watched, now, jitter, price) if outcome is None else None
         looked = Looked(observed.watched, observed.transitions, outcome, next_look, job)
-        return looked if retry_after is None else self._put_off(looked, retry_after, now)
+        if observed.watched.unsettled is watched.unsettled is None:
+            return looked if retry_after is None else self._put_off(looked, retry_after, now)
+        return _of_unsettled_end(looked, watched.unsettled)
 
     def next_look(self, watched: Watched, now: float, jitter: float | None, price: float) -> float:
         """Return how long to wait before the next look, in seconds."""
@@ -105,6 +118,9 @@ class Policy(Struct, frozen=True):
             phase=jitter if watched.looks == 1 else None,
             progress=watched.progress,
         )
+        if watched.unsettled is not None:
+            least, most = self.pace.min_interval, self.pace.max_interval
+            delay = until_settled(watched.unsettled, self.stable_for, now, least, most)
         return delay if watched.fault is None else self._after_fault(watched, watched.fault, now, jitter, delay)
 
     def _put_off(self, looked: Looked, retry_after: float, now: float) -> Looked:
@@ -113,7 +129,7 @@ class Policy(Struct, frozen=True):
         That is a hint: what a look is to confirm is confirmed at its own pace, and patience ends when it ends.
         """
         watched, fault = looked.watched, looked.watched.fault
-        is_to_confirm = watched.doubted is not None or (fault is not None and fault.kind not in _IN_TROUBLE)
+        is_to_confirm = watched.doubted is not None or watched.unsettled is not None or (fault is not None and fault.kind not in _IN_TROUBLE)
         if looked.next_look is None or is_to_confirm:
             return looked
         least = min(retry_after, max(self.pace.max_interval, LONGEST_HINT))
@@ -144,6 +160,13 @@ class Policy(Struct, frozen=True):
         if before.entered_at is not None and before.looked_at is not None:
             ended_at = (before.looked_at + now) / 2.0
             self.history.add_duration((job.api, job.type or "", before.phase), max(0.0, ended_at - before.entered_at))
+
+
+def _of_unsettled_end(looked: Looked, before: UnsettledEnd | None) -> Looked:
+    """Add what is to be known of a look at a job of which an end was, or is now, held back."""
+    now = looked.watched.unsettled
+    error = before.error if before is not None and looked.job is None and looked.outcome is not None else None
+    return replace(looked, asks_anew=now is not None, is_to_keep=now is not before, error=error)
 
 
 def _is_behind(known: Watched, job: Job) -> bool:

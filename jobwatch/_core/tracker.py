@@ -31,6 +31,7 @@ from .._models import ENDED, Event, Fault, FaultKind, Job, Outcome, Phase, Trans
 from .._reading.words import is_same_word, lowered
 from .matching import Fingerprint, begins_with, is_same, new_from
 from .ordering import in_order
+from .settling import UnsettledEnd
 
 _REMEMBERED = 64
 _OLDEST_PHASE = 7 * 86_400.0
@@ -84,7 +85,7 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
         started_at: The start last seen, in the server's Unix seconds.
         updated_at: The latest change that a reply told of, in the server's Unix seconds.
         progress: How far it was when last seen, from 0 to 1, where the API tells.
-        seq: How many transitions have been delivered.
+        seq: How many transitions have been delivered, or are held back with an end.
         delivered: The last of them, to know them again.
         looks: How many looks were made.
         looked_at: When the last good look was made.
@@ -96,6 +97,7 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
         refused: How many of these, the last ones in a row, were refused.
         refused_since: When the first of those was made.
         doubted: An end that the last good looks told of, and that is not believed yet.
+        unsettled: An end that has not stood for long enough yet. Its transition counts in `seq`, and is not handed out.
         outcome: How the watch ended; None while it goes on.
     """
 
@@ -123,6 +125,7 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     refused: int = 0
     refused_since: float | None = None
     doubted: SuspectedEnd | None = None
+    unsettled: UnsettledEnd | None = None
     outcome: Outcome | None = None
 
 
@@ -373,6 +376,8 @@ def _is_untold(watched: Watched, job: Job, events: Sequence[Event], steps: Seque
     last = steps[-1].event.status if steps else watched.delivered[-1].status if watched.delivered else None
     if last is not None and is_same_word(last, job.status):
         return False
+    if not steps and watched.phase in ENDED and job.phase not in ENDED:
+        return True  # it goes on after all, and the history does not tell that yet
     if job.phase in ENDED:
         return not (steps and steps[-1].event.phase is job.phase)
     if job.phase is Phase.UNKNOWN:

@@ -251,7 +251,7 @@ class Looks:
                 retry_after=seen.retry_after,
             )
             if what is not UNCHANGED:
-                watch.memo = seen.memo if looked.job is not None else None
+                watch.memo = seen.memo if looked.job is not None and not looked.asks_anew else None
             self._enter(watch, looked, price)
         except Exception as error:  # noqa: BLE001 - as in `_look_at`
             self._end_by(watch, error)
@@ -277,7 +277,9 @@ class Looks:
         # Whoever asked for a look while this one was under way, or a list, waits for the next.
         if looked.transitions or looked.outcome or is_awaited:
             watch.notify()
-        if watch.on_look is not None and (looked.transitions or looked.outcome or looked.watched.fault != before.fault):
+        if watch.on_look is not None and (
+            looked.transitions or looked.outcome or looked.is_to_keep or looked.watched.fault != before.fault
+        ):
             self._report(watch.on_look, watch, looked, before)
         if self._wakeups.woken:
             self._wakeups.put_woken(watch.watched.job_id)
@@ -296,11 +298,11 @@ class Looks:
         delay = next_look
         if looked.least or watch.not_before:
             self._put_off(watch, now + looked.least if looked.least else 0.0, now)
-        if price > 1.0:
+        if price > 1.0 and looked.watched.unsettled is None:  # a look before an end is settled would be made in vain
             fault = looked.watched.fault
             asked = looked.least if fault is None else min(fault.retry_after or looked.least, LONGEST_PAUSE)
             delay = max(schedule.priced(next_look, price, now), self._policy.pace.min_interval, asked)
-        if self._streams is not None:
+        if self._streams is not None and looked.watched.unsettled is None:
             usual, delay = delay, self._streams.delay(looked.watched, delay)
             if delay > usual:
                 schedule.demand(watch, 1.0 / delay)

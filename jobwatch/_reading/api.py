@@ -82,6 +82,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         decodes_all: Whether reading a reply decodes all of it, however large it is.
         stream_path: The path of a job's stream of server-sent events, if there is one.
         read_hint: Reads what an event of that stream says, from its data and name; None where that is no state.
+        stable_for: For how many seconds ends of each phase have to stand before they are believed.
     """
 
     name: str
@@ -123,6 +124,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     decodes_all: bool = False
     stream_path: str | None = None
     read_hint: Callable[[bytes, str], Hint | None] | None = None
+    stable_for: Mapping[Phase, float] = {}
 
     def job(self, body: bytes, job_id: str, http_status: int = 200, history: bytes | None = None) -> Job | Fault:
         """Read the job asked for from a reply's body, or say why it cannot be read.

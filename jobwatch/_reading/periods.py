@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+_LONGEST = 10 * 365 * 86_400.0
+_SHOWN = 64
+
 UNITS: Final = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 """How many seconds each unit has, the largest first."""
 
@@ -31,3 +34,17 @@ def seconds_in(text: str, unit: str = "s") -> float | None:
     if found is None:
         return None
     return sum(float(number or 0.0) * UNITS[each] for number, each in zip(found.groups(), "dhms", strict=True))
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds of a period that somebody wrote down.
+
+    Raises:
+        ValueError: It is none, or is longer than ten years; the message says which, and shows it.
+    """
+    seconds = seconds_in(text)
+    if seconds is None:
+        raise ValueError(f"{text[:_SHOWN]!r} is no duration: write 90, 45s, 30m, 1h30m or 250ms")
+    if seconds > _LONGEST:
+        raise ValueError(f"{text[:_SHOWN]!r} is longer than ten years")
+    return seconds

@@ -42,6 +42,7 @@ from .fields import (
     several,
 )
 from .hints import hint_reader, paths_of
+from .lasting import stable_for_of
 from .paths import PART, TEXT, TIMES, WORD, Compiled, Plan
 from .proofs import bodies_of_nothing, proved, unproved, value_on
 from .reader import Layout, TableReader
@@ -141,6 +142,7 @@ class _Build:
             started=self._started(),
             read_start=lambda body, job_id: start.reply(body, 200, job_id),
             read_retry_after=hint_reader(table.retry_after, table.params, self._root(), self._given),
+            stable_for=stable_for_of(table),
         )
 
     def _with_params(self, params: Mapping[str, str]) -> JobAPI:

@@ -14,6 +14,7 @@ from .._reading.words import Word
 from .fields import EventTable, Paths, ProgressPaths, TableError
 from .hints import HintPaths, HintTable
 
+End: TypeAlias = Literal["succeeded", "partial", "finished", "failed", "cancelled"]
 State: TypeAlias = Literal[
     "pending", "running", "blocked", "succeeded", "partial", "finished", "failed", "cancelled", "missing"
 ]
@@ -110,6 +111,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         batch: The request for several jobs.
         started: Where the id lies in the response that started the job.
         retry_after: Where a reply says when to come back.
+        stable_for: For how long an end has to stand before it is believed, such as ``10s``; or that of each kind.
     """
 
     job: str
@@ -161,6 +163,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     batch: BatchTable | None = None
     started: Paths = []
     retry_after: HintPaths = []
+    stable_for: str | dict[End, str] = {}
 
 
 def checked(table: Mapping[str, object]) -> Table:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from .._core.settling import restarted
 from .._core.tracker import Watched
 from .._models import Outcome
 from .changes import Change, ChangeKind, Health, WatchedJob
@@ -208,6 +209,8 @@ class JobList:
             self._unwatch(job)
             job.last = replace(job.last, delivered=job.last.delivered[-1:])
         self._change(job, changes)
+        if looked.is_to_keep and not changes:
+            self._journal.put(Changed(self._record(job)))
 
     def _change(self, job: _Job, changes: tuple[Change, ...]) -> None:
         if not changes:
@@ -277,6 +280,9 @@ def with_times_until(watched: Watched, now: float) -> Watched:
     Else patience with a job that is missing, or cannot be seen, would last until the clock is there.
     """
     ahead = {name: now for name in _OUR_TIMES if (getattr(watched, name) or now) > now}
+    unsettled = restarted(watched.unsettled, now)
+    if unsettled is not watched.unsettled:
+        watched = replace(watched, unsettled=unsettled)
     return replace(watched, **ahead) if ahead else watched
 
 
@@ -304,7 +310,7 @@ def changes_of(looked: Looked, seq: int, health: Health, seen_at: datetime, gene
     for transition in states if last is None else states[:-1]:
         changes += [replace(change(ChangeKind.STATE), transition=transition)]
     if ended:
-        error = looked.job.error if looked.job is not None else None
+        error = looked.error if looked.job is None else looked.job.error
         end = replace(change(ChangeKind.END), transition=last, outcome=looked.outcome, error=error, fault=fault)
         changes.append(end)
     return tuple(changes)

@@ -8,14 +8,13 @@ from __future__ import annotations
 import argparse
 
 from .. import __version__
-from .._reading.periods import seconds_in
+from .._reading.periods import seconds_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-_LONGEST = 10 * 365 * 86_400.0
 _SECRETS = ("--token", "--api-key", "--api-token", "--key", "--bearer", "--password")
 
 
@@ -47,6 +46,7 @@ class Options(argparse.Namespace):
     unreachable_after: float | None = None
     appear_within: float | None = None
     max_body: int | None = None
+    stable_for: float | None = None
     no_fail: bool = False
     follow_output: bool = False
     project: str = ""
@@ -81,12 +81,10 @@ def duration(text: str) -> float:
     Raises:
         argparse.ArgumentTypeError: It is none, or is longer than ten years.
     """
-    seconds = seconds_in(text)
-    if seconds is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 90, 45s, 30m, 1h30m or 250ms")
-    if seconds > _LONGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is longer than ten years")
-    return seconds
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _above_zero(text: str) -> float:
@@ -222,6 +220,13 @@ def _add_wait(commands: _Commands, common: _Parser) -> None:
         type=duration,
         metavar="TIME",
         help="for how long the API may not know a new job before that is believed (default: 10s)",
+    )
+    limits.add_argument(
+        "--stable-for",
+        type=duration,
+        metavar="TIME",
+        help="believe an end only when a look at least this much later still shows it (default: what the table says,"
+        " else at once)",
     )
     pace = wait.add_argument_group("how often to look", "The time between looks grows with the job's age.")
     pace.add_argument("--min-interval", type=_above_zero, metavar="TIME", help="never more often (default: 500ms)")

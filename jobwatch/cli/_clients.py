@@ -93,6 +93,7 @@ class _Manner(TypedDict):
     max_rate: float | None
     unreachable_after: float
     appear_within: float
+    stable_for: float | None
 
 
 def _manner(options: Options) -> _Manner:
@@ -104,6 +105,7 @@ def _manner(options: Options) -> _Manner:
         "max_rate": options.max_rate,
         "unreachable_after": _or(options.unreachable_after, patience.unreachable_after),
         "appear_within": _or(options.appear_within, patience.appear_within),
+        "stable_for": options.stable_for,
     }
 
 

@@ -220,6 +220,6 @@ def _reason(job: Job | None, error: Exception | None) -> str | None:
         case WaitTimeout():
             status = None if error.job is None else error.job.status
             fault = None if error.fault is None else error.fault.text
-            return timeout_text(error.job_id, error.timeout, status, fault)
+            return timeout_text(error.job_id, error.timeout, status, fault, error.stood)
         case _:
             return str(error)

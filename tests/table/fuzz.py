@@ -249,8 +249,14 @@ def _other_letters(line: str, rng: random.Random, _texts: Sequence[str]) -> str:
     return line[:at] + rng.choice([*_PIECES, "=", "\t", "\x00", "#"]) + line[at + rng.randrange(3) :]
 
 
+def _lasting(line: str, rng: random.Random, _texts: Sequence[str]) -> str:
+    long = rng.choice(['"10s"', '"0"', '"1h30m"', '"soon"', '""', "10", "-1", "[]", f'"{"9" * 400}s"'])
+    kind = rng.choice(["failed", "succeeded", "partial", "running", "x"])
+    return f"{line}\nstable_for = {rng.choice([long, f'{{ {kind} = {long} }}'])}"
+
+
 _CHANGES: list[Callable[[str, random.Random, Sequence[str]], str]] = [
-    *(_new_expression, _new_expression, _nested, _long, _other_line, _other_letters, _other_letters),
+    *(_lasting, _new_expression, _new_expression, _nested, _long, _other_line, _other_letters, _other_letters),
 ]
 
 
