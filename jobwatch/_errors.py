@@ -27,8 +27,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._models import printable
-
 if TYPE_CHECKING:
     from ._models import Fault, Job
 
@@ -122,10 +120,7 @@ class JobBlocked(JobwatchError):
         self.job = job
         self.asked = job.asked
         self.url = job.url
-        facts = [printable(fact) for fact in (job.asked, job.url) if fact]
-        super().__init__(
-            f"job {job.id} waits for a person ({job.told_status})" + "".join(f": {fact}" for fact in facts)
-        )
+        super().__init__(f"job {job.id} {job.told_need}")
 
     def __reduce__(self) -> tuple[type[JobBlocked], tuple[Job]]:
         return type(self), (self.job,)

@@ -185,6 +185,16 @@ class Job(Struct, frozen=True, kw_only=True):
         """The status, safe to print."""
         return printable(self.status)
 
+    @property
+    def need(self) -> str:
+        """What a blocked job waits for: what it asks and where, as it came, for what escapes it itself, as JSON does."""
+        return ": ".join(["waits for a person", *filter(None, (self.asked or self.status, self.url))])
+
+    @property
+    def told_need(self) -> str:
+        """What a blocked job waits for, safe to print."""
+        return printable(self.need)
+
 
 class Transition(Struct, frozen=True, omit_defaults=True, gc=False):
     """One change of state, delivered once.

@@ -129,7 +129,8 @@ class Policy(Struct, frozen=True):
         That is a hint: what a look is to confirm is confirmed at its own pace, and patience ends when it ends.
         """
         watched, fault = looked.watched, looked.watched.fault
-        is_to_confirm = watched.doubted is not None or watched.unsettled is not None or (fault is not None and fault.kind not in _IN_TROUBLE)
+        is_confirmed = watched.doubted is None and watched.unsettled is None
+        is_to_confirm = not is_confirmed or (fault is not None and fault.kind not in _IN_TROUBLE)
         if looked.next_look is None or is_to_confirm:
             return looked
         least = min(retry_after, max(self.pace.max_interval, LONGEST_HINT))

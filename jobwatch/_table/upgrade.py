@@ -35,7 +35,7 @@ _PLACES = frozenset({
     *("created_at", "started_at", "ended_at", "updated_at"),
     *("events.path", "events.status", "events.at", "list.root", "batch.root"),
 })  # fmt: skip
-_ENDING = frozenset({"cancelled_if", "failed_if", "succeeded_if", "missing"})
+_ENDING = frozenset({"cancelled_if", "failed_if", "partial_if", "succeeded_if", "finished_if", "blocked_if", "missing"})
 _TOKEN = re.compile(
     r"(?P<space>[ \t\r\n]+|#[^\n]*)"
     r'|(?P<text>"""(?:\\.|[^\\])*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\')'

@@ -435,7 +435,7 @@ async def test_a_sample_without_end_is_refused_and_a_pipe_is_read(tmp_path: Path
     assert b"/dev/zero is larger than a sample" in err
     os.mkfifo(pipe)
     async with process("-m", "jobwatch", "apis", "--check", str(table), "--body", str(pipe)) as child:
-        await asyncio.to_thread(pipe.write_bytes, b'{"state": "done"}')
+        await asyncio.to_thread(pipe.write_bytes, b'{"state": "completed"}')
         out, _ = await child.communicate()
         assert child.returncode == 0
-    assert b"status  done (succeeded)" in out
+    assert b"status  completed (succeeded)" in out
