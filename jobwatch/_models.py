@@ -187,7 +187,7 @@ class Job(Struct, frozen=True, kw_only=True):
 
     @property
     def need(self) -> str:
-        """What a blocked job waits for: what it asks and where, as it came, for what escapes it itself, as JSON does."""
+        """What a blocked job waits for: what it asks and where, as it came, for what escapes it by itself."""
         return ": ".join(["waits for a person", *filter(None, (self.asked or self.status, self.url))])
 
     @property

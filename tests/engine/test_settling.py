@@ -18,7 +18,8 @@ FLAPPING = [("running", 0), ("failed", 3), ("running", 6), ("succeeded", 20)]
 
 
 def client(source: FakeSource, **options: Any) -> Client:
-    return Client(source=source, **{"pace": EVEN, "stable_for": 10} | options)
+    given: dict[str, Any] = {"pace": EVEN, "stable_for": 10}
+    return Client(source=source, **given | options)
 
 
 @on_virtual_clock
