@@ -264,6 +264,6 @@ def checked(api: str, options: JobOptions) -> JobOptions:
         raise ConfigError(f"unknown shape {shape!r}: a bedrock job is served as 'cms' or as 'vision'")
     if unlike := sorted(set(options.get("ends", {}).values()) - NEUTRAL_ENDS):
         raise ConfigError(f"{unlike[0]!r} is no end: the neutral ends are {', '.join(sorted(NEUTRAL_ENDS))}")
-    if options.get("start", "id") not in {"id", "location", "over"}:
-        raise ConfigError(f"start={options['start']!r} is none of 'id', 'location', 'over'")
+    if (start := options.get("start", "id")) not in {"id", "location", "over"}:
+        raise ConfigError(f"start={start!r} is none of 'id', 'location', 'over'")
     return options

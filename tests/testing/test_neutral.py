@@ -6,9 +6,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 import aiohttp
+import msgspec
 import pytest
 import pytest_asyncio
 from multidict import CIMultiDictProxy
@@ -42,9 +43,7 @@ class Seen:
 
     @property
     def all(self) -> dict[str, object]:
-        value = json.loads(self.body)
-        assert isinstance(value, dict)
-        return value
+        return msgspec.json.decode(self.body, type=dict[str, object])
 
     @property
     def ids(self) -> list[str]:
@@ -55,9 +54,9 @@ class Seen:
         return [each["state"] for each in self._items]
 
     @property
-    def _items(self) -> list[dict[str, str]]:
-        (items,) = (each for each in self.all.values() if isinstance(each, list))
-        return items
+    def _items(self) -> list[dict[str, Any]]:
+        name = next(name for name, value in self.all.items() if isinstance(value, list))
+        return msgspec.convert(self.all[name], list[dict[str, Any]])
 
 
 class Asking:
