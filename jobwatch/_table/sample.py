@@ -5,7 +5,7 @@ A sample is read once, by whoever checks a table: nothing here is asked when a j
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TypeAlias, cast
 
 from .._models import JSON
@@ -40,7 +40,7 @@ def _named(table: Table, base: JSON, given: _Given, reply: JSON) -> Iterator[tup
 
     def lacks(paths: object) -> list[str]:
         texts = _texts(paths)
-        elsewhere = isinstance(paths, list) and len(texts) < len(paths)
+        elsewhere = isinstance(paths, list) and len(texts) < len(cast("list[object]", paths))
         return texts if not elsewhere and all(_value(text, base, given, reply) is None for text in texts) else []
 
     places = {key: getattr(table, key) for key in _PLACES}
@@ -76,7 +76,7 @@ def _of_events(events: EventTable, base: JSON, given: _Given, reply: JSON) -> It
 
 def _texts(paths: object) -> list[str]:
     """Return the places that lie in the body: one may lie elsewhere."""
-    each: Sequence[object] = cast("list[object]", paths) if isinstance(paths, list) else [paths]
+    each = cast("list[object]", paths) if isinstance(paths, list) else [paths]
     return [place for place in each if isinstance(place, str)]
 
 
