@@ -9,14 +9,15 @@ Pure: no clock, no random source, no I/O. Rules kept here for every API:
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from collections.abc import Callable, Mapping
-from typing import TypeVar, TypeVarTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias, TypeVar, TypeVarTuple
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from .._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, printable
+from .words import Words
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -34,6 +35,10 @@ class Hint(Struct, frozen=True):
     status: str
     phase: Phase
     job_id: str | None = None
+
+
+Lacking: TypeAlias = Sequence[tuple[str, str]]
+"""Keys of a table, each with the places under it of which none has a value in some reply."""
 
 
 class JobAPI(Struct, frozen=True, kw_only=True):
@@ -83,6 +88,8 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         stream_path: The path of a job's stream of server-sent events, if there is one.
         read_hint: Reads what an event of that stream says, from its data and name; None where that is no state.
         stable_for: For how many seconds ends of each phase have to stand before they are believed.
+        words: What the words of its status mean, where it is a table that names one.
+        lacking: Says which keys of the table name places that a decoded reply about a job lacks.
     """
 
     name: str
@@ -125,6 +132,8 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     stream_path: str | None = None
     read_hint: Callable[[bytes, str], Hint | None] | None = None
     stable_for: Mapping[Phase, float] = {}
+    words: Words | None = None
+    lacking: Callable[[JSON, str], Lacking] | None = None
 
     def job(self, body: bytes, job_id: str, http_status: int = 200, history: bytes | None = None) -> Job | Fault:
         """Read the job asked for from a reply's body, or say why it cannot be read.

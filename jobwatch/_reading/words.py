@@ -120,6 +120,7 @@ class Words:
         self._own = own
         self._usual: Mapping[str, Phase] = {} if documented else USUAL_WORDS
         said_nothing = {normalized(text_of(word)) for word in nothing}
+        self._shown = {phase: tuple(map(text_of, words)) for phase, words in given.items() if words}
         self._nothing = {word for word in said_nothing if not word.endswith("*")}
         self._begins_nothing = tuple(word[:-1] for word in said_nothing if word.endswith("*"))
         self._prefix = normalized(prefix)
@@ -137,6 +138,11 @@ class Words:
             return False
         compared = normalized(text_of(word))
         return compared in self._nothing or compared.startswith(self._begins_nothing)
+
+    def of(self, phase: Phase) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the words that mean a phase: those that were given, as they were, and the usual ones beside them."""
+        usual = (word for word, meaning in self._usual.items() if meaning is phase and self._given(word) is None)
+        return self._shown.get(phase, ()), tuple(usual)
 
     def is_given(self, word: Word | list[Word | None]) -> bool:
         """Whether the meaning of a status was given, and is no usual one; of a list, that of all its words."""

@@ -20,7 +20,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from .._models import ENDED, JSON, Event, Fault, FaultKind, Job, Phase
-from .._reading.api import JobAPI
+from .._reading.api import JobAPI, Lacking
 from .._reading.bodies import LARGE, decoder_of
 from .._reading.problems import read_problem
 from .._reading.sizes import size_of
@@ -143,10 +143,17 @@ class _Build:
             read_start=lambda body, job_id: start.reply(body, 200, job_id),
             read_retry_after=hint_reader(table.retry_after, table.params, self._root(), self._given),
             stable_for=stable_for_of(table),
+            words=self._words() if table.status != [] else None,
+            lacking=self._lacking,
         )
 
     def _with_params(self, params: Mapping[str, str]) -> JobAPI:
         return _Build(self._table, self._name, params).api()
+
+    def _lacking(self, reply: JSON, job_id: str) -> Lacking:
+        from .sample import lacking  # noqa: PLC0415 - for whoever checks a table only
+
+        return lacking(self._table, self._given, reply, job_id)
 
     def _started(self) -> tuple[Callable[[JSON], JSON], ...]:
         table = self._table

@@ -8,21 +8,25 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from collections.abc import Iterator
+import textwrap
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from .._core.tracker import Patience, Watched, observe
 from .._errors import ConfigError
-from .._models import JSON, Fault, Job, Phase
+from .._models import JSON, Fault, Job, Phase, Transition
 from .._reading.api import JobAPI
 from .._reading.bodies import plain_body
 from .._reading.started import Response, response_in
+from .._reading.words import USUAL_WORDS, text_of
 from ..apis import APIS
 from ..apis._files import load_api, upgrade_of
 from ._lines import print_columns, print_facts, print_json
 from ._output import note, say
-from ._render import ApiRecord, facts, job_record, safe
+from ._render import ApiRecord, facts, job_record, moment, safe
 
 if TYPE_CHECKING:
     from ._arguments import Options
@@ -34,19 +38,27 @@ _LARGEST = 4 * 1024 * 1024
 _MOST_BYTES_READ = 16 * 1024 * 1024
 
 _ANY_ID = "(any)"
-_WORTH_HAVING = {
-    "type": "what kind of job it is, so that looks are timed by how long others of its kind took",
+_WIDTH, _INDENT = 100, 11
+_ENDS = (Phase.SUCCEEDED, Phase.PARTIAL, Phase.FINISHED, Phase.FAILED, Phase.CANCELLED)
+_AT_AN_END = frozenset({"ended_at", "error", "result"})
+"""Keys whose places many APIs fill at an end only."""
+_WHY = {
+    "type": "what kind of job it is, so that looks are timed by how long others of it took",
     "created_at": "when it was created",
     "started_at": "when it started",
     "ended_at": "when it ended",
     "error": "what went wrong",
 }
+_LISTS = ("nothing", "cancelled", "failed", "partial", "succeeded", "finished", "blocked", "running", "pending")
+"""The lists of words that a table may have, in the order in which they are asked."""
 
 
 def run(options: Options) -> int:
     """Print the APIs and whether each has a token, never the token itself; or check one."""
     if options.upgrade is not None:
         return _upgrade(options.upgrade)
+    if options.words:
+        return _words(options)
     if options.check is not None:
         return _check(load_api(options.check), options)
     records = [_record(api) for api in APIS.values()]
@@ -98,6 +110,20 @@ def _upgrade(file: str) -> int:
     return 1 if after.remarks else 0
 
 
+def _words(options: Options) -> int:
+    """Print the words that need no entry in a table, by what they mean."""
+    common = {name: [word for word, phase in USUAL_WORDS.items() if phase.value == name] for name in _LISTS}
+    if options.json:
+        print_json(common)
+        return 0
+    for name, words in common.items():
+        told = " ".join(words) or "(none in common: a table lists its own)"
+        for line in textwrap.wrap(told, _WIDTH - _INDENT):
+            say(f"{name:<{_INDENT}}{line}")
+            name = ""  # noqa: PLW2901 - it stands in the first line only
+    return 0
+
+
 # --- --check ------------------------------------------------------------------------------------------------------
 
 
@@ -114,11 +140,12 @@ def _check(api: JobAPI, options: Options) -> int:
     if options.json:
         print_json(job_record(job))
         return 0
-    print_facts(facts(job))
+    told = _transitions(job)
+    print_facts([*(fact for fact in facts(job) if fact[0] != "event"), *(("history", _shown(each)) for each in told)])
     if api.read_retry_after is not None:
         wait = api.retry_after(sample.body if isinstance(sample.body, bytes) else b"", job.id)
         say("not found: retry_after" if wait is None else f"asks to come back after {wait:g} s, and not sooner")
-    for line in _missing(job):
+    for line in (*_meanings(api, sample, told), *_lacking(api, sample, job)):
         say(line)
     return 0
 
@@ -138,8 +165,18 @@ def _describe(api: JobAPI) -> None:
         say("  decodes the whole of each reply, since it reads @ or $ itself: slow where a reply is large")
     if api.read_retry_after is not None:
         say("  looks again no sooner than a reply says under retry_after")
+    if api.words is not None:
+        for phase in _ENDS:
+            say(f"  {phase.value}: {_listed(*api.words.of(phase))}")
     for name, default in api.params.items():
         say(f"  --param {name}=" + ("..." if default is None else f"...  (default: {safe(default)})"))
+
+
+def _listed(own: Sequence[str], common: Sequence[str]) -> str:
+    """Return the words that mean an end, by who gave them."""
+    parts = [f"{safe(', '.join(own))} (the table's)"] if own else []
+    parts += [f"{', '.join(common)} (common)"] if common else []
+    return "; ".join(parts) or "no word"
 
 
 def _sample(name: str) -> Response:
@@ -180,30 +217,54 @@ def _job_under_its_id(api: JobAPI, body: bytes, http_status: int) -> Job | None:
 
 
 def _texts_in(value: JSON) -> Iterator[str]:
+    return (each for each in _words_in(value, keys=True) if isinstance(each, str))
+
+
+def _words_in(value: JSON, *, keys: bool = False) -> Iterator[str | float]:
+    """Yield the texts and numbers of a reply, with its keys or without."""
     match value:
         case dict():
             for key, inner in value.items():
-                yield key
-                yield from _texts_in(inner)
+                yield from (key,) if keys else ()
+                yield from _words_in(inner, keys=keys)
         case list():
             for inner in value:
-                yield from _texts_in(inner)
-        case str():
+                yield from _words_in(inner, keys=keys)
+        case str() | int() | float():
             yield value
-        case _:
+        case None:
             pass
 
 
-def _missing(job: Job) -> list[str]:
-    lines = [f"not found: {name} ({why})" for name, why in _WORTH_HAVING.items() if _lacks(job, name)]
-    if job.phase is Phase.UNKNOWN:
-        lines.append(f"the word {safe(job.status)} means nothing yet: put it under [words], by what it means")
-    return lines
+def _transitions(job: Job) -> tuple[Transition, ...]:
+    """Return what whoever waits for the job would be told if this were the first look at it."""
+    return observe(Watched(job_id=job.id, api=job.api), job, time.time(), Patience()).transitions
 
 
-def _lacks(job: Job, name: str) -> bool:
-    if name == "ended_at" and not job.phase.ended:
-        return False
-    if name == "error" and job.phase not in (Phase.FAILED, Phase.UNKNOWN):
-        return False
-    return getattr(job, name) is None
+def _shown(transition: Transition) -> str:
+    when = f"{moment(transition.at)}  " if transition.at is not None else ""
+    before = " [gap before]" if transition.gap else ""
+    return f"{when}{safe(transition.status)} ({transition.phase.value}){before}"
+
+
+def _meanings(api: JobAPI, sample: Response, told: Iterable[Transition]) -> Iterator[str]:
+    """Say of each word that means an end whether the table or the common list has it, and which words mean nothing."""
+    body = sample.body if isinstance(sample.body, bytes) else b""
+    words = {text_of(each) for each in _words_in(plain_body(body))}
+    for status, phase in dict.fromkeys((each.status, each.phase) for each in told):
+        if phase is Phase.UNKNOWN:
+            yield f"the word {safe(status)} means nothing yet: put it under [words], by what it means"
+        # A state that a condition or an HTTP status tells stands nowhere in the sample.
+        elif phase.ended and api.words is not None and status in words and api.words.meaning(status)[1] is phase:
+            where = "the table's own words" if api.words.is_given(status) else "the common words"
+            yield f"the word {safe(status)} means {phase.value} by {where}"
+
+
+def _lacking(api: JobAPI, sample: Response, job: Job) -> Iterator[str]:
+    """Say what the table names and the sample lacks."""
+    if api.lacking is None or not isinstance(sample.body, bytes):
+        return
+    for key, places in api.lacking(plain_body(sample.body), job.id):
+        why = f" ({_WHY[key]})" if key in _WHY else ""
+        later = ", which may come with an end" if key in _AT_AN_END and not job.phase.ended else ""
+        yield f"not found: {key}, in {safe(places)}{why}{later}"

@@ -33,6 +33,7 @@ class Options(argparse.Namespace):
     param: tuple[str, ...] | list[str] = ()
     check: str | None = None
     upgrade: str | None = None
+    words: bool = False
     body: str | None = None
     job: str = ""
     jobs: list[str]
@@ -297,7 +298,8 @@ def _add_apis(commands: _Commands, common: _Parser) -> None:
     apis.add_argument(
         "--upgrade", metavar="FILE", help="print a table of the time before its places were JMESPath as one of today"
     )
-    _add_json(apis, "one JSON object a line for each API, or for the sample")
+    apis.add_argument("--words", action="store_true", help="print the words that need no entry in a table, by phase")
+    _add_json(apis, "one JSON object a line for each API, for the sample, or for the words")
 
 
 def _add_serve(commands: _Commands, common: _Parser) -> None:

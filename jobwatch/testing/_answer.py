@@ -39,6 +39,9 @@ class Dialect(Struct, frozen=True):
         id_field: The name of the record's id.
         reply: The record in its envelope.
         problem: The API's answer to a wrong request, from the HTTP status, the request id and a detail.
+        event: The event of a job's stream that reports a state, from the job's id, the step, the job's options and the
+            epoch; None where there are no streams.
+        is_last: Whether a stream is closed after the event of a state.
     """
 
     name: str
@@ -47,6 +50,8 @@ class Dialect(Struct, frozen=True):
     id_field: Callable[[JobOptions], str]
     reply: Callable[[dict[str, JSON], JobOptions], JSON]
     problem: Callable[[int, str, str | None], Answer]
+    event: Callable[[str, Step, JobOptions, datetime], bytes] | None = None
+    is_last: Callable[[Step, JobOptions], bool] | None = None
 
 
 def json_answer(value: JSON, status: int = 200, content_type: str = "application/json") -> Answer:

@@ -141,9 +141,6 @@ def unsupported(version: str) -> str:
     return f"Unsupported API version: {version}. Supported versions: 1"
 
 
-BEDROCK = Dialect("bedrock", "", _record, _id_field, _reply, _problem)
-
-
 # --- the stream of a job's events ---------------------------------------------------------------------------------
 
 HEARTBEAT_EVERY: Final = 15.0
@@ -166,16 +163,19 @@ _STREAM_WORDS = {
 _STREAM_ENDS = frozenset({"completed", "failed", "canceled"})
 
 
-def event_of(job_id: str, step: Step, options: JobOptions, epoch: datetime) -> bytes:
+def _event(job_id: str, step: Step, options: JobOptions, epoch: datetime) -> bytes:
     """Return the event of a stream that reports a state, in the words of the Vision API."""
     word = _STREAM_WORDS.get(step.status.casefold(), step.status)
-    name = word.casefold() if is_end(step) else "status"
+    name = word.casefold() if _is_last(step, options) else "status"
     data: dict[str, JSON] = {"job_id": job_id, "status": word}
     data |= _ending(word.casefold(), options, vision=True)
     data["timestamp"] = stamp(epoch, step.at)
     return b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(data))
 
 
-def is_end(step: Step) -> bool:
+def _is_last(step: Step, _options: JobOptions) -> bool:
     """Return whether the stream is closed after the event of a state."""
     return _STREAM_WORDS.get(step.status.casefold(), "").casefold() in _STREAM_ENDS
+
+
+BEDROCK = Dialect("bedrock", "", _record, _id_field, _reply, _problem, _event, _is_last)

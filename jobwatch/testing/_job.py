@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias, TypedDict, Unpack
+from typing import Literal, TypeAlias, TypedDict, Unpack
 
 import msgspec
 from msgspec import Struct
@@ -99,6 +99,22 @@ class JobOptions(TypedDict, total=False):
         exit_code, stdout, stderr: CapyDB only: from when an attempt has ended.
         max_attempts, claimed_by, locked_resource, retry_classification: CapyDB only.
         extra: Fields put into the record last, in place of any of the same name; the server does not read them.
+
+    Of the neutral API only, beside `type`, `project_id`, `parent_id`, `error`, `result`, `exit_code` and `extra`:
+
+    Attributes:
+        ends: Words that mean an end beside the neutral ones, each with the neutral one that it is like, such as
+            ``{"WARNINGS: 2": "succeeded"}``.
+        progress: How much is done, and of how much.
+        asks, asks_url: What a job waits for that is blocked, and where it is answered.
+        moves_to: Where it goes on: the id of another job here, told as soon as that job is there; or a whole URL.
+        generation: The generation of what is asked of it.
+        behind: Seconds from its first step for which its state is still that of the generation before.
+        poll_ms: Milliseconds to the next request, told in the record.
+        retry_after: The ``Retry-After`` of its good answers, verbatim.
+        kept: Seconds after its end for which it is known; then it is answered with 404.
+        start: How its start is answered: "id" in the body, "location" in the header, with a body that is the thing
+            that is made and no job, or "over": with 204 and nothing, since the work is done.
     """
 
     shape: str
@@ -121,6 +137,17 @@ class JobOptions(TypedDict, total=False):
     locked_resource: str
     retry_classification: str
     extra: Mapping[str, JSON]
+    ends: Mapping[str, str]
+    progress: tuple[float, float]
+    asks: str
+    asks_url: str
+    moves_to: str
+    generation: int
+    behind: float
+    poll_ms: int
+    retry_after: str
+    kept: float
+    start: Literal["id", "location", "over"]
 
 
 class ServedJob:
@@ -132,6 +159,8 @@ class ServedJob:
         looks: How often it was asked for by its id, whatever the answer was.
         listed: How often it was part of a list.
         streams: How often its stream of events was opened.
+        held: How many requests for it are being held just now (the neutral API's long polls).
+        turn: The number of the turn that is next (the neutral API's ``Location`` that moves).
     """
 
     def __init__(self, api: str, job_id: str, script: Script, options: JobOptions, now: Callable[[], float]) -> None:
@@ -140,6 +169,8 @@ class ServedJob:
         self.looks = 0
         self.listed = 0
         self.streams = 0
+        self.held = 0
+        self.turn = 1
         self.options = options
         self._script = script
         self._now = now
@@ -214,7 +245,11 @@ _OPTIONS = {
     "capydb": _COMMON
     | {"result", "exit_code", "stdout", "stderr", "max_attempts", "claimed_by", "locked_resource"}
     | {"retry_classification"},
+    "neutral": {"type", "project_id", "parent_id", "error", "extra", "result", "exit_code", "ends", "progress"}
+    | {"asks", "asks_url", "moves_to", "generation", "behind", "poll_ms", "retry_after", "kept", "start"},
 }
+NEUTRAL_ENDS = frozenset({"succeeded", "partial", "failed", "cancelled", "finished"})
+"""The words of the neutral API that mean an end."""
 
 
 def checked(api: str, options: JobOptions) -> JobOptions:
@@ -227,4 +262,8 @@ def checked(api: str, options: JobOptions) -> JobOptions:
     shape = options.get("shape", "cms")
     if shape not in {"cms", "vision"}:
         raise ConfigError(f"unknown shape {shape!r}: a bedrock job is served as 'cms' or as 'vision'")
+    if unlike := sorted(set(options.get("ends", {}).values()) - NEUTRAL_ENDS):
+        raise ConfigError(f"{unlike[0]!r} is no end: the neutral ends are {', '.join(sorted(NEUTRAL_ENDS))}")
+    if (start := options.get("start", "id")) not in {"id", "location", "over"}:
+        raise ConfigError(f"start={start!r} is none of 'id', 'location', 'over'")
     return options

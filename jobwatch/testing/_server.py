@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Literal, Self, Unpack
 from urllib.parse import unquote
 
 import msgspec
@@ -28,18 +28,18 @@ from ._bedrock import (
     HEARTBEAT_EVERY,
     STREAM_SECONDS,
     VERSIONS,
-    event_of,
-    is_end,
     unsupported,
 )
 from ._capydb import CAPYDB, LIST_LIMIT
 from ._job import JobOptions, Script, ServedJob, Steps, checked
+from ._neutral import NEUTRAL, Asked, Pages, Served, Target, answered, forgotten_at, holds, of_its_time, target_of
 from ._troubles import Kind, Trouble, edited, replaced
-from ._wire import Wire
+from ._wire import ServerClosed, Wire
 
-_DIALECTS = {dialect.name: dialect for dialect in (BEDROCK, CAPYDB)}
+_DIALECTS = {dialect.name: dialect for dialect in (BEDROCK, CAPYDB, NEUTRAL)}
 # Bedrock sends its rate headers even without a limit; this one, like its tier "Enterprise: custom", is out of reach.
 _UNLIMITED = (1_000_000, 60.0)
+_ONE_PAGE = Pages()
 _REQUESTS_KEPT = 100_000
 _CLOCK_READ_EVERY = 0.02
 """How often a stream reads a clock that was given, in seconds: it may jump at any time."""
@@ -96,6 +96,8 @@ class Request(Struct, frozen=True):
         job_id: The job it asked for, if it asked for one.
         project_id: The project whose jobs it asked for, if it did.
         is_for_stream: Whether it asked for the stream of the job's events.
+        body: What was sent with it.
+        path_and_query: Its path and query as they were sent.
     """
 
     method: str
@@ -107,6 +109,16 @@ class Request(Struct, frozen=True):
     job_id: str | None = None
     project_id: str | None = None
     is_for_stream: bool = False
+    body: bytes = b""
+    path_and_query: str = ""
+
+
+class _Renewal(Struct):
+    """A token that takes the place of the present one, and when: at a time, and from so many requests received on."""
+
+    token: str
+    at: float
+    received: float
 
 
 class _Queued(Struct):
@@ -117,13 +129,17 @@ class _Queued(Struct):
     api: str | None
     job_id: str | None
     stream: bool
+    path: str
 
 
 class JobServer:
-    """An HTTP server on loopback that speaks Bedrock's and CapyDB's job APIs and runs scripted jobs.
+    """An HTTP server on loopback that speaks Bedrock's and CapyDB's job APIs and a neutral one, and runs scripted jobs.
+
+    The neutral API does what other servers do and these two vendors do not; `jobwatch.testing` lists its paths.
 
     Attributes:
         token: The token it accepts, as ``Authorization: Bearer`` or ``X-API-Key``; may be changed at any time.
+        pages: How the neutral API answers with long lists; may be changed at any time.
     """
 
     def __init__(
@@ -134,8 +150,9 @@ class JobServer:
         rate_limit: tuple[int, float] | None = None,
         clock: Callable[[], float] | None = None,
         epoch: datetime | None = None,
-        etags: bool = False,
+        etags: bool | Literal["constant"] = False,
         streams: bool = True,
+        pages: Pages = _ONE_PAGE,
     ) -> None:
         """Make a server; nothing listens before `start`.
 
@@ -146,7 +163,9 @@ class JobServer:
             clock: Returns seconds, only ever growing; by default the running loop's clock.
             epoch: The wall time at which the server starts, with a zone; by default the real one.
             etags: Whether an answer to GET has an ETag and If-None-Match is honoured; neither vendor documents it.
-            streams: Whether Bedrock's jobs have streams of events; otherwise requests for one are answered with 404.
+                "constant": with one that stays the same when the job changes, as that of some servers does.
+            streams: Whether jobs have streams of events; otherwise requests for one are answered with 404.
+            pages: How the neutral API answers with long lists.
 
         Raises:
             ConfigError: The limit allows nothing, or the epoch has no zone.
@@ -154,6 +173,8 @@ class JobServer:
         if epoch is not None and epoch.tzinfo is None:
             raise ConfigError("epoch has no zone: give one, as in datetime(2024, 6, 17, tzinfo=timezone.utc)")
         self.token = token
+        self.pages = pages
+        self._renewal: _Renewal | None = None
         self._port = port
         self._etags = etags
         self._streams = streams
@@ -166,6 +187,7 @@ class JobServer:
         self._troubles: list[_Queued] = []
         self._requests: deque[Request] = deque(maxlen=_REQUESTS_KEPT)
         self._counted = 0
+        self._received = 0
         self._wire = Wire()
         self._runner: web.ServerRunner | None = None
 
@@ -224,7 +246,7 @@ class JobServer:
         """Add a job, and return it to be watched and moved.
 
         Args:
-            api: "bedrock" or "capydb".
+            api: "bedrock", "capydb" or "neutral".
             job_id: Its id.
             steps: Its states in order, each with the seconds from now at which it is entered; before the first one
                 the job is not known (404). A plain word is entered together with the one before it, the first at
@@ -253,6 +275,7 @@ class JobServer:
         job_id: str | None = None,
         api: str | None = None,
         stream: bool = False,
+        path: str = "",
     ) -> None:
         """Make later requests go wrong; troubles wait in a queue, and each request meets at most one.
 
@@ -260,9 +283,10 @@ class JobServer:
             trouble: What goes wrong.
             times: How many requests it happens to, or None for all until `calm`.
             job_id: Only requests for this job; None for any request, lists too.
-            api: Only requests to this API; None for both.
+            api: Only requests to this API; None for all.
             stream: Whether it happens to requests for streams, which meet no other trouble. A stream may be refused,
                 never answered, late, or truncated: cut off after so many bytes.
+            path: Only requests whose path and query have this text in them, such as "page=2".
 
         Raises:
             ConfigError: `times` is below 1, or there is no such API, or a stream cannot go wrong so.
@@ -273,11 +297,22 @@ class JobServer:
             checked(api, {})
         if stream and trouble.kind not in _OF_STREAMS:
             raise ConfigError(f"a stream cannot go wrong by {trouble}: see JobServer.trouble")
-        self._troubles.append(_Queued(trouble, times, api, job_id, stream))
+        self._troubles.append(_Queued(trouble, times, api, job_id, stream, path))
 
     def calm(self) -> None:
         """Drop all troubles that are still to come."""
         self._troubles.clear()
+
+    def renew_token(self, token: str, *, seconds: float = math.inf, requests: float = math.inf) -> None:
+        """Accept another token beside the present one, which expires: from then on it is answered with 401.
+
+        Args:
+            token: The new token.
+            seconds: Seconds after which the present one has expired.
+            requests: Or the number of requests after which it has; at once, if neither is given.
+        """
+        at_once = seconds == requests == math.inf
+        self._renewal = _Renewal(token, self.now() + (0.0 if at_once else seconds), self._received + requests)
 
     @property
     def requests(self) -> list[Request]:
@@ -291,17 +326,39 @@ class JobServer:
         return self._clock() - self._started_at
 
     async def _served(self, request: web.BaseRequest) -> web.StreamResponse:
-        received = _read(request, self.now())
+        received = _read(request, self.now(), await request.read())
+        self._received += 1
         self._requests.append(received)
         job = self._jobs.get((received.api, received.job_id or ""))
         trouble = self._next_trouble(received)
         if received.is_for_stream:
             return await self._served_stream(request, received, job, trouble)
+        if job is not None and trouble is None and await self._held(received, job):
+            answer = self._dated(self._answered(received, trouble), self.now())
+            return await self._wire.send(request, answer, trouble)
         # Made before whoever waits for this look is woken, since they may change the job at once.
         answer = self._dated(self._answered(received, trouble), received.at)
         if job is not None:
             job.count_look()
         return await self._wire.send(request, answer, trouble)
+
+    async def _held(self, received: Request, job: ServedJob) -> bool:
+        """Hold a request that asks for it until its job is in another state, or its time is over."""
+        target = _target(received)
+        if target is None or not holds(target, job, received.at) or not self._is_authorized(received):
+            return False
+        ends, steps = received.at + target.wait, len(job.until(received.at))
+        job.held += 1
+        job.count_look()
+        try:
+            while (now := self.now()) < ends and len(job.until(now)) == steps:
+                pause = min(job.next_step_at(now), ends) - now
+                await self._wire.wait(job.changed, min(_CLOCK_READ_EVERY, pause) if self._clock_was_given else pause)
+        except ServerClosed:
+            return True  # nobody reads what is answered now
+        finally:
+            job.held -= 1
+        return True
 
     async def _served_stream(
         self, request: web.BaseRequest, received: Request, job: ServedJob | None, trouble: Trouble | None
@@ -315,14 +372,17 @@ class JobServer:
 
     async def _stream_of(self, job: ServedJob) -> AsyncIterator[bytes]:
         """Yield a job's stream, beginning with the state that it is in."""
+        dialect = _DIALECTS[job.api]
+        if dialect.event is None or dialect.is_last is None:
+            return
         begun = last_heartbeat = now = self.now()
         sent = len(job.until(now)) - 1
         while now < begun + STREAM_SECONDS:
             changed = job.changed
             for step in job.until(now)[sent:]:
                 sent += 1
-                yield event_of(job.id, step, job.options, self._epoch or datetime.now(UTC))
-                if is_end(step):
+                yield dialect.event(job.id, step, job.options, self._epoch or datetime.now(UTC))
+                if dialect.is_last(step, job.options):
                     return
             if now >= last_heartbeat + HEARTBEAT_EVERY:
                 last_heartbeat = now
@@ -335,7 +395,7 @@ class JobServer:
     def _next_trouble(self, received: Request) -> Trouble | None:
         for queued in self._troubles:
             fits = queued.api in {None, received.api} and queued.job_id in {None, received.job_id}
-            if fits and queued.stream is received.is_for_stream:
+            if fits and queued.stream is received.is_for_stream and queued.path in received.path_and_query:
                 if queued.left is not None:
                     queued.left -= 1
                     if not queued.left:
@@ -352,25 +412,49 @@ class JobServer:
         answer = self._routed(received, trouble, request_id, quota)
         if trouble is not None and trouble.kind is Kind.STATUS:
             answer = _restated(answer, trouble, _DIALECTS[received.api], request_id)
-        elif self._etags and answer.status == 200:
-            answer = _tagged(answer, received.headers.get("If-None-Match", ""))
+        elif self._etags and answer.status == 200 and received.method != "POST":
+            subject = received.path.encode() if self._etags == "constant" else answer.body
+            answer = _tagged(answer, subject, received.headers.get("If-None-Match", ""))
+        if received.api == NEUTRAL.name and trouble is not None and trouble.kind is Kind.STALE:
+            answer = answer.plus({"Age": str(math.ceil(trouble.seconds or 0.0))})
         return self._labelled(answer, quota, request_id) if received.api == BEDROCK.name else answer
 
     def _routed(self, received: Request, trouble: Trouble | None, request_id: str, quota: Quota) -> Answer:
         problem = _DIALECTS[received.api].problem
         version = received.headers.get("X-API-Version", VERSIONS[0])
-        if not self._is_authorized(received.headers):
+        if not self._is_authorized(received):
             return problem(401, request_id, None)
         if not quota.allowed:
             wait = max(1, math.ceil(quota.resets_at - received.at))
             return problem(429, request_id, None).plus({"Retry-After": str(wait)})
         if received.api == BEDROCK.name and version not in VERSIONS:
             return problem(400, request_id, unsupported(version))
+        if received.api == NEUTRAL.name:
+            return self._neutral(received, trouble, request_id)
         if received.method != "GET":
             return problem(405, request_id, None).plus({"Allow": "GET"})
         if received.project_id is not None:
             return self._listed(received, trouble, request_id)
         return self._shown(received, trouble, request_id)
+
+    def _neutral(self, received: Request, trouble: Trouble | None, request_id: str) -> Answer:
+        target = _target(received)
+        if target is None or (received.is_for_stream and not self._streams):
+            return NEUTRAL.problem(404, request_id, "there is no such path")
+        now = self.now()  # a held request is answered as its job is now
+        return answered(Asked(target, received.method, received.path, received.query), self._as_served(now, trouble))
+
+    def _as_served(self, now: float, trouble: Trouble | None) -> Served:
+        """Return what the neutral API answers from."""
+        lag = _lag(trouble)
+        return Served(
+            {job.id: job for job in self._jobs.values() if job.api == NEUTRAL.name},
+            lambda job: self._record(job, now, trouble),
+            lambda job: job.until(now - lag),
+            f"http://127.0.0.1:{self._port}",
+            self.pages,
+            self._epoch or datetime.now(UTC),
+        )
 
     def _shown(self, received: Request, trouble: Trouble | None, request_id: str) -> Answer:
         dialect = _DIALECTS[received.api]
@@ -401,17 +485,27 @@ class JobServer:
         return json_answer({"jobs": jobs or None})
 
     def _record(self, job: ServedJob, now: float, trouble: Trouble | None) -> dict[str, JSON] | None:
-        lag = (trouble.seconds or 0.0) if trouble is not None and trouble.kind is Kind.STALE else 0.0
-        steps = job.until(now - lag)
+        now -= _lag(trouble)
+        steps = job.until(now)
         if not steps or self._epoch is None:
             return None
         dialect = _DIALECTS[job.api]
-        record = dialect.record(job.id, steps, job.options, self._epoch) | dict(job.options.get("extra", {}))
+        record = dialect.record(job.id, steps, job.options, self._epoch)
+        if dialect is NEUTRAL:
+            if now >= forgotten_at(job):
+                return None
+            record |= of_its_time(job, steps, now, self._as_served(now, None))
+        record |= dict(job.options.get("extra", {}))
         return record if trouble is None else edited(record, trouble, dialect.id_field(job.options))
 
-    def _is_authorized(self, headers: CIMultiDictProxy[str]) -> bool:
-        scheme, _, bearer = headers.get("Authorization", "").partition(" ")
-        given = bearer.strip() if scheme.casefold() == "bearer" else headers.get("X-API-Key")
+    def _is_authorized(self, received: Request) -> bool:
+        scheme, _, bearer = received.headers.get("Authorization", "").partition(" ")
+        given = bearer.strip() if scheme.casefold() == "bearer" else received.headers.get("X-API-Key")
+        renewal = self._renewal
+        if renewal is not None and (received.at >= renewal.at or self._received > renewal.received):
+            self.token, self._renewal = renewal.token, None
+        elif renewal is not None and given == renewal.token:
+            return True
         return self.token is None or given == self.token
 
     def _dated(self, answer: Answer, now: float) -> Answer:
@@ -434,7 +528,20 @@ class JobServer:
         return answer.plus({name: value for name, value in usual.items() if name.casefold() not in given})
 
 
-def _read(request: web.BaseRequest, now: float) -> Request:
+def _lag(trouble: Trouble | None) -> float:
+    """Return how many seconds old an answer is by a trouble."""
+    return (trouble.seconds or 0.0) if trouble is not None and trouble.kind is Kind.STALE else 0.0
+
+
+def _target(received: Request) -> Target | None:
+    """Return what a request to the neutral API asks about."""
+    if received.api != NEUTRAL.name:
+        return None
+    parts = [unquote(part) for part in received.path.split("/")[2:]]
+    return target_of(received.method, parts, received.query, received.headers, received.body)
+
+
+def _read(request: web.BaseRequest, now: float, body: bytes) -> Request:
     url = request.rel_url
     parts = [unquote(part) for part in url.raw_path.split("/")[1:]]
     root = CAPYDB.root.split("/")[1:]
@@ -453,7 +560,23 @@ def _read(request: web.BaseRequest, now: float) -> Request:
         case _:
             pass
     query = dict(url.query)
-    return Request(request.method, url.raw_path, query, request.headers, now, api, job_id, project_id, is_for_stream)
+    if parts[:1] == NEUTRAL.root.split("/")[1:]:
+        target = target_of(request.method, parts[1:], query, request.headers, body)
+        api, job_id, project_id = NEUTRAL.name, target.job_id, target.project_id
+        is_for_stream = target.is_for_stream
+    return Request(
+        request.method,
+        url.raw_path,
+        query,
+        request.headers,
+        now,
+        api,
+        job_id,
+        project_id,
+        is_for_stream,
+        body,
+        str(request.raw_path),
+    )
 
 
 def _restated(answer: Answer, trouble: Trouble, dialect: Dialect, request_id: str) -> Answer:
@@ -466,8 +589,8 @@ def _restated(answer: Answer, trouble: Trouble, dialect: Dialect, request_id: st
     return answer.plus(trouble.headers)
 
 
-def _tagged(answer: Answer, known: str) -> Answer:
-    tag = f'"{hashlib.sha256(answer.body).hexdigest()[:20]}"'
+def _tagged(answer: Answer, subject: bytes, known: str) -> Answer:
+    tag = f'"{hashlib.sha256(subject).hexdigest()[:20]}"'
     held = {one.strip().removeprefix("W/") for one in known.split(",")}
     unchanged = tag in held or "*" in held
     return (Answer(304) if unchanged else answer).plus({"ETag": tag})

@@ -1022,7 +1022,8 @@ def test_check_shows_what_a_table_reads_from_a_sample(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("own.toml").write_text(MINIMAL + 'id = "id"\ntoken = "OWN_KEY"\nheaders = { X-Two = "${OWN_TWO}" }')
+    text = 'id = "id"\ntoken = "OWN_KEY"\ncreated_at = "made"\nheaders = { X-Two = "${OWN_TWO}" }'
+    Path("own.toml").write_text(MINIMAL + text)
     Path("sample.json").write_text('{"id": "j1", "status": "weird"}')
     assert main(["apis", "--check", "./own.toml", "--body", "sample.json"]) == 0
     told = capsys.readouterr().out
