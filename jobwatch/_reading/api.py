@@ -8,6 +8,7 @@ Pure: no clock, no random source, no I/O. Rules kept here for every API:
 
 from __future__ import annotations
 
+import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias, TypeVar, TypeVarTuple
@@ -18,6 +19,8 @@ from msgspec.structs import replace
 
 from .._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, printable
 from .words import Words
+
+_UUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -69,7 +72,8 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         states: The HTTP statuses that are states of the job: their replies are read, and no redirect is followed.
         verdict: Says of an HTTP status and a body that would not be read whether they are to be read (True), taken
             as usual (False), or a fault of some kind.
-        read_reply: Reads one job from a body, with the HTTP status and the id asked for, in place of `read_job`.
+        read_reply: Reads one job from a body, with the HTTP status, the id asked for and the headers wanted, by their
+            names in lower case, in place of `read_job`.
         batch_path: The path and query of a request for several jobs: ``{job_ids}`` is where their ids go, with commas
             between them; a part of the query such as ``id={job_id}`` is written once for each.
         batch_body: What such a request sends by POST; the text ``"{job_ids}"`` in it is the list of the ids.
@@ -78,6 +82,8 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         history_path: The path and query of a job's history, where it takes a request of its own.
         read_history: Reads that history.
         output: What the job's outputs are called, and the fields of a job's `wire` that hold them as text.
+        wanted_headers: The headers of replies that are read, by their names in lower case.
+        started_headers: The headers of the response that started a job which may hold its id, or its URL.
         started: Read the id from the decoded body of the response that started a job, where it is not with the job.
         read_start: Reads a job's state from that response, in place of `read_reply`: neither its HTTP status nor a
             field that it lacks is a state.
@@ -115,7 +121,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     body: str | None = None
     states: frozenset[int] = frozenset()
     verdict: Callable[[int, bytes], FaultKind | bool] | None = None
-    read_reply: Callable[[bytes, int, str], Job | Fault] | None = None
+    read_reply: Callable[[bytes, int, str, Mapping[str, str]], Job | Fault] | None = None
     batch_path: str | None = None
     batch_body: str | None = None
     batch_most: int = 100
@@ -123,6 +129,8 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     history_path: str | None = None
     read_history: Callable[[bytes], tuple[Event, ...] | None] | None = None
     output: Mapping[str, str] = {}
+    wanted_headers: tuple[str, ...] = ()
+    started_headers: tuple[str, ...] = ()
     started: tuple[Callable[[JSON], JSON], ...] = ()
     read_start: Callable[[bytes, str], Job | Fault] | None = None
     read_retry_after: Callable[[bytes, str], float | None] | None = None
@@ -135,7 +143,14 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     words: Words | None = None
     lacking: Callable[[JSON, str], Lacking] | None = None
 
-    def job(self, body: bytes, job_id: str, http_status: int = 200, history: bytes | None = None) -> Job | Fault:
+    def job(
+        self,
+        body: bytes,
+        job_id: str,
+        http_status: int = 200,
+        history: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Job | Fault:
         """Read the job asked for from a reply's body, or say why it cannot be read.
 
         Args:
@@ -143,13 +158,19 @@ class JobAPI(Struct, frozen=True, kw_only=True):
             job_id: The id asked for.
             http_status: The reply's status, which may be a state of the job.
             history: The body of the reply that holds the job's history, where that takes a request of its own.
+            headers: The headers wanted, by their names in lower case.
         """
         if self.read_reply is None:
             seen = _read(self.read_job, body)
         else:
-            seen = _read(self.read_reply, body, http_status, job_id)
+            seen = _read(self.read_reply, body, http_status, job_id, headers or {})
         if isinstance(seen, Job) and seen.id != job_id:
-            return unreadable(f"the reply is about job {printable(seen.id)[:80]}, not about {printable(job_id)}")
+            if is_same_uuid(seen.id, job_id):
+                seen = replace(seen, id=job_id)
+            else:
+                return unreadable(
+                    f"the reply is about job {printable(seen.id)[:80]}, not about {printable(job_id)}"
+                )
         if history is not None and isinstance(seen, Job) and (events := self.history(history)) is not None:
             return replace(seen, events=events)
         return seen
@@ -191,6 +212,15 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     def problem(self, body: bytes) -> Problem | None:
         """Read what an error reply's body says, or None where it says nothing that can be read."""
         return _read_or_none(self.read_problem, body)
+
+
+def is_same_uuid(one: str, other: str) -> bool:
+    """Whether two ids are one UUID, which may be written with large letters or small, and without hyphens. RFC 9562."""
+    return bool(_UUID.fullmatch(one) and _UUID.fullmatch(other)) and _bare(one) == _bare(other)
+
+
+def _bare(uuid: str) -> str:
+    return uuid.replace("-", "").lower()
 
 
 def unreadable(message: str) -> Fault:

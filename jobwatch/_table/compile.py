@@ -35,9 +35,10 @@ from .fields import (
     TIMES_OF_JOB,
     EventTable,
     Fields,
-    Paths,
+    Places,
     TableError,
     expression_at,
+    headers_in,
     list_of,
     several,
 )
@@ -94,8 +95,13 @@ class _Build:
         missing = frozenset(_status_of(key) for key, state in table.http.items() if state == "missing")
         states = frozenset(map(_status_of, table.http)) - missing
 
+        ignores_body = reader.ignores_body
+        if table.method == "HEAD" and not ignores_body:
+            form = 'status = { header = "..." }'
+            raise TableError(("method",), f"a reply to HEAD has no body: write each place as {form}, or use GET")
+
         def verdict(http_status: int, body: bytes) -> FaultKind | bool:
-            if http_status in states:
+            if http_status in states or (ignores_body and 200 <= http_status <= 299):
                 return True
             gone = http_status in missing or (bool(table.missing_if) and reader.is_missing(body))
             return FaultKind.NOT_FOUND if gone else False
@@ -137,8 +143,10 @@ class _Build:
             read_reply=reader.reply,
             read_history=self._history_reader(reader),
             read_problem=read_problem,
-            verdict=verdict if table.http or table.missing_if else None,
+            verdict=verdict if table.http or table.missing_if or ignores_body else None,
             states=states,
+            wanted_headers=reader.headers,
+            started_headers=tuple(headers_in("started", table.started)),
             started=self._started(),
             read_start=lambda body, job_id: start.reply(body, 200, job_id),
             read_retry_after=hint_reader(table.retry_after, table.params, self._root(), self._given),
@@ -174,7 +182,7 @@ class _Build:
             raise TableError(("root",), "it starts at the whole reply as it is: leave $ out")
         return None if root.place is not None and not root.place.path else root
 
-    def _expressions(self, key: str, paths: Paths) -> list[Expression]:
+    def _expressions(self, key: str, paths: Places) -> list[Expression]:
         return [expression_at((key,), text, self._table.params) for text in several(paths)]
 
     def _texts(self) -> Iterator[str]:
@@ -184,8 +192,8 @@ class _Build:
         for key in (*keys, *TEXTS, *TIMES_OF_JOB):
             yield from several(getattr(table, key))
         for part in table.progress if isinstance(table.progress, list) else [table.progress]:
-            for paths in [part] if isinstance(part, str) else [part.done, part.of]:
-                yield from several(paths) if not isinstance(paths, (int, float)) else ()
+            for places in [part] if isinstance(part, str) else [part.done, part.of]:
+                yield from several(places) if not isinstance(places, (int, float)) else ()
         for paths in table.times.values() if isinstance(table.times, dict) else [table.times or []]:
             yield from several(paths)
         for listed in (table.listing, table.batch):

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from .._reading.words import Word
-from .fields import EventTable, Paths, ProgressPaths, TableError
+from .fields import EventTable, Paths, Places, ProgressPaths, TableError
 from .hints import HintPaths, HintTable
 
 End: TypeAlias = Literal["succeeded", "partial", "finished", "failed", "cancelled"]
@@ -76,7 +76,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         base_url: Where the API is served.
         base_url_variable: The environment variable that overrides `base_url`.
         docs: The page that the table was written from.
-        method: ``GET`` or ``POST``.
+        method: ``GET``, ``POST`` or ``HEAD``.
         body: What a POST sends, as a text or as a table; holes as in `job`.
         headers: Headers to send; ``${NAME}`` is an environment variable.
         auth: ``bearer``, ``basic``, ``none``, a header with the token in it: ``X-Api-Key: {token}``, or a
@@ -118,7 +118,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     base_url: str = ""
     base_url_variable: str = ""
     docs: str = ""
-    method: Literal["GET", "POST"] = "GET"
+    method: Literal["GET", "POST", "HEAD"] = "GET"
     body: str | dict[str, Any] | None = None
     headers: dict[str, str] = {}
     auth: str = ""
@@ -128,8 +128,8 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     max_body: int | str | None = None
     params: dict[str, str] = {}
     root: str = "@"
-    id: Paths = []
-    status: Paths = []
+    id: Places = []
+    status: Places = []
     words: WordTable = WordTable()
     status_prefix: str = ""
     nothing_if: Paths = []
@@ -143,25 +143,25 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     pending_if: Paths = []
     missing_if: Paths = []
     http: dict[str, State] = {}
-    type: Paths = []
-    project: Paths = []
-    error: Paths = []
+    type: Places = []
+    project: Places = []
+    error: Places = []
     no_error: list[str] = []
-    result: Paths = []
-    asked: Paths = []
-    url: Paths = []
-    attempt: Paths = []
+    result: Places = []
+    asked: Places = []
+    url: Places = []
+    attempt: Places = []
     progress: ProgressPaths = []
-    created_at: Paths = []
-    started_at: Paths = []
-    ended_at: Paths = []
-    updated_at: Paths = []
+    created_at: Places = []
+    started_at: Places = []
+    ended_at: Places = []
+    updated_at: Places = []
     timezone: str = "UTC"
     events: EventTable | None = None
     times: str | dict[str, Paths] | None = None
     listing: ListTable | None = None
     batch: BatchTable | None = None
-    started: Paths = []
+    started: Places = []
     retry_after: HintPaths = []
     stable_for: str | dict[End, str] = {}
 
