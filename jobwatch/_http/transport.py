@@ -28,7 +28,7 @@ from .._models import Fault, FaultKind, printable
 from .._reading.reply import Reply
 from .._table.templates import is_encoded_path
 from .._tasks import at_once
-from .answer import HintReader, ProblemReader, Verdict, judged
+from .answer import HintReader, ProblemReader, Verdict, judged, with_headers
 from .codings import CannotDecode, is_plain, unpacked
 from .credentials import NO_SECRETS, Credentials
 from .errors import LostWhenKept, NotSilent
@@ -80,6 +80,7 @@ class Transport:
         verdict: What this API means by HTTP statuses that would not be read; see `judged`.
         retry_after: Reads from a body for how many seconds it asks to stay away.
         states: The HTTP statuses that tell a state of the job, so that no redirect among them is followed.
+        wanted: The headers of replies that the API reads, by their names in lower case.
         posts: Whether some targets have a body, to be sent by POST.
         max_body: The largest body that is read, in bytes, as received and without its content coding.
         timeout: The longest one `get` may take, redirects and body included, in seconds.
@@ -106,6 +107,7 @@ class Transport:
         verdict: Verdict | None = None,
         retry_after: HintReader | None = None,
         states: frozenset[int] = frozenset(),
+        wanted: tuple[str, ...] = (),
         posts: bool = False,
         max_body: int = MAX_BODY,
         timeout: float = 30.0,
@@ -125,6 +127,7 @@ class Transport:
         self._verdict = verdict
         self._retry_after = retry_after
         self._states = states
+        self._wanted = wanted
         self._posts = posts
         self._max_body = max_body
         self._timeout = timeout
@@ -348,6 +351,8 @@ class Transport:
             hint=self._retry_after,
             clock=self._clock,
         )
+        if self._wanted and isinstance(answer, Reply):
+            answer = with_headers(answer, response.headers, self._wanted)
         return self._headers.scrubbed(answer, target.url, target.body) if isinstance(answer, Fault) else answer
 
     def _opened(self, target: Target) -> ClientSession | None:

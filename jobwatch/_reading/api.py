@@ -17,6 +17,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, printable
+from .pages import Items, Paging
+from .structs import MOST_ENTRIES
 from .words import Words
 
 _T = TypeVar("_T")
@@ -77,6 +79,10 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         read_batch: Reads the jobs from its answer.
         history_path: The path and query of a job's history, where it takes a request of its own.
         read_history: Reads that history.
+        history_pages, list_pages, batch_pages: How these replies go on in further pages; None if they never do.
+        items: How the job's own reply goes on, where the job is told by a list in pages.
+        goes_on: Says of a reply's body and headers whether the list in which the job is looked for has further pages.
+        wanted_headers: The headers of replies that are read, by their names in lower case.
         output: What the job's outputs are called, and the fields of a job's `wire` that hold them as text.
         started: Read the id from the decoded body of the response that started a job, where it is not with the job.
         read_start: Reads a job's state from that response, in place of `read_reply`: neither its HTTP status nor a
@@ -122,6 +128,12 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     read_batch: Callable[[bytes], tuple[Job, ...]] | None = None
     history_path: str | None = None
     read_history: Callable[[bytes], tuple[Event, ...] | None] | None = None
+    history_pages: Paging | None = None
+    list_pages: Paging | None = None
+    batch_pages: Paging | None = None
+    items: Items | None = None
+    goes_on: Callable[[bytes, Mapping[str, str]], bool] | None = None
+    wanted_headers: tuple[str, ...] = ()
     output: Mapping[str, str] = {}
     started: tuple[Callable[[JSON], JSON], ...] = ()
     read_start: Callable[[bytes, str], Job | Fault] | None = None
@@ -183,6 +195,16 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     def retry_after(self, body: bytes, job_id: str = "") -> float | None:
         """Read for how many seconds a reply asks not to be asked about the job; None where it does not."""
         return _read_or_none(self.read_retry_after, body, job_id)
+
+    def history_on(self, pages: Sequence[bytes]) -> tuple[tuple[Event, ...], bool] | None:
+        """Read a history in pages, as far as they can be read, and whether that was all of them; None if none can."""
+        told: list[Event] = []
+        for number, body in enumerate(pages):
+            events = self.history(body)
+            if events is None or len(told) + len(events) > MOST_ENTRIES:
+                return (tuple(told), False) if number else None
+            told += events
+        return tuple(told), True
 
     def hint(self, data: bytes, name: str) -> Hint | None:
         """Read what an event of a job's stream says; None where that is no state, or cannot be read."""

@@ -22,6 +22,7 @@ from msgspec import UNSET, Struct
 from .._models import ENDED, JSON, Event, Fault, FaultKind, Job, Phase
 from .._reading.api import JobAPI, Lacking
 from .._reading.bodies import LARGE, decoder_of
+from .._reading.pages import Items, Paging
 from .._reading.problems import read_problem
 from .._reading.sizes import size_of
 from .._reading.structs import MOST_JOBS
@@ -43,6 +44,7 @@ from .fields import (
 )
 from .hints import hint_reader, paths_of
 from .lasting import stable_for_of
+from .pages import goes_on_of, items_of, paging_of
 from .paths import PART, TEXT, TIMES, WORD, Compiled, Plan
 from .proofs import bodies_of_nothing, proved, unproved, value_on
 from .reader import Layout, TableReader
@@ -106,6 +108,8 @@ class _Build:
                 raise msgspec.ValidationError(seen.message)
             return seen
 
+        pages = [self._pages(key, part) for key, part in self._others()]
+        items, root = self._items(), self._root()
         return JobAPI(
             name=self._name,
             docs=table.docs,
@@ -136,6 +140,12 @@ class _Build:
             read_jobs=None if table.listing is None else self._jobs_reader(reader, "list", table.listing.root),
             read_reply=reader.reply,
             read_history=self._history_reader(reader),
+            list_pages=pages[0],
+            batch_pages=pages[1],
+            history_pages=pages[2],
+            items=items,
+            goes_on=None if items is not None or root is None or root.place is not None else goes_on_of(root),
+            wanted_headers=self._wanted_headers([*pages, None if items is None else items.paging], root),
             read_problem=read_problem,
             verdict=verdict if table.http or table.missing_if else None,
             states=states,
@@ -145,6 +155,47 @@ class _Build:
             stable_for=stable_for_of(table),
             words=self._words() if table.status != [] else None,
             lacking=self._lacking,
+        )
+
+    def _items(self) -> Items | None:
+        """Return the list that the job is told by, in pages."""
+        table = self._table
+        if not table.items:
+            if table.next_page != []:
+                raise TableError(("next_page",), 'nothing says which list goes on there: add items = "...", its place')
+            return None
+        for key, part in (("list", table.listing), ("batch", table.batch)):
+            if part is not None:
+                raise TableError(
+                    (key,), "a job that is told by the items of a list is asked for by itself: leave it out"
+                )
+        root = self._root()
+        paging = paging_of(
+            ("next_page",),
+            table.next_page,
+            most=table.pages,
+            names=table.params,
+            given=self._given,
+            root=root,
+            sends_json=isinstance(table.body, dict),
+        )
+        return items_of(table.items, paging, table.params, root)
+
+    def _pages(self, key: str, part: ListTable | BatchTable | EventTable | None) -> Paging | None:
+        """Return how the reply to another request goes on."""
+        if part is None or part.request is None:
+            if part is not None and part.next_page != []:
+                raise TableError(
+                    (key, "next_page"), 'only a history by a request of its own has pages: add request = "/..."'
+                )
+            return None
+        return paging_of(
+            (key, "next_page"),
+            part.next_page,
+            most=self._table.pages,
+            names=self._table.params,
+            given=self._given,
+            sends_json=isinstance(part, BatchTable) and isinstance(part.body, dict),
         )
 
     def _with_params(self, params: Mapping[str, str]) -> JobAPI:
@@ -252,9 +303,19 @@ class _Build:
                 raise TableError(("job",), f"{{{name}}} is for lists; call the parameter something else")
 
     def _requests(self) -> dict[str, str]:
+        others = {key: each.request or "" for key, each in self._others() if each is not None}
+        return {"job": self._table.job, **others}
+
+    def _others(self) -> list[tuple[str, ListTable | BatchTable | EventTable | None]]:
+        """Return the requests other than that for the job."""
         table = self._table
-        others = {"list": table.listing, "batch": table.batch, "events": table.events}
-        return {"job": table.job, **{key: each.request or "" for key, each in others.items() if each is not None}}
+        return [("list", table.listing), ("batch", table.batch), ("events", table.events)]
+
+    @staticmethod
+    def _wanted_headers(pages: list[Paging | None], root: Expression | None) -> tuple[str, ...]:
+        """Return the headers that are read."""
+        found = {each.header for each in pages if each is not None and each.header is not None}
+        return tuple(sorted(found if root is None or root.place is not None else found | {"link"}))
 
     def _params(self) -> dict[str, str | None]:
         table = self._table
