@@ -18,6 +18,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, printable
+from .pages import Items, Paging
+from .structs import MOST_ENTRIES
 from .words import Words
 
 _UUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
@@ -66,6 +68,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         token_is_basic: Whether the token is ``user:password`` and goes into the header encoded, as Basic wants it.
         token_is_optional: Whether the API may be asked without a token too.
         headers: Headers to send; ``${NAME}`` in them is an environment variable.
+        query: What goes into the query of every URL that does not have it, also of one that a server names.
         params: The names that stand in braces in the URLs and the body beside those above, with their defaults.
         method: How to ask for one job: ``GET`` or ``POST``.
         body: What a POST sends, with ``{job_id}`` where the id goes.
@@ -81,8 +84,12 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         read_batch: Reads the jobs from its answer.
         history_path: The path and query of a job's history, where it takes a request of its own.
         read_history: Reads that history.
+        history_pages, list_pages, batch_pages: How these replies go on in further pages; None if they never do.
+        items: How the job's own reply goes on, where the job is told by a list in pages.
+        goes_on: Says of a reply's body and headers whether the list in which the job is looked for has further pages.
         output: What the job's outputs are called, and the fields of a job's `wire` that hold them as text.
         wanted_headers: The headers of replies that are read, by their names in lower case.
+        reads_headers: Whether a job's state, or another field of it, may be in one of these.
         started_headers: The headers of the response that started a job which may hold its id, or its URL.
         started: Read the id from the decoded body of the response that started a job, where it is not with the job.
         read_start: Reads a job's state from that response, in place of `read_reply`: neither its HTTP status nor a
@@ -116,6 +123,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     token_is_basic: bool = False
     token_is_optional: bool = False
     headers: Mapping[str, str] = {}
+    query: Mapping[str, str] = {}
     params: Mapping[str, str | None] = {}
     method: str = "GET"
     body: str | None = None
@@ -128,8 +136,14 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     read_batch: Callable[[bytes], tuple[Job, ...]] | None = None
     history_path: str | None = None
     read_history: Callable[[bytes], tuple[Event, ...] | None] | None = None
+    history_pages: Paging | None = None
+    list_pages: Paging | None = None
+    batch_pages: Paging | None = None
+    items: Items | None = None
+    goes_on: Callable[[bytes, Mapping[str, str]], bool] | None = None
     output: Mapping[str, str] = {}
     wanted_headers: tuple[str, ...] = ()
+    reads_headers: bool = False
     started_headers: tuple[str, ...] = ()
     started: tuple[Callable[[JSON], JSON], ...] = ()
     read_start: Callable[[bytes, str], Job | Fault] | None = None
@@ -168,9 +182,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
             if is_same_uuid(seen.id, job_id):
                 seen = replace(seen, id=job_id)
             else:
-                return unreadable(
-                    f"the reply is about job {printable(seen.id)[:80]}, not about {printable(job_id)}"
-                )
+                return unreadable(f"the reply is about job {printable(seen.id)[:80]}, not about {printable(job_id)}")
         if history is not None and isinstance(seen, Job) and (events := self.history(history)) is not None:
             return replace(seen, events=events)
         return seen
@@ -204,6 +216,16 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     def retry_after(self, body: bytes, job_id: str = "") -> float | None:
         """Read for how many seconds a reply asks not to be asked about the job; None where it does not."""
         return _read_or_none(self.read_retry_after, body, job_id)
+
+    def history_on(self, pages: Sequence[bytes]) -> tuple[tuple[Event, ...], bool] | None:
+        """Read a history in pages, as far as they can be read, and whether that was all of them; None if none can."""
+        told: list[Event] = []
+        for number, body in enumerate(pages):
+            events = self.history(body)
+            if events is None or len(told) + len(events) > MOST_ENTRIES:
+                return (tuple(told), False) if number else None
+            told += events
+        return tuple(told), True
 
     def hint(self, data: bytes, name: str) -> Hint | None:
         """Read what an event of a job's stream says; None where that is no state, or cannot be read."""

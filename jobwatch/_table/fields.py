@@ -53,6 +53,40 @@ TEXTS = {"type": "type", "project": "project_id", "url": "url"}
 TIMES_OF_JOB = ("created_at", "started_at", "ended_at", "updated_at")
 
 
+class NextTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """What leads to the next page, where that is no URL in the body.
+
+    Attributes:
+        token: Where the token lies that is sent with the same request.
+        header: The header that holds the URL, or with `query` or `body` the token.
+        query: The parameter of the query that takes the token.
+        body: Where it goes in the body that is sent, with dots between the keys.
+    """
+
+    token: Paths = []
+    header: str = ""
+    query: str = ""
+    body: str = ""
+
+
+NextPage: TypeAlias = Paths | NextTable
+"""Where the URL of the next page lies, or what else leads there; nothing for the link header alone."""
+
+
+class ItemsTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """The list that a job is told by.
+
+    Attributes:
+        path: Where it lies.
+        id: Where the id of an item lies in it.
+        total: Where the reply tells how many items there are on all pages.
+    """
+
+    path: str
+    id: str = ""
+    total: str = ""
+
+
 class EventTable(Struct, frozen=True, forbid_unknown_fields=True):
     """Where a history lies, and where each of its entries holds the status and the time.
 
@@ -60,13 +94,15 @@ class EventTable(Struct, frozen=True, forbid_unknown_fields=True):
         path: The list.
         status: The status in an entry.
         at: The time in an entry.
-        request: The path and query of a request of its own for the history, where the job does not.
+        request: The path and query of a request of its own for the history, where the job does not tell it.
+        next_page: What leads to the next page of it.
     """
 
     status: Paths
     path: str = "@"
     at: Paths = []
     request: str | None = None
+    next_page: NextPage = []
 
 
 class PartTable(Struct, frozen=True, forbid_unknown_fields=True):

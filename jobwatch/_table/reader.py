@@ -25,7 +25,7 @@ from .._reading.bodies import decoder_of, plain
 from .._reading.problems import problem_of, read_problem, reported_error
 from .._reading.structs import MOST_ENTRIES, MOST_JOBS
 from .._reading.times import Moment, moment_in
-from .._reading.words import Words, lowered, normalized
+from .._reading.words import ABSENT, Words, lowered, normalized
 from .evaluation import CannotEvaluate, begin, can_read, holds
 from .expressions import Expression, shown
 from .paths import Compiled, Reader, Scope, header_key
@@ -207,7 +207,7 @@ class TableReader:
             if base is UNSET and state is None:
                 raise msgspec.ValidationError(f"Object missing required field - at `{self._root_shown()}`")
             if base is None and root is not None and layout.is_searched and self._words.absent is not None:
-                otherwise = otherwise or ("absent", self._words.absent)
+                otherwise = otherwise or (ABSENT, self._words.absent)
             return _not_there(http_status, body) if otherwise is None else self._stateless(otherwise, job_id, body)
         if _any_holds(fields.missing, scope):
             return _no_such_job(http_status, body)
@@ -361,7 +361,7 @@ class TableReader:
         if otherwise is not None:
             return otherwise, nothing is not None
         if not null and nothing is None and self._words.absent is not None:
-            return (f"no {_name_of(fields)}" if fields.status else "absent", self._words.absent), False
+            return (f"no {_name_of(fields)}" if fields.status else ABSENT, self._words.absent), False
         if null or nothing is not None:
             missing = nothing is None and fields.id and _first(fields.id, base) in (None, UNSET)
             return None if missing else nothing or self._words.meaning(None), nothing is not None
