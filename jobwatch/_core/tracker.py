@@ -473,7 +473,8 @@ def _is_news(watched: Watched, job: Job) -> bool:
     started_at = _unix(job.started_at)
     if started_at is None or started_at == watched.started_at:
         return False
-    return job.phase is Phase.PENDING or (job.phase is Phase.RUNNING and watched.started_at is not None)
+    waits_again = job.phase is Phase.PENDING or job.phase is Phase.BLOCKED
+    return waits_again or (job.phase is Phase.RUNNING and watched.started_at is not None)
 
 
 def _is_known(watched: Watched, job: Job, event: Event) -> bool:
