@@ -128,8 +128,8 @@ def _eager(world: World, client: str, exchanges: Sequence[Exchange]) -> Iterable
         heard = [each for each in world.heard if each.job_id == job_id and _polls(each, client)]
         allowed = sum(2 + (each.timeout is not None) for each in heard)
         streams = [each for each in world.server.streams if (each.client, each.job_id) == (client, job_id)]
-        # At its end a look is made, too; what it told last and no look shows is looked for some times.
-        allowed += sum(2 * each.events + 1 + DOUBTS * ("stream too long" in each.odd) for each in streams)
+        # At its end a look is made, too; what it told and no look shows is looked for some times.
+        allowed += sum((2 + DOUBTS) * (each.events + ("stream too long" in each.odd)) + 1 for each in streams)
         if count > allowed:
             yield f"R8 {count} looks at {job_id} came though it was blocked, {allowed} may"
 
