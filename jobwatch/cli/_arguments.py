@@ -49,6 +49,8 @@ class Options(argparse.Namespace):
     max_body: int | None = None
     stable_for: float | None = None
     no_fail: bool = False
+    accept: list[str] | None = None
+    fail_on: list[str] | None = None
     follow_output: bool = False
     project: str = ""
     limit: int = 25
@@ -118,6 +120,10 @@ def _whole(text: str, least: int, most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} to {most}")
     return int(text)
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in text.split(",") if word.strip()]
 
 
 def _limit(text: str) -> int:
@@ -261,7 +267,21 @@ def _add_wait(commands: _Commands, common: _Parser) -> None:
     output.add_argument(
         "--no-fail",
         action="store_true",
-        help="exit 0 for jobs that failed or were cancelled too, as long as each was read to its end",
+        help="exit 0 however the jobs ended, as long as each was read to its end",
+    )
+    output.add_argument(
+        "--accept",
+        type=_words,
+        action="extend",
+        metavar="ENDS",
+        help="exit 0 for these ends too: partial, finished, failed, cancelled, with commas between",
+    )
+    output.add_argument(
+        "--fail-on",
+        type=_words,
+        action="extend",
+        metavar="STATES",
+        help="blocked: end the wait for a job once two looks, 10 s apart, have shown that it waits for a person",
     )
 
 
