@@ -22,7 +22,7 @@ from .._reading.api import JobAPI
 from .._reading.bodies import plain_body
 from .._reading.started import Response, response_in
 from .._reading.words import USUAL_WORDS, text_of
-from ..apis import APIS
+from ..apis import APIS, GROUPS
 from ..apis._files import load_api, upgrade_of
 from ._lines import print_columns, print_facts, print_json
 from ._output import note, say
@@ -31,7 +31,7 @@ from ._render import ApiRecord, facts, job_record, moment, safe
 if TYPE_CHECKING:
     from ._arguments import Options
 
-_HEADINGS = ("API", "TOKEN IN", "SET", "LIST", "SERVED AT", "DOCUMENTED AT")
+_HEADINGS = ("API", "TOKEN IN", "SET", "ALSO NEEDS")
 _LARGEST = 4 * 1024 * 1024
 """The largest sample to read, in bytes."""
 
@@ -61,32 +61,43 @@ def run(options: Options) -> int:
         return _words(options)
     if options.check is not None:
         return _check(load_api(options.check), options)
-    records = [_record(api) for api in APIS.values()]
+    records = [_record(APIS[name], group) for group, names in GROUPS.items() for name in names]
     if options.json:
         for record in records:
             print_json(record)
-    else:
-        print_columns([_HEADINGS, *map(_row, records)])
+        return 0
+    rows: list[tuple[str, ...]] = [_HEADINGS]
+    for group, apis in itertools.groupby(records, lambda record: record.group):
+        rows += [(group, "", "", ""), *map(_row, apis)]
+    print_columns(rows)
     return 0
 
 
-def _record(api: JobAPI) -> ApiRecord:
+def _record(api: JobAPI, group: str) -> ApiRecord:
     return ApiRecord(
         name=api.name,
+        group=group,
         token_variable=api.token_variable,
         token_is_set=any(os.environ.get(name) for name in (api.token_variable, api.token_file_variable)),
+        token_is_optional=api.token_is_optional,
         base_url=_without_secrets(os.environ.get(api.base_url_variable) or api.base_url),
         params=tuple(api.params),
+        needs=needs(api),
         base_url_variable=api.base_url_variable,
         lists_jobs=api.list_path is not None,
         docs=api.docs,
     )
 
 
+def needs(api: JobAPI) -> tuple[str, ...]:
+    """Return what has to be given beside the id and the token: a variable for the address, and parameters."""
+    params = tuple(name for name, default in api.params.items() if default is None)
+    return (*(() if api.base_url else (f"${api.base_url_variable}",)), *params)
+
+
 def _row(record: ApiRecord) -> tuple[str, ...]:
-    token, listing = ("yes" if record.token_is_set else "no"), ("yes" if record.lists_jobs else "no")
-    served_at = safe(record.base_url) if record.base_url else f"${record.base_url_variable}"
-    return record.name, record.token_variable, token, listing, served_at, record.docs
+    token = "yes" if record.token_is_set else "optional" if record.token_is_optional else "no"
+    return f"  {record.name}", record.token_variable, token, " ".join(record.needs)
 
 
 def _without_secrets(url: str) -> str:
