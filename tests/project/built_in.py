@@ -68,7 +68,8 @@ def _docstring(name: str) -> tuple[str, str]:
 def _token(api: JobAPI) -> str:
     if not api.token_variable:
         return "no token"
-    return f"token in `{api.token_variable}`" + (", or none" if api.token_is_optional else "")
+    file = f", or the path of its file in `{api.token_file_variable}`" if api.token_file_variable else ""
+    return f"token in `{api.token_variable}`{file}" + (", or none" if api.token_is_optional else "")
 
 
 def _address(api: JobAPI) -> str:
