@@ -1,6 +1,7 @@
 """``jobwatch apis``: the APIs, and with ``--check`` what a table asks for and reads from a sample.
 
-With ``--upgrade`` a file with tables is printed in the language of today.
+With ``--upgrade`` a file with tables is printed in the language of today, and with ``--from-openapi`` the first draft
+of one, made from the document that a server publishes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from .._reading.bodies import plain_body
 from .._reading.started import Response, response_in
 from .._reading.words import USUAL_WORDS, text_of
 from ..apis import APIS, GROUPS
-from ..apis._files import load_api, upgrade_of
+from ..apis._files import api_in, draft_of, load_api, upgrade_of
 from ._lines import print_columns, print_facts, print_json
 from ._output import note, say
 from ._render import ApiRecord, facts, job_record, moment, safe
@@ -57,6 +58,8 @@ def run(options: Options) -> int:
     """Print the APIs and whether each has a token, never the token itself; or check one."""
     if options.upgrade is not None:
         return _upgrade(options.upgrade)
+    if options.from_openapi is not None:
+        return _draft(options.from_openapi, options.path)
     if options.words:
         return _words(options)
     if options.check is not None:
@@ -119,6 +122,24 @@ def _upgrade(file: str) -> int:
     for remark in after.remarks:
         note(f"{safe(file)}: {safe(remark)}")
     return 1 if after.remarks else 0
+
+
+def _draft(file: str, path: str | None) -> int:
+    """Print the first draft of a table, and on stderr what it lacks; return 1 if that is the status."""
+    if path is None:
+        raise ConfigError("which path is that of one job? --path /jobs/{id}")
+    draft = draft_of(file, path)
+    for line in draft.text.splitlines():
+        say(line)
+    for remark in draft.remarks:
+        note(f"{safe(file)}: {safe(remark)}")
+    api = api_in(draft.text)
+    note(f"checked: it asks {api.method} {safe(api.base_url or '$' + api.base_url_variable)}{safe(api.job_path)}")
+    if draft.example is not None:
+        job = _job_in(api, Response(draft.example))
+        seen = f"cannot be read: {job}" if isinstance(job, Fault) else f"reads {job.status} ({job.phase.value})"
+        note(f"the document's example {safe(seen)}")
+    return 0 if draft.has_status else 1
 
 
 def _words(options: Options) -> int:
