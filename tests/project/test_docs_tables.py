@@ -27,7 +27,7 @@ from jobwatch.apis import APIS, GROUPS
 from tests.table_server import TableServer, in_order
 
 from . import built_in
-from .documents import Block, Command, blocks, commands, text_of
+from .documents import ROOT, Block, Command, blocks, commands, text_of
 
 DOCUMENT = "jobwatch/apis/README.md"
 README = text_of(DOCUMENT)
@@ -106,6 +106,12 @@ def test_the_entries_of_the_built_in_apis_are_those_made_from_their_tables() -> 
 
 def test_each_built_in_api_stands_in_one_group() -> None:
     assert sorted(name for names in GROUPS.values() for name in names) == sorted(APIS)
+
+
+def test_what_is_called_tried_is_run_against_its_server() -> None:
+    servers = (ROOT / "tests" / "real_servers").glob("*.py")
+    run = {name for file in servers for name in re.findall(r'Client\("([a-z0-9-]+)"', file.read_text("utf-8"))}
+    assert run == {name for name in APIS if "tried with" in " ".join(built_in.entry(name).split())}
 
 
 @pytest.mark.parametrize("name", sorted(APIS))
