@@ -33,6 +33,8 @@ class Options(argparse.Namespace):
     param: tuple[str, ...] | list[str] = ()
     check: str | None = None
     upgrade: str | None = None
+    from_openapi: str | None = None
+    path: str | None = None
     words: bool = False
     body: str | None = None
     job: str = ""
@@ -318,6 +320,12 @@ def _add_apis(commands: _Commands, common: _Parser) -> None:
     apis.add_argument(
         "--upgrade", metavar="FILE", help="print a table of the time before its places were JMESPath as one of today"
     )
+    apis.add_argument(
+        "--from-openapi",
+        metavar="FILE",
+        help="print the first draft of a table, made from an OpenAPI 3 document (JSON)",
+    )
+    apis.add_argument("--path", metavar="PATH", help="with --from-openapi: the path of one job, such as /jobs/{id}")
     apis.add_argument("--words", action="store_true", help="print the words that need no entry in a table, by phase")
     _add_json(apis, "one JSON object a line for each API, for the sample, or for the words")
 

@@ -97,11 +97,14 @@ class ApiRecord(Struct, frozen=True, tag_field="type", tag="api"):
     """One API."""
 
     name: str
+    group: str
     token_variable: str
     token_is_set: bool
+    token_is_optional: bool
     base_url: str
     base_url_variable: str
     params: tuple[str, ...]
+    needs: tuple[str, ...]
     lists_jobs: bool
     docs: str
 

@@ -23,10 +23,11 @@ from jobwatch._table.expressions import expression_of
 from jobwatch._table.fields import EventTable, PartTable
 from jobwatch._table.hints import HintTable
 from jobwatch._table.schema import BatchTable, ListTable, Table, WordTable
-from jobwatch.apis import APIS
+from jobwatch.apis import APIS, GROUPS
 from tests.table_server import TableServer, in_order
 
-from .documents import Block, Command, blocks, commands, text_of
+from . import built_in
+from .documents import ROOT, Block, Command, blocks, commands, text_of
 
 DOCUMENT = "jobwatch/apis/README.md"
 README = text_of(DOCUMENT)
@@ -105,11 +106,29 @@ def test_the_common_words_are_those() -> None:
     assert told == dict(USUAL_WORDS)
 
 
-@pytest.mark.parametrize("name", APIS)
-def test_every_built_in_api_has_a_row_with_its_page_and_parameters(name: str) -> None:
-    (row,) = re.findall(rf"^\| `{name}` \| \[[^]]*\]\(([^)]*)\).* \| (.*?) ?\|$", README, re.MULTILINE)
-    assert row[0] == APIS[name].docs or name in {"bedrock", "capydb"}
-    assert sorted(re.findall(r"`([a-z_]+)`", row[1])) == sorted(APIS[name].params)
+def test_the_entries_of_the_built_in_apis_are_those_made_from_their_tables() -> None:
+    assert built_in.written() == README
+
+
+def test_each_built_in_api_stands_in_one_group() -> None:
+    assert sorted(name for names in GROUPS.values() for name in names) == sorted(APIS)
+
+
+def test_what_is_called_tried_is_run_against_its_server() -> None:
+    servers = (ROOT / "tests" / "real_servers").glob("*.py")
+    run = {name for file in servers for name in re.findall(r'Client\("([a-z0-9-]+)"', file.read_text("utf-8"))}
+    assert run == {name for name in APIS if "tried with" in " ".join(built_in.entry(name).split())}
+
+
+@pytest.mark.parametrize("name", sorted(APIS))
+def test_an_entry_says_what_one_needs_to_wait_for_a_job(name: str) -> None:
+    api, told = APIS[name], " ".join(built_in.entry(name).split())
+    command = re.search(r"`(jobwatch wait [^`]+)`", told)
+    assert command is not None
+    assert all(f"--param {param}=" in command[1] for param in api.params)
+    assert f"`{api.token_variable}`" in told
+    assert f"]({api.docs})" in told
+    assert "from documents" in told or "tried with" in told
 
 
 # --- tables with a name ----------------------------------------------------------------------------------------
