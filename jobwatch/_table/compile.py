@@ -52,7 +52,7 @@ from .reader import Layout, TableReader
 from .schema import BatchTable, ListTable, Table, checked
 
 _OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url", "now"})
-_ENDING = (*(f"{phase.value}_if" for phase in (*ENDED, Phase.BLOCKED)), "missing_if")
+_ENDING = (*(f"{phase.value}_if" for phase in (*ENDED, Phase.BLOCKED)), "missing_if", "limited_if")
 """The keys of the conditions that must be proved by something that is there."""
 _FOR_LISTS = frozenset({"project_id", "limit", "job_ids"})
 _URL = "!$&'()*+,/:;=?@[]~-._%"
@@ -104,8 +104,10 @@ class _Build:
         def verdict(http_status: int, body: bytes) -> FaultKind | bool:
             if http_status in states or (ignores_body and 200 <= http_status <= 299):
                 return True
-            gone = http_status in missing or (bool(table.missing_if) and reader.is_missing(body))
-            return FaultKind.NOT_FOUND if gone else False
+            if http_status in missing or (bool(table.missing_if) and reader.is_missing(body)):
+                return FaultKind.NOT_FOUND
+            is_limited = http_status == 403 and bool(table.limited_if) and reader.is_limited(body)
+            return FaultKind.RATE_LIMITED if is_limited else False
 
         def read_job(body: bytes) -> Job:
             seen = reader.reply(body, 200, "")
@@ -155,7 +157,7 @@ class _Build:
                 [*pages, None if items is None else items.paging], root, reader.headers
             ),
             read_problem=read_problem,
-            verdict=verdict if table.http or table.missing_if or ignores_body else None,
+            verdict=verdict if table.http or table.missing_if or table.limited_if or ignores_body else None,
             states=states,
             reads_headers=bool(reader.headers),
             started_headers=tuple(headers_in("started", table.started)),
@@ -241,7 +243,19 @@ class _Build:
     def _texts(self) -> Iterator[str]:
         """Yield every expression of the table."""
         table = self._table
-        keys = ("id", "status", "attempt", "error", "result", "asked", "started", "nothing_if", "missing_if", *DECIDED)
+        keys = (
+            "id",
+            "status",
+            "attempt",
+            "error",
+            "result",
+            "asked",
+            "started",
+            "nothing_if",
+            "missing_if",
+            "limited_if",
+            *DECIDED,
+        )
         for key in (*keys, *TEXTS, *TIMES_OF_JOB):
             yield from several(getattr(table, key))
         for part in table.progress if isinstance(table.progress, list) else [table.progress]:
@@ -385,7 +399,7 @@ class _Build:
         fields.want("result", table.result, PART)
         fields.want("asked", table.asked, PART)
         fields.want_progress(table.progress)
-        for key in (*DECIDED, "nothing_if", "missing_if"):
+        for key in (*DECIDED, "nothing_if", "missing_if", "limited_if"):
             fields.want_condition(key, getattr(table, key))
         match table.times:
             case None:

@@ -298,6 +298,7 @@ class Fields:
             nothing=condition("nothing_if"),
             decided=tuple((phase, condition(key)) for key, phase in DECIDED.items() if self._conditions.get(key)),
             missing=condition("missing_if"),
+            limited=condition("limited_if"),
         )
 
     def _event_extractors(self, compiled: Compiled) -> EventExtractors | None:

@@ -106,6 +106,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
             What means that it is so, whatever its status. Each is a condition, or several of which any will do; the
             first of these keys that holds wins.
         missing_if: What means that there is no such job.
+        limited_if: What means of a 403, or of a reply in which no status can be read, that fewer requests are wanted.
         no_error: Texts in the place of an error that say that there is none.
         http: Which HTTP statuses are states.
         type, project, error, result, attempt: Places.
@@ -155,6 +156,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     running_if: Paths = []
     pending_if: Paths = []
     missing_if: Paths = []
+    limited_if: Paths = []
     http: dict[str, State] = {}
     type: Places = []
     project: Places = []
