@@ -19,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .._core.source import Seen, SeenMany, StreamEnd
-from .._models import UNCHANGED, Fault, FaultKind, Job
+from .._models import UNCHANGED, Fault, FaultKind, Job, Phase
 from .._reading.pages import confirmed
 from .._reading.reply import Reply
 from .._reading.started import found_in
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from .._core.source import Turn
-    from .._reading.api import Hint, JobAPI
+    from .._reading.api import Detail, Hint, JobAPI
     from .._reading.pages import Items
     from .._reading.started import Found, Started
     from .renewal import Renewal
@@ -48,6 +48,12 @@ _T = TypeVar("_T")
 _TARGETS_KEPT = 1024
 """For how many jobs a prepared URL is kept: it takes longer to make than to find, and half as much room as a job."""
 
+
+_SECOND_TRY = 1.0
+"""After how many seconds something of an end that could not be read is asked for once more."""
+
+_MAY_HAVE_FAILED = frozenset({Phase.FAILED, Phase.CANCELLED, Phase.PARTIAL, Phase.FINISHED})
+_MAY_HAVE_RESULTS = frozenset({Phase.SUCCEEDED, Phase.PARTIAL, Phase.FINISHED})
 
 _BELIEVED_AT_LEAST, _BELIEVED_AT_MOST = 60.0, 300.0
 
@@ -118,6 +124,7 @@ class HttpSource:
         self._is_scarce = False
         self._hints = api.read_retry_after is not None
         self.has_lists = api.list_path is not None
+        self.has_details = api.error is not None or api.result is not None
         self.has_streams = streams and api.stream_path is not None
         self.batch_most = api.batch_most if api.batch_path is not None else 0
 
@@ -209,6 +216,29 @@ class HttpSource:
         shown = tuple(told[job.id][0] if job.id in told else job for job in jobs)
         return SeenMany(shown, reply.rate, fault, reply.retry_after)
 
+    async def details(self, job: Job, told: Callable[[Job], None], turn: Turn = at_once) -> Fault | None:
+        """Ask for what is told of a job's end by requests of its own; for arguments see `Source`."""
+        fault = None
+        wanted = (self.api.error, _MAY_HAVE_FAILED), (self.api.result, _MAY_HAVE_RESULTS)
+        for detail in (detail for detail, phases in wanted if detail is not None and job.phase in phases):
+            target = self._prepared(self._requests.detail(detail, job.id))
+            found = await self._detail(detail, target, job, turn)
+            if isinstance(found, Fault):
+                await asyncio.sleep(_SECOND_TRY)
+                found = await self._detail(detail, target, job, turn)
+            if isinstance(found, Fault):
+                fault = found
+                continue
+            job = found
+            told(job)
+        return fault
+
+    async def _detail(self, detail: Detail, target: Target, job: Job, turn: Turn) -> Job | Fault:
+        if (fault := await turn()) is not None:
+            return fault
+        reply = await self.transport.get(target, turn=turn)
+        return reply if isinstance(reply, Fault) else self._masked(self.api.detailed(detail, reply.body, job))
+
     async def follow(self, job_id: str, heard: Callable[[Sequence[Hint]], bool], silence: float) -> StreamEnd:
         """Follow a job's stream of events; for arguments see `Source`."""
         parser, time = EventParser(), asyncio.get_running_loop().time
@@ -267,7 +297,7 @@ class HttpSource:
             retry_after=None if api.read_retry_after is None else api.retry_after,
             states=api.states,
             wanted=api.wanted_headers,
-            plain_gets=api.method == "GET" and api.batch_body is None,
+            plain_gets=api.method == "GET" and not _posts(api),
             proxy=requests.proxy(),
             tls=tls,
             max_body=max_body or api.max_body or MAX_BODY,
@@ -288,15 +318,16 @@ class HttpSource:
         if isinstance(read, Fault):
             return Seen(self._masked(read))
         first = read.pages[0]
+        wait = self._wait(first, job_id, memo) if self._hints or first.retry_after is not None else None
         if memo is not None and memo == read.fingerprint:
-            return Seen(UNCHANGED, memo, rate=first.rate, looks=first.looks)
+            return Seen(UNCHANGED, memo, rate=first.rate, looks=first.looks, retry_after=wait)
         job = self._masked(self.api.job(read.body, job_id, first.http_status))
         if isinstance(job, Job) and job.phase.ended:
             job = await self._proved(items, read, job, turn)
         age = asyncio.get_running_loop().time() - answered_at if len(read.pages) > 1 else 0.0
         if isinstance(job, Fault):
-            return Seen(job, rate=first.rate, looks=first.looks)
-        seen = Seen(job, read.fingerprint, first.server_time, age, first.rate, looks=first.looks)
+            return Seen(job, rate=first.rate, looks=first.looks, retry_after=wait)
+        seen = Seen(job, read.fingerprint, first.server_time, age, first.rate, looks=first.looks, retry_after=wait)
         if self.api.history_path is None or _is_known(status, job):
             return seen
         return await self._with_history(seen, job, turn)
@@ -376,6 +407,12 @@ class HttpSource:
 
     def _masked(self, seen: _T | Fault) -> _T | Fault:
         return self._requests.quiet(seen) if isinstance(seen, Fault) else seen
+
+
+def _posts(api: JobAPI) -> bool:
+    """Whether any request other than that for one job is a POST."""
+    bodies = [api.batch_body, api.history_body, *(each.body for each in (api.error, api.result) if each is not None)]
+    return any(body is not None for body in bodies)
 
 
 def _believed_until(job: Job, reply: Reply) -> float:

@@ -46,6 +46,20 @@ Lacking: TypeAlias = Sequence[tuple[str, str]]
 """Keys of a table, each with the places under it of which none has a value in some reply."""
 
 
+class Detail(Struct, frozen=True):
+    """A request of its own for something that an API tells of an end.
+
+    Attributes:
+        path: Its path and query, with ``{job_id}`` where the id goes.
+        body: What it sends by POST; None for a GET.
+        read: Adds what its reply tells to a job; may raise what msgspec raises.
+    """
+
+    path: str
+    body: str | None
+    read: Callable[[bytes, Job], Job]
+
+
 class JobAPI(Struct, frozen=True, kw_only=True):
     """One vendor's job API, as data.
 
@@ -83,7 +97,9 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         batch_most: How many ids it takes.
         read_batch: Reads the jobs from its answer.
         history_path: The path and query of a job's history, where it takes a request of its own.
+        history_body: What that request sends by POST.
         read_history: Reads that history.
+        error, result: The requests for what went wrong, and for what the job made, where the job does not tell them.
         history_pages, list_pages, batch_pages: How these replies go on in further pages; None if they never do.
         items: How the job's own reply goes on, where the job is told by a list in pages.
         goes_on: Says of a reply's body and headers whether the list in which the job is looked for has further pages.
@@ -135,8 +151,11 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     batch_most: int = 100
     read_batch: Callable[[bytes], tuple[Job, ...]] | None = None
     history_path: str | None = None
+    history_body: str | None = None
     read_history: Callable[[bytes], tuple[Event, ...] | None] | None = None
     history_pages: Paging | None = None
+    error: Detail | None = None
+    result: Detail | None = None
     list_pages: Paging | None = None
     batch_pages: Paging | None = None
     items: Items | None = None
@@ -216,6 +235,10 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     def retry_after(self, body: bytes, job_id: str = "") -> float | None:
         """Read for how many seconds a reply asks not to be asked about the job; None where it does not."""
         return _read_or_none(self.read_retry_after, body, job_id)
+
+    def detailed(self, detail: Detail, body: bytes, job: Job) -> Job | Fault:
+        """Add to a job what the reply to a request for something of its end tells, or say why it cannot be read."""
+        return _read(detail.read, body, job)
 
     def history_on(self, pages: Sequence[bytes]) -> tuple[tuple[Event, ...], bool] | None:
         """Read a history in pages, as far as they can be read, and whether that was all of them; None if none can."""

@@ -20,7 +20,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from .._models import ENDED, JSON, Event, Fault, FaultKind, Job, Phase
-from .._reading.api import JobAPI, Lacking
+from .._reading.api import Detail, JobAPI, Lacking
 from .._reading.bodies import LARGE, decoder_of
 from .._reading.pages import Items, Paging
 from .._reading.problems import read_problem
@@ -37,9 +37,12 @@ from .fields import (
     EventTable,
     Fields,
     Places,
+    RequestTable,
     TableError,
+    Told,
     expression_at,
     headers_in,
+    in_reply,
     list_of,
     several,
 )
@@ -49,6 +52,7 @@ from .pages import goes_on_of, items_of, paging_of
 from .paths import PART, TEXT, TIMES, WORD, Compiled, Plan
 from .proofs import bodies_of_nothing, proved, unproved, value_on
 from .reader import Layout, TableReader
+from .requests import body_of, detail_of, text_of_body
 from .schema import BatchTable, ListTable, Table, checked
 
 _OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url", "now"})
@@ -83,8 +87,8 @@ class _Build:
         self._name = name
         self._given = {**table.params, **given}
         self._base_url, self._job_path = _split(table)
-        self._body = _text_of(table.body)
-        self._batch_body = None if table.batch is None else _text_of(table.batch.body)
+        self._body = text_of_body(table.body)
+        self._batch_body = None if table.batch is None else text_of_body(table.batch.body)
 
     def api(self) -> JobAPI:
         table = self._table
@@ -142,6 +146,9 @@ class _Build:
             batch_most=1 if table.batch is None else table.batch.most,
             read_batch=None if table.batch is None else self._batch_reader(reader, table.batch),
             history_path=_request("events", table.events),
+            history_body=self._events_body(),
+            error=self._detail("error", table.error),
+            result=self._detail("result", table.result),
             read_job=read_job,
             read_jobs=None if table.listing is None else self._jobs_reader(reader, "list", table.listing.root),
             read_reply=reader.reply,
@@ -205,7 +212,7 @@ class _Build:
             most=self._table.pages,
             names=self._table.params,
             given=self._given,
-            sends_json=isinstance(part, BatchTable) and isinstance(part.body, dict),
+            sends_json=not isinstance(part, ListTable) and isinstance(part.body, dict),
         )
 
     def _with_params(self, params: Mapping[str, str]) -> JobAPI:
@@ -243,7 +250,8 @@ class _Build:
         table = self._table
         keys = ("id", "status", "attempt", "error", "result", "asked", "started", "nothing_if", "missing_if", *DECIDED)
         for key in (*keys, *TEXTS, *TIMES_OF_JOB):
-            yield from several(getattr(table, key))
+            told = getattr(table, key)
+            yield from several(told.path if isinstance(told, RequestTable) else told)
         for part in table.progress if isinstance(table.progress, list) else [table.progress]:
             for places in [part] if isinstance(part, str) else [part.done, part.of]:
                 yield from several(places) if not isinstance(places, (int, float)) else ()
@@ -331,7 +339,26 @@ class _Build:
 
     def _requests(self) -> dict[str, str]:
         others = {key: each.request or "" for key, each in self._others() if each is not None}
-        return {"job": self._table.job, **others}
+        details = {key: each.request for key, each in self._details()}
+        return {"job": self._table.job, **others, **details}
+
+    def _details(self) -> list[tuple[str, RequestTable]]:
+        """Return the requests for what is told of an end."""
+        told = [("error", self._table.error), ("result", self._table.result)]
+        return [(key, each) for key, each in told if isinstance(each, RequestTable)]
+
+    def _detail(self, key: str, told: Told) -> Detail | None:
+        path = _encoded((key, "request"), told.request) if isinstance(told, RequestTable) else ""
+        no_error = frozenset(map(normalized, self._table.no_error))
+        return detail_of(key, told, path, names=self._table.params, given=self._given, no_error=no_error)
+
+    def _events_body(self) -> str | None:
+        events = self._table.events
+        if events is None or events.request is None:
+            if events is not None and (events.body is not None or events.method != "GET"):
+                raise TableError(("events",), 'only a request of its own has a method and a body: add request = "/..."')
+            return None
+        return body_of("events", RequestTable(events.request, events.method, events.body))
 
     def _others(self) -> list[tuple[str, ListTable | BatchTable | EventTable | None]]:
         """Return the requests other than that for the job."""
@@ -354,7 +381,10 @@ class _Build:
             raise TableError(("base_url",), f"{{{name}}} has no place here: the address is the same for all jobs")
         params: dict[str, str | None] = dict.fromkeys(sorted(set(named) - _OURS))
         # In a body, {status} may as well be GraphQL's: a parameter there is declared.
-        elsewhere = {*templates.names_in([self._body, self._batch_body]), *self._expression_names()}
+        bodies = [self._body, self._batch_body, *(text_of_body(each.body) for _, each in self._details())]
+        if table.events is not None:
+            bodies.append(text_of_body(table.events.body))
+        elsewhere = {*templates.names_in(bodies), *self._expression_names()}
         for name in table.params:
             if name not in params and name not in elsewhere:
                 raise TableError(("params", name), f"nothing in the table has a place for it: write {{{name}}} there")
@@ -381,8 +411,8 @@ class _Build:
         for key in ("id", "attempt", *TEXTS, *TIMES_OF_JOB):
             fields.want(key, getattr(table, key), TEXT)
         fields.want("status", table.status, WORD)
-        fields.want("error", table.error, PART)
-        fields.want("result", table.result, PART)
+        fields.want("error", in_reply(table.error), PART)
+        fields.want("result", in_reply(table.result), PART)
         fields.want("asked", table.asked, PART)
         fields.want_progress(table.progress)
         for key in (*DECIDED, "nothing_if", "missing_if"):
@@ -536,10 +566,6 @@ def _split(table: Table) -> tuple[str, str]:
     if table.job != "{url}" and not table.job.startswith("/"):
         raise TableError(("job",), "it must start with / or with https://")
     return table.base_url, table.job if table.job == "{url}" else _encoded(("job",), table.job)
-
-
-def _text_of(body: str | dict[str, Any] | None) -> str | None:
-    return body if body is None or isinstance(body, str) else msgspec.json.encode(body).decode()
 
 
 class _Auth(Struct, frozen=True):

@@ -12,7 +12,18 @@ from msgspec import Struct
 
 from .._reading.pages import MOST_PAGES
 from .._reading.words import Word
-from .fields import EventTable, ItemsTable, NextPage, NextTable, Paths, Places, ProgressPaths, TableError
+from .fields import (
+    EventTable,
+    ItemsTable,
+    NextPage,
+    NextTable,
+    Paths,
+    Places,
+    ProgressPaths,
+    RequestTable,
+    TableError,
+    Told,
+)
 from .hints import HintPaths, HintTable
 
 End: TypeAlias = Literal["succeeded", "partial", "finished", "failed", "cancelled"]
@@ -108,7 +119,8 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         missing_if: What means that there is no such job.
         no_error: Texts in the place of an error that say that there is none.
         http: Which HTTP statuses are states.
-        type, project, error, result, attempt: Places.
+        type, project, attempt: Places.
+        error, result: Places, or requests of their own that are made once, at the end.
         asked: The place of what a blocked job asks of somebody.
         url: The place of the address of a page about the job, for people.
         progress: The places of a fraction, or of what is done and of what there is to do.
@@ -158,9 +170,9 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     http: dict[str, State] = {}
     type: Places = []
     project: Places = []
-    error: Places = []
+    error: Told = []
     no_error: list[str] = []
-    result: Places = []
+    result: Told = []
     asked: Places = []
     url: Places = []
     attempt: Places = []
@@ -200,17 +212,27 @@ def checked(table: Mapping[str, object]) -> Table:
         _known_keys(table.get(key), kind, (key,))
     _known_keys(table.get("items"), ItemsTable, ("items",))
     _known_keys(table.get("next_page"), NextTable, ("next_page",))
+    for key in ("error", "result"):
+        if _is_header(table.get(key)):
+            continue
+        _known_keys(table.get(key), RequestTable, (key,))
     for key in ("events", "list", "batch"):
         part = table.get(key)
         _known_keys(part.get("next_page") if isinstance(part, dict) else None, NextTable, (key, "next_page"))
     if "job" not in table:
         raise TableError((), 'the table lacks job, the path of one job, such as job = "/jobs/{job_id}"')
+    # One type of object can be told from a text and a list, and that is the request.
+    headers = {key: [told] for key in ("error", "result") if _is_header(told := table.get(key))}
     try:
-        return msgspec.convert(dict(table), Table)
+        return msgspec.convert({**table, **headers}, Table)
     except msgspec.ValidationError as error:
         trouble, _, place = str(error).partition(" - at `$")
         keys = [key for key in re.split(r"[.\[\]]", place.removesuffix("`")) if key and key != "..."]
         raise TableError(keys, trouble[0].lower() + trouble[1:].replace("`", "")) from None
+
+
+def _is_header(told: object) -> bool:
+    return isinstance(told, dict) and "header" in told
 
 
 def _known_keys(table: object, kind: type[Struct], where: tuple[str, ...]) -> None:

@@ -197,6 +197,12 @@ def _describe(api: JobAPI) -> None:
         say("  decodes the whole of each reply, since it reads @ or $ itself: slow where a reply is large")
     if api.read_retry_after is not None:
         say("  looks again no sooner than a reply says under retry_after")
+    for what, detail in (("what went wrong", api.error), ("what it made", api.result)):
+        if detail is not None:
+            method = "GET" if detail.body is None else "POST"
+            say(f"  asks for {what} once, at the end: {method} {safe(detail.path)}")
+    if api.items is not None:
+        say(f"  joins its list of all pages, {api.items.paging.most} at most, and reads them again before an end")
     if api.words is not None:
         for phase in _ENDS:
             say(f"  {phase.value}: {_listed(*api.words.of(phase))}")

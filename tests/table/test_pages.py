@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -36,6 +36,7 @@ class Pages:
         self._answers = answers
         self._real = Transport(BASE, {})
         self.delay = delay
+        self.before: Callable[[str], Awaitable[None]] | None = None
         self.asked: list[str] = []
         self.bodies: list[bytes | None] = []
 
@@ -45,6 +46,8 @@ class Pages:
     async def get(self, target: Target, *, etag: str | None = None, turn: object = None) -> Reply | Fault:
         assert etag is None
         name = target.url.raw_path_qs
+        if self.before is not None:
+            await self.before(name)
         self.asked.append(name)
         self.bodies.append(target.body)
         await asyncio.sleep(self.delay)
