@@ -117,6 +117,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         stream_path: The path of a job's stream of server-sent events, if there is one.
         read_hint: Reads what an event of that stream says, from its data and name; None where that is no state.
         stable_for: For how many seconds ends of each phase have to stand before they are believed.
+        protocol: What its replies come in: ``json-rpc``, or nothing.
         words: What the words of its status mean, where it is a table that names one.
         lacking: Says which keys of the table name places that a decoded reply about a job lacks.
     """
@@ -159,6 +160,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     list_pages: Paging | None = None
     batch_pages: Paging | None = None
     items: Items | None = None
+    protocol: str = ""
     goes_on: Callable[[bytes, Mapping[str, str]], bool] | None = None
     output: Mapping[str, str] = {}
     wanted_headers: tuple[str, ...] = ()

@@ -24,6 +24,7 @@ from .._reading.api import Detail, JobAPI, Lacking
 from .._reading.bodies import LARGE, decoder_of
 from .._reading.pages import Items, Paging
 from .._reading.problems import read_problem
+from .._reading.rpc import PROTOCOL, read_error
 from .._reading.sizes import size_of
 from .._reading.structs import MOST_JOBS
 from .._reading.words import Word, Words, normalized, text_of
@@ -53,6 +54,7 @@ from .paths import PART, TEXT, TIMES, WORD, Compiled, Plan
 from .proofs import bodies_of_nothing, proved, unproved, value_on
 from .reader import Layout, TableReader
 from .requests import body_of, detail_of, text_of_body
+from .rpc import below_result, kind_of, with_errors
 from .schema import BatchTable, ListTable, Table, checked
 
 _OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url", "now"})
@@ -83,7 +85,7 @@ class _Build:
     """The making of one API."""
 
     def __init__(self, table: Table, name: str, given: Mapping[str, str]) -> None:
-        self._table = table
+        self._table = table if table.protocol != PROTOCOL else below_result(table)
         self._name = name
         self._given = {**table.params, **given}
         self._base_url, self._job_path = _split(table)
@@ -105,7 +107,11 @@ class _Build:
             form = 'status = { header = "..." }'
             raise TableError(("method",), f"a reply to HEAD has no body: write each place as {form}, or use GET")
 
+        is_rpc = table.protocol == PROTOCOL
+
         def verdict(http_status: int, body: bytes) -> FaultKind | bool:
+            if is_rpc and (kind := kind_of(body, http_status)) is not None:
+                return kind
             if http_status in states or (ignores_body and 200 <= http_status <= 299):
                 return True
             gone = http_status in missing or (bool(table.missing_if) and reader.is_missing(body))
@@ -151,7 +157,7 @@ class _Build:
             result=self._detail("result", table.result),
             read_job=read_job,
             read_jobs=None if table.listing is None else self._jobs_reader(reader, "list", table.listing.root),
-            read_reply=reader.reply,
+            read_reply=with_errors(reader.reply) if is_rpc else reader.reply,
             read_history=self._history_reader(reader),
             list_pages=pages[0],
             batch_pages=pages[1],
@@ -161,8 +167,9 @@ class _Build:
             wanted_headers=self._wanted_headers(
                 [*pages, None if items is None else items.paging], root, reader.headers
             ),
-            read_problem=read_problem,
-            verdict=verdict if table.http or table.missing_if or ignores_body else None,
+            read_problem=read_error if is_rpc else read_problem,
+            protocol=table.protocol,
+            verdict=verdict if table.http or table.missing_if or ignores_body or is_rpc else None,
             states=states,
             reads_headers=bool(reader.headers),
             started_headers=tuple(headers_in("started", table.started)),
@@ -231,6 +238,8 @@ class _Build:
         if self._job_path == "{url}" or (root is not None and "job_id" in root.names):
             return ()
         ids = self._expressions("id", table.id)
+        if table.protocol == PROTOCOL:
+            return tuple(_in_body(each, root) for each in ids)
         below = [] if root is None else [_in_body(each, root) for each in ids]
         return (*below, *map(_in_body, ids))
 

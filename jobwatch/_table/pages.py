@@ -160,4 +160,4 @@ def goes_on_of(root: Expression) -> Callable[[bytes, Mapping[str, str]], bool]:
 def _says_more_at(whole: JSON, path: Steps, headers: Mapping[str, str]) -> bool:
     listed = at(whole, path)
     shown = len(listed) if isinstance(listed, list) else None
-    return says_more(whole, headers, shown) or says_more(at(whole, path[:-1]), headers, shown)
+    return any(says_more(each, headers, shown) for each in (whole, at(whole, path[:-1]), listed))

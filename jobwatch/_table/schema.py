@@ -94,6 +94,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         docs: The page that the table was written from.
         method: ``GET``, ``POST`` or ``HEAD``.
         body: What a POST sends, as a text or as a table; holes as in `job`.
+        protocol: ``json-rpc`` where replies come in its envelope: places then start at its ``result``.
         headers: Headers to send; ``${NAME}`` is an environment variable, other holes as in `job`.
         query: What goes into the query of every URL that does not have it; values with holes as in `job`.
         auth: ``bearer``, ``basic``, ``none``, a header with the token in it: ``X-Api-Key: {token}``, or a
@@ -141,6 +142,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     docs: str = ""
     method: Literal["GET", "POST", "HEAD"] = "GET"
     body: str | dict[str, Any] | None = None
+    protocol: Literal["", "json-rpc"] = ""
     headers: dict[str, str] = {}
     query: dict[str, str] = {}
     auth: str = ""

@@ -21,6 +21,7 @@ from .._errors import ConfigError
 from .._models import JSON, Fault, Job, Phase, Transition
 from .._reading.api import JobAPI
 from .._reading.bodies import plain_body
+from .._reading.rpc import is_envelope
 from .._reading.started import Response, response_in
 from .._reading.words import USUAL_WORDS, text_of
 from ..apis import APIS, GROUPS
@@ -166,6 +167,8 @@ def _check(api: JobAPI, options: Options) -> int:
         return 0
     sample = _sample(options.body, max(_LARGEST, api.max_body or 0))
     job = _job_in(api, sample)
+    if not api.protocol and is_envelope(plain_body(sample.body if isinstance(sample.body, bytes) else b"")):
+        note('the sample is an envelope of JSON-RPC: with protocol = "json-rpc", places start at its result')
     if isinstance(job, Fault):
         say(f"the sample cannot be read: {safe(str(job))}")
         return 1

@@ -268,10 +268,13 @@ def _in_pages(line: str, rng: random.Random, _texts: Sequence[str]) -> str:
     place = rng.choice(places)
     leads = rng.choice([place, f'{{ token = {place}, query = "p" }}', '{ header = "X-Next" }', '{ body = "a" }', "{}"])
     request = rng.choice(['"/x/{job_id}"', '"/x?q={z}"', '"x"', '"/x/${Y}"'])
-    told = f"{{ request = {request}, path = {place}, method = {rng.choice(['GET', 'POST', 'PUT'])!r}, body = {{ a = 1 }} }}"
+    method = rng.choice(["GET", "POST", "PUT"])
+    told = f"{{ request = {request}, path = {place}, method = {method!r}, body = {{ a = 1 }} }}"
+    protocols = ['"json-rpc"', '"grpc"', '""', place]
     made = [
         f"items = {rng.choice([place, f'{{ path = {place}, id = {place}, total = {place} }}'])}",
         f"next_page = {leads}",
+        f"protocol = {rng.choice(protocols)}",
         f"pages = {rng.choice(['2', '50', '1', '-1', '10000', place])}",
         f"{rng.choice(['error', 'result'])} = {told}",
         f"events = {{ request = {request}, path = {place}, status = {place}, next_page = {leads} }}",
