@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiohttp import web
 
-from jobwatch import UNCHANGED, Fault, FaultKind, Job, JobAPI
+from jobwatch import UNCHANGED, Client, Fault, FaultKind, Job, JobAPI
 from jobwatch._core.source import Seen, SeenMany
 from jobwatch._http.pages import TIME_LIMIT
 from jobwatch._http.requests import Given
@@ -20,6 +21,7 @@ from jobwatch._reading.pages import next_link
 from jobwatch._reading.reply import Reply
 from jobwatch._table.compile import api_of
 from jobwatch._table.fields import TableError
+from tests.table_server import TableServer
 from tests.virtual import on_virtual_clock
 
 BASE = "https://api.test"
@@ -493,3 +495,28 @@ def test_a_list_that_cannot_be_joined_is_refused(text: str, key: str, said: str)
         table(MINIMAL + text)
     assert ".".join(refused.value.keys) == key
     assert said in refused.value.trouble
+
+
+async def test_link_headers_lead_on_through_the_network() -> None:
+    text = """
+job = "/commits/{job_id}/check-runs"
+base_url = "http://127.0.0.1:1"
+items = "check_runs"
+running_if = "check_runs[?status != 'completed']"
+failed_if = "check_runs[?conclusion == 'failure'] && !(check_runs[?status != 'completed'])"
+succeeded_if = "check_runs && length(check_runs) == total_count && !(check_runs[?conclusion != 'success'])"
+"""
+
+    def answer(request: web.BaseRequest) -> object:
+        ends = enumerate(["success", "success", "failure"])
+        runs = [{"id": number, "status": "completed", "conclusion": end} for number, end in ends]
+        if request.query.get("page") == "2":
+            return {"total_count": 3, "check_runs": runs[2:]}
+        link = f'<http://{request.host}/commits/abc/check-runs?page=2>; rel="next"'
+        return 200, {"total_count": 3, "check_runs": runs[:2]}, {"Link": link, "ETag": '"1"'}
+
+    async with TableServer(answer) as server, Client(table(text), base_url=server.url) as client:
+        assert (await client.wait_for("abc", check=False)).status == "failed"
+    both = ["/commits/abc/check-runs", "/commits/abc/check-runs?page=2"]
+    assert [path for _, path, _, _ in server.requests] == both * 2
+    assert not any("If-None-Match" in headers for _, _, headers, _ in server.requests)
