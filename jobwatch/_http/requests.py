@@ -437,6 +437,7 @@ def _requests_of(api: JobAPI) -> list[str | None]:
     return [
         *(api.job_path, api.list_path, api.history_path, api.body, api.batch_path, api.batch_body, api.history_body),
         *api.query.values(),
+        api.stream_path,
         *(text for each in details for text in (each.path, each.body)),
     ]
 

@@ -25,9 +25,9 @@ from .._reading.reply import Reply
 from .._reading.started import found_in
 from .._reading.words import ABSENT, lowered
 from .._tasks import at_once
-from .pages import JobsFound, pages_of
+from .pages import JobsFound, Pages, pages_of
 from .renewing import RenewingTransport, transport_for
-from .requests import Requests
+from .requests import Asked, Requests
 from .sse import EVENT_CAP, EventParser, Flow
 from .transport import MAX_BODY, Transport
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
     from .._core.source import Turn
     from .._reading.api import Detail, Hint, JobAPI
-    from .._reading.pages import Items
+    from .._reading.pages import Items, Paging
     from .._reading.started import Found, Started
     from .renewal import Renewal
-    from .requests import Asked, Given
+    from .requests import Given
     from .tls import TLSContext
     from .transport import Target
 
@@ -74,6 +74,10 @@ class Memo(Struct, frozen=True, gc=False):
     retry_after: float | None = None
 
 
+def _always(_: Reply) -> bool:
+    return True
+
+
 class Joined(Struct, frozen=True):
     """A list that was read to its last page: the pages, and the body of the first with the items of all."""
 
@@ -83,7 +87,7 @@ class Joined(Struct, frozen=True):
     @property
     def fingerprint(self) -> int:
         """What tells it from one that shows something else."""
-        return hash(tuple((page.http_status, page.body) for page in self.pages))
+        return hash(tuple((page.http_status, page.body, *sorted(page.headers.items())) for page in self.pages))
 
 
 class HttpSource:
@@ -190,7 +194,7 @@ class HttpSource:
         if self.api.list_pages is None:
             return SeenMany(self._masked(self.api.jobs(reply.body)), reply.rate)
         found = JobsFound(self.api.jobs, lambda jobs: len(jobs) < limit)
-        pages = await pages_of(self.transport, target, self.api.list_pages, reply, turn=turn, wants_more=found.enter)
+        pages = await self._pages(target, self.api.list_pages, reply, turn, found.enter)
         return SeenMany(self._masked(found.on(pages)), pages.replies[-1].rate)
 
     async def batch(self, known: Mapping[str, str | None], turn: Turn = at_once) -> SeenMany:
@@ -204,7 +208,7 @@ class HttpSource:
         else:
             found = JobsFound(self.api.batch, lambda jobs: not known.keys() <= {job.id for job in jobs})
             paging = self.api.batch_pages
-            pages = await pages_of(self.transport, target, paging, reply, turn=turn, wants_more=found.enter)
+            pages = await self._pages(target, paging, reply, turn, found.enter)
             jobs, reply = self._masked(found.on(pages)), pages.replies[-1]
         if isinstance(jobs, Fault) or self.api.history_path is None:
             return SeenMany(jobs, reply.rate, retry_after=reply.retry_after)
@@ -251,6 +255,8 @@ class HttpSource:
                 return False
             hints = (self.api.hint(event.data, event.name) for event in parser.feed(piece))
             theirs = [hint for hint in hints if hint is not None and hint.job_id in (None, job_id)]
+            if not (theirs or self.api.hears_silence):
+                return not parser.overflowed
             return heard(theirs) and not parser.overflowed
 
         target = self._prepared(self._requests.stream(job_id))
@@ -311,6 +317,19 @@ class HttpSource:
         requests = self._requests
         self.transport.send_with(requests.headers(), requests.secret_query(), requests.other_secrets())
 
+    async def _pages(
+        self, target: Target, paging: Paging, first: Reply, turn: Turn, wants_more: Callable[[Reply], bool] = _always
+    ) -> Pages:
+        complete = self._completed if self.api.query else None
+        return await pages_of(
+            self.transport, target, paging, first, turn=turn, wants_more=wants_more, complete=complete
+        )
+
+    def _completed(self, path_and_query: str) -> str:
+        path, _, query = path_and_query.partition("?")
+        asked = self._requests.with_query(Asked(path, query or None))
+        return f"{path}?{asked.query}" if asked.query else path
+
     async def _job_in_pages(self, items: Items, job_id: str, status: str | None, memo: object, turn: Turn) -> Seen:
         """Ask about a job that is told by a list in pages: no validator is sent, as it would be that of one page."""
         answered_at = asyncio.get_running_loop().time()
@@ -321,7 +340,7 @@ class HttpSource:
         wait = self._wait(first, job_id, memo) if self._hints or first.retry_after is not None else None
         if memo is not None and memo == read.fingerprint:
             return Seen(UNCHANGED, memo, rate=first.rate, looks=first.looks, retry_after=wait)
-        job = self._masked(self.api.job(read.body, job_id, first.http_status))
+        job = self._masked(self.api.job(read.body, job_id, first.http_status, headers=first.headers))
         if isinstance(job, Job) and job.phase.ended:
             job = await self._proved(items, read, job, turn)
         age = asyncio.get_running_loop().time() - answered_at if len(read.pages) > 1 else 0.0
@@ -343,7 +362,8 @@ class HttpSource:
         again = await self._read_pages(items, job.id, turn)
         if isinstance(again, Fault):
             return self._masked(again)
-        second = self._masked(self.api.job(again.body, job.id, again.pages[0].http_status))
+        first = again.pages[0]
+        second = self._masked(self.api.job(again.body, job.id, first.http_status, headers=first.headers))
         if isinstance(second, Fault):
             return second
         if second.phase.ended and (doubt := items.doubt(again.body, len(again.pages))) is not None:
@@ -356,7 +376,7 @@ class HttpSource:
         reply = await self.transport.get(target, turn=turn)
         if isinstance(reply, Fault):
             return reply
-        pages = await pages_of(self.transport, target, items.paging, reply, turn=turn)
+        pages = await self._pages(target, items.paging, reply, turn)
         if pages.fault is not None:
             return pages.fault
         if any(page.http_status != reply.http_status for page in pages.replies):
@@ -381,7 +401,7 @@ class HttpSource:
         if self.api.history_pages is None:
             events = self.api.history(reply.body)
             return job if events is None else replace(job, events=events), None
-        pages = await pages_of(self.transport, target, self.api.history_pages, reply, turn=turn)
+        pages = await self._pages(target, self.api.history_pages, reply, turn)
         told = self.api.history_on([each.body for each in pages.replies])
         if told is None:
             return job, pages.fault

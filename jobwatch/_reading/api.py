@@ -32,7 +32,7 @@ class Hint(Struct, frozen=True):
     """What a pushed event says of a job: a reason to look, and never the truth.
 
     Attributes:
-        status: The API's word.
+        status: The API's word; empty where all that is known is that there is news.
         phase: What it means.
         job_id: The job it is about, where it says.
     """
@@ -115,6 +115,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         max_body: The largest reply that is read, in bytes; None for what is usual.
         decodes_all: Whether reading a reply decodes all of it, however large it is.
         stream_path: The path of a job's stream of server-sent events, if there is one.
+        hears_silence: Whether a stream that says nothing says that nothing has changed, before it has told any state.
         read_hint: Reads what an event of that stream says, from its data and name; None where that is no state.
         stable_for: For how many seconds ends of each phase have to stand before they are believed.
         protocol: What its replies come in: ``json-rpc``, or nothing.
@@ -173,6 +174,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     max_body: int | None = None
     decodes_all: bool = False
     stream_path: str | None = None
+    hears_silence: bool = True
     read_hint: Callable[[bytes, str], Hint | None] | None = None
     stable_for: Mapping[Phase, float] = {}
     words: Words | None = None

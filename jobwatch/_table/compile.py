@@ -56,6 +56,7 @@ from .reader import Layout, TableReader
 from .requests import body_of, detail_of, text_of_body
 from .rpc import below_result, kind_of, with_errors
 from .schema import BatchTable, ListTable, Table, checked
+from .streams import hint_of_stream
 
 _OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url", "now"})
 _ENDING = (*(f"{phase.value}_if" for phase in (*ENDED, Phase.BLOCKED)), "missing_if")
@@ -167,6 +168,9 @@ class _Build:
             wanted_headers=self._wanted_headers(
                 [*pages, None if items is None else items.paging], root, reader.headers
             ),
+            stream_path=self._stream(),
+            read_hint=hint_of_stream(reader.reply) if table.stream else None,
+            hears_silence=False,
             read_problem=read_error if is_rpc else read_problem,
             protocol=table.protocol,
             verdict=verdict if table.http or table.missing_if or ignores_body or is_rpc else None,
@@ -349,7 +353,8 @@ class _Build:
     def _requests(self) -> dict[str, str]:
         others = {key: each.request or "" for key, each in self._others() if each is not None}
         details = {key: each.request for key, each in self._details()}
-        return {"job": self._table.job, **others, **details}
+        stream = {"stream": self._table.stream} if self._table.stream else {}
+        return {"job": self._table.job, **others, **details, **stream}
 
     def _details(self) -> list[tuple[str, RequestTable]]:
         """Return the requests for what is told of an end."""
@@ -360,6 +365,16 @@ class _Build:
         path = _encoded((key, "request"), told.request) if isinstance(told, RequestTable) else ""
         no_error = frozenset(map(normalized, self._table.no_error))
         return detail_of(key, told, path, names=self._table.params, given=self._given, no_error=no_error)
+
+    def _stream(self) -> str | None:
+        stream = self._table.stream
+        if not stream:
+            return None
+        if self._job_path == "{url}":
+            raise TableError(("stream",), "jobs whose ids are URLs have no stream that a path could lead to")
+        if "job_id" not in templates.names_in([stream]):
+            raise TableError(("stream",), "it has no place for the id: write {job_id} where the id goes")
+        return _encoded(("stream",), stream)
 
     def _events_body(self) -> str | None:
         events = self._table.events

@@ -131,6 +131,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         times: The place of a map from states to times, or for each state that of the time when it was entered.
         listing: The request for a project's jobs; its key is ``list``.
         batch: The request for several jobs.
+        stream: The path and query of a job's stream of server-sent events.
         started: Where the id lies in the response that started the job.
         retry_after: Where a reply says when to come back.
         stable_for: For how long an end has to stand before it is believed, such as ``10s``; or that of each kind.
@@ -188,6 +189,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     times: str | dict[str, Paths] | None = None
     listing: ListTable | None = None
     batch: BatchTable | None = None
+    stream: str = ""
     started: Places = []
     retry_after: HintPaths = []
     stable_for: str | dict[End, str] = {}

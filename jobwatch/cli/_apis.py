@@ -200,17 +200,23 @@ def _describe(api: JobAPI) -> None:
         say("  decodes the whole of each reply, since it reads @ or $ itself: slow where a reply is large")
     if api.read_retry_after is not None:
         say("  looks again no sooner than a reply says under retry_after")
-    for what, detail in (("what went wrong", api.error), ("what it made", api.result)):
-        if detail is not None:
-            method = "GET" if detail.body is None else "POST"
-            say(f"  asks for {what} once, at the end: {method} {safe(detail.path)}")
-    if api.items is not None:
-        say(f"  joins its list of all pages, {api.items.paging.most} at most, and reads them again before an end")
+    _describe_other_requests(api)
     if api.words is not None:
         for phase in _ENDS:
             say(f"  {phase.value}: {_listed(*api.words.of(phase))}")
     for name, default in api.params.items():
         say(f"  --param {name}=" + ("..." if default is None else f"...  (default: {safe(default)})"))
+
+
+def _describe_other_requests(api: JobAPI) -> None:
+    for what, detail in (("what went wrong", api.error), ("what it made", api.result)):
+        if detail is not None:
+            method = "GET" if detail.body is None else "POST"
+            say(f"  asks for {what} once, at the end: {method} {safe(detail.path)}")
+    if api.stream_path is not None:
+        say(f"  follows the stream of each job, whose events bring looks: GET {safe(api.stream_path)}")
+    if api.items is not None:
+        say(f"  joins its list of all pages, {api.items.paging.most} at most, and reads them again before an end")
 
 
 def _listed(own: Sequence[str], common: Sequence[str]) -> str:

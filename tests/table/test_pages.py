@@ -184,6 +184,17 @@ async def test_a_token_goes_into_the_query_of_the_same_request() -> None:
     assert told(await seen(MINIMAL + events, pages)) == ["queued", "running", "paused"]
 
 
+async def test_what_goes_into_every_query_goes_into_that_of_a_page_too() -> None:
+    text = MINIMAL + LOG + 'query = { v = "2" }'
+    answers = {
+        "/jobs/j1?v=2": {"id": "j1", "status": "running"},
+        "/jobs/j1/log?v=2": log("queued", next="/jobs/j1/log?page=2"),
+        "/jobs/j1/log?page=2&v=2": log("running", next="/jobs/j1/log?page=3&v=1"),
+        "/jobs/j1/log?page=3&v=1": log("paused"),
+    }
+    assert told(await seen(text, Pages(answers))) == ["queued", "running", "paused"]
+
+
 async def test_a_header_leads_on() -> None:
     events = 'events = { request = "/jobs/{job_id}/log", path = "log", status = "to", next_page = NEXT }'
     by_token = events.replace("NEXT", '{ header = "X-Next-Page", query = "page" }')
