@@ -126,6 +126,7 @@ class HttpSource:
         self.transport = transport or self._transport(max_connections, max_body, tls)
         self._targets: dict[str, Target] = {}
         self._is_scarce = False
+        self._items, self._goes_on = api.items, api.goes_on
         self._hints = api.read_retry_after is not None
         self.has_lists = api.list_path is not None
         self.has_details = api.error is not None or api.result is not None
@@ -150,8 +151,8 @@ class HttpSource:
 
     async def job(self, job_id: str, status: str | None = None, memo: object = None, turn: Turn = at_once) -> Seen:
         """Ask about one job; for arguments see `Source`."""
-        if self.api.items is not None:
-            return await self._job_in_pages(self.api.items, job_id, status, memo, turn)
+        if self._items is not None:
+            return await self._job_in_pages(self._items, job_id, status, memo, turn)
         etag = memo.etag if isinstance(memo, Memo) and self._is_believed(memo) else None
         reply = await self.transport.get(self._targets.get(job_id) or self._target_of(job_id), etag=etag, turn=turn)
         if isinstance(reply, Fault):
@@ -166,7 +167,7 @@ class HttpSource:
         if memo is not None and _is_same_again(memo, reply, fingerprint):
             return Seen(UNCHANGED, memo, rate=reply.rate, looks=reply.looks, retry_after=wait)
         job = self._masked(self.api.job(reply.body, job_id, reply.http_status, headers=reply.headers))
-        if self.api.goes_on is not None and _is_not_there(job, reply) and self.api.goes_on(reply.body, reply.headers):
+        if self._goes_on is not None and _is_not_there(job, reply) and self._goes_on(reply.body, reply.headers):
             job = Fault(FaultKind.UNREADABLE, "the job is not on the first page of a list that goes on: see items")
         if isinstance(job, Fault):
             return Seen(job, rate=reply.rate, looks=reply.looks, retry_after=wait)

@@ -131,6 +131,7 @@ class _Build:
             docs=table.docs,
             base_url=self._base_url,
             base_url_variable=table.base_url_variable,
+            version_header=self._version_header(),
             token_variable=table.token,
             token_file_variable=table.token_file,
             token_header=auth.header,
@@ -365,6 +366,12 @@ class _Build:
         path = _encoded((key, "request"), told.request) if isinstance(told, RequestTable) else ""
         no_error = frozenset(map(normalized, self._table.no_error))
         return detail_of(key, told, path, names=self._table.params, given=self._given, no_error=no_error)
+
+    def _version_header(self) -> str | None:
+        name = self._table.version_header
+        if name and not re.fullmatch(r"[A-Za-z0-9-]+", name, re.ASCII):
+            raise TableError(("version_header",), "it is the name of a header, such as X-API-Version")
+        return name or None
 
     def _stream(self) -> str | None:
         stream = self._table.stream

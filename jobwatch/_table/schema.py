@@ -97,6 +97,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         protocol: ``json-rpc`` where replies come in its envelope: places then start at its ``result``.
         headers: Headers to send; ``${NAME}`` is an environment variable, other holes as in `job`.
         query: What goes into the query of every URL that does not have it; values with holes as in `job`.
+        version_header: The header that selects a version of the API, where a caller chooses one.
         auth: ``bearer``, ``basic``, ``none``, a header with the token in it: ``X-Api-Key: {token}``, or a
             parameter of the query: ``?api_key={token}``.
         token: The environment variable that holds the token; for basic, ``user:password``.
@@ -146,6 +147,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     protocol: Literal["", "json-rpc"] = ""
     headers: dict[str, str] = {}
     query: dict[str, str] = {}
+    version_header: str = ""
     auth: str = ""
     token: str = ""
     token_file: str = ""

@@ -213,3 +213,11 @@ def test_parameters_may_stand_in_those_requests() -> None:
     asked = HttpSource(api, given)._requests.detail(api.result, "j1")  # type: ignore[arg-type]
     assert (asked.path, asked.body) == ("/a%20b/j1", b'{"q":"day"}')
     assert BASE in HttpSource(api, given).key
+
+
+def test_a_table_may_name_the_header_of_a_version() -> None:
+    api = api_of(tomllib.loads(MINIMAL + 'version_header = "X-API-Version"\n'), "own")
+    source = HttpSource(api, Given(None, None, None), "2024-06")
+    assert source._requests.headers()["X-API-Version"] == "2024-06"
+    with pytest.raises(TableError, match="name of a header"):
+        api_of(tomllib.loads(MINIMAL + 'version_header = "X API"\n'), "own")
