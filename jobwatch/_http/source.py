@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from .._core.source import Seen, SeenMany, StreamEnd
 from .._models import UNCHANGED, Fault, FaultKind, Job, Phase
-from .._reading.pages import confirmed
+from .._reading.pages import Paging, confirmed
 from .._reading.reply import Reply
 from .._reading.started import found_in
 from .._reading.words import ABSENT, lowered
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from .._core.source import Turn
     from .._reading.api import Detail, Hint, JobAPI
-    from .._reading.pages import Items, Paging
+    from .._reading.pages import Items
     from .._reading.started import Found, Started
     from .renewal import Renewal
     from .requests import Given
@@ -168,11 +168,11 @@ class HttpSource:
             return Seen(UNCHANGED, memo, rate=reply.rate, looks=reply.looks, retry_after=wait)
         job = self._masked(self.api.job(reply.body, job_id, reply.http_status, headers=reply.headers))
         if self._goes_on is not None and _is_not_there(job, reply) and self._goes_on(reply.body, reply.headers):
-            job = Fault(FaultKind.UNREADABLE, "the job is not on the first page of a list that goes on: see items")
+            job, fingerprint = await self._found_later(job_id, reply, turn), 0
         if isinstance(job, Fault):
             return Seen(job, rate=reply.rate, looks=reply.looks, retry_after=wait)
-        kept: object = fingerprint
-        if reply.etag is not None and not self.api.reads_headers:  # a 304 need not repeat the others
+        kept: object = fingerprint or None  # what another page shows may change while this one does not
+        if fingerprint and reply.etag is not None and not self.api.reads_headers:  # a 304 need not repeat the others
             kept = Memo(fingerprint, reply.etag, _believed_until(job, reply), wait)
         seen = Seen(job, kept, reply.server_time, 0.0, reply.rate, looks=reply.looks, retry_after=wait)
         if self.api.history_path is None or _is_known(status, job):
@@ -330,6 +330,35 @@ class HttpSource:
         path, _, query = path_and_query.partition("?")
         asked = self._requests.with_query(Asked(path, query or None))
         return f"{path}?{asked.query}" if asked.query else path
+
+    async def _found_later(self, job_id: str, first: Reply, turn: Turn) -> Job | Fault:
+        """Look for a job on the further pages of a list; what is told of one that is on none is believed twice only."""
+        found = await self._on_later_pages(job_id, first, turn)
+        if not (isinstance(found, Job) and found.phase.ended and _is_not_there(found, first)):
+            return found
+        if (fault := await turn()) is not None:
+            return fault
+        again = await self.transport.get(self._targets.get(job_id) or self._target_of(job_id), turn=turn)
+        if isinstance(again, Fault):
+            return again
+        there = self._masked(self.api.job(again.body, job_id, again.http_status, headers=again.headers))
+        return await self._on_later_pages(job_id, again, turn) if _is_not_there(there, again) else there
+
+    async def _on_later_pages(self, job_id: str, first: Reply, turn: Turn) -> Job | Fault:
+        found: list[Job | Fault] = []
+
+        def is_not_yet_found(page: Reply) -> bool:
+            if page is first:
+                return True
+            found.append(self._masked(self.api.job(page.body, job_id, page.http_status, headers=page.headers)))
+            return _is_not_there(found[-1], page)
+
+        target = self._targets.get(job_id) or self._target_of(job_id)
+        pages = await self._pages(target, self.api.search or Paging(), first, turn, is_not_yet_found)
+        if pages.fault is not None:
+            return self._masked(pages.fault)
+        nowhere = "the job is not on the first page of a list that goes on: next_page in its table says where"
+        return found[-1] if found else Fault(FaultKind.UNREADABLE, nowhere)
 
     async def _job_in_pages(self, items: Items, job_id: str, status: str | None, memo: object, turn: Turn) -> Seen:
         """Ask about a job that is told by a list in pages: no validator is sent, as it would be that of one page."""

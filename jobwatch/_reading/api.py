@@ -102,6 +102,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         error, result: The requests for what went wrong, and for what the job made, where the job does not tell them.
         history_pages, list_pages, batch_pages: How these replies go on in further pages; None if they never do.
         items: How the job's own reply goes on, where the job is told by a list in pages.
+        search: How that list goes on, so that the job is looked for on its further pages.
         goes_on: Says of a reply's body and headers whether the list in which the job is looked for has further pages.
         output: What the job's outputs are called, and the fields of a job's `wire` that hold them as text.
         wanted_headers: The headers of replies that are read, by their names in lower case.
@@ -162,6 +163,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     batch_pages: Paging | None = None
     items: Items | None = None
     protocol: str = ""
+    search: Paging | None = None
     goes_on: Callable[[bytes, Mapping[str, str]], bool] | None = None
     output: Mapping[str, str] = {}
     wanted_headers: tuple[str, ...] = ()

@@ -125,7 +125,7 @@ class _Build:
             return seen
 
         pages = [self._pages(key, part) for key, part in self._others()]
-        items, root = self._items(), self._root()
+        items, search, root = self._items(), self._search(), self._root()
         return JobAPI(
             name=self._name,
             docs=table.docs,
@@ -165,9 +165,10 @@ class _Build:
             batch_pages=pages[1],
             history_pages=pages[2],
             items=items,
-            goes_on=None if items is not None or root is None or root.place is not None else goes_on_of(root),
+            search=search,
+            goes_on=None if search is None or root is None else goes_on_of(root, search),
             wanted_headers=self._wanted_headers(
-                [*pages, None if items is None else items.paging], root, reader.headers
+                [*pages, search, None if items is None else items.paging], root, reader.headers
             ),
             stream_path=self._stream(),
             read_hint=hint_of_stream(reader.reply) if table.stream else None,
@@ -190,25 +191,33 @@ class _Build:
         """Return the list that the job is told by, in pages."""
         table = self._table
         if not table.items:
-            if table.next_page != []:
-                raise TableError(("next_page",), 'nothing says which list goes on there: add items = "...", its place')
             return None
         for key, part in (("list", table.listing), ("batch", table.batch)):
             if part is not None:
-                raise TableError(
-                    (key,), "a job that is told by the items of a list is asked for by itself: leave it out"
-                )
+                trouble = "a job that is told by the items of a list is asked for by itself: leave it out"
+                raise TableError((key,), trouble)
+        return items_of(table.items, self._job_pages(), table.params, self._root())
+
+    def _search(self) -> Paging | None:
+        """Return how the list goes on in which the job is looked for by root."""
         root = self._root()
-        paging = paging_of(
+        if not self._table.items and root is not None and root.place is None:
+            return self._job_pages()
+        if not self._table.items and self._table.next_page != []:
+            raise TableError(("next_page",), 'nothing says which list goes on there: add items = "...", its place')
+        return None
+
+    def _job_pages(self) -> Paging:
+        table = self._table
+        return paging_of(
             ("next_page",),
             table.next_page,
             most=table.pages,
             names=table.params,
             given=self._given,
-            root=root,
+            root=None if (root := self._root()) is None or root.place is None else root,
             sends_json=isinstance(table.body, dict),
         )
-        return items_of(table.items, paging, table.params, root)
 
     def _pages(self, key: str, part: ListTable | BatchTable | EventTable | None) -> Paging | None:
         """Return how the reply to another request goes on."""

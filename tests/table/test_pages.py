@@ -436,12 +436,66 @@ status = "status"
     found = (await seen(text, Pages({"/queue": listed | more}))).what
     assert isinstance(found, Fault)
     assert found.kind is FaultKind.UNREADABLE
-    link = {"link": '</queue?page=2>; rel="next"'}
-    assert isinstance((await seen(text, Pages({"/queue": (listed, link)}))).what, Fault)
     whole = (await seen(text, Pages({"/queue": listed | {"next": None, "total": 1, "has_more": False}}))).what
     assert isinstance(whole, Job) if said else isinstance(whole, Fault) and whole.kind is FaultKind.NOT_FOUND
     there = await seen(text, Pages({"/queue": {"jobs": [{"id": "j1", "status": "done"}]} | more}))
     assert job(there).id == "j1"
+
+
+QUEUE = f"""
+job = "{BASE}/queue"
+root = "jobs[?id=={{job_id}}] | [0]"
+id = "id"
+status = "status"
+"""
+
+
+def queue(*jobs: str, **more: object) -> dict[str, object]:
+    return {"jobs": [{"id": each, "status": "running"} for each in jobs]} | more
+
+
+async def test_a_job_that_is_not_on_the_first_page_is_looked_for_on_the_others() -> None:
+    link = {"link": '</queue?page=2>; rel="next"'}
+    answers: dict[str, object] = {"/queue": (queue("j0"), link), "/queue?page=2": queue("j1")}
+    pages = Pages(answers)
+    asked = source(QUEUE, pages)
+    found = await asked.job("j1")
+    assert (job(found).status, found.memo) == ("running", None), (
+        "the first page may stay as it is while the other changes"
+    )
+    assert pages.asked == ["/queue", "/queue?page=2"]
+    answers["/queue?page=2"] = queue("j2")
+    gone = (await asked.job("j1")).what
+    assert isinstance(gone, Fault)
+    assert gone.kind is FaultKind.NOT_FOUND, "on none of all pages"
+    answers["/queue?page=2"] = Fault(FaultKind.NOT_FOUND, "no such page", 404)
+    broken = (await asked.job("j1")).what
+    assert isinstance(broken, Fault)
+    assert broken.kind is FaultKind.UNREACHABLE
+    pages.asked.clear()
+    assert job(await asked.job("j0")).id == "j0"
+    assert pages.asked == ["/queue"], "where it is on the first page, no other is read"
+
+
+async def test_the_page_after_is_where_the_table_says_for_a_search_too() -> None:
+    answers = {"/queue": queue("j0", goes_on_at="t 2"), "/queue?after=t%202": queue("j1")}
+    text = QUEUE + 'next_page = { token = "goes_on_at", query = "after" }'
+    assert job(await seen(text, Pages(answers))).id == "j1"
+
+
+async def test_absence_that_is_an_end_is_believed_of_all_pages_read_twice() -> None:
+    text = QUEUE + 'next_page = "next"\nwords = { succeeded = ["absent"] }'
+    shifting = Pages(lambda name, _: queue("j2") if "page" in name else queue("j0", next="?page=2"))
+    ended = job(await seen(text, shifting))
+    assert (ended.status, shifting.asked) == ("absent", ["/queue", "/queue?page=2"] * 2)
+
+    def moved(name: str, _: bytes | None) -> object:
+        if "page" in name:
+            return queue("j2")
+        return queue("j0", next="?page=2") if len(pages.asked) < 3 else queue("j1", next="?page=2")
+
+    pages = Pages(moved)
+    assert job(await seen(text, pages)).status == "running", "it went to a page that had been read"
 
 
 async def test_a_project_is_listed_up_to_the_limit() -> None:
