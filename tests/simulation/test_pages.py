@@ -133,14 +133,12 @@ def _without_a_second_reading() -> AbstractContextManager[object]:
 
 
 def _pages_but(change: Callable[[PagesRead], PagesRead]) -> AbstractContextManager[object]:
-    import jobwatch._http.source as within
-
-    real = within.pages_of
+    from jobwatch._http.pages import pages_of as real
 
     async def pages_of(*args: Any, **options: Any) -> PagesRead:
         return change(await real(*args, **options))
 
-    return mock.patch.object(within, "pages_of", pages_of)
+    return mock.patch("jobwatch._http.source.pages_of", pages_of)
 
 
 PLANTED: dict[str, Callable[[], AbstractContextManager[object]]] = {

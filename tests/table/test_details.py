@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -35,7 +35,7 @@ def client(answer: Answer, text: str = MINIMAL + RESULT + ERROR, delay: float = 
     return made, pages
 
 
-def ends(status: str, after: int = 2, **more: object) -> Answer:
+def ends(status: str, more: Mapping[str, object], after: int = 2) -> Answer:
     """Return what answers that the job runs, so many times, and then this; and what `more` says of other paths."""
     left = ["running"] * after
 
@@ -50,7 +50,7 @@ def ends(status: str, after: int = 2, **more: object) -> Answer:
 
 @on_virtual_clock
 async def test_a_result_is_asked_for_once_when_the_job_has_succeeded() -> None:
-    made, pages = client(ends("done!", **{"/result": {"data": {"value": [1, 2]}}}), MINIMAL + RESULT + ERROR + DONE)
+    made, pages = client(ends("done!", {"/result": {"data": {"value": [1, 2]}}}), MINIMAL + RESULT + ERROR + DONE)
     async with made:
         job = await made.wait_for("j1")
     assert (job.phase, job.result, job.error) == (Phase.SUCCEEDED, [1, 2], None)
@@ -62,7 +62,7 @@ DONE = 'words = { succeeded = ["done!"] }\n'
 
 @on_virtual_clock
 async def test_what_went_wrong_is_asked_for_when_the_job_has_failed() -> None:
-    made, pages = client(ends("failed", **{"/errors": {"log": ["fine", "disk full"]}}))
+    made, pages = client(ends("failed", {"/errors": {"log": ["fine", "disk full"]}}))
     async with made:
         with pytest.raises(JobFailed, match="disk full"):
             await made.wait_for("j1")
@@ -74,7 +74,7 @@ async def test_what_cannot_be_read_is_asked_for_twice_and_the_end_told_without_i
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     lost = Fault(FaultKind.NOT_FOUND, "no such page", 404)
-    made, pages = client(ends("completed", **{"/result": lost}))
+    made, pages = client(ends("completed", {"/result": lost}))
     async with made:
         with caplog.at_level(logging.WARNING, "jobwatch"):
             job = await made.wait_for("j1")
@@ -83,14 +83,14 @@ async def test_what_cannot_be_read_is_asked_for_twice_and_the_end_told_without_i
     assert [record.getMessage() for record in caplog.records] == [
         "job j1 has ended, and not all of its end could be read: no such page (HTTP 404)"
     ]
-    made, pages = client(ends("completed", **{"/result": [lost, {"data": {"value": 3}}]}))
+    made, pages = client(ends("completed", {"/result": [lost, {"data": {"value": 3}}]}))
     async with made:
         assert (await made.wait_for("j1")).result == 3
 
 
 @on_virtual_clock
 async def test_an_end_is_held_back_for_some_seconds_at_most() -> None:
-    made, pages = client(ends("completed", after=0, **{"/result": {}}), delay=60.0)
+    made, pages = client(ends("completed", {"/result": {}}, after=0), delay=60.0)
     pages.delay = 0.0
 
     async def slow(name: str) -> None:
@@ -105,7 +105,7 @@ async def test_an_end_is_held_back_for_some_seconds_at_most() -> None:
 
 @on_virtual_clock
 async def test_whose_time_is_up_has_the_end_without_waiting_for_more() -> None:
-    made, pages = client(ends("completed", after=0, **{"/result": {}}))
+    made, pages = client(ends("completed", {"/result": {}}, after=0))
 
     async def slow(name: str) -> None:
         pages.delay = 0.0 if name == "/jobs/j1" else 60.0
@@ -120,7 +120,7 @@ async def test_whose_time_is_up_has_the_end_without_waiting_for_more() -> None:
 
 @on_virtual_clock
 async def test_one_look_tells_all_of_an_end() -> None:
-    made, _ = client(ends("completed", after=0, **{"/result": {"data": {"value": "x"}}}))
+    made, _ = client(ends("completed", {"/result": {"data": {"value": "x"}}}, after=0))
     async with made:
         assert (await made.job("j1")).result == "x"
         looked = await made.look(made.watched("j1"))
@@ -152,7 +152,7 @@ async def test_an_end_that_a_list_shows_is_asked_for_by_itself() -> None:
 @on_virtual_clock
 async def test_a_post_sends_a_body_and_a_log_is_a_text() -> None:
     text = MINIMAL + 'result = { request = "/logs", method = "POST", body = { of = "{job_id}" } }\n'
-    made, pages = client(ends("completed", after=0, **{"/logs": b"one\ntwo\n"}), text)
+    made, pages = client(ends("completed", {"/logs": b"one\ntwo\n"}, after=0), text)
     async with made:
         assert (await made.wait_for("j1")).result == "one\ntwo\n"
     assert msgspec.json.decode(pages.bodies[-1] or b"") == {"of": "j1"}
