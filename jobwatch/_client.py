@@ -111,7 +111,12 @@ class Client:
             case None if api is not None:
                 found = api_named(api) if isinstance(api, str) else api
                 most = at_most(max_in_flight)
-                self._source = HttpSource(
+                kind: type[HttpSource] = HttpSource
+                if found.continues is not None or found.allowed_origins:
+                    from ._http.moving import MovingSource  # noqa: PLC0415 - few tables need it
+
+                    kind = MovingSource
+                self._source = kind(
                     found, given, api_version, streams=streams, max_connections=most, max_body=most_bytes
                 )
             case None:

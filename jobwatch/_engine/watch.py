@@ -30,7 +30,7 @@ from msgspec.structs import replace
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from .._core.look import Looked
     from .._core.tracker import Watched
@@ -98,6 +98,7 @@ class Watch(Struct, gc=False, eq=False):
         is_slow: Whether the last look at it was slow, in the sense of `places`.
         memo: What the source wants back at the next look.
         not_before: Until when the API has asked that it be not asked about it, on the loop's clock; 0 where it has not.
+        kept: Awaited before the next look, where that may only be made once a file says where.
     """
 
     watched: Watched
@@ -115,6 +116,7 @@ class Watch(Struct, gc=False, eq=False):
     is_slow: bool = False
     memo: object = None
     not_before: float = 0.0
+    kept: Callable[[], Awaitable[None]] | None = None
 
     def __lt__(self, other: Watch) -> bool:
         """Break ties of time in the heap, in any way that is the same whenever the same happens."""

@@ -31,6 +31,7 @@ from .transport import MAX_BODY, Transport
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from .._core.moves import Place
     from .._core.source import Turn
     from .._reading.api import Hint, JobAPI
     from .._reading.reply import Reply
@@ -75,10 +76,13 @@ class HttpSource:
         max_connections: How many requests may be under way at once.
         max_body: The largest reply that is read, in bytes; by default what the API says, or 1 MiB.
         transport: What sends the requests, in place of one that is made for them.
+        elsewhere: Other origins to which a redirect may lead; see `Transport`.
 
     Raises:
         ConfigError: Something is missing or wrong; nothing has been sent.
     """
+
+    has_moves = False
 
     def __init__(
         self,
@@ -90,12 +94,13 @@ class HttpSource:
         max_connections: int = 16,
         max_body: int | None = None,
         transport: Transport | None = None,
+        elsewhere: frozenset[str] = frozenset(),
     ) -> None:
         self._requests = Requests(api, given, api_version)
         self.api = api = self._requests.api()
         self.name = api.name
         self._renewal: Renewal | None = None
-        self.transport = transport or self._transport(max_connections, max_body)
+        self.transport = transport or self._transport(max_connections, max_body, elsewhere)
         self._targets: dict[str, Target] = {}
         self._is_scarce = False
         self._hints = api.read_retry_after is not None
@@ -111,6 +116,11 @@ class HttpSource:
         """Where the jobs are: base URL and parameters, without secrets."""
         return self._requests.place()
 
+    @property
+    def requests(self) -> Requests:
+        """What makes its requests."""
+        return self._requests
+
     def check(self, job_id: str) -> None:
         """Raise ConfigError where a job cannot be asked about by its id."""
         self._requests.job(job_id)
@@ -119,7 +129,14 @@ class HttpSource:
         """Return the job that a response started; raise ConfigError where it names none."""
         return found_in(self.api, started, self._requests.id_in)
 
-    async def job(self, job_id: str, status: str | None = None, memo: object = None, turn: Turn = at_once) -> Seen:
+    async def job(
+        self,
+        job_id: str,
+        status: str | None = None,
+        memo: object = None,
+        turn: Turn = at_once,
+        place: Place | None = None,  # noqa: ARG002 - its jobs stay where they are; see `MovingSource`
+    ) -> Seen:
         """Ask about one job; for arguments see `Source`."""
         etag = memo.etag if isinstance(memo, Memo) and self._is_believed(memo) else None
         reply = await self.transport.get(self._targets.get(job_id) or self._target_of(job_id), etag=etag, turn=turn)
@@ -127,19 +144,19 @@ class HttpSource:
             return Seen(reply)
         wait = reply.retry_after
         if self._hints:
-            wait = self._wait(reply, job_id, memo)
+            wait = self.wait_told(reply, job_id, memo)
         self._is_scarce = reply.rate is not None and reply.rate.remaining < (reply.rate.limit or 0) / 10
         fingerprint = hash((reply.http_status, reply.body))
-        if memo is not None and _is_same_again(memo, reply, fingerprint):
+        if memo is not None and is_same_again(memo, reply, fingerprint):
             return Seen(UNCHANGED, memo, rate=reply.rate, looks=reply.looks, retry_after=wait)
         job = self._masked(self.api.job(reply.body, job_id, reply.http_status))
         if isinstance(job, Fault):
             return Seen(job, rate=reply.rate, looks=reply.looks, retry_after=wait)
         kept: object = fingerprint
         if reply.etag is not None:
-            kept = Memo(fingerprint, reply.etag, _believed_until(job, reply), wait)
+            kept = Memo(fingerprint, reply.etag, believed_until(job, reply), wait)
         seen = Seen(job, kept, reply.server_time, 0.0, reply.rate, looks=reply.looks, retry_after=wait)
-        if self.api.history_path is None or _is_known(status, job):
+        if self.api.history_path is None or is_state_known(status, job):
             return seen
         return await self._with_history(seen, job, turn)
 
@@ -152,22 +169,22 @@ class HttpSource:
 
     async def project(self, project_id: str, limit: int, turn: Turn = at_once) -> SeenMany:
         """Ask for a project's latest jobs; for arguments see `Source`."""
-        reply = await self.transport.get(self._prepared(self._requests.jobs(project_id, limit)), turn=turn)
+        reply = await self.transport.get(self.prepared(self._requests.jobs(project_id, limit)), turn=turn)
         if isinstance(reply, Fault):
             return SeenMany(reply)
         return SeenMany(self._masked(self.api.jobs(reply.body)), reply.rate)
 
     async def batch(self, known: Mapping[str, str | None], turn: Turn = at_once) -> SeenMany:
         """Ask about several jobs at once; for arguments see `Source`."""
-        reply = await self.transport.get(self._prepared(self._requests.batch(known)), turn=turn)
+        reply = await self.transport.get(self.prepared(self._requests.batch(known)), turn=turn)
         if isinstance(reply, Fault):
             return SeenMany(reply)
         jobs = self._masked(self.api.batch(reply.body))
         if isinstance(jobs, Fault) or self.api.history_path is None:
             return SeenMany(jobs, reply.rate, retry_after=reply.retry_after)
-        new = [job for job in jobs if job.id in known and not _is_known(known[job.id], job)]
+        new = [job for job in jobs if job.id in known and not is_state_known(known[job.id], job)]
         async with asyncio.TaskGroup() as group:
-            tasks = {job.id: group.create_task(self._told(job, turn)) for job in new}
+            tasks = {job.id: group.create_task(self.told(job, turn)) for job in new}
         told = {job_id: task.result() for job_id, task in tasks.items()}
         fault = next((fault for _, fault in told.values() if fault is not None), None)
         shown = tuple(told[job.id][0] if job.id in told else job for job in jobs)
@@ -187,7 +204,7 @@ class HttpSource:
             theirs = [hint for hint in hints if hint is not None and hint.job_id in (None, job_id)]
             return heard(theirs) and not parser.overflowed
 
-        target = self._prepared(self._requests.stream(job_id))
+        target = self.prepared(self._requests.stream(job_id))
         fault = await self.transport.follow(target, read, silence=silence)
         if is_flooded:
             fault = Fault(FaultKind.UNREADABLE, "the stream brings more than any job has to tell")
@@ -209,7 +226,7 @@ class HttpSource:
 
     # --- within --------------------------------------------------------------------------------------------
 
-    def _wait(self, reply: Reply, job_id: str, memo: object) -> float | None:
+    def wait_told(self, reply: Reply, job_id: str, memo: object) -> float | None:
         """Return for how many seconds not to ask again: the longer of what a reply's header and body say."""
         if reply.http_status == 304:
             told = memo.retry_after if isinstance(memo, Memo) else None
@@ -217,7 +234,7 @@ class HttpSource:
             told = self.api.retry_after(reply.body, job_id)
         return max((each for each in (reply.retry_after, told) if each is not None), default=None)
 
-    def _transport(self, max_connections: int, max_body: int | None) -> Transport:
+    def _transport(self, max_connections: int, max_body: int | None, elsewhere: frozenset[str]) -> Transport:
         api, requests = self.api, self._requests
         self._renewal = requests.renewal(self._send_anew)
         kind = Transport if self._renewal is None else RenewingTransport
@@ -230,6 +247,8 @@ class HttpSource:
             verdict=api.verdict,
             retry_after=None if api.read_retry_after is None else api.retry_after,
             states=api.states,
+            wanted=api.wanted_headers,
+            elsewhere=elsewhere,
             posts=api.method == "POST" or api.batch_body is not None,
             max_body=max_body or api.max_body or MAX_BODY,
             max_connections=max_connections,
@@ -244,42 +263,45 @@ class HttpSource:
 
     async def _with_history(self, seen: Seen, job: Job, turn: Turn) -> Seen:
         answered_at = asyncio.get_running_loop().time()
-        job, fault = await self._told(job, turn)
+        job, fault = await self.told(job, turn)
         return replace(seen, what=job, age=asyncio.get_running_loop().time() - answered_at, aside=fault)
 
-    async def _told(self, job: Job, turn: Turn) -> tuple[Job, Fault | None]:
+    async def told(self, job: Job, turn: Turn) -> tuple[Job, Fault | None]:
         """Add the history of a job, where it can be read: without it, the job is known all the same."""
         if await turn() is not None:
             return job, None
-        reply = await self.transport.get(self._prepared(self._requests.history(job.id)), turn=turn)
+        reply = await self.transport.get(self.prepared(self._requests.history(job.id)), turn=turn)
         if isinstance(reply, Fault):
             return job, reply
         events = self.api.history(reply.body)
         return job if events is None else replace(job, events=events), None
 
     def _target_of(self, job_id: str) -> Target:
-        target = self._targets[job_id] = self._prepared(self._requests.job(job_id))
+        target = self._targets[job_id] = self.prepared(self._requests.job(job_id))
         if len(self._targets) > _TARGETS_KEPT:
             del self._targets[next(iter(self._targets))]
         return target
 
-    def _prepared(self, asked: Asked) -> Target:
+    def prepared(self, asked: Asked) -> Target:
+        """Return a request ready for any number of looks."""
         return self.transport.prepared(asked.path, asked.query, asked.body)
 
     def _masked(self, seen: _T | Fault) -> _T | Fault:
         return self._requests.quiet(seen) if isinstance(seen, Fault) else seen
 
 
-def _believed_until(job: Job, reply: Reply) -> float:
+def believed_until(job: Job, reply: Reply) -> float:
     """Return until when a validator is sent back, on the loop's clock."""
     began = job.started_at or job.created_at
     age = 0.0 if began is None or reply.server_time is None else reply.server_time - began.timestamp()
     return asyncio.get_running_loop().time() + min(max(_BELIEVED_AT_LEAST, age / 10), _BELIEVED_AT_MOST)
 
 
-def _is_same_again(memo: object, reply: Reply, fingerprint: int) -> bool:
+def is_same_again(memo: object, reply: Reply, fingerprint: int) -> bool:
+    """Whether a reply is the one of which something was kept."""
     return reply.http_status == 304 or fingerprint == (memo.fingerprint if isinstance(memo, Memo) else memo)
 
 
-def _is_known(status: str | None, job: Job) -> bool:
+def is_state_known(status: str | None, job: Job) -> bool:
+    """Whether a job's state is the one seen last."""
     return status is not None and lowered(status) == lowered(job.status)

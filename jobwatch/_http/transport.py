@@ -80,6 +80,8 @@ class Transport:
         verdict: What this API means by HTTP statuses that would not be read; see `judged`.
         retry_after: Reads from a body for how many seconds it asks to stay away.
         states: The HTTP statuses that tell a state of the job, so that no redirect among them is followed.
+        wanted: The headers of replies that the API reads, by their names in lower case.
+        elsewhere: Other origins to which a redirect may lead: it comes back as `Elsewhere`, and nothing is sent there.
         posts: Whether some targets have a body, to be sent by POST.
         max_body: The largest body that is read, in bytes, as received and without its content coding.
         timeout: The longest one `get` may take, redirects and body included, in seconds.
@@ -106,6 +108,8 @@ class Transport:
         verdict: Verdict | None = None,
         retry_after: HintReader | None = None,
         states: frozenset[int] = frozenset(),
+        wanted: tuple[str, ...] = (),
+        elsewhere: frozenset[str] = frozenset(),
         posts: bool = False,
         max_body: int = MAX_BODY,
         timeout: float = 30.0,
@@ -125,6 +129,8 @@ class Transport:
         self._verdict = verdict
         self._retry_after = retry_after
         self._states = states
+        self._wanted = wanted
+        self._elsewhere = elsewhere
         self._posts = posts
         self._max_body = max_body
         self._timeout = timeout
@@ -288,7 +294,7 @@ class Transport:
                 if response.status not in _REDIRECTS:
                     answer = await self._answered(response, target, etag)
                     return replace(answer, looks=2) if asked_again and isinstance(answer, Reply) else answer
-                step = next_url(url, response.headers.getall("Location", ()), response.status)
+                step = next_url(url, response.headers.getall("Location", ()), response.status, self._elsewhere)
                 if response.status in self._states and not isinstance(step, Fault):
                     return await self._answered(response, target, etag)
                 if target.body is not None and response.status not in _SAME_METHOD:
@@ -347,6 +353,7 @@ class Transport:
             verdict=self._verdict,
             hint=self._retry_after,
             clock=self._clock,
+            wanted=self._wanted,
         )
         return self._headers.scrubbed(answer, target.url, target.body) if isinstance(answer, Fault) else answer
 

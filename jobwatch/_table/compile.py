@@ -43,6 +43,7 @@ from .fields import (
 )
 from .hints import hint_reader, paths_of
 from .lasting import stable_for_of
+from .onward import OnwardTable, allowed_origins_of, continuation_of
 from .paths import PART, TEXT, TIMES, WORD, Compiled, Plan
 from .proofs import bodies_of_nothing, proved, unproved, value_on
 from .reader import Layout, TableReader
@@ -91,6 +92,7 @@ class _Build:
         self._check_ends()
         reader, start, is_whole = self._readers()
         auth = _auth(table)
+        continues = continuation_of(table.continues_as, table.params, self._root(), self._given, _layout)
         missing = frozenset(_status_of(key) for key, state in table.http.items() if state == "missing")
         states = frozenset(map(_status_of, table.http)) - missing
 
@@ -145,6 +147,9 @@ class _Build:
             stable_for=stable_for_of(table),
             words=self._words() if table.status != [] else None,
             lacking=self._lacking,
+            wanted_headers=() if continues is None or not continues.header else (continues.header,),
+            continues=continues,
+            allowed_origins=allowed_origins_of(table.allowed_origins),
         )
 
     def _with_params(self, params: Mapping[str, str]) -> JobAPI:
@@ -193,6 +198,10 @@ class _Build:
         yield from several(paths_of(table.retry_after))
         if table.events is not None:
             yield from (table.events.path, *several(table.events.status), *several(table.events.at))
+        if isinstance(table.continues_as, OnwardTable):
+            yield from (*several(table.continues_as.url), *several(table.continues_as.id))
+        else:
+            yield from several(table.continues_as)
         yield table.root
 
     def _expression_names(self) -> set[str]:
