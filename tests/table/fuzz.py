@@ -255,8 +255,23 @@ def _lasting(line: str, rng: random.Random, _texts: Sequence[str]) -> str:
     return f"{line}\nstable_for = {rng.choice([long, f'{{ {kind} = {long} }}'])}"
 
 
+def _moving(line: str, rng: random.Random, _texts: Sequence[str]) -> str:
+    place = msgspec.json.encode("".join(rng.choice(_PIECES) for _ in range(rng.choice([1, 2, 5, 40])))).decode()
+    whole = rng.choice(["url", "id", "header", "api", "http", "x"])
+    origin = rng.choice(["https://h.test", "http://h.test:81/", "h.test", "https://u@h.test", "", "https://h.test/x"])
+    return line + rng.choice(
+        [
+            f"\ncontinues_as = {place}",
+            f"\ncontinues_as = {{ {whole} = {place} }}",
+            '\ncontinues_as = { header = "Location", http = [202, 404, 99] }',
+            f'\nallowed_origins = ["{origin}"]',
+            f'\nallowed_origins = [{{ origin = "{origin}", token = {place} }}]',
+        ]
+    )
+
+
 _CHANGES: list[Callable[[str, random.Random, Sequence[str]], str]] = [
-    *(_lasting, _new_expression, _new_expression, _nested, _long, _other_line, _other_letters, _other_letters),
+    *(_lasting, _moving, _new_expression, _new_expression, _nested, _long, _other_line, _other_letters, _other_letters),
 ]
 
 
