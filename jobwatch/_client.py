@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Self, cast
@@ -131,9 +132,14 @@ class Client:
                 from ._engine.adapter import AdaptedSource  # noqa: PLC0415 - it loads threads, which few clients need
 
                 self._source = AdaptedSource(source, at_most(max_in_flight))
-        stable = self._source.api.stable_for if isinstance(self._source, HttpSource) else {}
+        own = self._source.api if isinstance(self._source, HttpSource) else None
+        stable = {} if own is None else own.stable_for
         self._policy = Policy(
-            pace or Pace(), patience, self._history, stable if stable_for is None else _stable_for(stable_for)
+            pace or Pace(),
+            patience,
+            self._history,
+            stable if stable_for is None else _stable_for(stable_for),
+            math.inf if own is None else own.retention,
         )
         self._poller: Poller | None = None
         self._closing: asyncio.Task[None] | None = None

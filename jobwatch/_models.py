@@ -160,6 +160,7 @@ class Job(Struct, frozen=True, kw_only=True):
         wire: The API's own record, every documented field typed (see `jobwatch.apis`).
         now: Where it was asked about, its URL or its id there, if it has moved since the watch began.
         hops: How often it has moved.
+        retention: For how many seconds the API keeps it after its end, where it tells.
     """
 
     id: str
@@ -183,6 +184,7 @@ class Job(Struct, frozen=True, kw_only=True):
     wire: Struct | None = None
     now: str | None = None
     hops: int = 0
+    retention: float | None = None
 
     @property
     def told_status(self) -> str:

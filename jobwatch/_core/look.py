@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from .._models import UNCHANGED, Fault, FaultKind, Job, Outcome, Phase, Problem, Transition, Unchanged
 from .moves import Onward, moved, until_arrival
 from .pace import Pace, interval
+from .retention import with_retention
 from .settling import StableFor, UnsettledEnd, settled, until_settled
 from .tracker import Observed, Patience, Watched, observe, patience_ends_at, unchanged
 
@@ -62,12 +63,15 @@ class Policy(Struct, frozen=True):
         patience: How long looks may fail.
         history: What earlier jobs took; learns from every end.
         stable_for: For how many seconds ends of each phase have to stand before they are believed.
+        retention: For how many seconds jobs are kept after their end, infinite where only their replies may say; None
+            where nothing is known of that.
     """
 
     pace: Pace
     patience: Patience
     history: LearnedDurations
     stable_for: StableFor = {}
+    retention: float | None = None
 
     def saw(
         self,
@@ -103,6 +107,9 @@ class Policy(Struct, frozen=True):
         observed = observe(watched, what, now, self.patience, skew=_skew(server_time, now))
         if self.stable_for or watched.unsettled is not None:
             observed = settled(watched, observed, what, now, self.stable_for, server_time=server_time)
+        if self.retention is not None:
+            known = with_retention(watched, observed.watched, what, now, self.retention)
+            observed = replace(observed, watched=known)
         outcome = observed.watched.outcome
         job = what if isinstance(what, Job) and not _is_behind(observed.watched, what) else None
         if job is not None and outcome is not None and watched.outcome is None:

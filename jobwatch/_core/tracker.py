@@ -104,6 +104,8 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
         visited: All places so far, in short.
         hops_paid_until: Up to when the moves so far have used up the looks that there are for moves.
         is_new_here: Whether no look at its present place was good yet.
+        retention: For how many seconds the API keeps the job after its end, where its replies say.
+        end_missed: Whether the API has forgotten the job after nobody looked for longer than that.
         outcome: How the watch ended; None while it goes on.
     """
 
@@ -137,6 +139,8 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     visited: tuple[str, ...] = ()
     hops_paid_until: float | None = None
     is_new_here: bool = False
+    retention: float | None = None
+    end_missed: bool = False
     outcome: Outcome | None = None
 
 

@@ -124,6 +124,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         stable_for: For how many seconds ends of each phase have to stand before they are believed.
         words: What the words of its status mean, where it is a table that names one.
         lacking: Says which keys of the table name places that a decoded reply about a job lacks.
+        retention: For how many seconds jobs are kept after their end, infinite where only their replies may say.
         wanted_headers: The headers of a reply that are read, by their names in lower case.
         continues: Finds where a reply says that the job goes on.
         others: The APIs by which jobs are read that go on there, by their names.
@@ -172,6 +173,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     stable_for: Mapping[Phase, float] = {}
     words: Words | None = None
     lacking: Callable[[JSON, str], Lacking] | None = None
+    retention: float | None = None
     wanted_headers: tuple[str, ...] = ()
     continues: Continuation | None = None
     others: Mapping[str, JobAPI] = {}

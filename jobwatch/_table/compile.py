@@ -42,7 +42,7 @@ from .fields import (
     several,
 )
 from .hints import hint_reader, paths_of
-from .lasting import stable_for_of
+from .lasting import retention_of, retention_places, stable_for_of
 from .onward import OnwardTable, allowed_origins_of, continuation_of
 from .paths import PART, TEXT, TIMES, WORD, Compiled, Plan
 from .proofs import bodies_of_nothing, proved, unproved, value_on
@@ -92,6 +92,7 @@ class _Build:
         self._check_ends()
         reader, start, is_whole = self._readers()
         auth = _auth(table)
+        retention = retention_of(table, self._root(), self._given, _layout)
         continues = continuation_of(table.continues_as, table.params, self._root(), self._given, _layout)
         missing = frozenset(_status_of(key) for key, state in table.http.items() if state == "missing")
         states = frozenset(map(_status_of, table.http)) - missing
@@ -136,7 +137,7 @@ class _Build:
             history_path=_request("events", table.events),
             read_job=read_job,
             read_jobs=None if table.listing is None else self._jobs_reader(reader, "list", table.listing.root),
-            read_reply=reader.reply,
+            read_reply=retention.added_to(reader.reply),
             read_history=self._history_reader(reader),
             read_problem=read_problem,
             verdict=verdict if table.http or table.missing_if else None,
@@ -145,6 +146,7 @@ class _Build:
             read_start=lambda body, job_id: start.reply(body, 200, job_id),
             read_retry_after=hint_reader(table.retry_after, table.params, self._root(), self._given),
             stable_for=stable_for_of(table),
+            retention=retention.seconds,
             words=self._words() if table.status != [] else None,
             lacking=self._lacking,
             wanted_headers=() if continues is None or not continues.header else (continues.header,),
@@ -198,6 +200,7 @@ class _Build:
         yield from several(paths_of(table.retry_after))
         if table.events is not None:
             yield from (table.events.path, *several(table.events.status), *several(table.events.at))
+        yield from retention_places(table.retention)
         if isinstance(table.continues_as, OnwardTable):
             yield from (*several(table.continues_as.url), *several(table.continues_as.id))
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from msgspec import UNSET, Struct
 
@@ -12,7 +12,7 @@ from .evaluation import CannotEvaluate
 from .expressions import Expression
 from .fields import Fields, Paths, TableError
 from .paths import TEXT, Compiled
-from .reader import Extractor, Layout
+from .reader import Layout
 
 _ORIGIN = re.compile(r"(https?)://([0-9A-Za-z._-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -75,20 +75,31 @@ def continuation_of(
             raise TableError(("continues_as", "header"), 'write the name of a header, such as "Location"')
         return Continuation(header=table.header.lower(), http=http, api=table.api)
     key = ("continues_as", "id" if table.id else "url") if isinstance(told, OnwardTable) else ("continues_as",)
-    fields = Fields(names, root)
-    fields.want(".".join(key), table.id or table.url, TEXT)
-    layouts = [
-        (layout(fields, compiled), fields.extractor(".".join(key), compiled))
-        for compiled in (fields.plan.compiled(), fields.plan.loosely())
-    ]
-    read = _reader(layouts, given)
+    read = text_reader(Fields(names, root), ".".join(key), table.id or table.url, given, layout)
     return Continuation(read=read, http=http, is_url=not table.id, api=table.api)
 
 
-def _reader(
-    layouts: Sequence[tuple[Layout, Extractor]], given: Mapping[str, str]
+def text_reader(
+    fields: Fields,
+    key: str,
+    paths: Paths,
+    given: Mapping[str, str],
+    layout: Callable[[Fields, Compiled], Layout],
 ) -> Callable[[bytes, str], str | None]:
-    """Return what reads a text by the first layout that fits a body; None where none does, or none is there."""
+    """Return what reads the text or number of one key from a body, for an id; None where there is none.
+
+    Args:
+        fields: Of nothing else yet.
+        key: The key.
+        paths: Its places.
+        given: The values of the names in braces.
+        layout: Makes of fields how they lie in a body.
+    """
+    fields.want(key, paths, TEXT)
+    layouts = [
+        (layout(fields, compiled), fields.extractor(key, compiled))
+        for compiled in (fields.plan.compiled(), fields.plan.loosely())
+    ]
 
     def read(body: bytes, job_id: str) -> str | None:
         values = {**given, "job_id": job_id}

@@ -113,6 +113,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         started: Where the id lies in the response that started the job.
         retry_after: Where a reply says when to come back.
         stable_for: For how long an end has to stand before it is believed, such as ``10s``; or that of each kind.
+        retention: For how long jobs are kept after their end, such as ``15m``, or where a reply says that.
         continues_as: Where the URL lies at which the watch goes on, or more of how it does.
         allowed_origins: Other origins that a redirect or `continues_as` may lead to.
     """
@@ -167,6 +168,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     started: Paths = []
     retry_after: HintPaths = []
     stable_for: str | dict[End, str] = {}
+    retention: Paths = []
     continues_as: Paths | OnwardTable = []
     allowed_origins: list[str | OriginTable] = []
 

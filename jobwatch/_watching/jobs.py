@@ -314,6 +314,8 @@ def changes_of(looked: Looked, seq: int, health: Health, seen_at: datetime, gene
     if ended:
         error = looked.error if looked.job is None else looked.job.error
         end = replace(change(ChangeKind.END), transition=last, outcome=looked.outcome, error=error, fault=fault)
+        if looked.watched.end_missed:
+            end = replace(end, end_missed=True)
         changes.append(end)
     return tuple(changes)
 

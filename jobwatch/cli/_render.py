@@ -42,7 +42,7 @@ class TransitionRecord(Struct, frozen=True, tag_field="type", tag="transition"):
         return cls(*msgspec.structs.astuple(transition))
 
 
-class OutcomeRecord(Struct, frozen=True, tag_field="type", tag="outcome"):
+class OutcomeRecord(Struct, frozen=True, tag_field="type", tag="outcome", omit_defaults=True):
     """How one job's wait ended.
 
     Attributes:
@@ -53,6 +53,7 @@ class OutcomeRecord(Struct, frozen=True, tag_field="type", tag="outcome"):
         error: What went wrong, in the API's words where it gave any; None if nothing did.
         looks: How many looks were made.
         elapsed: How long the wait took, in seconds.
+        end_missed: Whether the API has forgotten the job after no look was good for longer than it keeps jobs.
     """
 
     job_id: str
@@ -62,6 +63,7 @@ class OutcomeRecord(Struct, frozen=True, tag_field="type", tag="outcome"):
     error: str | None
     looks: int
     elapsed: float
+    end_missed: bool = False
 
 
 class ApiRecord(Struct, frozen=True, tag_field="type", tag="api"):

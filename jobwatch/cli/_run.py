@@ -190,7 +190,8 @@ class Run:
         elapsed = round(asyncio.get_running_loop().time() - self._began, 3)
         if watched is None:
             return OutcomeRecord(wait.job_id, outcome, None, None, reason, 0, elapsed)
-        return OutcomeRecord(wait.job_id, outcome, watched.status, watched.phase, reason, watched.looks, elapsed)
+        status, phase, looks = watched.status, watched.phase, watched.looks
+        return OutcomeRecord(wait.job_id, outcome, status, phase, reason, looks, elapsed, watched.end_missed)
 
     def _tick(self) -> None:
         for job_id, wait in self._waits.items():

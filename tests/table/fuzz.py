@@ -265,6 +265,7 @@ def _moving(line: str, rng: random.Random, _texts: Sequence[str]) -> str:
             f"\ncontinues_as = {{ {whole} = {place} }}",
             '\ncontinues_as = { header = "Location", http = [202, 404, 99] }',
             f'\nallowed_origins = ["{origin}"]',
+            "\nretention = " + rng.choice([place, '"15m"', "15", f"[{place}]"]),
             f'\nallowed_origins = [{{ origin = "{origin}", token = {place} }}]',
         ]
     )
