@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine
 
     from .._core.look import Policy
-    from .._core.moves import Place
     from .._core.source import Source
     from .._core.tracker import Watched
     from .clock import Clock
@@ -135,6 +134,11 @@ class Looks:
             other.begin_look()
         asked_at = self._unix()
         try:
+            if watch.watched.place is not None and (unkept := await self._unkept(watch)) is not None:
+                for each in (watch, *others):
+                    self._enter_seen(each, Seen(unkept), self._unix())
+                return
+            asked_at = self._unix()
             seen = await self._seen(watch, others)
             if seen is not None:
                 as_of = time_of(seen, asked_at, self._unix())
@@ -157,22 +161,21 @@ class Looks:
         if before.place is None:
             question = self._source.job(before.job_id, before.status, memo, self._schedule.turn)
         else:
-            question = self._question(watch, before.place, memo)
+            question = self._source.job(before.job_id, before.status, memo, self._schedule.turn, before.place)
         asking = self._schedule.answer(question)
         return asking if others else self._while_wanted(watch, asking)
 
-    async def _question(self, watch: Watch, place: Place, memo: object) -> Seen:
-        """Ask about a job that has moved, once whoever keeps that has written down where to."""
-        before = watch.watched
-        for each in self._registry.of(before.job_id):
+    async def _unkept(self, watch: Watch) -> Fault | None:
+        """Wait until whoever keeps that has written down where a job goes on; return why that cannot be done."""
+        for each in self._registry.of(watch.watched.job_id):
             if each.kept is not None:
                 try:
                     await each.kept()
                 except JobwatchError as error:
                     trouble = f"where the job goes on is not written down, so it is not asked about: {error}"
-                    return Seen(Fault(FaultKind.UNREACHABLE, trouble))
+                    return Fault(FaultKind.UNREACHABLE, trouble)
                 each.kept = None
-        return await self._source.job(before.job_id, before.status, memo, self._schedule.turn, place)
+        return None
 
     async def _while_wanted(self, watch: Watch, asking: Coroutine[object, object, Seen]) -> Seen | None:
         """Await an answer, but for no longer than somebody wants it: then the request is cancelled, and None comes."""
