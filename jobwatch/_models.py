@@ -152,6 +152,7 @@ class Job(Struct, frozen=True, kw_only=True):
         attempt: How many times the API has started it, where the API counts.
         progress: How far it is, from 0 to 1, where the API tells.
         events: Its history as the API tells it, or None where the API tells none, or one of thousands of entries.
+        has_more_events: Whether the history has further entries, on a page that could not be read.
         proven: Where there is no history, the states that the job's other fields prove it has been in, in order.
         error: What the API says went wrong.
         asked: What it asks of somebody, while it is blocked.
@@ -176,6 +177,7 @@ class Job(Struct, frozen=True, kw_only=True):
     attempt: int | None = None
     progress: float | None = None
     events: tuple[Event, ...] | None = None
+    has_more_events: bool = False
     proven: tuple[Event, ...] = ()
     error: Problem | None = None
     asked: str | None = None

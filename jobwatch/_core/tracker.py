@@ -367,14 +367,30 @@ def _entered_at(watched: Watched, job: Job, steps: Sequence[_Step], now: float, 
 
 def _from_history(watched: Watched, job: Job, told: tuple[Event, ...]) -> list[_Step]:
     known = watched.seq - watched.seq_before
-    events = _settled(job, in_order(job, watched.delivered, known, told))
+    ordered = in_order(job, watched.delivered, known, told)
+    events = _settled(job, ordered)
     is_behind = bool(events) and events[-1].phase is not job.phase
     start, gap = new_from(watched.delivered, known, events, is_behind=is_behind)
     steps = [_Step(event, gap and index == 0) for index, event in enumerate(events[start:])]
     if _is_untold(watched, job, events, steps):
         untold = Event(job.status, job.phase, job.ended_at if job.phase in ENDED else None)
-        steps.append(_Step(untold, _is_leap(steps[-1].event.phase if steps else watched.phase, job.phase)))
+        gap = job.has_more_events or _is_leap(steps[-1].event.phase if steps else watched.phase, job.phase)
+        return [*steps, _Step(untold, gap)]
+    if job.has_more_events and steps and (hole := _hole(watched, job, told, ordered)) is not None:
+        steps[hole] = replace(steps[hole], gap=True)
     return steps
+
+
+def _hole(watched: Watched, job: Job, told: Sequence[Event], ordered: Sequence[Event]) -> int | None:
+    """Return before which step the part of a history is missing that could not be read; None if before none of them.
+
+    It lies before all that was read where the latest comes first, and else behind it: before the end, if it is reached.
+    """
+    if len(told) > 1 and told[0] is not ordered[-1]:
+        return -1 if job.phase in ENDED else None
+    return (
+        None if watched.seq - watched.seq_before else 0
+    )  # what goes on from what was delivered lacks nothing in between
 
 
 def _unix(moment: datetime | None) -> float | None:

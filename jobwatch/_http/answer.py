@@ -80,7 +80,6 @@ def judged(
     verdict: Verdict | None = None,
     hint: HintReader | None = None,
     clock: Callable[[], float] = time.time,
-    wanted: tuple[str, ...] = (),
 ) -> Reply | Fault:
     """Return what an answer amounts to, by the rules at the top of this file. RFC 9110, section 15.
 
@@ -93,23 +92,7 @@ def judged(
         verdict: What the API means by a status and a body that by the rules would not be read.
         hint: How the API says in a body for how many seconds to stay away.
         clock: Tells our own time, in Unix seconds, for a date to come back at where the server tells no time.
-        wanted: The headers that the API reads, by their names in lower case.
     """
-    answer = _judged(http_status, headers, body, etag=etag, problem=problem, verdict=verdict, hint=hint, clock=clock)
-    return _with_headers(answer, headers, wanted) if wanted and isinstance(answer, Reply) else answer
-
-
-def _judged(
-    http_status: int,
-    headers: Headers,
-    body: bytes,
-    *,
-    etag: str | None,
-    problem: ProblemReader | None,
-    verdict: Verdict | None,
-    hint: HintReader | None,
-    clock: Callable[[], float],
-) -> Reply | Fault:
     if verdict is not None and (not 200 <= http_status <= 203 or not body):
         meant = _meant(verdict, http_status, body)
         if meant is True:
@@ -126,9 +109,9 @@ def _judged(
     return _fault(http_status, headers, body, problem, clock, hint=hint)
 
 
-def _with_headers(reply: Reply, headers: Headers, wanted: tuple[str, ...]) -> Reply:
-    """Add the headers that the API reads; one that comes more than once says nothing."""
-    found = {name: values[0] for name in wanted if len(values := headers.getall(name, ())) == 1}
+def with_headers(reply: Reply, headers: Headers, wanted: Sequence[str]) -> Reply:
+    """Return a reply with the headers that the API reads; where one comes several times, with commas in between."""
+    found = {name: ", ".join(values) for name in wanted if (values := headers.getall(name, ()))}
     return replace(reply, headers=found) if found else reply
 
 

@@ -118,16 +118,16 @@ class MovingSource(HttpSource):
         onward = None if told is None else told if isinstance(told, Fault) else self._onward(there, told, place)
         if isinstance(onward, Fault):
             return Seen(self._masked(onward), rate=reply.rate, looks=reply.looks, retry_after=wait)
-        fingerprint = hash((reply.http_status, reply.body, None if onward is None else onward.place.at))
+        fingerprint = hash((reply.http_status, reply.body, *sorted(reply.headers.items())))
         if memo is not None and is_same_again(memo, reply, fingerprint):
             return Seen(UNCHANGED, memo, rate=reply.rate, looks=reply.looks, retry_after=wait)
         any_id = place is not None and place.is_url
-        job = self._masked(api.job(reply.body, there.job_id, reply.http_status, any_id=any_id))
+        job = self._masked(api.job(reply.body, there.job_id, reply.http_status, any_id=any_id, headers=reply.headers))
         if isinstance(job, Fault):
             what = UNCHANGED if onward is not None and job.kind is FaultKind.UNREADABLE else job
             return Seen(what, rate=reply.rate, looks=reply.looks, retry_after=wait, onward=onward)
         kept: object = fingerprint
-        if reply.etag is not None and not is_elsewhere:
+        if reply.etag is not None and not is_elsewhere and not api.wanted_headers:  # a 304 need not repeat those
             kept = Memo(fingerprint, reply.etag, believed_until(job, reply), wait)
         job = self._as_of_here(job, job_id, place)
         seen = Seen(job, kept, reply.server_time, rate=reply.rate, looks=reply.looks, retry_after=wait, onward=onward)
@@ -295,5 +295,6 @@ def _without_secrets(api: JobAPI, token_variable: str) -> JobAPI:
         token_is_optional=not token_variable,
         base_url_variable="",
         headers={name: value for name, value in api.headers.items() if "{" not in value},
+        query={name: value for name, value in api.query.items() if "{" not in value},
         version_header=None,
     )

@@ -11,6 +11,7 @@ import base64
 import contextlib
 import os
 import re
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 _VARIABLE = r"\$\{(?P<variable>[A-Za-z_][A-Za-z0-9_]*)\}"
 _VARIABLE_OR_PARAM = re.compile(_VARIABLE + r"|\{\+?(?P<param>[A-Za-z_][A-Za-z0-9_]*)\}")
 _XML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"})
+_NOW = "now"
+_VISIBLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _HOST_PART = re.compile(r"[0-9A-Za-z.:\[\]-]+")
 _AUTHORITY = re.compile(r"https?://[^/]*")
 _FORMER = 4
@@ -49,11 +52,15 @@ class Asked(Struct, frozen=True):
         path: Its path, encoded.
         query: Its query, encoded, if it has one.
         body: What a POST sends; None for a GET.
+        headers: Headers that go with this request alone.
+        is_head: Whether it is made by HEAD.
     """
 
     path: str
     query: str | None = None
     body: bytes | None = None
+    headers: Mapping[str, str] | None = None
+    is_head: bool = False
 
     def __repr__(self) -> str:
         return f"Asked({self.path!r})"
@@ -114,6 +121,7 @@ class Requests:
             raise ConfigError(f"{self._source.name} holds no token")
         self._headers = self._all_headers()
         self._job_path = self._filled(api.job_path)
+        self.is_dated = _NOW in templates.names_in([api.job_path, api.body, *api.headers.values(), *api.query.values()])
 
     def __repr__(self) -> str:
         return f"Requests({self._api.name!r})"
@@ -196,9 +204,18 @@ class Requests:
             ConfigError: The id cannot stand in a URL, or is one of another origin.
         """
         if self._job_path == "{url}":
-            return self._below(job_id)
-        segment(job_id)  # refused even where its place is in the body
-        return _asked(_in_url(self._job_path, {"job_id": job_id}), self._body(job_id))
+            asked = self._below(job_id)
+        else:
+            segment(job_id)  # refused even where its place is in the body
+            asked = _asked(_in_url(self._job_path, {"job_id": job_id, **_moment()}), self._body(job_id))
+        headers, is_head = self._headers_of(job_id), self._api.method == "HEAD"
+        return replace(asked, headers=headers, is_head=is_head) if headers or is_head else asked
+
+    def with_query(self, asked: Asked) -> Asked:
+        """Return a request with what goes into the query of each, unless it is there, as in a URL of the server's."""
+        there = {unquoted(part.partition("=")[0]) for part in (asked.query or "").split("&")}
+        more = [f"{quoted(name)}={self._in_query(text)}" for name, text in self._api.query.items() if name not in there]
+        return replace(asked, query="&".join([*filter(None, [asked.query]), *more])) if more else asked
 
     def jobs(self, project_id: str, limit: int) -> Asked:
         """Return the request for a project's jobs."""
@@ -208,7 +225,7 @@ class Requests:
         """Return the request for several jobs."""
         ids = [segment(job_id) for job_id in job_ids]
         template = templates.repeated(self._filled(self._api.batch_path or ""), ids)
-        values = {"job_ids": ",".join(ids), "limit": str(len(ids))}
+        values = {"job_ids": ",".join(ids), "limit": str(len(ids)), **_moment()}
         return _asked(templates.filled(template, values), self._batch_body(job_ids))
 
     def history(self, job_id: str) -> Asked:
@@ -291,7 +308,7 @@ class Requests:
         return before + (mark + "&".join(parts) if parts else "")
 
     def _about(self, template: str | None, values: Mapping[str, str]) -> Asked:
-        return _asked(_in_url(self._filled(template or ""), values))
+        return _asked(_in_url(self._filled(template or ""), {**values, **_moment()}))
 
     def _filled(self, template: str) -> str:
         return _in_url(template, self._params)
@@ -299,7 +316,8 @@ class Requests:
     def _body(self, job_id: str) -> bytes | None:
         if self._api.method != "POST":
             return None
-        values = {name: self._in_body(value) for name, value in {**self._params, "job_id": job_id}.items()}
+        told = {**self._params, "job_id": job_id, **_moment()}
+        values = {name: self._in_body(value) for name, value in told.items()}
         return templates.filled(self._api.body or "", values).encode()
 
     def _batch_body(self, job_ids: Collection[str]) -> bytes | None:
@@ -320,6 +338,27 @@ class Requests:
         if media_type.endswith(("/xml", "+xml")):
             return value.translate(_XML)
         return msgspec.json.encode(value).decode()[1:-1]
+
+    def _headers_of(self, job_id: str) -> dict[str, str] | None:
+        """Return the headers that are not the same in all requests."""
+        told = {"job_id": job_id, **_moment()}
+        headers = {
+            name: templates.filled(self._in_header(text), told)
+            for name, text in self._api.headers.items()
+            if _is_of_request(text)
+        }
+        for name, value in headers.items():
+            if not _VISIBLE.fullmatch(value):
+                raise ConfigError(f"the job's id cannot stand in the header {name}: it is not all visible ASCII")
+        return headers or None
+
+    def _in_header(self, text: str) -> str:
+        # In one pass, so that neither a parameter nor a variable is searched for further names.
+        return _VARIABLE_OR_PARAM.sub(self._value_of, text)
+
+    def _in_query(self, text: str) -> str:
+        values = {name: quoted(value) for name, value in {**self._params, **_moment()}.items()}
+        return templates.mapped(text, quoted, lambda found: values.get(found["name"], found[0]))
 
     def _own_address(self) -> str:
         template = self._api.base_url
@@ -344,8 +383,8 @@ class Requests:
         own = {name.lower() for name in api.headers}
         headers = {name: value for name, value in headers.items() if name.lower() not in own}
         for name, value in api.headers.items():
-            # In one pass, so that neither a parameter nor a variable is searched for further names.
-            headers[name] = _VARIABLE_OR_PARAM.sub(self._value_of, value)
+            if not _is_of_request(value):
+                headers[name] = self._in_header(value)
         if not self._token or api.token_query is not None:
             return headers
         token = base64.b64encode(self._token.encode()).decode() if api.token_is_basic else self._token
@@ -355,6 +394,16 @@ class Requests:
         if found["variable"] is not None:
             return os.environ[found["variable"]].strip()
         return self._params.get(found["param"], found[0])
+
+
+def _moment() -> dict[str, str]:
+    """Return what names in braces stand for that is another at each request."""
+    return {_NOW: str(time.time_ns() // 1_000_000)}
+
+
+def _is_of_request(header: str) -> bool:
+    """Whether the value of a header is not the same in all requests."""
+    return not {"job_id", _NOW}.isdisjoint(templates.names_in([header]))
 
 
 def secrets_of(api: JobAPI) -> list[str]:
@@ -380,7 +429,8 @@ def _check_variables(api: JobAPI) -> None:
 
 def _requests_of(api: JobAPI) -> list[str | None]:
     """Return the templates of what tells one job from another: the requests, without the headers."""
-    return [api.job_path, api.list_path, api.history_path, api.body, api.batch_path, api.batch_body]
+    others = [api.list_path, api.history_path, api.body, api.batch_path, api.batch_body]
+    return [api.job_path, *others, *api.query.values()]
 
 
 def _only_in_base_url(api: JobAPI) -> frozenset[str]:

@@ -28,7 +28,7 @@ from .._models import Fault, FaultKind, printable
 from .._reading.reply import Reply
 from .._table.templates import is_encoded_path
 from .._tasks import at_once
-from .answer import HintReader, ProblemReader, Verdict, judged
+from .answer import HintReader, ProblemReader, Verdict, judged, with_headers
 from .codings import CannotDecode, is_plain, unpacked
 from .credentials import NO_SECRETS, Credentials
 from .errors import LostWhenKept, NotSilent
@@ -55,14 +55,21 @@ _SAME_METHOD = frozenset({307, 308})
 
 
 class Target:
-    """A URL made ready once and used for every look at the same thing; see `Transport.prepared`."""
+    """A URL made ready once and used for every look at the same thing; see `Transport.prepared`.
 
-    __slots__ = ("body", "path", "url")
+    Attributes:
+        headers: What is sent with this request alone.
+        is_head: Whether it is asked for by HEAD.
+    """
+
+    __slots__ = ("body", "headers", "is_head", "path", "url")
 
     def __init__(self, url: URL, path: str, body: bytes | None = None) -> None:
         self.url = url
         self.path = path
         self.body = body
+        self.is_head = False
+        self.headers: Mapping[str, str] | None = None
 
     def __repr__(self) -> str:
         return f"Target({self.path!r})"
@@ -82,7 +89,7 @@ class Transport:
         states: The HTTP statuses that tell a state of the job, so that no redirect among them is followed.
         wanted: The headers of replies that the API reads, by their names in lower case.
         elsewhere: Other origins to which a redirect may lead: it comes back as `Elsewhere`, and nothing is sent there.
-        posts: Whether some targets have a body, to be sent by POST.
+        plain_gets: Whether all targets are asked for by GET.
         max_body: The largest body that is read, in bytes, as received and without its content coding.
         timeout: The longest one `get` may take, redirects and body included, in seconds.
         connect_timeout: The longest a connection may take to open, TLS included, in seconds.
@@ -110,7 +117,7 @@ class Transport:
         states: frozenset[int] = frozenset(),
         wanted: tuple[str, ...] = (),
         elsewhere: frozenset[str] = frozenset(),
-        posts: bool = False,
+        plain_gets: bool = True,
         max_body: int = MAX_BODY,
         timeout: float = 30.0,
         connect_timeout: float = 10.0,
@@ -131,7 +138,7 @@ class Transport:
         self._states = states
         self._wanted = wanted
         self._elsewhere = elsewhere
-        self._posts = posts
+        self._plain_gets = plain_gets
         self._max_body = max_body
         self._timeout = timeout
         self._connect_timeout = connect_timeout
@@ -278,25 +285,25 @@ class Transport:
         headers = None if etag is None else {"If-None-Match": etag}
         if target.body is not None:
             headers = self._headers.of_body()
+        if target.headers is not None:
+            headers = {**(headers or {}), **target.headers}
         for hop in range(MAX_HOPS + 1):
             if hop and (fault := await self._in_turn(turn)) is not None:
                 return fault
             try:
-                response = await self._sent(session, url, target.body, headers)
+                response = await self._sent(session, url, target, headers)
             except LostWhenKept:
                 if asked_again or await self._in_turn(turn) is not None:
                     raise
                 asked_again = True
-                response = await self._sent(session, url, target.body, headers)
+                response = await self._sent(session, url, target, headers)
             if response is None:
                 return Fault(FaultKind.UNREADABLE, "the server sends responses that nobody asked for")
             try:
-                if response.status not in _REDIRECTS:
+                if response.status not in _REDIRECTS or response.status in self._states:
                     answer = await self._answered(response, target, etag)
                     return replace(answer, looks=2) if asked_again and isinstance(answer, Reply) else answer
                 step = next_url(url, response.headers.getall("Location", ()), response.status, self._elsewhere)
-                if response.status in self._states and not isinstance(step, Fault):
-                    return await self._answered(response, target, etag)
                 if target.body is not None and response.status not in _SAME_METHOD:
                     return Fault(FaultKind.REFUSED, "a POST was redirected to a GET: not followed", response.status)
             finally:
@@ -310,15 +317,17 @@ class Transport:
         return Fault(FaultKind.REFUSED, f"more than {MAX_HOPS} redirects")
 
     async def _sent(
-        self, session: ClientSession, url: URL, body: bytes | None, headers: dict[str, str] | None
+        self, session: ClientSession, url: URL, target: Target, headers: dict[str, str] | None
     ) -> ClientResponse | None:
         """Send one request, on the first connection that is silent; None if none is, and nothing was sent."""
         self.requests += 1
         for _ in range(self._max_connections + 1):  # each time one of those that were kept alive is closed
             try:
-                if body is None:
+                if target.is_head:
+                    return await session.head(url, allow_redirects=False, headers=headers)
+                if target.body is None:
                     return await session.get(url, allow_redirects=False, headers=headers)
-                return await session.post(url, data=body, allow_redirects=False, headers=headers)
+                return await session.post(url, data=target.body, allow_redirects=False, headers=headers)
             except NotSilent:
                 continue
         return None
@@ -353,8 +362,9 @@ class Transport:
             verdict=self._verdict,
             hint=self._retry_after,
             clock=self._clock,
-            wanted=self._wanted,
         )
+        if self._wanted and isinstance(answer, Reply):
+            answer = with_headers(answer, response.headers, self._wanted)
         return self._headers.scrubbed(answer, target.url, target.body) if isinstance(answer, Fault) else answer
 
     def _opened(self, target: Target) -> ClientSession | None:
@@ -365,7 +375,7 @@ class Transport:
         from . import fast, idle  # noqa: PLC0415  # they import aiohttp
 
         # Not every version of aiohttp has been seen to work with the lean classes; the stock ones always do.
-        lean = aiohttp.__version__ in fast.TESTED and not self._posts
+        lean = aiohttp.__version__ in fast.TESTED and self._plain_gets
         request_class: type[ClientRequest] = idle.StockRequest
         if lean:
             head = fast.Head(self._headers.complete(target.url), self._headers.query())

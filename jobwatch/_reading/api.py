@@ -8,6 +8,7 @@ Pure: no clock, no random source, no I/O. Rules kept here for every API:
 
 from __future__ import annotations
 
+import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias, TypeVar, TypeVarTuple
@@ -17,8 +18,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, printable
+from .pages import Items, Paging
 from .reply import Reply
+from .structs import MOST_ENTRIES
 from .words import Words
+
+_UUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -97,13 +102,15 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         token_is_basic: Whether the token is ``user:password`` and goes into the header encoded, as Basic wants it.
         token_is_optional: Whether the API may be asked without a token too.
         headers: Headers to send; ``${NAME}`` in them is an environment variable.
+        query: What goes into the query of every URL that does not have it, also of one that a server names.
         params: The names that stand in braces in the URLs and the body beside those above, with their defaults.
         method: How to ask for one job: ``GET`` or ``POST``.
         body: What a POST sends, with ``{job_id}`` where the id goes.
         states: The HTTP statuses that are states of the job: their replies are read, and no redirect is followed.
         verdict: Says of an HTTP status and a body that would not be read whether they are to be read (True), taken
             as usual (False), or a fault of some kind.
-        read_reply: Reads one job from a body, with the HTTP status and the id asked for, in place of `read_job`.
+        read_reply: Reads one job from a body, with the HTTP status, the id asked for and the headers wanted, by their
+            names in lower case, in place of `read_job`.
         batch_path: The path and query of a request for several jobs: ``{job_ids}`` is where their ids go, with commas
             between them; a part of the query such as ``id={job_id}`` is written once for each.
         batch_body: What such a request sends by POST; the text ``"{job_ids}"`` in it is the list of the ids.
@@ -111,7 +118,13 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         read_batch: Reads the jobs from its answer.
         history_path: The path and query of a job's history, where it takes a request of its own.
         read_history: Reads that history.
+        history_pages, list_pages, batch_pages: How these replies go on in further pages; None if they never do.
+        items: How the job's own reply goes on, where the job is told by a list in pages.
+        goes_on: Says of a reply's body and headers whether the list in which the job is looked for has further pages.
         output: What the job's outputs are called, and the fields of a job's `wire` that hold them as text.
+        wanted_headers: The headers of replies that are read, by their names in lower case.
+        reads_headers: Whether a job's state, or another field of it, may be in one of these.
+        started_headers: The headers of the response that started a job which may hold its id, or its URL.
         started: Read the id from the decoded body of the response that started a job, where it is not with the job.
         read_start: Reads a job's state from that response, in place of `read_reply`: neither its HTTP status nor a
             field that it lacks is a state.
@@ -125,7 +138,6 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         words: What the words of its status mean, where it is a table that names one.
         lacking: Says which keys of the table name places that a decoded reply about a job lacks.
         retention: For how many seconds jobs are kept after their end, infinite where only their replies may say.
-        wanted_headers: The headers of a reply that are read, by their names in lower case.
         continues: Finds where a reply says that the job goes on.
         others: The APIs by which jobs are read that go on there, by their names.
         allowed_origins: Where, beside its own origin, a redirect or a place may lead.
@@ -149,19 +161,28 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     token_is_basic: bool = False
     token_is_optional: bool = False
     headers: Mapping[str, str] = {}
+    query: Mapping[str, str] = {}
     params: Mapping[str, str | None] = {}
     method: str = "GET"
     body: str | None = None
     states: frozenset[int] = frozenset()
     verdict: Callable[[int, bytes], FaultKind | bool] | None = None
-    read_reply: Callable[[bytes, int, str], Job | Fault] | None = None
+    read_reply: Callable[[bytes, int, str, Mapping[str, str]], Job | Fault] | None = None
     batch_path: str | None = None
     batch_body: str | None = None
     batch_most: int = 100
     read_batch: Callable[[bytes], tuple[Job, ...]] | None = None
     history_path: str | None = None
     read_history: Callable[[bytes], tuple[Event, ...] | None] | None = None
+    history_pages: Paging | None = None
+    list_pages: Paging | None = None
+    batch_pages: Paging | None = None
+    items: Items | None = None
+    goes_on: Callable[[bytes, Mapping[str, str]], bool] | None = None
     output: Mapping[str, str] = {}
+    wanted_headers: tuple[str, ...] = ()
+    reads_headers: bool = False
+    started_headers: tuple[str, ...] = ()
     started: tuple[Callable[[JSON], JSON], ...] = ()
     read_start: Callable[[bytes, str], Job | Fault] | None = None
     read_retry_after: Callable[[bytes, str], float | None] | None = None
@@ -174,7 +195,6 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     words: Words | None = None
     lacking: Callable[[JSON, str], Lacking] | None = None
     retention: float | None = None
-    wanted_headers: tuple[str, ...] = ()
     continues: Continuation | None = None
     others: Mapping[str, JobAPI] = {}
     allowed_origins: tuple[AllowedOrigin, ...] = ()
@@ -187,6 +207,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         history: bytes | None = None,
         *,
         any_id: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> Job | Fault:
         """Read the job asked for from a reply's body, or say why it cannot be read.
 
@@ -196,13 +217,17 @@ class JobAPI(Struct, frozen=True, kw_only=True):
             http_status: The reply's status, which may be a state of the job.
             history: The body of the reply that holds the job's history, where that takes a request of its own.
             any_id: Whether the reply may tell another id, since it came from where the job goes on.
+            headers: The headers wanted, by their names in lower case.
         """
         if self.read_reply is None:
             seen = _read(self.read_job, body)
         else:
-            seen = _read(self.read_reply, body, http_status, job_id)
+            seen = _read(self.read_reply, body, http_status, job_id, headers or {})
         if not any_id and isinstance(seen, Job) and seen.id != job_id:
-            return unreadable(f"the reply is about job {printable(seen.id)[:80]}, not about {printable(job_id)}")
+            if is_same_uuid(seen.id, job_id):
+                seen = replace(seen, id=job_id)
+            else:
+                return unreadable(f"the reply is about job {printable(seen.id)[:80]}, not about {printable(job_id)}")
         if history is not None and isinstance(seen, Job) and (events := self.history(history)) is not None:
             return replace(seen, events=events)
         return seen
@@ -237,6 +262,16 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         """Read for how many seconds a reply asks not to be asked about the job; None where it does not."""
         return _read_or_none(self.read_retry_after, body, job_id)
 
+    def history_on(self, pages: Sequence[bytes]) -> tuple[tuple[Event, ...], bool] | None:
+        """Read a history in pages, as far as they can be read, and whether that was all of them; None if none can."""
+        told: list[Event] = []
+        for number, body in enumerate(pages):
+            events = self.history(body)
+            if events is None or len(told) + len(events) > MOST_ENTRIES:
+                return (tuple(told), False) if number else None
+            told += events
+        return tuple(told), True
+
     def hint(self, data: bytes, name: str) -> Hint | None:
         """Read what an event of a job's stream says; None where that is no state, or cannot be read."""
         return _read_or_none(self.read_hint, data, name)
@@ -244,6 +279,15 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     def problem(self, body: bytes) -> Problem | None:
         """Read what an error reply's body says, or None where it says nothing that can be read."""
         return _read_or_none(self.read_problem, body)
+
+
+def is_same_uuid(one: str, other: str) -> bool:
+    """Whether two ids are one UUID, which may be written with large letters or small, and without hyphens. RFC 9562."""
+    return bool(_UUID.fullmatch(one) and _UUID.fullmatch(other)) and _bare(one) == _bare(other)
+
+
+def _bare(uuid: str) -> str:
+    return uuid.replace("-", "").lower()
 
 
 def unreadable(message: str) -> Fault:

@@ -34,7 +34,7 @@ class Reply(Struct, frozen=True, omit_defaults=True):
         content_type: The media type, as sent.
         looks: How many requests were made for it, other than those that redirects led to.
         retry_after: For how many seconds it asks that nothing more be asked.
-        headers: Those headers that the API reads, by their names in lower case.
+        headers: The headers that the API wants, by their names in lower case.
     """
 
     http_status: int

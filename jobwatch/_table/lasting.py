@@ -18,7 +18,7 @@ from .paths import Compiled
 from .reader import Layout
 from .schema import Table
 
-ReplyReader = Callable[[bytes, int, str], Job | Fault]
+ReplyReader = Callable[[bytes, int, str, Mapping[str, str]], Job | Fault]
 
 
 def stable_for_of(table: Table) -> Mapping[Phase, float]:
@@ -47,8 +47,8 @@ class Retention(Struct, frozen=True):
         if read is None:
             return read_reply
 
-        def reply(body: bytes, http_status: int, job_id: str) -> Job | Fault:
-            seen = read_reply(body, http_status, job_id)
+        def reply(body: bytes, http_status: int, job_id: str, headers: Mapping[str, str]) -> Job | Fault:
+            seen = read_reply(body, http_status, job_id, headers)
             if isinstance(seen, Fault):
                 return seen
             try:

@@ -274,6 +274,7 @@ async def test_an_azure_monitor_that_has_failed_is_not_left_for_its_result() -> 
         ({"continues_as": {"url": "a", "http": 99}}, "a number from 200 to 599"),
         ({"continues_as": "to[", "allowed_origins": []}, "continues_as: "),
         ({"allowed_origins": ["https://a.test/path"]}, 'is no origin: write "https://history.example.com"'),
+        ({"continues_as": "to", "items": "runs"}, "goes on nowhere else: leave out continues_as"),
         ({"allowed_origins": ["ftp://a.test"]}, "is no origin"),
         ({"allowed_origins": ["https://user@a.test"]}, "is no origin"),
         ({"allowed_origins": [{"origin": "https://a.test", "token": "sk-1"}]}, "the name of the environment variable"),

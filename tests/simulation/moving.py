@@ -293,7 +293,7 @@ class _Transport:
     def __init__(self, base_url: str, headers: dict[str, str], **options: Any) -> None:
         self.base_url = base_url
         self.headers = headers
-        self.problem, self.wanted = options["problem"], options["wanted"]
+        self.problem = options["problem"]
         self.requests = 0
 
     def prepared(self, path: str, query: str | None = None, body: bytes | None = None) -> str:
@@ -308,7 +308,7 @@ class _Transport:
         record, status, body, headers = server.answer(self.client, target, etag, loop.time())
         await asyncio.sleep(world.plan.latency * server.rng.uniform(0.5, 1.5))
         record.answered = loop.time()
-        return judged(status, CIMultiDict(headers), body, etag=etag, problem=self.problem, wanted=self.wanted)
+        return judged(status, CIMultiDict(headers), body, etag=etag, problem=self.problem)
 
     async def aclose(self) -> None:
         pass

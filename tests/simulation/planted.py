@@ -22,7 +22,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 import jobwatch._http.fast
-import jobwatch._http.moving
 import jobwatch._http.source
 import jobwatch._http.transport
 import jobwatch._watching.sqlite
@@ -37,6 +36,7 @@ from jobwatch._engine.schedule import DueQueue, Schedule
 from jobwatch._engine.streams import Streams
 from jobwatch._engine.watch import NEVER, Watch
 from jobwatch._http.errors import LostWhenKept
+from jobwatch._http.moving import MovingSource
 from jobwatch._http.source import HttpSource
 from jobwatch._http.transport import Transport
 from jobwatch._models import Fault, FaultKind, Outcome
@@ -925,6 +925,17 @@ def _moves_are_old(original: Any) -> Any:
     return moved
 
 
+def _all_is_home(original: Any) -> Any:
+    def made(self: MovingSource, api: JobAPI, origin: str, *, is_url: bool) -> HttpSource:
+        home, self._home = self._home, origin or self._home
+        try:
+            return original(self, api, origin, is_url=is_url)  # type: ignore[no-any-return]
+        finally:
+            self._home = home
+
+    return made
+
+
 def _confirmed_as_usual(_original: Any) -> Any:
     return lambda _unsettled, _stable_for, _now, _least, most: most
 
@@ -951,7 +962,7 @@ BUGS = (
     Bug("a place is asked before the journal has it", method(Looks, "_unkept", _asked_before_it_is_kept), level=MOVES),
     Bug(
         "a token goes along to another origin",
-        function("_http.moving", "_without_secrets", instead(lambda api, _token: api)),
+        method(MovingSource, "_made", _all_is_home),
         level=MOVES,
     ),
     Bug("a 304 confirms an end", method(Policy, "saw", _validator_sent), level=MOVES),

@@ -126,7 +126,7 @@ known then."""
 BY_STATUS_MARK = b'"told_by_status":true'
 
 
-def read_by_status(body: bytes, http_status: int, _job_id: str) -> Job:
+def read_by_status(body: bytes, http_status: int, _job_id: str, _headers: object) -> Job:
     """Read a job as Bedrock's, with its state from the HTTP status where its body leaves that to it."""
     if BY_STATUS_MARK in body:
         word = next((word for status, word in BY_STATUS.values() if status == http_status), None)
