@@ -28,12 +28,14 @@ from ..apis import APIS
 from .requests import Given, variables_of
 from .secrets import spellings
 from .source import HttpSource, Memo, believed_until, is_same_again, is_state_known
+from .tls import without_certificate
 from .transport import MAX_HOPS
 from .urls import Elsewhere, origin_of, resolved
 
 if TYPE_CHECKING:
     from .._core.source import Turn
     from .._reading.api import AllowedOrigin, JobAPI
+    from .tls import TLSContext
     from .transport import Target
 
 
@@ -73,6 +75,7 @@ class MovingSource(HttpSource):
         streams: bool = True,
         max_connections: int = 16,
         max_body: int | None = None,
+        tls: TLSContext | None = None,
     ) -> None:
         self._allowed: dict[str, AllowedOrigin] = {each.origin: each for each in api.allowed_origins}
         for each in api.allowed_origins:
@@ -85,12 +88,14 @@ class MovingSource(HttpSource):
             streams=streams,
             max_connections=max_connections,
             max_body=max_body,
+            tls=tls,
             elsewhere=frozenset(self._allowed),
         )
         self._given = given
         self._api_version = api_version
         self._max_connections = max_connections
         self._max_body = max_body
+        self._tls = tls
         self._home = origin_of(self._requests.base_url())
         self._sources: dict[tuple[str, str, bool], HttpSource] = {}
 
@@ -213,7 +218,7 @@ class MovingSource(HttpSource):
             allowed = self._allowed.get(at)
             api = _without_secrets(api, "" if allowed is None else allowed.token)
         params = {name: value for name, value in self._given.params.items() if name in api.params}
-        given = Given(token, base_url, params, token_file)
+        given = Given(token, base_url, params, token_file, self._given.proxy)
         elsewhere = frozenset({*self._allowed, self._home} - {at})
         return HttpSource(
             api,
@@ -222,6 +227,7 @@ class MovingSource(HttpSource):
             streams=False,
             max_connections=self._max_connections,
             max_body=self._max_body,
+            tls=self._tls if at == self._home or self._tls is None else without_certificate(self._tls),
             elsewhere=elsewhere,
         )
 

@@ -24,6 +24,7 @@ from .._errors import ConfigError
 from .._models import Fault
 from .._table import templates
 from .credentials import Credentials
+from .proxies import proxy_for
 from .renewal import Renewal
 from .secrets import Secrets, is_secret_name, spellings, without
 from .tokens import FileToken, GivenToken, token_source
@@ -32,6 +33,7 @@ from .urls import origin_of, quoted, reserved, segment, split, unfit_for_url, un
 if TYPE_CHECKING:
     from .._reading.api import JobAPI
     from .._table.templates import Placeholder
+    from .proxies import Proxy
     from .tokens import TokenFunction
 
 _VARIABLE = r"\$\{(?P<variable>[A-Za-z_][A-Za-z0-9_]*)\}"
@@ -75,7 +77,9 @@ class Given:
         base_url: str | None,
         params: Mapping[str, str] | None,
         token_file: str | os.PathLike[str] | None = None,
+        proxy: str | bool | None = None,
     ) -> None:
+        self.proxy = proxy
         self.token = token
         self.token_file = token_file
         self.base_url = base_url
@@ -83,7 +87,7 @@ class Given:
 
     def any(self) -> bool:
         """Return whether anything was given."""
-        given = (self.token, self.token_file, self.base_url)
+        given = (self.token, self.token_file, self.base_url, self.proxy)
         return any(each is not None for each in given) or bool(self.params)
 
 
@@ -115,11 +119,13 @@ class Requests:
         self._api_version = api_version
         _check_variables(api)  # before there is a secret among the local variables
         self._source = token_source(api, given.token, given.token_file)
+        self._proxy = proxy_for(self._base_url, given.proxy, os.environ)
         self._former: deque[frozenset[str]] = deque(maxlen=_FORMER)
         self._token = self._source.read().strip()
         if not self._token and isinstance(self._source, FileToken):
             raise ConfigError(f"{self._source.name} holds no token")
         self._headers = self._all_headers()
+        self._others = self._spelt_out()
         self._job_path = self._filled(api.job_path)
         self.is_dated = _NOW in templates.names_in([api.job_path, api.body, *api.headers.values(), *api.query.values()])
 
@@ -185,9 +191,13 @@ class Requests:
 
         return Renewal(self._source, enter, is_ready=bool(self._token))
 
-    def token_secrets(self) -> Secrets:
-        """Return the token by itself, in every spelling."""
-        return Secrets(spellings(self._token))
+    def proxy(self) -> Proxy | None:
+        """Return the proxy through which the API is asked, if there is one."""
+        return self._proxy
+
+    def other_secrets(self) -> Secrets:
+        """Return the token by itself, and what the proxy is told, in every spelling."""
+        return self._others
 
     def secrets(self) -> frozenset[str]:
         """Return the secrets that are sent, in every spelling, and those that were sent before them."""
@@ -256,12 +266,12 @@ class Requests:
     def _secrets(self) -> frozenset[str]:
         _, _, query = self._job_path.partition("?")
         now = Credentials(self._headers, self.secret_query()).secrets(query, self._body("-"))
-        return now.union(self.token_secrets(), *self._former)
+        return now.union(self.other_secrets(), *self._former)
 
     def _renew(self, token: str) -> bool:
         """Send a token from now on, with the variables of the headers as they are now; return whether it is another."""
         before = self._token, self._headers
-        secrets = Credentials(self._headers, self.secret_query(), self.token_secrets()).secrets("", None)
+        secrets = Credentials(self._headers, self.secret_query(), self.other_secrets()).secrets("", None)
         self._token = token
         try:
             self._headers = self._sendable_headers()
@@ -271,7 +281,12 @@ class Requests:
         if (self._token, self._headers) == before:
             return False
         self._former.append(secrets)
+        self._others = self._spelt_out()
         return True
+
+    def _spelt_out(self) -> Secrets:
+        proxy = frozenset[str]() if self._proxy is None else self._proxy.secrets()
+        return Secrets(spellings(self._token) | proxy)
 
     def _sendable_headers(self) -> dict[str, str]:
         _check_variables(self._api)
@@ -443,11 +458,14 @@ def _params(api: JobAPI, given: _Params, needless: frozenset[str]) -> _Params:
     if unknown:
         known = f"; there are: {', '.join(api.params)}" if api.params else ", nor any other"
         raise ConfigError(f"{api.name} has no parameter {', '.join(sorted(unknown))}{known}")
-    missing = [name for name in api.params if not given.get(name, api.params[name]) and name not in needless]
+    # One whose default is empty may be so, such as a path of which there need be none.
+    optional = needless | {name for name, default in api.params.items() if default == ""}
+    missing = [name for name in api.params if not given.get(name, api.params[name]) and name not in optional]
     if missing:
         example = ", ".join(f"{name}=..." for name in missing)
         raise ConfigError(f"{api.name} needs the parameters {example}: --param {missing[0]}=..., or params={{...}}")
-    return _Params({name: value for name, default in api.params.items() if (value := given.get(name, default))})
+    values = {name: given.get(name, default) for name, default in api.params.items()}
+    return _Params({name: value for name, value in values.items() if value or value == api.params[name] == ""})
 
 
 def _asked(target: str, body: bytes | None = None) -> Asked:
@@ -469,6 +487,8 @@ def _in_url(template: str, values: Mapping[str, str]) -> str:
         in_path = reserved if placeholder["plus"] else segment
         if not isinstance(values, _Params):
             return in_path(values[name])
+        if placeholder["plus"] and not values[name]:
+            return ""  # the default, by which there is no such part
         with contextlib.suppress(ConfigError):
             return in_path(values[name])
         # Not by the error of `segment`, which shows what it was given.

@@ -26,7 +26,7 @@ from .._reading.started import found_in
 from .._reading.words import ABSENT, lowered
 from .._tasks import at_once
 from .pages import JobsFound, pages_of
-from .renewing import RenewingTransport
+from .renewing import RenewingTransport, transport_for
 from .requests import Requests
 from .sse import EVENT_CAP, EventParser, Flow
 from .transport import MAX_BODY, Transport
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .._reading.started import Found, Started
     from .renewal import Renewal
     from .requests import Asked, Given
+    from .tls import TLSContext
     from .transport import Target
 
 _T = TypeVar("_T")
@@ -90,6 +91,7 @@ class HttpSource:
         streams: Whether streams of events are to be followed, where the API has any.
         max_connections: How many requests may be under way at once.
         max_body: The largest reply that is read, in bytes; by default what the API says, or 1 MiB.
+        tls: What to trust and to prove ourselves by, instead of the system's certificates and none.
         transport: What sends the requests, in place of one that is made for them.
         elsewhere: Other origins to which a redirect may lead; see `Transport`.
 
@@ -108,6 +110,7 @@ class HttpSource:
         streams: bool = True,
         max_connections: int = 16,
         max_body: int | None = None,
+        tls: TLSContext | None = None,
         transport: Transport | None = None,
         elsewhere: frozenset[str] = frozenset(),
     ) -> None:
@@ -115,7 +118,7 @@ class HttpSource:
         self.api = api = self._requests.api()
         self.name = api.name
         self._renewal: Renewal | None = None
-        self.transport = transport or self._transport(max_connections, max_body, elsewhere)
+        self.transport = transport or self._transport(max_connections, max_body, tls, elsewhere)
         self._targets: dict[str, Target] = {}
         self._is_scarce = False
         self._hints = api.read_retry_after is not None
@@ -267,15 +270,17 @@ class HttpSource:
             told = self.api.retry_after(reply.body, job_id)
         return max((each for each in (reply.retry_after, told) if each is not None), default=None)
 
-    def _transport(self, max_connections: int, max_body: int | None, elsewhere: frozenset[str]) -> Transport:
+    def _transport(
+        self, max_connections: int, max_body: int | None, tls: TLSContext | None, elsewhere: frozenset[str]
+    ) -> Transport:
         api, requests = self.api, self._requests
         self._renewal = requests.renewal(self._send_anew)
-        kind = Transport if self._renewal is None else RenewingTransport
+        kind = transport_for(self._renewal)
         transport = kind(
             requests.base_url(),
             requests.headers(),
             secret_query=requests.secret_query(),
-            secrets=requests.token_secrets(),
+            secrets=requests.other_secrets(),
             problem=api.problem,
             verdict=api.verdict,
             retry_after=None if api.read_retry_after is None else api.retry_after,
@@ -283,6 +288,8 @@ class HttpSource:
             wanted=api.wanted_headers,
             elsewhere=elsewhere,
             plain_gets=api.method == "GET" and api.batch_body is None,
+            proxy=requests.proxy(),
+            tls=tls,
             max_body=max_body or api.max_body or MAX_BODY,
             max_connections=max_connections,
         )
@@ -292,7 +299,7 @@ class HttpSource:
 
     def _send_anew(self) -> None:
         requests = self._requests
-        self.transport.send_with(requests.headers(), requests.secret_query(), requests.token_secrets())
+        self.transport.send_with(requests.headers(), requests.secret_query(), requests.other_secrets())
 
     async def _job_in_pages(self, items: Items, job_id: str, status: str | None, memo: object, turn: Turn) -> Seen:
         """Ask about a job that is told by a list in pages: no validator is sent, as it would be that of one page."""

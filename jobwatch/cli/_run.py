@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, assert_never
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .._errors import JobwatchError, LookError, WaitTimeout, timeout_text
 from .._models import Fault, FaultKind, Job, Outcome, Transition
@@ -190,8 +191,12 @@ class Run:
         elapsed = round(asyncio.get_running_loop().time() - self._began, 3)
         if watched is None:
             return OutcomeRecord(wait.job_id, outcome, None, None, reason, 0, elapsed)
-        status, phase, looks = watched.status, watched.phase, watched.looks
-        return OutcomeRecord(wait.job_id, outcome, status, phase, reason, looks, elapsed, watched.end_missed)
+        ended = OutcomeRecord(wait.job_id, outcome, watched.status, watched.phase, reason, watched.looks, elapsed)
+        if watched.end_missed:
+            return replace(ended, end_missed=True)
+        if outcome is not Outcome.BLOCKED or watched.blocked is None:
+            return ended
+        return replace(ended, asked=watched.blocked.asked, url=watched.blocked.url)
 
     def _tick(self) -> None:
         for job_id, wait in self._waits.items():

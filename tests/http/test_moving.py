@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from jobwatch import Client, ConfigError, Job, JobFailed, JobNotFound, Pace, Phase, UnreadableReply, load_api
+from jobwatch._http.tls import without_certificate
 from jobwatch._http.urls import resolved
 from jobwatch._table.compile import api_of
 from jobwatch._table.fields import TableError
@@ -314,3 +315,20 @@ def test_a_missing_variable_of_another_origin_is_told_before_anything_is_sent(mo
 )
 def test_a_url_that_a_reply_names_is_read_or_refused(url: str, found: str | None) -> None:
     assert resolved("https://a.test/jobs/j", url) == found
+
+
+def test_another_origin_is_trusted_as_the_first_is_and_shown_no_certificate() -> None:
+    import ssl
+
+    import trustme
+
+    authority = trustme.CA()
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    authority.issue_cert("me").configure_cert(context)
+    bare = without_certificate(context)
+    assert sorted(bare.get_ca_certs(binary_form=True)) == sorted(context.get_ca_certs(binary_form=True))
+    assert (bare.verify_mode, bare.check_hostname) == (ssl.CERT_REQUIRED, True)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    assert without_certificate(context).verify_mode is ssl.CERT_NONE

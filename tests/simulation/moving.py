@@ -21,7 +21,7 @@ import hashlib
 import math
 import tempfile
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from email.utils import formatdate
 from pathlib import Path
 from random import Random
@@ -372,7 +372,7 @@ class _Run:
 
     async def live(self) -> None:
         clock = mock.patch.object(jobwatch._engine.clock, "time", _Clock(self.loop))
-        transport = mock.patch.object(jobwatch._http.source, "Transport", self._transport)
+        transport = mock.patch.object(jobwatch._http.source, "transport_for", return_value=self._transport)
         environ = mock.patch.dict(
             "os.environ", {"MOVING_TOKEN": TOKEN}
         )  # which whoever sends too much would find there
@@ -394,7 +394,7 @@ class _Run:
                 await client.aclose()
             for task in tasks:
                 if task.done() and not task.cancelled() and task.exception() is not None:
-                    self.world.violations.append(f"somebody was surprised by {task.exception()!r}")
+                    self.world.violations.append(f"a person was surprised by {task.exception()!r}")
         await asyncio.sleep(0.0)
 
     def _transport(self, base_url: str, headers: dict[str, str], **options: Any) -> _Transport:
@@ -586,8 +586,8 @@ class _Model:
         self.held = None
 
 
-def _wrongs(world: MovingWorld, heard: Listener) -> list[str]:
-    model, wrongs = _Model(world.plan.stable_for, world.sometimes), list[str]()
+def _wrongs(world: MovingWorld, heard: Listener) -> Iterator[str]:
+    model = _Model(world.plan.stable_for, world.sometimes)
     for client, began, until in heard.legs:
         model.begin_life()
         mine = [each for each in world.answers if each.client == client and each.job_id == heard.job_id]
@@ -600,24 +600,23 @@ def _wrongs(world: MovingWorld, heard: Listener) -> list[str]:
             following = next((each for each in mine if each.asked > answer.answered - 1e-6), None)
             is_due = number + 1 < len(answers) or until == float("inf")
             if model.outcome is None and is_due and heard.timeout is None:
-                wrongs += _wrong_look(world, model, held, answer, following)
+                yield from _wrong_look(world, model, held, answer, following)
     told = [(word, round(at, 2)) for word, at in model.told]
     if len(told) != len(heard.told) or not all(map(_is_same, model.told, heard.told)):
-        wrongs.append(f"M1 told {[(word, round(at, 2)) for word, at in heard.told]}, and it was {told}")
+        yield f"M1 told {[(word, round(at, 2)) for word, at in heard.told]}, and it was {told}"
     if model.outcome is not None:
         if heard.outcome is not model.outcome:
-            wrongs.append(f"M2 it ended {model.outcome.value} at {model.ended_at:.3f}, and was told {heard.outcome}")
+            yield f"M2 it ended {model.outcome.value} at {model.ended_at:.3f}, and was told {heard.outcome}"
         elif abs(heard.ended_at - model.ended_at) > TICK + 0.5 * (heard.timeout is not None):
-            wrongs.append(f"M2 it ended at {model.ended_at:.3f}, and was told so at {heard.ended_at:.3f}")
+            yield f"M2 it ended at {model.ended_at:.3f}, and was told so at {heard.ended_at:.3f}"
     elif heard.outcome is Outcome.TIMEOUT:
         world.sometimes["a time limit with an end held back"] += model.held is not None
         if (heard.stood is not None) != (model.held is not None):
-            wrongs.append(f"M2 the time limit names {heard.stood}, and held back was {model.held}")
+            yield f"M2 the time limit names {heard.stood}, and held back was {model.held}"
     elif heard.outcome is Outcome.NOT_FOUND and heard.timeout is not None and not told:
         pass  # never seen when the time was over
     elif heard.outcome is not None:
-        wrongs.append(f"M2 {heard.outcome.value} was told, which no answer bears out")
-    return wrongs
+        yield f"M2 {heard.outcome.value} was told, which no answer bears out"
 
 
 def _is_same(one: tuple[str, float], other: tuple[str, float]) -> bool:
@@ -626,28 +625,27 @@ def _is_same(one: tuple[str, float], other: tuple[str, float]) -> bool:
 
 def _wrong_look(
     world: MovingWorld, model: _Model, held: tuple[str, float] | None, answer: Answer, following: Answer | None
-) -> list[str]:
+) -> Iterator[str]:
     """Say what is wrong with the time of the look after an answer."""
     asked = world.closed_at if following is None else following.asked
     if answer.names:
         late = asked - answer.answered
         places = {each.url for each in world.answers if following is not None and each is following}
         if late > _SOON:
-            return [f"M4 the job moved at {answer.answered:.3f}, and was asked there {late:.3f} s later"]
+            yield f"M4 the job moved at {answer.answered:.3f}, and was asked there {late:.3f} s later"
         if places and answer.names not in places:
-            return [f"M4 the job moved to {answer.names} at {answer.answered:.3f}, and was asked at {places}"]
-        return []
+            yield f"M4 the job moved to {answer.names} at {answer.answered:.3f}, and was asked at {places}"
+        return
     if model.held is None or model.is_beaten or answer.kind != "good":
-        return []
+        return
     pace, began = world.plan.pace, model.held[1]
     left = began + world.plan.stable_for - answer.answered
     wanted = left / max(1, math.ceil(left / pace.max_interval - 1e-6))
     delay = asked - answer.answered
     if delay > max(wanted, pace.min_interval) + 0.1:
-        return [f"M3 {model.held} was to be confirmed in {wanted:.3f} s, and was looked at in {delay:.3f} s"]
+        yield f"M3 {model.held} was to be confirmed in {wanted:.3f} s, and was looked at in {delay:.3f} s"
     if held is None and delay < min(wanted, pace.max_interval) - 0.01:
-        return [f"M3 {model.held} was to be confirmed in {wanted:.3f} s, and was looked at in vain in {delay:.3f} s"]
-    return []
+        yield f"M3 {model.held} was to be confirmed in {wanted:.3f} s, and was looked at in vain in {delay:.3f} s"
 
 
 __all__ = ["MOVES", "SOMETIMES", "MovingWorld", "planned", "simulated"]
