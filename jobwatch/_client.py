@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, Self, cast
@@ -120,7 +121,12 @@ class Client:
             case None if api is not None:
                 found = api_named(api) if isinstance(api, str) else api
                 most, tls = at_most(max_in_flight), None if ssl is None else _tls(ssl)
-                self._source = HttpSource(
+                kind: type[HttpSource] = HttpSource
+                if found.continues is not None or found.allowed_origins:
+                    from ._http.moving import MovingSource  # noqa: PLC0415 - few tables need it
+
+                    kind = MovingSource
+                self._source = kind(
                     found, given, api_version, streams=streams, max_connections=most, max_body=most_bytes, tls=tls
                 )
             case None:
@@ -135,9 +141,14 @@ class Client:
                 from ._engine.adapter import AdaptedSource  # noqa: PLC0415 - it loads threads, which few clients need
 
                 self._source = AdaptedSource(source, at_most(max_in_flight))
-        stable = self._source.api.stable_for if isinstance(self._source, HttpSource) else {}
+        own = self._source.api if isinstance(self._source, HttpSource) else None
+        stable = {} if own is None else own.stable_for
         self._policy = Policy(
-            pace or Pace(), patience, self._history, stable if stable_for is None else _stable_for(stable_for)
+            pace or Pace(),
+            patience,
+            self._history,
+            stable if stable_for is None else _stable_for(stable_for),
+            math.inf if own is None else own.retention,
         )
         self._poller: Poller | None = None
         self._closing: asyncio.Task[None] | None = None

@@ -61,7 +61,19 @@ class AuthError(LookError):
 
 
 class JobNotFound(LookError):
-    """The API knows no such job, or knows it no longer."""
+    """The API knows no such job, or knows it no longer.
+
+    Attributes:
+        end_missed: Whether it was known, and no look was good for longer than the API keeps jobs (``retention``): then
+            it has ended, and nobody saw how.
+    """
+
+    def __init__(self, fault: Fault, job_id: str | None = None, *, end_missed: bool = False) -> None:
+        self.end_missed = end_missed
+        super().__init__(fault, job_id)
+
+    def __reduce__(self) -> tuple[type[LookError], tuple[Fault, str | None], dict[str, object]]:  # type: ignore[override]
+        return type(self), (self.fault, self.job_id), {"end_missed": self.end_missed}
 
 
 class RateLimited(LookError):

@@ -159,6 +159,9 @@ class Job(Struct, frozen=True, kw_only=True):
         url: A page about the job for people, where the API names one.
         result: What the job made, as plain JSON values.
         wire: The API's own record, every documented field typed (see `jobwatch.apis`).
+        now: Where it was asked about, its URL or its id there, if it has moved since the watch began.
+        hops: How often it has moved.
+        retention: For how many seconds the API keeps it after its end, where it tells.
     """
 
     id: str
@@ -181,6 +184,9 @@ class Job(Struct, frozen=True, kw_only=True):
     url: str | None = None
     result: JSON = None
     wire: Struct | None = None
+    now: str | None = None
+    hops: int = 0
+    retention: float | None = None
 
     @property
     def told_status(self) -> str:

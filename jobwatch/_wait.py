@@ -307,7 +307,10 @@ class Wait(Coroutine[Any, Any, Job]):
                 raise error_of(fault, self.job_id)
             raise WaitTimeout(self.job_id, self._timeout or 0.0, watch.job, watched.fault, self._stood)
         if watched.fault is not None:
-            raise error_of(watched.fault, self.job_id)
+            error = error_of(watched.fault, self.job_id)
+            if isinstance(error, JobNotFound):
+                error.end_missed = watched.end_missed
+            raise error
 
 
 def _until_it_raises(told: Callable[[Job], None], job_id: str) -> Callable[[Job], None]:

@@ -12,9 +12,20 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .._models import UNCHANGED, Fault, FaultKind, Job, Outcome, Phase, Problem, Transition, Unchanged
+from .moves import Onward, moved, until_arrival
 from .pace import Pace, interval
+from .retention import with_retention
 from .settling import StableFor, UnsettledEnd, settled, until_settled
-from .tracker import CONFIRMED_AFTER, Patience, SeenBlocked, Watched, observe, patience_ends_at, unchanged
+from .tracker import (
+    CONFIRMED_AFTER,
+    Observed,
+    Patience,
+    SeenBlocked,
+    Watched,
+    observe,
+    patience_ends_at,
+    unchanged,
+)
 
 if TYPE_CHECKING:
     from .durations import LearnedDurations
@@ -64,12 +75,15 @@ class Policy(Struct, frozen=True):
         patience: How long looks may fail.
         history: What earlier jobs took; learns from every end.
         stable_for: For how many seconds ends of each phase have to stand before they are believed.
+        retention: For how many seconds jobs are kept after their end, infinite where only their replies may say; None
+            where nothing is known of that.
     """
 
     pace: Pace
     patience: Patience
     history: LearnedDurations
     stable_for: StableFor = {}
+    retention: float | None = None
 
     def saw(
         self,
@@ -81,6 +95,7 @@ class Policy(Struct, frozen=True):
         *,
         server_time: float | None = None,
         retry_after: float | None = None,
+        onward: Onward | None = None,
     ) -> Looked:
         """Take what a look showed into account.
 
@@ -92,7 +107,11 @@ class Policy(Struct, frozen=True):
             price: What a request costs now, beside the pace's `poll_cost`.
             server_time: The API's clock at that moment, in Unix seconds, where it tells.
             retry_after: For how many seconds the answer asks not to be asked about the job.
+            onward: Where the answer says that the job goes on.
         """
+        if onward is not None and watched.outcome is None:
+            moving = self._moved(watched, what, now, onward)
+            return moving if retry_after is None else self._put_off(moving, retry_after, now)
         if what is UNCHANGED:
             watched = unchanged(watched, now)
             looked = Looked(watched, (), None, self.next_look(watched, now, jitter, price))
@@ -100,6 +119,9 @@ class Policy(Struct, frozen=True):
         observed = observe(watched, what, now, self.patience, skew=_skew(server_time, now))
         if self.stable_for or watched.unsettled is not None:
             observed = settled(watched, observed, what, now, self.stable_for, server_time=server_time)
+        if self.retention is not None:
+            known = with_retention(watched, observed.watched, what, now, self.retention)
+            observed = replace(observed, watched=known)
         outcome = observed.watched.outcome
         job = what if isinstance(what, Job) and not _is_behind(observed.watched, what) else None
         if job is not None and outcome is not None and watched.outcome is None:
@@ -111,6 +133,17 @@ class Policy(Struct, frozen=True):
         elif retry_after is not None:
             looked = self._put_off(looked, retry_after, now)
         return looked if observed.watched.blocked is None else _of_blocked_job(looked, watched)
+
+    def _moved(self, watched: Watched, what: Job | Fault | Unchanged, now: float, onward: Onward) -> Looked:
+        """Take a look into account that named the place where the job goes on; what else it tells is no end."""
+        observed, job = Observed(unchanged(watched, now)), None
+        if isinstance(what, Job):
+            observed = observe(watched, what, now, self.patience)
+            observed = settled(watched, observed, what, now, self.stable_for, goes_on=True)
+            job = None if what.phase.ended or _is_behind(observed.watched, what) else what
+        known = moved(observed.watched, onward, now, self.pace.min_interval)
+        next_look = until_arrival(known, now) if known.outcome is None else None
+        return Looked(known, observed.transitions, known.outcome, next_look, job, asks_anew=True, is_to_keep=True)
 
     def next_look(self, watched: Watched, now: float, jitter: float | None, price: float) -> float:
         """Return how long to wait before the next look, in seconds."""

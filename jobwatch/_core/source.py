@@ -17,6 +17,7 @@ from .._models import Fault, Job, Unchanged
 from .._reading.api import Hint
 from .._reading.reply import RateLimit
 from .._reading.started import Found, Started
+from .moves import Onward, Place
 
 Turn: TypeAlias = Callable[[], Awaitable[Fault | None]]
 """To be awaited before each request beyond the first: it waits until one may go, or returns why none goes."""
@@ -34,6 +35,7 @@ class Seen(Struct, frozen=True, gc=False):
         aside: What went wrong with another request that was made for this, where the answer stands all the same.
         looks: How many requests for the job's state were made: the first may have come to a connection that was lost.
         retry_after: For how many seconds it asks not to be asked about the job.
+        onward: Where the answer says that the job goes on; it beats an end that it tells.
     """
 
     what: Job | Fault | Unchanged
@@ -44,6 +46,7 @@ class Seen(Struct, frozen=True, gc=False):
     aside: Fault | None = None
     looks: int = 1
     retry_after: float | None = None
+    onward: Onward | None = None
 
 
 class SeenMany(Struct, frozen=True):
@@ -152,7 +155,19 @@ class Source(Protocol):
         """How many jobs it can be asked about at once, by their ids; 0 if only one."""
         ...
 
-    def job(self, job_id: str, status: str | None = None, memo: object = None, turn: Turn = ...) -> Awaitable[Seen]:
+    @property
+    def has_moves(self) -> bool:
+        """Whether its jobs may go on at another place, so that each is to be asked about by itself."""
+        ...
+
+    def job(
+        self,
+        job_id: str,
+        status: str | None = None,
+        memo: object = None,
+        turn: Turn = ...,
+        place: Place | None = None,
+    ) -> Awaitable[Seen]:
         """Ask about one job.
 
         Args:
@@ -160,6 +175,7 @@ class Source(Protocol):
             status: The status last seen: where the history takes a request of its own, one in the same needs none.
             memo: That of the last answer, unless what is known of the job came from elsewhere since.
             turn: To be awaited before each request beyond the first.
+            place: Where the job is asked about, if it has moved.
         """
         ...
 

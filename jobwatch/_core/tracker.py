@@ -32,6 +32,7 @@ from msgspec.structs import replace
 from .._models import ENDED, Event, Fault, FaultKind, Job, Outcome, Phase, Transition
 from .._reading.words import is_same_word, lowered
 from .matching import Fingerprint, begins_with, is_same, new_from
+from .moves import Place, arrived
 from .ordering import in_order
 from .settling import UnsettledEnd
 
@@ -108,6 +109,7 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
         updated_at: The latest change that a reply told of, in the server's Unix seconds.
         progress: How far it was when last seen, from 0 to 1, where the API tells.
         seq: How many transitions have been delivered, or are held back with an end.
+        seq_before: How many of them belong to places where the job was told of before.
         delivered: The last of them, to know them again.
         looks: How many looks were made.
         looked_at: When the last good look was made.
@@ -120,6 +122,12 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
         refused_since: When the first of those was made.
         doubted: An end that the last good looks told of, and that is not believed yet.
         unsettled: An end that has not stood for long enough yet. Its transition counts in `seq`, and is not handed out.
+        place: Where the job is asked about, if it has moved.
+        visited: All places so far, in short.
+        hops_paid_until: Up to when the moves so far have used up the looks that there are for moves.
+        is_new_here: Whether no look at its present place was good yet.
+        retention: For how many seconds the API keeps the job after its end, where its replies say.
+        end_missed: Whether the API has forgotten the job after nobody looked for longer than that.
         blocked: The latest time that it was seen to go on only when somebody acts; kept when it has gone on, since that
             was no time for which it ran.
         outcome: How the watch ended; None while it goes on.
@@ -138,6 +146,7 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     updated_at: float | None = None
     progress: float | None = None
     seq: int = 0
+    seq_before: int = 0
     delivered: tuple[Fingerprint, ...] = ()
     looks: int = 0
     looked_at: float | None = None
@@ -150,6 +159,12 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     refused_since: float | None = None
     doubted: SuspectedEnd | None = None
     unsettled: UnsettledEnd | None = None
+    place: Place | None = None
+    visited: tuple[str, ...] = ()
+    hops_paid_until: float | None = None
+    is_new_here: bool = False
+    retention: float | None = None
+    end_missed: bool = False
     blocked: SeenBlocked | None = None
     outcome: Outcome | None = None
 
@@ -187,7 +202,9 @@ def observe(watched: Watched, seen: Job | Fault, now: float, patience: Patience,
         watched = replace(watched, added_at=now)
     if isinstance(seen, Fault):
         return Observed(_failed(watched, seen, now, patience))
-    if _is_older(seen, watched):
+    if watched.is_new_here:
+        watched = arrived(watched, seen)
+    elif _is_older(seen, watched):
         doubted = _doubted(watched, seen, now)
         if doubted is None or doubted.looks < _BACK_LOOKS or now - doubted.since < _BACK_SECONDS:
             return Observed(replace(unchanged(watched, now), doubted=doubted))
@@ -252,7 +269,10 @@ def patience_ends_at(watched: Watched, patience: Patience) -> float:
         return watched.refused_since + (0.0 if watched.looked_at is None else _REFUSED_SECONDS)
     if not watched.missing or watched.missing_since is None:
         return watched.failing_since + patience.unreachable_after
-    return watched.missing_since + (patience.appear_within if watched.looked_at is None else _GONE_SECONDS)
+    if watched.looked_at is None:
+        return watched.missing_since + patience.appear_within
+    # At a place that it has moved to, too, a job may appear late.
+    return watched.missing_since + max(patience.appear_within if watched.is_new_here else 0.0, _GONE_SECONDS)
 
 
 # --- looks that showed the job -----------------------------------------------------------------------------
@@ -269,10 +289,11 @@ def _is_older(job: Job, watched: Watched) -> bool:
 
 def _goes_on_to_an_end(watched: Watched, job: Job, events: Sequence[Event]) -> bool:
     """Whether a history begins with all that was delivered and then tells of the job's end, whatever the clocks say."""
+    known = watched.seq - watched.seq_before
     return (
-        bool(watched.seq)
-        and len(events) > watched.seq
-        and (begins_with(watched.delivered, watched.seq, events) and events[-1].phase is job.phase)
+        bool(known)
+        and len(events) > known
+        and (begins_with(watched.delivered, known, events) and events[-1].phase is job.phase)
     )
 
 
@@ -399,10 +420,11 @@ def _entered_at(watched: Watched, job: Job, steps: Sequence[_Step], now: float, 
 
 
 def _from_history(watched: Watched, job: Job, told: tuple[Event, ...]) -> list[_Step]:
-    ordered = in_order(job, watched.delivered, watched.seq, told)
+    known = watched.seq - watched.seq_before
+    ordered = in_order(job, watched.delivered, known, told)
     events = _settled(job, ordered)
     is_behind = bool(events) and events[-1].phase is not job.phase
-    start, gap = new_from(watched.delivered, watched.seq, events, is_behind=is_behind)
+    start, gap = new_from(watched.delivered, known, events, is_behind=is_behind)
     steps = [_Step(event, gap and index == 0) for index, event in enumerate(events[start:])]
     if _is_untold(watched, job, events, steps):
         untold = Event(job.status, job.phase, job.ended_at if job.phase in ENDED else None)
@@ -420,7 +442,9 @@ def _hole(watched: Watched, job: Job, told: Sequence[Event], ordered: Sequence[E
     """
     if len(told) > 1 and told[0] is not ordered[-1]:
         return -1 if job.phase in ENDED else None
-    return None if watched.seq else 0  # what goes on from what was delivered lacks nothing in between
+    return (
+        None if watched.seq - watched.seq_before else 0
+    )  # what goes on from what was delivered lacks nothing in between
 
 
 def _unix(moment: datetime | None) -> float | None:

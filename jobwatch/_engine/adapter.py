@@ -21,6 +21,7 @@ from .._tasks import at_once
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 
+    from .._core.moves import Place
     from .._core.source import JobSource, Turn
     from .._reading.api import Hint
     from .._reading.started import Found, Started
@@ -75,6 +76,7 @@ class AdaptedSource:
 
     has_streams = False
     has_details = False
+    has_moves = False
 
     def __init__(self, source: JobSource, most: int) -> None:
         self.name = self.key = _key_of(source)
@@ -111,6 +113,7 @@ class AdaptedSource:
         status: str | None = None,  # noqa: ARG002 - see `Source`
         memo: object = None,
         turn: Turn = at_once,  # noqa: ARG002 - how many requests it makes is its own affair
+        place: Place | None = None,  # noqa: ARG002 - its jobs stay where they are
     ) -> Seen:
         """Ask about one job; for arguments see `Source`. The memo is the job as the source told it."""
         if (before := self._left_behind.get(job_id)) is not None and before.is_under_way:

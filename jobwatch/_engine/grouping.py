@@ -53,10 +53,11 @@ class Grouping:
     def __init__(self, source: Source, schedule: Schedule, history: LearnedDurations) -> None:
         self._source = source
         self._schedule = schedule
-        self._pages = Pages(source.name, history, has_lists=source.has_lists)
-        self._batches = Batches(source.batch_most) if source.batch_most else None
+        has_lists = source.has_lists and not source.has_moves
+        self._pages = Pages(source.name, history, has_lists=has_lists)
+        self._batches = Batches(source.batch_most) if source.batch_most and not source.has_moves else None
         self._time = asyncio.get_running_loop().time
-        self.is_possible = source.has_lists or self._batches is not None
+        self.is_possible = has_lists or self._batches is not None
 
     def join(self, watch: Watch) -> None:
         """Take in a watch whose project is known."""

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from .._core.look import Looked
 from .._core.source import Seen
-from .._errors import ConfigError
+from .._errors import ConfigError, JobwatchError
 from .._models import UNCHANGED, Fault, FaultKind, Job, Outcome, printable
 from .batches import told_once
 from .schedule import LONGEST_PAUSE
@@ -150,6 +150,11 @@ class Looks:
             other.begin_look()
         asked_at = self._unix()
         try:
+            if watch.watched.place is not None and (unkept := await self._unkept(watch)) is not None:
+                for each in (watch, *others):
+                    self._enter_seen(each, Seen(unkept), self._unix())
+                return
+            asked_at = self._unix()
             seen = await self._seen(watch, others)
             if seen is not None:
                 as_of = time_of(seen, asked_at, self._unix())
@@ -171,8 +176,24 @@ class Looks:
         if watch.awaits_this_look or (others and any(each.awaits_this_look or each.memo != memo for each in others)):
             memo = None
         before = watch.watched
-        asking = self._schedule.answer(self._source.job(before.job_id, before.status, memo, self._schedule.turn))
+        if before.place is None:
+            question = self._source.job(before.job_id, before.status, memo, self._schedule.turn)
+        else:
+            question = self._source.job(before.job_id, before.status, memo, self._schedule.turn, before.place)
+        asking = self._schedule.answer(question)
         return asking if others else self._while_wanted(watch, asking)
+
+    async def _unkept(self, watch: Watch) -> Fault | None:
+        """Wait until whoever keeps that has written down where a job goes on; return why that cannot be done."""
+        for each in self._registry.of(watch.watched.job_id):
+            if each.kept is not None:
+                try:
+                    await each.kept()
+                except JobwatchError as error:
+                    trouble = f"where the job goes on is not written down, so it is not asked about: {error}"
+                    return Fault(FaultKind.UNREACHABLE, trouble)
+                each.kept = None
+        return None
 
     async def _while_wanted(self, watch: Watch, asking: Coroutine[object, object, Seen]) -> Seen | None:
         """Await an answer, but for no longer than somebody wants it: then the request is cancelled, and None comes."""
@@ -196,7 +217,10 @@ class Looks:
         return [
             other
             for other in self._registry.going_on(watch.watched.job_id)
-            if other is not watch and other.stage < LOOKING and (not is_conditional or watch.memo == other.memo)
+            if other is not watch
+            and other.stage < LOOKING
+            and (not is_conditional or watch.memo == other.memo)
+            and other.watched.place == watch.watched.place
         ]
 
     def _interval(self, watch: Watch) -> float:
@@ -237,7 +261,7 @@ class Looks:
             looked = self._policy.saw(
                 watch.watched, job, self._unix(), self._clock.uniform(), shared, retry_after=retry_after
             )
-            if looked.job is None:
+            if looked.job is None or (self._source.has_moves and (job.phase.ended or watch.watched.place is not None)):
                 return False  # the job is to be asked for by itself
             due = self._schedule.remove(watch)
             watch.memo = None
@@ -267,6 +291,7 @@ class Looks:
                 shared,
                 server_time=seen.server_time,
                 retry_after=seen.retry_after,
+                onward=seen.onward,
             )
             if what is not UNCHANGED:
                 watch.memo = seen.memo if looked.job is not None and not looked.asks_anew else None
@@ -311,7 +336,8 @@ class Looks:
 
     def _put_next(self, watch: Watch, looked: Looked, next_look: float, price: float) -> None:
         schedule, now = self._schedule, self._clock.now()
-        schedule.demand(watch, self._demand(watch, self._without_jitter(looked, next_look, price), price, now))
+        usually = max(next_look, self._policy.pace.min_interval) if looked.asks_anew else next_look
+        schedule.demand(watch, self._demand(watch, self._without_jitter(looked, usually, price), price, now))
         delay = next_look
         if looked.least or watch.not_before:
             self._put_off(watch, now + looked.least if looked.least else 0.0, now)

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from .._core.look import Looked
+from .._core.moves import moved
 from .._core.source import Seen
+from .._core.tracker import Watched
 from .._errors import ConfigError, JobwatchError
 from .._models import Fault, FaultKind, Job, Unchanged
 from .clock import Clock
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
 
     from .._core.budget import Budget
     from .._core.look import Policy
+    from .._core.moves import Place
     from .._core.source import Source
-    from .._core.tracker import Watched
 
 
 class Poller:
@@ -91,16 +93,29 @@ class Poller:
         """Make exactly one look, unless the watch has ended."""
         if watched.outcome is not None:
             return Looked(watched, (), watched.outcome, None)
-        seen, as_of = await self._ask(watched.job_id, watched.status)
+        seen, as_of = await self._ask(watched.job_id, watched.status, watched.place)
         self.check()  # a look that was cut off by closing is no sign of what the API is like
         jitter, price = self.clock.uniform(), self._schedule.price(self.clock.now())
         return self._policy.saw(
-            watched, seen.what, as_of, jitter, price, server_time=seen.server_time, retry_after=seen.retry_after
+            watched,
+            seen.what,
+            as_of,
+            jitter,
+            price,
+            server_time=seen.server_time,
+            retry_after=seen.retry_after,
+            onward=seen.onward,
         )
 
     async def job(self, job_id: str) -> Job | Fault:
         """Ask about a job, once a request may go; at once a fault, if the API has asked for a pause."""
-        seen, _ = await self._ask(job_id)
+        seen, at = await self._ask(job_id)
+        watched = Watched(job_id=job_id, api=self._source.name)
+        while seen.onward is not None:
+            watched = moved(watched, seen.onward, at, 0.0)
+            if watched.fault is not None:
+                return watched.fault
+            seen, at = await self._ask(job_id, place=watched.place)
         if isinstance(seen.what, Unchanged):
             return Fault(
                 FaultKind.UNREADABLE, "unchanged since it was never asked about: no answer to a first question"
@@ -121,7 +136,7 @@ class Poller:
         for job in jobs:
             self._looks.shown(job)
 
-    async def _ask(self, job_id: str, status: str | None = None) -> tuple[Seen, float]:
+    async def _ask(self, job_id: str, status: str | None = None, place: Place | None = None) -> tuple[Seen, float]:
         """Ask about a job once a request may go; return the answer, and the Unix time that it speaks of."""
         self.check()
         fault = await self._schedule.turn()
@@ -129,7 +144,11 @@ class Poller:
         asked_at = self.clock.unix()
         if fault is not None:
             return Seen(fault), asked_at
-        seen = await self._schedule.answer(self._source.job(job_id, status, None, self._schedule.turn))
+        if place is None:
+            question = self._source.job(job_id, status, None, self._schedule.turn)
+        else:
+            question = self._source.job(job_id, status, None, self._schedule.turn, place)
+        seen = await self._schedule.answer(question)
         as_of = time_of(seen, asked_at, self.clock.unix())
         return (seen if self._details is None else await self._details.of(seen)), as_of
 

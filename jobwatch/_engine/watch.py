@@ -30,7 +30,7 @@ from msgspec.structs import replace
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from .._core.look import Looked
     from .._core.tracker import Watched
@@ -99,6 +99,7 @@ class Watch(Struct, gc=False, eq=False):
         memo: What the source wants back at the next look.
         hurry: To be set by who has no time left for what is still asked about an end that was read; None if nothing is.
         not_before: Until when the API has asked that it be not asked about it, on the loop's clock; 0 where it has not.
+        kept: Awaited before the next look, where that may only be made once a file says where.
     """
 
     watched: Watched
@@ -117,6 +118,7 @@ class Watch(Struct, gc=False, eq=False):
     memo: object = None
     not_before: float = 0.0
     hurry: asyncio.Future[None] | None = None
+    kept: Callable[[], Awaitable[None]] | None = None
 
     def __lt__(self, other: Watch) -> bool:
         """Break ties of time in the heap, in any way that is the same whenever the same happens."""

@@ -134,7 +134,9 @@ class Requests:
 
     def api(self) -> JobAPI:
         """Return the API, which reads its replies by the parameters that were given where its table says so."""
-        return self._api if self._api.with_params is None else self._api.with_params(dict(self._params))
+        if self._api.with_params is None:
+            return self._api
+        return replace(self._api.with_params(dict(self._params)), others=self._api.others)
 
     def base_url(self) -> str:
         """Return the address of the API; a method, so that no repr shows it."""
@@ -154,6 +156,19 @@ class Requests:
     def headers(self) -> dict[str, str]:
         """Return what is sent with each request."""
         return dict(self._headers)
+
+    def url_of(self, asked: Asked) -> str:
+        """Return the URL of a request, without the token that may go into its query."""
+        return self._base_url.rstrip("/") + asked.path + (f"?{asked.query}" if asked.query else "")
+
+    def without_token(self, url: str) -> str:
+        """Return a URL that a reply names without the token that is sent in the query, should it hold that."""
+        return self._without_token(url)
+
+    def holds_secret(self, url: str) -> bool:
+        """Whether a URL that a reply names holds a secret that was sent: then it is not to be kept, nor to be asked."""
+        known = self._secrets()
+        return any(secret in url or secret in unquoted(url) for secret in known)
 
     def secret_query(self) -> tuple[str, str] | None:
         """Return what is sent in the query of each request, where the token goes there; a method, as `base_url` is."""
@@ -418,6 +433,11 @@ def _is_of_request(header: str) -> bool:
 def secrets_of(api: JobAPI) -> list[str]:
     """Return the values of the variables that an API's headers name."""
     return [os.environ[name].strip() for name in _variables_in(api.headers.values()) if name in os.environ]
+
+
+def variables_of(api: JobAPI) -> frozenset[str]:
+    """Return the variables that a table sends."""
+    return frozenset({*_variables_in(api.headers.values()), *filter(None, [api.token_variable])})
 
 
 def _variables_in(texts: Collection[str]) -> list[str]:

@@ -34,6 +34,7 @@ from .transport import MAX_BODY, Transport
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from .._core.moves import Place
     from .._core.source import Turn
     from .._reading.api import Detail, Hint, JobAPI
     from .._reading.pages import Items
@@ -102,10 +103,13 @@ class HttpSource:
         max_body: The largest reply that is read, in bytes; by default what the API says, or 1 MiB.
         tls: What to trust and to prove ourselves by, instead of the system's certificates and none.
         transport: What sends the requests, in place of one that is made for them.
+        elsewhere: Other origins to which a redirect may lead; see `Transport`.
 
     Raises:
         ConfigError: Something is missing or wrong; nothing has been sent.
     """
+
+    has_moves = False
 
     def __init__(
         self,
@@ -118,12 +122,13 @@ class HttpSource:
         max_body: int | None = None,
         tls: TLSContext | None = None,
         transport: Transport | None = None,
+        elsewhere: frozenset[str] = frozenset(),
     ) -> None:
         self._requests = Requests(api, given, api_version)
         self.api = api = self._requests.api()
         self.name = api.name
         self._renewal: Renewal | None = None
-        self.transport = transport or self._transport(max_connections, max_body, tls)
+        self.transport = transport or self._transport(max_connections, max_body, tls, elsewhere)
         self._targets: dict[str, Target] = {}
         self._is_scarce = False
         self._items, self._goes_on = api.items, api.goes_on
@@ -141,6 +146,11 @@ class HttpSource:
         """Where the jobs are: base URL and parameters, without secrets."""
         return self._requests.place()
 
+    @property
+    def requests(self) -> Requests:
+        """What makes its requests."""
+        return self._requests
+
     def check(self, job_id: str) -> None:
         """Raise ConfigError where a job cannot be asked about by its id."""
         self._requests.job(job_id)
@@ -149,7 +159,14 @@ class HttpSource:
         """Return the job that a response started; raise ConfigError where it names none."""
         return found_in(self.api, started, self._requests.id_in)
 
-    async def job(self, job_id: str, status: str | None = None, memo: object = None, turn: Turn = at_once) -> Seen:
+    async def job(
+        self,
+        job_id: str,
+        status: str | None = None,
+        memo: object = None,
+        turn: Turn = at_once,
+        place: Place | None = None,  # noqa: ARG002 - its jobs stay where they are; see `MovingSource`
+    ) -> Seen:
         """Ask about one job; for arguments see `Source`."""
         if self._items is not None:
             return await self._job_in_pages(self._items, job_id, status, memo, turn)
@@ -159,12 +176,12 @@ class HttpSource:
             return Seen(reply)
         wait = reply.retry_after
         if self._hints:
-            wait = self._wait(reply, job_id, memo)
+            wait = self.wait_told(reply, job_id, memo)
         self._is_scarce = reply.rate is not None and reply.rate.remaining < (reply.rate.limit or 0) / 10
         fingerprint = hash((reply.http_status, reply.body))
         if reply.headers:
             fingerprint = hash((fingerprint, *sorted(reply.headers.items())))
-        if memo is not None and _is_same_again(memo, reply, fingerprint):
+        if memo is not None and is_same_again(memo, reply, fingerprint):
             return Seen(UNCHANGED, memo, rate=reply.rate, looks=reply.looks, retry_after=wait)
         job = self._masked(self.api.job(reply.body, job_id, reply.http_status, headers=reply.headers))
         if self._goes_on is not None and _is_not_there(job, reply) and self._goes_on(reply.body, reply.headers):
@@ -173,9 +190,9 @@ class HttpSource:
             return Seen(job, rate=reply.rate, looks=reply.looks, retry_after=wait)
         kept: object = fingerprint or None  # what another page shows may change while this one does not
         if fingerprint and reply.etag is not None and not self.api.reads_headers:  # a 304 need not repeat the others
-            kept = Memo(fingerprint, reply.etag, _believed_until(job, reply), wait)
+            kept = Memo(fingerprint, reply.etag, believed_until(job, reply), wait)
         seen = Seen(job, kept, reply.server_time, 0.0, reply.rate, looks=reply.looks, retry_after=wait)
-        if self.api.history_path is None or _is_known(status, job):
+        if self.api.history_path is None or is_state_known(status, job):
             return seen
         return await self._with_history(seen, job, turn)
 
@@ -188,7 +205,7 @@ class HttpSource:
 
     async def project(self, project_id: str, limit: int, turn: Turn = at_once) -> SeenMany:
         """Ask for a project's latest jobs; for arguments see `Source`."""
-        target = self._prepared(self._requests.jobs(project_id, limit))
+        target = self.prepared(self._requests.jobs(project_id, limit))
         reply = await self.transport.get(target, turn=turn)
         if isinstance(reply, Fault):
             return SeenMany(reply)
@@ -200,7 +217,7 @@ class HttpSource:
 
     async def batch(self, known: Mapping[str, str | None], turn: Turn = at_once) -> SeenMany:
         """Ask about several jobs at once; for arguments see `Source`."""
-        target = self._prepared(self._requests.batch(known))
+        target = self.prepared(self._requests.batch(known))
         reply = await self.transport.get(target, turn=turn)
         if isinstance(reply, Fault):
             return SeenMany(reply)
@@ -213,9 +230,9 @@ class HttpSource:
             jobs, reply = self._masked(found.on(pages)), pages.replies[-1]
         if isinstance(jobs, Fault) or self.api.history_path is None:
             return SeenMany(jobs, reply.rate, retry_after=reply.retry_after)
-        new = [job for job in jobs if job.id in known and not _is_known(known[job.id], job)]
+        new = [job for job in jobs if job.id in known and not is_state_known(known[job.id], job)]
         async with asyncio.TaskGroup() as group:
-            tasks = {job.id: group.create_task(self._told(job, turn)) for job in new}
+            tasks = {job.id: group.create_task(self.told(job, turn)) for job in new}
         told = {job_id: task.result() for job_id, task in tasks.items()}
         fault = next((fault for _, fault in told.values() if fault is not None), None)
         shown = tuple(told[job.id][0] if job.id in told else job for job in jobs)
@@ -226,7 +243,7 @@ class HttpSource:
         fault = None
         wanted = (self.api.error, _MAY_HAVE_FAILED), (self.api.result, _MAY_HAVE_RESULTS)
         for detail in (detail for detail, phases in wanted if detail is not None and job.phase in phases):
-            target = self._prepared(self._requests.detail(detail, job.id))
+            target = self.prepared(self._requests.detail(detail, job.id))
             found = await self._detail(detail, target, job, turn)
             if isinstance(found, Fault):
                 await asyncio.sleep(_SECOND_TRY)
@@ -260,7 +277,7 @@ class HttpSource:
                 return not parser.overflowed
             return heard(theirs) and not parser.overflowed
 
-        target = self._prepared(self._requests.stream(job_id))
+        target = self.prepared(self._requests.stream(job_id))
         fault = await self.transport.follow(target, read, silence=silence)
         if is_flooded:
             fault = Fault(FaultKind.UNREADABLE, "the stream brings more than any job has to tell")
@@ -282,7 +299,7 @@ class HttpSource:
 
     # --- within --------------------------------------------------------------------------------------------
 
-    def _wait(self, reply: Reply, job_id: str, memo: object) -> float | None:
+    def wait_told(self, reply: Reply, job_id: str, memo: object) -> float | None:
         """Return for how many seconds not to ask again: the longer of what a reply's header and body say."""
         if reply.http_status == 304:
             told = memo.retry_after if isinstance(memo, Memo) else None
@@ -290,7 +307,9 @@ class HttpSource:
             told = self.api.retry_after(reply.body, job_id)
         return max((each for each in (reply.retry_after, told) if each is not None), default=None)
 
-    def _transport(self, max_connections: int, max_body: int | None, tls: TLSContext | None) -> Transport:
+    def _transport(
+        self, max_connections: int, max_body: int | None, tls: TLSContext | None, elsewhere: frozenset[str]
+    ) -> Transport:
         api, requests = self.api, self._requests
         self._renewal = requests.renewal(self._send_anew)
         kind = transport_for(self._renewal)
@@ -304,6 +323,7 @@ class HttpSource:
             retry_after=None if api.read_retry_after is None else api.retry_after,
             states=api.states,
             wanted=api.wanted_headers,
+            elsewhere=elsewhere,
             plain_gets=api.method == "GET" and not _posts(api),
             proxy=requests.proxy(),
             tls=tls,
@@ -367,7 +387,7 @@ class HttpSource:
         if isinstance(read, Fault):
             return Seen(self._masked(read))
         first = read.pages[0]
-        wait = self._wait(first, job_id, memo) if self._hints or first.retry_after is not None else None
+        wait = self.wait_told(first, job_id, memo) if self._hints or first.retry_after is not None else None
         if memo is not None and memo == read.fingerprint:
             return Seen(UNCHANGED, memo, rate=first.rate, looks=first.looks, retry_after=wait)
         job = self._masked(self.api.job(read.body, job_id, first.http_status, headers=first.headers))
@@ -377,7 +397,7 @@ class HttpSource:
         if isinstance(job, Fault):
             return Seen(job, rate=first.rate, looks=first.looks, retry_after=wait)
         seen = Seen(job, read.fingerprint, first.server_time, age, first.rate, looks=first.looks, retry_after=wait)
-        if self.api.history_path is None or _is_known(status, job):
+        if self.api.history_path is None or is_state_known(status, job):
             return seen
         return await self._with_history(seen, job, turn)
 
@@ -417,14 +437,14 @@ class HttpSource:
 
     async def _with_history(self, seen: Seen, job: Job, turn: Turn) -> Seen:
         answered_at = asyncio.get_running_loop().time()
-        job, fault = await self._told(job, turn)
+        job, fault = await self.told(job, turn)
         return replace(seen, what=job, age=asyncio.get_running_loop().time() - answered_at, aside=fault)
 
-    async def _told(self, job: Job, turn: Turn) -> tuple[Job, Fault | None]:
+    async def told(self, job: Job, turn: Turn) -> tuple[Job, Fault | None]:
         """Add the history of a job, where it can be read: without it, the job is known all the same."""
         if await turn() is not None:
             return job, None
-        target = self._prepared(self._requests.history(job.id))
+        target = self.prepared(self._requests.history(job.id))
         reply = await self.transport.get(target, turn=turn)
         if isinstance(reply, Fault):
             return job, reply
@@ -439,7 +459,7 @@ class HttpSource:
         return replace(job, events=events, has_more_events=not is_whole or pages.fault is not None), pages.fault
 
     def _target_of(self, job_id: str) -> Target:
-        target = self._prepared(self._requests.job(job_id))
+        target = self.prepared(self._requests.job(job_id))
         if self._requests.is_dated:
             return target
         self._targets[job_id] = target
@@ -447,7 +467,8 @@ class HttpSource:
             del self._targets[next(iter(self._targets))]
         return target
 
-    def _prepared(self, asked: Asked) -> Target:
+    def prepared(self, asked: Asked) -> Target:
+        """Return a request ready for any number of looks."""
         if self.api.query:
             asked = self._requests.with_query(asked)
         target = self.transport.prepared(asked.path, asked.query, asked.body)
@@ -465,14 +486,15 @@ def _posts(api: JobAPI) -> bool:
     return any(body is not None for body in bodies)
 
 
-def _believed_until(job: Job, reply: Reply) -> float:
+def believed_until(job: Job, reply: Reply) -> float:
     """Return until when a validator is sent back, on the loop's clock."""
     began = job.started_at or job.created_at
     age = 0.0 if began is None or reply.server_time is None else reply.server_time - began.timestamp()
     return asyncio.get_running_loop().time() + min(max(_BELIEVED_AT_LEAST, age / 10), _BELIEVED_AT_MOST)
 
 
-def _is_same_again(memo: object, reply: Reply, fingerprint: int) -> bool:
+def is_same_again(memo: object, reply: Reply, fingerprint: int) -> bool:
+    """Whether a reply is the one of which something was kept."""
     return reply.http_status == 304 or fingerprint == (memo.fingerprint if isinstance(memo, Memo) else memo)
 
 
@@ -483,5 +505,6 @@ def _is_not_there(job: Job | Fault, reply: Reply) -> bool:
     return job.status in (ABSENT, f"HTTP {reply.http_status}")
 
 
-def _is_known(status: str | None, job: Job) -> bool:
+def is_state_known(status: str | None, job: Job) -> bool:
+    """Whether a job's state is the one seen last."""
     return status is not None and lowered(status) == lowered(job.status)

@@ -45,6 +45,20 @@ def context_of(cert: str | None, key: str | None, ca: str | None) -> TLSContext 
     return context
 
 
+def without_certificate(context: TLSContext) -> TLSContext:
+    """Return a context that trusts what another does, and proves nobody by a certificate."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.check_hostname = context.check_hostname
+    made.verify_mode, made.verify_flags = context.verify_mode, context.verify_flags
+    made.minimum_version, made.options = context.minimum_version, context.options
+    trusted = context.get_ca_certs(binary_form=True)
+    if trusted:
+        made.load_verify_locations(cadata=b"".join(trusted))
+    else:
+        made.load_default_certs()  # which are read one by one, when they are needed
+    return made
+
+
 def _load(context: TLSContext, cert: str, key: str | None) -> None:
     def no_password() -> str:
         raise ConfigError("the private key has a password: give one without, such as a file that only you can read")

@@ -91,6 +91,7 @@ class Transport:
         retry_after: Reads from a body for how many seconds it asks to stay away.
         states: The HTTP statuses that tell a state of the job, so that no redirect among them is followed.
         wanted: The headers of replies that the API reads, by their names in lower case.
+        elsewhere: Other origins to which a redirect may lead: it comes back as `Elsewhere`, and nothing is sent there.
         plain_gets: Whether all targets are asked for by GET.
         max_body: The largest body that is read, in bytes, as received and without its content coding.
         timeout: The longest one `get` may take, redirects and body included, in seconds.
@@ -120,6 +121,7 @@ class Transport:
         retry_after: HintReader | None = None,
         states: frozenset[int] = frozenset(),
         wanted: tuple[str, ...] = (),
+        elsewhere: frozenset[str] = frozenset(),
         plain_gets: bool = True,
         max_body: int = MAX_BODY,
         timeout: float = 30.0,
@@ -141,6 +143,7 @@ class Transport:
         self._retry_after = retry_after
         self._states = states
         self._wanted = wanted
+        self._elsewhere = elsewhere
         self._plain_gets = plain_gets
         self._max_body = max_body
         self._timeout = timeout
@@ -318,7 +321,7 @@ class Transport:
                 if response.status not in _REDIRECTS or response.status in self._states:
                     answer = await self._answered(response, target, etag)
                     return replace(answer, looks=2) if asked_again and isinstance(answer, Reply) else answer
-                step = next_url(url, response.headers.getall("Location", ()), response.status)
+                step = next_url(url, response.headers.getall("Location", ()), response.status, self._elsewhere)
                 if target.body is not None and response.status not in _SAME_METHOD:
                     return Fault(FaultKind.REFUSED, "a POST was redirected to a GET: not followed", response.status)
             finally:

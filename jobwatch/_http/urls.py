@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _PORTS = {"https": 443, "http": 80}
 _MAX_ID = 1024
+_MAX_URL = 8192
 _PLAIN_ID = re.compile(r"[0-9A-Za-z_-]{1,128}")  # nearly every id there is; it is its own quotation
 _LABEL = re.compile(r"[0-9A-Za-z_-]{1,63}")
 _NO_AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:(?!//[^/?#])|//(?![^/?#]))")
@@ -143,8 +144,44 @@ def with_secret(target: str, secret: str) -> str:
     return f"{path}?{'&'.join([*others, secret])}"
 
 
-def next_url(url: URL, locations: Sequence[str], http_status: int) -> URL | Fault:
-    """Return where a redirect within the same origin leads, or why it is not followed. RFC 9110, section 10.2.2."""
+class Elsewhere(Fault, frozen=True):
+    """A redirect to another origin that is allowed, but to which nothing of this one is to be sent."""
+
+    url: str = ""
+
+    def __repr__(self) -> str:
+        return f"Elsewhere({self.message!r})"
+
+
+def resolved(base: str, url: str) -> str | None:
+    """Return a URL that a reply names, which may be relative to the one asked for; None where it is none."""
+    from urllib.parse import urljoin  # noqa: PLC0415 - as above
+
+    if not url or len(url) > _MAX_URL or unfit_for_url(url) or _NO_AUTHORITY.match(url):
+        return None
+    try:
+        found = urljoin(base, url).partition("#")[0]
+        parts = split(found)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or not host or "@" in parts.netloc:
+        return None
+    path = parts.path or "/"
+    return f"{origin_of(found)}{path}" + (f"?{parts.query}" if parts.query else "")
+
+
+def next_url(
+    url: URL, locations: Sequence[str], http_status: int, elsewhere: frozenset[str] = frozenset()
+) -> URL | Fault:
+    """Return where a redirect within the same origin leads, or why it is not followed. RFC 9110, section 10.2.2.
+
+    Args:
+        url: What was asked for.
+        locations: The values of the header Location.
+        http_status: The status of the redirect.
+        elsewhere: Other origins that it may lead to: that is an `Elsewhere`.
+    """
     from yarl import URL  # noqa: PLC0415  # a part of aiohttp's stack, which is imported late
 
     unusable = Fault(FaultKind.REFUSED, "redirected without one usable Location", http_status)
@@ -160,6 +197,8 @@ def next_url(url: URL, locations: Sequence[str], http_status: int) -> URL | Faul
         return unusable
     if is_elsewhere:
         where = printable(str(origin)[:200])
+        if elsewhere and origin_of(str(following)) in elsewhere:
+            return Elsewhere(FaultKind.REFUSED, f"redirected to {where}", http_status, url=str(following))
         return Fault(FaultKind.REFUSED, f"redirected to another origin, {where}: not followed", http_status)
     # On our own spelling of the origin, so that there is only one that a request can go to.
     return URL(f"{url.origin()}{following.raw_path_qs}", encoded=True)

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from .._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, printable
 from .pages import Items, Paging
+from .reply import Reply
 from .structs import MOST_ENTRIES
 from .words import Words
 
@@ -58,6 +59,39 @@ class Detail(Struct, frozen=True):
     path: str
     body: str | None
     read: Callable[[bytes, Job], Job]
+
+
+class Continuation(Struct, frozen=True, kw_only=True):
+    """Finds where a reply says that a job goes on.
+
+    Attributes:
+        read: Returns the URL or the id from a body and the id asked for; None where the reply names none.
+        header: The header that holds the URL, in lower case, in place of that.
+        http: The HTTP statuses of replies that may name one; empty for all.
+        is_url: Whether it is a URL.
+        api: The API by which the job is read there; empty for the same.
+    """
+
+    read: Callable[[bytes, str], str | None] | None = None
+    header: str = ""
+    http: frozenset[int] = frozenset()
+    is_url: bool = True
+    api: str = ""
+
+    def found(self, reply: Reply, job_id: str) -> str | Fault | None:
+        """Return where a reply says that the job goes on, or why it cannot be read; None where it names no place."""
+        if self.http and reply.http_status not in self.http:
+            return None
+        if self.header:
+            return reply.headers.get(self.header)
+        return None if self.read is None else _read(self.read, reply.body, job_id)
+
+
+class AllowedOrigin(Struct, frozen=True):
+    """Another origin to which a redirect or a place may lead, and the environment variable of the token it gets."""
+
+    origin: str
+    token: str = ""
 
 
 class JobAPI(Struct, frozen=True, kw_only=True):
@@ -122,6 +156,10 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         protocol: What its replies come in: ``json-rpc``, or nothing.
         words: What the words of its status mean, where it is a table that names one.
         lacking: Says which keys of the table name places that a decoded reply about a job lacks.
+        retention: For how many seconds jobs are kept after their end, infinite where only their replies may say.
+        continues: Finds where a reply says that the job goes on.
+        others: The APIs by which jobs are read that go on there, by their names.
+        allowed_origins: Where, beside its own origin, a redirect or a place may lead.
     """
 
     name: str
@@ -181,6 +219,10 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     stable_for: Mapping[Phase, float] = {}
     words: Words | None = None
     lacking: Callable[[JSON, str], Lacking] | None = None
+    retention: float | None = None
+    continues: Continuation | None = None
+    others: Mapping[str, JobAPI] = {}
+    allowed_origins: tuple[AllowedOrigin, ...] = ()
 
     def job(
         self,
@@ -188,6 +230,8 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         job_id: str,
         http_status: int = 200,
         history: bytes | None = None,
+        *,
+        any_id: bool = False,
         headers: Mapping[str, str] | None = None,
     ) -> Job | Fault:
         """Read the job asked for from a reply's body, or say why it cannot be read.
@@ -197,13 +241,14 @@ class JobAPI(Struct, frozen=True, kw_only=True):
             job_id: The id asked for.
             http_status: The reply's status, which may be a state of the job.
             history: The body of the reply that holds the job's history, where that takes a request of its own.
+            any_id: Whether the reply may tell another id, since it came from where the job goes on.
             headers: The headers wanted, by their names in lower case.
         """
         if self.read_reply is None:
             seen = _read(self.read_job, body)
         else:
             seen = _read(self.read_reply, body, http_status, job_id, headers or {})
-        if isinstance(seen, Job) and seen.id != job_id:
+        if not any_id and isinstance(seen, Job) and seen.id != job_id:
             if is_same_uuid(seen.id, job_id):
                 seen = replace(seen, id=job_id)
             else:

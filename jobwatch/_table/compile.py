@@ -48,7 +48,8 @@ from .fields import (
     several,
 )
 from .hints import hint_reader, paths_of
-from .lasting import stable_for_of
+from .lasting import retention_of, retention_places, stable_for_of
+from .onward import OnwardTable, allowed_origins_of, continuation_of
 from .pages import goes_on_of, items_of, paging_of
 from .paths import PART, TEXT, TIMES, WORD, Compiled, Plan
 from .proofs import bodies_of_nothing, proved, unproved, value_on
@@ -100,6 +101,8 @@ class _Build:
         self._check_ends()
         reader, start, is_whole = self._readers()
         auth = _auth(table)
+        retention = retention_of(table, self._root(), self._given, _layout)
+        continues = continuation_of(table.continues_as, table.params, self._root(), self._given, _layout)
         missing = frozenset(_status_of(key) for key, state in table.http.items() if state == "missing")
         states = frozenset(map(_status_of, table.http)) - missing
 
@@ -128,6 +131,9 @@ class _Build:
 
         pages = [self._pages(key, part) for key, part in self._others()]
         items, search, root = self._items(), self._search(), self._root()
+        if items is not None and (continues is not None or table.allowed_origins):
+            trouble = "a job that is told by the items of a list goes on nowhere else: leave out"
+            raise TableError(("items",), f"{trouble} continues_as and allowed_origins")
         return JobAPI(
             name=self._name,
             docs=table.docs,
@@ -161,7 +167,7 @@ class _Build:
             result=self._detail("result", table.result),
             read_job=read_job,
             read_jobs=None if table.listing is None else self._jobs_reader(reader, "list", table.listing.root),
-            read_reply=with_errors(reader.reply) if is_rpc else reader.reply,
+            read_reply=retention.added_to(with_errors(reader.reply) if is_rpc else reader.reply),
             read_history=self._history_reader(reader),
             list_pages=pages[0],
             batch_pages=pages[1],
@@ -170,7 +176,9 @@ class _Build:
             search=search,
             goes_on=None if search is None or root is None else goes_on_of(root, search),
             wanted_headers=self._wanted_headers(
-                [*pages, search, None if items is None else items.paging], root, reader.headers
+                [*pages, search, None if items is None else items.paging],
+                root,
+                [*reader.headers, *([continues.header] if continues is not None and continues.header else [])],
             ),
             stream_path=self._stream(),
             read_hint=hint_of_stream(reader.reply) if table.stream else None,
@@ -185,8 +193,11 @@ class _Build:
             read_start=lambda body, job_id: start.reply(body, 200, job_id),
             read_retry_after=hint_reader(table.retry_after, table.params, self._root(), self._given),
             stable_for=stable_for_of(table),
+            retention=retention.seconds,
             words=self._words() if table.status != [] else None,
             lacking=self._lacking,
+            continues=continues,
+            allowed_origins=allowed_origins_of(table.allowed_origins),
         )
 
     def _items(self) -> Items | None:
@@ -299,6 +310,11 @@ class _Build:
         yield from several(paths_of(table.retry_after))
         if table.events is not None:
             yield from (table.events.path, *several(table.events.status), *several(table.events.at))
+        yield from retention_places(table.retention)
+        if isinstance(table.continues_as, OnwardTable):
+            yield from (*several(table.continues_as.url), *several(table.continues_as.id))
+        else:
+            yield from several(table.continues_as)
         yield table.root
 
     def _expression_names(self) -> set[str]:

@@ -25,6 +25,7 @@ from .fields import (
     Told,
 )
 from .hints import HintPaths, HintTable
+from .onward import OnwardTable, OriginTable
 
 End: TypeAlias = Literal["succeeded", "partial", "finished", "failed", "cancelled"]
 State: TypeAlias = Literal[
@@ -137,6 +138,9 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         started: Where the id lies in the response that started the job.
         retry_after: Where a reply says when to come back.
         stable_for: For how long an end has to stand before it is believed, such as ``10s``; or that of each kind.
+        retention: For how long jobs are kept after their end, such as ``15m``, or where a reply says that.
+        continues_as: Where the URL lies at which the watch goes on, or more of how it does.
+        allowed_origins: Other origins that a redirect or `continues_as` may lead to.
     """
 
     job: str
@@ -197,6 +201,9 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     started: Places = []
     retry_after: HintPaths = []
     stable_for: str | dict[End, str] = {}
+    retention: Paths = []
+    continues_as: Paths | OnwardTable = []
+    allowed_origins: list[str | OriginTable] = []
 
 
 def checked(table: Mapping[str, object]) -> Table:
@@ -210,13 +217,8 @@ def checked(table: Mapping[str, object]) -> Table:
     if "missing" in table:
         raise TableError(("missing",), "there is no such key; it is called missing_if")
     _known_keys(dict(table), Table, ())
-    for key, kind in (
-        ("words", WordTable),
-        ("events", EventTable),
-        ("list", ListTable),
-        ("batch", BatchTable),
-        ("retry_after", HintTable),
-    ):
+    parts: dict[str, type[Struct]] = {"words": WordTable, "events": EventTable, "list": ListTable, "batch": BatchTable}
+    for key, kind in (parts | {"retry_after": HintTable, "continues_as": OnwardTable}).items():
         _known_keys(table.get(key), kind, (key,))
     _known_keys(table.get("items"), ItemsTable, ("items",))
     _known_keys(table.get("next_page"), NextTable, ("next_page",))

@@ -51,6 +51,7 @@ class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
         error: What the API says went wrong with a job that failed.
         health: How well the job can be seen from now on, for a `ChangeKind.HEALTH`.
         fault: Why it cannot be seen, or why the API is believed not to know it.
+        end_missed: Whether the API has forgotten it after no look was good for longer than it keeps jobs.
         asked: What the job asks of somebody, for a `ChangeKind.BLOCKED`, where the API tells.
         url: A page about that for people, where the API names one.
     """
@@ -65,6 +66,7 @@ class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
     error: Problem | None = None
     health: Health | None = None
     fault: Fault | None = None
+    end_missed: bool = False
     asked: str | None = None
     url: str | None = None
 

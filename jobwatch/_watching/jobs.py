@@ -210,12 +210,14 @@ class JobList:
         if _has_ended(looked):
             self._unwatch(job)
             job.last = replace(job.last, delivered=job.last.delivered[-1:])
-        self._change(job, changes)
-        if looked.is_to_keep and not changes:
-            self._journal.put(Changed(self._record(job)))
+        self._change(job, changes, also=looked.is_to_keep)
+        if looked.watched.is_new_here:  # nobody is asked at a place that a restart would not know of
+            watch.kept = self._journal.written
 
-    def _change(self, job: _Job, changes: tuple[Change, ...]) -> None:
+    def _change(self, job: _Job, changes: tuple[Change, ...], *, also: bool = False) -> None:
         if not changes:
+            if also:
+                self._journal.put(Changed(self._record(job)))
             return
         job.seq = changes[-1].seq
         job.health = next((change.health for change in reversed(changes) if change.health), job.health)
@@ -317,6 +319,8 @@ def changes_of(looked: Looked, seq: int, health: Health, seen_at: datetime, gene
     if ended:
         error = looked.error if looked.job is None else looked.job.error
         end = replace(change(ChangeKind.END), transition=last, outcome=looked.outcome, error=error, fault=fault)
+        if looked.watched.end_missed:
+            end = replace(end, end_missed=True)
         changes.append(end)
     return tuple(changes)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from .._errors import ConfigError
 from .._files.regular import read_regular
@@ -40,6 +41,7 @@ _DEEP_KEY = re.compile(rf"(?<![\w-]){_NAME}(?:[ \t]*+\.[ \t]*+{_NAME}){{100}}")
 """A key of more parts than any table has, for which the parser of the standard library would take very long."""
 
 _LARGEST = 1024 * 1024
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _LARGEST_DOCUMENT = 32 * 1024 * 1024
 
 
@@ -63,7 +65,7 @@ def load_api(source: str | os.PathLike[str]) -> JobAPI:
         apis = _apis_in(table, section)
         names += apis
         if text in apis:
-            return _made(apis[text], text, file, content, (*section, text))
+            return _with_others(_made(apis[text], text, file, content, (*section, text)), apis, file, content, section)
     found = f", and in files here: {', '.join(sorted(set(names)))}" if names else ""
     raise ConfigError(
         f"no API is called {printable(text)!r}; built in are: {', '.join(APIS)}{found}. A file of your own is given by"
@@ -121,11 +123,11 @@ def _from_file(file: Path) -> JobAPI:
     section = _SECTIONS.get(file.name, ("apis",))
     apis = _apis_in(table, section)
     if not apis:
-        return _made(table, file.stem, file, content, ())
+        return _with_others(_made(table, file.stem, file, content, ()), {}, file, content, ())
     if len(apis) > 1:
         raise ConfigError(f"{file} holds several APIs ({', '.join(apis)}): choose one by its name, from its directory")
     name = next(iter(apis))
-    return _made(apis[name], name, file, content, (*section, name))
+    return _with_others(_made(apis[name], name, file, content, (*section, name)), apis, file, content, section)
 
 
 def _read(file: Path) -> tuple[dict[str, Any], str]:
@@ -184,6 +186,38 @@ def _made(table: object, name: str, file: Path, content: str, section: tuple[str
             error = TableError((), "nested too deeply")
     key = f"{'.'.join(error.keys)}: " if error.keys else ""
     raise ConfigError(f"{file}:{line_of(content, (*section, *error.keys))}: {key}{error.trouble}")
+
+
+def _with_others(api: JobAPI, apis: dict[str, Any], file: Path, content: str, section: tuple[str, ...]) -> JobAPI:
+    """Add the APIs by which jobs are read that go on there: built in, in the same file, or beside it in `NAME.toml`."""
+    others: dict[str, JobAPI] = {}
+    asking = api
+    while (name := _missing_in(others, api, asking)) is not None:
+        beside = file.with_name(f"{name}.toml")
+        if name.casefold() in APIS:
+            others[name] = APIS[name.casefold()]
+        elif name in apis:
+            others[name] = _made(apis[name], name, file, content, (*section, name))
+        elif _PLAIN_NAME.fullmatch(name) and beside.is_file():
+            table, text = _read(beside)
+            others[name] = _made(table, name, beside, text, ())
+        else:
+            keys = (*section, *((asking.name,) if section else ()), "continues_as")
+            raise ConfigError(
+                f"{file}:{line_of(content, (*keys, 'api'))}: continues_as.api: no API is called {printable(name)}:"
+                f" built in, in this file, or beside it as {printable(name)}.toml"
+            )
+        asking = others[name]
+    return replace(api, others=others) if others else api
+
+
+def _missing_in(others: dict[str, JobAPI], *asking: JobAPI) -> str | None:
+    """Return an API that one of some names and that is not there yet."""
+    for each in asking:
+        name = each.continues.api if each.continues is not None else ""
+        if name and name not in others and name != asking[0].name:
+            return name
+    return None
 
 
 def _apis_in(table: dict[str, Any], section: Steps) -> dict[str, Any]:

@@ -196,6 +196,12 @@ def _describe(api: JobAPI) -> None:
         say(f"  sends {safe(name)}: {safe(sent)}")
     if api.max_body is not None:
         say(f"  reads replies of up to {api.max_body} bytes, as received and without their content coding")
+    if api.continues is not None:
+        by = f", read by {safe(api.continues.api)}" if api.continues.api else ""
+        say(f"  goes on at the {'URL' if api.continues.is_url else 'id'} that a reply names{by}")
+    for allowed in api.allowed_origins:
+        sent = f"sends ${allowed.token} there" if allowed.token else "sends nothing there that came from a variable"
+        say(f"  may be led to {safe(allowed.origin)}, and {sent}")
     if api.decodes_all:
         say("  decodes the whole of each reply, since it reads @ or $ itself: slow where a reply is large")
     if api.read_retry_after is not None:

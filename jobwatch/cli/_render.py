@@ -73,6 +73,7 @@ class OutcomeRecord(Struct, frozen=True, omit_defaults=True, tag_field="type", t
         error: What went wrong, in the API's words where it gave any; None if nothing did.
         looks: How many looks were made.
         elapsed: How long the wait took, in seconds.
+        end_missed: Whether the API has forgotten the job after no look was good for longer than it keeps jobs.
         asked: What a blocked job asks of somebody; left out where it does not.
         url: A page about that, for people; left out where there is none.
     """
@@ -84,6 +85,7 @@ class OutcomeRecord(Struct, frozen=True, omit_defaults=True, tag_field="type", t
     error: str | None
     looks: int
     elapsed: float
+    end_missed: bool = False
     asked: str | None = None
     url: str | None = None
 

@@ -192,6 +192,8 @@ class Run:
         if watched is None:
             return OutcomeRecord(wait.job_id, outcome, None, None, reason, 0, elapsed)
         ended = OutcomeRecord(wait.job_id, outcome, watched.status, watched.phase, reason, watched.looks, elapsed)
+        if watched.end_missed:
+            return replace(ended, end_missed=True)
         if outcome is not Outcome.BLOCKED or watched.blocked is None:
             return ended
         return replace(ended, asked=watched.blocked.asked, url=watched.blocked.url)

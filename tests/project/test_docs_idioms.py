@@ -232,6 +232,38 @@ async def test_a_failure_that_is_taken_back(server: JobServer) -> None:
         assert await ended == (["failed", "running", "succeeded"], Outcome.SUCCEEDED)
 
 
+async def test_a_queue_item_that_becomes_a_build(server: JobServer) -> None:
+    item = server.add("neutral", "j", ["queued"], moves_to="build")
+    async with waiting("A queue item that becomes a build", server) as waited:
+        ended = asyncio.create_task(waited.to_its_end())
+        await item.looked(2)
+        build = server.add("neutral", "build", ["running"])
+        await later(build, "failed", 2)
+        assert await ended == (["queued", "running", "failed"], Outcome.FAILED)
+        job = await waited.wait
+        assert (job.id, job.now, job.hops) == ("j", f"{server.url_of('neutral')}/jobs/build", 1)
+
+
+async def test_a_url_that_moves_with_each_answer(server: JobServer) -> None:
+    job = server.add("neutral", "j", ["queued"])
+    async with waiting("A URL that moves with each answer", server) as waited:
+        ended = asyncio.create_task(waited.to_its_end())
+        await later(job, "running", 3)
+        await later(job, "succeeded", job.looks + 3)
+        assert await ended == (["queued", "running", "succeeded"], Outcome.SUCCEEDED)
+        assert (await waited.wait).hops >= 6
+
+
+async def test_a_try_that_goes_on_under_another_id(server: JobServer) -> None:
+    server.add("neutral", "j", ["failed"], moves_to="k")
+    second = server.add("neutral", "k", ["running"])
+    async with waiting("A try that goes on under another id", server) as waited:
+        ended = asyncio.create_task(waited.to_its_end())
+        await later(second, "succeeded", 2)
+        assert await ended == (["failed", "running", "succeeded"], Outcome.SUCCEEDED)
+        assert ((await waited.wait).id, (await waited.wait).now) == ("j", "k")
+
+
 # --- what get and list do -----------------------------------------------------------------------------------------
 
 ALL = """

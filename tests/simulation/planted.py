@@ -37,6 +37,7 @@ from jobwatch._engine.schedule import DueQueue, Schedule
 from jobwatch._engine.streams import Streams
 from jobwatch._engine.watch import NEVER, Watch
 from jobwatch._http.errors import LostWhenKept
+from jobwatch._http.moving import MovingSource
 from jobwatch._http.source import HttpSource
 from jobwatch._http.transport import Transport
 from jobwatch._models import Fault, FaultKind, Outcome
@@ -49,7 +50,9 @@ from jobwatch._watching.jobs import JobList
 from jobwatch._watching.records import Acknowledged, Changed, Contents, Entry, JobRecord, RecordState
 from jobwatch._watching.sqlite import JournalFile
 
-from .world import LIVENESS, SAFETY, SEAM, WIRE, simulate
+from .moving import MOVES
+from .runner import simulate
+from .world import LIVENESS, SAFETY, SEAM, WIRE
 
 Making = Callable[[Any], Any]
 """Takes what is there and returns the broken variant."""
@@ -94,8 +97,8 @@ def instead(variant: Any) -> Making:
 
 
 def _without_id_check(original: Any) -> Any:
-    def job(self: JobAPI, body: bytes, job_id: str, *rest: Any) -> Job | Fault:
-        fault = original(self, body, job_id, *rest)
+    def job(self: JobAPI, body: bytes, job_id: str, *rest: Any, **more: Any) -> Job | Fault:
+        fault = original(self, body, job_id, *rest, **more)
         if isinstance(fault, Fault) and "is about job" in fault.message:
             return replace(self.read_job(body), id=job_id)
         return fault  # type: ignore[no-any-return]
@@ -828,7 +831,7 @@ BUGS: tuple[Bug, ...] = (
     Bug("a failed look is made again at once", method(Policy, "_after_fault", _soon(0.01))),
     Bug("after a failed look nobody looks for a day", method(Policy, "_after_fault", _soon(86_400.0)), mode=LIVENESS),
     Bug("a hidden second request", method(HttpSource, "job", _asked_twice)),
-    Bug("a changed reply is taken for the same", function("_http.source", "_is_same_again", _always_the_same)),
+    Bug("a changed reply is taken for the same", function("_http.source", "is_same_again", _always_the_same)),
     Bug("the agenda forgets a job now and then", method(DueQueue, "put", _forgotten_by_the_agenda)),
     Bug("the budget lets everything go", method(Budget, "spend", instead(lambda _self, _now: 0.0))),
     Bug("the bell rings for one listener only", method(Watch, "notify", _rings_for_one)),
@@ -925,6 +928,120 @@ BUGS: tuple[Bug, ...] = (
     Bug("a stream's news have no look made", method(Streams, "_hinted", _deaf)),
     Bug("a stream goes on after its job", method(Streams, "end", _never_ended)),
     Bug("a stream is opened whatever the budget and the origin say", method(Schedule, "may_ask", _always_may_ask)),
+)
+
+
+# --- jobs that move, and ends that are taken back ------------------------------------------------------------------
+
+
+def _at_first_sight(_original: Any) -> Any:
+    return lambda _before, observed, *_given, **_named: observed
+
+
+def _end_believed_where_it_moves(original: Any) -> Any:
+    return lambda *given, **named: original(*given, **named | {"goes_on": False})
+
+
+def _restored_without(**fields: Any) -> Making:
+    def making(original: Any) -> Any:
+        def restore(self: JobList, records: Iterable[JobRecord]) -> None:
+            original(self, [replace(each, watched=replace(each.watched, **fields)) for each in records])
+
+        return restore
+
+    return making
+
+
+def _state_lost(original: Any) -> Any:
+    def states(held: Any, observed: Any = None) -> Any:
+        return original(held) if observed is None else observed.transitions
+
+    return states
+
+
+def _asked_before_it_is_kept(_original: Any) -> Any:
+    async def unkept(_self: Looks, _watch: Watch) -> None:
+        return None
+
+    return unkept
+
+
+def _validator_sent(original: Any) -> Any:
+    def saw(*given: Any, **named: Any) -> Any:
+        looked = original(*given, **named)
+        return replace(looked, asks_anew=False) if looked.watched.unsettled and looked.next_look else looked
+
+    return saw
+
+
+def _moves_are_old(original: Any) -> Any:
+    def moved(watched: Watched, *given: Any) -> Watched:
+        return replace(original(watched, *given), updated_at=watched.updated_at, is_new_here=False)  # type: ignore[no-any-return]
+
+    return moved
+
+
+def _all_is_home(original: Any) -> Any:
+    def made(self: MovingSource, api: JobAPI, origin: str, *, is_url: bool) -> HttpSource:
+        home, self._home = self._home, origin or self._home
+        try:
+            return original(self, api, origin, is_url=is_url)  # type: ignore[no-any-return]
+        finally:
+            self._home = home
+
+    return made
+
+
+def _confirmed_as_usual(_original: Any) -> Any:
+    return lambda _unsettled, _stable_for, _now, _least, most: most
+
+
+BUGS = (
+    *BUGS,
+    Bug("an end is believed at first sight", function("_core.settling", "settled", _at_first_sight), level=MOVES),
+    Bug(
+        "an end in the same reply as a move is believed",
+        function("_core.settling", "settled", _end_believed_where_it_moves),
+        level=MOVES,
+    ),
+    Bug(
+        "a restart forgets the end held back",
+        method(JobList, "restore", _restored_without(unsettled=None)),
+        level=MOVES,
+    ),
+    Bug(
+        "an end held back is lost when another state comes",
+        function("_core.settling", "_states", _state_lost),
+        level=MOVES,
+    ),
+    Bug("a restart forgets where the job is", method(JobList, "restore", _restored_without(place=None)), level=MOVES),
+    Bug("a place is asked before the journal has it", method(Looks, "_unkept", _asked_before_it_is_kept), level=MOVES),
+    Bug(
+        "a token goes along to another origin",
+        method(MovingSource, "_made", _all_is_home),
+        level=MOVES,
+    ),
+    Bug("a 304 confirms an end", method(Policy, "saw", _validator_sent), level=MOVES),
+    Bug(
+        "what was known of the place before counts at the next",
+        function("_core.moves", "moved", _moves_are_old),
+        level=MOVES,
+    ),
+    Bug(
+        "an end is confirmed at the usual pace",
+        function("_core.settling", "until_settled", _confirmed_as_usual),
+        level=MOVES,
+    ),
+    Bug(
+        "an end held back is not believed of a job that has gone",
+        function("_core.settling", "_believed_of_one_gone", instead(lambda observed, _held: observed)),
+        level=MOVES,
+    ),
+    Bug(
+        "the look after a move comes as any other",
+        function("_core.moves", "until_arrival", instead(lambda *_given: 5.0)),
+        level=MOVES,
+    ),
 )
 
 

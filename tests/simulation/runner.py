@@ -13,11 +13,14 @@ from msgspec import Struct
 
 from . import faults
 from .clock import START
-from .world import LIVENESS, SAFETY, simulate
+from .moving import MOVES, MovingWorld, simulated
+from .moving import SOMETIMES as SOMETIMES_OF_MOVES
+from .world import LIVENESS, SAFETY, World
+from .world import simulate as simulate_others
 
 _CHUNK = 25
 
-ENOUGH = {"seam": 1000, "wire": 400}
+ENOUGH = {"seam": 1000, "wire": 400, MOVES: 300}
 """After how many seeds everything must have happened."""
 
 
@@ -36,6 +39,11 @@ class Sum(Struct):
         self.seconds += other.seconds
         self.sometimes.update(other.sometimes)
         self.failures += other.failures
+
+
+def simulate(seed: int, level: str, mode: str) -> World | MovingWorld:
+    """Run one world of any level; those of moves have one mode."""
+    return simulated(seed) if level == MOVES else simulate_others(seed, level, mode)
 
 
 def some(level: str, mode: str, seeds: range) -> Sum:
@@ -86,6 +94,8 @@ def replay(level: str, mode: str, seed: int) -> str:
 
 def never(level: str, sometimes: Counter[str]) -> list[str]:
     """Return the faults that never fired and the branches that were never taken."""
+    if level == MOVES:
+        return sorted(name for name in SOMETIMES_OF_MOVES if not sometimes[name])
     return sorted(name for name in faults.all_of(level) | SOMETIMES | SOMETIMES_AT[level] if not sometimes[name])
 
 
@@ -129,6 +139,8 @@ SOMETIMES_AT = {
 
 def both(level: str, first: int, seeds: int, jobs: int) -> Sum:
     """Run half of the seeds in each mode."""
+    if level == MOVES:
+        return many(level, SAFETY, first, seeds, jobs)
     total = many(level, SAFETY, first, seeds - seeds // 2, jobs)
     total.add(many(level, LIVENESS, first, seeds // 2, jobs))
     return total

@@ -24,19 +24,21 @@ from jobwatch._http.source import HttpSource
 from jobwatch.apis import CAPYDB
 from tests.simulation import seam
 from tests.simulation.clock import START, Deadlock, Outside, VirtualLoop, run
+from tests.simulation.moving import MOVES
 from tests.simulation.runner import ENOUGH, both, never, report
 from tests.simulation.seam import SeamTransport
 from tests.simulation.server import Outage, Server
 from tests.simulation.truth import State, TrueJob
 from tests.simulation.world import LIVENESS, SAFETY, SEAM, WIRE, simulate
 
-SEEDS = {level: int(os.environ.get(f"JOBWATCH_{level.upper()}_SEEDS", ENOUGH[level])) for level in (SEAM, WIRE)}
+LEVELS = (SEAM, WIRE, MOVES)
+SEEDS = {level: int(os.environ.get(f"JOBWATCH_{level.upper()}_SEEDS", ENOUGH[level])) for level in LEVELS}
 FIRST = int(os.environ.get("JOBWATCH_FIRST_SEED", "0"))
 JOBS = int(os.environ.get("JOBWATCH_SIM_JOBS", "2"))
 
 
 @pytest.mark.slow(in_sample=True)
-@pytest.mark.parametrize("level", [SEAM, WIRE])
+@pytest.mark.parametrize("level", LEVELS)
 def test_made_up_worlds(level: str) -> None:
     total = both(level, FIRST, SEEDS[level], JOBS)
     assert not total.failures, "\n" + "\n".join(report(level, total))

@@ -283,10 +283,27 @@ def _in_pages(line: str, rng: random.Random, _texts: Sequence[str]) -> str:
     return "\n".join([line, *rng.sample(made, rng.randint(1, 3))])
 
 
+def _moving(line: str, rng: random.Random, _texts: Sequence[str]) -> str:
+    place = msgspec.json.encode("".join(rng.choice(_PIECES) for _ in range(rng.choice([1, 2, 5, 40])))).decode()
+    whole = rng.choice(["url", "id", "header", "api", "http", "x"])
+    origin = rng.choice(["https://h.test", "http://h.test:81/", "h.test", "https://u@h.test", "", "https://h.test/x"])
+    return line + rng.choice(
+        [
+            f"\ncontinues_as = {place}",
+            f"\ncontinues_as = {{ {whole} = {place} }}",
+            '\ncontinues_as = { header = "Location", http = [202, 404, 99] }',
+            f'\nallowed_origins = ["{origin}"]',
+            "\nretention = " + rng.choice([place, '"15m"', "15", f"[{place}]"]),
+            f'\nallowed_origins = [{{ origin = "{origin}", token = {place} }}]',
+        ]
+    )
+
+
 _CHANGES: list[Callable[[str, random.Random, Sequence[str]], str]] = [
     *(
         _in_pages,
         _lasting,
+        _moving,
         _new_setting,
         _new_expression,
         _new_expression,

@@ -1,0 +1,38 @@
+"""Jobs that an API has forgotten while nobody looked: their end was missed. Pure.
+
+Many APIs keep a job for some time after its end. Where no look was good for longer than that, "no such job" says that
+it ended meanwhile, and not how.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from .._models import Fault, Job, Outcome
+
+if TYPE_CHECKING:
+    from .tracker import Watched
+
+
+def with_retention(before: Watched, after: Watched, seen: Job | Fault, now: float, retention: float) -> Watched:
+    """Return what is known, with whether the job's end was missed, and for how long its API says it is kept.
+
+    Args:
+        before: What was known before the look.
+        after: What is known after it.
+        seen: What it showed.
+        now: When it was made, in Unix seconds.
+        retention: For how many seconds jobs that have ended are kept, where the job's own replies do not say.
+    """
+    if isinstance(seen, Job):
+        return after if seen.retention is None else replace(after, retention=seen.retention)
+    if after.outcome is not Outcome.NOT_FOUND or before.outcome is not None or after.looked_at is None:
+        return after
+    kept_for = retention if after.retention is None else after.retention
+    silence = (now if after.missing_since is None else after.missing_since) - after.looked_at
+    if silence <= kept_for:
+        return after
+    message = f"{seen.message}; its end was missed: not seen for {silence:.0f} s, and kept for {kept_for:.0f} s"
+    return replace(after, fault=replace(seen, message=message), end_missed=True)
