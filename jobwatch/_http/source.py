@@ -74,6 +74,7 @@ class HttpSource:
         streams: Whether streams of events are to be followed, where the API has any.
         max_connections: How many requests may be under way at once.
         max_body: The largest reply that is read, in bytes; by default what the API says, or 1 MiB.
+        request_timeout: How long one look may take, in seconds; by default as long as the API says.
         transport: What sends the requests, in place of one that is made for them.
 
     Raises:
@@ -89,13 +90,14 @@ class HttpSource:
         streams: bool = True,
         max_connections: int = 16,
         max_body: int | None = None,
+        request_timeout: float | None = None,
         transport: Transport | None = None,
     ) -> None:
         self._requests = Requests(api, given, api_version)
         self.api = api = self._requests.api()
         self.name = api.name
         self._renewal: Renewal | None = None
-        self.transport = transport or self._transport(max_connections, max_body)
+        self.transport = transport or self._transport(max_connections, max_body, request_timeout)
         self._targets: dict[str, Target] = {}
         self._is_scarce = False
         self._hints = api.read_retry_after is not None
@@ -217,7 +219,7 @@ class HttpSource:
             told = self.api.retry_after(reply.body, job_id)
         return max((each for each in (reply.retry_after, told) if each is not None), default=None)
 
-    def _transport(self, max_connections: int, max_body: int | None) -> Transport:
+    def _transport(self, max_connections: int, max_body: int | None, timeout: float | None) -> Transport:
         api, requests = self.api, self._requests
         self._renewal = requests.renewal(self._send_anew)
         kind = Transport if self._renewal is None else RenewingTransport
@@ -232,6 +234,7 @@ class HttpSource:
             states=api.states,
             posts=api.method == "POST" or api.batch_body is not None,
             max_body=max_body or api.max_body or MAX_BODY,
+            timeout=api.request_timeout if timeout is None else timeout,
             max_connections=max_connections,
         )
         if isinstance(transport, RenewingTransport) and self._renewal is not None:

@@ -25,6 +25,7 @@ from msgspec.structs import replace
 
 from .._errors import ConfigError
 from .._models import Fault, FaultKind, printable
+from .._reading.api import REQUEST_TIMEOUT
 from .._reading.reply import Reply
 from .._table.templates import is_encoded_path
 from .._tasks import at_once
@@ -108,7 +109,7 @@ class Transport:
         states: frozenset[int] = frozenset(),
         posts: bool = False,
         max_body: int = MAX_BODY,
-        timeout: float = 30.0,
+        timeout: float = REQUEST_TIMEOUT,
         connect_timeout: float = 10.0,
         max_connections: int = 64,
         tls: ssl.SSLContext | None = None,
@@ -194,7 +195,7 @@ class Transport:
             answer = await self._looked(session, target, etag, turn)
         except asyncio.CancelledError as cancelled:
             if self._lifted(task, cancelling):
-                late = Fault(FaultKind.UNREACHABLE, f"no answer within {self._timeout:g} s")
+                late = Fault(FaultKind.UNREACHABLE, f"no answer within {self._timeout:g} s (request_timeout)")
                 return _CLOSED if self._closed else late
             # The frames below are aiohttp's, and their local variables hold our headers.
             raise cancelled.with_traceback(None)  # noqa: B904

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias, TypeVar, TypeVarTuple
+from typing import Final, TypeAlias, TypeVar, TypeVarTuple
 
 import msgspec
 from msgspec import Struct
@@ -18,6 +18,9 @@ from msgspec.structs import replace
 
 from .._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, printable
 from .words import Words
+
+REQUEST_TIMEOUT: Final = 30.0
+"""How long one look may take where nobody says otherwise, in seconds."""
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -82,6 +85,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         read_start: Reads a job's state from that response, in place of `read_reply`: neither its HTTP status nor a
             field that it lacks is a state.
         read_retry_after: Reads from a body, and the id asked for, for how many seconds not to ask about the job again.
+        request_timeout: How long one look may take, in seconds.
         with_params: Returns the API with the parameters that its replies are read by, where there are such.
         max_body: The largest reply that is read, in bytes; None for what is usual.
         decodes_all: Whether reading a reply decodes all of it, however large it is.
@@ -126,6 +130,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     started: tuple[Callable[[JSON], JSON], ...] = ()
     read_start: Callable[[bytes, str], Job | Fault] | None = None
     read_retry_after: Callable[[bytes, str], float | None] | None = None
+    request_timeout: float = REQUEST_TIMEOUT
     with_params: Callable[[Mapping[str, str]], JobAPI] | None = None
     max_body: int | None = None
     decodes_all: bool = False

@@ -41,7 +41,7 @@ from .fields import (
     list_of,
     several,
 )
-from .hints import hint_reader, paths_of
+from .hints import hint_reader, paths_of, period_of
 from .lasting import stable_for_of
 from .paths import PART, TEXT, TIMES, WORD, Compiled, Plan
 from .proofs import bodies_of_nothing, proved, unproved, value_on
@@ -141,6 +141,7 @@ class _Build:
             states=states,
             started=self._started(),
             read_start=lambda body, job_id: start.reply(body, 200, job_id),
+            request_timeout=period_of("request_timeout", table.request_timeout),
             read_retry_after=hint_reader(table.retry_after, table.params, self._root(), self._given),
             stable_for=stable_for_of(table),
             words=self._words() if table.status != [] else None,

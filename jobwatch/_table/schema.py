@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, cast
 import msgspec
 from msgspec import Struct
 
+from .._reading.api import REQUEST_TIMEOUT
 from .._reading.words import Word
 from .fields import EventTable, Paths, ProgressPaths, TableError
 from .hints import HintPaths, HintTable
@@ -112,6 +113,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         started: Where the id lies in the response that started the job.
         retry_after: Where a reply says when to come back.
         stable_for: For how long an end has to stand before it is believed, such as ``10s``; or that of each kind.
+        request_timeout: How long one look may take, as seconds or as a text such as ``30s``.
     """
 
     job: str
@@ -164,6 +166,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     started: Paths = []
     retry_after: HintPaths = []
     stable_for: str | dict[End, str] = {}
+    request_timeout: str | float = REQUEST_TIMEOUT
 
 
 def checked(table: Mapping[str, object]) -> Table:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from .._core.tracker import Patience, Watched, observe
 from .._errors import ConfigError
 from .._models import JSON, Fault, Job, Phase, Transition
-from .._reading.api import JobAPI
+from .._reading.api import REQUEST_TIMEOUT, JobAPI
 from .._reading.bodies import plain_body
 from .._reading.started import Response, response_in
 from .._reading.words import USUAL_WORDS, text_of
@@ -163,6 +163,8 @@ def _describe(api: JobAPI) -> None:
         say(f"  reads replies of up to {api.max_body} bytes, as received and without their content coding")
     if api.decodes_all:
         say("  decodes the whole of each reply, since it reads @ or $ itself: slow where a reply is large")
+    if api.request_timeout != REQUEST_TIMEOUT:
+        say(f"  gives each request {api.request_timeout:g} s")
     if api.read_retry_after is not None:
         say("  looks again no sooner than a reply says under retry_after")
     if api.words is not None:

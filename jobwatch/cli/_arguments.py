@@ -48,6 +48,7 @@ class Options(argparse.Namespace):
     appear_within: float | None = None
     max_body: int | None = None
     stable_for: float | None = None
+    request_timeout: float | None = None
     no_fail: bool = False
     follow_output: bool = False
     project: str = ""
@@ -355,6 +356,12 @@ def _add_api(parser: _Parser) -> None:
     api.add_argument("--base-url", metavar="URL", help="where it is served (default: its variable, else the vendor)")
     api.add_argument(
         "--max-body", type=_size, metavar="SIZE", help="the largest reply to read, such as 16MiB (default: 1MiB)"
+    )
+    api.add_argument(
+        "--request-timeout",
+        type=_above_zero,
+        metavar="TIME",
+        help="how long one request may take, its answer included (default: as the API's table says, else 30s)",
     )
     api.add_argument("--api-version", metavar="V", help="the version to ask for, where the API has versions (Bedrock)")
 

@@ -79,6 +79,7 @@ _PIECES = [
     *(",", ".", " ", "not_null(", "&a", "*", "[::2]", "{x: a}", "sort_by(", "\\", "'", "`", '"', "\u00e9"),
     *("max_by(a, &b)", "{z}", "{now}"),
 ]
+_PERIODS = ["request_timeout"]
 _AROUND = [("(", ")"), ("!(", ")"), ("a[?", "]"), ("[", "]"), ("a || (", ")"), ("length(", ")"), ("!", "")]
 _ENDING = [*DECIDED, "missing_if", "nothing_if"]
 
@@ -240,6 +241,13 @@ def _long(line: str, rng: random.Random, _texts: Sequence[str]) -> str:
     return f"{line}\nsucceeded_if = {msgspec.json.encode(joint.join(['a'] * many)).decode()}"
 
 
+def _new_period(line: str, rng: random.Random, _texts: Sequence[str]) -> str:
+    value = rng.choice(
+        ['"30s"', "5", "0", "-1", "nan", "1e999", '"PT5S"', '"soon"', '"99999d"', "true", "[]", '"\u0665s"']
+    )
+    return f"{line}\n{rng.choice(_PERIODS)} = {value}"
+
+
 def _other_line(_line: str, rng: random.Random, texts: Sequence[str]) -> str:
     return rng.choice(rng.choice(texts).strip().splitlines())
 
@@ -256,7 +264,8 @@ def _lasting(line: str, rng: random.Random, _texts: Sequence[str]) -> str:
 
 
 _CHANGES: list[Callable[[str, random.Random, Sequence[str]], str]] = [
-    *(_lasting, _new_expression, _new_expression, _nested, _long, _other_line, _other_letters, _other_letters),
+    *(_lasting, _new_expression, _new_expression, _new_period, _nested, _long, _other_line, _other_letters),
+    _other_letters,
 ]
 
 
