@@ -93,10 +93,10 @@ class JobSource(Protocol):
     they were when the client was made.
 
     Each call has 30 seconds, or the client's ``request_timeout``, and a slow one holds up only the job that it asks
-    about. Whatever one raises, returns in place of a job, or fails to do in time, is a fault of what was asked about, and is asked again for as long as
-    ``unreachable_after`` says: only the exception's type is told, since its text may hold a secret. To say more, return
-    a `Fault` of the kind that fits (``NOT_FOUND``, ``AUTH``, ``RATE_LIMITED`` with ``retry_after``), or raise a
-    `LookError` that holds one.
+    about. Whatever one raises, returns in place of a job, or fails to do in time, is a fault of what was asked about,
+    and is asked again for as long as ``unreachable_after`` says: only the exception's type is told, since its text may
+    hold a secret. To say more, return a `Fault` of the kind that fits (``NOT_FOUND``, ``AUTH``, ``RATE_LIMITED`` with
+    ``retry_after``), or raise a `LookError` that holds one.
 
     An id is any text that can be printed on one line. Times need a time zone. The source is its maker's to close.
 
