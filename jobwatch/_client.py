@@ -121,7 +121,7 @@ class Client:
                     given,
                     api_version,
                     streams=streams,
-                    max_connections=most,
+                    max_connections=most + (max_in_flight if found.long_poll else 0),
                     max_body=most_bytes,
                     request_timeout=request_timeout,
                 )

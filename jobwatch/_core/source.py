@@ -143,11 +143,23 @@ class Source(Protocol):
         ...
 
     @property
+    def long_poll(self) -> float:
+        """For how long a question about a job may be held until there is news, in seconds; 0 if none is."""
+        ...
+
+    @property
+    def tells_hold(self) -> bool:
+        """Whether a question says for how long it may be held."""
+        ...
+
+    @property
     def batch_most(self) -> int:
         """How many jobs it can be asked about at once, by their ids; 0 if only one."""
         ...
 
-    def job(self, job_id: str, status: str | None = None, memo: object = None, turn: Turn = ...) -> Awaitable[Seen]:
+    def job(
+        self, job_id: str, status: str | None = None, memo: object = None, turn: Turn = ..., *, hold: float = 0.0
+    ) -> Awaitable[Seen]:
         """Ask about one job.
 
         Args:
@@ -155,6 +167,7 @@ class Source(Protocol):
             status: The status last seen: where the history takes a request of its own, one in the same needs none.
             memo: That of the last answer, unless what is known of the job came from elsewhere since.
             turn: To be awaited before each request beyond the first.
+            hold: For how long it may be held, in seconds.
         """
         ...
 

@@ -73,6 +73,8 @@ class AdaptedSource:
     """
 
     has_streams = False
+    long_poll = 0.0
+    tells_hold = False
 
     def __init__(self, source: JobSource, most: int, time_limit: float = REQUEST_TIMEOUT) -> None:
         self._time_limit = time_limit
@@ -110,6 +112,8 @@ class AdaptedSource:
         status: str | None = None,  # noqa: ARG002 - see `Source`
         memo: object = None,
         turn: Turn = at_once,  # noqa: ARG002 - how many requests it makes is its own affair
+        *,
+        hold: float = 0.0,  # noqa: ARG002 - it has none that are held
     ) -> Seen:
         """Ask about one job; for arguments see `Source`. The memo is the job as the source told it."""
         if (before := self._left_behind.get(job_id)) is not None and before.is_under_way:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .._core.tracker import Watched
     from .clock import Clock
     from .grouping import Grouping, JointRequest
+    from .held import HeldLooks
     from .schedule import Schedule
     from .streams import Streams
     from .wakeups import WakeUps
@@ -50,6 +51,7 @@ class Looks:
         grouping: Which jobs one request can show.
         wakeups: Which looks somebody has asked for.
         streams: Which jobs' streams are followed, if any are to be.
+        held: Which looks the server may hold, if any.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Looks:
         grouping: Grouping,
         wakeups: WakeUps,
         streams: Streams | None,
+        held: HeldLooks | None = None,
     ) -> None:
         self._policy = policy
         self._source = source
@@ -72,6 +75,7 @@ class Looks:
         self._grouping = grouping
         self._wakeups = wakeups
         self._streams = streams
+        self._held = held
         self._cancellable: dict[Watch, asyncio.Task[object]] = {}
         self._logged: set[str] = set()
 
@@ -83,6 +87,9 @@ class Looks:
             return None
         if now < schedule.paused_until:  # beyond all patience, or it would not be due: nobody is to wait for that
             return self._turn_away(watch, schedule.paused(now))
+        if self._held is not None and (hold := self._held.time_for(watch, now)):
+            schedule.hold(watch)
+            return self._look_at(watch, hold)
         joint = self._grouping.joint(watch, self._interval(watch)) if self._grouping.is_possible else None
         return self._look_at(watch) if joint is None else self._look_at_many(watch, joint)
 
@@ -96,11 +103,18 @@ class Looks:
         next_look = min(next_look, LONGEST_PAUSE)
         self._put_next(watch, Looked(watch.watched, (), None, next_look), next_look, price)
 
+    def let_go(self, job_id: str) -> None:
+        """End the look under way that the server holds, since another one is to be made now."""
+        if self._held is not None:
+            self._held.let_go(job_id)
+
     def drop(self, watch: Watch) -> None:
         """End the look under way that only a watch nobody wants any more was for."""
         looking = self._cancellable.pop(watch, None)
         if looking is not None:
             looking.cancel()
+        if self._held is not None:
+            self._held.drop(watch)
         self._logged.discard(watch.watched.job_id)
 
     def shown(self, job: Job, joint: Collection[Watch] = (), retry_after: float | None = None) -> list[Watch]:
@@ -127,25 +141,40 @@ class Looks:
         finally:
             self._schedule.end(watch)
 
-    async def _look_at(self, watch: Watch) -> None:
+    async def _look_at(self, watch: Watch, hold: float = 0.0) -> None:
         others = self._others_with(watch)
         for other in others:
             self._schedule.remove(other)
             other.begin_look()
         asked_at = self._unix()
         try:
-            seen = await self._seen(watch, others)
+            seen = await self._seen(watch, others, hold)
             if seen is not None:
                 as_of = time_of(seen, asked_at, self._unix())
+                times = None if self._held is None else (self._unix() - asked_at, hold)
                 for each in (watch, *others):
-                    self._enter_seen(each, seen, as_of)
+                    self._enter_seen(each, seen, as_of, times)
+            elif hold:
+                self._put_back_held((watch, *others), asked_at - self._clock.epoch)
         except Exception as error:  # noqa: BLE001 - whatever one job's look raises ends the watch of that job alone
             for each in (watch, *others):
                 self._end_by(each, error)
         finally:
             self._schedule.end(watch)
 
-    def _seen(self, watch: Watch, others: list[Watch]) -> Coroutine[object, object, Seen | None]:
+    def _put_back_held(self, watches: Collection[Watch], asked_at: float) -> None:
+        """Put back those whose look was ended though it was held, since another is to be made: that is not held."""
+        due = max(self._clock.now(), asked_at + self._policy.pace.min_interval)
+        for watch in watches:
+            if watch.goes_on and watch.stage >= LOOKING:
+                watch.memo, watch.unheld = None, True
+                if watch.awaits_next_look:
+                    self._schedule.put_first(watch)
+                else:
+                    self._schedule.put(watch, due)
+                self._wakeups.put_woken(watch.watched.job_id)
+
+    def _seen(self, watch: Watch, others: list[Watch], hold: float) -> Coroutine[object, object, Seen | None]:
         """Ask about a job that one watch or two want to hear of."""
         memo = watch.memo
         # Two that know different things are served by one whole answer; and somebody who waits for this very look, at a
@@ -153,6 +182,12 @@ class Looks:
         if watch.awaits_this_look or (others and any(each.awaits_this_look or each.memo != memo for each in others)):
             memo = None
         before = watch.watched
+        if self._held is not None:
+            for each in (watch, *others):
+                each.unheld = False
+        if self._held is not None and hold:
+            question = self._source.job(before.job_id, before.status, memo, self._schedule.turn, hold=hold)
+            return self._held.seen((watch, *others), self._schedule.answer(question, held=True))
         asking = self._schedule.answer(self._source.job(before.job_id, before.status, memo, self._schedule.turn))
         return asking if others else self._while_wanted(watch, asking)
 
@@ -234,7 +269,8 @@ class Looks:
 
     # --- what a look showed ------------------------------------------------------------------------------------
 
-    def _enter_seen(self, watch: Watch, seen: Seen, as_of: float) -> None:
+    def _enter_seen(self, watch: Watch, seen: Seen, as_of: float, times: tuple[float, float] | None = None) -> None:
+        """Enter what a look showed; `times` are how long it took, and might be held, where any look may be."""
         try:
             price = self._schedule.price(self._clock.now())
             shared = self._shared(price, watch) if self._grouping.is_possible else price
@@ -250,6 +286,8 @@ class Looks:
                 server_time=seen.server_time,
                 retry_after=seen.retry_after,
             )
+            if times is not None and self._held is not None:
+                looked = self._held.follow_up(watch, looked, *times, self._clock.now())
             if what is not UNCHANGED:
                 watch.memo = seen.memo if looked.job is not None and not looked.asks_anew else None
             self._enter(watch, looked, price)
@@ -294,7 +332,10 @@ class Looks:
 
     def _put_next(self, watch: Watch, looked: Looked, next_look: float, price: float) -> None:
         schedule, now = self._schedule, self._clock.now()
-        schedule.demand(watch, self._demand(watch, self._without_jitter(looked, next_look, price), price, now))
+        spacing = self._without_jitter(looked, next_look, price)
+        if looked.is_followed_up and self._held is not None:
+            spacing = max(next_look, self._held.longest)
+        schedule.demand(watch, self._demand(watch, spacing, price, now))
         delay = next_look
         if looked.least or watch.not_before:
             self._put_off(watch, now + looked.least if looked.least else 0.0, now)

@@ -244,7 +244,7 @@ class Streams:
     def _hurry(self, watches: Iterable[Watch], due: float) -> None:
         for watch in watches:
             if self._may_be_put(watch) and due < watch.due:
-                watch.memo = None  # as after a wake-up
+                watch.memo, watch.unheld = None, True  # as after a wake-up
                 self._schedule.put(watch, due)
 
     def _may_be_put(self, watch: Watch) -> bool:

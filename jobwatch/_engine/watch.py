@@ -97,6 +97,8 @@ class Watch(Struct, gc=False, eq=False):
         alone: Whether its project's list, or a batch, has been seen not to hold it.
         is_slow: Whether the last look at it was slow, in the sense of `places`.
         memo: What the source wants back at the next look.
+        deadlines: When those who wait have to know, on the loop's clock, by a key of their own.
+        unheld: Whether the next look is not to be held by the server, since it is to show what is.
         not_before: Until when the API has asked that it be not asked about it, on the loop's clock; 0 where it has not.
     """
 
@@ -115,6 +117,8 @@ class Watch(Struct, gc=False, eq=False):
     is_slow: bool = False
     memo: object = None
     not_before: float = 0.0
+    deadlines: dict[object, float] | None = None
+    unheld: bool = False
 
     def __lt__(self, other: Watch) -> bool:
         """Break ties of time in the heap, in any way that is the same whenever the same happens."""

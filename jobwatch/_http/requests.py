@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .._errors import ConfigError
 from .._models import Fault
@@ -37,6 +38,9 @@ _VARIABLE_OR_PARAM = re.compile(_VARIABLE + r"|\{\+?(?P<param>[A-Za-z_][A-Za-z0-
 _XML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"})
 _HOST_PART = re.compile(r"[0-9A-Za-z.:\[\]-]+")
 _AUTHORITY = re.compile(r"https?://[^/]*")
+_HOLD = "long_poll"
+"""The name in braces that stands for how many seconds a server may hold a request."""
+
 _FORMER = 4
 """How many tokens that were renewed are still kept from being told: a late reply may quote one."""
 
@@ -48,11 +52,13 @@ class Asked(Struct, frozen=True):
         path: Its path, encoded.
         query: Its query, encoded, if it has one.
         body: What a POST sends; None for a GET.
+        headers: What is sent beside the headers of every request.
     """
 
     path: str
     query: str | None = None
     body: bytes | None = None
+    headers: Mapping[str, str] | None = None
 
     def __repr__(self) -> str:
         return f"Asked({self.path!r})"
@@ -95,12 +101,17 @@ class Requests:
             goes into the names in braces that its URLs have, beside its own defaults.
         api_version: The version to ask for.
 
+    Attributes:
+        tells_hold: Whether a request for a job says for how long the server may hold it.
+
     Raises:
         ConfigError: Something is missing, or there is no such parameter or version.
     """
 
     def __init__(self, api: JobAPI, given: Given, api_version: str | None) -> None:
         self._api = api
+        asked = [api.job_path, api.body, *api.headers.values()]
+        self.tells_hold = api.long_poll > 0.0 and _HOLD in templates.names_in(asked)
         elsewhere = given.base_url or os.environ.get(api.base_url_variable)
         self._params = _params(api, given.params, _only_in_base_url(api) if elsewhere else frozenset())
         self._base_url = elsewhere or self._own_address()
@@ -111,6 +122,7 @@ class Requests:
         self._token = self._source.read().strip()
         if not self._token and isinstance(self._source, FileToken):
             raise ConfigError(f"{self._source.name} holds no token")
+        self._holding = self._headers_of_each_look()
         self._headers = self._all_headers()
         self._job_path = self._filled(api.job_path)
 
@@ -173,16 +185,21 @@ class Requests:
         """Return a fault without the secrets that are sent with every request, should its reply have quoted them."""
         return without(self._secrets(), fault)
 
-    def job(self, job_id: str) -> Asked:
+    def job(self, job_id: str, hold: int = 0) -> Asked:
         """Return the request for one job.
+
+        Args:
+            job_id: Its id.
+            hold: For how many seconds the server may hold it, where it is told.
 
         Raises:
             ConfigError: The id cannot stand in a URL, or is one of another origin.
         """
         if self._job_path == "{url}":
-            return self._below(job_id)
+            return replace(self._below(job_id), headers=self._held_headers(hold))
         segment(job_id)  # refused even where its place is in the body
-        return _asked(_in_url(self._job_path, {"job_id": job_id}), self._body(job_id))
+        asked = _asked(_in_url(self._job_path, {"job_id": job_id, _HOLD: str(hold)}), self._body(job_id, hold))
+        return replace(asked, headers=self._held_headers(hold)) if self._holding else asked
 
     def jobs(self, project_id: str, limit: int) -> Asked:
         """Return the request for a project's jobs."""
@@ -280,11 +297,17 @@ class Requests:
     def _filled(self, template: str) -> str:
         return _in_url(template, self._params)
 
-    def _body(self, job_id: str) -> bytes | None:
+    def _held_headers(self, hold: int) -> dict[str, str] | None:
+        return {name: text.replace(f"{{{_HOLD}}}", str(hold)) for name, text in self._holding.items()} or None
+
+    def _body(self, job_id: str, hold: int = 0) -> bytes | None:
         if self._api.method != "POST":
             return None
         values = {name: self._in_body(value) for name, value in {**self._params, "job_id": job_id}.items()}
-        return templates.filled(self._api.body or "", values).encode()
+        if not self.tells_hold:
+            return templates.filled(self._api.body or "", values).encode()
+        values[_HOLD] = str(hold)
+        return templates.filled((self._api.body or "").replace(f'"{{{_HOLD}}}"', f"{{{_HOLD}}}"), values).encode()
 
     def _batch_body(self, job_ids: Collection[str]) -> bytes | None:
         if self._api.batch_body is None:
@@ -329,11 +352,23 @@ class Requests:
         headers = {name: value for name, value in headers.items() if name.lower() not in own}
         for name, value in api.headers.items():
             # In one pass, so that neither a parameter nor a variable is searched for further names.
-            headers[name] = _VARIABLE_OR_PARAM.sub(self._value_of, value)
+            if name not in self._holding:
+                headers[name] = _VARIABLE_OR_PARAM.sub(self._value_of, value)
         if not self._token or api.token_query is not None:
             return headers
         token = base64.b64encode(self._token.encode()).decode() if api.token_is_basic else self._token
         return headers | {api.token_header: f"{api.token_prefix}{token}"}
+
+    def _headers_of_each_look(self) -> dict[str, str]:
+        """Return the headers that say for how long a request may be held, but for that."""
+        headers = {
+            name: _VARIABLE_OR_PARAM.sub(self._value_of, text)
+            for name, text in self._api.headers.items()
+            if self.tells_hold and f"{{{_HOLD}}}" in text
+        }
+        if trouble := Credentials(headers, None).trouble():
+            raise ConfigError(trouble)
+        return headers
 
     def _value_of(self, found: re.Match[str]) -> str:
         if found["variable"] is not None:

@@ -45,6 +45,9 @@ _TARGETS_KEPT = 1024
 """For how many jobs a prepared URL is kept: it takes longer to make than to find, and half as much room as a job."""
 
 
+_BEYOND_HOLD = 30.0
+"""How much longer a look may take than the server may hold it, in seconds."""
+
 _BELIEVED_AT_LEAST, _BELIEVED_AT_MOST = 60.0, 300.0
 
 
@@ -100,6 +103,9 @@ class HttpSource:
         self.transport = transport or self._transport(max_connections, max_body, request_timeout)
         self._targets: dict[str, Target] = {}
         self._is_scarce = False
+        self._request_timeout = api.request_timeout if request_timeout is None else request_timeout
+        self.long_poll = api.long_poll
+        self.tells_hold = self._requests.tells_hold
         self._hints = api.read_retry_after is not None
         self.has_lists = api.list_path is not None
         self.has_streams = streams and api.stream_path is not None
@@ -121,10 +127,13 @@ class HttpSource:
         """Return the job that a response started; raise ConfigError where it names none."""
         return found_in(self.api, started, self._requests.id_in)
 
-    async def job(self, job_id: str, status: str | None = None, memo: object = None, turn: Turn = at_once) -> Seen:
+    async def job(
+        self, job_id: str, status: str | None = None, memo: object = None, turn: Turn = at_once, *, hold: float = 0.0
+    ) -> Seen:
         """Ask about one job; for arguments see `Source`."""
         etag = memo.etag if isinstance(memo, Memo) and self._is_believed(memo) else None
-        reply = await self.transport.get(self._targets.get(job_id) or self._target_of(job_id), etag=etag, turn=turn)
+        target = self._targets.get(job_id) or self._target_of(job_id, hold)
+        reply = await self.transport.get(target, etag=etag, turn=turn)
         if isinstance(reply, Fault):
             return Seen(reply)
         wait = reply.retry_after
@@ -260,10 +269,20 @@ class HttpSource:
         events = self.api.history(reply.body)
         return job if events is None else replace(job, events=events), None
 
-    def _target_of(self, job_id: str) -> Target:
+    def _target_of(self, job_id: str, hold: float) -> Target:
+        if self.long_poll:
+            return self._held_target(job_id, hold if self.tells_hold else self.long_poll)
         target = self._targets[job_id] = self._prepared(self._requests.job(job_id))
         if len(self._targets) > _TARGETS_KEPT:
             del self._targets[next(iter(self._targets))]
+        return target
+
+    def _held_target(self, job_id: str, hold: float) -> Target:
+        """Return the URL of a job with how long it may be held, which is another one each time."""
+        asked = self._requests.job(job_id, int(hold))
+        target = self._prepared(asked)
+        target.headers = asked.headers
+        target.limit = max(self._request_timeout, hold + _BEYOND_HOLD) if hold else 0.0
         return target
 
     def _prepared(self, asked: Asked) -> Target:

@@ -58,12 +58,14 @@ _SAME_METHOD = frozenset({307, 308})
 class Target:
     """A URL made ready once and used for every look at the same thing; see `Transport.prepared`."""
 
-    __slots__ = ("body", "path", "url")
+    __slots__ = ("body", "headers", "limit", "path", "url")
 
     def __init__(self, url: URL, path: str, body: bytes | None = None) -> None:
         self.url = url
         self.path = path
         self.body = body
+        self.headers: Mapping[str, str] | None = None  # beside those of every request
+        self.limit = 0.0  # how long it may take, where that is not as long as any
 
     def __repr__(self) -> str:
         return f"Target({self.path!r})"
@@ -189,13 +191,15 @@ class Transport:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # a coroutine that runs, runs in a task
         cancelling = task.cancelling()
-        self._limit(task, self._timeout)
+        limit = target.limit or self._timeout
+        self._limit(task, limit)
         answer: Reply | Fault
         try:
             answer = await self._looked(session, target, etag, turn)
         except asyncio.CancelledError as cancelled:
             if self._lifted(task, cancelling):
-                late = Fault(FaultKind.UNREACHABLE, f"no answer within {self._timeout:g} s (request_timeout)")
+                key = "long_poll" if target.limit else "request_timeout"
+                late = Fault(FaultKind.UNREACHABLE, f"no answer within {limit:g} s ({key})")
                 return _CLOSED if self._closed else late
             # The frames below are aiohttp's, and their local variables hold our headers.
             raise cancelled.with_traceback(None)  # noqa: B904
@@ -271,8 +275,8 @@ class Transport:
     async def _looked(self, session: ClientSession, target: Target, etag: str | None, turn: Turn) -> Reply | Fault:
         url, asked_again = target.url, False
         headers = None if etag is None else {"If-None-Match": etag}
-        if target.body is not None:
-            headers = self._headers.of_body()
+        if target.body is not None or target.headers:
+            headers = self._beside(headers, target)
         for hop in range(MAX_HOPS + 1):
             if hop and (fault := await self._in_turn(turn)) is not None:
                 return fault
@@ -303,6 +307,12 @@ class Transport:
                 return self._headers.scrubbed(step, target.url, target.body)
             url = step
         return Fault(FaultKind.REFUSED, f"more than {MAX_HOPS} redirects")
+
+    def _beside(self, headers: dict[str, str] | None, target: Target) -> dict[str, str]:
+        """Return what is sent with one request beside the headers of all."""
+        if target.body is not None:
+            headers = self._headers.of_body()
+        return {**(headers or {}), **(target.headers or {})}
 
     async def _sent(
         self, session: ClientSession, url: URL, body: bytes | None, headers: dict[str, str] | None

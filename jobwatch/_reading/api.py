@@ -86,6 +86,8 @@ class JobAPI(Struct, frozen=True, kw_only=True):
             field that it lacks is a state.
         read_retry_after: Reads from a body, and the id asked for, for how many seconds not to ask about the job again.
         request_timeout: How long one look may take, in seconds.
+        long_poll: For how long the server may hold a look until there is news, in seconds; 0 if it holds none. Where
+            ``{long_poll}`` stands in the path, the headers or the body, it is told so.
         with_params: Returns the API with the parameters that its replies are read by, where there are such.
         max_body: The largest reply that is read, in bytes; None for what is usual.
         decodes_all: Whether reading a reply decodes all of it, however large it is.
@@ -131,6 +133,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     read_start: Callable[[bytes, str], Job | Fault] | None = None
     read_retry_after: Callable[[bytes, str], float | None] | None = None
     request_timeout: float = REQUEST_TIMEOUT
+    long_poll: float = 0.0
     with_params: Callable[[Mapping[str, str]], JobAPI] | None = None
     max_body: int | None = None
     decodes_all: bool = False

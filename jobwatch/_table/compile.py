@@ -42,13 +42,14 @@ from .fields import (
     several,
 )
 from .hints import hint_reader, paths_of, period_of
+from .holding import long_poll_of
 from .lasting import stable_for_of
 from .paths import PART, TEXT, TIMES, WORD, Compiled, Plan
 from .proofs import bodies_of_nothing, proved, unproved, value_on
 from .reader import Layout, TableReader
 from .schema import BatchTable, ListTable, Table, checked
 
-_OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url"})
+_OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url", "long_poll"})
 _RESERVED = frozenset({"now"})
 _ENDING = (*(f"{phase.value}_if" for phase in (*ENDED, Phase.BLOCKED)), "missing_if")
 """The keys of the conditions that must be proved by something that is there."""
@@ -141,6 +142,7 @@ class _Build:
             states=states,
             started=self._started(),
             read_start=lambda body, job_id: start.reply(body, 200, job_id),
+            long_poll=long_poll_of(table),
             request_timeout=period_of("request_timeout", table.request_timeout),
             read_retry_after=hint_reader(table.retry_after, table.params, self._root(), self._given),
             stable_for=stable_for_of(table),

@@ -113,6 +113,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         started: Where the id lies in the response that started the job.
         retry_after: Where a reply says when to come back.
         stable_for: For how long an end has to stand before it is believed, such as ``10s``; or that of each kind.
+        long_poll: How long the server may hold a request for a job until there is news; ``{long_poll}`` is the seconds.
         request_timeout: How long one look may take, as seconds or as a text such as ``30s``.
     """
 
@@ -167,6 +168,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     retry_after: HintPaths = []
     stable_for: str | dict[End, str] = {}
     request_timeout: str | float = REQUEST_TIMEOUT
+    long_poll: str | float | None = None
 
 
 def checked(table: Mapping[str, object]) -> Table:

@@ -163,6 +163,8 @@ def _describe(api: JobAPI) -> None:
         say(f"  reads replies of up to {api.max_body} bytes, as received and without their content coding")
     if api.decodes_all:
         say("  decodes the whole of each reply, since it reads @ or $ itself: slow where a reply is large")
+    if api.long_poll:
+        say(f"  lets the server hold each request for {api.long_poll:g} s, until there is news")
     if api.request_timeout != REQUEST_TIMEOUT:
         say(f"  gives each request {api.request_timeout:g} s")
     if api.read_retry_after is not None:
