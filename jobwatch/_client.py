@@ -64,7 +64,8 @@ class Client:
             ``{"failed": 10}``: for servers that show one for a moment before they try again. By default what the
             API's table says, and else an end is believed at first sight.
         max_in_flight: How many looks may be under way at once, or threads of a source; where some have no answer for
-            long, up to a quarter more (two at least), so that they keep no other job waiting.
+            long, up to a quarter more (two at least), so that they keep no other job waiting. Requests that the API's
+            table lets the server hold (``long_poll``) have as many places of their own.
         max_body: The largest reply that is read, as received and without its content coding: ``16MiB``, or a number of
             bytes; by default what the API's table says, or 1 MiB.
         request_timeout: How long one look may take, or one call of a source, in seconds; by default as the API's table

@@ -152,7 +152,9 @@ async def test_a_look_is_held_no_longer_than_somebody_waits_and_the_last_one_not
             await client.wait_for("j", timeout=90.0)
         assert running_loop().time() == pytest.approx(90.0, abs=0.1)
     assert source.held() == [0.0, 60.0, 29.0, 0.0]
-    assert source.times()[-1] < 90.0
+    assert (
+        90.0 - 4 * ROUND_TRIP < source.times()[-1] < 90.0
+    )  # how long one is held says nothing of what an answer takes
 
 
 @on_virtual_clock
@@ -317,5 +319,8 @@ async def test_with_one_place_the_one_job_is_held_and_another_is_still_looked_at
 async def test_a_job_that_is_held_costs_one_request_for_as_long_as_it_is_held() -> None:
     source = Holding({"j": [(0.0, "running"), (600.0, "done")]})
     async with _client(source, max_rate=0.5) as client:
-        assert await _in_time(client.wait_for("j")) == pytest.approx(600.0, abs=5.0)
+        waiting = asyncio.ensure_future(client.wait_for("j"))
+        await asyncio.sleep(100.0)
+        assert engine_of(client)._schedule._budget.demand == pytest.approx(1 / 60)
+        assert await _in_time(waiting) == pytest.approx(600.0, abs=5.0)
     assert len(source.looks) <= 14

@@ -77,9 +77,9 @@ _PIECES = [
     *("a", "b.c", "@", "$", "$.a", "[0]", "[*]", "[]", "[?a]", "[?a == 'x']", "&&", "||", "|", "!", "==", "!=", "<"),
     *("`1`", "`[]`", "`null`", "(", ")", "{job_id}", '"{job_id}"', '"a-b"', "length(", "sum(", "join('', ", "'x'"),
     *(",", ".", " ", "not_null(", "&a", "*", "[::2]", "{x: a}", "sort_by(", "\\", "'", "`", '"', "\u00e9"),
-    *("max_by(a, &b)", "{z}", "{now}"),
+    *("max_by(a, &b)", "{z}", "{now}", "{long_poll}"),
 ]
-_PERIODS = ["request_timeout"]
+_PERIODS = ["request_timeout", "long_poll"]
 _AROUND = [("(", ")"), ("!(", ")"), ("a[?", "]"), ("[", "]"), ("a || (", ")"), ("length(", ")"), ("!", "")]
 _ENDING = [*DECIDED, "missing_if", "nothing_if"]
 
