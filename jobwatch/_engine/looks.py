@@ -182,9 +182,6 @@ class Looks:
         if watch.awaits_this_look or (others and any(each.awaits_this_look or each.memo != memo for each in others)):
             memo = None
         before = watch.watched
-        if self._held is not None:
-            for each in (watch, *others):
-                each.unheld = False
         if self._held is not None and hold:
             question = self._source.job(before.job_id, before.status, memo, self._schedule.turn, hold=hold)
             return self._held.seen((watch, *others), self._schedule.answer(question, held=True))
@@ -262,6 +259,7 @@ class Looks:
             # The list may have begun before somebody said that the job has changed.
             woken = BEFORE_ALL if due == BEFORE_ALL else self._wakeups.pending(watch.watched.job_id)
             if due != NEVER and watch.stage is DUE and woken < watch.due:
+                watch.unheld = True
                 self._schedule.put(watch, woken)
         except Exception as error:  # noqa: BLE001 - as in `_look_at`
             self._end_by(watch, error)
@@ -339,6 +337,8 @@ class Looks:
         delay = next_look
         if looked.least or watch.not_before:
             self._put_off(watch, now + looked.least if looked.least else 0.0, now)
+        if watch.unheld:
+            watch.unheld = False
         if price > 1.0 and looked.watched.unsettled is None:  # a look before an end is settled would be made in vain
             fault = looked.watched.fault
             asked = looked.least if fault is None else min(fault.retry_after or looked.least, LONGEST_PAUSE)

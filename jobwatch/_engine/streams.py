@@ -237,7 +237,7 @@ class Streams:
 
     def _slow_down(self, watches: Iterable[Watch]) -> None:
         for watch in watches:
-            if self._may_be_put(watch) and watch.watched.fault is None:
+            if self._may_be_put(watch) and watch.watched.fault is None and not watch.unheld:
                 self._schedule.put(watch, max(self._loop.time() + self._keepalive, watch.not_before))
                 self._schedule.demand(watch, 1.0 / self._keepalive)
 

@@ -98,7 +98,8 @@ class Watch(Struct, gc=False, eq=False):
         is_slow: Whether the last look at it was slow, in the sense of `places`.
         memo: What the source wants back at the next look.
         deadlines: When those who wait have to know, on the loop's clock, by a key of their own.
-        unheld: Whether the next look is not to be held by the server, since it is to show what is.
+        unheld: Whether somebody says that the job has changed: the next look is neither held by the server, nor put off
+            by a stream.
         not_before: Until when the API has asked that it be not asked about it, on the loop's clock; 0 where it has not.
     """
 
