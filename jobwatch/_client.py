@@ -6,10 +6,11 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Literal, Self, cast
 
 from ._completions import Completions
 from ._core.budget import Budget
+from ._core.ends import ends_of
 from ._core.look import Looked, Policy
 from ._core.pace import Pace
 from ._core.tracker import Patience, Watched
@@ -30,8 +31,10 @@ from .apis import api_named
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from ._core.ends import Names
     from ._core.source import JobSource, Source
     from ._engine.watch import Watch
+    from ._http.tls import TLSContext
 
 _log = logging.getLogger("jobwatch")
 
@@ -44,7 +47,7 @@ class Client:
 
     Args:
         api: The name of a built-in API (see `jobwatch.apis.APIS`) or a `JobAPI`.
-        source: What to ask about jobs in place of an HTTP API, see `JobSource`; `token` to `params` are then left out.
+        source: What to ask about jobs in place of an HTTP API, see `JobSource`; `token` to `ssl` are then left out.
         token: The API key, or a function that returns it, plain (called in a thread) or async; by default the API's
             environment variable (``BEDROCK_API_KEY``, ``CAPYDB_API_KEY``). After a 401 the function or the variable is
             read anew, and another token tried; whatever the function raises is told by its type only, unless it is a
@@ -54,6 +57,10 @@ class Client:
             ``CAPYDB_API_URL``), else the vendor's address.
         api_version: The version to ask for, where the API has a header for it (Bedrock's ``X-API-Version``).
         params: What stands in the API's URLs beside a job's id: GitHub's ``owner`` and ``repo``.
+        proxy: The URL of the proxy to ask through, whatever the API's host; False for none. By default ``HTTPS_PROXY``,
+            ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` say, in small letters too, and loopback has none.
+        ssl: The `ssl.SSLContext` for connections to the API, with the certificates to trust or a client certificate; by
+            default the system's certificates are trusted, or those of ``SSL_CERT_FILE``.
         pace: How eagerly to look.
         history: Where to remember how long jobs took, so that later ones are looked at when they are likely to end:
             a `History`, to be shared between clients, or a file's path; by default it is forgotten with the client.
@@ -87,6 +94,8 @@ class Client:
         base_url: str | None = None,
         api_version: str | None = None,
         params: Mapping[str, str] | None = None,
+        proxy: str | Literal[False] | None = None,
+        ssl: TLSContext | None = None,
         pace: Pace | None = None,
         history: History | str | os.PathLike[str] | None = None,
         max_rate: float | None = None,
@@ -98,8 +107,8 @@ class Client:
         request_timeout: float | None = None,
         streams: bool = True,
     ) -> None:
-        given = Given(token, base_url, params, token_file)
-        del token, token_file, base_url, params  # a traceback that shows local variables shall not show these
+        given = Given(token, base_url, params, token_file, proxy)
+        del token, token_file, base_url, params, proxy  # a traceback that shows local variables shall not show these
         patience = Patience(
             unreachable_after=_not_negative("unreachable_after", unreachable_after),
             appear_within=_not_negative("appear_within", appear_within),
@@ -116,7 +125,7 @@ class Client:
         match source:
             case None if api is not None:
                 found = api_named(api) if isinstance(api, str) else api
-                most = at_most(max_in_flight)
+                most, tls = at_most(max_in_flight), None if ssl is None else _tls(ssl)
                 self._source = HttpSource(
                     found,
                     given,
@@ -125,10 +134,11 @@ class Client:
                     max_connections=most + (max_in_flight if found.long_poll else 0),
                     max_body=most_bytes,
                     request_timeout=request_timeout,
+                    tls=tls,
                 )
             case None:
                 raise ConfigError("nothing says whom to ask: give the name of an API, a JobAPI, or source=")
-            case _ if api is not None or api_version is not None or max_body is not None or given.any():
+            case _ if given.any() or any(each is not None for each in (api, api_version, max_body, ssl)):
                 raise ConfigError(
                     "a source has its own address and token: leave out api, token, base_url, and the like"
                 )
@@ -275,17 +285,29 @@ class Client:
 
     # --- waiting ------------------------------------------------------------------------------------------
 
-    def wait_for(self, job: str | Started, timeout: float | None = None, check: bool = True) -> Wait:
+    def wait_for(
+        self,
+        job: str | Started,
+        timeout: float | None = None,
+        check: bool = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+    ) -> Wait:
         """Wait for a job: await the handle for the finished job, iterate it for every state on the way.
 
         Args:
             job: The job's id; or what the API answered when the job was started, as a `Response`, or its body as
                 bytes or decoded. A state that this shows already is taken into account, and needs no look.
             timeout: How long to wait at most, in seconds, from the first await; one last look is made at the end.
-            check: Whether awaiting raises `JobFailed` or `JobCancelled` when the job ended so.
+            check: Whether awaiting raises `JobFailed` and the like when the job ended badly.
+            accept: Which ends are good besides success: ``{"partial"}``, ``{"finished"}``, or any other.
+            fail_on: ``{"blocked"}`` has the wait end with `JobBlocked` once two looks, 10 s apart, have shown that the
+                job goes on only when somebody acts.
 
         Raises:
-            ConfigError: The id cannot stand in a URL, the response names no job, or the timeout is no duration.
+            ConfigError: The id cannot stand in a URL, the response names no job, the timeout is no duration, or there
+                is no such end.
         """
         if timeout is not None:
             _not_negative("timeout", timeout)
@@ -294,9 +316,18 @@ class Client:
         else:
             found = Found(text_of("a job's id", job))
         watched = self.watched(found.job_id)
-        return Wait(lambda: self._enter(watched, found.job), found.job_id, timeout, check)
+        ends = ends_of(accept, fail_on)
+        return Wait(lambda: self._enter(watched, found.job), found.job_id, timeout, check, ends)
 
-    def as_completed(self, job_ids: Iterable[str], timeout: float | None = None, check: bool = True) -> Completions:
+    def as_completed(
+        self,
+        job_ids: Iterable[str],
+        timeout: float | None = None,
+        check: bool = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+    ) -> Completions:
         """Wait for several jobs and iterate over their handles as they end.
 
         Awaiting a handle that came out gives its job, or raises, at once.
@@ -304,11 +335,20 @@ class Client:
         Args:
             job_ids: The jobs' ids.
             timeout: How long to wait for each at most, in seconds.
-            check: As for `wait_for`.
+            check, accept, fail_on: As for `wait_for`.
         """
-        return Completions([self.wait_for(job_id, timeout, check) for job_id in _ids(job_ids)])
+        ids = _ids(job_ids)
+        return Completions([self.wait_for(each, timeout, check, accept=accept, fail_on=fail_on) for each in ids])
 
-    async def wait_all(self, job_ids: Iterable[str], timeout: float | None = None, check: bool = True) -> list[Job]:
+    async def wait_all(
+        self,
+        job_ids: Iterable[str],
+        timeout: float | None = None,
+        check: bool = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+    ) -> list[Job]:
         """Wait for several jobs to end, and return them in the order of their ids.
 
         The first that cannot be read, or with ``check`` does not succeed, raises its error and ends the waiting
@@ -317,12 +357,12 @@ class Client:
         Args:
             job_ids: The jobs' ids.
             timeout: How long to wait at most, in seconds.
-            check: As for `wait_for`.
+            check, accept, fail_on: As for `wait_for`.
 
         Raises:
-            JobFailed, JobCancelled, LookError, WaitTimeout: As awaiting `wait_for` would, for the first to go wrong.
+            JobEnded, JobBlocked, LookError, WaitTimeout: As awaiting `wait_for` would, for the first to go wrong.
         """
-        async with self.as_completed(job_ids, timeout, check) as ended:
+        async with self.as_completed(job_ids, timeout, check, accept=accept, fail_on=fail_on) as ended:
             async for wait in ended:
                 await wait
             return [await wait for wait in ended.waits]
@@ -432,6 +472,12 @@ def _stable_for(given: object) -> Mapping[Phase, float]:
         if end not in ends:
             raise ConfigError(f"stable_for names {end!r}, which is no end; there are: {', '.join(ends)}")
     return {ends[str(end)]: _not_negative("stable_for", seconds) for end, seconds in by_end.items()}
+
+
+def _tls(context: object) -> TLSContext:
+    from ._http.tls import checked_context  # noqa: PLC0415 - it loads OpenSSL, which few clients need before a request
+
+    return checked_context(context)
 
 
 def _ids(job_ids: object) -> list[str]:

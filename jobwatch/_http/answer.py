@@ -21,6 +21,8 @@ from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
+from msgspec.structs import replace
+
 from .._models import Fault, FaultKind, Problem, printable
 from .._reading.reply import RateLimit, Reply
 from .headers import http_date, rate_limit, retry_after
@@ -105,6 +107,12 @@ def judged(
     if http_status == 304 and etag is not None:
         return _reply(http_status, headers, b"", etag, clock)
     return _fault(http_status, headers, body, problem, clock, hint=hint)
+
+
+def with_headers(reply: Reply, headers: Headers, wanted: Sequence[str]) -> Reply:
+    """Return a reply with the headers that the API reads; where one comes several times, with commas in between."""
+    found = {name: ", ".join(values) for name in wanted if (values := headers.getall(name, ()))}
+    return replace(reply, headers=found) if found else reply
 
 
 def _reply(http_status: int, headers: Headers, body: bytes, etag: str | None, clock: Callable[[], float]) -> Reply:

@@ -11,6 +11,7 @@ import base64
 import contextlib
 import os
 import re
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from .._errors import ConfigError
 from .._models import Fault
 from .._table import templates
 from .credentials import Credentials
+from .proxies import proxy_for
 from .renewal import Renewal
 from .secrets import Secrets, is_secret_name, spellings, without
 from .tokens import FileToken, GivenToken, token_source
@@ -31,11 +33,14 @@ from .urls import origin_of, quoted, reserved, segment, split, unfit_for_url, un
 if TYPE_CHECKING:
     from .._reading.api import JobAPI
     from .._table.templates import Placeholder
+    from .proxies import Proxy
     from .tokens import TokenFunction
 
 _VARIABLE = r"\$\{(?P<variable>[A-Za-z_][A-Za-z0-9_]*)\}"
 _VARIABLE_OR_PARAM = re.compile(_VARIABLE + r"|\{\+?(?P<param>[A-Za-z_][A-Za-z0-9_]*)\}")
 _XML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"})
+_NOW = "now"
+_VISIBLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _HOST_PART = re.compile(r"[0-9A-Za-z.:\[\]-]+")
 _AUTHORITY = re.compile(r"https?://[^/]*")
 _HOLD = "long_poll"
@@ -52,13 +57,15 @@ class Asked(Struct, frozen=True):
         path: Its path, encoded.
         query: Its query, encoded, if it has one.
         body: What a POST sends; None for a GET.
-        headers: What is sent beside the headers of every request.
+        headers: Headers that go with this request alone.
+        is_head: Whether it is made by HEAD.
     """
 
     path: str
     query: str | None = None
     body: bytes | None = None
     headers: Mapping[str, str] | None = None
+    is_head: bool = False
 
     def __repr__(self) -> str:
         return f"Asked({self.path!r})"
@@ -73,7 +80,9 @@ class Given:
         base_url: str | None,
         params: Mapping[str, str] | None,
         token_file: str | os.PathLike[str] | None = None,
+        proxy: str | bool | None = None,
     ) -> None:
+        self.proxy = proxy
         self.token = token
         self.token_file = token_file
         self.base_url = base_url
@@ -81,7 +90,7 @@ class Given:
 
     def any(self) -> bool:
         """Return whether anything was given."""
-        given = (self.token, self.token_file, self.base_url)
+        given = (self.token, self.token_file, self.base_url, self.proxy)
         return any(each is not None for each in given) or bool(self.params)
 
 
@@ -118,13 +127,15 @@ class Requests:
         self._api_version = api_version
         _check_variables(api)  # before there is a secret among the local variables
         self._source = token_source(api, given.token, given.token_file)
+        self._proxy = proxy_for(self._base_url, given.proxy, os.environ)
         self._former: deque[frozenset[str]] = deque(maxlen=_FORMER)
         self._token = self._source.read().strip()
         if not self._token and isinstance(self._source, FileToken):
             raise ConfigError(f"{self._source.name} holds no token")
-        self._holding = self._headers_of_each_look()
         self._headers = self._all_headers()
+        self._others = self._spelt_out()
         self._job_path = self._filled(api.job_path)
+        self.is_dated = _NOW in templates.names_in([api.job_path, api.body, *api.headers.values(), *api.query.values()])
 
     def __repr__(self) -> str:
         return f"Requests({self._api.name!r})"
@@ -173,9 +184,13 @@ class Requests:
 
         return Renewal(self._source, enter, is_ready=bool(self._token))
 
-    def token_secrets(self) -> Secrets:
-        """Return the token by itself, in every spelling."""
-        return Secrets(spellings(self._token))
+    def proxy(self) -> Proxy | None:
+        """Return the proxy through which the API is asked, if there is one."""
+        return self._proxy
+
+    def other_secrets(self) -> Secrets:
+        """Return the token by itself, and what the proxy is told, in every spelling."""
+        return self._others
 
     def secrets(self) -> frozenset[str]:
         """Return the secrets that are sent, in every spelling, and those that were sent before them."""
@@ -196,10 +211,18 @@ class Requests:
             ConfigError: The id cannot stand in a URL, or is one of another origin.
         """
         if self._job_path == "{url}":
-            return replace(self._below(job_id), headers=self._held_headers(hold))
-        segment(job_id)  # refused even where its place is in the body
-        asked = _asked(_in_url(self._job_path, {"job_id": job_id, _HOLD: str(hold)}), self._body(job_id, hold))
-        return replace(asked, headers=self._held_headers(hold)) if self._holding else asked
+            asked = self._below(job_id)
+        else:
+            segment(job_id)  # refused even where its place is in the body
+            asked = _asked(_in_url(self._job_path, {"job_id": job_id, **_moment(hold)}), self._body(job_id, hold))
+        headers, is_head = self._headers_of(job_id, hold), self._api.method == "HEAD"
+        return replace(asked, headers=headers, is_head=is_head) if headers or is_head else asked
+
+    def with_query(self, asked: Asked) -> Asked:
+        """Return a request with what goes into the query of each, unless it is there, as in a URL of the server's."""
+        there = {unquoted(part.partition("=")[0]) for part in (asked.query or "").split("&")}
+        more = [f"{quoted(name)}={self._in_query(text)}" for name, text in self._api.query.items() if name not in there]
+        return replace(asked, query="&".join([*filter(None, [asked.query]), *more])) if more else asked
 
     def jobs(self, project_id: str, limit: int) -> Asked:
         """Return the request for a project's jobs."""
@@ -209,7 +232,7 @@ class Requests:
         """Return the request for several jobs."""
         ids = [segment(job_id) for job_id in job_ids]
         template = templates.repeated(self._filled(self._api.batch_path or ""), ids)
-        values = {"job_ids": ",".join(ids), "limit": str(len(ids))}
+        values = {"job_ids": ",".join(ids), "limit": str(len(ids)), **_moment()}
         return _asked(templates.filled(template, values), self._batch_body(job_ids))
 
     def history(self, job_id: str) -> Asked:
@@ -240,12 +263,12 @@ class Requests:
     def _secrets(self) -> frozenset[str]:
         _, _, query = self._job_path.partition("?")
         now = Credentials(self._headers, self.secret_query()).secrets(query, self._body("-"))
-        return now.union(self.token_secrets(), *self._former)
+        return now.union(self.other_secrets(), *self._former)
 
     def _renew(self, token: str) -> bool:
         """Send a token from now on, with the variables of the headers as they are now; return whether it is another."""
         before = self._token, self._headers
-        secrets = Credentials(self._headers, self.secret_query(), self.token_secrets()).secrets("", None)
+        secrets = Credentials(self._headers, self.secret_query(), self.other_secrets()).secrets("", None)
         self._token = token
         try:
             self._headers = self._sendable_headers()
@@ -255,7 +278,12 @@ class Requests:
         if (self._token, self._headers) == before:
             return False
         self._former.append(secrets)
+        self._others = self._spelt_out()
         return True
+
+    def _spelt_out(self) -> Secrets:
+        proxy = frozenset[str]() if self._proxy is None else self._proxy.secrets()
+        return Secrets(spellings(self._token) | proxy)
 
     def _sendable_headers(self) -> dict[str, str]:
         _check_variables(self._api)
@@ -292,22 +320,20 @@ class Requests:
         return before + (mark + "&".join(parts) if parts else "")
 
     def _about(self, template: str | None, values: Mapping[str, str]) -> Asked:
-        return _asked(_in_url(self._filled(template or ""), values))
+        return _asked(_in_url(self._filled(template or ""), {**values, **_moment()}))
 
     def _filled(self, template: str) -> str:
         return _in_url(template, self._params)
 
-    def _held_headers(self, hold: int) -> dict[str, str] | None:
-        return {name: text.replace(f"{{{_HOLD}}}", str(hold)) for name, text in self._holding.items()} or None
-
     def _body(self, job_id: str, hold: int = 0) -> bytes | None:
         if self._api.method != "POST":
             return None
-        values = {name: self._in_body(value) for name, value in {**self._params, "job_id": job_id}.items()}
-        if not self.tells_hold:
-            return templates.filled(self._api.body or "", values).encode()
-        values[_HOLD] = str(hold)
-        return templates.filled((self._api.body or "").replace(f'"{{{_HOLD}}}"', f"{{{_HOLD}}}"), values).encode()
+        told = {**self._params, "job_id": job_id, **_moment(hold)}
+        values = {name: self._in_body(value) for name, value in told.items()}
+        body = self._api.body or ""
+        if self.tells_hold:  # by itself it is a number, as the limit of a batch is
+            body = body.replace(f'"{{{_HOLD}}}"', f"{{{_HOLD}}}")
+        return templates.filled(body, values).encode()
 
     def _batch_body(self, job_ids: Collection[str]) -> bytes | None:
         if self._api.batch_body is None:
@@ -327,6 +353,27 @@ class Requests:
         if media_type.endswith(("/xml", "+xml")):
             return value.translate(_XML)
         return msgspec.json.encode(value).decode()[1:-1]
+
+    def _headers_of(self, job_id: str, hold: int) -> dict[str, str] | None:
+        """Return the headers that are not the same in all requests."""
+        told = {"job_id": job_id, **_moment(hold)}
+        headers = {
+            name: templates.filled(self._in_header(text), told)
+            for name, text in self._api.headers.items()
+            if _is_of_request(text)
+        }
+        for name, value in headers.items():
+            if not _VISIBLE.fullmatch(value):
+                raise ConfigError(f"the job's id cannot stand in the header {name}: it is not all visible ASCII")
+        return headers or None
+
+    def _in_header(self, text: str) -> str:
+        # In one pass, so that neither a parameter nor a variable is searched for further names.
+        return _VARIABLE_OR_PARAM.sub(self._value_of, text)
+
+    def _in_query(self, text: str) -> str:
+        values = {name: quoted(value) for name, value in {**self._params, **_moment()}.items()}
+        return templates.mapped(text, quoted, lambda found: values.get(found["name"], found[0]))
 
     def _own_address(self) -> str:
         template = self._api.base_url
@@ -351,29 +398,27 @@ class Requests:
         own = {name.lower() for name in api.headers}
         headers = {name: value for name, value in headers.items() if name.lower() not in own}
         for name, value in api.headers.items():
-            # In one pass, so that neither a parameter nor a variable is searched for further names.
-            if name not in self._holding:
-                headers[name] = _VARIABLE_OR_PARAM.sub(self._value_of, value)
+            if not _is_of_request(value):
+                headers[name] = self._in_header(value)
         if not self._token or api.token_query is not None:
             return headers
         token = base64.b64encode(self._token.encode()).decode() if api.token_is_basic else self._token
         return headers | {api.token_header: f"{api.token_prefix}{token}"}
 
-    def _headers_of_each_look(self) -> dict[str, str]:
-        """Return the headers that say for how long a request may be held, but for that."""
-        headers = {
-            name: _VARIABLE_OR_PARAM.sub(self._value_of, text)
-            for name, text in self._api.headers.items()
-            if self.tells_hold and f"{{{_HOLD}}}" in text
-        }
-        if trouble := Credentials(headers, None).trouble():
-            raise ConfigError(trouble)
-        return headers
-
     def _value_of(self, found: re.Match[str]) -> str:
         if found["variable"] is not None:
             return os.environ[found["variable"]].strip()
         return self._params.get(found["param"], found[0])
+
+
+def _moment(hold: int = 0) -> dict[str, str]:
+    """Return what names in braces stand for that is another at each request."""
+    return {_NOW: str(time.time_ns() // 1_000_000), _HOLD: str(hold)}
+
+
+def _is_of_request(header: str) -> bool:
+    """Whether the value of a header is not the same in all requests."""
+    return not {"job_id", _NOW, _HOLD}.isdisjoint(templates.names_in([header]))
 
 
 def secrets_of(api: JobAPI) -> list[str]:
@@ -394,7 +439,8 @@ def _check_variables(api: JobAPI) -> None:
 
 def _requests_of(api: JobAPI) -> list[str | None]:
     """Return the templates of what tells one job from another: the requests, without the headers."""
-    return [api.job_path, api.list_path, api.history_path, api.body, api.batch_path, api.batch_body]
+    others = [api.list_path, api.history_path, api.body, api.batch_path, api.batch_body]
+    return [api.job_path, *others, *api.query.values()]
 
 
 def _only_in_base_url(api: JobAPI) -> frozenset[str]:
@@ -407,11 +453,14 @@ def _params(api: JobAPI, given: _Params, needless: frozenset[str]) -> _Params:
     if unknown:
         known = f"; there are: {', '.join(api.params)}" if api.params else ", nor any other"
         raise ConfigError(f"{api.name} has no parameter {', '.join(sorted(unknown))}{known}")
-    missing = [name for name in api.params if not given.get(name, api.params[name]) and name not in needless]
+    # One whose default is empty may be so, such as a path of which there need be none.
+    optional = needless | {name for name, default in api.params.items() if default == ""}
+    missing = [name for name in api.params if not given.get(name, api.params[name]) and name not in optional]
     if missing:
         example = ", ".join(f"{name}=..." for name in missing)
         raise ConfigError(f"{api.name} needs the parameters {example}: --param {missing[0]}=..., or params={{...}}")
-    return _Params({name: value for name, default in api.params.items() if (value := given.get(name, default))})
+    values = {name: given.get(name, default) for name, default in api.params.items()}
+    return _Params({name: value for name, value in values.items() if value or value == api.params[name] == ""})
 
 
 def _asked(target: str, body: bytes | None = None) -> Asked:
@@ -433,6 +482,8 @@ def _in_url(template: str, values: Mapping[str, str]) -> str:
         in_path = reserved if placeholder["plus"] else segment
         if not isinstance(values, _Params):
             return in_path(values[name])
+        if placeholder["plus"] and not values[name]:
+            return ""  # the default, by which there is no such part
         with contextlib.suppress(ConfigError):
             return in_path(values[name])
         # Not by the error of `segment`, which shows what it was given.

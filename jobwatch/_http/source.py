@@ -20,10 +20,13 @@ from msgspec.structs import replace
 
 from .._core.source import Seen, SeenMany, StreamEnd
 from .._models import UNCHANGED, Fault, FaultKind, Job
+from .._reading.pages import confirmed
+from .._reading.reply import Reply
 from .._reading.started import found_in
-from .._reading.words import lowered
+from .._reading.words import ABSENT, lowered
 from .._tasks import at_once
-from .renewing import RenewingTransport
+from .pages import JobsFound, pages_of
+from .renewing import RenewingTransport, transport_for
 from .requests import Requests
 from .sse import EVENT_CAP, EventParser, Flow
 from .transport import MAX_BODY, Transport
@@ -33,10 +36,11 @@ if TYPE_CHECKING:
 
     from .._core.source import Turn
     from .._reading.api import Hint, JobAPI
-    from .._reading.reply import Reply
+    from .._reading.pages import Items
     from .._reading.started import Found, Started
     from .renewal import Renewal
     from .requests import Asked, Given
+    from .tls import TLSContext
     from .transport import Target
 
 _T = TypeVar("_T")
@@ -67,6 +71,18 @@ class Memo(Struct, frozen=True, gc=False):
     retry_after: float | None = None
 
 
+class Joined(Struct, frozen=True):
+    """A list that was read to its last page: the pages, and the body of the first with the items of all."""
+
+    pages: tuple[Reply, ...]
+    body: bytes
+
+    @property
+    def fingerprint(self) -> int:
+        """What tells it from one that shows something else."""
+        return hash(tuple((page.http_status, page.body) for page in self.pages))
+
+
 class HttpSource:
     """Asks one HTTP API about its jobs.
 
@@ -78,6 +94,7 @@ class HttpSource:
         max_connections: How many requests may be under way at once.
         max_body: The largest reply that is read, in bytes; by default what the API says, or 1 MiB.
         request_timeout: How long one look may take, in seconds; by default as long as the API says.
+        tls: What to trust and to prove ourselves by, instead of the system's certificates and none.
         transport: What sends the requests, in place of one that is made for them.
 
     Raises:
@@ -94,13 +111,14 @@ class HttpSource:
         max_connections: int = 16,
         max_body: int | None = None,
         request_timeout: float | None = None,
+        tls: TLSContext | None = None,
         transport: Transport | None = None,
     ) -> None:
         self._requests = Requests(api, given, api_version)
         self.api = api = self._requests.api()
         self.name = api.name
         self._renewal: Renewal | None = None
-        self.transport = transport or self._transport(max_connections, max_body, request_timeout)
+        self.transport = transport or self._transport(max_connections, max_body, request_timeout, tls)
         self._targets: dict[str, Target] = {}
         self._is_scarce = False
         self._request_timeout = api.request_timeout if request_timeout is None else request_timeout
@@ -131,6 +149,8 @@ class HttpSource:
         self, job_id: str, status: str | None = None, memo: object = None, turn: Turn = at_once, *, hold: float = 0.0
     ) -> Seen:
         """Ask about one job; for arguments see `Source`."""
+        if self.api.items is not None:
+            return await self._job_in_pages(self.api.items, job_id, status, memo, turn)
         etag = memo.etag if isinstance(memo, Memo) and self._is_believed(memo) else None
         target = self._targets.get(job_id) or self._target_of(job_id, hold)
         reply = await self.transport.get(target, etag=etag, turn=turn)
@@ -141,13 +161,17 @@ class HttpSource:
             wait = self._wait(reply, job_id, memo)
         self._is_scarce = reply.rate is not None and reply.rate.remaining < (reply.rate.limit or 0) / 10
         fingerprint = hash((reply.http_status, reply.body))
+        if reply.headers:
+            fingerprint = hash((fingerprint, *sorted(reply.headers.items())))
         if memo is not None and _is_same_again(memo, reply, fingerprint):
             return Seen(UNCHANGED, memo, rate=reply.rate, looks=reply.looks, retry_after=wait)
-        job = self._masked(self.api.job(reply.body, job_id, reply.http_status))
+        job = self._masked(self.api.job(reply.body, job_id, reply.http_status, headers=reply.headers))
+        if self.api.goes_on is not None and _is_not_there(job, reply) and self.api.goes_on(reply.body, reply.headers):
+            job = Fault(FaultKind.UNREADABLE, "the job is not on the first page of a list that goes on: see items")
         if isinstance(job, Fault):
             return Seen(job, rate=reply.rate, looks=reply.looks, retry_after=wait)
         kept: object = fingerprint
-        if reply.etag is not None:
+        if reply.etag is not None and not self.api.reads_headers:  # a 304 need not repeat the others
             kept = Memo(fingerprint, reply.etag, _believed_until(job, reply), wait)
         seen = Seen(job, kept, reply.server_time, 0.0, reply.rate, looks=reply.looks, retry_after=wait)
         if self.api.history_path is None or _is_known(status, job):
@@ -163,17 +187,29 @@ class HttpSource:
 
     async def project(self, project_id: str, limit: int, turn: Turn = at_once) -> SeenMany:
         """Ask for a project's latest jobs; for arguments see `Source`."""
-        reply = await self.transport.get(self._prepared(self._requests.jobs(project_id, limit)), turn=turn)
+        target = self._prepared(self._requests.jobs(project_id, limit))
+        reply = await self.transport.get(target, turn=turn)
         if isinstance(reply, Fault):
             return SeenMany(reply)
-        return SeenMany(self._masked(self.api.jobs(reply.body)), reply.rate)
+        if self.api.list_pages is None:
+            return SeenMany(self._masked(self.api.jobs(reply.body)), reply.rate)
+        found = JobsFound(self.api.jobs, lambda jobs: len(jobs) < limit)
+        pages = await pages_of(self.transport, target, self.api.list_pages, reply, turn=turn, wants_more=found.enter)
+        return SeenMany(self._masked(found.on(pages)), pages.replies[-1].rate)
 
     async def batch(self, known: Mapping[str, str | None], turn: Turn = at_once) -> SeenMany:
         """Ask about several jobs at once; for arguments see `Source`."""
-        reply = await self.transport.get(self._prepared(self._requests.batch(known)), turn=turn)
+        target = self._prepared(self._requests.batch(known))
+        reply = await self.transport.get(target, turn=turn)
         if isinstance(reply, Fault):
             return SeenMany(reply)
-        jobs = self._masked(self.api.batch(reply.body))
+        if self.api.batch_pages is None:
+            jobs = self._masked(self.api.batch(reply.body))
+        else:
+            found = JobsFound(self.api.batch, lambda jobs: not known.keys() <= {job.id for job in jobs})
+            paging = self.api.batch_pages
+            pages = await pages_of(self.transport, target, paging, reply, turn=turn, wants_more=found.enter)
+            jobs, reply = self._masked(found.on(pages)), pages.replies[-1]
         if isinstance(jobs, Fault) or self.api.history_path is None:
             return SeenMany(jobs, reply.rate, retry_after=reply.retry_after)
         new = [job for job in jobs if job.id in known and not _is_known(known[job.id], job)]
@@ -228,20 +264,25 @@ class HttpSource:
             told = self.api.retry_after(reply.body, job_id)
         return max((each for each in (reply.retry_after, told) if each is not None), default=None)
 
-    def _transport(self, max_connections: int, max_body: int | None, timeout: float | None) -> Transport:
+    def _transport(
+        self, max_connections: int, max_body: int | None, timeout: float | None, tls: TLSContext | None
+    ) -> Transport:
         api, requests = self.api, self._requests
         self._renewal = requests.renewal(self._send_anew)
-        kind = Transport if self._renewal is None else RenewingTransport
+        kind = transport_for(self._renewal)
         transport = kind(
             requests.base_url(),
             requests.headers(),
             secret_query=requests.secret_query(),
-            secrets=requests.token_secrets(),
+            secrets=requests.other_secrets(),
             problem=api.problem,
             verdict=api.verdict,
             retry_after=None if api.read_retry_after is None else api.retry_after,
             states=api.states,
-            posts=api.method == "POST" or api.batch_body is not None,
+            wanted=api.wanted_headers,
+            plain_gets=api.method == "GET" and api.batch_body is None,
+            proxy=requests.proxy(),
+            tls=tls,
             max_body=max_body or api.max_body or MAX_BODY,
             timeout=api.request_timeout if timeout is None else timeout,
             max_connections=max_connections,
@@ -252,7 +293,61 @@ class HttpSource:
 
     def _send_anew(self) -> None:
         requests = self._requests
-        self.transport.send_with(requests.headers(), requests.secret_query(), requests.token_secrets())
+        self.transport.send_with(requests.headers(), requests.secret_query(), requests.other_secrets())
+
+    async def _job_in_pages(self, items: Items, job_id: str, status: str | None, memo: object, turn: Turn) -> Seen:
+        """Ask about a job that is told by a list in pages: no validator is sent, as it would be that of one page."""
+        answered_at = asyncio.get_running_loop().time()
+        read = await self._read_pages(items, job_id, turn)
+        if isinstance(read, Fault):
+            return Seen(self._masked(read))
+        first = read.pages[0]
+        wait = self._wait(first, job_id, None) if self._hints else first.retry_after
+        if memo is not None and memo == read.fingerprint:
+            return Seen(UNCHANGED, memo, rate=first.rate, looks=first.looks, retry_after=wait)
+        job = self._masked(self.api.job(read.body, job_id, first.http_status))
+        if isinstance(job, Job) and job.phase.ended:
+            job = await self._proved(items, read, job, turn)
+        age = asyncio.get_running_loop().time() - answered_at if len(read.pages) > 1 else 0.0
+        if isinstance(job, Fault):
+            return Seen(job, rate=first.rate, looks=first.looks, retry_after=wait)
+        seen = Seen(job, read.fingerprint, first.server_time, age, first.rate, looks=first.looks, retry_after=wait)
+        if self.api.history_path is None or _is_known(status, job):
+            return seen
+        return await self._with_history(seen, job, turn)
+
+    async def _proved(self, items: Items, read: Joined, job: Job, turn: Turn) -> Job | Fault:
+        """Return a job whose end one reading of its pages tells, as far as that is proved; else why it is not."""
+        if (doubt := items.doubt(read.body, len(read.pages))) is not None:
+            return Fault(FaultKind.UNREADABLE, f"the list tells of an end ({job.status}), but {doubt}")
+        if len(read.pages) == 1:
+            return job
+        if (fault := await turn()) is not None:
+            return fault
+        again = await self._read_pages(items, job.id, turn)
+        if isinstance(again, Fault):
+            return self._masked(again)
+        second = self._masked(self.api.job(again.body, job.id, again.pages[0].http_status))
+        if isinstance(second, Fault):
+            return second
+        if second.phase.ended and (doubt := items.doubt(again.body, len(again.pages))) is not None:
+            return Fault(FaultKind.UNREADABLE, f"the list tells of an end ({job.status}), but {doubt}")
+        return confirmed(job, second)
+
+    async def _read_pages(self, items: Items, job_id: str, turn: Turn) -> Joined | Fault:
+        """Read a list to its last page: where one of them cannot be read, there is no shorter list, but a fault."""
+        target = self._targets.get(job_id) or self._target_of(job_id, 0.0)
+        reply = await self.transport.get(target, turn=turn)
+        if isinstance(reply, Fault):
+            return reply
+        pages = await pages_of(self.transport, target, items.paging, reply, turn=turn)
+        if pages.fault is not None:
+            return pages.fault
+        if any(page.http_status != reply.http_status for page in pages.replies):
+            return Fault(FaultKind.UNREADABLE, "its pages have several HTTP statuses")
+        bodies = [page.body for page in pages.replies]
+        body = items.joined(bodies)
+        return body if isinstance(body, Fault) else Joined(pages.replies, body)
 
     async def _with_history(self, seen: Seen, job: Job, turn: Turn) -> Seen:
         answered_at = asyncio.get_running_loop().time()
@@ -263,16 +358,27 @@ class HttpSource:
         """Add the history of a job, where it can be read: without it, the job is known all the same."""
         if await turn() is not None:
             return job, None
-        reply = await self.transport.get(self._prepared(self._requests.history(job.id)), turn=turn)
+        target = self._prepared(self._requests.history(job.id))
+        reply = await self.transport.get(target, turn=turn)
         if isinstance(reply, Fault):
             return job, reply
-        events = self.api.history(reply.body)
-        return job if events is None else replace(job, events=events), None
+        if self.api.history_pages is None:
+            events = self.api.history(reply.body)
+            return job if events is None else replace(job, events=events), None
+        pages = await pages_of(self.transport, target, self.api.history_pages, reply, turn=turn)
+        told = self.api.history_on([each.body for each in pages.replies])
+        if told is None:
+            return job, pages.fault
+        events, is_whole = told
+        return replace(job, events=events, has_more_events=not is_whole or pages.fault is not None), pages.fault
 
     def _target_of(self, job_id: str, hold: float) -> Target:
         if self.long_poll:
             return self._held_target(job_id, hold if self.tells_hold else self.long_poll)
-        target = self._targets[job_id] = self._prepared(self._requests.job(job_id))
+        target = self._prepared(self._requests.job(job_id))
+        if self._requests.is_dated:
+            return target
+        self._targets[job_id] = target
         if len(self._targets) > _TARGETS_KEPT:
             del self._targets[next(iter(self._targets))]
         return target
@@ -281,12 +387,16 @@ class HttpSource:
         """Return the URL of a job with how long it may be held, which is another one each time."""
         asked = self._requests.job(job_id, int(hold))
         target = self._prepared(asked)
-        target.headers = asked.headers
         target.limit = max(self._request_timeout, hold + _BEYOND_HOLD) if hold else 0.0
         return target
 
     def _prepared(self, asked: Asked) -> Target:
-        return self.transport.prepared(asked.path, asked.query, asked.body)
+        if self.api.query:
+            asked = self._requests.with_query(asked)
+        target = self.transport.prepared(asked.path, asked.query, asked.body)
+        if asked.headers is not None or asked.is_head:
+            target.headers, target.is_head = asked.headers, asked.is_head
+        return target
 
     def _masked(self, seen: _T | Fault) -> _T | Fault:
         return self._requests.quiet(seen) if isinstance(seen, Fault) else seen
@@ -301,6 +411,13 @@ def _believed_until(job: Job, reply: Reply) -> float:
 
 def _is_same_again(memo: object, reply: Reply, fingerprint: int) -> bool:
     return reply.http_status == 304 or fingerprint == (memo.fingerprint if isinstance(memo, Memo) else memo)
+
+
+def _is_not_there(job: Job | Fault, reply: Reply) -> bool:
+    """Whether a job was not found, or is told by no more than that or by the HTTP status."""
+    if isinstance(job, Fault):
+        return job.kind is FaultKind.NOT_FOUND
+    return job.status in (ABSENT, f"HTTP {reply.http_status}")
 
 
 def _is_known(status: str | None, job: Job) -> bool:

@@ -29,22 +29,24 @@ from .._reading.api import REQUEST_TIMEOUT
 from .._reading.reply import Reply
 from .._table.templates import is_encoded_path
 from .._tasks import at_once
-from .answer import HintReader, ProblemReader, Verdict, judged
+from .answer import HintReader, ProblemReader, Verdict, judged, with_headers
 from .codings import CannotDecode, is_plain, unpacked
 from .credentials import NO_SECRETS, Credentials
-from .errors import LostWhenKept, NotSilent
+from .errors import CertificateRefused, LostWhenKept, NotSilent, Unanswered
+from .proxies import refused_by, told_by
+from .tls import refusal_in
 from .urls import checked_base, next_url, segment, unfit_for_url
 
 if TYPE_CHECKING:
-    import ssl
-
     from aiohttp import ClientRequest, ClientResponse, ClientSession
     from aiohttp.client_middlewares import ClientHandlerType
     from yarl import URL
 
     from .._core.source import Turn
     from .fast import Head
+    from .proxies import Proxy
     from .secrets import Secrets
+    from .tls import TLSContext
 
 __all__ = ["Reply", "Target", "Transport", "segment"]
 
@@ -56,16 +58,23 @@ _SAME_METHOD = frozenset({307, 308})
 
 
 class Target:
-    """A URL made ready once and used for every look at the same thing; see `Transport.prepared`."""
+    """A URL made ready once and used for every look at the same thing; see `Transport.prepared`.
 
-    __slots__ = ("body", "headers", "limit", "path", "url")
+    Attributes:
+        headers: What is sent with this request alone.
+        is_head: Whether it is asked for by HEAD.
+        limit: How long it may take, in seconds, where that is not as long as any may.
+    """
+
+    __slots__ = ("body", "headers", "is_head", "limit", "path", "url")
 
     def __init__(self, url: URL, path: str, body: bytes | None = None) -> None:
         self.url = url
         self.path = path
         self.body = body
-        self.headers: Mapping[str, str] | None = None  # beside those of every request
-        self.limit = 0.0  # how long it may take, where that is not as long as any
+        self.is_head = False
+        self.headers: Mapping[str, str] | None = None
+        self.limit = 0.0
 
     def __repr__(self) -> str:
         return f"Target({self.path!r})"
@@ -83,16 +92,19 @@ class Transport:
         verdict: What this API means by HTTP statuses that would not be read; see `judged`.
         retry_after: Reads from a body for how many seconds it asks to stay away.
         states: The HTTP statuses that tell a state of the job, so that no redirect among them is followed.
-        posts: Whether some targets have a body, to be sent by POST.
+        wanted: The headers of replies that the API reads, by their names in lower case.
+        plain_gets: Whether all targets are asked for by GET.
         max_body: The largest body that is read, in bytes, as received and without its content coding.
         timeout: The longest one `get` may take, redirects and body included, in seconds.
         connect_timeout: The longest a connection may take to open, TLS included, in seconds.
         max_connections: How many connections may be open at once.
         tls: What to trust instead of the system's certificates.
         clock: Tells our own time, in Unix seconds.
+        proxy: What leads to the origin, in place of a direct connection.
 
     Attributes:
         requests: How many requests have been sent so far, redirects and what was sent again included.
+        generation: How many times the token has been replaced.
 
     Raises:
         ConfigError: The base URL or a header cannot be used; nothing has been sent.
@@ -109,13 +121,15 @@ class Transport:
         verdict: Verdict | None = None,
         retry_after: HintReader | None = None,
         states: frozenset[int] = frozenset(),
-        posts: bool = False,
+        wanted: tuple[str, ...] = (),
+        plain_gets: bool = True,
         max_body: int = MAX_BODY,
         timeout: float = REQUEST_TIMEOUT,
         connect_timeout: float = 10.0,
         max_connections: int = 64,
-        tls: ssl.SSLContext | None = None,
         clock: Callable[[], float] = time.time,
+        tls: TLSContext | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
         self._headers = Credentials(headers, secret_query, secrets)
         self._base, trouble = checked_base(base_url)
@@ -128,13 +142,15 @@ class Transport:
         self._verdict = verdict
         self._retry_after = retry_after
         self._states = states
-        self._posts = posts
+        self._wanted = wanted
+        self._plain_gets = plain_gets
         self._max_body = max_body
         self._timeout = timeout
         self._connect_timeout = connect_timeout
         self._max_connections = max_connections
         self._tls = tls
         self._clock = clock
+        self._proxy = proxy
         self._head: tuple[Head, URL] | None = None
         self._session: ClientSession | None = None
         self._streaming: ClientSession | None = None
@@ -142,6 +158,7 @@ class Transport:
         self._deadlines: dict[asyncio.Task[object], float] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._sweeps_at = 0.0
+        self.generation = 0
         self.requests = 0
 
     def __repr__(self) -> str:
@@ -170,6 +187,7 @@ class Transport:
     def send_with(self, headers: Mapping[str, str], secret_query: tuple[str, str] | None, secrets: Secrets) -> None:
         """Send these from now on, in place of those that were given; they have been checked."""
         self._headers.replace(headers, secret_query, secrets)
+        self.generation += 1
         if self._head is not None:
             head, url = self._head
             head.fill(self._headers.complete(url), self._headers.query())
@@ -185,6 +203,7 @@ class Transport:
             etag: The validator of the last reply; the answer may then be a `Reply` with status 304 and no body.
             turn: Awaited before each request beyond the first, which then has as long as was left.
         """
+        generation = self.generation
         session = self._session or self._opened(target)
         if session is None:
             return _CLOSED
@@ -199,13 +218,19 @@ class Transport:
         except asyncio.CancelledError as cancelled:
             if self._lifted(task, cancelling):
                 key = "long_poll" if target.limit else "request_timeout"
-                late = Fault(FaultKind.UNREACHABLE, f"no answer within {limit:g} s ({key})")
+                late = Fault(FaultKind.UNREACHABLE, f"no answer within {limit:g} s ({key}){self._via()}")
                 return _CLOSED if self._closed else late
             # The frames below are aiohttp's, and their local variables hold our headers.
             raise cancelled.with_traceback(None)  # noqa: B904
         except Exception as error:  # noqa: BLE001  # the one boundary: nothing of aiohttp's leaves, as a cause neither
-            answer = _fault_of(error, target.url.host or "the server")
+            answer = self._fault_of(error, target.url.host or "the server")
         self._lifted(task, cancelling)
+        return answer if answer.http_status != 401 else await self._unauthorized(answer, generation, target, etag, turn)
+
+    async def _unauthorized(
+        self, answer: Reply | Fault, _generation: int, _target: Target, _etag: str | None, _turn: Turn
+    ) -> Reply | Fault:
+        """Return what a look brings that was answered by 401; see `RenewingTransport`."""
         return answer
 
     async def follow(self, target: Target, heard: Callable[[bytes], bool], *, silence: float) -> Fault | None:
@@ -228,7 +253,7 @@ class Transport:
         except asyncio.CancelledError as cancelled:
             raise cancelled.with_traceback(None)  # noqa: B904  # as in `get`
         except Exception as error:  # noqa: BLE001  # as in `get`
-            return _fault_of(error, target.url.host or "the server")
+            return self._fault_of(error, target.url.host or "the server")
 
     async def aclose(self) -> None:
         """Close every connection; looks in flight end with a fault."""
@@ -250,7 +275,9 @@ class Transport:
     ) -> Fault | None:
         import aiohttp  # noqa: PLC0415  # see the module's docstring
 
-        limit = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout, sock_read=silence)
+        # A proxy may take its time for the tunnel, too.
+        connect = None if self._proxy is None else self._connect_timeout
+        limit = aiohttp.ClientTimeout(connect=connect, sock_connect=self._connect_timeout, sock_read=silence)
         response = await session.get(target.url, allow_redirects=False, timeout=limit)
         try:
             coding = response.headers.get("Content-Encoding")
@@ -275,27 +302,27 @@ class Transport:
     async def _looked(self, session: ClientSession, target: Target, etag: str | None, turn: Turn) -> Reply | Fault:
         url, asked_again = target.url, False
         headers = None if etag is None else {"If-None-Match": etag}
-        if target.body is not None or target.headers:
-            headers = self._beside(headers, target)
+        if target.body is not None:
+            headers = self._headers.of_body()
+        if target.headers is not None:
+            headers = {**(headers or {}), **target.headers}
         for hop in range(MAX_HOPS + 1):
             if hop and (fault := await self._in_turn(turn)) is not None:
                 return fault
             try:
-                response = await self._sent(session, url, target.body, headers)
+                response = await self._sent(session, url, target, headers)
             except LostWhenKept:
                 if asked_again or await self._in_turn(turn) is not None:
                     raise
                 asked_again = True
-                response = await self._sent(session, url, target.body, headers)
+                response = await self._sent(session, url, target, headers)
             if response is None:
                 return Fault(FaultKind.UNREADABLE, "the server sends responses that nobody asked for")
             try:
-                if response.status not in _REDIRECTS:
+                if response.status not in _REDIRECTS or response.status in self._states:
                     answer = await self._answered(response, target, etag)
                     return replace(answer, looks=2) if asked_again and isinstance(answer, Reply) else answer
                 step = next_url(url, response.headers.getall("Location", ()), response.status)
-                if response.status in self._states and not isinstance(step, Fault):
-                    return await self._answered(response, target, etag)
                 if target.body is not None and response.status not in _SAME_METHOD:
                     return Fault(FaultKind.REFUSED, "a POST was redirected to a GET: not followed", response.status)
             finally:
@@ -308,22 +335,18 @@ class Transport:
             url = step
         return Fault(FaultKind.REFUSED, f"more than {MAX_HOPS} redirects")
 
-    def _beside(self, headers: dict[str, str] | None, target: Target) -> dict[str, str]:
-        """Return what is sent with one request beside the headers of all."""
-        if target.body is not None:
-            headers = self._headers.of_body()
-        return {**(headers or {}), **(target.headers or {})}
-
     async def _sent(
-        self, session: ClientSession, url: URL, body: bytes | None, headers: dict[str, str] | None
+        self, session: ClientSession, url: URL, target: Target, headers: dict[str, str] | None
     ) -> ClientResponse | None:
         """Send one request, on the first connection that is silent; None if none is, and nothing was sent."""
         self.requests += 1
         for _ in range(self._max_connections + 1):  # each time one of those that were kept alive is closed
             try:
-                if body is None:
+                if target.is_head:
+                    return await session.head(url, allow_redirects=False, headers=headers)
+                if target.body is None:
                     return await session.get(url, allow_redirects=False, headers=headers)
-                return await session.post(url, data=body, allow_redirects=False, headers=headers)
+                return await session.post(url, data=target.body, allow_redirects=False, headers=headers)
             except NotSilent:
                 continue
         return None
@@ -359,7 +382,25 @@ class Transport:
             hint=self._retry_after,
             clock=self._clock,
         )
-        return self._headers.scrubbed(answer, target.url, target.body) if isinstance(answer, Fault) else answer
+        if not isinstance(answer, Fault):
+            return with_headers(answer, response.headers, self._wanted) if self._wanted else answer
+        if self._proxy is not None and target.url.scheme == "http":  # within TLS no proxy can answer
+            answer = told_by(self._proxy, answer, response.headers)
+        if status == 400 and b"SSL certificate" in body and target.url.scheme == "https":  # nginx says so in HTML
+            told = f"{target.url.host} refused the client certificate, or wants one"
+            answer = replace(answer, kind=FaultKind.TLS, message=told)
+        return self._headers.scrubbed(answer, target.url, target.body)
+
+    def _via(self) -> str:
+        return "" if self._proxy is None else f" (through the proxy {self._proxy.name})"
+
+    def _fault_of(self, error: Exception, host: str) -> Fault:
+        """Return what an exception from below amounts to, in words of ours."""
+        fault = None if self._proxy is None else _fault_of_proxy(error, host, self._proxy)
+        if fault is None:
+            fault = _fault_of(error, host, is_tls=self._base.startswith("https:"))
+            fault = replace(fault, message=f"{fault.message}{self._via()}") if self._proxy is not None else fault
+        return fault
 
     def _opened(self, target: Target) -> ClientSession | None:
         if self._closed:
@@ -369,7 +410,7 @@ class Transport:
         from . import fast, idle  # noqa: PLC0415  # they import aiohttp
 
         # Not every version of aiohttp has been seen to work with the lean classes; the stock ones always do.
-        lean = aiohttp.__version__ in fast.TESTED and not self._posts
+        lean = aiohttp.__version__ in fast.TESTED and self._plain_gets and self._proxy is None
         request_class: type[ClientRequest] = idle.StockRequest
         if lean:
             head = fast.Head(self._headers.complete(target.url), self._headers.query())
@@ -404,7 +445,9 @@ class Transport:
             # The limit on the whole look is ours, see `_limit`.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout),
             auto_decompress=False,
+            # Of the environment only what `proxy_for` reads: with this, aiohttp would send the passwords of a netrc.
             trust_env=False,
+            proxy=None if self._proxy is None else self._proxy.url(),
             read_bufsize=16 * 1024,
             headers=self._headers.complete(accept=accept) if stock else None,
             request_class=request_class,
@@ -467,8 +510,13 @@ async def _sent_once(request: ClientRequest, handler: ClientHandlerType) -> Clie
         return await handler(request)
     except aiohttp.ClientConnectorError:
         raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
-        raise lost(request.carrier if isinstance(request, StockRequest) else None) from None
+    except aiohttp.ClientConnectionResetError as error:  # as it was being sent
+        reason = lost(request.carrier if isinstance(request, StockRequest) else None, error)
+        if isinstance(reason, LostWhenKept):
+            raise
+        raise reason from None
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise lost(request.carrier if isinstance(request, StockRequest) else None, error) from None
 
 
 def _unpackable(error: CannotDecode, status: int) -> Fault:
@@ -505,7 +553,23 @@ async def _start(response: ClientResponse, cap: int) -> bytes:
     return b"".join(parts)
 
 
-def _fault_of(error: Exception, host: str) -> Fault:
+def _fault_of_proxy(error: Exception, host: str, proxy: Proxy) -> Fault | None:
+    """Return what an exception says of the proxy itself, or None where it is about what lies beyond."""
+    import aiohttp  # noqa: PLC0415  # see the module's docstring
+
+    match error:
+        case aiohttp.ClientHttpProxyError():
+            return refused_by(proxy, error.status, "", host)
+        case aiohttp.ClientProxyConnectionError():
+            told = f"no connection to the proxy {proxy.name}: {_os_reason(error.os_error)}"
+            return Fault(FaultKind.UNREACHABLE, told)
+        case aiohttp.ClientConnectorDNSError() if error.host == proxy.host:
+            return Fault(FaultKind.UNREACHABLE, f"no address found for the proxy {proxy.name}")
+        case _:
+            return None
+
+
+def _fault_of(error: Exception, host: str, *, is_tls: bool) -> Fault:
     """Return what an exception from below amounts to, in words of ours: theirs quote URLs and headers."""
     import aiohttp  # noqa: PLC0415  # see the module's docstring
     from aiohttp.http_exceptions import HttpProcessingError  # noqa: PLC0415
@@ -513,10 +577,18 @@ def _fault_of(error: Exception, host: str) -> Fault:
     match error:
         case aiohttp.ClientConnectorCertificateError():
             reason = getattr(error.certificate_error, "verify_message", "") or "it was refused"
-            return Fault(FaultKind.TLS, f"the certificate of {host} is not trusted: {reason}")
+            file = os.environ.get("SSL_CERT_FILE")
+            hint = "; SSL_CERT_FILE names no file" if file and not os.path.isfile(file) else ""  # noqa: PTH113
+            return Fault(FaultKind.TLS, f"the certificate of {host} is not trusted: {reason}{hint}")
+        case CertificateRefused():
+            return Fault(FaultKind.TLS, f"{host} refused the client certificate, or wants one: {error}")
+        case aiohttp.ClientSSLError() if (alert := refusal_in(error)) is not None:
+            return Fault(FaultKind.TLS, f"{host} refused the client certificate, or wants one: {alert}")
         case aiohttp.ClientSSLError():
             reason = getattr(error.os_error, "reason", None) or "the handshake failed"
-            return Fault(FaultKind.TLS, f"no TLS connection to {host}: {reason}")
+            # Until TLS 1.2 this is what a server says that wants a certificate: RFC 5246, section 7.4.6.
+            hint = "; perhaps it wants a client certificate" if "ALERT_HANDSHAKE_FAILURE" in reason else ""
+            return Fault(FaultKind.TLS, f"no TLS connection to {host}: {reason}{hint}")
         case aiohttp.ClientConnectorDNSError():
             return Fault(FaultKind.UNREACHABLE, f"no address found for {host}")
         case aiohttp.ClientConnectorError():
@@ -527,7 +599,11 @@ def _fault_of(error: Exception, host: str) -> Fault:
             return Fault(FaultKind.UNREADABLE, "the reply was cut off, or its framing is wrong")
         case aiohttp.ClientResponseError() | HttpProcessingError():
             return Fault(FaultKind.UNREADABLE, "the reply is not valid HTTP")
-        case aiohttp.ClientConnectionError() | LostWhenKept():
+        case Unanswered() if is_tls:
+            # So a server may refuse a client certificate under TLS 1.3, if it does not say so.
+            told = f"the connection to {host} was lost before any answer; perhaps it wants another client certificate"
+            return Fault(FaultKind.UNREACHABLE, told)
+        case aiohttp.ClientConnectionError() | LostWhenKept() | Unanswered():
             return Fault(FaultKind.UNREACHABLE, f"the connection to {host} was lost")
         case _:
             return Fault(FaultKind.UNREACHABLE, f"the request to {host} failed: {type(error).__name__}")

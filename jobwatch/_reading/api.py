@@ -8,6 +8,7 @@ Pure: no clock, no random source, no I/O. Rules kept here for every API:
 
 from __future__ import annotations
 
+import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias, TypeVar, TypeVarTuple
@@ -17,10 +18,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, printable
+from .pages import Items, Paging
+from .structs import MOST_ENTRIES
 from .words import Words
 
 REQUEST_TIMEOUT: Final = 30.0
 """How long one look may take where nobody says otherwise, in seconds."""
+_UUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -66,13 +70,15 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         token_is_basic: Whether the token is ``user:password`` and goes into the header encoded, as Basic wants it.
         token_is_optional: Whether the API may be asked without a token too.
         headers: Headers to send; ``${NAME}`` in them is an environment variable.
+        query: What goes into the query of every URL that does not have it, also of one that a server names.
         params: The names that stand in braces in the URLs and the body beside those above, with their defaults.
         method: How to ask for one job: ``GET`` or ``POST``.
         body: What a POST sends, with ``{job_id}`` where the id goes.
         states: The HTTP statuses that are states of the job: their replies are read, and no redirect is followed.
         verdict: Says of an HTTP status and a body that would not be read whether they are to be read (True), taken
             as usual (False), or a fault of some kind.
-        read_reply: Reads one job from a body, with the HTTP status and the id asked for, in place of `read_job`.
+        read_reply: Reads one job from a body, with the HTTP status, the id asked for and the headers wanted, by their
+            names in lower case, in place of `read_job`.
         batch_path: The path and query of a request for several jobs: ``{job_ids}`` is where their ids go, with commas
             between them; a part of the query such as ``id={job_id}`` is written once for each.
         batch_body: What such a request sends by POST; the text ``"{job_ids}"`` in it is the list of the ids.
@@ -80,7 +86,13 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         read_batch: Reads the jobs from its answer.
         history_path: The path and query of a job's history, where it takes a request of its own.
         read_history: Reads that history.
+        history_pages, list_pages, batch_pages: How these replies go on in further pages; None if they never do.
+        items: How the job's own reply goes on, where the job is told by a list in pages.
+        goes_on: Says of a reply's body and headers whether the list in which the job is looked for has further pages.
         output: What the job's outputs are called, and the fields of a job's `wire` that hold them as text.
+        wanted_headers: The headers of replies that are read, by their names in lower case.
+        reads_headers: Whether a job's state, or another field of it, may be in one of these.
+        started_headers: The headers of the response that started a job which may hold its id, or its URL.
         started: Read the id from the decoded body of the response that started a job, where it is not with the job.
         read_start: Reads a job's state from that response, in place of `read_reply`: neither its HTTP status nor a
             field that it lacks is a state.
@@ -116,19 +128,28 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     token_is_basic: bool = False
     token_is_optional: bool = False
     headers: Mapping[str, str] = {}
+    query: Mapping[str, str] = {}
     params: Mapping[str, str | None] = {}
     method: str = "GET"
     body: str | None = None
     states: frozenset[int] = frozenset()
     verdict: Callable[[int, bytes], FaultKind | bool] | None = None
-    read_reply: Callable[[bytes, int, str], Job | Fault] | None = None
+    read_reply: Callable[[bytes, int, str, Mapping[str, str]], Job | Fault] | None = None
     batch_path: str | None = None
     batch_body: str | None = None
     batch_most: int = 100
     read_batch: Callable[[bytes], tuple[Job, ...]] | None = None
     history_path: str | None = None
     read_history: Callable[[bytes], tuple[Event, ...] | None] | None = None
+    history_pages: Paging | None = None
+    list_pages: Paging | None = None
+    batch_pages: Paging | None = None
+    items: Items | None = None
+    goes_on: Callable[[bytes, Mapping[str, str]], bool] | None = None
     output: Mapping[str, str] = {}
+    wanted_headers: tuple[str, ...] = ()
+    reads_headers: bool = False
+    started_headers: tuple[str, ...] = ()
     started: tuple[Callable[[JSON], JSON], ...] = ()
     read_start: Callable[[bytes, str], Job | Fault] | None = None
     read_retry_after: Callable[[bytes, str], float | None] | None = None
@@ -143,7 +164,14 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     words: Words | None = None
     lacking: Callable[[JSON, str], Lacking] | None = None
 
-    def job(self, body: bytes, job_id: str, http_status: int = 200, history: bytes | None = None) -> Job | Fault:
+    def job(
+        self,
+        body: bytes,
+        job_id: str,
+        http_status: int = 200,
+        history: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Job | Fault:
         """Read the job asked for from a reply's body, or say why it cannot be read.
 
         Args:
@@ -151,13 +179,17 @@ class JobAPI(Struct, frozen=True, kw_only=True):
             job_id: The id asked for.
             http_status: The reply's status, which may be a state of the job.
             history: The body of the reply that holds the job's history, where that takes a request of its own.
+            headers: The headers wanted, by their names in lower case.
         """
         if self.read_reply is None:
             seen = _read(self.read_job, body)
         else:
-            seen = _read(self.read_reply, body, http_status, job_id)
+            seen = _read(self.read_reply, body, http_status, job_id, headers or {})
         if isinstance(seen, Job) and seen.id != job_id:
-            return unreadable(f"the reply is about job {printable(seen.id)[:80]}, not about {printable(job_id)}")
+            if is_same_uuid(seen.id, job_id):
+                seen = replace(seen, id=job_id)
+            else:
+                return unreadable(f"the reply is about job {printable(seen.id)[:80]}, not about {printable(job_id)}")
         if history is not None and isinstance(seen, Job) and (events := self.history(history)) is not None:
             return replace(seen, events=events)
         return seen
@@ -192,6 +224,16 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         """Read for how many seconds a reply asks not to be asked about the job; None where it does not."""
         return _read_or_none(self.read_retry_after, body, job_id)
 
+    def history_on(self, pages: Sequence[bytes]) -> tuple[tuple[Event, ...], bool] | None:
+        """Read a history in pages, as far as they can be read, and whether that was all of them; None if none can."""
+        told: list[Event] = []
+        for number, body in enumerate(pages):
+            events = self.history(body)
+            if events is None or len(told) + len(events) > MOST_ENTRIES:
+                return (tuple(told), False) if number else None
+            told += events
+        return tuple(told), True
+
     def hint(self, data: bytes, name: str) -> Hint | None:
         """Read what an event of a job's stream says; None where that is no state, or cannot be read."""
         return _read_or_none(self.read_hint, data, name)
@@ -199,6 +241,15 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     def problem(self, body: bytes) -> Problem | None:
         """Read what an error reply's body says, or None where it says nothing that can be read."""
         return _read_or_none(self.read_problem, body)
+
+
+def is_same_uuid(one: str, other: str) -> bool:
+    """Whether two ids are one UUID, which may be written with large letters or small, and without hyphens. RFC 9562."""
+    return bool(_UUID.fullmatch(one) and _UUID.fullmatch(other)) and _bare(one) == _bare(other)
+
+
+def _bare(uuid: str) -> str:
+    return uuid.replace("-", "").lower()
 
 
 def unreadable(message: str) -> Fault:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 
@@ -32,6 +34,7 @@ class Reply(Struct, frozen=True, omit_defaults=True):
         content_type: The media type, as sent.
         looks: How many requests were made for it, other than those that redirects led to.
         retry_after: For how many seconds it asks that nothing more be asked.
+        headers: The headers that the API wants, by their names in lower case.
     """
 
     http_status: int
@@ -43,6 +46,7 @@ class Reply(Struct, frozen=True, omit_defaults=True):
     content_type: str | None = None
     looks: int = 1
     retry_after: float | None = None
+    headers: Mapping[str, str] = {}
 
     def __repr__(self) -> str:
         return f"Reply({self.http_status}, {len(self.body)} bytes)"

@@ -68,7 +68,7 @@ def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | Non
     if response.status >= 400:
         problem = api.problem(body)
         raise ConfigError(f"no job was started: HTTP {response.status}" + (f", {problem}" if problem else ""))
-    job_id, not_followed = _in_headers(response.headers, id_in_url)
+    job_id, not_followed = _in_headers(api, response.headers, id_in_url)
     if job_id is not None:
         return Found(job_id)  # the body is then the resource that the job works on, and says nothing of the job
     job_id = _in_body(api, body, id_in_url)
@@ -111,10 +111,14 @@ def _body_of(given: bytes | str | Mapping[str, Any]) -> bytes:
 
 
 def _in_headers(
-    headers: Mapping[str, str], id_in_url: Callable[[str], str | None]
+    api: JobAPI, headers: Mapping[str, str], id_in_url: Callable[[str], str | None]
 ) -> tuple[str | None, ConfigError | None]:
     """Return the id that a header leads to, and why one that leads elsewhere was not followed."""
     values = {name.lower(): value for name, value in headers.items()}
+    for told in filter(None, map(values.get, api.started_headers)):
+        job_id = _followed(api, told, id_in_url)
+        if job_id is not None:
+            return job_id, None
     refused: ConfigError | None = None
     for url in filter(None, map(values.get, _URLS)):
         try:
@@ -131,10 +135,15 @@ def _in_body(api: JobAPI, body: bytes, id_in_url: Callable[[str], str | None]) -
     if api.started:
         plain = plain_body(body)
         found = next(filter(None, (_id(read(plain)) for read in api.started)), None)
-        is_url = found is not None and (api.job_path == "{url}" or found.startswith(("https://", "http://")))
-        return id_in_url(found) if found is not None and is_url else found
+        return None if found is None else _followed(api, found, id_in_url)
     job = None if api.job_path == "{url}" else api.any_job(body)
     return job.id or None if job is not None else None
+
+
+def _followed(api: JobAPI, found: str, id_in_url: Callable[[str], str | None]) -> str | None:
+    """Return the id that a response tells, by itself or as the job's URL."""
+    is_url = api.job_path == "{url}" or found.startswith(("https://", "http://"))
+    return id_in_url(found) if is_url else found
 
 
 def _id(value: JSON) -> str | None:

@@ -89,6 +89,10 @@ def normalized(text: str) -> str:
     return lowered(_BETWEEN.sub("", text)) or text
 
 
+ABSENT = "absent"
+"""The word of a table for a status that is left out, and what then is shown as the status."""
+
+
 class Words:
     """What one API's words mean.
 
@@ -113,7 +117,7 @@ class Words:
     ) -> None:
         self._compared = lowered if documented else normalized
         own = {self._compared(text_of(word)): phase for phase, words in given.items() for word in words}
-        self.absent = own.pop("absent", None)
+        self.absent = own.pop(ABSENT, None)
         # The longest beginning is tried first.
         begun = sorted((word for word in own if word.endswith("*") and not documented), key=len, reverse=True)
         self._begun = [(word[:-1], own.pop(word)) for word in begun]

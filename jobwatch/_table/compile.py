@@ -22,6 +22,7 @@ from msgspec import UNSET, Struct
 from .._models import ENDED, JSON, Event, Fault, FaultKind, Job, Phase
 from .._reading.api import JobAPI, Lacking
 from .._reading.bodies import LARGE, decoder_of
+from .._reading.pages import Items, Paging
 from .._reading.problems import read_problem
 from .._reading.sizes import size_of
 from .._reading.structs import MOST_JOBS
@@ -35,22 +36,23 @@ from .fields import (
     TIMES_OF_JOB,
     EventTable,
     Fields,
-    Paths,
+    Places,
     TableError,
     expression_at,
+    headers_in,
     list_of,
     several,
 )
 from .hints import hint_reader, paths_of, period_of
 from .holding import long_poll_of
 from .lasting import stable_for_of
+from .pages import goes_on_of, items_of, paging_of
 from .paths import PART, TEXT, TIMES, WORD, Compiled, Plan
 from .proofs import bodies_of_nothing, proved, unproved, value_on
 from .reader import Layout, TableReader
 from .schema import BatchTable, ListTable, Table, checked
 
-_OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url", "long_poll"})
-_RESERVED = frozenset({"now"})
+_OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url", "now", "long_poll"})
 _ENDING = (*(f"{phase.value}_if" for phase in (*ENDED, Phase.BLOCKED)), "missing_if")
 """The keys of the conditions that must be proved by something that is there."""
 _FOR_LISTS = frozenset({"project_id", "limit", "job_ids"})
@@ -95,8 +97,13 @@ class _Build:
         missing = frozenset(_status_of(key) for key, state in table.http.items() if state == "missing")
         states = frozenset(map(_status_of, table.http)) - missing
 
+        ignores_body = reader.ignores_body
+        if table.method == "HEAD" and not ignores_body:
+            form = 'status = { header = "..." }'
+            raise TableError(("method",), f"a reply to HEAD has no body: write each place as {form}, or use GET")
+
         def verdict(http_status: int, body: bytes) -> FaultKind | bool:
-            if http_status in states:
+            if http_status in states or (ignores_body and 200 <= http_status <= 299):
                 return True
             gone = http_status in missing or (bool(table.missing_if) and reader.is_missing(body))
             return FaultKind.NOT_FOUND if gone else False
@@ -107,6 +114,8 @@ class _Build:
                 raise msgspec.ValidationError(seen.message)
             return seen
 
+        pages = [self._pages(key, part) for key, part in self._others()]
+        items, root = self._items(), self._root()
         return JobAPI(
             name=self._name,
             docs=table.docs,
@@ -123,6 +132,7 @@ class _Build:
             method=table.method,
             body=self._body,
             headers=table.headers,
+            query=table.query,
             max_body=_size(("max_body",), table.max_body),
             params=params,
             with_params=self._with_params if self._expression_names() else None,
@@ -137,9 +147,19 @@ class _Build:
             read_jobs=None if table.listing is None else self._jobs_reader(reader, "list", table.listing.root),
             read_reply=reader.reply,
             read_history=self._history_reader(reader),
+            list_pages=pages[0],
+            batch_pages=pages[1],
+            history_pages=pages[2],
+            items=items,
+            goes_on=None if items is not None or root is None or root.place is not None else goes_on_of(root),
+            wanted_headers=self._wanted_headers(
+                [*pages, None if items is None else items.paging], root, reader.headers
+            ),
             read_problem=read_problem,
-            verdict=verdict if table.http or table.missing_if else None,
+            verdict=verdict if table.http or table.missing_if or ignores_body else None,
             states=states,
+            reads_headers=bool(reader.headers),
+            started_headers=tuple(headers_in("started", table.started)),
             started=self._started(),
             read_start=lambda body, job_id: start.reply(body, 200, job_id),
             long_poll=long_poll_of(table),
@@ -148,6 +168,47 @@ class _Build:
             stable_for=stable_for_of(table),
             words=self._words() if table.status != [] else None,
             lacking=self._lacking,
+        )
+
+    def _items(self) -> Items | None:
+        """Return the list that the job is told by, in pages."""
+        table = self._table
+        if not table.items:
+            if table.next_page != []:
+                raise TableError(("next_page",), 'nothing says which list goes on there: add items = "...", its place')
+            return None
+        for key, part in (("list", table.listing), ("batch", table.batch)):
+            if part is not None:
+                raise TableError(
+                    (key,), "a job that is told by the items of a list is asked for by itself: leave it out"
+                )
+        root = self._root()
+        paging = paging_of(
+            ("next_page",),
+            table.next_page,
+            most=table.pages,
+            names=table.params,
+            given=self._given,
+            root=root,
+            sends_json=isinstance(table.body, dict),
+        )
+        return items_of(table.items, paging, table.params, root)
+
+    def _pages(self, key: str, part: ListTable | BatchTable | EventTable | None) -> Paging | None:
+        """Return how the reply to another request goes on."""
+        if part is None or part.request is None:
+            if part is not None and part.next_page != []:
+                raise TableError(
+                    (key, "next_page"), 'only a history by a request of its own has pages: add request = "/..."'
+                )
+            return None
+        return paging_of(
+            (key, "next_page"),
+            part.next_page,
+            most=self._table.pages,
+            names=self._table.params,
+            given=self._given,
+            sends_json=isinstance(part, BatchTable) and isinstance(part.body, dict),
         )
 
     def _with_params(self, params: Mapping[str, str]) -> JobAPI:
@@ -177,7 +238,7 @@ class _Build:
             raise TableError(("root",), "it starts at the whole reply as it is: leave $ out")
         return None if root.place is not None and not root.place.path else root
 
-    def _expressions(self, key: str, paths: Paths) -> list[Expression]:
+    def _expressions(self, key: str, paths: Places) -> list[Expression]:
         return [expression_at((key,), text, self._table.params) for text in several(paths)]
 
     def _texts(self) -> Iterator[str]:
@@ -187,8 +248,8 @@ class _Build:
         for key in (*keys, *TEXTS, *TIMES_OF_JOB):
             yield from several(getattr(table, key))
         for part in table.progress if isinstance(table.progress, list) else [table.progress]:
-            for paths in [part] if isinstance(part, str) else [part.done, part.of]:
-                yield from several(paths) if not isinstance(paths, (int, float)) else ()
+            for places in [part] if isinstance(part, str) else [part.done, part.of]:
+                yield from several(places) if not isinstance(places, (int, float)) else ()
         for paths in table.times.values() if isinstance(table.times, dict) else [table.times or []]:
             yield from several(paths)
         for listed in (table.listing, table.batch):
@@ -231,7 +292,7 @@ class _Build:
     def _check_request(self) -> None:
         table = self._table
         if self._job_path != "{url}" and "job_id" not in [
-            *templates.names_in([self._job_path, self._body]),
+            *templates.names_in([self._job_path, self._body, *table.headers.values()]),
             *(root.names if (root := self._root()) is not None else ()),
         ]:
             raise TableError(("job",), "it has no place for the id: write {job_id} where the id goes")
@@ -246,24 +307,54 @@ class _Build:
             raise TableError(("job",), "nothing says where the API is served: give base_url, or job as a whole URL")
         if not (table.status != [] or table.http or any(getattr(table, key) for key in DECIDED)):
             raise TableError((), 'the table lacks status, the place of the job\'s status, such as status = "status"')
-        for key, request in self._requests().items():
+        self._check_names()
+
+    def _check_names(self) -> None:
+        """Refuse what would be sent as it is written, or in the wrong place."""
+        table = self._table
+        for key, request in {
+            **self._requests(),
+            **{f"query.{name}": text for name, text in table.query.items()},
+        }.items():
             if "${" in request:
                 trouble = 'a secret in the query is written auth = "?name={token}", with token = "VARIABLE"'
-                raise TableError((key,), trouble)
+                raise TableError(key.split("."), trouble)
         for name in templates.names_in([self._job_path]):
             if name in _FOR_LISTS:
                 raise TableError(("job",), f"{{{name}}} is for lists; call the parameter something else")
+        for name, text in table.headers.items():
+            found = _OURS.intersection(templates.names_in([text]))
+            if found - {"job_id", "now", "long_poll"}:
+                raise TableError(("headers", name), "beside parameters it may hold {job_id}, {now} and {long_poll}")
+            if found and "${" in text:
+                raise TableError(("headers", name), "a secret, and what changes with each request, go into two headers")
+        for name, text in table.query.items():
+            if _OURS.intersection(templates.names_in([text])) - {"now"}:
+                raise TableError(("query", name), "beside parameters it may hold {now} only")
 
     def _requests(self) -> dict[str, str]:
+        others = {key: each.request or "" for key, each in self._others() if each is not None}
+        return {"job": self._table.job, **others}
+
+    def _others(self) -> list[tuple[str, ListTable | BatchTable | EventTable | None]]:
+        """Return the requests other than that for the job."""
         table = self._table
-        others = {"list": table.listing, "batch": table.batch, "events": table.events}
-        return {"job": table.job, **{key: each.request or "" for key, each in others.items() if each is not None}}
+        return [("list", table.listing), ("batch", table.batch), ("events", table.events)]
+
+    @staticmethod
+    def _wanted_headers(pages: list[Paging | None], root: Expression | None, places: Sequence[str]) -> tuple[str, ...]:
+        """Return the headers that are read."""
+        found = set(places) | {each.header for each in pages if each is not None and each.header is not None}
+        return tuple(sorted(found if root is None or root.place is not None else found | {"link"}))
 
     def _params(self) -> dict[str, str | None]:
         table = self._table
-        named = templates.names_in([self._base_url, *self._requests().values(), *table.headers.values()])
-        for name in _RESERVED.intersection([*named, *table.params]):
-            raise TableError((), f"{{{name}}} cannot be a parameter: the name is kept for what it says")
+        requests = [*self._requests().values(), *table.headers.values(), *table.query.values()]
+        named = templates.names_in([self._base_url, *requests])
+        for name in sorted(_OURS.intersection(table.params)):
+            raise TableError(("params", name), f"{{{name}}} cannot be a parameter: the name is kept for what it says")
+        for name in sorted(_OURS.intersection(templates.names_in([self._base_url]))):
+            raise TableError(("base_url",), f"{{{name}}} has no place here: the address is the same for all jobs")
         params: dict[str, str | None] = dict.fromkeys(sorted(set(named) - _OURS))
         # In a body, {status} may as well be GraphQL's: a parameter there is declared.
         elsewhere = {*templates.names_in([self._body, self._batch_body]), *self._expression_names()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
@@ -14,6 +15,20 @@ from .reader import Condition, EventExtractors, Extractor, Extractors, Progress
 
 Paths: TypeAlias = str | list[str]
 """One place, or several of which the first that holds a value wins."""
+
+
+class HeaderPlace(Struct, frozen=True, forbid_unknown_fields=True):
+    """A value that is a header of the reply, and lies nowhere in its body.
+
+    Attributes:
+        header: The name of the header, in any case.
+    """
+
+    header: str
+
+
+Places: TypeAlias = str | HeaderPlace | Sequence[str | HeaderPlace]
+"""As `Paths`, where the value may be a header, too."""
 
 DECIDED = {
     f"{phase.value}_if": phase
@@ -30,10 +45,46 @@ DECIDED = {
 }
 """The keys of the conditions that decide a job's phase, the first that holds before the others."""
 
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
+
 TEXTS = {"type": "type", "project": "project_id", "url": "url"}
 """The keys of texts, and what `Job` calls them."""
 
 TIMES_OF_JOB = ("created_at", "started_at", "ended_at", "updated_at")
+
+
+class NextTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """What leads to the next page, where that is no URL in the body.
+
+    Attributes:
+        token: Where the token lies that is sent with the same request.
+        header: The header that holds the URL, or with `query` or `body` the token.
+        query: The parameter of the query that takes the token.
+        body: Where it goes in the body that is sent, with dots between the keys.
+    """
+
+    token: Paths = []
+    header: str = ""
+    query: str = ""
+    body: str = ""
+
+
+NextPage: TypeAlias = Paths | NextTable
+"""Where the URL of the next page lies, or what else leads there; nothing for the link header alone."""
+
+
+class ItemsTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """The list that a job is told by.
+
+    Attributes:
+        path: Where it lies.
+        id: Where the id of an item lies in it.
+        total: Where the reply tells how many items there are on all pages.
+    """
+
+    path: str
+    id: str = ""
+    total: str = ""
 
 
 class EventTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,13 +94,15 @@ class EventTable(Struct, frozen=True, forbid_unknown_fields=True):
         path: The list.
         status: The status in an entry.
         at: The time in an entry.
-        request: The path and query of a request of its own for the history, where the job does not.
+        request: The path and query of a request of its own for the history, where the job does not tell it.
+        next_page: What leads to the next page of it.
     """
 
     status: Paths
     path: str = "@"
     at: Paths = []
     request: str | None = None
+    next_page: NextPage = []
 
 
 class PartTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,8 +113,8 @@ class PartTable(Struct, frozen=True, forbid_unknown_fields=True):
         of: How much there is to do: a place, or a number.
     """
 
-    done: Paths
-    of: Paths | float
+    done: Places
+    of: Places | float
 
 
 ProgressPaths: TypeAlias = str | PartTable | list[str | PartTable]
@@ -77,9 +130,30 @@ class TableError(Exception):
         super().__init__(f"{'.'.join(keys)}: {trouble}" if keys else trouble)
 
 
-def several(paths: Paths) -> list[str]:
+def several(places: Places) -> list[str]:
+    """Return those places of a key that lie in a body."""
+    return [each for each in places_of(places) if isinstance(each, str)]
+
+
+def places_of(places: Places) -> Sequence[str | HeaderPlace]:
     """Return the places of a key that may have one or several."""
-    return [paths] if isinstance(paths, str) else paths
+    return [places] if isinstance(places, (str, HeaderPlace)) else places
+
+
+def headers_in(key: str, places: Places) -> list[str]:
+    """Return the names of the headers among the places of a key."""
+    return [header_at((key,), each) for each in places_of(places) if isinstance(each, HeaderPlace)]
+
+
+def header_at(keys: Sequence[str], place: HeaderPlace) -> str:
+    """Return the name of a header in lower case.
+
+    Raises:
+        TableError: It is none.
+    """
+    if not _HEADER.fullmatch(place.header):
+        raise TableError((*keys, "header"), f"{place.header!r} is no name of a header")
+    return place.header.lower()
 
 
 def expression_at(keys: Sequence[str], text: str, names: Mapping[str, object] | None = None) -> Expression:
@@ -130,18 +204,27 @@ class Fields:
         self._conditions: dict[str, list[tuple[int, bool]]] = {}
         self._events: tuple[int, Compiled, Extractor, Extractor] | None = None
 
-    def expressions(self, key: str, paths: Paths) -> Iterator[Expression]:
+    def expressions(self, key: str, paths: Places) -> Iterator[Expression]:
         """Read the expressions of a key."""
         for text in several(paths):
             yield expression_at(key.split("."), text, self._names)
 
-    def want(self, key: str, paths: Paths, kind: Kind) -> None:
+    def want(self, key: str, places: Places, kind: Kind) -> None:
         """Want what a key's places hold."""
-        for expression in self.expressions(key, paths):
-            index = self.plan.want(expression, kind, required=key in ("id", "status"))
-            place = expression.place
-            name = str(place.path[-1]) if place is not None and place.path else ""
+        for each in places_of(places):
+            name, index = self._want_one(key, each, kind)
             self._wanted.setdefault(key, []).append((name, index))
+
+    def _want_one(self, key: str, place: str | HeaderPlace, kind: Kind) -> tuple[str, int]:
+        """Want what one place holds; return what it is called, and the index of its reader."""
+        keys = key.split(".")
+        if isinstance(place, HeaderPlace):
+            name = header_at(keys, place)
+            return name, self.plan.want_header(name)
+        expression = expression_at(keys, place, self._names)
+        path = () if expression.place is None else expression.place.path
+        index = self.plan.want(expression, kind, required=key in ("id", "status"))
+        return (str(path[-1]) if path else ""), index
 
     def want_progress(self, progress: ProgressPaths) -> None:
         """Want what progress is made of."""
@@ -150,11 +233,11 @@ class Fields:
                 self._progress.append((self._numbers("progress", part), 1.0))
                 continue
             done = self._numbers("progress.done", part.done)
-            of = self._numbers("progress.of", part.of) if isinstance(part.of, (str, list)) else float(part.of)
+            of = float(part.of) if isinstance(part.of, (int, float)) else self._numbers("progress.of", part.of)
             self._progress.append((done, of))
 
-    def _numbers(self, key: str, paths: Paths) -> tuple[int, ...]:
-        return tuple(self.plan.want(expression, NUMBER) for expression in self.expressions(key, paths))
+    def _numbers(self, key: str, places: Places) -> tuple[int, ...]:
+        return tuple(self._want_one(key, each, NUMBER)[1] for each in places_of(places))
 
     def want_condition(self, key: str, paths: Paths) -> None:
         """Want what a condition looks at."""

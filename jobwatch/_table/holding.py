@@ -47,9 +47,8 @@ def _place_of(table: Table) -> tuple[str, ...] | None:
 
 
 def _check_places(table: Table) -> None:
-    for name, text in table.headers.items():
-        if HOLD in text and "${" in text:
-            raise TableError(("headers", name), f"{HOLD} and an environment variable cannot stand in one header")
+    if table.long_poll is not None and table.items:
+        raise TableError(("long_poll",), "a job that is told by the items of a list is read in pages, which none holds")
     elsewhere = {"list": table.listing, "batch": table.batch, "events": table.events}
     for key, part in elsewhere.items():
         if part is not None and HOLD in f"{part.request} {getattr(part, 'body', None)}":

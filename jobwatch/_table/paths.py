@@ -47,12 +47,17 @@ class Scope(Struct, frozen=True, gc=False):
     Attributes:
         base: What lies at the root.
         whole: The whole reply.
-        given: The values of the names in braces.
+        given: The values of the names in braces, and the headers by `header_key`.
     """
 
     base: Any
     whole: Any
     given: Mapping[str, str]
+
+
+def header_key(name: str) -> str:
+    """Return under which key a header stands among the values of names in braces, none of which has a colon."""
+    return f"{name}:"
 
 
 class Compiled(Struct, frozen=True):
@@ -65,6 +70,8 @@ class Compiled(Struct, frozen=True):
         is_scoped: Whether they read from a `Scope`.
         is_searched: Whether what lies at the root is looked for, and may be found not to be there.
         is_whole: Whether the body as a whole is wanted.
+        headers: The headers that are wanted, by their names in lower case.
+        ignores_body: Whether nothing else is wanted.
     """
 
     type: Kind
@@ -73,6 +80,8 @@ class Compiled(Struct, frozen=True):
     is_scoped: bool = False
     is_searched: bool = False
     is_whole: bool = False
+    headers: tuple[str, ...] = ()
+    ignores_body: bool = False
 
     def scope(self, base: object, whole: object, given: Mapping[str, str]) -> object:
         """Return what the readers read from."""
@@ -88,7 +97,8 @@ class Plan:
 
     def __init__(self, root: Expression | None = None) -> None:
         self._tree = _Node()
-        self._wanted: list[_Wanted | _Made] = []
+        self._wanted: list[_Wanted | _Made | _Header] = []
+        self.headers: list[str] = []
         self._start: Steps = ()
         self._searched: Expression | None = None
         self._is_whole = False
@@ -118,6 +128,13 @@ class Plan:
         self.is_scoped = self.is_scoped or bool(expression.names)
         slots = tuple(self._want_place(place, PART, required=False) for place in expression.places)
         self._wanted.append(_Made(expression, slots, kind, required))
+        return len(self._wanted) - 1
+
+    def want_header(self, name: str) -> int:
+        """Want a header of the reply, by its name in lower case, and return its index among the readers."""
+        self.is_scoped = True
+        self.headers.append(name)
+        self._wanted.append(_Header(header_key(name)))
         return len(self._wanted) - 1
 
     def _want_place(self, place: Place, kind: Kind, *, required: bool) -> int:
@@ -173,10 +190,16 @@ class Plan:
             if isinstance(wanted, _Wanted):
                 start = [operator.attrgetter("whole" if wanted.whole else "base")] if self.is_scoped else []
                 readers.append(_chain([*start, reader(wanted)]))
+            elif isinstance(wanted, _Header):
+                readers.append(wanted.of)
             else:
                 readers.append(_made(wanted, [readers[slot] for slot in wanted.slots], is_scoped=self.is_scoped))
         searched = self._searched is not None
-        return Compiled(kind, base, tuple(readers), self.is_scoped, searched, self._is_whole)
+        ignores_body = bool(self.headers) and len(self.headers) == len(self._wanted) and not searched
+        headers = tuple(sorted(set(self.headers)))
+        return Compiled(
+            kind, base, tuple(readers), self.is_scoped, searched, self._is_whole, headers, ignores_body=ignores_body
+        )
 
     def _base(self, plain_base: Reader, place_of: Callable[[Steps], Reader]) -> Callable[[Any, Mapping[str, str]], Any]:
         searched = self._searched
@@ -215,6 +238,15 @@ class _Made(Struct, frozen=True):
     slots: tuple[int, ...]
     kind: Kind
     required: bool
+
+
+class _Header(Struct, frozen=True):
+    """A value that is wanted, and is a header."""
+
+    key: str
+
+    def of(self, scope: Scope) -> str | msgspec.UnsetType:
+        return scope.given.get(self.key, UNSET)
 
 
 _ReaderOf: TypeAlias = Callable[[_Wanted], Reader]

@@ -25,10 +25,10 @@ from .._reading.bodies import decoder_of, plain
 from .._reading.problems import problem_of, read_problem, reported_error
 from .._reading.structs import MOST_ENTRIES, MOST_JOBS
 from .._reading.times import Moment, moment_in
-from .._reading.words import Words, lowered, normalized
+from .._reading.words import ABSENT, Words, lowered, normalized
 from .evaluation import CannotEvaluate, begin, can_read, holds
 from .expressions import Expression, shown
-from .paths import Compiled, Reader, Scope
+from .paths import Compiled, Reader, Scope, header_key
 
 Extractor: TypeAlias = tuple[Reader, ...]
 """Readers of one field; the first that finds a value wins."""
@@ -119,6 +119,8 @@ class Layout:
         self.is_scoped = compiled.is_scoped
         self.is_searched = compiled.is_searched
         self.is_whole = compiled.is_whole
+        self.headers = compiled.headers
+        self.ignores_body = compiled.ignores_body
         self.fields = fields
 
     def decode(self, body: bytes) -> object:
@@ -140,6 +142,10 @@ class TableReader:
         http: Which HTTP statuses are states.
         given: The values of the names in braces that stand in expressions.
         no_error: What it says where an error would be that is none, as it is compared.
+
+    Attributes:
+        headers: The headers that it reads, by their names in lower case.
+        ignores_body: Whether it reads nothing else.
     """
 
     def __init__(
@@ -164,13 +170,17 @@ class TableReader:
         self._http = http or {}
         self._given = given or {}
         self._no_error = no_error
+        self.headers = layout.headers
+        self.ignores_body = layout.ignores_body
         self._tells_by_http_alone = not (layout.fields.status or layout.fields.id or root)
 
-    def reply(self, body: bytes, http_status: int, job_id: str) -> Job | Fault:
-        """Read the reply to a look at one job."""
+    def reply(
+        self, body: bytes, http_status: int, job_id: str, headers: Mapping[str, str] | None = None
+    ) -> Job | Fault:
+        """Read the reply to a look at one job, with the headers that are wanted of it, by their names in lower case."""
         phase = self._http.get(http_status)
         try:
-            return self._reply(body, http_status, job_id)
+            return self._reply(b"{}" if self.ignores_body else body, http_status, job_id, headers or {})
         except CannotEvaluate as error:
             return unreadable(f"an expression of the table cannot be evaluated on the reply: {error}")
         except msgspec.MsgspecError as error:
@@ -180,9 +190,11 @@ class TableReader:
                 raise msgspec.ValidationError(f"{error}; it says: {problem}") from None
             raise
 
-    def _reply(self, body: bytes, http_status: int, job_id: str) -> Job | Fault:
+    def _reply(self, body: bytes, http_status: int, job_id: str, headers: Mapping[str, str]) -> Job | Fault:
         layout, root = self._decoded(body)
         given = self._given_with(job_id)
+        if headers:
+            given = {**given, **{header_key(name): value for name, value in headers.items()}}
         base = None if root is None else layout.base(root, given)
         phase = self._http.get(http_status)
         otherwise = None if phase is None else (f"HTTP {http_status}", phase)
@@ -195,7 +207,7 @@ class TableReader:
             if base is UNSET and state is None:
                 raise msgspec.ValidationError(f"Object missing required field - at `{self._root_shown()}`")
             if base is None and root is not None and layout.is_searched and self._words.absent is not None:
-                otherwise = otherwise or ("absent", self._words.absent)
+                otherwise = otherwise or (ABSENT, self._words.absent)
             return _not_there(http_status, body) if otherwise is None else self._stateless(otherwise, job_id, body)
         if _any_holds(fields.missing, scope):
             return _no_such_job(http_status, body)
@@ -349,7 +361,7 @@ class TableReader:
         if otherwise is not None:
             return otherwise, nothing is not None
         if not null and nothing is None and self._words.absent is not None:
-            return (f"no {_name_of(fields)}" if fields.status else "absent", self._words.absent), False
+            return (f"no {_name_of(fields)}" if fields.status else ABSENT, self._words.absent), False
         if null or nothing is not None:
             missing = nothing is None and fields.id and _first(fields.id, base) in (None, UNSET)
             return None if missing else nothing or self._words.meaning(None), nothing is not None

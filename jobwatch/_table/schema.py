@@ -11,8 +11,9 @@ import msgspec
 from msgspec import Struct
 
 from .._reading.api import REQUEST_TIMEOUT
+from .._reading.pages import MOST_PAGES
 from .._reading.words import Word
-from .fields import EventTable, Paths, ProgressPaths, TableError
+from .fields import EventTable, ItemsTable, NextPage, NextTable, Paths, Places, ProgressPaths, TableError
 from .hints import HintPaths, HintTable
 
 End: TypeAlias = Literal["succeeded", "partial", "finished", "failed", "cancelled"]
@@ -44,10 +45,12 @@ class ListTable(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         request: Its path and query, with ``{project_id}`` and ``{limit}`` where they go.
         root: Where the list lies in the reply.
+        next_page: What leads to the next page, as far as there are more jobs wanted than one page shows.
     """
 
     request: str
     root: str = "@"
+    next_page: NextPage = []
 
 
 class BatchTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,12 +62,14 @@ class BatchTable(Struct, frozen=True, forbid_unknown_fields=True):
         body: What is sent by POST, as a text or as a table; the text ``{job_ids}`` in it becomes the list of the ids.
         most: How many ids it takes.
         root: Where the list of the jobs lies in the answer.
+        next_page: What leads to the next page.
     """
 
     request: str
     body: str | dict[str, Any] | None = None
     most: int = 100
     root: str = "@"
+    next_page: NextPage = []
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"listing": "list"}):
@@ -77,9 +82,10 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         base_url: Where the API is served.
         base_url_variable: The environment variable that overrides `base_url`.
         docs: The page that the table was written from.
-        method: ``GET`` or ``POST``.
+        method: ``GET``, ``POST`` or ``HEAD``.
         body: What a POST sends, as a text or as a table; holes as in `job`.
-        headers: Headers to send; ``${NAME}`` is an environment variable.
+        headers: Headers to send; ``${NAME}`` is an environment variable, other holes as in `job`.
+        query: What goes into the query of every URL that does not have it; values with holes as in `job`.
         auth: ``bearer``, ``basic``, ``none``, a header with the token in it: ``X-Api-Key: {token}``, or a
             parameter of the query: ``?api_key={token}``.
         token: The environment variable that holds the token; for basic, ``user:password``.
@@ -89,6 +95,9 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         max_body: The largest reply that is read, such as ``16MiB``, as received and without its content coding.
         params: Parameters with their defaults.
         root: Where the job lies in the body; all places start there that do not begin with ``$``.
+        items: The list that the job is told by, in pages that are joined.
+        next_page: What leads to the next page of it, besides a link header.
+        pages: How many pages of anything are read.
         id: Its id, to be compared with what was asked for.
         status: Its status.
         words: Which words mean which phase, besides those in `USUAL_WORDS`.
@@ -121,9 +130,10 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     base_url: str = ""
     base_url_variable: str = ""
     docs: str = ""
-    method: Literal["GET", "POST"] = "GET"
+    method: Literal["GET", "POST", "HEAD"] = "GET"
     body: str | dict[str, Any] | None = None
     headers: dict[str, str] = {}
+    query: dict[str, str] = {}
     auth: str = ""
     token: str = ""
     token_file: str = ""
@@ -131,8 +141,11 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     max_body: int | str | None = None
     params: dict[str, str] = {}
     root: str = "@"
-    id: Paths = []
-    status: Paths = []
+    items: str | ItemsTable = ""
+    next_page: NextPage = []
+    pages: int = MOST_PAGES
+    id: Places = []
+    status: Places = []
     words: WordTable = WordTable()
     status_prefix: str = ""
     nothing_if: Paths = []
@@ -146,25 +159,25 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     pending_if: Paths = []
     missing_if: Paths = []
     http: dict[str, State] = {}
-    type: Paths = []
-    project: Paths = []
-    error: Paths = []
+    type: Places = []
+    project: Places = []
+    error: Places = []
     no_error: list[str] = []
-    result: Paths = []
-    asked: Paths = []
-    url: Paths = []
-    attempt: Paths = []
+    result: Places = []
+    asked: Places = []
+    url: Places = []
+    attempt: Places = []
     progress: ProgressPaths = []
-    created_at: Paths = []
-    started_at: Paths = []
-    ended_at: Paths = []
-    updated_at: Paths = []
+    created_at: Places = []
+    started_at: Places = []
+    ended_at: Places = []
+    updated_at: Places = []
     timezone: str = "UTC"
     events: EventTable | None = None
     times: str | dict[str, Paths] | None = None
     listing: ListTable | None = None
     batch: BatchTable | None = None
-    started: Paths = []
+    started: Places = []
     retry_after: HintPaths = []
     stable_for: str | dict[End, str] = {}
     request_timeout: str | float = REQUEST_TIMEOUT
@@ -190,6 +203,11 @@ def checked(table: Mapping[str, object]) -> Table:
         ("retry_after", HintTable),
     ):
         _known_keys(table.get(key), kind, (key,))
+    _known_keys(table.get("items"), ItemsTable, ("items",))
+    _known_keys(table.get("next_page"), NextTable, ("next_page",))
+    for key in ("events", "list", "batch"):
+        part = table.get(key)
+        _known_keys(part.get("next_page") if isinstance(part, dict) else None, NextTable, (key, "next_page"))
     if "job" not in table:
         raise TableError((), 'the table lacks job, the path of one job, such as job = "/jobs/{job_id}"')
     try:

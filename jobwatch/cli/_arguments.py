@@ -33,6 +33,8 @@ class Options(argparse.Namespace):
     param: tuple[str, ...] | list[str] = ()
     check: str | None = None
     upgrade: str | None = None
+    from_openapi: str | None = None
+    path: str | None = None
     words: bool = False
     body: str | None = None
     job: str = ""
@@ -49,7 +51,14 @@ class Options(argparse.Namespace):
     max_body: int | None = None
     stable_for: float | None = None
     request_timeout: float | None = None
+    proxy: str | None = None
+    no_proxy: bool = False
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    tls_ca: str | None = None
     no_fail: bool = False
+    accept: list[str] | None = None
+    fail_on: list[str] | None = None
     follow_output: bool = False
     project: str = ""
     limit: int = 25
@@ -119,6 +128,10 @@ def _whole(text: str, least: int, most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} to {most}")
     return int(text)
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in text.split(",") if word.strip()]
 
 
 def _limit(text: str) -> int:
@@ -262,7 +275,21 @@ def _add_wait(commands: _Commands, common: _Parser) -> None:
     output.add_argument(
         "--no-fail",
         action="store_true",
-        help="exit 0 for jobs that failed or were cancelled too, as long as each was read to its end",
+        help="exit 0 however the jobs ended, as long as each was read to its end",
+    )
+    output.add_argument(
+        "--accept",
+        type=_words,
+        action="extend",
+        metavar="ENDS",
+        help="exit 0 for these ends too: partial, finished, failed, cancelled, with commas between",
+    )
+    output.add_argument(
+        "--fail-on",
+        type=_words,
+        action="extend",
+        metavar="STATES",
+        help="blocked: end the wait for a job once two looks, 10 s apart, have shown that it waits for a person",
     )
 
 
@@ -299,6 +326,12 @@ def _add_apis(commands: _Commands, common: _Parser) -> None:
     apis.add_argument(
         "--upgrade", metavar="FILE", help="print a table of the time before its places were JMESPath as one of today"
     )
+    apis.add_argument(
+        "--from-openapi",
+        metavar="FILE",
+        help="print the first draft of a table, made from an OpenAPI 3 document (JSON)",
+    )
+    apis.add_argument("--path", metavar="PATH", help="with --from-openapi: the path of one job, such as /jobs/{id}")
     apis.add_argument("--words", action="store_true", help="print the words that need no entry in a table, by phase")
     _add_json(apis, "one JSON object a line for each API, for the sample, or for the words")
 
@@ -354,6 +387,16 @@ def _add_api(parser: _Parser) -> None:
         help="what stands in the API's URLs beside the job's id, such as owner=... for github; once for each",
     )
     api.add_argument("--base-url", metavar="URL", help="where it is served (default: its variable, else the vendor)")
+    proxy = api.add_mutually_exclusive_group()
+    proxy.add_argument(
+        "--proxy", metavar="URL", help="ask through this proxy (default: HTTPS_PROXY, HTTP_PROXY, NO_PROXY say)"
+    )
+    proxy.add_argument("--no-proxy", action="store_true", help="ask through no proxy, whatever the environment says")
+    api.add_argument("--tls-cert", metavar="FILE", help="the client certificate, in PEM")
+    api.add_argument("--tls-key", metavar="FILE", help="its private key, if that is in a file of its own")
+    api.add_argument(
+        "--tls-ca", metavar="FILE", help="the certificates to trust (default: SSL_CERT_FILE, else the system's)"
+    )
     api.add_argument(
         "--max-body", type=_size, metavar="SIZE", help="the largest reply to read, such as 16MiB (default: 1MiB)"
     )

@@ -136,6 +136,8 @@ def test_all_options_of_wait_are_read() -> None:
         " --max-interval 3s --poll-cost 4s --unreachable-after 5s --appear-within 6s --stable-for 8s --max-rate 7"
         " --no-history --no-streams --json --no-fail --follow-output --debug --param x=y"
         " --token-file f --token-command c --max-body 2MiB --request-timeout 9s"
+        " --accept partial,finished --accept failed --fail-on blocked"
+        " --proxy http://p --tls-cert f --tls-key g --tls-ca h"
     )
     options = parsed(line.split())
     assert vars(options) == {
@@ -144,6 +146,11 @@ def test_all_options_of_wait_are_read() -> None:
         "token_file": "f",
         "token_command": "c",
         "max_body": 2 * 1024 * 1024,
+        "proxy": "http://p",
+        "no_proxy": False,
+        "tls_cert": "f",
+        "tls_key": "g",
+        "tls_ca": "h",
         "command": "wait",
         "jobs": ["a"],
         "api": "bedrock",
@@ -162,6 +169,8 @@ def test_all_options_of_wait_are_read() -> None:
         "no_streams": True,
         "json": True,
         "no_fail": True,
+        "accept": ["partial", "finished", "failed"],
+        "fail_on": ["blocked"],
         "follow_output": True,
         "debug": True,
     }

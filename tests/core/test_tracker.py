@@ -1207,3 +1207,28 @@ def test_a_long_history_without_times_is_delivered_once_and_no_letter_of_it_is_f
     assert [change.seq for change in again.transitions] == list(range(70_001, 70_011))
     assert len(again.watched.delivered) == 64
     assert folded == [], "words are compared as they are first"
+
+
+def cut(history: str, status: str) -> Job:
+    """Return a job that tells a part of its history, and that there is more on a page that could not be read."""
+    return replace(told([event(letter) for letter in history], status), has_more_events=True)
+
+
+@pytest.mark.parametrize(
+    ("looks", "delivered"),
+    [
+        ([cut("PU", "R")], "P U !R"),
+        ([cut("PU", "C")], "P U !C"),
+        ([cut("PRF", "F")], "P R !F"),  # an end that was told, and perhaps another attempt after it
+        ([cut("PR", "R"), told([event(letter) for letter in "PRUR"])], "P R U R"),
+        ([cut("CR", "C")], "!R C"),
+        ([cut("R", "R")], "!R"),
+        ([told([event("P")]), cut("CRP", "C")], "P R C"),
+        ([told([event("P")]), cut("CR", "C")], "P !C"),
+    ],
+)
+def test_a_page_that_could_not_be_read_leaves_a_gap_where_it_may_have_been(looks: list[Job], delivered: str) -> None:
+    stream = Stream()
+    for look in looks:
+        stream.look(look)
+    assert shown(stream.delivered) == delivered

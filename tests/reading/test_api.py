@@ -784,7 +784,7 @@ def test_another_jobs_long_id_is_cut() -> None:
 
 
 def test_a_reply_may_be_read_by_its_status_and_the_id_asked_for() -> None:
-    def read_reply(body: bytes, http_status: int, job_id: str) -> Job:
+    def read_reply(body: bytes, http_status: int, job_id: str, headers: object) -> Job:
         return Job(id=job_id, api="any", status=f"{http_status} {body.decode()}", phase=Phase.RUNNING)
 
     api = replace(BEDROCK, read_reply=read_reply)

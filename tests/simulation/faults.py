@@ -279,6 +279,7 @@ APART: Mapping[str, frozenset[str]] = {
     "look-alike words": frozenset({"seam", "wire"}),
     "odd ids": frozenset({"seam", "wire"}),
     "come back later": frozenset({"seam", "wire"}),
+    "more phases": frozenset({"seam", "wire"}),
 }
 """Faults that have no turn, but a world in two has one of them, and at which levels; most worlds without stay as they
 were before there were these."""

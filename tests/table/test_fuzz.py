@@ -33,7 +33,7 @@ def test_replies_at_random_are_jobs_or_faults_and_no_end_is_made_up(seed: int) -
 def test_an_end_that_is_made_up_is_noticed() -> None:
     (of,) = [fuzzed(text) for text in TEXTS if "replicate" in text]
 
-    def read(_body: bytes, _status: int, job_id: str) -> Job:
+    def read(_body: bytes, _status: int, job_id: str, _headers: object) -> Job:
         return Job(id=job_id, api="own", status="starting", phase=Phase.SUCCEEDED)
 
     with pytest.raises(AssertionError):
