@@ -18,6 +18,7 @@ from .._core.source import Seen
 from .._errors import ConfigError, JobwatchError
 from .._models import Fault, FaultKind, Job, Unchanged
 from .clock import Clock
+from .details import Details
 from .grouping import Grouping
 from .held import HeldLooks
 from .looks import Looks, time_of
@@ -74,6 +75,7 @@ class Poller:
         held = None
         if source.long_poll:
             held = HeldLooks(source.long_poll, policy, self._schedule, self._registry, is_told=source.tells_hold)
+        self._details = Details(source, self._schedule) if source.has_details else None
         self._looks = Looks(
             policy=policy,
             source=source,
@@ -84,6 +86,7 @@ class Poller:
             wakeups=self._wakeups,
             streams=self._streams,
             held=held,
+            details=self._details,
         )
         self._workers.employ(self._looks.next, self._schedule.next_at)
 
@@ -132,7 +135,8 @@ class Poller:
         if fault is not None:
             return Seen(fault), asked_at
         seen = await self._schedule.answer(self._source.job(job_id, status, None, self._schedule.turn))
-        return seen, time_of(seen, asked_at, self.clock.unix())
+        as_of = time_of(seen, asked_at, self.clock.unix())
+        return (seen if self._details is None else await self._details.of(seen)), as_of
 
     async def listed(self, project_id: str, limit: int) -> tuple[Job, ...] | Fault:
         """Ask for a project's latest jobs, however long the API has asked for a pause."""
