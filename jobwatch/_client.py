@@ -22,7 +22,7 @@ from ._files.history import History
 from ._http.requests import Given
 from ._http.source import HttpSource
 from ._models import ENDED, Fault, Job, Phase
-from ._reading.api import JobAPI
+from ._reading.api import REQUEST_TIMEOUT, JobAPI
 from ._reading.sizes import size_of
 from ._reading.started import Found, Response, Started
 from ._tasks import finished
@@ -72,9 +72,12 @@ class Client:
             ``{"failed": 10}``: for servers that show one for a moment before they try again. By default what the
             API's table says, and else an end is believed at first sight.
         max_in_flight: How many looks may be under way at once, or threads of a source; where some have no answer for
-            long, up to a quarter more (two at least), so that they keep no other job waiting.
+            long, up to a quarter more (two at least), so that they keep no other job waiting. Requests that the API's
+            table lets the server hold (``long_poll``) have as many places of their own.
         max_body: The largest reply that is read, as received and without its content coding: ``16MiB``, or a number of
             bytes; by default what the API's table says, or 1 MiB.
+        request_timeout: How long one look may take, or one call of a source, in seconds; by default as the API's table
+            says, else 30.
         streams: Whether to follow a job's stream of events where the API has one (Bedrock), so that a look comes at
             once when something happens, and seldom otherwise.
 
@@ -102,6 +105,7 @@ class Client:
         stable_for: float | Mapping[str, float] | None = None,
         max_in_flight: int = 16,
         max_body: int | str | None = None,
+        request_timeout: float | None = None,
         streams: bool = True,
     ) -> None:
         given = Given(token, base_url, params, token_file, proxy)
@@ -116,6 +120,8 @@ class Client:
             raise ConfigError(f"max_in_flight must be at least 1, not {max_in_flight}")
         self._max_in_flight = max_in_flight
         most_bytes = None if max_body is None else _size("max_body", max_body)
+        if request_timeout is not None and not _not_negative("request_timeout", request_timeout):
+            raise ConfigError("request_timeout must be above 0 seconds")
         self._source: Source
         match source:
             case None if api is not None:
@@ -127,7 +133,14 @@ class Client:
 
                     kind = MovingSource
                 self._source = kind(
-                    found, given, api_version, streams=streams, max_connections=most, max_body=most_bytes, tls=tls
+                    found,
+                    given,
+                    api_version,
+                    streams=streams,
+                    max_connections=most + (max_in_flight if found.long_poll else 0),
+                    max_body=most_bytes,
+                    request_timeout=request_timeout,
+                    tls=tls,
                 )
             case None:
                 raise ConfigError("nothing says whom to ask: give the name of an API, a JobAPI, or source=")
@@ -140,7 +153,8 @@ class Client:
             case _:
                 from ._engine.adapter import AdaptedSource  # noqa: PLC0415 - it loads threads, which few clients need
 
-                self._source = AdaptedSource(source, at_most(max_in_flight))
+                limit = REQUEST_TIMEOUT if request_timeout is None else request_timeout
+                self._source = AdaptedSource(source, at_most(max_in_flight), limit)
         own = self._source.api if isinstance(self._source, HttpSource) else None
         stable = {} if own is None else own.stable_for
         self._policy = Policy(

@@ -235,6 +235,9 @@ class Wait(Coroutine[Any, Any, Job]):
             self._follow()
             if self._timeout is not None:
                 self._deadline = self._poller.now() + self._timeout
+                if self._watch.deadlines is None:
+                    self._watch.deadlines = {}
+                self._watch.deadlines[self._reader] = self._deadline
         return self._watch
 
     async def _news(self, watch: Watch) -> bool:
@@ -281,6 +284,8 @@ class Wait(Coroutine[Any, Any, Job]):
     def _leave(self) -> None:
         poller, self._poller = self._poller, None
         if poller is not None and self._watch is not None:
+            if self._watch.deadlines is not None:
+                self._watch.deadlines.pop(self._reader, None)
             if self._watch.readers is not None:
                 self._watch.readers.pop(self._reader, None)
             if self._watch.followers is not None:

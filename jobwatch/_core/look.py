@@ -49,6 +49,7 @@ class Looked(Struct, frozen=True):
         next_look: Seconds to wait before the next look; None when the watch has ended.
         job: The job, when the look could read it and it was no older than what was known.
         least: How many of these seconds the API has asked for.
+        is_followed_up: Whether the next look is made at once, for the server to hold it until there is news.
         asks_anew: Whether the next look is to show all anew, rather than that nothing has changed.
         is_to_keep: Whether what is known has to outlive a crash, though there may be nothing to deliver.
         error: What the API says went wrong; of a job that has gone since it was seen to end, what it said then.
@@ -61,6 +62,7 @@ class Looked(Struct, frozen=True):
     next_look: float | None
     job: Job | None = None
     least: float = 0.0
+    is_followed_up: bool = False
     asks_anew: bool = False
     is_to_keep: bool = False
     error: Problem | None = None
@@ -163,6 +165,24 @@ class Policy(Struct, frozen=True):
                 progress=watched.progress,
             )
         return delay if watched.fault is None else self._after_fault(watched, watched.fault, now, jitter, delay)
+
+    def follow_up(self, looked: Looked, took: float, held: float) -> Looked:
+        """Have the next look made at once where the server holds looks until there is news.
+
+        So it is after one that was held for half of what it might be, or told news, or was not to be held; but no
+        sooner than the shortest interval after that began, since not every server holds what it is told to.
+
+        Args:
+            looked: What the look gave.
+            took: How long its answer took, in seconds.
+            held: For how long it might be held, in seconds; 0 if it was not to be.
+        """
+        watched = looked.watched
+        is_to_confirm = watched.fault is not None or watched.doubted is not None or watched.unsettled is not None
+        if looked.next_look is None or is_to_confirm or (took < held / 2.0 and not looked.transitions):
+            return looked
+        at_once = max(0.0, self.pace.min_interval - took, looked.least)
+        return replace(looked, next_look=min(looked.next_look, at_once), is_followed_up=True)
 
     def _put_off(self, looked: Looked, retry_after: float, now: float) -> Looked:
         """Put off the next look for as long as an answer asks for that could be read, or whose body could not.

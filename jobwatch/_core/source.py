@@ -95,11 +95,11 @@ class JobSource(Protocol):
     so that each job has one thread at most; and it keeps no process from ending. Both see the context variables as
     they were when the client was made.
 
-    Each call has 30 seconds, and a slow one holds up only the job that it asks about. Whatever one raises, returns in
-    place of a job, or fails to do in time, is a fault of what was asked about, and is asked again for as long as
-    ``unreachable_after`` says: only the exception's type is told, since its text may hold a secret. To say more, return
-    a `Fault` of the kind that fits (``NOT_FOUND``, ``AUTH``, ``RATE_LIMITED`` with ``retry_after``), or raise a
-    `LookError` that holds one.
+    Each call has 30 seconds, or the client's ``request_timeout``, and a slow one holds up only the job that it asks
+    about. Whatever one raises, returns in place of a job, or fails to do in time, is a fault of what was asked about,
+    and is asked again for as long as ``unreachable_after`` says: only the exception's type is told, since its text may
+    hold a secret. To say more, return a `Fault` of the kind that fits (``NOT_FOUND``, ``AUTH``, ``RATE_LIMITED`` with
+    ``retry_after``), or raise a `LookError` that holds one.
 
     An id is any text that can be printed on one line. Times need a time zone. The source is its maker's to close.
 
@@ -151,6 +151,16 @@ class Source(Protocol):
         ...
 
     @property
+    def long_poll(self) -> float:
+        """For how long a question about a job may be held until there is news, in seconds; 0 if none is."""
+        ...
+
+    @property
+    def tells_hold(self) -> bool:
+        """Whether a question says for how long it may be held."""
+        ...
+
+    @property
     def batch_most(self) -> int:
         """How many jobs it can be asked about at once, by their ids; 0 if only one."""
         ...
@@ -167,6 +177,8 @@ class Source(Protocol):
         memo: object = None,
         turn: Turn = ...,
         place: Place | None = None,
+        *,
+        hold: float = 0.0,
     ) -> Awaitable[Seen]:
         """Ask about one job.
 
@@ -176,6 +188,7 @@ class Source(Protocol):
             memo: That of the last answer, unless what is known of the job came from elsewhere since.
             turn: To be awaited before each request beyond the first.
             place: Where the job is asked about, if it has moved.
+            hold: For how long it may be held, in seconds.
         """
         ...
 

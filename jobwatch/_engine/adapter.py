@@ -9,12 +9,13 @@ import logging
 import traceback
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from itertools import islice
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from .._core.source import Seen, SeenMany, StreamEnd
 from .._errors import ConfigError, LookError
 from .._http.threads import Threads
 from .._models import UNCHANGED, Fault, FaultKind, Job, Unchanged, printable
+from .._reading.api import REQUEST_TIMEOUT
 from .._reading.told import told_fault, told_job, unreadable
 from .._tasks import at_once
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from .._core.source import JobSource, Turn
     from .._reading.api import Hint
     from .._reading.started import Found, Started
-
-TIME_LIMIT: Final = 30.0
-"""How long one call may take, in seconds, together with the wait for a thread."""
 
 _BATCH_MOST = 100
 
@@ -69,16 +67,20 @@ class AdaptedSource:
     Args:
         source: The source.
         most: How many of its plain calls may be under way at once.
+        time_limit: How long one call may take, in seconds, together with the wait for a thread.
 
     Raises:
         ConfigError: It lacks what a source needs.
     """
 
     has_streams = False
+    long_poll = 0.0
+    tells_hold = False
     has_details = False
     has_moves = False
 
-    def __init__(self, source: JobSource, most: int) -> None:
+    def __init__(self, source: JobSource, most: int, time_limit: float = REQUEST_TIMEOUT) -> None:
+        self._time_limit = time_limit
         self.name = self.key = _key_of(source)
         self._job: Method = source.job
         self._jobs = _method_of(source, "jobs")
@@ -114,6 +116,8 @@ class AdaptedSource:
         memo: object = None,
         turn: Turn = at_once,  # noqa: ARG002 - how many requests it makes is its own affair
         place: Place | None = None,  # noqa: ARG002 - its jobs stay where they are
+        *,
+        hold: float = 0.0,  # noqa: ARG002 - it has none that are held
     ) -> Seen:
         """Ask about one job; for arguments see `Source`. The memo is the job as the source told it."""
         if (before := self._left_behind.get(job_id)) is not None and before.is_under_way:
@@ -168,14 +172,15 @@ class AdaptedSource:
         self._asking.add(asking)
         asking.add_done_callback(self._ended)
         try:
-            await asyncio.wait([asking], timeout=0.0 if self._closed else TIME_LIMIT)
+            await asyncio.wait([asking], timeout=0.0 if self._closed else self._time_limit)
             is_late = not asking.done()
         finally:
             asking.cancel()  # if it goes on: its time is over, or nobody waits for it any more
         if self._closed:
             return Fault(FaultKind.UNREACHABLE, "the client is closed")
         if is_late:
-            return Fault(FaultKind.UNREACHABLE, f"the source gave no answer within {TIME_LIMIT:g} s")
+            late = f"the source gave no answer within {self._time_limit:g} s (request_timeout)"
+            return Fault(FaultKind.UNREACHABLE, late)
         if asking.cancelled():
             return Fault(FaultKind.UNREACHABLE, "the source cancelled its own call")
         match asking.exception():

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .clock import Clock
     from .details import Details
     from .grouping import Grouping, JointRequest
+    from .held import HeldLooks
     from .schedule import Schedule
     from .streams import Streams
     from .wakeups import WakeUps
@@ -51,6 +52,7 @@ class Looks:
         grouping: Which jobs one request can show.
         wakeups: Which looks somebody has asked for.
         streams: Which jobs' streams are followed, if any are to be.
+        held: Which looks the server may hold, if any.
         details: Asks for what is told of an end by requests of its own, if anything is.
     """
 
@@ -65,6 +67,7 @@ class Looks:
         grouping: Grouping,
         wakeups: WakeUps,
         streams: Streams | None,
+        held: HeldLooks | None = None,
         details: Details | None = None,
     ) -> None:
         self._policy = policy
@@ -75,6 +78,7 @@ class Looks:
         self._grouping = grouping
         self._wakeups = wakeups
         self._streams = streams
+        self._held = held
         self._details = details
         self._cancellable: dict[Watch, asyncio.Task[object]] = {}
         self._logged: set[str] = set()
@@ -87,6 +91,9 @@ class Looks:
             return None
         if now < schedule.paused_until:  # beyond all patience, or it would not be due: nobody is to wait for that
             return self._turn_away(watch, schedule.paused(now))
+        if self._held is not None and (hold := self._held.time_for(watch, now)):
+            schedule.hold(watch)
+            return self._look_at(watch, hold)
         joint = self._grouping.joint(watch, self._interval(watch)) if self._grouping.is_possible else None
         return self._look_at(watch) if joint is None else self._look_at_many(watch, joint)
 
@@ -100,11 +107,18 @@ class Looks:
         next_look = min(next_look, LONGEST_PAUSE)
         self._put_next(watch, Looked(watch.watched, (), None, next_look), next_look, price)
 
+    def let_go(self, job_id: str) -> None:
+        """End the look under way that the server holds, since another one is to be made now."""
+        if self._held is not None:
+            self._held.let_go(job_id)
+
     def drop(self, watch: Watch) -> None:
         """End the look under way that only a watch nobody wants any more was for."""
         looking = self._cancellable.pop(watch, None)
         if looking is not None:
             looking.cancel()
+        if self._held is not None:
+            self._held.drop(watch)
         self._logged.discard(watch.watched.job_id)
 
     def shown(self, job: Job, joint: Collection[Watch] = (), retry_after: float | None = None) -> list[Watch]:
@@ -143,7 +157,7 @@ class Looks:
         finally:
             self._schedule.end(watch)
 
-    async def _look_at(self, watch: Watch) -> None:
+    async def _look_at(self, watch: Watch, hold: float = 0.0) -> None:
         others = self._others_with(watch)
         for other in others:
             self._schedule.remove(other)
@@ -155,20 +169,35 @@ class Looks:
                     self._enter_seen(each, Seen(unkept), self._unix())
                 return
             asked_at = self._unix()
-            seen = await self._seen(watch, others)
+            seen = await self._seen(watch, others, hold)
             if seen is not None:
                 as_of = time_of(seen, asked_at, self._unix())
+                times = None if self._held is None else (self._unix() - asked_at, hold)
                 if self._details is not None:
                     seen = await self._details.of(seen, (watch, *others))
                 for each in (watch, *others):
-                    self._enter_seen(each, seen, as_of)
+                    self._enter_seen(each, seen, as_of, times)
+            elif hold:
+                self._put_back_held((watch, *others), asked_at - self._clock.epoch)
         except Exception as error:  # noqa: BLE001 - whatever one job's look raises ends the watch of that job alone
             for each in (watch, *others):
                 self._end_by(each, error)
         finally:
             self._schedule.end(watch)
 
-    def _seen(self, watch: Watch, others: list[Watch]) -> Coroutine[object, object, Seen | None]:
+    def _put_back_held(self, watches: Collection[Watch], asked_at: float) -> None:
+        """Put back those whose look was ended though it was held, since another is to be made: that is not held."""
+        due = max(self._clock.now(), asked_at + self._policy.pace.min_interval)
+        for watch in watches:
+            if watch.goes_on and watch.stage >= LOOKING:
+                watch.memo, watch.unheld = None, True
+                if watch.awaits_next_look:
+                    self._schedule.put_first(watch)
+                else:
+                    self._schedule.put(watch, due)
+                self._wakeups.put_woken(watch.watched.job_id)
+
+    def _seen(self, watch: Watch, others: list[Watch], hold: float) -> Coroutine[object, object, Seen | None]:
         """Ask about a job that one watch or two want to hear of."""
         memo = watch.memo
         # Two that know different things are served by one whole answer; and somebody who waits for this very look, at a
@@ -176,6 +205,9 @@ class Looks:
         if watch.awaits_this_look or (others and any(each.awaits_this_look or each.memo != memo for each in others)):
             memo = None
         before = watch.watched
+        if self._held is not None and hold:
+            question = self._source.job(before.job_id, before.status, memo, self._schedule.turn, hold=hold)
+            return self._held.seen((watch, *others), self._schedule.answer(question, held=True))
         if before.place is None:
             question = self._source.job(before.job_id, before.status, memo, self._schedule.turn)
         else:
@@ -269,6 +301,7 @@ class Looks:
             # The list may have begun before somebody said that the job has changed.
             woken = BEFORE_ALL if due == BEFORE_ALL else self._wakeups.pending(watch.watched.job_id)
             if due != NEVER and watch.stage is DUE and woken < watch.due:
+                watch.unheld = True
                 self._schedule.put(watch, woken)
         except Exception as error:  # noqa: BLE001 - as in `_look_at`
             self._end_by(watch, error)
@@ -276,7 +309,8 @@ class Looks:
 
     # --- what a look showed ------------------------------------------------------------------------------------
 
-    def _enter_seen(self, watch: Watch, seen: Seen, as_of: float) -> None:
+    def _enter_seen(self, watch: Watch, seen: Seen, as_of: float, times: tuple[float, float] | None = None) -> None:
+        """Enter what a look showed; `times` are how long it took, and might be held, where any look may be."""
         try:
             price = self._schedule.price(self._clock.now())
             shared = self._shared(price, watch) if self._grouping.is_possible else price
@@ -293,6 +327,8 @@ class Looks:
                 retry_after=seen.retry_after,
                 onward=seen.onward,
             )
+            if times is not None and self._held is not None:
+                looked = self._held.follow_up(watch, looked, *times, self._clock.now())
             if what is not UNCHANGED:
                 watch.memo = seen.memo if looked.job is not None and not looked.asks_anew else None
             self._enter(watch, looked, price)
@@ -337,10 +373,15 @@ class Looks:
     def _put_next(self, watch: Watch, looked: Looked, next_look: float, price: float) -> None:
         schedule, now = self._schedule, self._clock.now()
         usually = max(next_look, self._policy.pace.min_interval) if looked.asks_anew else next_look
-        schedule.demand(watch, self._demand(watch, self._without_jitter(looked, usually, price), price, now))
+        spacing = self._without_jitter(looked, usually, price)
+        if looked.is_followed_up and self._held is not None:
+            spacing = max(next_look, self._held.longest)
+        schedule.demand(watch, self._demand(watch, spacing, price, now))
         delay = next_look
         if looked.least or watch.not_before:
             self._put_off(watch, now + looked.least if looked.least else 0.0, now)
+        if watch.unheld:
+            watch.unheld = False
         if price > 1.0 and not looked.asks_anew:  # a look before something can be confirmed would be made in vain
             fault = looked.watched.fault
             asked = looked.least if fault is None else min(fault.retry_after or looked.least, LONGEST_PAUSE)

@@ -90,6 +90,14 @@ class Places:
             self._alarm.cancel()
             self._alarm = None
 
+    def leave(self, watch: Watch) -> None:
+        """Count a look no more that has a place elsewhere."""
+        self._slow_jobs -= watch.is_slow
+        del self._begun[watch]
+        if self._alarm is not None and not self._begun:
+            self._alarm.cancel()
+            self._alarm = None
+
     def learn(self, seconds: float) -> None:
         """Learn how long an answer took."""
         self._usual += (seconds - self._usual) * (_WEIGHT if self._usual else 1.0)

@@ -22,6 +22,7 @@ from .._models import Fault, FaultKind, Job, Unchanged
 from .clock import Clock
 from .details import Details
 from .grouping import Grouping
+from .held import HeldLooks
 from .looks import Looks, time_of
 from .places import at_most
 from .schedule import Schedule
@@ -64,7 +65,7 @@ class Poller:
         self._registry = Registry()
         self._closed = False
         self._workers = Workers(
-            at_most(workers),
+            at_most(workers) + (workers if source.long_poll else 0),
             needed=self._registry.any,
             crashed=self._notify_all,
         )
@@ -73,6 +74,9 @@ class Poller:
         self._grouping = Grouping(source, self._schedule, policy.history)
         self._wakeups = WakeUps(self._registry, self._schedule, pace.min_interval)
         self._streams = Streams(source, pace, self._registry, self._schedule) if source.has_streams else None
+        held = None
+        if source.long_poll:
+            held = HeldLooks(source.long_poll, policy, self._schedule, self._registry, is_told=source.tells_hold)
         self._details = Details(source, self._schedule) if source.has_details else None
         self._looks = Looks(
             policy=policy,
@@ -83,6 +87,7 @@ class Poller:
             grouping=self._grouping,
             wakeups=self._wakeups,
             streams=self._streams,
+            held=held,
             details=self._details,
         )
         self._workers.employ(self._looks.next, self._schedule.next_at)
@@ -221,13 +226,17 @@ class Poller:
             return False
         if watch.stage >= LOOKING:
             watch.await_next_look()
+            self._looks.let_go(watch.watched.job_id)
         else:
             self._schedule.put_first(watch)
         return True
 
     def wake(self, job_id: str) -> bool:
         """Have a job looked at now, as `WakeUps.wake` does."""
-        return self._wakeups.wake(job_id)
+        wanted = self._wakeups.wake(job_id)
+        if wanted:
+            self._looks.let_go(job_id)
+        return wanted
 
     def wake_project(self, project_id: str) -> bool:
         """Have the jobs of a project looked at now, by one list where that can be read.

@@ -76,6 +76,8 @@ class Schedule:
         self._workers = workers
         self._time = asyncio.get_running_loop().time
         self._places = Places(most, self._wake)
+        self._most = most
+        self._long_polls: set[Watch] = set()
         self._queue = DueQueue()
         self._held_back: dict[Watch, float] = {}  # those due whose last look was slow, until there is a place for them
         self._first_looks: deque[Watch] = deque()
@@ -115,8 +117,22 @@ class Schedule:
             self._workers.wake_at(max(due, self._held_until(now)))
         return watch
 
+    def hold(self, watch: Watch) -> None:
+        """Count the look at a job that was taken as one that may be held: it has a place beside those of the others."""
+        self._places.leave(watch)
+        self._long_polls.add(watch)
+        self._wake()
+
+    @property
+    def has_place_for_held(self) -> bool:
+        """Whether one more look may be held: as many as there are places otherwise."""
+        return len(self._long_polls) < self._most
+
     def end(self, watch: Watch) -> None:
         """Count the look at a job that was taken as over."""
+        if self._long_polls and watch in self._long_polls:
+            self._long_polls.discard(watch)
+            return
         self._places.end(watch, self._time())
         if self._held_back and not self._places.hold_back_slow_jobs:
             held = next(iter(self._held_back))
@@ -282,8 +298,13 @@ class Schedule:
         message = f"the API has asked for no requests for {left:.0f} s more"
         return Fault(FaultKind.RATE_LIMITED, message, retry_after=left)
 
-    async def answer(self, asking: Awaitable[_Answer]) -> _Answer:
-        """Await what a source answers, and learn from it when and how many more requests may go."""
+    async def answer(self, asking: Awaitable[_Answer], *, held: bool = False) -> _Answer:
+        """Await what a source answers, and learn from it when and how many more requests may go.
+
+        Args:
+            asking: The question.
+            held: Whether it may be held, so that how long it takes tells nothing.
+        """
         self._in_flight += 1
         asked_at = self._time()
         try:
@@ -291,11 +312,12 @@ class Schedule:
         finally:
             self._in_flight -= 1
         seconds = self._time() - asked_at
-        taken = min(_ANSWER_MARGIN * seconds, _ANSWER_AT_MOST)
-        self.answer_time += (taken - self.answer_time) * (_ANSWERS_WEIGHT if self.answer_time else 1.0)
+        if not held:
+            taken = min(_ANSWER_MARGIN * seconds, _ANSWER_AT_MOST)
+            self.answer_time += (taken - self.answer_time) * (_ANSWERS_WEIGHT if self.answer_time else 1.0)
         if isinstance(answer.what, Fault):
             self.heed(answer.what)
-        else:
+        elif not held:
             self._places.learn(seconds)
         if answer.aside is not None:
             self.heed(answer.aside)

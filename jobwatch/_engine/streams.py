@@ -251,14 +251,16 @@ class Streams:
 
     def _slow_down(self, watches: Iterable[Watch]) -> None:
         for watch in watches:
-            if self._may_be_put(watch) and watch.watched.fault is None and not _is_to_be_confirmed(watch.watched):
+            if not self._may_be_put(watch) or watch.watched.fault is not None or watch.unheld:
+                continue
+            if not _is_to_be_confirmed(watch.watched):
                 self._schedule.put(watch, max(self._loop.time() + self._keepalive, watch.not_before))
                 self._schedule.demand(watch, 1.0 / self._keepalive)
 
     def _hurry(self, watches: Iterable[Watch], due: float) -> None:
         for watch in watches:
             if self._may_be_put(watch) and due < watch.due:
-                watch.memo = None  # as after a wake-up
+                watch.memo, watch.unheld = None, True  # as after a wake-up
                 self._schedule.put(watch, due)
 
     def _may_be_put(self, watch: Watch) -> bool:

@@ -71,5 +71,6 @@ class WakeUps:
         for watch in self._registry.going_on(job_id):
             if at < watch.due and (at <= now or watch.stage is not FIRST):
                 watch.memo = None  # who says that a job has changed is not to be answered that it has not
+                watch.unheld = True
                 self._schedule.put(watch, BEFORE_ALL if at <= now else at)
                 self._turns[job_id] = at

@@ -97,6 +97,9 @@ class Watch(Struct, gc=False, eq=False):
         alone: Whether its project's list, or a batch, has been seen not to hold it.
         is_slow: Whether the last look at it was slow, in the sense of `places`.
         memo: What the source wants back at the next look.
+        deadlines: When those who wait have to know, on the loop's clock, by a key of their own.
+        unheld: Whether somebody says that the job has changed: the next look is neither held by the server, nor put off
+            by a stream.
         hurry: To be set by who has no time left for what is still asked about an end that was read; None if nothing is.
         not_before: Until when the API has asked that it be not asked about it, on the loop's clock; 0 where it has not.
         kept: Awaited before the next look, where that may only be made once a file says where.
@@ -117,6 +120,8 @@ class Watch(Struct, gc=False, eq=False):
     is_slow: bool = False
     memo: object = None
     not_before: float = 0.0
+    deadlines: dict[object, float] | None = None
+    unheld: bool = False
     hurry: asyncio.Future[None] | None = None
     kept: Callable[[], Awaitable[None]] | None = None
 

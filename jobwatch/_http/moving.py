@@ -106,6 +106,8 @@ class MovingSource(HttpSource):
         memo: object = None,
         turn: Turn = at_once,
         place: Place | None = None,
+        *,
+        hold: float = 0.0,  # noqa: ARG002 - a table of jobs that move has no `long_poll`
     ) -> Seen:
         """Ask about one job; for arguments see `Source`."""
         try:

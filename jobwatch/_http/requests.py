@@ -43,6 +43,9 @@ _NOW = "now"
 _VISIBLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _HOST_PART = re.compile(r"[0-9A-Za-z.:\[\]-]+")
 _AUTHORITY = re.compile(r"https?://[^/]*")
+_HOLD = "long_poll"
+"""The name in braces that stands for how many seconds a server may hold a request."""
+
 _FORMER = 4
 """How many tokens that were renewed are still kept from being told: a late reply may quote one."""
 
@@ -107,12 +110,17 @@ class Requests:
             goes into the names in braces that its URLs have, beside its own defaults.
         api_version: The version to ask for.
 
+    Attributes:
+        tells_hold: Whether a request for a job says for how long the server may hold it.
+
     Raises:
         ConfigError: Something is missing, or there is no such parameter or version.
     """
 
     def __init__(self, api: JobAPI, given: Given, api_version: str | None) -> None:
         self._api = api
+        asked = [api.job_path, api.body, *api.headers.values()]
+        self.tells_hold = api.long_poll > 0.0 and _HOLD in templates.names_in(asked)
         elsewhere = given.base_url or os.environ.get(api.base_url_variable)
         self._params = _params(api, given.params, _only_in_base_url(api) if elsewhere else frozenset())
         self._base_url = elsewhere or self._own_address()
@@ -207,8 +215,12 @@ class Requests:
         """Return a fault without the secrets that are sent with every request, should its reply have quoted them."""
         return without(self._secrets(), fault)
 
-    def job(self, job_id: str) -> Asked:
+    def job(self, job_id: str, hold: int = 0) -> Asked:
         """Return the request for one job.
+
+        Args:
+            job_id: Its id.
+            hold: For how many seconds the server may hold it, where it is told.
 
         Raises:
             ConfigError: The id cannot stand in a URL, or is one of another origin.
@@ -217,8 +229,8 @@ class Requests:
             asked = self._below(job_id)
         else:
             segment(job_id)  # refused even where its place is in the body
-            asked = _asked(_in_url(self._job_path, {"job_id": job_id, **_moment()}), self._body(job_id))
-        headers, is_head = self._headers_of(job_id), self._api.method == "HEAD"
+            asked = _asked(_in_url(self._job_path, {"job_id": job_id, **_moment(hold)}), self._body(job_id, hold))
+        headers, is_head = self._headers_of(job_id, hold), self._api.method == "HEAD"
         return replace(asked, headers=headers, is_head=is_head) if headers or is_head else asked
 
     def with_query(self, asked: Asked) -> Asked:
@@ -336,12 +348,14 @@ class Requests:
         target = _in_url(self._filled(path), {"job_id": job_id, **_moment()})
         return _asked(target, None if body is None else self._filled_body(body, job_id))
 
-    def _body(self, job_id: str) -> bytes | None:
-        return None if self._api.method != "POST" else self._filled_body(self._api.body or "", job_id)
+    def _body(self, job_id: str, hold: int = 0) -> bytes | None:
+        return None if self._api.method != "POST" else self._filled_body(self._api.body or "", job_id, hold)
 
-    def _filled_body(self, body: str, job_id: str) -> bytes:
-        told = {**self._params, "job_id": job_id, **_moment()}
+    def _filled_body(self, body: str, job_id: str, hold: int = 0) -> bytes:
+        told = {**self._params, "job_id": job_id, **_moment(hold)}
         values = {name: self._in_body(value) for name, value in told.items()}
+        if self.tells_hold:  # by itself it is a number, as the limit of a batch is
+            body = body.replace(f'"{{{_HOLD}}}"', f"{{{_HOLD}}}")
         return templates.filled(body, values).encode()
 
     def _batch_body(self, job_ids: Collection[str]) -> bytes | None:
@@ -363,9 +377,9 @@ class Requests:
             return value.translate(_XML)
         return msgspec.json.encode(value).decode()[1:-1]
 
-    def _headers_of(self, job_id: str) -> dict[str, str] | None:
+    def _headers_of(self, job_id: str, hold: int) -> dict[str, str] | None:
         """Return the headers that are not the same in all requests."""
-        told = {"job_id": job_id, **_moment()}
+        told = {"job_id": job_id, **_moment(hold)}
         headers = {
             name: templates.filled(self._in_header(text), told)
             for name, text in self._api.headers.items()
@@ -420,14 +434,14 @@ class Requests:
         return self._params.get(found["param"], found[0])
 
 
-def _moment() -> dict[str, str]:
+def _moment(hold: int = 0) -> dict[str, str]:
     """Return what names in braces stand for that is another at each request."""
-    return {_NOW: str(time.time_ns() // 1_000_000)}
+    return {_NOW: str(time.time_ns() // 1_000_000), _HOLD: str(hold)}
 
 
 def _is_of_request(header: str) -> bool:
     """Whether the value of a header is not the same in all requests."""
-    return not {"job_id", _NOW}.isdisjoint(templates.names_in([header]))
+    return not {"job_id", _NOW, _HOLD}.isdisjoint(templates.names_in([header]))
 
 
 def secrets_of(api: JobAPI) -> list[str]:

@@ -50,6 +50,9 @@ _TARGETS_KEPT = 1024
 """For how many jobs a prepared URL is kept: it takes longer to make than to find, and half as much room as a job."""
 
 
+_BEYOND_HOLD = 30.0
+"""How much longer a look may take than the server may hold it, in seconds."""
+
 _SECOND_TRY = 1.0
 """After how many seconds something of an end that could not be read is asked for once more."""
 
@@ -101,6 +104,7 @@ class HttpSource:
         streams: Whether streams of events are to be followed, where the API has any.
         max_connections: How many requests may be under way at once.
         max_body: The largest reply that is read, in bytes; by default what the API says, or 1 MiB.
+        request_timeout: How long one look may take, in seconds; by default as long as the API says.
         tls: What to trust and to prove ourselves by, instead of the system's certificates and none.
         transport: What sends the requests, in place of one that is made for them.
         elsewhere: Other origins to which a redirect may lead; see `Transport`.
@@ -120,6 +124,7 @@ class HttpSource:
         streams: bool = True,
         max_connections: int = 16,
         max_body: int | None = None,
+        request_timeout: float | None = None,
         tls: TLSContext | None = None,
         transport: Transport | None = None,
         elsewhere: frozenset[str] = frozenset(),
@@ -128,9 +133,12 @@ class HttpSource:
         self.api = api = self._requests.api()
         self.name = api.name
         self._renewal: Renewal | None = None
-        self.transport = transport or self._transport(max_connections, max_body, tls, elsewhere)
+        self.transport = transport or self._transport(max_connections, max_body, request_timeout, tls, elsewhere)
         self._targets: dict[str, Target] = {}
         self._is_scarce = False
+        self._request_timeout = api.request_timeout if request_timeout is None else request_timeout
+        self.long_poll = api.long_poll
+        self.tells_hold = self._requests.tells_hold
         self._items, self._goes_on = api.items, api.goes_on
         self._hints = api.read_retry_after is not None
         self.has_lists = api.list_path is not None
@@ -166,12 +174,15 @@ class HttpSource:
         memo: object = None,
         turn: Turn = at_once,
         place: Place | None = None,  # noqa: ARG002 - its jobs stay where they are; see `MovingSource`
+        *,
+        hold: float = 0.0,
     ) -> Seen:
         """Ask about one job; for arguments see `Source`."""
         if self._items is not None:
             return await self._job_in_pages(self._items, job_id, status, memo, turn)
         etag = memo.etag if isinstance(memo, Memo) and self._is_believed(memo) else None
-        reply = await self.transport.get(self._targets.get(job_id) or self._target_of(job_id), etag=etag, turn=turn)
+        target = self._targets.get(job_id) or self._target_of(job_id, hold)
+        reply = await self.transport.get(target, etag=etag, turn=turn)
         if isinstance(reply, Fault):
             return Seen(reply)
         wait = reply.retry_after
@@ -308,7 +319,12 @@ class HttpSource:
         return max((each for each in (reply.retry_after, told) if each is not None), default=None)
 
     def _transport(
-        self, max_connections: int, max_body: int | None, tls: TLSContext | None, elsewhere: frozenset[str]
+        self,
+        max_connections: int,
+        max_body: int | None,
+        timeout: float | None,
+        tls: TLSContext | None,
+        elsewhere: frozenset[str],
     ) -> Transport:
         api, requests = self.api, self._requests
         self._renewal = requests.renewal(self._send_anew)
@@ -328,6 +344,7 @@ class HttpSource:
             proxy=requests.proxy(),
             tls=tls,
             max_body=max_body or api.max_body or MAX_BODY,
+            timeout=api.request_timeout if timeout is None else timeout,
             max_connections=max_connections,
         )
         if isinstance(transport, RenewingTransport) and self._renewal is not None:
@@ -458,13 +475,22 @@ class HttpSource:
         events, is_whole = told
         return replace(job, events=events, has_more_events=not is_whole or pages.fault is not None), pages.fault
 
-    def _target_of(self, job_id: str) -> Target:
+    def _target_of(self, job_id: str, hold: float = 0.0) -> Target:
+        if self.long_poll:
+            return self._held_target(job_id, hold if self.tells_hold else self.long_poll)
         target = self.prepared(self._requests.job(job_id))
         if self._requests.is_dated:
             return target
         self._targets[job_id] = target
         if len(self._targets) > _TARGETS_KEPT:
             del self._targets[next(iter(self._targets))]
+        return target
+
+    def _held_target(self, job_id: str, hold: float) -> Target:
+        """Return the URL of a job with how long it may be held, which is another one each time."""
+        asked = self._requests.job(job_id, int(hold))
+        target = self.prepared(asked)
+        target.limit = max(self._request_timeout, hold + _BEYOND_HOLD) if hold else 0.0
         return target
 
     def prepared(self, asked: Asked) -> Target:

@@ -25,6 +25,7 @@ from msgspec.structs import replace
 
 from .._errors import ConfigError
 from .._models import Fault, FaultKind, printable
+from .._reading.api import REQUEST_TIMEOUT
 from .._reading.reply import Reply
 from .._table.templates import is_encoded_path
 from .._tasks import at_once
@@ -63,9 +64,10 @@ class Target:
     Attributes:
         headers: What is sent with this request alone.
         is_head: Whether it is asked for by HEAD.
+        limit: How long it may take, in seconds, where that is not as long as any may.
     """
 
-    __slots__ = ("body", "headers", "is_head", "path", "url")
+    __slots__ = ("body", "headers", "is_head", "limit", "path", "url")
 
     def __init__(self, url: URL, path: str, body: bytes | None = None) -> None:
         self.url = url
@@ -73,6 +75,7 @@ class Target:
         self.body = body
         self.is_head = False
         self.headers: Mapping[str, str] | None = None
+        self.limit = 0.0
 
     def __repr__(self) -> str:
         return f"Target({self.path!r})"
@@ -124,7 +127,7 @@ class Transport:
         elsewhere: frozenset[str] = frozenset(),
         plain_gets: bool = True,
         max_body: int = MAX_BODY,
-        timeout: float = 30.0,
+        timeout: float = REQUEST_TIMEOUT,
         connect_timeout: float = 10.0,
         max_connections: int = 64,
         clock: Callable[[], float] = time.time,
@@ -211,13 +214,15 @@ class Transport:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # a coroutine that runs, runs in a task
         cancelling = task.cancelling()
-        self._limit(task, self._timeout)
+        limit = target.limit or self._timeout
+        self._limit(task, limit)
         answer: Reply | Fault
         try:
             answer = await self._looked(session, target, etag, turn)
         except asyncio.CancelledError as cancelled:
             if self._lifted(task, cancelling):
-                late = Fault(FaultKind.UNREACHABLE, f"no answer within {self._timeout:g} s{self._via()}")
+                key = "long_poll" if target.limit else "request_timeout"
+                late = Fault(FaultKind.UNREACHABLE, f"no answer within {limit:g} s ({key}){self._via()}")
                 return _CLOSED if self._closed else late
             # The frames below are aiohttp's, and their local variables hold our headers.
             raise cancelled.with_traceback(None)  # noqa: B904

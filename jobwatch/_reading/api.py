@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias, TypeVar, TypeVarTuple
+from typing import Final, TypeAlias, TypeVar, TypeVarTuple
 
 import msgspec
 from msgspec import Struct
@@ -23,6 +23,8 @@ from .reply import Reply
 from .structs import MOST_ENTRIES
 from .words import Words
 
+REQUEST_TIMEOUT: Final = 30.0
+"""How long one look may take where nobody says otherwise, in seconds."""
 _UUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 _T = TypeVar("_T")
@@ -146,6 +148,9 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         read_start: Reads a job's state from that response, in place of `read_reply`: neither its HTTP status nor a
             field that it lacks is a state.
         read_retry_after: Reads from a body, and the id asked for, for how many seconds not to ask about the job again.
+        request_timeout: How long one look may take, in seconds.
+        long_poll: For how long the server may hold a look until there is news, in seconds; 0 if it holds none. Where
+            ``{long_poll}`` stands in the path, the headers or the body, it is told so.
         with_params: Returns the API with the parameters that its replies are read by, where there are such.
         max_body: The largest reply that is read, in bytes; None for what is usual.
         decodes_all: Whether reading a reply decodes all of it, however large it is.
@@ -210,6 +215,8 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     started: tuple[Callable[[JSON], JSON], ...] = ()
     read_start: Callable[[bytes, str], Job | Fault] | None = None
     read_retry_after: Callable[[bytes, str], float | None] | None = None
+    request_timeout: float = REQUEST_TIMEOUT
+    long_poll: float = 0.0
     with_params: Callable[[Mapping[str, str]], JobAPI] | None = None
     max_body: int | None = None
     decodes_all: bool = False

@@ -47,7 +47,8 @@ from .fields import (
     list_of,
     several,
 )
-from .hints import hint_reader, paths_of
+from .hints import hint_reader, paths_of, period_of
+from .holding import long_poll_of
 from .lasting import retention_of, retention_places, stable_for_of
 from .onward import OnwardTable, allowed_origins_of, continuation_of
 from .pages import goes_on_of, items_of, paging_of
@@ -59,7 +60,7 @@ from .rpc import below_result, kind_of, with_errors
 from .schema import BatchTable, ListTable, Table, checked
 from .streams import hint_of_stream
 
-_OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url", "now"})
+_OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url", "now", "long_poll"})
 _ENDING = (*(f"{phase.value}_if" for phase in (*ENDED, Phase.BLOCKED)), "missing_if", "limited_if")
 """The keys of the conditions that must be proved by something that is there."""
 _FOR_LISTS = frozenset({"project_id", "limit", "job_ids"})
@@ -134,6 +135,9 @@ class _Build:
         if items is not None and (continues is not None or table.allowed_origins):
             trouble = "a job that is told by the items of a list goes on nowhere else: leave out"
             raise TableError(("items",), f"{trouble} continues_as and allowed_origins")
+        if table.long_poll is not None and (continues is not None or table.allowed_origins):
+            trouble = "requests for a job that may go on elsewhere are not held: leave it out"
+            raise TableError(("long_poll",), f"{trouble}, and say how long one may take by request_timeout")
         return JobAPI(
             name=self._name,
             docs=table.docs,
@@ -191,6 +195,8 @@ class _Build:
             started_headers=tuple(headers_in("started", table.started)),
             started=self._started(),
             read_start=lambda body, job_id: start.reply(body, 200, job_id),
+            long_poll=long_poll_of(table),
+            request_timeout=period_of("request_timeout", table.request_timeout),
             read_retry_after=hint_reader(table.retry_after, table.params, self._root(), self._given),
             stable_for=stable_for_of(table),
             retention=retention.seconds,
@@ -382,8 +388,8 @@ class _Build:
                 raise TableError(("job",), f"{{{name}}} is for lists; call the parameter something else")
         for name, text in table.headers.items():
             found = _OURS.intersection(templates.names_in([text]))
-            if found - {"job_id", "now"}:
-                raise TableError(("headers", name), "beside parameters it may hold {job_id} and {now}")
+            if found - {"job_id", "now", "long_poll"}:
+                raise TableError(("headers", name), "beside parameters it may hold {job_id}, {now} and {long_poll}")
             if found and "${" in text:
                 raise TableError(("headers", name), "a secret, and what changes with each request, go into two headers")
         for name, text in table.query.items():

@@ -15,12 +15,14 @@ from msgspec import UNSET, Struct
 
 from .._reading.periods import UNITS, seconds_in
 from .expressions import Expression
-from .fields import Fields, Paths
+from .fields import Fields, Paths, TableError
 from .paths import TEXT
 from .reader import Layout
 
 HintReader: TypeAlias = Callable[[bytes, str], float | None]
 """Takes a body and the id asked for, and returns seconds."""
+
+_A_DAY = 86_400.0
 
 _NAMED = re.compile(
     r"(?i:(?P<ms>milli(?:second)?s)|(?P<s>sec(?:ond)?s)|(?P<m>min(?:ute)?s)|(?P<h>hours))"
@@ -42,6 +44,20 @@ class HintTable(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 HintPaths: TypeAlias = Paths | HintTable
+
+
+def period_of(key: str, value: str | float) -> float:
+    """Return the seconds of a period that a table gives, as a number or as a text.
+
+    Raises:
+        TableError: It is none, or not above 0, or longer than a day.
+    """
+    seconds = seconds_in(value.strip()) if isinstance(value, str) else float(value)
+    if seconds is None or not 0.0 < seconds <= _A_DAY:
+        raise TableError(
+            (key,), f'{value!r} is no time above 0 and up to a day: write {key} = "30s", or 30 for seconds'
+        )
+    return seconds
 
 
 def paths_of(hint: HintPaths) -> Paths:

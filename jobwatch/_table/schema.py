@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, cast
 import msgspec
 from msgspec import Struct
 
+from .._reading.api import REQUEST_TIMEOUT
 from .._reading.pages import MOST_PAGES
 from .._reading.words import Word
 from .fields import (
@@ -141,6 +142,8 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         retention: For how long jobs are kept after their end, such as ``15m``, or where a reply says that.
         continues_as: Where the URL lies at which the watch goes on, or more of how it does.
         allowed_origins: Other origins that a redirect or `continues_as` may lead to.
+        long_poll: How long the server may hold a request for a job until there is news; ``{long_poll}`` is the seconds.
+        request_timeout: How long one look may take, as seconds or as a text such as ``30s``.
     """
 
     job: str
@@ -204,6 +207,8 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     retention: Paths = []
     continues_as: Paths | OnwardTable = []
     allowed_origins: list[str | OriginTable] = []
+    request_timeout: str | float = REQUEST_TIMEOUT
+    long_poll: str | float | None = None
 
 
 def checked(table: Mapping[str, object]) -> Table:

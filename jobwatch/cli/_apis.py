@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from .._core.tracker import Patience, Watched, observe
 from .._errors import ConfigError
 from .._models import JSON, Fault, Job, Phase, Transition
-from .._reading.api import JobAPI
+from .._reading.api import REQUEST_TIMEOUT, JobAPI
 from .._reading.bodies import plain_body
 from .._reading.rpc import is_envelope
 from .._reading.started import Response, response_in
@@ -194,18 +194,9 @@ def _describe(api: JobAPI) -> None:
         say(f"  sends what stands in the file that ${api.token_file_variable} names there, in the {where}")
     for name, sent in api.headers.items():
         say(f"  sends {safe(name)}: {safe(sent)}")
-    if api.max_body is not None:
-        say(f"  reads replies of up to {api.max_body} bytes, as received and without their content coding")
-    if api.continues is not None:
-        by = f", read by {safe(api.continues.api)}" if api.continues.api else ""
-        say(f"  goes on at the {'URL' if api.continues.is_url else 'id'} that a reply names{by}")
-    for allowed in api.allowed_origins:
-        sent = f"sends ${allowed.token} there" if allowed.token else "sends nothing there that came from a variable"
-        say(f"  may be led to {safe(allowed.origin)}, and {sent}")
-    if api.decodes_all:
-        say("  decodes the whole of each reply, since it reads @ or $ itself: slow where a reply is large")
-    if api.read_retry_after is not None:
-        say("  looks again no sooner than a reply says under retry_after")
+    for name, sent in api.query.items():
+        say(f"  adds {safe(name)}={safe(sent)} to the query of every URL")
+    _describe_limits(api)
     _describe_other_requests(api)
     if api.words is not None:
         for phase in _ENDS:
@@ -214,7 +205,26 @@ def _describe(api: JobAPI) -> None:
         say(f"  --param {name}=" + ("..." if default is None else f"...  (default: {safe(default)})"))
 
 
+def _describe_limits(api: JobAPI) -> None:
+    if api.max_body is not None:
+        say(f"  reads replies of up to {api.max_body} bytes, as received and without their content coding")
+    if api.decodes_all:
+        say("  decodes the whole of each reply, since it reads @ or $ itself: slow where a reply is large")
+    if api.long_poll:
+        say(f"  lets the server hold each request for {api.long_poll:g} s, until there is news")
+    if api.request_timeout != REQUEST_TIMEOUT:
+        say(f"  gives each request {api.request_timeout:g} s")
+    if api.read_retry_after is not None:
+        say("  looks again no sooner than a reply says under retry_after")
+
+
 def _describe_other_requests(api: JobAPI) -> None:
+    if api.continues is not None:
+        by = f", read by {safe(api.continues.api)}" if api.continues.api else ""
+        say(f"  goes on at the {'URL' if api.continues.is_url else 'id'} that a reply names{by}")
+    for allowed in api.allowed_origins:
+        sent = f"sends ${allowed.token} there" if allowed.token else "sends nothing there that came from a variable"
+        say(f"  may be led to {safe(allowed.origin)}, and {sent}")
     for what, detail in (("what went wrong", api.error), ("what it made", api.result)):
         if detail is not None:
             method = "GET" if detail.body is None else "POST"

@@ -50,6 +50,7 @@ class Options(argparse.Namespace):
     appear_within: float | None = None
     max_body: int | None = None
     stable_for: float | None = None
+    request_timeout: float | None = None
     proxy: str | None = None
     no_proxy: bool = False
     tls_cert: str | None = None
@@ -398,6 +399,12 @@ def _add_api(parser: _Parser) -> None:
     )
     api.add_argument(
         "--max-body", type=_size, metavar="SIZE", help="the largest reply to read, such as 16MiB (default: 1MiB)"
+    )
+    api.add_argument(
+        "--request-timeout",
+        type=_above_zero,
+        metavar="TIME",
+        help="how long one request may take, its answer included (default: as the API's table says, else 30s)",
     )
     api.add_argument("--api-version", metavar="V", help="the version to ask for, where the API has versions (Bedrock)")
 

@@ -110,6 +110,7 @@ class _Manner(TypedDict):
     unreachable_after: float
     appear_within: float
     stable_for: float | None
+    request_timeout: float | None
 
 
 def _manner(options: Options) -> _Manner:
@@ -122,6 +123,7 @@ def _manner(options: Options) -> _Manner:
         "unreachable_after": _or(options.unreachable_after, patience.unreachable_after),
         "appear_within": _or(options.appear_within, patience.appear_within),
         "stable_for": options.stable_for,
+        "request_timeout": options.request_timeout,
     }
 
 

@@ -135,7 +135,7 @@ def test_all_options_of_wait_are_read() -> None:
         "wait a --api bedrock --base-url http://h --api-version 2026-01-01 --timeout 1s --min-interval 2s"
         " --max-interval 3s --poll-cost 4s --unreachable-after 5s --appear-within 6s --stable-for 8s --max-rate 7"
         " --no-history --no-streams --json --no-fail --follow-output --debug --param x=y"
-        " --token-file f --token-command c --max-body 2MiB"
+        " --token-file f --token-command c --max-body 2MiB --request-timeout 9s"
         " --accept partial,finished --accept failed --fail-on blocked"
         " --proxy http://p --tls-cert f --tls-key g --tls-ca h"
     )
@@ -164,6 +164,7 @@ def test_all_options_of_wait_are_read() -> None:
         "appear_within": 6.0,
         "stable_for": 8.0,
         "max_rate": 7.0,
+        "request_timeout": 9.0,
         "no_history": True,
         "no_streams": True,
         "json": True,

@@ -39,7 +39,7 @@ from jobwatch import (
     WaitTimeout,
     Watcher,
 )
-from jobwatch._engine.adapter import TIME_LIMIT
+from jobwatch._reading.api import REQUEST_TIMEOUT as TIME_LIMIT
 from jobwatch.testing import HANG, FakeSource
 from tests.conftest import in_time, own_tasks, soon
 from tests.virtual import idle_tasks, on_virtual_clock, running_loop
@@ -740,7 +740,7 @@ async def test_an_async_call_has_thirty_seconds_and_holds_up_no_other_job() -> N
 async def test_what_takes_longer_than_thirty_seconds_is_unreachable() -> None:
     source = FakeSource(delay=TIME_LIMIT + 0.5)
     source.add("j", ["succeeded"])
-    assert (await fault_of(source)).message == "the source gave no answer within 30 s"
+    assert (await fault_of(source)).message == "the source gave no answer within 30 s (request_timeout)"
     source.delay = TIME_LIMIT - 0.5
     async with client_of(source) as client:
         assert (await client.job("j")).status == "succeeded"
@@ -951,10 +951,10 @@ async def test_closing_while_a_call_blocks_does_not_wait_for_it() -> None:
     gc.collect()  # nothing of what was given up complains
 
 
-async def test_a_call_that_blocks_for_longer_than_its_time_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobwatch._engine.adapter.TIME_LIMIT", 0.05)
+async def test_a_call_that_blocks_for_longer_than_its_time_is_a_fault() -> None:
     source = Blocking()
-    assert (await fault_of(source)).message == "the source gave no answer within 0.05 s"
+    fault = await fault_of(source, request_timeout=0.05)
+    assert fault.message == "the source gave no answer within 0.05 s (request_timeout)"
     source.let_go.set()
     await no_threads()
 

@@ -262,7 +262,7 @@ async def test_row_4_a_connection_that_was_seen_to_close_is_not_used() -> None:
 
 async def test_rows_5_7_accept_then_silence_ends_with_the_timeout() -> None:
     async with served(silent(), http(JSON), timeout=0.02) as (server, transport):
-        assert await look(transport) == Fault(FaultKind.UNREACHABLE, "no answer within 0.02 s")
+        assert await look(transport) == Fault(FaultKind.UNREACHABLE, "no answer within 0.02 s (request_timeout)")
         async with asyncio.timeout(1):
             await server.gone.wait()
         transport._timeout = 5.0  # on a busy machine the next answer may take longer than that
@@ -279,7 +279,7 @@ async def test_row_6_slow_loris_in_the_head_or_in_the_body(upto: int) -> None:
         await dribbling(slow[upto:], 0.015)(reader, writer)
 
     fault = await fault_of(half_then_dribble, timeout=0.04)
-    assert fault == Fault(FaultKind.UNREACHABLE, "no answer within 0.04 s")
+    assert fault == Fault(FaultKind.UNREACHABLE, "no answer within 0.04 s (request_timeout)")
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ async def test_row_9_a_resolver_that_never_answers_ends_with_the_timeout(monkeyp
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", hang)
     transport = Transport("http://api.example.com", {}, timeout=0.02)
-    assert await look(transport) == Fault(FaultKind.UNREACHABLE, "no answer within 0.02 s")
+    assert await look(transport) == Fault(FaultKind.UNREACHABLE, "no answer within 0.02 s (request_timeout)")
     await transport.aclose()
 
 

@@ -51,7 +51,7 @@ def _asking_to_stay_away(status: int, verdict: str) -> Answering:
 
 
 def _asking_nonsense(status: int, verdict: str) -> Answering:
-    nonsense = ("-5", "+5", "5.5", "1e9", "nan", "inf", "٣", "", "9" * 5000, "soon", "Thu, 99 Foo 2026 00:00:00 GMT")
+    nonsense = ("-5", "+5", "5,5", "1e9", "nan", "inf", "٣", "", "9" * 5000, "soon", "Thu, 99 Foo 2026 00:00:00 GMT")
 
     def told(rng: Random, _now: float) -> Told:
         if rng.random() < 0.1:
@@ -278,12 +278,18 @@ APART: Mapping[str, frozenset[str]] = {
     "end before its moment": frozenset({"seam", "wire"}),
     "look-alike words": frozenset({"seam", "wire"}),
     "odd ids": frozenset({"seam", "wire"}),
+    "come back later": frozenset({"seam", "wire"}),
     "more phases": frozenset({"seam", "wire"}),
 }
 """Faults that have no turn, but a world in two has one of them, and at which levels; most worlds without stay as they
 were before there were these."""
 
-APART_TRAITS = frozenset(APART) - {"source raises", "answer unasked", "list that contradicts itself"}
+APART_TRAITS = frozenset(APART) - {
+    "source raises",
+    "answer unasked",
+    "list that contradicts itself",
+    "come back later",
+}
 """Those of them that a world or a job has from its beginning."""
 
 APART_OF = {

@@ -20,6 +20,7 @@ Of what each listener was told of a job:
 * O11 **blocked**: a wait that is to end when its job waits for a person ends at the first look that still shows the
   same state at least 10 s after another one showed it, and never before; and no other wait ends so.
 * O12 **learned**: of a job that tells its whole history, no more is learned than the time for which it was not blocked.
+* O13 **woken**: a job that somebody says has changed has a look made at once.
 
 Of a server that lies, less can be asked:
 
@@ -88,6 +89,7 @@ def judge(world: World) -> None:
     if world.plan.mode == "liveness":
         world.violations += _not_live(world)
     world.violations += _not_prompt(world)
+    world.violations += _not_woken(world)
     world.violations += _wrongly_learned(world)
 
 
@@ -704,6 +706,7 @@ def bound(plan: Plan) -> float:
     beat = BEATS * plan.pace.max_interval if "streams" in plan.traits else 0.0
     # What looks the same by its validator is not asked for as a whole before so long.
     beat += BELIEVED_FOR if "weak etags" in plan.traits else 0.0
+    beat += max(ration.LONGEST_HINT, plan.pace.max_interval) if "come back later" in plan.rates else 0.0
     return (2.0 * 1.5 * plan.pace.max_interval + beat + 31.0 + 46.0) * slower
 
 
@@ -774,6 +777,35 @@ def _not_prompt(world: World) -> Iterable[str]:
             prompt = any(told_at - TICK <= each.asked <= ready + _SOON for each in looks)
             if not prompt and until > ready + _SOON:
                 yield f"O10 {heard.who} {heard.job_id}: its end was told at {told_at:.3f}, and no look followed"
+
+
+def _not_woken(world: World) -> Iterable[str]:
+    """A job that was woken has a look made within the shortest interval, or after the one that is under way (O13)."""
+    plan = world.plan
+    if plan.max_rate is not None or plan.quota or plan.max_in_flight <= len(plan.jobs) or "rate told" in plan.rates:
+        return
+    record = world.by_client.get("main", ())
+    for job_id, at in world.wakes:
+        looks = [each for each in record if each.job_id is None or unquote(each.path.rpartition("/")[2]) == job_id]
+        under_way = [each for each in looks if each.asked <= at + TICK and (each.answered or 1e9) > at - TICK]
+        ready = max([at, *(each.answered or world.closed_at for each in under_way)])
+        until = ready + plan.pace.min_interval + _SOON
+        waiting = [
+            each
+            for each in world.listeners(job_id)
+            if each.legs and each.legs[0].client == "main" and each.who != "all"
+        ]
+        if not any(each.began <= at and (ration.left(each) or world.closed_at) > until for each in waiting):
+            continue
+        if _is_held_back(record, until) or any(each.verdict not in (faults.GOOD, "same") for each in under_way):
+            continue
+        states = world.server.jobs[job_id].states
+        known = [each for each in record if job_id in each.shown and (each.answered or 1e9) <= until]
+        if any(states[each.shown[job_id].status].phase in ENDED for each in known):
+            continue  # it has ended, and some of those who waited read on slowly
+        world.sometimes["woken"] += 1
+        if not any(at - TICK <= each.asked <= until for each in looks):
+            yield f"O13 {job_id} was woken at {at:.3f}, and no look followed"
 
 
 def _wrongly_learned(world: World) -> Iterable[str]:

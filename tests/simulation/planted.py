@@ -270,8 +270,8 @@ def _retry_after_forgotten(original: Any) -> Any:
 
 
 def _nonsense_believed(original: Any) -> Any:
-    def retry_after(values: Any, server_time: float | None) -> float | None:
-        told: float | None = original(values, server_time)
+    def retry_after(values: Any, server_time: float | None, clock: Any) -> float | None:
+        told: float | None = original(values, server_time, clock)
         if told is None and values:
             with_sign = values[0].lstrip("+-")
             return 4000.0 if with_sign[:1].isdigit() else None
@@ -288,8 +288,8 @@ def _status_alone_is_no_fault(original: Any) -> Any:
 
 
 def _refusal_with_a_wait(original: Any) -> Any:
-    def fault(http_status: int, *given: Any) -> Fault:
-        found: Fault = original(http_status, *given)
+    def fault(http_status: int, *given: Any, **named: Any) -> Fault:
+        found: Fault = original(http_status, *given, **named)
         return replace(found, kind=FaultKind.AUTH) if http_status == 403 else found
 
     return fault
@@ -536,11 +536,11 @@ def _ends_the_engine(_original: Any) -> Any:
 def _list_ends_the_engine(_original: Any) -> Any:
     async def jobs_of(self: Grouping, joint: JointRequest) -> Any:
         assert joint.page is not None
-        jobs = await self._jobs_on(joint.page)
+        jobs = (await self._jobs_on(joint.page)).what
         if isinstance(jobs, Fault):
             self._pages.failed(joint.page, jobs, self._time())
             return None
-        return jobs
+        return jobs, None
 
     return jobs_of
 
@@ -644,6 +644,21 @@ def _body_alone() -> Generator[None]:
 
 
 # --- newcomers, pauses and time limits -----------------------------------------------------------------------------
+
+
+def _as_told_to(original: Any) -> Any:
+    def look_now(self: Poller, watch: Watch) -> bool:
+        return watch.not_before <= self.now() and original(self, watch)
+
+    return look_now
+
+
+def _unless_told_to(original: Any) -> Any:
+    def wake(self: Poller, job_id: str) -> bool:
+        told = any(watch.not_before > self.now() for watch in self._registry.of(job_id))
+        return told or original(self, job_id)
+
+    return wake
 
 
 def _waits_an_interval(_original: Any) -> Any:
@@ -824,6 +839,9 @@ BUGS: tuple[Bug, ...] = (
     Bug("patience is not renewed by a good look", _tracker("unchanged", _good_look_forgets_nothing)),
     Bug("patience is renewed by a failed look", _tracker("_failed", _first_failure_is_now)),
     Bug("Retry-After is ignored", function("_http.answer", "judged", _retry_after_forgotten)),
+    Bug("when to come back is not heard", method(Policy, "_put_off", instead(lambda _self, looked, *_given: looked))),
+    Bug("when to come back holds at a time limit", method(Poller, "look_now", _as_told_to)),
+    Bug("when to come back holds for wake-ups", method(Poller, "wake", _unless_told_to)),
     Bug("Retry-After holds for one job only", function("_core.look", "pause_asked", instead(lambda _fault: 0.0))),
     Bug("any Retry-After is believed", function("_http.headers", "retry_after", _nonsense_believed)),
     Bug("a job in the body of a 500 is read", function("_http.answer", "judged", _status_alone_is_no_fault)),

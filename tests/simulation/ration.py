@@ -9,6 +9,8 @@
 * R4 **silence**: after its end, and when nobody listens, a job is not looked at.
 * R5 **alive**: a wait that goes on is looked after: never silent for longer than the longest interval and what the
   server asked for.
+* R9 **come back later**: no look at a job begins before the time that a good answer asked for, as far as such an answer
+  may put it off; but for newcomers, time limits, wake-ups, events, and what is to be confirmed.
 * R7 **newcomers**: a job that nobody waited for is looked at as soon as somebody does, unless the server or a limit
   keeps requests back, as many as there may be are under way, or many others came shortly before.
 * R8 **blocked**: a job that is known to wait for a person is looked at after as long a pause as it has been seen to, or
@@ -39,6 +41,9 @@ DOUBTS = 6
 NEWCOMER = 0.02
 """Within what time the first look is made, in seconds."""
 
+LONGEST_HINT = 60.0
+"""For how long a good answer may put off the next look, in seconds, where the longest interval is shorter."""
+
 LONGEST_PAUSE = 300.0
 """For how long a client may believe that it is to stay away; then one request may ask again."""
 
@@ -54,6 +59,7 @@ def wrongs(world: World) -> Iterable[str]:
             yield from _silent(world, client, exchanges)
             yield from _late(world, client, exchanges)
             yield from _did_not_stay_away(world, client, exchanges)
+            yield from _came_back_early(world, client, exchanges)
             world.sometimes["list asked for"] += sum(each.job_id is None for each in exchanges)
         else:
             yield from _look_too_soon(world, exchanges)
@@ -95,6 +101,7 @@ def _too_soon(world: World, client: str, exchanges: Sequence[Exchange]) -> Itera
         # An event may have a look made at once, and that one may have missed what another event told meanwhile.
         streams = [each for each in world.server.streams if (each.client, each.job_id) == (client, job_id)]
         allowed += sum(2 * each.events + ("stream too long" in each.odd) for each in streams)
+        allowed += 2 * sum(woken == job_id for woken, _ in world.wakes) if client == "main" else 0
         if count > allowed:
             yield f"R1 {count} looks at {job_id} came sooner than {floor} s after another, {allowed} may"
 
@@ -144,7 +151,8 @@ def _look_too_soon(world: World, exchanges: Sequence[Exchange]) -> Iterable[str]
         too_soon = each.asked < asked + floor - TICK or each.asked < free - TICK
         if too_soon and each.asked > asked + TICK:
             yield f"R1 a look at {each.job_id} at {each.asked:.3f}, before {max(asked + floor, free):.3f}"
-        jobs[each.job_id] = each.asked, each.answered + (each.stay_away or 0.0)
+        later = min(each.come_back or 0.0, longest_hint(world)) if "stale" not in world.plan.rates else 0.0
+        jobs[each.job_id] = each.asked, each.answered + (each.stay_away or later)
 
 
 def _did_not_stay_away(world: World, client: str, exchanges: Sequence[Exchange]) -> Iterable[str]:
@@ -160,6 +168,32 @@ def _did_not_stay_away(world: World, client: str, exchanges: Sequence[Exchange])
             return
 
 
+def longest_hint(world: World) -> float:
+    """Return for how long a good answer may put off the next look, in seconds."""
+    return max(world.plan.pace.max_interval, LONGEST_HINT)
+
+
+def _came_back_early(world: World, client: str, exchanges: Sequence[Exchange]) -> Iterable[str]:
+    if "come back later" not in world.plan.rates or "stale" in world.plan.rates:
+        return  # what a replica that lags behind tells of an end is to be confirmed
+    world.sometimes["asked to come back later"] += sum(bool(each.come_back) for each in exchanges)
+    for job_id in {each.job_id for each in exchanges if each.job_id is not None}:
+        looks = [each for each in exchanges if each.job_id == job_id]
+        early = 0
+        for look in looks:
+            before = [each for each in looks if each.answered is not None and each.answered < look.asked - TICK]
+            last = max(before, key=lambda each: each.answered or 0.0, default=None)
+            if last is not None and last.come_back and last.answered is not None:
+                early += look.asked < last.answered + min(last.come_back, longest_hint(world)) - TICK
+        heard = [each for each in world.heard if each.job_id == job_id and _polls(each, client)]
+        allowed = sum(len(each.legs) + (each.timeout is not None) for each in heard)
+        allowed += 2 * sum(woken == job_id for woken, _ in world.wakes) if client == "main" else 0
+        streams = [each for each in world.server.streams if (each.client, each.job_id) == (client, job_id)]
+        allowed += sum(2 * each.events + 2 for each in streams)
+        if early > allowed:
+            yield f"R9 {early} looks at {job_id} came sooner than a good answer asked for, {allowed} may"
+
+
 def _not_asked_for(world: World, client: str, exchanges: Sequence[Exchange]) -> Iterable[str]:
     for each in exchanges:
         if each.job_id is None:
@@ -167,7 +201,7 @@ def _not_asked_for(world: World, client: str, exchanges: Sequence[Exchange]) -> 
         if not any(
             heard.job_id == each.job_id
             and _polls(heard, client)
-            and heard.began <= each.asked <= (_left(heard) or world.closed_at) + TICK
+            and heard.began <= each.asked <= (left(heard) or world.closed_at) + TICK
             for heard in world.heard
         ):
             yield f"R4 {each.job_id} was looked at {each.asked:.3f} while nobody waited for it"
@@ -182,7 +216,7 @@ def _polls(heard: Heard, client: str) -> bool:
     return any(leg.client == client for leg in (heard.legs if heard.who == "journals" else heard.legs[:1]))
 
 
-def _left(heard: Heard) -> float | None:
+def left(heard: Heard) -> float | None:
     """Return when somebody left who went on by other clients, or knew the end."""
     return heard.legs[1].began if len(heard.legs) > 1 and heard.who != "journals" else heard.until
 
@@ -194,11 +228,12 @@ def _silent(world: World, client: str, exchanges: Sequence[Exchange]) -> Iterabl
         return
     # A request may hang, and keep others from being made; where streams alone are wrong none does.
     only_streams = plan.rates.keys() <= set(faults.STREAM) and plan.traits <= {"streams"}
-    longest = 1.5 * plan.pace.max_interval + (10.0 * plan.latency + 1.0 if only_streams else 31.0) + TICK
+    longest = longest_hint(world) if "come back later" in plan.rates else 0.0
+    longest += 1.5 * plan.pace.max_interval + (10.0 * plan.latency + 1.0 if only_streams else 31.0) + TICK
     for heard in world.heard:
         if not _polls(heard, client) or heard.who in ("all", "watches", "journals") or not heard.prompt:
             continue  # a watcher looks slowly at what a wait would have given up
-        end = _left(heard) or world.closed_at
+        end = left(heard) or world.closed_at
         at = heard.began
         for each in exchanges:
             at = _followed_until(world, client, heard.job_id, at, longest)
@@ -223,7 +258,7 @@ def _late(world: World, client: str, exchanges: Sequence[Exchange]) -> Iterable[
             continue
         at = heard.began
         listeners = [each for each in world.listeners(heard.job_id) if each is not heard and _polls(each, client)]
-        if any(each.began <= at and (_left(each) or world.closed_at) >= at - TICK for each in listeners):
+        if any(each.began <= at and (left(each) or world.closed_at) >= at - TICK for each in listeners):
             continue  # it is looked at already
         before = [each for each in exchanges if each.asked <= at + NEWCOMER]
         under_way = sum(each.answered is None or each.answered >= at - TICK for each in before)

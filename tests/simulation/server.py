@@ -56,6 +56,7 @@ class Exchange(Struct, eq=False):
         asked: When it was sent, on the loop's clock.
         verdict: What an honest client must make of the answer.
         stay_away: For how many seconds it asked that nothing be sent.
+        come_back: For how many seconds it asked, as a good answer, that nothing be sent for its job.
         shown: What it truly told, by job.
         answered: When the client had the answer; None while it has not.
         was_kept: Whether its connection had carried another request.
@@ -78,6 +79,7 @@ class Exchange(Struct, eq=False):
     began: float | None = None
     hops: int = 0
     arrived: float = 0.0
+    come_back: float | None = None
 
 
 class Outage(Struct, frozen=True):
@@ -171,6 +173,11 @@ class Server:
             exchange.answer.trouble = "raises"
             exchange.verdict, exchange.stay_away, exchange.shown = faults.RAISES, None, {}
             exchange.faults = ("source raises",)
+        is_read = exchange.verdict in (faults.GOOD, "same") and not exchange.answer.trouble
+        if is_read and exchange.job_id is not None and self._meets("come back later"):
+            exchange.come_back = self.apart.choice((0.0, 1.5, 7.0, 20.0, 90.0))
+            exchange.answer.headers.append(("Retry-After", f"{exchange.come_back:g}"))
+            exchange.faults += ("come back later",)
         is_plain = not exchange.answer.trouble and exchange.shown and exchange.job_id is not None
         if is_plain and self._meets("answer unasked"):
             exchange.answer.trouble = "answer unasked"

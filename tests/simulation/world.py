@@ -98,6 +98,7 @@ class World(Struct):
     sorted_: dict[str, list[Exchange]] = {}
     about_: dict[tuple[str, str], list[Exchange]] = {}
     listeners_: dict[str, list[Heard]] = {}
+    wakes: list[tuple[str, float]] = []
     learned: dict[str, Learned] = {}
 
     def about(self, client: str, job_id: str) -> list[Exchange]:
@@ -492,6 +493,8 @@ class _Run:
             several = rng.sample(ids, min(len(ids), 3))
             limit = self._timeout()
             lives.append(self._later(self._entry(), lambda: person.all_of(several, limit)))
+        if "come back later" in plan.rates:
+            lives += [self._wakes(main, job) for job in plan.jobs]
         keeping = Random(f"{plan.seed}/journal")
         if plan.level == SEAM and len(ids) < 20 and keeping.random() < JOURNALS:
             keeper = Keeper(
@@ -503,6 +506,14 @@ class _Run:
             watched = rng.sample(ids, rng.randint(1, min(len(ids), 6)))
             lives.append(self._later(self._entry(), lambda: watching.watches(watched)))
         return lives
+
+    async def _wakes(self, client: Client, job: TrueJob) -> None:
+        """Wake a job each time that it enters a state, as a webhook does that comes a little later."""
+        for state in job.states:
+            if state.at + 0.3 > self.loop.time():
+                await asyncio.sleep(state.at + 0.3 - self.loop.time())
+                if client.wake(job.id):
+                    self.world.wakes.append((job.id, self.loop.time()))
 
     def _entry(self) -> float:
         """Return when somebody comes: with the others, soon after, or late."""

@@ -77,8 +77,9 @@ _PIECES = [
     *("a", "b.c", "@", "$", "$.a", "[0]", "[*]", "[]", "[?a]", "[?a == 'x']", "&&", "||", "|", "!", "==", "!=", "<"),
     *("`1`", "`[]`", "`null`", "(", ")", "{job_id}", '"{job_id}"', '"a-b"', "length(", "sum(", "join('', ", "'x'"),
     *(",", ".", " ", "not_null(", "&a", "*", "[::2]", "{x: a}", "sort_by(", "\\", "'", "`", '"', "\u00e9"),
-    *("max_by(a, &b)", "{z}", "{now}"),
+    *("max_by(a, &b)", "{z}", "{now}", "{long_poll}"),
 ]
+_PERIODS = ["request_timeout", "long_poll"]
 _AROUND = [("(", ")"), ("!(", ")"), ("a[?", "]"), ("[", "]"), ("a || (", ")"), ("length(", ")"), ("!", "")]
 _ENDING = [*DECIDED, "missing_if", "nothing_if"]
 
@@ -248,6 +249,13 @@ def _long(line: str, rng: random.Random, _texts: Sequence[str]) -> str:
     return f"{line}\nsucceeded_if = {msgspec.json.encode(joint.join(['a'] * many)).decode()}"
 
 
+def _new_period(line: str, rng: random.Random, _texts: Sequence[str]) -> str:
+    value = rng.choice(
+        ['"30s"', "5", "0", "-1", "nan", "1e999", '"PT5S"', '"soon"', '"99999d"', "true", "[]", '"\u0665s"']
+    )
+    return f"{line}\n{rng.choice(_PERIODS)} = {value}"
+
+
 def _other_line(_line: str, rng: random.Random, texts: Sequence[str]) -> str:
     return rng.choice(rng.choice(texts).strip().splitlines())
 
@@ -305,6 +313,7 @@ _CHANGES: list[Callable[[str, random.Random, Sequence[str]], str]] = [
         _lasting,
         _moving,
         _new_setting,
+        _new_period,
         _new_expression,
         _new_expression,
         _nested,

@@ -75,7 +75,11 @@ async def test_a_header_that_changes_is_no_same_again_and_no_validator_is_sent_f
         ('method = "HEAD"\nstatus = { header = "a" }\nid = "id"', "method", "a reply to HEAD has no body"),
         ('status = { header = "a b" }', "status.header", "'a b' is no name of a header"),
         ('status = { header = "a", path = "b" }', "status", "path"),
-        ('status = "s"\nheaders = { X = "{limit}" }', "headers.X", "beside parameters it may hold {job_id} and {now}"),
+        (
+            'status = "s"\nheaders = { X = "{limit}" }',
+            "headers.X",
+            "beside parameters it may hold {job_id}, {now} and {long_poll}",
+        ),
         ('status = "s"\nheaders = { X = "${A} {job_id}" }', "headers.X", "go into two headers"),
         ('status = "s"\nquery = { v = "{job_id}" }', "query.v", "beside parameters it may hold {now} only"),
         ('status = "s"\nquery = { v = "${A}" }', "query.v", "a secret in the query is written auth"),
