@@ -75,6 +75,7 @@ class MovingSource(HttpSource):
         streams: bool = True,
         max_connections: int = 16,
         max_body: int | None = None,
+        request_timeout: float | None = None,
         tls: TLSContext | None = None,
     ) -> None:
         self._allowed: dict[str, AllowedOrigin] = {each.origin: each for each in api.allowed_origins}
@@ -88,6 +89,7 @@ class MovingSource(HttpSource):
             streams=streams,
             max_connections=max_connections,
             max_body=max_body,
+            request_timeout=request_timeout,
             tls=tls,
             elsewhere=frozenset(self._allowed),
         )
@@ -95,6 +97,7 @@ class MovingSource(HttpSource):
         self._api_version = api_version
         self._max_connections = max_connections
         self._max_body = max_body
+        self._limit = request_timeout
         self._tls = tls
         self._home = origin_of(self._requests.base_url())
         self._sources: dict[tuple[str, str, bool], HttpSource] = {}
@@ -229,6 +232,7 @@ class MovingSource(HttpSource):
             streams=False,
             max_connections=self._max_connections,
             max_body=self._max_body,
+            request_timeout=self._limit,
             tls=self._tls if at == self._home or self._tls is None else without_certificate(self._tls),
             elsewhere=elsewhere,
         )
