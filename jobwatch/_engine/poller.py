@@ -171,6 +171,10 @@ class Poller:
         self.check()
         watch = self._registry.awaited.get(watched.job_id)
         if watch is None:
+            other = self._registry.background.get(watched.job_id)
+            if other is not None and other.watched.place is not None and watched.place is None:
+                # Where it was before, it may not be any more.
+                watched = replace(watched, place=other.watched.place, visited=other.watched.visited)
             watch = self._registry.awaited[watched.job_id] = Watch(watched)
             self._begin(watch)
         watch.listeners += 1

@@ -174,6 +174,17 @@ async def test_a_url_that_quotes_a_secret_is_not_asked() -> None:
             assert not more["history"].requests
 
 
+async def test_the_name_of_a_user_may_stand_in_a_url_and_the_password_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOVING_TOKEN", "jenkins:canary-password")
+    answers = by_path(jobs=[{"s": "running", "to": "/jenkins/9"}], jenkins=[{"s": "succeeded"}])
+    async with serving(home=answers) as servers:
+        told, _ = await waited(api_of(table(servers["home"], auth="basic", continues_as="to"), "a"))
+        assert told == ["running", "succeeded"]
+    async with serving(home=[{"s": "running", "to": "/b?p=canary-password"}]) as servers:
+        with pytest.raises(UnreadableReply, match="a URL that holds a secret"):
+            await waited(api_of(table(servers["home"], auth="basic", continues_as="to"), "a"))
+
+
 async def test_a_redirect_may_lead_to_an_allowed_origin_without_the_token() -> None:
     async with serving(history=[{"s": "failed"}]) as more:
         url = more["history"].url
