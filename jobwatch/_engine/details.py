@@ -49,7 +49,7 @@ class Details:
             watches: Whom it is for; any of them may have the end told at once.
         """
         job = seen.what
-        if not isinstance(job, Job) or not job.phase.ended:
+        if not isinstance(job, Job) or not job.phase.ended or seen.onward is not None:
             return seen
         told = [job]
         asking = asyncio.get_running_loop().create_task(self._asked(job, told))

@@ -155,7 +155,7 @@ class Poller:
             question = self._source.job(job_id, status, None, self._schedule.turn, place)
         seen = await self._schedule.answer(question)
         as_of = time_of(seen, asked_at, self.clock.unix())
-        return (seen if self._details is None else await self._details.of(seen)), as_of
+        return (seen if self._details is None or seen.onward is not None else await self._details.of(seen)), as_of
 
     async def listed(self, project_id: str, limit: int) -> tuple[Job, ...] | Fault:
         """Ask for a project's latest jobs, however long the API has asked for a pause."""
@@ -180,6 +180,10 @@ class Poller:
         self.check()
         watch = self._registry.awaited.get(watched.job_id)
         if watch is None:
+            other = self._registry.background.get(watched.job_id)
+            if other is not None and other.watched.place is not None and watched.place is None:
+                # Where it was before, it may not be any more.
+                watched = replace(watched, place=other.watched.place, visited=other.watched.visited)
             watch = self._registry.awaited[watched.job_id] = Watch(watched)
             self._begin(watch)
         watch.listeners += 1

@@ -33,6 +33,8 @@ from .transport import MAX_HOPS
 from .urls import Elsewhere, origin_of, resolved
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .._core.source import Turn
     from .._reading.api import AllowedOrigin, JobAPI
     from .tls import TLSContext
@@ -145,6 +147,15 @@ class MovingSource(HttpSource):
             return seen
         told_job, fault = await there.source.told(replace(job, id=there.job_id), turn)
         return replace(seen, what=self._as_of_here(told_job, job_id, place), aside=fault)
+
+    async def details(self, job: Job, told: Callable[[Job], None], turn: Turn = at_once) -> Fault | None:
+        """Ask for what is told of a job's end by requests of its own, which name the id that it has now."""
+        if job.now is None:
+            return await super().details(job, told, turn)
+        if "://" in job.now:  # what its id is there, nobody has said
+            return None
+        job_id = job.id
+        return await super().details(replace(job, id=job.now), lambda found: told(replace(found, id=job_id)), turn)
 
     async def aclose(self) -> None:
         """Close every connection; what is under way ends with a fault."""

@@ -175,7 +175,9 @@ class Requests:
 
     def holds_secret(self, url: str) -> bool:
         """Whether a URL that a reply names holds a secret that was sent: then it is not to be kept, nor to be asked."""
-        known = self._secrets()
+        # Of Basic credentials only the password: a user's name is as likely to be that of the server.
+        token = self._token.partition(":")[2] if self._api.token_is_basic else self._token
+        known = spellings(token).union(*map(spellings, secrets_of(self._api)))
         return any(secret in url or secret in unquoted(url) for secret in known)
 
     def secret_query(self) -> tuple[str, str] | None:

@@ -32,7 +32,7 @@ _TROUBLED: dict[Outcome | None, Health] = {
 }
 """Outcomes of looks that end a wait, and not a watch."""
 
-_OUR_TIMES = ("added_at", "entered_at", "looked_at", "failing_since", "missing_since")
+_OUR_TIMES = ("added_at", "entered_at", "looked_at", "failing_since", "missing_since", "refused_since")
 """The times in `Watched` that are by our own clock."""
 
 

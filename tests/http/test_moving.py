@@ -82,6 +82,18 @@ async def test_a_move_beats_an_end_in_the_same_reply() -> None:
         assert [path for _, path, _, _ in servers["home"].requests] == ["/jobs/j", "/jobs/k", "/jobs/k"]
 
 
+async def test_the_error_by_a_request_of_its_own_is_asked_under_the_id_that_the_job_has_now() -> None:
+    answers = by_path(
+        jobs=[{"s": "failed", "retry": "k"}, {"s": "failed"}], errors=[{"text": "no memory"}, {"text": "another's"}]
+    )
+    async with serving(home=answers) as servers:
+        error = {"request": "/errors/{job_id}", "path": "text"}
+        api = api_of(table(servers["home"], continues_as={"id": "retry"}, error=error), "a")
+        told, job = await waited(api)
+        assert (told, job.id, str(job.error)) == (["failed"], "j", "no memory")
+        assert [path for _, path, _, _ in servers["home"].requests] == ["/jobs/j", "/jobs/k", "/errors/k"]
+
+
 async def test_one_read_follows_the_moves_and_tells_no_end_that_one_beats() -> None:
     answers = by_path(jobs=[{"s": "failed", "to": "/b"}], b=[{"s": "x", "to": "/c"}], c=[{"s": "running"}])
     async with (
@@ -172,6 +184,17 @@ async def test_a_url_that_quotes_a_secret_is_not_asked() -> None:
                 await waited(api_of(table(servers["home"], **keys), "a"))
             assert CANARY not in str(raised.value)
             assert not more["history"].requests
+
+
+async def test_the_name_of_a_user_may_stand_in_a_url_and_the_password_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOVING_TOKEN", "jenkins:canary-password")
+    answers = by_path(jobs=[{"s": "running", "to": "/jenkins/9"}], jenkins=[{"s": "succeeded"}])
+    async with serving(home=answers) as servers:
+        told, _ = await waited(api_of(table(servers["home"], auth="basic", continues_as="to"), "a"))
+        assert told == ["running", "succeeded"]
+    async with serving(home=[{"s": "running", "to": "/b?p=canary-password"}]) as servers:
+        with pytest.raises(UnreadableReply, match="a URL that holds a secret"):
+            await waited(api_of(table(servers["home"], auth="basic", continues_as="to"), "a"))
 
 
 async def test_a_redirect_may_lead_to_an_allowed_origin_without_the_token() -> None:

@@ -126,3 +126,24 @@ async def test_a_wait_and_a_watcher_of_one_job_go_on_together(path: Path, slow_d
             await _ended(changes)
         assert (job.hops, changes[-1].outcome) == (1, Outcome.SUCCEEDED)
         assert {place for request_path, place in found if request_path == "/b"} <= {f"{server.url}/b"}
+
+
+async def test_a_wait_that_comes_late_begins_where_the_watcher_has_got_to() -> None:
+    def answer(request: web.BaseRequest) -> object:
+        if request.path == "/jobs/j":  # each place is gone once the next was asked
+            return (
+                (410, b"{}", {}) if any(path == "/b" for _, path, _, _ in server.requests) else {"s": "r", "to": "/b"}
+            )
+        return {"s": "succeeded" if is_over else "running"}
+
+    is_over = False
+    async with TableServer(answer) as server:
+        api = api_of({"job": f"{server.url}/jobs/{{job_id}}", **KEYS}, "a")
+        async with Client(api, pace=QUICK) as client, Watcher(client) as watcher:
+            await watcher.add("j")
+            await soon(lambda: server.requests[-1:] != [] and server.requests[-1][1] == "/b")
+            wait = client.wait_for("j", timeout=20.0)
+            first = await anext(aiter(wait))
+            is_over = True
+            job = await wait
+        assert (first.status, job.status, job.hops) == ("running", "succeeded", 1)
