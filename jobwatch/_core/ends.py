@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from msgspec import Struct
 
@@ -62,7 +62,7 @@ def outcomes_of(what: str, names: object, known: Iterable[Outcome]) -> frozenset
         example = "{" + ", ".join(f'"{name}"' for name in list(by_name)[:2]) + "}"
         raise ConfigError(f"{what} is a set of names such as {example}, and not {names!r}")
     found: set[Outcome] = set()
-    for name in names:
+    for name in cast("Collection[object]", names):
         word = name.value if isinstance(name, Outcome) else name.strip().lower() if isinstance(name, str) else ""
         if word not in by_name:
             raise ConfigError(f"{what}: there is no {name!r}; there is {', '.join(by_name)}")

@@ -338,12 +338,9 @@ def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
         Transition(job.id, watched.seq + index, step.event.status, step.event.phase, step.event.at, seen_at, step.gap)
         for index, step in enumerate(steps, start=1)
     )
-    is_blocked = job.phase is Phase.BLOCKED
-    if is_blocked and transitions:
-        transitions = (*transitions[:-1], replace(transitions[-1], asked=job.asked, url=job.url))
     fingerprints = tuple(Fingerprint(step.event.status, _unix(step.event.at)) for step in steps[-_REMEMBERED:])
     looked = unchanged(watched, now)
-    return Observed(
+    observed = Observed(
         replace(
             looked,
             type=job.type or watched.type,
@@ -357,11 +354,20 @@ def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
             progress=job.progress,
             seq=watched.seq + len(steps),
             delivered=(watched.delivered + fingerprints)[-_REMEMBERED:],
-            blocked=_blocked(watched, job, now, is_new=bool(steps)) if is_blocked else watched.blocked,
             outcome=_outcome_of(job.phase),
         ),
         transitions,
     )
+    return observed if job.phase is not Phase.BLOCKED else _saw_blocked(watched, observed, job, now)
+
+
+def _saw_blocked(before: Watched, observed: Observed, job: Job, now: float) -> Observed:
+    """Add what is to be known of a look that shows a job blocked, and what it asks."""
+    transitions = observed.transitions
+    blocked = _blocked(before, job, now, is_new=bool(transitions))
+    if transitions and transitions[-1].phase is Phase.BLOCKED:
+        transitions = (*transitions[:-1], replace(transitions[-1], asked=job.asked, url=job.url))
+    return Observed(replace(observed.watched, blocked=blocked), transitions)
 
 
 def _blocked(watched: Watched, job: Job, now: float, *, is_new: bool) -> SeenBlocked:

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 from msgspec import UNSET, Struct
 
-from .._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem
+from .._models import Event, Fault, FaultKind, Job, Phase, Problem
 from .._reading.api import unreadable
 from .._reading.bodies import decoder_of, plain
 from .._reading.problems import problem_of, read_problem, reported_error
@@ -555,13 +555,9 @@ def _any_holds(conditions: Sequence[Condition], base: object) -> bool:
 
 
 def _asked(extractor: Extractor, base: object) -> str | None:
-    """Return what a blocked job asks, as text: its message where there is one, else as JSON writes it."""
-    told: JSON = plain(_first(extractor, base))
-    if told in (None, UNSET, "", [], {}):
-        return None
-    problem = None if isinstance(told, str) else problem_of(told)
-    text = told if isinstance(told, str) else problem.message if problem else msgspec.json.encode(told).decode()
-    return text[:_LONGEST_TEXT]
+    """Return what a blocked job asks, as text: the message of an object, and anything else as JSON writes it."""
+    told = (problem_of(plain(reader(base))) for reader in extractor)
+    return next((each.message[:_LONGEST_TEXT] for each in told if each is not None), None)
 
 
 def _name_of(fields: Extractors) -> str:

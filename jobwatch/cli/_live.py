@@ -142,8 +142,14 @@ class LiveTable:
 
     def _heading(self) -> Text:
         ended = sum(row.end is not None for row in self._rows.values())
+        blocked = sum(_is_blocked(row) for row in self._rows.values())
+        asks = f", {blocked} {'waits' if blocked == 1 else 'wait'} for a person" if blocked else ""
         taken = human_duration(time.monotonic() - self._began)
-        return Text.assemble((self._title, "bold"), (f"  {ended} of {len(self._rows)} ended, {taken}", "dim"))
+        return Text.assemble((self._title, "bold"), (f"  {ended} of {len(self._rows)} ended{asks}, {taken}", "dim"))
+
+
+def _is_blocked(row: _Row) -> bool:
+    return row.end is None and bool(row.states) and row.states[-1].phase is Phase.BLOCKED
 
 
 def _mark(row: _Row) -> Spinner | Text:
@@ -190,7 +196,7 @@ def _note(row: _Row) -> Text | None:
     if row.end is None:
         if row.fault is not None:
             return Text(without_secrets(fault_notice(row.fault)), style="yellow", no_wrap=True, overflow="ellipsis")
-        if row.states and row.states[-1].phase is Phase.BLOCKED:
+        if _is_blocked(row):
             return Text(without_secrets(blocked_notice(row.states[-1])), style=_PHASES[Phase.BLOCKED], overflow="fold")
         return None
     if row.end.reason is None:

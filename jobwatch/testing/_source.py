@@ -197,7 +197,8 @@ class FakeSource:
                 ``completed`` and ``canceled`` too, in any case; others mean `Phase.UNKNOWN`.
             after: How many seconds later all of that begins. Before its first state, a job is not found.
             fields: What else the `Job` tells, such as ``project_id=`` or ``type=``; an ``error`` is told once it has
-                failed, and a ``result`` once it has succeeded.
+                failed, a ``result`` once it has succeeded, both of one that failed in part or is over somehow, and what
+                is ``asked`` while it is blocked.
 
         Returns:
             The job, to be moved on by hand and to be asked how often it was told of.

@@ -123,7 +123,9 @@ async def test_the_live_table_shows_it_while_it_lasts() -> None:
             table.transition(change)
             console = Console(file=io.StringIO(), width=160, record=True)
             console.print(table)
-            notes[f"{change.status}{change.seq}"] = SAFE in console.export_text()
+            drawn = console.export_text()
+            notes[f"{change.status}{change.seq}"] = SAFE in drawn
+            assert ("0 of 1 ended, 1 waits for a person" in drawn) == (SAFE in drawn)
     assert notes == {"running1": False, "blocked2": True, "running3": False, "partial4": False}
 
 

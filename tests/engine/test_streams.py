@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
+from jobwatch import JobAPI
 from jobwatch._core.budget import Budget
 from jobwatch._core.look import Policy
 from jobwatch._core.pace import Pace
@@ -20,11 +22,12 @@ from jobwatch._engine.streams import BEATS, SILENCE
 from jobwatch._files.history import History
 from jobwatch._http.requests import Given
 from jobwatch._http.source import HttpSource
-from jobwatch._models import Fault, FaultKind
+from jobwatch._models import Fault, FaultKind, Phase
 from jobwatch._reading.reply import Reply
 from jobwatch._tasks import at_once
 from jobwatch.apis import BEDROCK
 from tests.scripted import EPOCH
+from tests.simulation.truth import meant
 from tests.virtual import on_virtual_clock
 
 PACE = Pace()
@@ -122,11 +125,17 @@ class Bedrock:
 
 @asynccontextmanager
 async def polled(
-    bedrock: Bedrock, *, streams: bool = True, max_rate: float | None = None, pace: Pace = PACE
+    bedrock: Bedrock,
+    *,
+    streams: bool = True,
+    max_rate: float | None = None,
+    pace: Pace = PACE,
+    api: JobAPI = BEDROCK,
+    stable_for: Mapping[Phase, float] = {},
 ) -> AsyncIterator[Poller]:
     given = Given("t", "http://api.test", None)
-    source = HttpSource(BEDROCK, given, streams=streams, transport=bedrock)  # type: ignore[arg-type]  # it stands in
-    policy = Policy(pace, Patience(), History())
+    source = HttpSource(api, given, streams=streams, transport=bedrock)  # type: ignore[arg-type]  # it stands in
+    policy = Policy(pace, Patience(), History(), stable_for)
     poller = Poller(policy, source, Budget(max_rate), workers=16, clock=Clock(lambda: 0.5, EPOCH))
     try:
         yield poller
@@ -174,6 +183,28 @@ def test_four_requests_a_job_and_every_state_within_one_round_trip(length: float
         assert bedrock.requests == 4
 
     run()
+
+
+@on_virtual_clock
+async def test_a_stream_that_agrees_does_not_put_off_the_look_that_is_to_confirm_that_a_job_is_blocked() -> None:
+    bedrock = Bedrock((0.0, "RUNNING"), (30.0, "INPUT_NEEDED"))
+    bedrock.stream = lambda _n, now: [(now, event("RUNNING")), *((at, event("INPUT_NEEDED")) for at in (30.0, 33.0))]
+    asking = replace(BEDROCK, read_job=lambda body: meant(BEDROCK.read_job(body)))
+    async with polled(bedrock, api=asking) as poller:
+        watch = poller.listen(Watched(job_id="j", api=BEDROCK.name))
+        while not watch.watched.is_blocked:
+            await poller.news(watch)
+        assert poller.now() == pytest.approx(40.2, abs=0.2)
+
+
+@on_virtual_clock
+async def test_nor_the_look_that_is_to_confirm_an_end() -> None:
+    bedrock = Bedrock((0.0, "RUNNING"), (30.0, "FAILED"))
+    bedrock.stream = lambda _n, now: [(now, event("RUNNING")), *((at, event("FAILED")) for at in (30.0, 33.0))]
+    async with polled(bedrock, stable_for={Phase.FAILED: 10.0}) as poller:
+        at, status = (await seen(poller))[-1]
+    assert status == "FAILED"
+    assert at == pytest.approx(40.2, abs=0.2)
 
 
 @on_virtual_clock

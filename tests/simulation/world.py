@@ -496,7 +496,8 @@ class _Run:
         if "come back later" in plan.rates:
             lives += [self._wakes(main, job) for job in plan.jobs]
         keeping = Random(f"{plan.seed}/journal")
-        if plan.level == SEAM and len(ids) < 20 and keeping.random() < JOURNALS:
+        share = 0.6 if "more phases" in plan.traits else JOURNALS  # which only some worlds have
+        if plan.level == SEAM and len(ids) < 20 and keeping.random() < share:
             keeper = Keeper(
                 self.world, self.loop, self._client, keeping.sample(ids, keeping.randint(1, min(len(ids), 5))), keeping
             )

@@ -38,10 +38,21 @@ job = "https://a.test/{job_id}"
 root = "jobs[?name=={job_id}] | [0]"
 id = "name"
 status = ["not_null(end, state)", "$.state", "parts[*].state"]
-words = { succeeded = ["ok*", 1], failed = ["no*", false], cancelled = ["stop*"], nothing = ["-"] }
+words.succeeded = ["ok*", 1]
+words.failed = ["no*", false]
+words.cancelled = ["stop*"]
+words.partial = ["some*"]
+words.finished = ["over"]
+words.blocked = ["ask*"]
+words.nothing = ["-"]
 nothing_if = "@.generation != @.observed"
 failed_if = ["parts[?state == 'failed'] && !(parts[?state == 'running'])", "$.errors[?code == `1`]"]
+partial_if = "lost && parts[?state == 'lost']"
 succeeded_if = "total && sum([done, lost]) == total"
+finished_if = "closed"
+blocked_if = "question && !(answered)"
+asked = ["question", "$.form"]
+url = "page || $.page"
 progress = { done = "length(parts[?done])", of = "length(parts)" }
 error = ["$.errors[0].message", "join(', ', parts[?error].error)"]
 events = { path = "parts[].log[]", status = "state || to", at = "at" }
@@ -52,7 +63,7 @@ job = "https://a.test/{job_id}"
 status = ["a", "b.c", "d[0]", "e[-1].f"]
 words = { succeeded = ["absent"], running = ["b"], cancelled = ["c*"] }
 missing_if = "gone"
-http = { 202 = "running", 422 = "failed" }
+http = { 202 = "running", 207 = "partial", 422 = "failed" }
 times = "times"
 type = "b"
 result = "e"
@@ -224,7 +235,20 @@ def table_text(rng: random.Random, texts: Sequence[str]) -> str:
 
 
 def _new_expression(line: str, rng: random.Random, _texts: Sequence[str]) -> str:
-    keys = ("missing_if", "nothing_if", "status", "root", "error", "id", "started", "times", "type", "retry_after")
+    keys = (
+        "missing_if",
+        "nothing_if",
+        "status",
+        "root",
+        "error",
+        "id",
+        "started",
+        "times",
+        "type",
+        "retry_after",
+        "asked",
+        "url",
+    )
     key = rng.choice([*DECIDED, *keys])
     made = "".join(rng.choice(_PIECES) for _ in range(rng.choice([1, 2, 3, 5, 8, 13, 40])))
     return f"{line}\n{key} = {msgspec.json.encode(made).decode()}"
