@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Literal, Self, cast
 
 from ._completions import Completions
 from ._core.budget import Budget
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from ._core.source import JobSource, Source
     from ._engine.watch import Watch
+    from ._http.tls import TLSContext
 
 _log = logging.getLogger("jobwatch")
 
@@ -44,7 +45,7 @@ class Client:
 
     Args:
         api: The name of a built-in API (see `jobwatch.apis.APIS`) or a `JobAPI`.
-        source: What to ask about jobs in place of an HTTP API, see `JobSource`; `token` to `params` are then left out.
+        source: What to ask about jobs in place of an HTTP API, see `JobSource`; `token` to `ssl` are then left out.
         token: The API key, or a function that returns it, plain (called in a thread) or async; by default the API's
             environment variable (``BEDROCK_API_KEY``, ``CAPYDB_API_KEY``). After a 401 the function or the variable is
             read anew, and another token tried; whatever the function raises is told by its type only, unless it is a
@@ -54,6 +55,10 @@ class Client:
             ``CAPYDB_API_URL``), else the vendor's address.
         api_version: The version to ask for, where the API has a header for it (Bedrock's ``X-API-Version``).
         params: What stands in the API's URLs beside a job's id: GitHub's ``owner`` and ``repo``.
+        proxy: The URL of the proxy to ask through, whatever the API's host; False for none. By default ``HTTPS_PROXY``,
+            ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` say, in small letters too, and loopback has none.
+        ssl: The `ssl.SSLContext` for connections to the API, with the certificates to trust or a client certificate; by
+            default the system's certificates are trusted, or those of ``SSL_CERT_FILE``.
         pace: How eagerly to look.
         history: Where to remember how long jobs took, so that later ones are looked at when they are likely to end:
             a `History`, to be shared between clients, or a file's path; by default it is forgotten with the client.
@@ -84,6 +89,8 @@ class Client:
         base_url: str | None = None,
         api_version: str | None = None,
         params: Mapping[str, str] | None = None,
+        proxy: str | Literal[False] | None = None,
+        ssl: TLSContext | None = None,
         pace: Pace | None = None,
         history: History | str | os.PathLike[str] | None = None,
         max_rate: float | None = None,
@@ -94,8 +101,8 @@ class Client:
         max_body: int | str | None = None,
         streams: bool = True,
     ) -> None:
-        given = Given(token, base_url, params, token_file)
-        del token, token_file, base_url, params  # a traceback that shows local variables shall not show these
+        given = Given(token, base_url, params, token_file, proxy)
+        del token, token_file, base_url, params, proxy  # a traceback that shows local variables shall not show these
         patience = Patience(
             unreachable_after=_not_negative("unreachable_after", unreachable_after),
             appear_within=_not_negative("appear_within", appear_within),
@@ -110,13 +117,13 @@ class Client:
         match source:
             case None if api is not None:
                 found = api_named(api) if isinstance(api, str) else api
-                most = at_most(max_in_flight)
+                most, tls = at_most(max_in_flight), None if ssl is None else _tls(ssl)
                 self._source = HttpSource(
-                    found, given, api_version, streams=streams, max_connections=most, max_body=most_bytes
+                    found, given, api_version, streams=streams, max_connections=most, max_body=most_bytes, tls=tls
                 )
             case None:
                 raise ConfigError("nothing says whom to ask: give the name of an API, a JobAPI, or source=")
-            case _ if api is not None or api_version is not None or max_body is not None or given.any():
+            case _ if given.any() or any(each is not None for each in (api, api_version, max_body, ssl)):
                 raise ConfigError(
                     "a source has its own address and token: leave out api, token, base_url, and the like"
                 )
@@ -419,6 +426,12 @@ def _stable_for(given: object) -> Mapping[Phase, float]:
         if end not in ends:
             raise ConfigError(f"stable_for names {end!r}, which is no end; there are: {', '.join(ends)}")
     return {ends[str(end)]: _not_negative("stable_for", seconds) for end, seconds in by_end.items()}
+
+
+def _tls(context: object) -> TLSContext:
+    from ._http.tls import checked_context  # noqa: PLC0415 - it loads OpenSSL, which few clients need before a request
+
+    return checked_context(context)
 
 
 def _ids(job_ids: object) -> list[str]:

@@ -9,3 +9,11 @@ class NotSilent(Exception):
 
 class LostWhenKept(Exception):
     """A connection that had been kept alive was lost before any answer: its server had perhaps given it up already."""
+
+
+class Unanswered(Exception):
+    """A new connection was lost before any answer to its first request."""
+
+
+class CertificateRefused(Exception):
+    """The server refused our certificate; the text is the alert that it sent. RFC 8446, section 6.2."""

@@ -75,8 +75,8 @@ class LeanResponse(aiohttp.ClientResponse):
             message, payload = await protocol.read()
             while 100 <= message.code <= 199 and message.code != 101:
                 message, payload = await protocol.read()
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
-            raise lost(protocol) from None
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            raise lost(protocol, error) from None
         payload.on_eof(self._response_eof)
         self.version = message.version
         self.status = message.code

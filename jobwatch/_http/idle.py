@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, cast
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
-from .errors import LostWhenKept, NotSilent
+from .errors import CertificateRefused, LostWhenKept, NotSilent, Unanswered
+from .tls import refusal_in
 
 if TYPE_CHECKING:
     from asyncio.trsock import TransportSocket
@@ -59,6 +60,9 @@ async def check_silent(connection: Connection) -> ResponseHandler:
         # What the socket holds may be no more than a session ticket: let the loop read it, which takes two turns.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
+        if isinstance(protocol, Carrier) and not protocol.requests and (error := protocol.exception()) is not None:
+            # A new one that is gone already: so a client certificate is refused under TLS 1.3. Another would go, too.
+            raise lost(protocol, cast("Exception", error))
     elif _has_bytes(transport.get_extra_info("socket")):
         raise NotSilent
     if protocol.should_close:
@@ -69,14 +73,19 @@ async def check_silent(connection: Connection) -> ResponseHandler:
     return protocol
 
 
-def lost(carrier: ResponseHandler | None) -> LostWhenKept | aiohttp.ClientConnectionError:
+def lost(carrier: ResponseHandler | None, error: Exception) -> Exception:
     """Return what to raise in place of one of the two errors after which aiohttp would send a GET again by itself.
 
     Args:
         carrier: What carried the request; None where none did.
+        error: The error.
     """
-    is_silent = isinstance(carrier, Carrier) and carrier.requests > 1 and not carrier.has_heard
-    return LostWhenKept() if is_silent else aiohttp.ClientConnectionError()
+    told = None if carrier is None else carrier.exception()
+    if (alert := refusal_in(error) or refusal_in(cast("Exception | None", told))) is not None:
+        return CertificateRefused(alert)
+    if not isinstance(carrier, Carrier) or carrier.has_heard:
+        return aiohttp.ClientConnectionError()
+    return Unanswered() if carrier.requests <= 1 else LostWhenKept()
 
 
 def _has_bytes(socket: TransportSocket | None) -> bool:

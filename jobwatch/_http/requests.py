@@ -24,6 +24,7 @@ from .._errors import ConfigError
 from .._models import Fault
 from .._table import templates
 from .credentials import Credentials
+from .proxies import proxy_for
 from .renewal import Renewal
 from .secrets import Secrets, is_secret_name, spellings, without
 from .tokens import FileToken, GivenToken, token_source
@@ -32,6 +33,7 @@ from .urls import origin_of, quoted, reserved, segment, split, unfit_for_url, un
 if TYPE_CHECKING:
     from .._reading.api import JobAPI
     from .._table.templates import Placeholder
+    from .proxies import Proxy
     from .tokens import TokenFunction
 
 _VARIABLE = r"\$\{(?P<variable>[A-Za-z_][A-Za-z0-9_]*)\}"
@@ -75,7 +77,9 @@ class Given:
         base_url: str | None,
         params: Mapping[str, str] | None,
         token_file: str | os.PathLike[str] | None = None,
+        proxy: str | bool | None = None,
     ) -> None:
+        self.proxy = proxy
         self.token = token
         self.token_file = token_file
         self.base_url = base_url
@@ -83,7 +87,7 @@ class Given:
 
     def any(self) -> bool:
         """Return whether anything was given."""
-        given = (self.token, self.token_file, self.base_url)
+        given = (self.token, self.token_file, self.base_url, self.proxy)
         return any(each is not None for each in given) or bool(self.params)
 
 
@@ -115,6 +119,7 @@ class Requests:
         self._api_version = api_version
         _check_variables(api)  # before there is a secret among the local variables
         self._source = token_source(api, given.token, given.token_file)
+        self._proxy = proxy_for(self._base_url, given.proxy, os.environ)
         self._former: deque[frozenset[str]] = deque(maxlen=_FORMER)
         self._token = self._source.read().strip()
         if not self._token and isinstance(self._source, FileToken):
@@ -170,9 +175,14 @@ class Requests:
 
         return Renewal(self._source, enter, is_ready=bool(self._token))
 
-    def token_secrets(self) -> Secrets:
-        """Return the token by itself, in every spelling."""
-        return Secrets(spellings(self._token))
+    def proxy(self) -> Proxy | None:
+        """Return the proxy through which the API is asked, if there is one."""
+        return self._proxy
+
+    def other_secrets(self) -> Secrets:
+        """Return the token by itself, and what the proxy is told, in every spelling."""
+        proxy = frozenset[str]() if self._proxy is None else self._proxy.secrets()
+        return Secrets(spellings(self._token) | proxy)
 
     def secrets(self) -> frozenset[str]:
         """Return the secrets that are sent, in every spelling, and those that were sent before them."""
@@ -241,12 +251,12 @@ class Requests:
     def _secrets(self) -> frozenset[str]:
         _, _, query = self._job_path.partition("?")
         now = Credentials(self._headers, self.secret_query()).secrets(query, self._body("-"))
-        return now.union(self.token_secrets(), *self._former)
+        return now.union(self.other_secrets(), *self._former)
 
     def _renew(self, token: str) -> bool:
         """Send a token from now on, with the variables of the headers as they are now; return whether it is another."""
         before = self._token, self._headers
-        secrets = Credentials(self._headers, self.secret_query(), self.token_secrets()).secrets("", None)
+        secrets = Credentials(self._headers, self.secret_query(), self.other_secrets()).secrets("", None)
         self._token = token
         try:
             self._headers = self._sendable_headers()

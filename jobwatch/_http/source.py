@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .._reading.started import Found, Started
     from .renewal import Renewal
     from .requests import Asked, Given
+    from .tls import TLSContext
     from .transport import Target
 
 _T = TypeVar("_T")
@@ -89,6 +90,7 @@ class HttpSource:
         streams: Whether streams of events are to be followed, where the API has any.
         max_connections: How many requests may be under way at once.
         max_body: The largest reply that is read, in bytes; by default what the API says, or 1 MiB.
+        tls: What to trust and to prove ourselves by, instead of the system's certificates and none.
         transport: What sends the requests, in place of one that is made for them.
 
     Raises:
@@ -104,13 +106,14 @@ class HttpSource:
         streams: bool = True,
         max_connections: int = 16,
         max_body: int | None = None,
+        tls: TLSContext | None = None,
         transport: Transport | None = None,
     ) -> None:
         self._requests = Requests(api, given, api_version)
         self.api = api = self._requests.api()
         self.name = api.name
         self._renewal: Renewal | None = None
-        self.transport = transport or self._transport(max_connections, max_body)
+        self.transport = transport or self._transport(max_connections, max_body, tls)
         self._targets: dict[str, Target] = {}
         self._is_scarce = False
         self._hints = api.read_retry_after is not None
@@ -250,7 +253,7 @@ class HttpSource:
             told = self.api.retry_after(reply.body, job_id)
         return max((each for each in (reply.retry_after, told) if each is not None), default=None)
 
-    def _transport(self, max_connections: int, max_body: int | None) -> Transport:
+    def _transport(self, max_connections: int, max_body: int | None, tls: TLSContext | None) -> Transport:
         api, requests = self.api, self._requests
         self._renewal = requests.renewal(self._send_anew)
         kind = Transport if self._renewal is None else RenewingTransport
@@ -258,13 +261,15 @@ class HttpSource:
             requests.base_url(),
             requests.headers(),
             secret_query=requests.secret_query(),
-            secrets=requests.token_secrets(),
+            secrets=requests.other_secrets(),
             problem=api.problem,
             verdict=api.verdict,
             retry_after=None if api.read_retry_after is None else api.retry_after,
             states=api.states,
             wanted=api.wanted_headers,
             plain_gets=api.method == "GET" and api.batch_body is None,
+            proxy=requests.proxy(),
+            tls=tls,
             max_body=max_body or api.max_body or MAX_BODY,
             max_connections=max_connections,
         )
@@ -274,7 +279,7 @@ class HttpSource:
 
     def _send_anew(self) -> None:
         requests = self._requests
-        self.transport.send_with(requests.headers(), requests.secret_query(), requests.token_secrets())
+        self.transport.send_with(requests.headers(), requests.secret_query(), requests.other_secrets())
 
     async def _job_in_pages(self, items: Items, job_id: str, status: str | None, memo: object, turn: Turn) -> Seen:
         """Ask about a job that is told by a list in pages: no validator is sent, as it would be that of one page."""

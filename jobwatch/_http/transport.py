@@ -31,19 +31,21 @@ from .._tasks import at_once
 from .answer import HintReader, ProblemReader, Verdict, judged, with_headers
 from .codings import CannotDecode, is_plain, unpacked
 from .credentials import NO_SECRETS, Credentials
-from .errors import LostWhenKept, NotSilent
+from .errors import CertificateRefused, LostWhenKept, NotSilent, Unanswered
+from .proxies import refused_by, told_by
+from .tls import refusal_in
 from .urls import checked_base, next_url, segment, unfit_for_url
 
 if TYPE_CHECKING:
-    import ssl
-
     from aiohttp import ClientRequest, ClientResponse, ClientSession
     from aiohttp.client_middlewares import ClientHandlerType
     from yarl import URL
 
     from .._core.source import Turn
     from .fast import Head
+    from .proxies import Proxy
     from .secrets import Secrets
+    from .tls import TLSContext
 
 __all__ = ["Reply", "Target", "Transport", "segment"]
 
@@ -95,6 +97,7 @@ class Transport:
         max_connections: How many connections may be open at once.
         tls: What to trust instead of the system's certificates.
         clock: Tells our own time, in Unix seconds.
+        proxy: What leads to the origin, in place of a direct connection.
 
     Attributes:
         requests: How many requests have been sent so far, redirects and what was sent again included.
@@ -120,8 +123,9 @@ class Transport:
         timeout: float = 30.0,
         connect_timeout: float = 10.0,
         max_connections: int = 64,
-        tls: ssl.SSLContext | None = None,
         clock: Callable[[], float] = time.time,
+        tls: TLSContext | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
         self._headers = Credentials(headers, secret_query, secrets)
         self._base, trouble = checked_base(base_url)
@@ -142,6 +146,7 @@ class Transport:
         self._max_connections = max_connections
         self._tls = tls
         self._clock = clock
+        self._proxy = proxy
         self._head: tuple[Head, URL] | None = None
         self._session: ClientSession | None = None
         self._streaming: ClientSession | None = None
@@ -204,12 +209,12 @@ class Transport:
             answer = await self._looked(session, target, etag, turn)
         except asyncio.CancelledError as cancelled:
             if self._lifted(task, cancelling):
-                late = Fault(FaultKind.UNREACHABLE, f"no answer within {self._timeout:g} s")
+                late = Fault(FaultKind.UNREACHABLE, f"no answer within {self._timeout:g} s{self._via()}")
                 return _CLOSED if self._closed else late
             # The frames below are aiohttp's, and their local variables hold our headers.
             raise cancelled.with_traceback(None)  # noqa: B904
         except Exception as error:  # noqa: BLE001  # the one boundary: nothing of aiohttp's leaves, as a cause neither
-            answer = _fault_of(error, target.url.host or "the server")
+            answer = self._fault_of(error, target.url.host or "the server")
         self._lifted(task, cancelling)
         return answer
 
@@ -233,7 +238,7 @@ class Transport:
         except asyncio.CancelledError as cancelled:
             raise cancelled.with_traceback(None)  # noqa: B904  # as in `get`
         except Exception as error:  # noqa: BLE001  # as in `get`
-            return _fault_of(error, target.url.host or "the server")
+            return self._fault_of(error, target.url.host or "the server")
 
     async def aclose(self) -> None:
         """Close every connection; looks in flight end with a fault."""
@@ -255,7 +260,9 @@ class Transport:
     ) -> Fault | None:
         import aiohttp  # noqa: PLC0415  # see the module's docstring
 
-        limit = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout, sock_read=silence)
+        # A proxy may take its time for the tunnel, too.
+        connect = None if self._proxy is None else self._connect_timeout
+        limit = aiohttp.ClientTimeout(connect=connect, sock_connect=self._connect_timeout, sock_read=silence)
         response = await session.get(target.url, allow_redirects=False, timeout=limit)
         try:
             coding = response.headers.get("Content-Encoding")
@@ -360,9 +367,25 @@ class Transport:
             hint=self._retry_after,
             clock=self._clock,
         )
-        if self._wanted and isinstance(answer, Reply):
-            answer = with_headers(answer, response.headers, self._wanted)
-        return self._headers.scrubbed(answer, target.url, target.body) if isinstance(answer, Fault) else answer
+        if not isinstance(answer, Fault):
+            return with_headers(answer, response.headers, self._wanted) if self._wanted else answer
+        if self._proxy is not None and target.url.scheme == "http":  # within TLS no proxy can answer
+            answer = told_by(self._proxy, answer, response.headers)
+        if status == 400 and b"SSL certificate" in body and target.url.scheme == "https":  # nginx says so in HTML
+            told = f"{target.url.host} refused the client certificate, or wants one"
+            answer = replace(answer, kind=FaultKind.TLS, message=told)
+        return self._headers.scrubbed(answer, target.url, target.body)
+
+    def _via(self) -> str:
+        return "" if self._proxy is None else f" (through the proxy {self._proxy.name})"
+
+    def _fault_of(self, error: Exception, host: str) -> Fault:
+        """Return what an exception from below amounts to, in words of ours."""
+        fault = None if self._proxy is None else _fault_of_proxy(error, host, self._proxy)
+        if fault is None:
+            fault = _fault_of(error, host, is_tls=self._base.startswith("https:"))
+            fault = replace(fault, message=f"{fault.message}{self._via()}") if self._proxy is not None else fault
+        return fault
 
     def _opened(self, target: Target) -> ClientSession | None:
         if self._closed:
@@ -372,7 +395,7 @@ class Transport:
         from . import fast, idle  # noqa: PLC0415  # they import aiohttp
 
         # Not every version of aiohttp has been seen to work with the lean classes; the stock ones always do.
-        lean = aiohttp.__version__ in fast.TESTED and self._plain_gets
+        lean = aiohttp.__version__ in fast.TESTED and self._plain_gets and self._proxy is None
         request_class: type[ClientRequest] = idle.StockRequest
         if lean:
             head = fast.Head(self._headers.complete(target.url), self._headers.query())
@@ -407,7 +430,9 @@ class Transport:
             # The limit on the whole look is ours, see `_limit`.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout),
             auto_decompress=False,
+            # Of the environment only what `proxy_for` reads: with this, aiohttp would send the passwords of a netrc.
             trust_env=False,
+            proxy=None if self._proxy is None else self._proxy.url(),
             read_bufsize=16 * 1024,
             headers=self._headers.complete(accept=accept) if stock else None,
             request_class=request_class,
@@ -470,8 +495,13 @@ async def _sent_once(request: ClientRequest, handler: ClientHandlerType) -> Clie
         return await handler(request)
     except aiohttp.ClientConnectorError:
         raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
-        raise lost(request.carrier if isinstance(request, StockRequest) else None) from None
+    except aiohttp.ClientConnectionResetError as error:  # as it was being sent
+        reason = lost(request.carrier if isinstance(request, StockRequest) else None, error)
+        if isinstance(reason, LostWhenKept):
+            raise
+        raise reason from None
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise lost(request.carrier if isinstance(request, StockRequest) else None, error) from None
 
 
 def _unpackable(error: CannotDecode, status: int) -> Fault:
@@ -508,7 +538,23 @@ async def _start(response: ClientResponse, cap: int) -> bytes:
     return b"".join(parts)
 
 
-def _fault_of(error: Exception, host: str) -> Fault:
+def _fault_of_proxy(error: Exception, host: str, proxy: Proxy) -> Fault | None:
+    """Return what an exception says of the proxy itself, or None where it is about what lies beyond."""
+    import aiohttp  # noqa: PLC0415  # see the module's docstring
+
+    match error:
+        case aiohttp.ClientHttpProxyError():
+            return refused_by(proxy, error.status, "", host)
+        case aiohttp.ClientProxyConnectionError():
+            told = f"no connection to the proxy {proxy.name}: {_os_reason(error.os_error)}"
+            return Fault(FaultKind.UNREACHABLE, told)
+        case aiohttp.ClientConnectorDNSError() if error.host == proxy.host:
+            return Fault(FaultKind.UNREACHABLE, f"no address found for the proxy {proxy.name}")
+        case _:
+            return None
+
+
+def _fault_of(error: Exception, host: str, *, is_tls: bool) -> Fault:
     """Return what an exception from below amounts to, in words of ours: theirs quote URLs and headers."""
     import aiohttp  # noqa: PLC0415  # see the module's docstring
     from aiohttp.http_exceptions import HttpProcessingError  # noqa: PLC0415
@@ -517,9 +563,15 @@ def _fault_of(error: Exception, host: str) -> Fault:
         case aiohttp.ClientConnectorCertificateError():
             reason = getattr(error.certificate_error, "verify_message", "") or "it was refused"
             return Fault(FaultKind.TLS, f"the certificate of {host} is not trusted: {reason}")
+        case CertificateRefused():
+            return Fault(FaultKind.TLS, f"{host} refused the client certificate, or wants one: {error}")
+        case aiohttp.ClientSSLError() if (alert := refusal_in(error)) is not None:
+            return Fault(FaultKind.TLS, f"{host} refused the client certificate, or wants one: {alert}")
         case aiohttp.ClientSSLError():
             reason = getattr(error.os_error, "reason", None) or "the handshake failed"
-            return Fault(FaultKind.TLS, f"no TLS connection to {host}: {reason}")
+            # Until TLS 1.2 this is what a server says that wants a certificate: RFC 5246, section 7.4.6.
+            hint = "; perhaps it wants a client certificate" if "ALERT_HANDSHAKE_FAILURE" in reason else ""
+            return Fault(FaultKind.TLS, f"no TLS connection to {host}: {reason}{hint}")
         case aiohttp.ClientConnectorDNSError():
             return Fault(FaultKind.UNREACHABLE, f"no address found for {host}")
         case aiohttp.ClientConnectorError():
@@ -530,7 +582,11 @@ def _fault_of(error: Exception, host: str) -> Fault:
             return Fault(FaultKind.UNREADABLE, "the reply was cut off, or its framing is wrong")
         case aiohttp.ClientResponseError() | HttpProcessingError():
             return Fault(FaultKind.UNREADABLE, "the reply is not valid HTTP")
-        case aiohttp.ClientConnectionError() | LostWhenKept():
+        case Unanswered() if is_tls:
+            # So a server may refuse a client certificate under TLS 1.3, if it does not say so.
+            told = f"the connection to {host} was lost before any answer; perhaps it wants another client certificate"
+            return Fault(FaultKind.UNREACHABLE, told)
+        case aiohttp.ClientConnectionError() | LostWhenKept() | Unanswered():
             return Fault(FaultKind.UNREACHABLE, f"the connection to {host} was lost")
         case _:
             return Fault(FaultKind.UNREACHABLE, f"the request to {host} failed: {type(error).__name__}")

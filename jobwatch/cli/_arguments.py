@@ -48,6 +48,11 @@ class Options(argparse.Namespace):
     appear_within: float | None = None
     max_body: int | None = None
     stable_for: float | None = None
+    proxy: str | None = None
+    no_proxy: bool = False
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    tls_ca: str | None = None
     no_fail: bool = False
     follow_output: bool = False
     project: str = ""
@@ -353,6 +358,16 @@ def _add_api(parser: _Parser) -> None:
         help="what stands in the API's URLs beside the job's id, such as owner=... for github; once for each",
     )
     api.add_argument("--base-url", metavar="URL", help="where it is served (default: its variable, else the vendor)")
+    proxy = api.add_mutually_exclusive_group()
+    proxy.add_argument(
+        "--proxy", metavar="URL", help="ask through this proxy (default: HTTPS_PROXY, HTTP_PROXY, NO_PROXY say)"
+    )
+    proxy.add_argument("--no-proxy", action="store_true", help="ask through no proxy, whatever the environment says")
+    api.add_argument("--tls-cert", metavar="FILE", help="the client certificate, in PEM")
+    api.add_argument("--tls-key", metavar="FILE", help="its private key, if that is in a file of its own")
+    api.add_argument(
+        "--tls-ca", metavar="FILE", help="the certificates to trust (default: SSL_CERT_FILE, else the system's)"
+    )
     api.add_argument(
         "--max-body", type=_size, metavar="SIZE", help="the largest reply to read, such as 16MiB (default: 1MiB)"
     )

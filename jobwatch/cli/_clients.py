@@ -18,6 +18,7 @@ from ..apis import APIS, BEDROCK, CAPYDB
 from ._output import mask, mask_also, note
 
 if TYPE_CHECKING:
+    from .._http.tls import TLSContext
     from .._http.tokens import TokenFunction
     from .._reading.api import JobAPI
     from ._arguments import Options
@@ -28,7 +29,10 @@ _GUESSED = (BEDROCK, CAPYDB)
 """The APIs chosen without being asked for. Any other token may be set for another reason, as GITHUB_TOKEN mostly is."""
 
 
-_OF_AN_API = ("api", "base_url", "api_version", "param", "token_file", "token_command", "max_body")
+_OF_AN_API = (
+    *("api", "base_url", "api_version", "param", "token_file", "token_command", "max_body"),
+    *("proxy", "no_proxy", "tls_cert", "tls_key", "tls_ca"),
+)
 """The options that say how an HTTP API is asked."""
 
 
@@ -49,11 +53,15 @@ def client_for(options: Options) -> Client:
         base_url=options.base_url,
         api_version=options.api_version,
         params=params_for(options),
+        proxy=False if options.no_proxy else options.proxy,
+        ssl=_tls(options),
         max_body=options.max_body,
         streams=not options.no_streams,
         **_manner(options),
     )
     mask_also(lambda: secrets_of_client(client))
+    if options.proxy is not None and "@" in options.proxy:
+        note("others on this machine can read the user and password of --proxy: HTTPS_PROXY or HTTP_PROXY hides them")
     return client
 
 
@@ -65,6 +73,14 @@ def _token_command(options: Options) -> TokenFunction | None:
     from ._token_command import TokenCommand  # noqa: PLC0415 - few commands name one
 
     return TokenCommand(options.token_command)
+
+
+def _tls(options: Options) -> TLSContext | None:
+    if not (options.tls_cert or options.tls_key or options.tls_ca):
+        return None
+    from .._http.tls import context_of  # noqa: PLC0415 - as for the token command
+
+    return context_of(options.tls_cert, options.tls_key, options.tls_ca)
 
 
 def token_origin(api: JobAPI, options: Options) -> str:

@@ -136,6 +136,7 @@ def test_all_options_of_wait_are_read() -> None:
         " --max-interval 3s --poll-cost 4s --unreachable-after 5s --appear-within 6s --stable-for 8s --max-rate 7"
         " --no-history --no-streams --json --no-fail --follow-output --debug --param x=y"
         " --token-file f --token-command c --max-body 2MiB"
+        " --proxy http://p --tls-cert f --tls-key g --tls-ca h"
     )
     options = parsed(line.split())
     assert vars(options) == {
@@ -144,6 +145,11 @@ def test_all_options_of_wait_are_read() -> None:
         "token_file": "f",
         "token_command": "c",
         "max_body": 2 * 1024 * 1024,
+        "proxy": "http://p",
+        "no_proxy": False,
+        "tls_cert": "f",
+        "tls_key": "g",
+        "tls_ca": "h",
         "command": "wait",
         "jobs": ["a"],
         "api": "bedrock",

@@ -78,7 +78,21 @@ def test_what_is_wrong_with_a_source_is_said(capsys: pytest.CaptureFixture[str],
     assert "division by zero" not in err
 
 
-@pytest.mark.parametrize("option", [["--api", "bedrock"], ["--base-url", "http://x"], ["--param", "a=b"]])
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--api", "bedrock"],
+        ["--base-url", "http://x"],
+        ["--param", "a=b"],
+        ["--token-file", "f"],
+        ["--token-command", "c"],
+        ["--proxy", "http://x"],
+        ["--no-proxy"],
+        ["--tls-cert", "f"],
+        ["--tls-ca", "f"],
+        ["--max-body", "1"],
+    ],
+)
 def test_a_source_has_its_own_address(capsys: pytest.CaptureFixture[str], option: list[str]) -> None:
     assert main(["wait", "a", "--source", "own_jobs_of_mine:source", *option]) == 2
     assert f"leave out {option[0]}" in capsys.readouterr().err

@@ -861,7 +861,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "what is lost with a new connection is asked again, too",
-        function("_http.fast", "lost", instead(lambda _carrier: LostWhenKept())),
+        function("_http.fast", "lost", instead(lambda _carrier, _error: LostWhenKept())),
         level=WIRE,
     ),
     Bug("the end of a stream goes unnoticed", method(Streams, "_look_as_usual", _never_lost)),
