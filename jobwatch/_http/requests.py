@@ -125,6 +125,7 @@ class Requests:
         if not self._token and isinstance(self._source, FileToken):
             raise ConfigError(f"{self._source.name} holds no token")
         self._headers = self._all_headers()
+        self._others = self._spelt_out()
         self._job_path = self._filled(api.job_path)
         self.is_dated = _NOW in templates.names_in([api.job_path, api.body, *api.headers.values(), *api.query.values()])
 
@@ -181,8 +182,7 @@ class Requests:
 
     def other_secrets(self) -> Secrets:
         """Return the token by itself, and what the proxy is told, in every spelling."""
-        proxy = frozenset[str]() if self._proxy is None else self._proxy.secrets()
-        return Secrets(spellings(self._token) | proxy)
+        return self._others
 
     def secrets(self) -> frozenset[str]:
         """Return the secrets that are sent, in every spelling, and those that were sent before them."""
@@ -266,7 +266,12 @@ class Requests:
         if (self._token, self._headers) == before:
             return False
         self._former.append(secrets)
+        self._others = self._spelt_out()
         return True
+
+    def _spelt_out(self) -> Secrets:
+        proxy = frozenset[str]() if self._proxy is None else self._proxy.secrets()
+        return Secrets(spellings(self._token) | proxy)
 
     def _sendable_headers(self) -> dict[str, str]:
         _check_variables(self._api)

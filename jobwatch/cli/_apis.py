@@ -73,7 +73,7 @@ def run(options: Options) -> int:
 def _record(api: JobAPI) -> ApiRecord:
     return ApiRecord(
         name=api.name,
-        token_variable=api.token_variable,
+        token_variable=api.token_variable or api.token_file_variable,
         token_is_set=any(os.environ.get(name) for name in (api.token_variable, api.token_file_variable)),
         base_url=_without_secrets(os.environ.get(api.base_url_variable) or api.base_url),
         params=tuple(api.params),

@@ -229,6 +229,14 @@ def _new_expression(line: str, rng: random.Random, _texts: Sequence[str]) -> str
     return f"{line}\n{key} = {msgspec.json.encode(made).decode()}"
 
 
+def _new_setting(line: str, rng: random.Random, _texts: Sequence[str]) -> str:
+    """Add a key that says how the API is asked, with a value that may be one."""
+    key = rng.choice(["token", "token_file", "token_optional", "auth", "max_body"])
+    texts = ["TOKEN", "bearer", "X-K: {token}", "?k={token}", "none", "2MiB", "16M", "0", "", "\u00e9", "x" * 3000]
+    value = rng.choice([*texts, 0, -1, 2048, 1.5, 10**30, True, [], {}])
+    return f"{line}\n{key} = {msgspec.json.encode(value).decode().replace(chr(0x7F), '')}"
+
+
 def _nested(line: str, rng: random.Random, _texts: Sequence[str]) -> str:
     begin, end = rng.choice(_AROUND)
     many = rng.choice([3, 30, 90, 300, 1000])
@@ -256,7 +264,17 @@ def _lasting(line: str, rng: random.Random, _texts: Sequence[str]) -> str:
 
 
 _CHANGES: list[Callable[[str, random.Random, Sequence[str]], str]] = [
-    *(_lasting, _new_expression, _new_expression, _nested, _long, _other_line, _other_letters, _other_letters),
+    *(
+        _lasting,
+        _new_setting,
+        _new_expression,
+        _new_expression,
+        _nested,
+        _long,
+        _other_line,
+        _other_letters,
+        _other_letters,
+    ),
 ]
 
 
