@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _PORTS = {"http": 80, "https": 443}
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_PROXIES = re.compile(r"(?:tinyproxy|squid|privoxy|mitmproxy|zscaler|bluecoat|mcafee web gateway)\b", re.IGNORECASE)
+"""What proxies call themselves where a server's name stands; one that only hands on leaves the server's there."""
+
 _OWN = {407: "wants a user and a password, or others than it was given", 401: "refused its user or password"}
 
 
@@ -176,7 +179,7 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
 def told_by(proxy: Proxy, fault: Fault, headers: Headers) -> Fault:
     """Return a fault of an answer that came through a proxy without TLS, and may be the proxy's own.
 
-    Squid says so by a header; of other proxies only a status or a page that no API sends tells.
+    Some proxies say so by a header: squid tells the error, and its name and that of others stands for the server's.
 
     Args:
         proxy: The proxy.
@@ -185,12 +188,11 @@ def told_by(proxy: Proxy, fault: Fault, headers: Headers) -> Fault:
     """
     status = fault.http_status or 0
     squid = headers.get("X-Squid-Error")
-    if status == 407 or (status == 401 and headers.get("Proxy-Authenticate") is not None):
-        return refused_by(proxy, status, "")
-    if squid is not None:
-        why = f": {printable(squid[:80])}"
-        return refused_by(proxy, status, why)
-    if status == 403 or fault.kind in (FaultKind.UNREACHABLE, FaultKind.UNREADABLE):
+    is_asking = status == 407 or (status == 401 and headers.get("Proxy-Authenticate") is not None)
+    is_own = (status in (401, 403) or status >= 500) and _PROXIES.match(headers.get("Server") or "") is not None
+    if is_asking or is_own or squid is not None:
+        return refused_by(proxy, status, f": {printable(squid[:80])}" if squid else "")
+    if status in (401, 403) or fault.kind in (FaultKind.UNREACHABLE, FaultKind.UNREADABLE):
         return replace(fault, message=f"{fault.message} (asked through the proxy {proxy.name})")
     return fault
 

@@ -562,7 +562,9 @@ def _fault_of(error: Exception, host: str, *, is_tls: bool) -> Fault:
     match error:
         case aiohttp.ClientConnectorCertificateError():
             reason = getattr(error.certificate_error, "verify_message", "") or "it was refused"
-            return Fault(FaultKind.TLS, f"the certificate of {host} is not trusted: {reason}")
+            file = os.environ.get("SSL_CERT_FILE")
+            hint = "; SSL_CERT_FILE names no file" if file and not os.path.isfile(file) else ""  # noqa: PTH113
+            return Fault(FaultKind.TLS, f"the certificate of {host} is not trusted: {reason}{hint}")
         case CertificateRefused():
             return Fault(FaultKind.TLS, f"{host} refused the client certificate, or wants one: {error}")
         case aiohttp.ClientSSLError() if (alert := refusal_in(error)) is not None:

@@ -208,11 +208,12 @@ async def test_ssl_cert_file_says_what_is_trusted(files: Files, authority: trust
     authority.issue_cert("127.0.0.1").configure_cert(context)
     async with RawServer(http(SUCCEEDED), tls=context) as server:
         argv = [sys.executable, "-m", "jobwatch", "get", "j", "--api", table(server.url, tmp_path)]
-        for variable, code in ((files.ca, 0), (None, 7)):
+        for variable, code in ((files.ca, 0), (None, 7), (f"{files.ca}/none", 7)):
             env = {name: value for name, value in os.environ.items() if name != "SSL_CERT_FILE"}
             env |= {} if variable is None else {"SSL_CERT_FILE": variable}
             ran = await asyncio.to_thread(subprocess.run, argv, env=env, capture_output=True, check=False)
             assert ran.returncode == code, ran.stderr
+            assert (b"SSL_CERT_FILE names no file" in ran.stderr) is (variable == f"{files.ca}/none")
 
 
 def test_a_file_that_is_none_is_named(files: Files, tmp_path: Path, other: trustme.CA) -> None:
