@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, TypeGuard
 
 from msgspec.structs import replace
@@ -26,38 +27,39 @@ class RenewingTransport(Transport):
     """
 
     _renewal: Renewal
+    _again: set[asyncio.Task[object] | None]
 
     def renew_by(self, renewal: Renewal) -> None:
         """Say what reads the token anew."""
         self._renewal = renewal
+        self._again = set()
 
-    async def get(self, target: Target, *, etag: str | None = None, turn: Turn = at_once) -> Reply | Fault:
-        """Return what one look at a target brings; one that is made once more waits for its turn, and counts."""
-        renewal = self._renewal
-        if renewal.is_checked and (fault := await renewal.fresh()) is not None:
-            return fault
-        generation = renewal.generation
-        answer = await super().get(target, etag=etag, turn=turn)
-        if not _is_refusal(answer):
+    async def _unauthorized(
+        self, answer: Reply | Fault, generation: int, target: Target, etag: str | None, turn: Turn
+    ) -> Reply | Fault:
+        """Make a look once more, which waits for its turn and counts, if there is another token by now."""
+        task = asyncio.current_task()
+        if not _is_refusal(answer) or task in self._again:
             return answer
-        renewed = await renewal.renewed(generation)
+        renewed = await self._renewal.renewed(generation)
         if renewed is not True:
             return _with(renewed, answer)
         if (fault := await turn()) is not None:
             return fault
-        again = await super().get(target, etag=etag, turn=turn)
+        self._again.add(task)
+        try:
+            again = await Transport.get(self, target, etag=etag, turn=turn)
+        finally:
+            self._again.discard(task)
         return replace(again, looks=again.looks + 1) if isinstance(again, Reply) else again
 
     async def follow(self, target: Target, heard: Callable[[bytes], bool], *, silence: float) -> Fault | None:
         """Read a stream for as long as it lasts; one that was refused is asked for once more."""
-        renewal = self._renewal
-        if renewal.is_checked and (fault := await renewal.fresh()) is not None:
-            return fault
-        generation = renewal.generation
+        generation = self.generation
         end = await super().follow(target, heard, silence=silence)
         if not _is_refusal(end):
             return end
-        renewed = await renewal.renewed(generation)
+        renewed = await self._renewal.renewed(generation)
         return await super().follow(target, heard, silence=silence) if renewed is True else _with(renewed, end)
 
     async def aclose(self) -> None:
@@ -66,6 +68,27 @@ class RenewingTransport(Transport):
             await super().aclose()
         finally:
             await self._renewal.aclose()
+
+
+class CheckingTransport(RenewingTransport):
+    """Sends requests as `RenewingTransport` does, and asks the token's source before each, such as a file."""
+
+    async def get(self, target: Target, *, etag: str | None = None, turn: Turn = at_once) -> Reply | Fault:
+        """Return what one look at a target brings, or why there is no token to send."""
+        fault = await self._renewal.fresh()
+        return fault or await super().get(target, etag=etag, turn=turn)
+
+    async def follow(self, target: Target, heard: Callable[[bytes], bool], *, silence: float) -> Fault | None:
+        """Read a stream for as long as it lasts, or return why there is no token to send."""
+        fault = await self._renewal.fresh()
+        return fault or await super().follow(target, heard, silence=silence)
+
+
+def transport_for(renewal: Renewal | None) -> type[Transport]:
+    """Return what sends requests with such a token: only what it needs costs a look anything."""
+    if renewal is None:
+        return Transport
+    return CheckingTransport if renewal.is_checked else RenewingTransport
 
 
 def _is_refusal(answer: Reply | Fault | None) -> TypeGuard[Fault]:

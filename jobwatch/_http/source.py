@@ -26,7 +26,7 @@ from .._reading.started import found_in
 from .._reading.words import ABSENT, lowered
 from .._tasks import at_once
 from .pages import JobsFound, pages_of
-from .renewing import RenewingTransport
+from .renewing import RenewingTransport, transport_for
 from .requests import Requests
 from .sse import EVENT_CAP, EventParser, Flow
 from .transport import MAX_BODY, Transport
@@ -256,7 +256,7 @@ class HttpSource:
     def _transport(self, max_connections: int, max_body: int | None, tls: TLSContext | None) -> Transport:
         api, requests = self.api, self._requests
         self._renewal = requests.renewal(self._send_anew)
-        kind = Transport if self._renewal is None else RenewingTransport
+        kind = transport_for(self._renewal)
         transport = kind(
             requests.base_url(),
             requests.headers(),

@@ -101,6 +101,7 @@ class Transport:
 
     Attributes:
         requests: How many requests have been sent so far, redirects and what was sent again included.
+        generation: How many times the token has been replaced.
 
     Raises:
         ConfigError: The base URL or a header cannot be used; nothing has been sent.
@@ -154,6 +155,7 @@ class Transport:
         self._deadlines: dict[asyncio.Task[object], float] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._sweeps_at = 0.0
+        self.generation = 0
         self.requests = 0
 
     def __repr__(self) -> str:
@@ -182,6 +184,7 @@ class Transport:
     def send_with(self, headers: Mapping[str, str], secret_query: tuple[str, str] | None, secrets: Secrets) -> None:
         """Send these from now on, in place of those that were given; they have been checked."""
         self._headers.replace(headers, secret_query, secrets)
+        self.generation += 1
         if self._head is not None:
             head, url = self._head
             head.fill(self._headers.complete(url), self._headers.query())
@@ -197,6 +200,7 @@ class Transport:
             etag: The validator of the last reply; the answer may then be a `Reply` with status 304 and no body.
             turn: Awaited before each request beyond the first, which then has as long as was left.
         """
+        generation = self.generation
         session = self._session or self._opened(target)
         if session is None:
             return _CLOSED
@@ -216,6 +220,12 @@ class Transport:
         except Exception as error:  # noqa: BLE001  # the one boundary: nothing of aiohttp's leaves, as a cause neither
             answer = self._fault_of(error, target.url.host or "the server")
         self._lifted(task, cancelling)
+        return answer if answer.http_status != 401 else await self._unauthorized(answer, generation, target, etag, turn)
+
+    async def _unauthorized(
+        self, answer: Reply | Fault, _generation: int, _target: Target, _etag: str | None, _turn: Turn
+    ) -> Reply | Fault:
+        """Return what a look brings that was answered by 401; see `RenewingTransport`."""
         return answer
 
     async def follow(self, target: Target, heard: Callable[[bytes], bool], *, silence: float) -> Fault | None:

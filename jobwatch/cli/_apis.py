@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _HEADINGS = ("API", "TOKEN IN", "SET", "LIST", "SERVED AT", "DOCUMENTED AT")
 _LARGEST = 4 * 1024 * 1024
-"""The largest sample to read, in bytes."""
+"""The largest sample to read, in bytes, unless the table says that replies may be larger."""
 
 _MOST_BYTES_READ = 16 * 1024 * 1024
 
@@ -132,7 +132,7 @@ def _check(api: JobAPI, options: Options) -> int:
     if not options.body:
         _describe(api)
         return 0
-    sample = _sample(options.body)
+    sample = _sample(options.body, max(_LARGEST, api.max_body or 0))
     job = _job_in(api, sample)
     if isinstance(job, Fault):
         say(f"the sample cannot be read: {safe(str(job))}")
@@ -179,17 +179,17 @@ def _listed(own: Sequence[str], common: Sequence[str]) -> str:
     return "; ".join(parts) or "no word"
 
 
-def _sample(name: str) -> Response:
+def _sample(name: str, most: int) -> Response:
     try:
         if name == "-":
-            text = sys.stdin.buffer.read(_LARGEST + 1)
+            text = sys.stdin.buffer.read(most + 1)
         else:
             with Path(name).open("rb") as file:  # which may be a pipe: --body <(curl ...)
-                text = file.read(_LARGEST + 1)
+                text = file.read(most + 1)
     except OSError as error:
         raise ConfigError(f"cannot read {name}: {error.strerror}") from None
-    if len(text) > _LARGEST:
-        raise ConfigError(f"{name} is larger than a sample reply can be: over {_LARGEST} bytes")
+    if len(text) > most:
+        raise ConfigError(f"{name} is larger than a sample reply can be: over {most} bytes")
     return response_in(text) if text.strip() else Response()
 
 
