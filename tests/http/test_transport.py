@@ -779,8 +779,9 @@ async def test_row_60_the_body_of_an_error_is_unpacked_too_and_where_it_cannot_b
     assert "the disk is full" in (await fault_of(http(packed, *more, status="500 X"))).message
     damaged = await fault_of(http(packed[:-3], *more, status="500 X"))
     assert damaged == Fault(FaultKind.UNREACHABLE, "the API is in trouble", 500)
-    bomb = gzip.compress(b" " * ERROR_BODY_CAP + b"{}")
-    assert (await fault_of(http(bomb, *more, status="401 X"))).kind is FaultKind.AUTH
+    bomb = gzip.compress(b'{"message":"the disk is full"}' + b" " * ERROR_BODY_CAP)
+    refused = await fault_of(http(bomb, *more, status="401 X"))
+    assert refused == Fault(FaultKind.AUTH, "the API refused the token", 401)
     # Where the status is a state, the rest of what it tells is wanted.
     state = await fault_of(http(packed[:-3], *more, status="422 X"), states=frozenset({422}), verdict=lambda *_: True)
     assert (state.kind, state.http_status) == (FaultKind.UNREADABLE, 422)
