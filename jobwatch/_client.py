@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Self, cast
 
 from ._completions import Completions
 from ._core.budget import Budget
+from ._core.ends import ends_of
 from ._core.look import Looked, Policy
 from ._core.pace import Pace
 from ._core.tracker import Patience, Watched
@@ -30,6 +31,7 @@ from .apis import api_named
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from ._core.ends import Names
     from ._core.source import JobSource, Source
     from ._engine.watch import Watch
     from ._http.tls import TLSContext
@@ -269,17 +271,29 @@ class Client:
 
     # --- waiting ------------------------------------------------------------------------------------------
 
-    def wait_for(self, job: str | Started, timeout: float | None = None, check: bool = True) -> Wait:
+    def wait_for(
+        self,
+        job: str | Started,
+        timeout: float | None = None,
+        check: bool = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+    ) -> Wait:
         """Wait for a job: await the handle for the finished job, iterate it for every state on the way.
 
         Args:
             job: The job's id; or what the API answered when the job was started, as a `Response`, or its body as
                 bytes or decoded. A state that this shows already is taken into account, and needs no look.
             timeout: How long to wait at most, in seconds, from the first await; one last look is made at the end.
-            check: Whether awaiting raises `JobFailed` or `JobCancelled` when the job ended so.
+            check: Whether awaiting raises `JobFailed` and the like when the job ended badly.
+            accept: Which ends are good besides success: ``{"partial"}``, ``{"finished"}``, or any other.
+            fail_on: ``{"blocked"}`` has the wait end with `JobBlocked` once two looks, 10 s apart, have shown that the
+                job goes on only when somebody acts.
 
         Raises:
-            ConfigError: The id cannot stand in a URL, the response names no job, or the timeout is no duration.
+            ConfigError: The id cannot stand in a URL, the response names no job, the timeout is no duration, or there
+                is no such end.
         """
         if timeout is not None:
             _not_negative("timeout", timeout)
@@ -288,9 +302,18 @@ class Client:
         else:
             found = Found(text_of("a job's id", job))
         watched = self.watched(found.job_id)
-        return Wait(lambda: self._enter(watched, found.job), found.job_id, timeout, check)
+        ends = ends_of(accept, fail_on)
+        return Wait(lambda: self._enter(watched, found.job), found.job_id, timeout, check, ends)
 
-    def as_completed(self, job_ids: Iterable[str], timeout: float | None = None, check: bool = True) -> Completions:
+    def as_completed(
+        self,
+        job_ids: Iterable[str],
+        timeout: float | None = None,
+        check: bool = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+    ) -> Completions:
         """Wait for several jobs and iterate over their handles as they end.
 
         Awaiting a handle that came out gives its job, or raises, at once.
@@ -298,11 +321,20 @@ class Client:
         Args:
             job_ids: The jobs' ids.
             timeout: How long to wait for each at most, in seconds.
-            check: As for `wait_for`.
+            check, accept, fail_on: As for `wait_for`.
         """
-        return Completions([self.wait_for(job_id, timeout, check) for job_id in _ids(job_ids)])
+        ids = _ids(job_ids)
+        return Completions([self.wait_for(each, timeout, check, accept=accept, fail_on=fail_on) for each in ids])
 
-    async def wait_all(self, job_ids: Iterable[str], timeout: float | None = None, check: bool = True) -> list[Job]:
+    async def wait_all(
+        self,
+        job_ids: Iterable[str],
+        timeout: float | None = None,
+        check: bool = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+    ) -> list[Job]:
         """Wait for several jobs to end, and return them in the order of their ids.
 
         The first that cannot be read, or with ``check`` does not succeed, raises its error and ends the waiting
@@ -311,12 +343,12 @@ class Client:
         Args:
             job_ids: The jobs' ids.
             timeout: How long to wait at most, in seconds.
-            check: As for `wait_for`.
+            check, accept, fail_on: As for `wait_for`.
 
         Raises:
-            JobFailed, JobCancelled, LookError, WaitTimeout: As awaiting `wait_for` would, for the first to go wrong.
+            JobEnded, JobBlocked, LookError, WaitTimeout: As awaiting `wait_for` would, for the first to go wrong.
         """
-        async with self.as_completed(job_ids, timeout, check) as ended:
+        async with self.as_completed(job_ids, timeout, check, accept=accept, fail_on=fail_on) as ended:
             async for wait in ended:
                 await wait
             return [await wait for wait in ended.waits]

@@ -120,7 +120,7 @@ class JobBlocked(JobwatchError):
         self.job = job
         self.asked = job.asked
         self.url = job.url
-        super().__init__(f"job {job.id} {job.told_need}")
+        super().__init__(f"job {job.id} is {job.told_status}: {job.told_need}")
 
     def __reduce__(self) -> tuple[type[JobBlocked], tuple[Job]]:
         return type(self), (self.job,)

@@ -188,14 +188,9 @@ class Job(Struct, frozen=True, kw_only=True):
         return printable(self.status)
 
     @property
-    def need(self) -> str:
-        """What a blocked job waits for: what it asks and where, as it came, for what escapes it by itself."""
-        return ": ".join(["waits for a person", *filter(None, (self.asked or self.status, self.url))])
-
-    @property
     def told_need(self) -> str:
         """What a blocked job waits for, safe to print."""
-        return printable(self.need)
+        return printable(need(self.asked, self.url))
 
 
 class Transition(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -209,6 +204,8 @@ class Transition(Struct, frozen=True, omit_defaults=True, gc=False):
         at: When the API says it happened, or None where it does not say.
         seen_at: When the look that showed it was made, by our clock.
         gap: Whether the API left out what lay between the previous transition and this one.
+        asked: What the job asks of somebody in this state, if it is blocked and the API tells.
+        url: A page about the job for people, if it is blocked and the API names one.
     """
 
     job_id: str
@@ -218,6 +215,18 @@ class Transition(Struct, frozen=True, omit_defaults=True, gc=False):
     at: datetime | None
     seen_at: datetime
     gap: bool = False
+    asked: str | None = None
+    url: str | None = None
+
+
+def need(asked: str | None, url: str | None) -> str:
+    """Return what a blocked job waits for, the server's words as they came; whoever prints them escapes them.
+
+    Args:
+        asked: What it asks, where the API tells.
+        url: A page about it for people, where the API names one.
+    """
+    return ": ".join(["waits for a person", *filter(None, (asked, url))])
 
 
 def printable(text: str) -> str:

@@ -10,6 +10,7 @@ from ._core.tracker import REFUSALS
 from ._engine.watch import NEVER, Watch
 from ._errors import (
     AuthError,
+    JobBlocked,
     JobCancelled,
     JobEnded,
     JobFailed,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType, CoroutineType, FrameType, TracebackType
 
+    from ._core.ends import Ends
     from ._core.tracker import Watched
     from ._engine.poller import Poller
 
@@ -57,18 +59,22 @@ class Wait(Coroutine[Any, Any, Job]):
     needs them; `aclose` does the same at once.
 
     Raises:
-        JobFailed, JobCancelled: Awaited, with ``check``; iterating never raises these.
+        JobFailed, JobPartiallyFailed, JobOutcomeUnknown, JobCancelled: Awaited, with ``check``, unless ``accept`` has
+            it; iterating never raises these.
+        JobBlocked: Awaited, with ``fail_on={"blocked"}``, also without ``check``, since the job is not over; iterating
+            ends there, and does not raise it.
         LookError: The API could not be read: see its subclasses.
         WaitTimeout: The time limit was over first.
     """
 
     def __init__(
-        self, enter: Callable[[], tuple[Poller, Watch]], job_id: str, timeout: float | None, check: bool
+        self, enter: Callable[[], tuple[Poller, Watch]], job_id: str, timeout: float | None, check: bool, ends: Ends
     ) -> None:
         self.job_id = job_id
         self._enter = enter
         self._timeout = timeout
         self._check = check
+        self._ends = ends
         self._poller: Poller | None = None
         self._watch: Watch | None = None
         self._deadline = NEVER
@@ -78,6 +84,7 @@ class Wait(Coroutine[Any, Any, Job]):
         self._looks_last = False
         self._timed_out = False
         self._stood: float | None = None
+        self._blocked: Job | None = None
         self._stopped_by: JobwatchError | None = None
         self._coroutine: CoroutineType[Any, Any, Job] | None = None
 
@@ -96,6 +103,8 @@ class Wait(Coroutine[Any, Any, Job]):
     @property
     def outcome(self) -> Outcome | None:
         """How the wait ended, or None while it goes on."""
+        if self._blocked is not None:
+            return Outcome.BLOCKED
         outcome = self._watch.watched.outcome if self._watch is not None else None
         if outcome is None and self._timed_out:
             fault = self._last_verdict()
@@ -128,7 +137,8 @@ class Wait(Coroutine[Any, Any, Job]):
         while (transition := watch.after(self._read)) is None:
             self._reads(watch)
             if not await self._news(watch):
-                self._raise_unless_job_ended(watch)
+                if self._blocked is None:
+                    self._raise_unless_job_ended(watch)
                 raise StopAsyncIteration
         self._read = transition.seq
         self._reads(watch)
@@ -214,7 +224,8 @@ class Wait(Coroutine[Any, Any, Job]):
         job = watch.job
         if job is None:
             raise JobwatchError(f"job {self.job_id} ended before this wait began, and is not to be read again")
-        if self._check and (ended := _error_of_end(job)) is not None:
+        is_good = not self._check or watch.watched.outcome in self._ends.accepted
+        if not is_good and (ended := _error_of_end(job)) is not None:
             raise ended
         return job
 
@@ -229,7 +240,9 @@ class Wait(Coroutine[Any, Any, Job]):
     async def _news(self, watch: Watch) -> bool:
         """Wait until something has changed; False when nothing will any more."""
         poller = self._poller
-        if watch.watched.outcome is not None or self._timed_out or poller is None:
+        if self._ends.stops_when_blocked and watch.watched.is_blocked and poller is not None:
+            self._blocked = watch.job
+        if watch.watched.outcome is not None or self._timed_out or self._blocked is not None or poller is None:
             self._leave()
             return False
         now, last_look_at = poller.now(), self._deadline - poller.answer_time()
@@ -284,6 +297,8 @@ class Wait(Coroutine[Any, Any, Job]):
 
     def _raise_unless_job_ended(self, watch: Watch) -> None:
         watched = watch.watched
+        if self._blocked is not None:
+            raise JobBlocked(self._blocked)
         if watched.outcome is None:
             if not self._timed_out:
                 told = f"the wait for job {self.job_id} was stopped before the job ended"
@@ -311,9 +326,9 @@ def _until_it_raises(told: Callable[[Job], None], job_id: str) -> Callable[[Job]
 
 
 def _error_of_end(job: Job) -> JobEnded | None:
-    """Return the error that the end of a job is raised as; None for a success."""
+    """Return the error that a bad end is raised as; None of a job that has not ended badly."""
     match job.phase:
-        case Phase.SUCCEEDED:
+        case Phase.SUCCEEDED | Phase.PENDING | Phase.RUNNING | Phase.BLOCKED | Phase.UNKNOWN:
             return None
         case Phase.FAILED:
             return JobFailed(job)
@@ -323,8 +338,6 @@ def _error_of_end(job: Job) -> JobEnded | None:
             return JobOutcomeUnknown(job)
         case Phase.CANCELLED:
             return JobCancelled(job)
-        case Phase.PENDING | Phase.RUNNING | Phase.BLOCKED | Phase.UNKNOWN:
-            return JobEnded(job)
         case _:
             assert_never(job.phase)
 

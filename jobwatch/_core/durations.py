@@ -69,12 +69,19 @@ class LearnedDurations:
         durations = durations_of(job)
         if not durations or (job.api, job.id) in self._learned:
             return bool(durations)
-        self._learned[job.api, job.id] = None
-        if len(self._learned) > _IDS_KEPT:
-            del self._learned[next(iter(self._learned))]
+        self._mark(job)
         for phase, seconds in durations:
             self.add_duration((job.api, job.type or "", phase), seconds, told=told)
         return True
+
+    def pass_over(self, job: Job) -> None:
+        """Learn nothing of a job, now or when a list shows it again: for some of the time it did not run."""
+        self._mark(job)
+
+    def _mark(self, job: Job) -> None:
+        self._learned[job.api, job.id] = None
+        if len(self._learned) > _IDS_KEPT:
+            del self._learned[next(iter(self._learned))]
 
     def add_duration(self, kind: Kind, seconds: float, *, told: bool = False) -> None:
         """Learn that a job of a kind ended so many seconds after it entered the phase."""
@@ -83,18 +90,43 @@ class LearnedDurations:
 
 
 def durations_of(job: Job) -> list[tuple[Phase, float]]:
-    """Return how long a job that has ended took from each phase it entered, by its own timestamps."""
+    """Return how long a job that has ended took from each phase it entered, by its own timestamps.
+
+    The time for which it was blocked is taken off; where that is not told, nothing is.
+    """
     told = job.proven if job.events is None else job.events
     ended_at = job.ended_at or _last(told, job.phase)
     if not job.phase.ended or ended_at is None:
         return []
     end = seconds_since_1970(ended_at)
     spans = [(phase, _last(told, phase)) for phase in (Phase.PENDING, Phase.RUNNING)]
-    return [(phase, end - seconds_since_1970(at)) for phase, at in spans if at is not None and at <= ended_at]
+    found = [(phase, end - seconds_since_1970(at)) for phase, at in spans if at is not None and at <= ended_at]
+    if all(event.phase is not Phase.BLOCKED for event in told):
+        return found
+    off = {phase: _blocked_after(told, phase, ended_at) for phase, _ in found}
+    return [(phase, max(0.0, seconds - lost)) for phase, seconds in found if (lost := off[phase]) is not None]
+
+
+def _blocked_after(events: Sequence[Event], phase: Phase, ended_at: datetime) -> float | None:
+    """Return for how many seconds a job was blocked after it last entered a phase; None where that is not told."""
+    first = next(index for index in reversed(range(len(events))) if _is_dated(events[index], phase))
+    lost = 0.0
+    for index, event in enumerate(events[first:], first):
+        if event.phase is not Phase.BLOCKED:
+            continue
+        left_at = events[index + 1].at if index + 1 < len(events) else ended_at
+        if event.at is None or left_at is None or left_at < event.at:
+            return None
+        lost += (left_at - event.at).total_seconds()
+    return lost
 
 
 def _last(events: Sequence[Event], phase: Phase) -> datetime | None:
-    return next((event.at for event in reversed(events) if event.phase is phase and event.at is not None), None)
+    return next((event.at for event in reversed(events) if _is_dated(event, phase)), None)
+
+
+def _is_dated(event: Event, phase: Phase) -> bool:
+    return event.phase is phase and event.at is not None
 
 
 def add_to(durations: dict[Kind, Durations], kind: Kind, seconds: float, *, told: bool) -> None:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from .._models import UNCHANGED, Fault, FaultKind, Job, Outcome, Phase, Problem, Transition, Unchanged
 from .pace import Pace, interval
 from .settling import StableFor, UnsettledEnd, settled, until_settled
-from .tracker import Patience, Watched, observe, patience_ends_at, unchanged
+from .tracker import CONFIRMED_AFTER, Patience, SeenBlocked, Watched, observe, patience_ends_at, unchanged
 
 if TYPE_CHECKING:
     from .durations import LearnedDurations
@@ -24,6 +24,7 @@ LONGEST_HINT: Final = 60.0
 
 _IN_TROUBLE = (FaultKind.UNREACHABLE, FaultKind.UNREADABLE)
 
+_LATE = 0.05  # by how much a look comes later than it would have to, so that no rounding makes it come too soon
 _SKEW_NOTICED = 2.0  # a Date header counts whole seconds, so less than this is no skew that can be told
 
 
@@ -40,6 +41,7 @@ class Looked(Struct, frozen=True):
         asks_anew: Whether the next look is to show all anew, rather than that nothing has changed.
         is_to_keep: Whether what is known has to outlive a crash, though there may be nothing to deliver.
         error: What the API says went wrong; of a job that has gone since it was seen to end, what it said then.
+        confirms_blocked: Whether it confirmed that the job goes on only when somebody acts: see `Watched.is_blocked`.
     """
 
     watched: Watched
@@ -51,6 +53,7 @@ class Looked(Struct, frozen=True):
     asks_anew: bool = False
     is_to_keep: bool = False
     error: Problem | None = None
+    confirms_blocked: bool = False
 
 
 class Policy(Struct, frozen=True):
@@ -103,24 +106,29 @@ class Policy(Struct, frozen=True):
             self._learn(watched, job, now)
         next_look = self.next_look(observed.watched, now, jitter, price) if outcome is None else None
         looked = Looked(observed.watched, observed.transitions, outcome, next_look, job)
-        if observed.watched.unsettled is watched.unsettled is None:
-            return looked if retry_after is None else self._put_off(looked, retry_after, now)
-        return _of_unsettled_end(looked, watched.unsettled)
+        if observed.watched.unsettled is not None or watched.unsettled is not None:
+            looked = _of_unsettled_end(looked, watched.unsettled)
+        elif retry_after is not None:
+            looked = self._put_off(looked, retry_after, now)
+        return looked if observed.watched.blocked is None else _of_blocked_job(looked, watched)
 
     def next_look(self, watched: Watched, now: float, jitter: float | None, price: float) -> float:
         """Return how long to wait before the next look, in seconds."""
-        entered_at = watched.entered_at if watched.entered_at is not None else watched.added_at
-        delay = interval(
-            self._priced(price),
-            0.0 if entered_at is None else now - entered_at,
-            self.history.curve(watched.api, watched.type, watched.phase),
-            price=price,
-            phase=jitter if watched.looks == 1 else None,
-            progress=watched.progress,
-        )
         if watched.unsettled is not None:
             least, most = self.pace.min_interval, self.pace.max_interval
             delay = until_settled(watched.unsettled, self.stable_for, now, least, most)
+        elif watched.blocked is not None and watched.phase is Phase.BLOCKED:
+            delay = self._while_blocked(watched.blocked, now, price)
+        else:
+            entered_at = watched.entered_at if watched.entered_at is not None else watched.added_at
+            delay = interval(
+                self._priced(price),
+                0.0 if entered_at is None else now - entered_at,
+                self.history.curve(watched.api, watched.type, watched.phase),
+                price=price,
+                phase=jitter if watched.looks == 1 else None,
+                progress=watched.progress,
+            )
         return delay if watched.fault is None else self._after_fault(watched, watched.fault, now, jitter, delay)
 
     def _put_off(self, looked: Looked, retry_after: float, now: float) -> Looked:
@@ -129,7 +137,7 @@ class Policy(Struct, frozen=True):
         That is a hint: what a look is to confirm is confirmed at its own pace, and patience ends when it ends.
         """
         watched, fault = looked.watched, looked.watched.fault
-        is_confirmed = watched.doubted is None and watched.unsettled is None
+        is_confirmed = watched.doubted is None and watched.unsettled is None and not watched.seems_blocked
         is_to_confirm = not is_confirmed or (fault is not None and fault.kind not in _IN_TROUBLE)
         if looked.next_look is None or is_to_confirm:
             return looked
@@ -137,6 +145,15 @@ class Policy(Struct, frozen=True):
         if fault is not None:
             least = max(0.0, min(least, patience_ends_at(watched, self.patience) - now))
         return replace(looked, next_look=max(looked.next_look, least), least=least)
+
+    def _while_blocked(self, blocked: SeenBlocked, now: float, price: float) -> float:
+        """Return when to look again at a job that waits for a person: to confirm it, then ever less often.
+
+        A pause is as long as it has been blocked so far: whoever acts on it is in no hurry, and its age tells nothing.
+        """
+        lasted = now - blocked.since
+        wanted = lasted if blocked.is_confirmed else CONFIRMED_AFTER + _LATE - lasted
+        return min(max(wanted, self.pace.min_interval), self._priced(price).max_interval)
 
     def _priced(self, price: float) -> Pace:
         """Let the longest interval grow with the price too, so that old jobs slow down with the young ones."""
@@ -156,7 +173,12 @@ class Policy(Struct, frozen=True):
 
     def _learn(self, before: Watched, job: Job, now: float) -> None:
         """Remember how long the job took: by its own timestamps, else by when looks saw it."""
-        if self.history.add(job) or before.phase not in (Phase.PENDING, Phase.RUNNING):
+        events = job.proven if job.events is None else job.events
+        tells_blocked = any(event.phase is Phase.BLOCKED for event in events)
+        if before.blocked is not None and not tells_blocked:
+            self.history.pass_over(job)  # for how long it was blocked is not told
+            return
+        if self.history.add(job) or tells_blocked or before.phase not in (Phase.PENDING, Phase.RUNNING):
             return
         if before.entered_at is not None and before.looked_at is not None:
             ended_at = (before.looked_at + now) / 2.0
@@ -168,6 +190,16 @@ def _of_unsettled_end(looked: Looked, before: UnsettledEnd | None) -> Looked:
     now = looked.watched.unsettled
     error = before.error if before is not None and looked.job is None and looked.outcome is not None else None
     return replace(looked, asks_anew=now is not None, is_to_keep=now is not before, error=error)
+
+
+def _of_blocked_job(looked: Looked, before: Watched) -> Looked:
+    """Add what is to be known of a look at a job that is, or was, seen to wait for a person."""
+    after = looked.watched
+    return replace(
+        looked,
+        asks_anew=looked.asks_anew or after.seems_blocked,
+        confirms_blocked=after.is_blocked and not before.is_blocked,
+    )
 
 
 def _is_behind(known: Watched, job: Job) -> bool:

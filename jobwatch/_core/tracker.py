@@ -12,6 +12,8 @@ Pure: the time of a look is an argument. The rules, each tested by its own test:
   with the same and fewer attempts. But a server's clock may be set back, and an end dated by it must not be ignored
   for ever: it is believed when the history has it after all that was delivered, or when looks go on to show it for
   longer than any replica lags behind.
+* A job that goes on only when somebody acts is taken to be blocked (`Watched.is_blocked`) when two looks have shown it
+  that lie 10 s apart, with no other state in between: some states that ask for somebody go on by themselves.
 * A look that failed changes no state. It ends the watch only after its own patience has run out, and never as the
   job's failure. A refusal ends a watch at once while no look has been good; after a good one, it is believed when a
   row of looks confirms it.
@@ -42,6 +44,9 @@ _REFUSED_SECONDS = 10.0  # as for a job that is gone: a loaded server or a maint
 _BACK_LOOKS = 3
 _BACK_SECONDS = 60.0  # more than any replica should lag behind
 
+CONFIRMED_AFTER = 10.0
+"""How far apart, in seconds, two looks at least are that show a job blocked before it is taken to be."""
+
 
 REFUSALS = frozenset({FaultKind.AUTH, FaultKind.REFUSED})
 """Faults that asking again does not mend, unless the refusal was a passing one."""
@@ -53,6 +58,23 @@ class SuspectedEnd(Struct, frozen=True, array_like=True, gc=False):
     status: str
     since: float
     looks: int = 1
+
+
+class SeenBlocked(Struct, frozen=True, array_like=True, gc=False):
+    """A job seen to go on only when somebody acts: since which look, until which, and what it asked.
+
+    Times are in Unix seconds, on the clock of whoever looks.
+    """
+
+    since: float
+    until: float
+    asked: str | None = None
+    url: str | None = None
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether looks that show it lie far enough apart to be believed."""
+        return self.until - self.since >= CONFIRMED_AFTER
 
 
 class Patience(Struct, frozen=True, kw_only=True):
@@ -98,6 +120,8 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
         refused_since: When the first of those was made.
         doubted: An end that the last good looks told of, and that is not believed yet.
         unsettled: An end that has not stood for long enough yet. Its transition counts in `seq`, and is not handed out.
+        blocked: The latest time that it was seen to go on only when somebody acts; kept when it has gone on, since that
+            was no time for which it ran.
         outcome: How the watch ended; None while it goes on.
     """
 
@@ -126,7 +150,18 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     refused_since: float | None = None
     doubted: SuspectedEnd | None = None
     unsettled: UnsettledEnd | None = None
+    blocked: SeenBlocked | None = None
     outcome: Outcome | None = None
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the job goes on only when somebody acts, as looks have confirmed."""
+        return self.blocked is not None and self.phase is Phase.BLOCKED and self.blocked.is_confirmed
+
+    @property
+    def seems_blocked(self) -> bool:
+        """Whether the job was last seen to go on only when somebody acts, and a later look is still to confirm it."""
+        return self.blocked is not None and self.phase is Phase.BLOCKED and not self.blocked.is_confirmed
 
 
 class Observed(Struct, frozen=True):
@@ -282,6 +317,9 @@ def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
         Transition(job.id, watched.seq + index, step.event.status, step.event.phase, step.event.at, seen_at, step.gap)
         for index, step in enumerate(steps, start=1)
     )
+    is_blocked = job.phase is Phase.BLOCKED
+    if is_blocked and transitions:
+        transitions = (*transitions[:-1], replace(transitions[-1], asked=job.asked, url=job.url))
     fingerprints = tuple(Fingerprint(step.event.status, _unix(step.event.at)) for step in steps[-_REMEMBERED:])
     looked = unchanged(watched, now)
     return Observed(
@@ -298,10 +336,26 @@ def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
             progress=job.progress,
             seq=watched.seq + len(steps),
             delivered=(watched.delivered + fingerprints)[-_REMEMBERED:],
+            blocked=_blocked(watched, job, now, is_new=bool(steps)) if is_blocked else watched.blocked,
             outcome=_outcome_of(job.phase),
         ),
         transitions,
     )
+
+
+def _blocked(watched: Watched, job: Job, now: float, *, is_new: bool) -> SeenBlocked:
+    """Return since when and until when a job has been seen blocked that a look shows so.
+
+    Args:
+        watched: What was known before.
+        job: The job, which is blocked.
+        now: When the look was made, in Unix seconds.
+        is_new: Whether it entered its state since the last look.
+    """
+    before = watched.blocked
+    if before is None or is_new or watched.phase is not Phase.BLOCKED:
+        return SeenBlocked(now, now, job.asked, job.url)
+    return SeenBlocked(min(before.since, now), now, job.asked, job.url)  # a clock may have been put back
 
 
 def _outcome_of(phase: Phase) -> Outcome | None:
@@ -433,7 +487,8 @@ def _is_news(watched: Watched, job: Job) -> bool:
     started_at = _unix(job.started_at)
     if started_at is None or started_at == watched.started_at:
         return False
-    return job.phase is Phase.PENDING or (job.phase is Phase.RUNNING and watched.started_at is not None)
+    waits_again = job.phase is Phase.PENDING or job.phase is Phase.BLOCKED
+    return waits_again or (job.phase is Phase.RUNNING and watched.started_at is not None)
 
 
 def _is_known(watched: Watched, job: Job, event: Event) -> bool:
@@ -451,8 +506,10 @@ def _is_known(watched: Watched, job: Job, event: Event) -> bool:
 def _is_leap(before: Phase | None, after: Phase) -> bool:
     """Whether a job cannot be known to have gone straight from one phase to the other."""
     match after:
-        case Phase.PENDING | Phase.BLOCKED | Phase.UNKNOWN:
+        case Phase.PENDING | Phase.UNKNOWN:
             return False
+        case Phase.BLOCKED:
+            return before is None
         case Phase.RUNNING:
             return before in (None, Phase.RUNNING)
         case Phase.SUCCEEDED | Phase.PARTIAL | Phase.FINISHED | Phase.FAILED | Phase.CANCELLED:

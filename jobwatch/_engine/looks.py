@@ -275,11 +275,10 @@ class Looks:
             if has_moved:
                 self._grouping.join(watch)
         # Whoever asked for a look while this one was under way, or a list, waits for the next.
-        if looked.transitions or looked.outcome or is_awaited:
+        is_news = looked.transitions or looked.outcome or looked.confirms_blocked
+        if is_news or is_awaited:
             watch.notify()
-        if watch.on_look is not None and (
-            looked.transitions or looked.outcome or looked.is_to_keep or looked.watched.fault != before.fault
-        ):
+        if watch.on_look is not None and (is_news or looked.is_to_keep or looked.watched.fault != before.fault):
             self._report(watch.on_look, watch, looked, before)
         if self._wakeups.woken:
             self._wakeups.put_woken(watch.watched.job_id)
@@ -298,11 +297,11 @@ class Looks:
         delay = next_look
         if looked.least or watch.not_before:
             self._put_off(watch, now + looked.least if looked.least else 0.0, now)
-        if price > 1.0 and looked.watched.unsettled is None:  # a look before an end is settled would be made in vain
+        if price > 1.0 and not looked.asks_anew:  # a look before something can be confirmed would be made in vain
             fault = looked.watched.fault
             asked = looked.least if fault is None else min(fault.retry_after or looked.least, LONGEST_PAUSE)
             delay = max(schedule.priced(next_look, price, now), self._policy.pace.min_interval, asked)
-        if self._streams is not None and looked.watched.unsettled is None:
+        if self._streams is not None and not looked.asks_anew:
             usual, delay = delay, self._streams.delay(looked.watched, delay)
             if delay > usual:
                 schedule.demand(watch, 1.0 / delay)

@@ -237,7 +237,7 @@ class Streams:
 
     def _slow_down(self, watches: Iterable[Watch]) -> None:
         for watch in watches:
-            if self._may_be_put(watch) and watch.watched.fault is None:
+            if self._may_be_put(watch) and watch.watched.fault is None and not _is_to_be_confirmed(watch.watched):
                 self._schedule.put(watch, max(self._loop.time() + self._keepalive, watch.not_before))
                 self._schedule.demand(watch, 1.0 / self._keepalive)
 
@@ -278,3 +278,8 @@ class Streams:
             return
         stream.none_before = now + min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(stream.failures, 32))
         stream.failures += 1
+
+
+def _is_to_be_confirmed(watched: Watched) -> bool:
+    """Whether the next look is to confirm what the last one showed, at a time of its own."""
+    return watched.unsettled is not None or watched.seems_blocked

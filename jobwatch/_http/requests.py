@@ -438,11 +438,14 @@ def _params(api: JobAPI, given: _Params, needless: frozenset[str]) -> _Params:
     if unknown:
         known = f"; there are: {', '.join(api.params)}" if api.params else ", nor any other"
         raise ConfigError(f"{api.name} has no parameter {', '.join(sorted(unknown))}{known}")
-    missing = [name for name in api.params if not given.get(name, api.params[name]) and name not in needless]
+    # One whose default is empty may be so, such as a path of which there need be none.
+    optional = needless | {name for name, default in api.params.items() if default == ""}
+    missing = [name for name in api.params if not given.get(name, api.params[name]) and name not in optional]
     if missing:
         example = ", ".join(f"{name}=..." for name in missing)
         raise ConfigError(f"{api.name} needs the parameters {example}: --param {missing[0]}=..., or params={{...}}")
-    return _Params({name: value for name, default in api.params.items() if (value := given.get(name, default))})
+    values = {name: given.get(name, default) for name, default in api.params.items()}
+    return _Params({name: value for name, value in values.items() if value or value == api.params[name] == ""})
 
 
 def _asked(target: str, body: bytes | None = None) -> Asked:
@@ -464,6 +467,8 @@ def _in_url(template: str, values: Mapping[str, str]) -> str:
         in_path = reserved if placeholder["plus"] else segment
         if not isinstance(values, _Params):
             return in_path(values[name])
+        if placeholder["plus"] and not values[name]:
+            return ""  # the default, by which there is no such part
         with contextlib.suppress(ConfigError):
             return in_path(values[name])
         # Not by the error of `segment`, which shows what it was given.

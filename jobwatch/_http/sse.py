@@ -122,3 +122,8 @@ class EventParser:
         if not data:
             return None
         return ServerEvent(name.decode(errors="replace") or "message", b"\n".join(data))
+
+
+def first_data(body: bytes) -> bytes:
+    """Return the data of the first event in a body; nothing where none is finished there."""
+    return next((event.data for event in EventParser(len(body)).feed(body)), b"")

@@ -33,6 +33,7 @@ from .codings import CannotDecode, is_plain, unpacked
 from .credentials import NO_SECRETS, Credentials
 from .errors import CertificateRefused, LostWhenKept, NotSilent, Unanswered
 from .proxies import refused_by, told_by
+from .sse import EventParser, first_data
 from .tls import refusal_in
 from .urls import checked_base, next_url, segment, unfit_for_url
 
@@ -353,7 +354,7 @@ class Transport:
         if response.content.is_eof() and response.content.exception() is None:
             body = response.content.read_nowait()  # as nearly always: a small answer comes in one piece
         elif good:
-            body = await _whole(response, self._max_body)
+            body = await (_to_first_event if _is_event_stream(response) else _whole)(response, self._max_body)
         else:
             body = await _start(response, ERROR_BODY_CAP)
         if body is None or (good and len(body) > self._max_body):
@@ -367,6 +368,8 @@ class Transport:
                 if good or status in self._states:
                     return self._headers.scrubbed(_unpackable(error, status), target.url, target.body)
                 body = b""  # the status has already said what happened
+        if good and not body.startswith((b"{", b"[")) and _is_event_stream(response):
+            body = first_data(body)
         answer = judged(
             status,
             response.headers,
@@ -517,6 +520,24 @@ async def _sent_once(request: ClientRequest, handler: ClientHandlerType) -> Clie
 def _unpackable(error: CannotDecode, status: int) -> Fault:
     message = str(error)
     return Fault(FaultKind.UNREADABLE, f"{message}; {_LARGER}" if "too large" in message else message, status)
+
+
+def _is_event_stream(response: ClientResponse) -> bool:
+    """Whether a reply is framed as server-sent events, as some servers frame a single one: the first counts."""
+    return response.headers.get("Content-Type", "").partition(";")[0].strip().lower() == "text/event-stream"
+
+
+async def _to_first_event(response: ClientResponse, cap: int) -> bytes | None:
+    """Return the beginning of a body up to the end of its first event, or None if that is larger than the cap."""
+    content, parser = response.content, EventParser(cap)
+    parts: list[bytes] = []
+    while not content.at_eof() and not parser.overflowed:
+        parts.append(await content.readany())
+        if parser.feed(parts[-1]):
+            break
+        if sum(map(len, parts)) > cap:  # comments count too
+            return None
+    return None if parser.overflowed else b"".join(parts)
 
 
 async def _whole(response: ClientResponse, cap: int) -> bytes | None:

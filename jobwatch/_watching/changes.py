@@ -7,13 +7,15 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from .._models import Fault, Outcome, Phase, Problem, Transition, printable
+from .._models import Fault, Outcome, Phase, Problem, Transition, need, printable
 
 
 class ChangeKind(enum.Enum):
     """What a change is about."""
 
     STATE = "state"
+    BLOCKED = "blocked"
+    """Two looks, 10 s apart, have shown that the job goes on only when somebody acts; its state was told before."""
     HEALTH = "health"
     END = "end"
 
@@ -49,6 +51,8 @@ class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
         error: What the API says went wrong with a job that failed.
         health: How well the job can be seen from now on, for a `ChangeKind.HEALTH`.
         fault: Why it cannot be seen, or why the API is believed not to know it.
+        asked: What the job asks of somebody, for a `ChangeKind.BLOCKED`, where the API tells.
+        url: A page about that for people, where the API names one.
     """
 
     job_id: str
@@ -61,6 +65,8 @@ class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
     error: Problem | None = None
     health: Health | None = None
     fault: Fault | None = None
+    asked: str | None = None
+    url: str | None = None
 
     @property
     def key(self) -> str:
@@ -83,7 +89,8 @@ class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     def __str__(self) -> str:
         word = self.status or (self.outcome or self.health or self.kind).value
-        reason = self.error or self.fault
+        asked = printable(need(self.asked, self.url)) if self.kind is ChangeKind.BLOCKED else None
+        reason = self.error or self.fault or asked
         return f"{printable(self.job_id)} {printable(word)}" + (f": {reason}" if reason is not None else "")
 
 
@@ -101,6 +108,10 @@ class WatchedJob(Struct, frozen=True, kw_only=True):
         changes: How many changes of it there have been.
         acknowledged: How many of them the consumer has acknowledged.
         refused: What `on_change` raised so often that no more changes of this job are handed to it.
+        blocked_since: Since when it has been seen to go on only when somebody acts, in UTC; None while it does not, or
+            while one look alone has shown it.
+        asked: What it asks of somebody then, where the API tells.
+        url: A page about that for people, where the API names one.
     """
 
     job_id: str
@@ -113,6 +124,9 @@ class WatchedJob(Struct, frozen=True, kw_only=True):
     changes: int
     acknowledged: int
     refused: str | None = None
+    blocked_since: datetime | None = None
+    asked: str | None = None
+    url: str | None = None
 
 
 class WatcherHealth(Struct, frozen=True, kw_only=True):
@@ -125,6 +139,7 @@ class WatcherHealth(Struct, frozen=True, kw_only=True):
         journal: Why the journal cannot be written or read at present, or None. Changes are kept, and not handed out.
         refused: The jobs of which `on_change` would not take a change, and what it raised.
         projects: The projects that cannot be followed at present, and why.
+        blocked: How many jobs go on only when somebody acts; that is nothing amiss.
         stopped: Why nothing is watched any more, or None.
     """
 
@@ -134,6 +149,7 @@ class WatcherHealth(Struct, frozen=True, kw_only=True):
     journal: str | None = None
     refused: dict[str, str] = {}
     projects: dict[str, str] = {}
+    blocked: int = 0
     stopped: str | None = None
 
     @property

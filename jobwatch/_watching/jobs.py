@@ -154,10 +154,12 @@ class JobList:
         """Return how each job stands; `refused` holds the jobs of which the consumer would not take a change."""
         return tuple(_overview_of(job_id, job, refused.get(job_id)) for job_id, job in self._jobs.items())
 
-    def count(self) -> tuple[int, dict[Health, int]]:
-        """Return how many jobs are watched, and how many of them are in trouble, by what it is."""
-        healths = [job.health for job in self._jobs.values() if job.watch is not None]
-        return len(healths), dict(Counter([health for health in healths if health is not Health.OK]))
+    def count(self) -> tuple[int, dict[Health, int], int]:
+        """Return how many jobs are watched, how many of them are in trouble, by what it is, and how many blocked."""
+        watched = [job for job in self._jobs.values() if job.watch is not None]
+        healths = [job.health for job in watched]
+        troubled: Counter[Health] = Counter([health for health in healths if health is not Health.OK])
+        return len(watched), dict(troubled), sum(job.watched.is_blocked for job in watched)
 
     def _remove(self, job_id: str) -> _Job | None:
         job = self._jobs.pop(job_id, None)
@@ -309,6 +311,9 @@ def changes_of(looked: Looked, seq: int, health: Health, seen_at: datetime, gene
     last = states[-1] if ended and states and states[-1].phase.ended else None
     for transition in states if last is None else states[:-1]:
         changes += [replace(change(ChangeKind.STATE), transition=transition)]
+    if looked.confirms_blocked and looked.watched.blocked is not None:
+        blocked = looked.watched.blocked
+        changes.append(replace(change(ChangeKind.BLOCKED), asked=blocked.asked, url=blocked.url))
     if ended:
         error = looked.error if looked.job is None else looked.job.error
         end = replace(change(ChangeKind.END), transition=last, outcome=looked.outcome, error=error, fault=fault)
@@ -322,16 +327,23 @@ def _has_ended(looked: Looked) -> bool:
 
 def _overview_of(job_id: str, job: _Job, refused: str | None) -> WatchedJob:
     watched = job.watched
-    looked_at = None if watched.looked_at is None else datetime.fromtimestamp(watched.looked_at, UTC)
+    blocked = watched.blocked if watched.is_blocked else None
     return WatchedJob(
         job_id=job_id,
         status=watched.status,
         phase=watched.phase,
         outcome=watched.outcome,
         health=job.health,
-        looked_at=looked_at,
+        looked_at=_utc(watched.looked_at),
         fault=watched.fault,
         changes=job.seq,
         acknowledged=job.acknowledged,
         refused=refused,
+        blocked_since=None if blocked is None else _utc(blocked.since),
+        asked=None if blocked is None else blocked.asked,
+        url=None if blocked is None else blocked.url,
     )
+
+
+def _utc(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -57,8 +57,12 @@ ALTER TABLE jobs ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
 INSERT INTO facts (name, value) VALUES ('generation', '0')
 """
 
+# What is known of jobs may now say that one is blocked, partly failed or finished. Builds that know no such words shall
+# say that the file is newer, and not that it is damaged. In the file itself nothing changes.
+_VERSION_4 = "DROP TABLE IF EXISTS kept"
+
 # Each takes a file from one version to the next. One that was ever released is not changed any more.
-STEPS: list[str] = [_VERSION_1, _VERSION_2, _VERSION_3]
+STEPS: list[str] = [_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4]
 
 
 def opened(path: Path, api: str, place: str) -> tuple[FileLock, sqlite3.Connection, int]:

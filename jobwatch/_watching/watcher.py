@@ -290,7 +290,7 @@ class Watcher:
     def health(self) -> WatcherHealth:
         """Return how the watcher stands."""
         running = self._running()
-        watched, troubled = running.jobs.count()
+        watched, troubled, blocked = running.jobs.count()
         return WatcherHealth(
             jobs=watched,
             troubled=troubled,
@@ -298,6 +298,7 @@ class Watcher:
             journal=running.journal.trouble,
             refused=dict(running.refused),
             projects=dict(running.follower.faults),
+            blocked=blocked,
             stopped=None if running.outbox.error is None else str(running.outbox.error),
         )
 

@@ -60,6 +60,17 @@ def _from_file(file: Path) -> JobAPI:
 APIS: Mapping[str, JobAPI] = _BuiltIn()
 """Every built-in API by its name."""
 
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "Modules": ("bedrock", "capydb"),
+    "Agents": ("a2a", "a2a-rpc", "mcp"),
+    "Models": ("anthropic", "fal", "mistral", "openai", "openai-responses", "replicate", "vertex"),
+    "Builds": ("buildkite", "github", "gitlab", "jenkins-build"),
+    "Workflows": ("airflow", "argo", "ogc", "prefect", "tekton", "wes"),
+    "Data": ("bigquery", "databricks", "elasticsearch", "ray", "snowflake"),
+    "Clouds": ("azure", "google", "kubernetes-job", "terraform"),
+}
+"""What the built-in APIs are for: each stands in one group."""
+
 
 def __getattr__(name: str) -> JobAPI:
     if name in {"BEDROCK", "CAPYDB"}:
@@ -79,4 +90,4 @@ def api_named(name: str) -> JobAPI:
         raise ConfigError(f"no API is called {name!r}; there are: {', '.join(APIS)}") from None
 
 
-__all__ = ["APIS", "BEDROCK", "CAPYDB", "api_named"]
+__all__ = ["APIS", "BEDROCK", "CAPYDB", "GROUPS", "api_named"]

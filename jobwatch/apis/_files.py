@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
+
 from .._errors import ConfigError
 from .._files.regular import read_regular
 from .._models import printable
@@ -26,6 +28,7 @@ from .._reading.bodies import Steps, at
 from . import APIS
 
 if TYPE_CHECKING:
+    from .._table.draft import Draft
     from .._table.upgrade import Upgraded
 
 _SECTIONS = {"pyproject.toml": ("tool", "jobwatch", "apis"), "jobwatch.toml": ("apis",)}
@@ -37,6 +40,7 @@ _DEEP_KEY = re.compile(rf"(?<![\w-]){_NAME}(?:[ \t]*+\.[ \t]*+{_NAME}){{100}}")
 """A key of more parts than any table has, for which the parser of the standard library would take very long."""
 
 _LARGEST = 1024 * 1024
+_LARGEST_DOCUMENT = 32 * 1024 * 1024
 
 
 def load_api(source: str | os.PathLike[str]) -> JobAPI:
@@ -77,6 +81,39 @@ def upgrade_of(source: str) -> Upgraded:
 
     _, content = _read(Path(source).expanduser())
     return upgraded(content)
+
+
+def api_in(content: str) -> JobAPI:
+    """Return the API of a table given as TOML.
+
+    Raises:
+        ConfigError: It is wrong; the message names the line and the key.
+    """
+    file = Path("draft.toml")
+    return _made(_parsed(file, content), "draft", file, content, ())
+
+
+def draft_of(source: str, path: str) -> Draft:
+    """Return the first draft of a table, made from an OpenAPI document in JSON.
+
+    Raises:
+        ConfigError: It cannot be read, is none, or has no such path.
+    """
+    from .._table.draft import DraftError, drafted  # noqa: PLC0415 - seldom wanted
+
+    file = Path(source).expanduser()
+    try:
+        content = read_regular(file, _LARGEST_DOCUMENT + 1)
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}") from None
+    if len(content) > _LARGEST_DOCUMENT:
+        raise ConfigError(f"{file} is larger than 32 MiB")
+    try:
+        return drafted(msgspec.json.decode(content), path)
+    except DraftError as error:
+        raise ConfigError(f"{file}: {printable(str(error))}") from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise ConfigError(f"{file} is no JSON: a document in YAML has to be made into JSON first") from None
 
 
 def _from_file(file: Path) -> JobAPI:

@@ -1,6 +1,7 @@
 """``jobwatch apis``: the APIs, and with ``--check`` what a table asks for and reads from a sample.
 
-With ``--upgrade`` a file with tables is printed in the language of today.
+With ``--upgrade`` a file with tables is printed in the language of today, and with ``--from-openapi`` the first draft
+of one, made from the document that a server publishes.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from .._reading.api import JobAPI
 from .._reading.bodies import plain_body
 from .._reading.started import Response, response_in
 from .._reading.words import USUAL_WORDS, text_of
-from ..apis import APIS
-from ..apis._files import load_api, upgrade_of
+from ..apis import APIS, GROUPS
+from ..apis._files import api_in, draft_of, load_api, upgrade_of
 from ._lines import print_columns, print_facts, print_json
 from ._output import note, say
 from ._render import ApiRecord, facts, job_record, moment, safe
@@ -31,7 +32,7 @@ from ._render import ApiRecord, facts, job_record, moment, safe
 if TYPE_CHECKING:
     from ._arguments import Options
 
-_HEADINGS = ("API", "TOKEN IN", "SET", "LIST", "SERVED AT", "DOCUMENTED AT")
+_HEADINGS = ("API", "TOKEN IN", "SET", "ALSO NEEDS")
 _LARGEST = 4 * 1024 * 1024
 """The largest sample to read, in bytes, unless the table says that replies may be larger."""
 
@@ -57,36 +58,49 @@ def run(options: Options) -> int:
     """Print the APIs and whether each has a token, never the token itself; or check one."""
     if options.upgrade is not None:
         return _upgrade(options.upgrade)
+    if options.from_openapi is not None:
+        return _draft(options.from_openapi, options.path)
     if options.words:
         return _words(options)
     if options.check is not None:
         return _check(load_api(options.check), options)
-    records = [_record(api) for api in APIS.values()]
+    records = [_record(APIS[name], group) for group, names in GROUPS.items() for name in names]
     if options.json:
         for record in records:
             print_json(record)
-    else:
-        print_columns([_HEADINGS, *map(_row, records)])
+        return 0
+    rows: list[tuple[str, ...]] = [_HEADINGS]
+    for group, apis in itertools.groupby(records, lambda record: record.group):
+        rows += [(group, "", "", ""), *map(_row, apis)]
+    print_columns(rows)
     return 0
 
 
-def _record(api: JobAPI) -> ApiRecord:
+def _record(api: JobAPI, group: str) -> ApiRecord:
     return ApiRecord(
         name=api.name,
+        group=group,
         token_variable=api.token_variable or api.token_file_variable,
         token_is_set=any(os.environ.get(name) for name in (api.token_variable, api.token_file_variable)),
+        token_is_optional=api.token_is_optional,
         base_url=_without_secrets(os.environ.get(api.base_url_variable) or api.base_url),
         params=tuple(api.params),
+        needs=needs(api),
         base_url_variable=api.base_url_variable,
         lists_jobs=api.list_path is not None,
         docs=api.docs,
     )
 
 
+def needs(api: JobAPI) -> tuple[str, ...]:
+    """Return what has to be given beside the id and the token: a variable for the address, and parameters."""
+    params = tuple(name for name, default in api.params.items() if default is None)
+    return (*(() if api.base_url else (f"${api.base_url_variable}",)), *params)
+
+
 def _row(record: ApiRecord) -> tuple[str, ...]:
-    token, listing = ("yes" if record.token_is_set else "no"), ("yes" if record.lists_jobs else "no")
-    served_at = safe(record.base_url) if record.base_url else f"${record.base_url_variable}"
-    return record.name, record.token_variable, token, listing, served_at, record.docs
+    token = "yes" if record.token_is_set else "optional" if record.token_is_optional else "no"
+    return f"  {record.name}", record.token_variable, token, " ".join(record.needs)
 
 
 def _without_secrets(url: str) -> str:
@@ -108,6 +122,24 @@ def _upgrade(file: str) -> int:
     for remark in after.remarks:
         note(f"{safe(file)}: {safe(remark)}")
     return 1 if after.remarks else 0
+
+
+def _draft(file: str, path: str | None) -> int:
+    """Print the first draft of a table, and on stderr what it lacks; return 1 if that is the status."""
+    if path is None:
+        raise ConfigError("which path is that of one job? --path /jobs/{id}")
+    draft = draft_of(file, path)
+    for line in draft.text.splitlines():
+        say(line)
+    for remark in draft.remarks:
+        note(f"{safe(file)}: {safe(remark)}")
+    api = api_in(draft.text)
+    note(f"checked: it asks {api.method} {safe(api.base_url or '$' + api.base_url_variable)}{safe(api.job_path)}")
+    if draft.example is not None:
+        job = _job_in(api, Response(draft.example))
+        seen = f"cannot be read: {job}" if isinstance(job, Fault) else f"reads {job.status} ({job.phase.value})"
+        note(f"the document's example {safe(seen)}")
+    return 0 if draft.has_status else 1
 
 
 def _words(options: Options) -> int:

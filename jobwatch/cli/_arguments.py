@@ -33,6 +33,8 @@ class Options(argparse.Namespace):
     param: tuple[str, ...] | list[str] = ()
     check: str | None = None
     upgrade: str | None = None
+    from_openapi: str | None = None
+    path: str | None = None
     words: bool = False
     body: str | None = None
     job: str = ""
@@ -54,6 +56,8 @@ class Options(argparse.Namespace):
     tls_key: str | None = None
     tls_ca: str | None = None
     no_fail: bool = False
+    accept: list[str] | None = None
+    fail_on: list[str] | None = None
     follow_output: bool = False
     project: str = ""
     limit: int = 25
@@ -123,6 +127,10 @@ def _whole(text: str, least: int, most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} to {most}")
     return int(text)
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in text.split(",") if word.strip()]
 
 
 def _limit(text: str) -> int:
@@ -266,7 +274,21 @@ def _add_wait(commands: _Commands, common: _Parser) -> None:
     output.add_argument(
         "--no-fail",
         action="store_true",
-        help="exit 0 for jobs that failed or were cancelled too, as long as each was read to its end",
+        help="exit 0 however the jobs ended, as long as each was read to its end",
+    )
+    output.add_argument(
+        "--accept",
+        type=_words,
+        action="extend",
+        metavar="ENDS",
+        help="exit 0 for these ends too: partial, finished, failed, cancelled, with commas between",
+    )
+    output.add_argument(
+        "--fail-on",
+        type=_words,
+        action="extend",
+        metavar="STATES",
+        help="blocked: end the wait for a job once two looks, 10 s apart, have shown that it waits for a person",
     )
 
 
@@ -303,6 +325,12 @@ def _add_apis(commands: _Commands, common: _Parser) -> None:
     apis.add_argument(
         "--upgrade", metavar="FILE", help="print a table of the time before its places were JMESPath as one of today"
     )
+    apis.add_argument(
+        "--from-openapi",
+        metavar="FILE",
+        help="print the first draft of a table, made from an OpenAPI 3 document (JSON)",
+    )
+    apis.add_argument("--path", metavar="PATH", help="with --from-openapi: the path of one job, such as /jobs/{id}")
     apis.add_argument("--words", action="store_true", help="print the words that need no entry in a table, by phase")
     _add_json(apis, "one JSON object a line for each API, for the sample, or for the words")
 

@@ -6,7 +6,7 @@ not read to its end never counts as a success.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import assert_never
 
 from .._errors import AuthError, JobNotFound, LookError
@@ -42,14 +42,17 @@ _SIGNALLED = 128
 """What a shell adds to a signal's number to report a process that the signal ended."""
 
 
-def exit_code(outcomes: Iterable[Outcome], *, forgiving: bool = False) -> int:
+def exit_code(
+    outcomes: Iterable[Outcome], *, forgiving: bool = False, accepted: Collection[Outcome] = frozenset()
+) -> int:
     """Return the exit code for jobs that ended so.
 
     Args:
         outcomes: One for each job; without any, it is no success either.
         forgiving: Whether a job that was read to its end, whatever that is, counts as a success (``--no-fail``).
+        accepted: Which other ends count as a success (``--accept``).
     """
-    codes = {code_of(outcome) for outcome in outcomes}
+    codes = {SUCCESS if outcome in accepted else code_of(outcome) for outcome in outcomes}
     if not codes:
         return USAGE
     if forgiving:

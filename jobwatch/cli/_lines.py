@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from .._models import Fault, Transition
+from .._models import Fault, Phase, Transition
 from ._output import echo, is_unicode, note, say
 from ._render import (
     OutcomeRecord,
     TransitionRecord,
+    blocked_notice,
     fault_notice,
     human_duration,
     json_line,
@@ -96,11 +97,12 @@ class PlainLines(_Lines):
             marks += " [time as seen]"
         when = stamp(transition.at or transition.seen_at)
         status = f"{safe(transition.status)} ({transition.phase.value})"
-        say(f"{when}  {safe(transition.job_id):<{self._width}}  {status}{marks}")
+        asked = f": {blocked_notice(transition)}" if transition.phase is Phase.BLOCKED else ""
+        say(f"{when}  {safe(transition.job_id):<{self._width}}  {status}{marks}{asked}")
 
     def outcome(self, record: OutcomeRecord) -> None:
         """Print how the wait ended, how long it took, and why."""
-        why = f": {safe(record.error)}" if record.error else ""
+        why = f": {safe(record.reason)}" if record.reason else ""
         say(
             f"{stamp(datetime.now(UTC))}  {safe(record.job_id):<{self._width}}"
             f"  => {record.outcome.value} after {human_duration(record.elapsed)} and {look_count(record.looks)}{why}"

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from .._models import Fault, Outcome, Phase, Transition
 from ._output import echo, without_secrets
-from ._render import OutcomeRecord, fault_notice, human_duration, output_line, safe
+from ._render import OutcomeRecord, blocked_notice, fault_notice, human_duration, output_line, safe
 from ._tail import Line
 
 _PHASES = {
@@ -37,6 +37,7 @@ _ENDS = {
     Outcome.FINISHED: ("●", "blue"),
     Outcome.FAILED: ("✘", "red"),
     Outcome.CANCELLED: ("■", "magenta"),
+    Outcome.BLOCKED: ("?", "bright_yellow"),
     Outcome.INTERRUPTED: ("■", "yellow"),
 }
 _FRAME = 5
@@ -187,13 +188,15 @@ def _time_of_day(at: datetime) -> str:
 
 def _note(row: _Row) -> Text | None:
     if row.end is None:
-        if row.fault is None:
-            return None
-        return Text(without_secrets(fault_notice(row.fault)), style="yellow", no_wrap=True, overflow="ellipsis")
-    if row.end.error is None:
+        if row.fault is not None:
+            return Text(without_secrets(fault_notice(row.fault)), style="yellow", no_wrap=True, overflow="ellipsis")
+        if row.states and row.states[-1].phase is Phase.BLOCKED:
+            return Text(without_secrets(blocked_notice(row.states[-1])), style=_PHASES[Phase.BLOCKED], overflow="fold")
+        return None
+    if row.end.reason is None:
         return None
     _, style = _ENDS.get(row.end.outcome, _UNREAD)
-    return Text(f"{row.end.outcome.value.replace('_', ' ')}: {_safe(row.end.error)}", style=style)
+    return Text(f"{row.end.outcome.value.replace('_', ' ')}: {_safe(row.end.reason)}", style=style)
 
 
 def _safe(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .._client import check_token
 from .._errors import ConfigError
-from .._models import Job
+from .._models import Job, Phase, need
 from ._clients import client_for
 from ._lines import print_columns, print_facts, print_json
 from ._output import note
@@ -60,6 +60,10 @@ async def _list(client: Client, options: Options) -> int:
     return 0
 
 
+def _asked(job: Job) -> str:
+    return safe(need(job.asked, job.url)) if job.phase is Phase.BLOCKED else ""
+
+
 def _row(job: Job) -> tuple[str, ...]:
     # Our own word comes first: a line must not begin with what a server made up.
     return (
@@ -69,5 +73,5 @@ def _row(job: Job) -> tuple[str, ...]:
         safe(job.type or "-"),
         moment(job.created_at) if job.created_at else "-",
         moment(job.ended_at) if job.ended_at else "-",
-        safe(str(job.error)) if job.error else "",
+        safe(str(job.error)) if job.error else _asked(job),
     )

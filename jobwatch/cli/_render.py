@@ -12,21 +12,39 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import Raw, Struct
 
-from .._models import JSON, Event, Fault, Job, Outcome, Phase, Transition, printable
+from .._models import JSON, Event, Fault, Job, Outcome, Phase, Transition, need, printable
 from ._tail import Line
 
 # Azure Pipelines obeys "##vso[...]" and "##[...]" wherever they stand in a line, so they are escaped everywhere.
 # GitHub's "::error::" counts at the beginning of a line only, and there we put words of our own.
 _COMMAND = re.compile(r"##(?=\w*\[)")
 
-_FACTS = ("type", "project_id", "created_at", "started_at", "ended_at", "updated_at", "attempt", "progress")
+_FACTS = (
+    *(
+        "type",
+        "project_id",
+        "created_at",
+        "started_at",
+        "ended_at",
+        "updated_at",
+        "attempt",
+        "progress",
+        "asked",
+        "url",
+    ),
+)
 
 
 # --- the records of --json: the order of the fields is the order of the keys --------------------------------------
 
 
-class TransitionRecord(Struct, frozen=True, tag_field="type", tag="transition"):
-    """One state change."""
+class TransitionRecord(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="transition"):
+    """One state change.
+
+    Attributes:
+        asked: What the job asks of somebody in this state; left out where it does not.
+        url: A page about that, for people; left out where there is none.
+    """
 
     job_id: str
     seq: int
@@ -35,6 +53,8 @@ class TransitionRecord(Struct, frozen=True, tag_field="type", tag="transition"):
     at: datetime | None
     seen_at: datetime
     gap: bool
+    asked: str | None = None
+    url: str | None = None
 
     @classmethod
     def of(cls, transition: Transition) -> TransitionRecord:
@@ -42,7 +62,7 @@ class TransitionRecord(Struct, frozen=True, tag_field="type", tag="transition"):
         return cls(*msgspec.structs.astuple(transition))
 
 
-class OutcomeRecord(Struct, frozen=True, tag_field="type", tag="outcome"):
+class OutcomeRecord(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="outcome"):
     """How one job's wait ended.
 
     Attributes:
@@ -53,6 +73,8 @@ class OutcomeRecord(Struct, frozen=True, tag_field="type", tag="outcome"):
         error: What went wrong, in the API's words where it gave any; None if nothing did.
         looks: How many looks were made.
         elapsed: How long the wait took, in seconds.
+        asked: What a blocked job asks of somebody; left out where it does not.
+        url: A page about that, for people; left out where there is none.
     """
 
     job_id: str
@@ -62,17 +84,27 @@ class OutcomeRecord(Struct, frozen=True, tag_field="type", tag="outcome"):
     error: str | None
     looks: int
     elapsed: float
+    asked: str | None = None
+    url: str | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """Why the wait ended so, the server's words as they came; None where that says itself."""
+        return need(self.asked, self.url) if self.outcome is Outcome.BLOCKED else self.error
 
 
 class ApiRecord(Struct, frozen=True, tag_field="type", tag="api"):
     """One API."""
 
     name: str
+    group: str
     token_variable: str
     token_is_set: bool
+    token_is_optional: bool
     base_url: str
     base_url_variable: str
     params: tuple[str, ...]
+    needs: tuple[str, ...]
     lists_jobs: bool
     docs: str
 
@@ -202,6 +234,11 @@ def look_count(looks: int) -> str:
 def fault_notice(fault: Fault | None) -> str:
     """Return what to print when looks begin to fail, or, with None, when they work again."""
     return "can be read again" if fault is None else f"cannot be read for now: {safe(str(fault))}"
+
+
+def blocked_notice(transition: Transition) -> str:
+    """Return what to print of a state in which a job waits for a person."""
+    return safe(need(transition.asked, transition.url))
 
 
 def output_line(job_id: str, name: str, line: Line) -> str:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, assert_never
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .._errors import JobwatchError, LookError, WaitTimeout, timeout_text
 from .._models import Fault, FaultKind, Job, Outcome, Transition
@@ -190,7 +191,10 @@ class Run:
         elapsed = round(asyncio.get_running_loop().time() - self._began, 3)
         if watched is None:
             return OutcomeRecord(wait.job_id, outcome, None, None, reason, 0, elapsed)
-        return OutcomeRecord(wait.job_id, outcome, watched.status, watched.phase, reason, watched.looks, elapsed)
+        ended = OutcomeRecord(wait.job_id, outcome, watched.status, watched.phase, reason, watched.looks, elapsed)
+        if outcome is not Outcome.BLOCKED or watched.blocked is None:
+            return ended
+        return replace(ended, asked=watched.blocked.asked, url=watched.blocked.url)
 
     def _tick(self) -> None:
         for job_id, wait in self._waits.items():

@@ -6,7 +6,10 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from .._client import check_token
+from .._core.ends import ACCEPTABLE, STOPPING, outcomes_of
 from .._errors import ConfigError
 from .._models import Outcome
 from .._reading.started import Response, response_in
@@ -29,14 +32,37 @@ _LARGEST = 4 * 1024 * 1024
 """The largest response to read from standard input, in bytes."""
 
 
+class Verdict(Struct, frozen=True):
+    """What the command makes of how the jobs ended.
+
+    Attributes:
+        forgiving: Whether every end is a good one.
+        accepted: Which ends are, besides success.
+    """
+
+    forgiving: bool = False
+    accepted: frozenset[Outcome] = frozenset()
+
+    def code_of(self, run: Run, *, unknown: int) -> int:
+        """Return the exit code of a run; `unknown` where it is not known how each wait ended."""
+        outcomes = run.verdict
+        return unknown if outcomes is None else exit_code(outcomes, forgiving=self.forgiving, accepted=self.accepted)
+
+
+_STRICT = Verdict()
+
+
 def run(options: Options) -> int:
     """Wait for jobs, print their states, and return the exit code of how they ended."""
     client = client_for(options)
     if options.follow_output and not client.api.output:
         raise ConfigError(f"{client.api.name} tells no output of its jobs: leave out --follow-output")
     jobs = [_start_response() if job == "-" else job for job in dict.fromkeys(options.jobs)]
-    waits = {wait.job_id: wait for wait in (client.wait_for(job, options.timeout, check=False) for job in jobs)}
-    return run_until_signal(_wait(client, list(waits.values()), options))
+    accepted = outcomes_of("--accept", options.accept or (), ACCEPTABLE)
+    fail_on = outcomes_of("--fail-on", options.fail_on or (), STOPPING)
+    begun = [client.wait_for(job, options.timeout, check=False, fail_on=fail_on) for job in jobs]
+    waits = {wait.job_id: wait for wait in begun}
+    return run_until_signal(_wait(client, list(waits.values()), options, Verdict(options.no_fail, accepted)))
 
 
 def _start_response() -> Response:
@@ -51,7 +77,7 @@ def _start_response() -> Response:
     return response_in(text)
 
 
-async def _wait(client: Client, waits: Sequence[Wait], options: Options) -> int:
+async def _wait(client: Client, waits: Sequence[Wait], options: Options, verdict: Verdict) -> int:
     jobs = "1 job" if len(waits) == 1 else f"{len(waits)} jobs"
     title = f"Waiting for {jobs} on {client.name}"
     async with client:
@@ -59,7 +85,7 @@ async def _wait(client: Client, waits: Sequence[Wait], options: Options) -> int:
             await check_token(client)
         with display_for([wait.job_id for wait in waits], title, json=options.json) as display:
             run = Run(waits, display, client.api.output if options.follow_output else None)
-            code = await run_to_end(run, forgiving=options.no_fail)
+            code = await run_to_end(run, verdict)
     if Outcome.AUTH in run.outcomes.values() and options.source is None:
         note(f"the token came from {token_origin(client.api, options)}")
     return code
@@ -83,7 +109,7 @@ def _is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 
-async def run_to_end(run: Run, *, forgiving: bool = False) -> int:
+async def run_to_end(run: Run, verdict: Verdict = _STRICT) -> int:
     """Follow a run to its end and return its exit code.
 
     Output that cannot be written ends the run. If its reader has gone away and the verdict is known, the verdict's exit
@@ -93,14 +119,9 @@ async def run_to_end(run: Run, *, forgiving: bool = False) -> int:
         await run.follow()
     except BrokenPipeError:
         silence()
-        return _code_of(run, forgiving=forgiving, unknown=BROKEN_PIPE)
+        return verdict.code_of(run, unknown=BROKEN_PIPE)
     except OSError as error:
         silence()
         note(f"error: cannot write the output: {safe(error.strerror or type(error).__name__)}")
-        return _code_of(run, forgiving=forgiving, unknown=USAGE) or USAGE
-    return _code_of(run, forgiving=forgiving, unknown=OWN_FAULT)
-
-
-def _code_of(run: Run, *, forgiving: bool, unknown: int) -> int:
-    verdict = run.verdict
-    return unknown if verdict is None else exit_code(verdict, forgiving=forgiving)
+        return verdict.code_of(run, unknown=USAGE) or USAGE
+    return verdict.code_of(run, unknown=OWN_FAULT)

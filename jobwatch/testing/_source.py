@@ -26,6 +26,8 @@ _PHASES = {phase.value: phase for phase in Phase} | {
     "completed": Phase.SUCCEEDED,
     "canceled": Phase.CANCELLED,
 }
+_WITH_ERROR = (Phase.FAILED, Phase.PARTIAL, Phase.FINISHED)
+_WITH_RESULT = (Phase.SUCCEEDED, Phase.PARTIAL, Phase.FINISHED)
 _FIELDS = frozenset(field.name for field in structs.fields(Job)) - {"id", "api", "status"}
 
 
@@ -115,8 +117,9 @@ class FakeJob:
         job = replace(job, **self._fields)
         return replace(
             job,
-            error=job.error if job.phase is Phase.FAILED else None,
-            result=job.result if job.phase is Phase.SUCCEEDED else None,
+            error=job.error if job.phase in _WITH_ERROR else None,
+            result=job.result if job.phase in _WITH_RESULT else None,
+            asked=job.asked if job.phase is Phase.BLOCKED else None,
         )
 
     def count(self) -> None:

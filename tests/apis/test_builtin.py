@@ -7,6 +7,9 @@ that are read and a decoy or two beside them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,29 @@ import pytest
 from aiohttp import web
 
 import jobwatch.apis
-from jobwatch import Client, Job, JobCancelled, JobFailed, JobNotFound, Pace, Phase
+from jobwatch import (
+    Client,
+    ConfigError,
+    Fault,
+    FaultKind,
+    Job,
+    JobCancelled,
+    JobEnded,
+    JobFailed,
+    JobNotFound,
+    JobOutcomeUnknown,
+    JobPartiallyFailed,
+    Pace,
+    Phase,
+    Response,
+)
+from jobwatch._reading.started import found_in
+from jobwatch._reading.words import normalized, text_of
 from jobwatch.apis import APIS
+from tests.apis.documented import BODIES, SAMPLES, WORDS, Body, body_with
 from tests.table_server import TableServer, in_order
 
+FOLDER = Path(jobwatch.apis.__file__).parent
 QUICK = Pace(min_interval=0.01, max_interval=0.02)
 TABLES = sorted(set(APIS) - {"bedrock", "capydb"})
 PARAMS = {
@@ -28,8 +50,19 @@ PARAMS = {
     "github": {"owner": "octo", "repo": "hello"},
     "gitlab": {"project": "group/name"},
     "google": {"service": "speech"},
+    "bigquery": {"project": "p"},
+    "buildkite": {"org": "octo", "pipeline": "hello"},
+    "jenkins-build": {"name": "folder/job/app"},
+    "snowflake": {"account": "org-acc"},
+    "vertex": {"project": "p", "model": "veo-3"},
 }
-P, R, S, F, C = Phase.PENDING, Phase.RUNNING, Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED
+S, T, F, C = Phase.SUCCEEDED, Phase.PARTIAL, Phase.FAILED, Phase.CANCELLED
+RAISED: dict[Phase, type[JobEnded]] = {
+    T: JobPartiallyFailed,
+    F: JobFailed,
+    C: JobCancelled,
+    Phase.FINISHED: JobOutcomeUnknown,
+}
 
 
 def github(status: str, conclusion: str | None = None) -> dict[str, Any]:
@@ -131,7 +164,15 @@ DOCUMENTED: list[tuple[str, str, list[dict[str, Any]], str, Phase, str | None]] 
     ("gitlab", "46", [gitlab("created"), gitlab("running"), gitlab("success")], "success", S, None),
     ("gitlab", "46", [gitlab("failed", yaml_errors="widgets:build: bad")], "failed", F, "widgets:build: bad"),
     ("gitlab", "46", [gitlab("manual"), gitlab("canceling"), gitlab("canceled")], "canceled", C, None),
-    ("openai", "batch_abc123", [batch("validating"), batch("finalizing"), batch("completed")], "completed", S, None),
+    (
+        "openai",
+        "batch_abc123",
+        [batch("validating"), batch("completed", request_counts={"total": 9, "completed": 9, "failed": 0})],
+        "completed",
+        S,
+        None,
+    ),
+    ("openai", "batch_abc123", [batch("finalizing"), batch("completed")], "partial", T, None),
     (
         "openai",
         "batch_abc123",
@@ -160,8 +201,8 @@ DOCUMENTED: list[tuple[str, str, list[dict[str, Any]], str, Phase, str | None]] 
         "openai",
         "batch_abc123",
         [batch("completed", error_file_id="file-1", output_file_id="file-2")],
-        "completed",
-        S,
+        "partial",
+        T,
         None,
     ),
     ("openai", "batch_abc123", [batch("cancelling"), batch("cancelled")], "cancelled", C, None),
@@ -253,8 +294,8 @@ DOCUMENTED: list[tuple[str, str, list[dict[str, Any]], str, Phase, str | None]] 
     ("azure", "/ops/1", [monitor("Running"), monitor("Canceled")], "Canceled", C, None),
     ("azure", "/ops/1", [monitor("Running"), monitor("ValidationFailed")], "ValidationFailed", F, None),
     ("azure", "/ops/1", [monitor("rejected")], "rejected", F, None),
-    ("azure", "/ops/1", [monitor("partiallySucceeded")], "partiallySucceeded", F, None),
-    ("azure", "/ops/1", [monitor("partiallyCompleted")], "partiallyCompleted", F, None),
+    ("azure", "/ops/1", [monitor("partiallySucceeded")], "partiallySucceeded", T, None),
+    ("azure", "/ops/1", [monitor("partiallyCompleted")], "partiallyCompleted", T, None),
     ("azure", "/subscriptions/s/operations/1", [managed("Updating"), managed("Succeeded")], "Succeeded", S, None),
     ("azure", "/documentintelligence/1", [analysis("notStarted"), analysis("succeeded")], "succeeded", S, None),
     ("azure", "/documentintelligence/1", [analysis("running"), analysis("skipped")], "skipped", C, None),
@@ -285,7 +326,7 @@ async def test_what_a_vendor_documents_is_watched_to_its_end(  # noqa: PLR0917 -
             if phase is S:
                 job = await wait
             else:
-                with pytest.raises(JobFailed if phase is F else JobCancelled) as caught:
+                with pytest.raises(RAISED[phase]) as caught:
                     await wait
                 job = caught.value.job
     assert (job.status, job.phase) == (status, phase)
@@ -300,12 +341,144 @@ async def test_what_a_vendor_documents_is_watched_to_its_end(  # noqa: PLR0917 -
 
 
 def test_every_table_is_tried_with_each_end_that_its_vendor_documents() -> None:
-    tried = {(row[0], row[4]) for row in DOCUMENTED}
+    tried = {(row[0], row[4]) for row in DOCUMENTED} | {(row[0], row[4]) for row in SAMPLES}
+    tried |= {(api, phase) for api, told in WORDS.items() for phase in told}
     untried = {(api, phase) for api in TABLES for phase in (S, F, C)} - tried
-    assert untried == {("airflow", C), ("fal", C)}  # Airflow has no such state; a cancelled fal request is not told
+    # Airflow has no such state, a cancelled fal request is not told, a Kubernetes job is deleted.
+    assert untried == {("airflow", C), ("fal", C), ("kubernetes-job", C)}
+
+
+WORD_ROWS = [
+    (api, word, phase) for api, told in WORDS.items() for phase, words in told.items() for word in words.split()
+]
+
+
+@pytest.mark.parametrize(("api", "word", "phase"), WORD_ROWS, ids=[f"{api}-{word}" for api, word, _ in WORD_ROWS])
+def test_each_word_that_a_vendor_documents_means_what_it_says(api: str, word: str, phase: Phase) -> None:
+    job = APIS[api].job(msgspec.json.encode(body_with(api, word)), "j")
+    assert isinstance(job, Job)
+    assert (job.status, job.phase) == (word, phase)
+
+
+@pytest.mark.parametrize("api", TABLES)
+def test_each_end_and_each_word_that_waits_for_somebody_stands_in_the_table_itself(api: str) -> None:
+    table = tomllib.loads((FOLDER / f"{api}.toml").read_text("utf-8"))
+    own = {
+        Phase(phase): {normalized(text_of(word)) for word in words} for phase, words in table.get("words", {}).items()
+    }
+    prefix = normalized(table.get("status_prefix", ""))
+    for phase, words in WORDS.get(api, {}).items():
+        for word in words.split():
+            if phase.ended or phase is Phase.BLOCKED:
+                assert normalized(word).removeprefix(prefix) in own[phase], word
+    assert api in WORDS or {row[4] for row in SAMPLES if row[0] == api} >= {S, F}
+
+
+def test_no_body_is_made_for_nothing() -> None:
+    assert BODIES.keys() <= WORDS.keys()
+    assert {row[0] for row in SAMPLES} | WORDS.keys() == set(TABLES)
+
+
+@pytest.mark.parametrize(
+    ("api", "job_id", "http_status", "body", "phase", "told"),
+    SAMPLES,
+    ids=[f"{row[0]}-{row[4].value}-{index}" for index, row in enumerate(SAMPLES)],
+)
+async def test_what_more_than_a_word_decides(  # noqa: PLR0917 - a row of the table of samples
+    api: str, job_id: str, http_status: int, body: Body, phase: Phase, told: dict[str, Any]
+) -> None:
+    job = APIS[api].job(msgspec.json.encode(body), job_id, http_status)
+    assert isinstance(job, Job)
+    assert job.phase is phase
+    problem = job.error.message if job.error else None
+    assert {name: problem if name == "error" else getattr(job, name) for name in told} == told
+    if not phase.ended:
+        return
+    async with TableServer(in_order((http_status, body, {}))) as server:
+        params = PARAMS.get(api)
+        client = Client(api, token="t0:k3n-t0k3n", base_url=server.url, params=params, pace=QUICK)
+        with contextlib.nullcontext() if phase is S else pytest.raises(RAISED[phase]):
+            await client.wait_for(job_id, timeout=5)
+        await client.aclose()
+
+
+STARTS = [
+    ("a2a", {"task": {"id": "t-1", "contextId": "c", "status": {"state": "TASK_STATE_SUBMITTED"}}}, "t-1"),
+    ("a2a-rpc", {"jsonrpc": "2.0", "id": 1, "result": {"task": {"id": "t-1", "status": {}}}}, "t-1"),
+    ("mcp", {"jsonrpc": "2.0", "id": 1, "result": {"resultType": "task", "taskId": "t-1", "status": "working"}}, "t-1"),
+    ("anthropic", {"id": "msgbatch_1", "processing_status": "in_progress"}, "msgbatch_1"),
+    ("openai-responses", {"id": "resp_1", "status": "queued"}, "resp_1"),
+    ("mistral", {"id": "j-1", "status": "QUEUED"}, "j-1"),
+    ("kubernetes-job", {"metadata": {"name": "pi"}, "status": {}}, "pi"),
+    ("argo", {"metadata": {"name": "wf-x1"}, "status": {}}, "wf-x1"),
+    ("tekton", {"metadata": {"name": "run-1"}}, "run-1"),
+    ("wes", {"run_id": "r-1"}, "r-1"),
+    ("snowflake", {"code": "333334", "message": "in progress", "statementHandle": "h-1"}, "h-1"),
+    ("bigquery", {"jobReference": {"jobId": "q-1"}, "status": {"state": "RUNNING"}}, "q-1"),
+    ("elasticsearch", {"task": "n-1:12"}, "n-1:12"),
+    ("buildkite", {"number": 7, "id": "0b46", "state": "creating"}, "7"),
+    ("terraform", {"data": {"id": "run-1", "attributes": {"status": "pending"}}}, "run-1"),
+    ("ray", {"job_id": "raysubmit_1", "submission_id": "raysubmit_1"}, "raysubmit_1"),
+    ("vertex", {"name": "operations/v-1"}, "operations/v-1"),
+]
+
+
+@pytest.mark.parametrize(("api", "body", "job_id"), STARTS, ids=[row[0] for row in STARTS])
+def test_the_response_that_started_a_job_names_it(api: str, body: Body, job_id: str) -> None:
+    assert found_in(APIS[api], Response(msgspec.json.encode(body)), lambda _: None).job_id == job_id
+
+
+def test_an_answer_of_an_agent_that_started_no_task_starts_no_wait() -> None:
+    refused = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32009, "message": "version 0.3 is not supported"}}
+    said = {"jsonrpc": "2.0", "id": 1, "result": {"message": {"messageId": "m", "parts": [{"text": "42"}]}}}
+    inline = {"jsonrpc": "2.0", "id": 1, "result": {"content": [], "isError": True}}
+    for api, body, why in [
+        ("a2a-rpc", refused, "not supported"),
+        ("a2a-rpc", said, "names no job"),
+        ("mcp", inline, "names no job"),
+    ]:
+        with pytest.raises(ConfigError, match=why):
+            found_in(APIS[api], Response(msgspec.json.encode(body)), lambda _: None)
+
+
+@pytest.mark.parametrize(("api", "code"), [("a2a-rpc", -32001), ("mcp", -32602)])
+def test_a_task_that_an_agent_does_not_know_is_not_there(api: str, code: int) -> None:
+    body = {"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": "Task t-1 not found"}}
+    seen = APIS[api].job(msgspec.json.encode(body), "t-1")
+    assert isinstance(seen, Fault)
+    assert (seen.kind, "not found" in seen.message) == (FaultKind.NOT_FOUND, True)
+    refused = APIS[api].job(msgspec.json.encode(body | {"error": {"code": -32009, "message": "no"}}), "t-1")
+    assert isinstance(refused, Fault)
+    assert refused.kind is not FaultKind.NOT_FOUND
 
 
 REQUESTS = {
+    "a2a": ("/tasks/a%2Fb?historyLength=0", "Authorization", "Bearer t0k3n"),
+    "a2a-rpc": ("/", "A2A-Version", "1.0"),
+    "anthropic": ("/v1/messages/batches/a%2Fb", "x-api-key", "t0k3n"),
+    "argo": ("/api/v1/workflows/argo/a%2Fb", "Authorization", "t0k3n"),
+    "bigquery": ("/bigquery/v2/projects/p/jobs/a%2Fb?location=US", "Authorization", "Bearer t0k3n"),
+    "buildkite": (
+        "/v2/organizations/octo/pipelines/hello/builds/a%2Fb?exclude_jobs=true",
+        "Authorization",
+        "Bearer t0k3n",
+    ),
+    "elasticsearch": ("/_tasks/a%2Fb", "Authorization", "ApiKey t0k3n"),
+    "jenkins-build": ("/job/folder/job/app/a%2Fb/api/json", "Authorization", "Basic dDA6azNu"),
+    "kubernetes-job": ("/apis/batch/v1/namespaces/default/jobs/a%2Fb", "Authorization", "Bearer t0k3n"),
+    "mcp": ("/mcp", "Mcp-Method", "tasks/get"),
+    "mistral": ("/v1/batch/jobs/a%2Fb", "Authorization", "Bearer t0k3n"),
+    "openai-responses": ("/responses/a%2Fb", "Authorization", "Bearer t0k3n"),
+    "ray": ("/api/jobs/a%2Fb", "Authorization", "Bearer t0k3n"),
+    "snowflake": ("/api/v2/statements/a%2Fb", "Authorization", "Bearer t0k3n"),
+    "tekton": ("/apis/tekton.dev/v1/namespaces/default/pipelineruns/a%2Fb", "Authorization", "Bearer t0k3n"),
+    "terraform": ("/api/v2/runs/a%2Fb", "Authorization", "Bearer t0k3n"),
+    "vertex": (
+        "/v1/projects/p/locations/us-central1/publishers/google/models/veo-3:fetchPredictOperation",
+        "Authorization",
+        "Bearer t0k3n",
+    ),
+    "wes": ("/runs/a%2Fb", "Authorization", "Bearer t0k3n"),
     "airflow": ("/api/v2/dags/etl/dagRuns/a%2Fb", "Authorization", "Bearer t0k3n"),
     "databricks": ("/api/2.2/jobs/runs/get?run_id=a%2Fb", "Authorization", "Bearer t0k3n"),
     "fal": ("/fal-ai/fast-sdxl/requests/a%2Fb/status", "Authorization", "Key t0k3n"),
@@ -324,7 +497,8 @@ REQUESTS = {
 async def test_what_is_asked_and_where_the_token_goes(api: str) -> None:
     path, header, value = REQUESTS[api]
     async with TableServer(in_order((404, {}, {}))) as server:
-        client = Client(api, token="t0k3n", base_url=server.url, params=PARAMS.get(api))
+        token = "t0:k3n" if api == "jenkins-build" else "t0k3n"
+        client = Client(api, token=token, base_url=server.url, params=PARAMS.get(api))
         with pytest.raises(JobNotFound):
             await client.job("a/b" if api != "azure" else "/a/b")
         await client.aclose()
@@ -390,12 +564,13 @@ async def test_a_history_that_cannot_be_read_costs_nothing_but_itself() -> None:
 
 @pytest.mark.parametrize("name", TABLES)
 def test_each_table_is_short_and_cites_its_source(name: str) -> None:
-    text = (Path(jobwatch.apis.__file__).parent / f"{name}.toml").read_text()
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    text = (FOLDER / f"{name}.toml").read_text("utf-8")
+    keys = tomllib.loads(text).keys() - {"docs", "words", "headers", "body"}
     assert APIS[name].docs.startswith("https://")
-    assert f"]({APIS[name].docs})" in (Path(jobwatch.apis.__file__).parent / "README.md").read_text("utf-8")
+    assert f"]({APIS[name].docs})" in (FOLDER / "README.md").read_text("utf-8")
     assert text.startswith("# ")
-    assert len(lines) <= 25
+    assert re.search(r"^# (?:From documents, read 2026-11: |Tried with .+\. .*[Rr]ead 2026-11: )", text, re.MULTILINE)
+    assert len(keys) <= 20
 
 
 def test_times_of_a_batch_prove_what_it_has_been_through() -> None:
@@ -406,4 +581,4 @@ def test_times_of_a_batch_prove_what_it_has_been_through() -> None:
 
 
 def test_there_is_a_name_for_each_table_and_a_table_for_each_name() -> None:
-    assert sorted(file.stem for file in Path(jobwatch.apis.__file__).parent.glob("*.toml")) == TABLES
+    assert sorted(file.stem for file in FOLDER.glob("*.toml")) == TABLES

@@ -225,3 +225,47 @@ def test_the_common_words_are_printed_by_what_they_mean(capsys: pytest.CaptureFi
     told = msgspec.json.decode(capsys.readouterr().out, type=dict[str, list[str]])
     assert told["finished"] == words["finished"]
     assert told["partial"] == []
+
+
+def _published(schema: dict[str, object], **more: object) -> bytes:
+    content = {"application/json": {"schema": {"type": "object", "properties": schema}, **more}}
+    get = {"responses": {"200": {"content": content}, "404": {}}}
+    return msgspec.json.encode(
+        {
+            "openapi": "3.0.3",
+            "info": {"title": "Oven"},
+            "servers": [{"url": "https://oven.example.com"}],
+            "paths": {"/jobs/{id}": {"get": get}},
+        }
+    )
+
+
+def test_the_first_draft_of_a_table_is_printed_and_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    schema: dict[str, object] = {"id": {"type": "string"}, "state": {"enum": ["hot", "running", "burnt_error"]}}
+    Path("oven.json").write_bytes(_published(schema, example={"id": "1", "state": "burnt_error"}))
+    assert main(["apis", "--from-openapi", "oven.json", "--path", "/jobs/{job}"]) == 0
+    told = capsys.readouterr()
+    assert told.out.endswith('[words]\nrunning = ["running"]\nfailed = ["burnt_error"]  # guess: burnt_error\n')
+    assert told.err == (
+        "jobwatch: oven.json: nobody knows what these words mean: hot\n"
+        "jobwatch: checked: it asks GET https://oven.example.com/jobs/{job_id}\n"
+        "jobwatch: the document's example reads burnt_error (failed)\n"
+    )
+    Path("draft.toml").write_text(told.out, "utf-8")
+    assert main(["apis", "--check", "./draft.toml"]) == 0
+
+
+def test_a_draft_without_a_status_is_none_to_rely_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("oven.json").write_bytes(_published({"id": {}}))
+    assert main(["apis", "--from-openapi", "oven.json", "--path", "/jobs/{id}"]) == 1
+    assert "no field is called status" in capsys.readouterr().err
+    assert main(["apis", "--from-openapi", "oven.json"]) == 2
+    assert "--path /jobs/{id}" in capsys.readouterr().err
+    assert main(["apis", "--from-openapi", "oven.json", "--path", "/runs/{id}"]) == 2
+    assert "there is no path /runs/{id} in it; paths of one thing are: /jobs/{id}" in capsys.readouterr().err

@@ -485,9 +485,11 @@ async def test_apis_tell_whether_a_token_is_set_and_never_which(
     assert lines.records[0]["base_url"] == "https://example.com/x"
     plain = await command("apis")
     assert plain.code == 0
-    _, bedrock, capydb, *_ = plain.out.splitlines()
-    assert bedrock.split()[:3] == ["bedrock", "BEDROCK_API_KEY", "yes"]
-    assert capydb.split()[:3] == ["capydb", "CAPYDB_API_KEY", "no"]
+    rows = [line.split() for line in plain.out.splitlines()]
+    assert rows[1:4] == [["Modules"], ["bedrock", "BEDROCK_API_KEY", "yes"], ["capydb", "CAPYDB_API_KEY", "no"]]
+    assert ["buildkite", "BUILDKITE_API_TOKEN", "no", "org", "pipeline"] in rows
+    assert ["kubernetes-job", "KUBERNETES_TOKEN", "optional", "$KUBERNETES_URL"] in rows
+    assert max(map(len, plain.out.splitlines())) <= 80
 
 
 # --- faults of our own, and output that goes nowhere ------------------------------------------------------------------

@@ -136,6 +136,7 @@ def test_all_options_of_wait_are_read() -> None:
         " --max-interval 3s --poll-cost 4s --unreachable-after 5s --appear-within 6s --stable-for 8s --max-rate 7"
         " --no-history --no-streams --json --no-fail --follow-output --debug --param x=y"
         " --token-file f --token-command c --max-body 2MiB"
+        " --accept partial,finished --accept failed --fail-on blocked"
         " --proxy http://p --tls-cert f --tls-key g --tls-ca h"
     )
     options = parsed(line.split())
@@ -167,6 +168,8 @@ def test_all_options_of_wait_are_read() -> None:
         "no_streams": True,
         "json": True,
         "no_fail": True,
+        "accept": ["partial", "finished", "failed"],
+        "fail_on": ["blocked"],
         "follow_output": True,
         "debug": True,
     }

@@ -23,10 +23,11 @@ from jobwatch._table.expressions import expression_of
 from jobwatch._table.fields import EventTable, PartTable
 from jobwatch._table.hints import HintTable
 from jobwatch._table.schema import BatchTable, ListTable, Table, WordTable
-from jobwatch.apis import APIS
+from jobwatch.apis import APIS, GROUPS
 from tests.table_server import TableServer, in_order
 
-from .documents import Block, Command, blocks, commands, text_of
+from . import built_in
+from .documents import ROOT, Block, Command, blocks, commands, text_of
 
 DOCUMENT = "jobwatch/apis/README.md"
 README = text_of(DOCUMENT)
@@ -88,6 +89,12 @@ def test_every_key_is_told_once_and_no_other() -> None:
     assert sorted(KEYS) == sorted(keys)
 
 
+def test_what_get_and_list_do_is_told_of_every_key() -> None:
+    (_, _, section) = README.partition("\n| keys | `get` | `list` |\n")
+    keys = [row.split(" | ")[0] for row in section.partition("\n\n")[0].splitlines()[1:]]
+    assert sorted(re.findall(r"`([a-z_]+)`", " ".join(keys))) == sorted(Table.__struct_encode_fields__)
+
+
 def test_the_common_words_are_those() -> None:
     section = README[README.index("| phase | common words |") : README.index("**A place in braces**")]
     told = {
@@ -99,11 +106,29 @@ def test_the_common_words_are_those() -> None:
     assert told == dict(USUAL_WORDS)
 
 
-@pytest.mark.parametrize("name", APIS)
-def test_every_built_in_api_has_a_row_with_its_page_and_parameters(name: str) -> None:
-    (row,) = re.findall(rf"^\| `{name}` \| \[[^]]*\]\(([^)]*)\).* \| (.*?) ?\|$", README, re.MULTILINE)
-    assert row[0] == APIS[name].docs or name in {"bedrock", "capydb"}
-    assert sorted(re.findall(r"`([a-z_]+)`", row[1])) == sorted(APIS[name].params)
+def test_the_entries_of_the_built_in_apis_are_those_made_from_their_tables() -> None:
+    assert built_in.written() == README
+
+
+def test_each_built_in_api_stands_in_one_group() -> None:
+    assert sorted(name for names in GROUPS.values() for name in names) == sorted(APIS)
+
+
+def test_what_is_called_tried_is_run_against_its_server() -> None:
+    servers = (ROOT / "tests" / "real_servers").glob("*.py")
+    run = {name for file in servers for name in re.findall(r'Client\("([a-z0-9-]+)"', file.read_text("utf-8"))}
+    assert run == {name for name in APIS if "tried with" in " ".join(built_in.entry(name).split())}
+
+
+@pytest.mark.parametrize("name", sorted(APIS))
+def test_an_entry_says_what_one_needs_to_wait_for_a_job(name: str) -> None:
+    api, told = APIS[name], " ".join(built_in.entry(name).split())
+    command = re.search(r"`(jobwatch wait [^`]+)`", told)
+    assert command is not None
+    assert all(f"--param {param}=" in command[1] for param in api.params)
+    assert f"`{api.token_variable}`" in told
+    assert f"]({api.docs})" in told
+    assert "from documents" in told or "tried with" in told
 
 
 # --- tables with a name ----------------------------------------------------------------------------------------
@@ -152,10 +177,10 @@ def rows(heading: str) -> list[list[str]]:
     (_, _, after) = README.partition(f"\n{heading}\n")
     table = after.partition("\n\n")[0].splitlines()[1:]
     cells = [re.split(r"(?<!\\) \| ", row.removeprefix("| ").removesuffix(" |")) for row in table]
-    return [[re.sub(r"\\\|", "|", cell).strip("`").strip() for cell in row] for row in cells]
+    return [[re.sub(r"^(`+) ?(.*?) ?\1$", r"\2", re.sub(r"\\\|", "|", cell)) for cell in row] for row in cells]
 
 
-REFUSED = rows("| refused | because | write |")
+REFUSED = rows("| refused | what the error says | write |")
 IDIOMS = {condition: what for what, condition in rows("| what is meant | condition |")}
 REPLIES: dict[str, tuple[list[object], list[object]]] = {
     "exit_code && exit_code != `0`": ([{"exit_code": 1}], [{"exit_code": 0}, {"exit_code": None}, {}]),
@@ -183,11 +208,12 @@ REPLIES: dict[str, tuple[list[object], list[object]]] = {
 }
 
 
-@pytest.mark.parametrize(("refused", "because", "right"), REFUSED)
-def test_what_is_refused_is_and_its_right_form_is_not(refused: str, because: str, right: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="failed_if: "):
+@pytest.mark.parametrize(("refused", "trouble", "right"), REFUSED)
+def test_what_is_refused_is_and_its_right_form_is_not(refused: str, trouble: str, right: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as raised:
         loaded(f"failed_if = {msgspec.json.encode(refused).decode()}\n", tmp_path, is_whole=False)
-    key = "failed_if" if "it holds where" in because else "running_if"
+    assert str(raised.value).partition(" failed_if: ")[2] == trouble
+    key = "failed_if" if "holds where nothing is there" in trouble else "running_if"
     assert loaded(f"{key} = {msgspec.json.encode(right).decode()}\n", tmp_path, is_whole=False).job_path
 
 
@@ -260,7 +286,7 @@ def state(word: str) -> dict[str, object]:
 
 @pytest.mark.slow
 async def test_step_by_step(kitchen: Path) -> None:
-    steps = README[README.index("## A table, step by step") : README.index("## All keys")]
+    steps = README[README.index("## A table, step by step") : README.index("## How a table is read")]
     first = README[: README.index(steps)].count("\n")
     last = first + steps.count("\n")
     told: list[Block | Command] = [*commands(DOCUMENT), *blocks("toml", DOCUMENT)]

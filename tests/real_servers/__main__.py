@@ -10,10 +10,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from jobwatch import LookError, Outcome, Response
+from jobwatch import LookError, Outcome, Phase, Response
 
-SERVERS = ("pygeoapi", "prefect", "airflow", "buildbot", "dagster", "flower", "luigi")
-_UNDER_WAY = frozenset({"accepted", "running", "started", "claimed=true"})
+SERVERS = ("pygeoapi", "prefect", "airflow", "buildbot", "dagster", "flower", "luigi", "a2a", "a2a_rpc", "mcp", "ray")
+_UNDER_WAY = frozenset({"accepted", "running", "started", "claimed=true", "working", "task_state_working"})
 
 
 async def watched(server: Any, kind: str) -> tuple[str, str]:
@@ -28,6 +28,9 @@ async def watched(server: Any, kind: str) -> tuple[str, str]:
                 seen.append(change.status)
                 if kind == "stopped" and change.status.casefold() in _UNDER_WAY and len(seen) < 9:
                     await asyncio.to_thread(server.cancel, wait.job_id)
+                if change.phase is Phase.BLOCKED:
+                    seen[-1] += f" ({wait.job.asked if wait.job else None})"
+                    await asyncio.to_thread(server.answer, wait.job_id)
         except LookError as error:
             seen.append(type(error).__name__)
         outcome = wait.outcome or Outcome.INTERRUPTED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -32,7 +33,7 @@ def own_api(name: str) -> JobAPI:
 
 def environment(folder: Path, requirement: str) -> Path:
     """Return the bin folder of a virtual environment for a package and what it needs, made if it is not there."""
-    name = requirement.partition("=")[0]
+    name = re.split(r"[=\[]", requirement)[0]
     place = folder / name
     done = place / ".installed"
     if not done.exists():
@@ -96,6 +97,20 @@ def until_it_answers(url: str, server: subprocess.Popen[bytes], folder: Path, se
                 return
         time.sleep(0.5)
     raise RuntimeError(f"{url} does not answer:\n" + (folder / "log.txt").read_text(errors="replace")[-3000:])
+
+
+def until_it_listens(port: int, server: subprocess.Popen[bytes], folder: Path, seconds: float = 120.0) -> None:
+    """Wait until somebody listens on a port of loopback, where there is nothing to ask for by GET.
+
+    Raises:
+        RuntimeError: The server ended, or time ran out; with the end of its log.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and server.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.5)
+    raise RuntimeError(f"nobody listens on {port}:\n" + (folder / "log.txt").read_text(errors="replace")[-3000:])
 
 
 def ask(method: str, url: str, body: object = None, headers: Mapping[str, str] | None = None) -> Response:

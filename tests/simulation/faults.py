@@ -278,6 +278,7 @@ APART: Mapping[str, frozenset[str]] = {
     "end before its moment": frozenset({"seam", "wire"}),
     "look-alike words": frozenset({"seam", "wire"}),
     "odd ids": frozenset({"seam", "wire"}),
+    "more phases": frozenset({"seam", "wire"}),
 }
 """Faults that have no turn, but a world in two has one of them, and at which levels; most worlds without stay as they
 were before there were these."""

@@ -7,6 +7,7 @@ What was told is written down in every life. The rules:
   word for word.
 * J3 **in hand**: what was handed over and not done with is told again.
 * J4 **the end** of a job is its last change, and two changes of its health in a row are different.
+* J6 **blocked**: that a job waits for a person is told once for each time that it does, 10 s after its state or later.
 * J5 **the journal** was given what was told, and nothing else before it.
 
 A job that was forgotten and added again begins anew: these hold of each run of it, and no run uses a key of another.
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from jobwatch import Change, ChangeKind, Client, JobwatchError, Outcome, Watcher
+from jobwatch import Change, ChangeKind, Client, JobwatchError, Outcome, Phase, Watcher
 from tests.watching.ever import written_in
 
 from .disk import Life
@@ -352,6 +353,18 @@ def _wrong_numbers(job_id: str, first: Sequence[Telling]) -> Iterable[str]:
 def _wrong_changes(job_id: str, changes: Sequence[Change]) -> Iterable[str]:
     if any(change.kind is ChangeKind.END for change in changes[:-1]):
         yield f"J4 {job_id}: its end is not its last change: {[change.kind.value for change in changes]}"
+    last: Change | None = None
+    for change in changes:
+        if change.kind is ChangeKind.BLOCKED:
+            state = None if last is None or last.kind is ChangeKind.BLOCKED else last.transition
+            if (
+                state is None
+                or state.phase is not Phase.BLOCKED
+                or (change.seen_at - state.seen_at).total_seconds() < 10
+            ):
+                yield f"J6 {job_id}: told to be blocked at {change.seen_at}, after {last}"
+        if change.kind is not ChangeKind.HEALTH:
+            last = change
     healths = [change.health for change in changes if change.kind is ChangeKind.HEALTH]
     if any(one is other for one, other in itertools.pairwise(healths)):
         yield f"J4 {job_id}: its health changes to the same: {healths}"

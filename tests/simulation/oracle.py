@@ -17,6 +17,9 @@ Of what each listener was told of a job:
 * O8 **agreement**: those who listened at the same time through the same client were told the same.
 * O9 **closed errors**: nothing is raised but the library's own errors.
 * O10 **prompt**: an end that a stream tells has a look made at once.
+* O11 **blocked**: a wait that is to end when its job waits for a person ends at the first look that still shows the
+  same state at least 10 s after another one showed it, and never before; and no other wait ends so.
+* O12 **learned**: of a job that tells its whole history, no more is learned than the time for which it was not blocked.
 
 Of a server that lies, less can be asked:
 
@@ -59,7 +62,8 @@ ASKED_EARLY = 1.0
 
 GONE_LOOKS, GONE_SECONDS = 3, 10.0
 REFUSED_LOOKS, REFUSED_SECONDS = 3, 10.0
-"""How often and for how long a job that was seen has to be missing before that is believed."""
+BLOCKED_FOR = 10.0
+"""How often and for how long a job that was seen has to be missing, refused or blocked before that is believed."""
 
 _WAKES_AT_ONCE = 8
 
@@ -84,6 +88,7 @@ def judge(world: World) -> None:
     if world.plan.mode == "liveness":
         world.violations += _not_live(world)
     world.violations += _not_prompt(world)
+    world.violations += _wrongly_learned(world)
 
 
 class _Answered(Struct):
@@ -252,7 +257,7 @@ class _Judgement:
                 if job.states[shown.status].phase not in ENDED:
                     while told and job.states[told[-1]].phase in ENDED:
                         told.pop()
-                by_word_alone = job.shape == "bare" or job.states[shown.status].phase is Phase.UNKNOWN
+                by_word_alone = job.shape == "bare" or _is_told_by_word(job, highest, shown.status)
                 if not job.tells_history and by_word_alone and highest >= 0 and _is_word_of(job, highest, shown.status):
                     told = []  # nothing tells it from the state before
                 required |= {each for each in told if each > highest}
@@ -319,6 +324,7 @@ class _Judgement:
         ending = self.heard.ending
         self.world.sometimes[f"ended: {ending.value if isinstance(ending, Outcome) else ending or 'going on'}"] += 1
         yield from self._overlooked()
+        yield from self._overlooked_blocked()
         yield from self._overdue()
         yield from self._premature()
         if isinstance(ending, Outcome):
@@ -326,6 +332,8 @@ class _Judgement:
                 yield from self._wrong_job_end(Phase(ending.value))
             elif ending is Outcome.TIMEOUT:
                 yield from self._wrong_timeout()
+            elif ending is Outcome.BLOCKED:
+                yield from self._wrong_blocked()
             else:
                 yield from self._wrong_giving_up(ending)
         elif ending == STOPPED and self.heard.who != "all" and self.until < self.world.closed_at - TICK:
@@ -354,6 +362,41 @@ class _Judgement:
             return
         if self.until > max(end.at, self.heard.began) + TICK:
             yield f"O5 the end was told at {end.at:.3f} ({phase.value}) and it went on to {self.until:.3f}"
+
+    def _wrong_blocked(self) -> Iterable[str]:
+        """It was shown at the moment at which the wait ended, and 10 s before, with nothing newer in between."""
+        heard, job = self.heard, self.job
+        if not heard.stops or job is None:
+            yield f"O11 it ended as blocked, and was not to ({heard.error!r})"
+            return
+        shown = [each for each in self.answers if each.shown is not None and each.at <= self.until + TICK]
+        if not shown or shown[-1].shown is None:
+            yield "O11 blocked, and never shown"
+            return
+        place = max(each.shown.status for each in shown if each.shown is not None)
+        same = [each.at for each in shown if each.shown and _looks_like(job, each.shown.status, place)]
+        if job.states[place].phase is not Phase.BLOCKED or same[-1] - same[0] < BLOCKED_FOR - TICK:
+            yield f"O11 blocked at {self.until:.3f}, and {job.states[place].word} was shown at {same}"
+        elif heard.began < same[-1] - TICK < self.until - 2 * TICK and heard.prompt:
+            yield f"O11 blocked was known at {same[-1]:.3f}, and the wait ended at {self.until:.3f}"
+
+    def _overlooked_blocked(self) -> Iterable[str]:
+        if not self.heard.stops or self.job is None or self.unsure:
+            return
+        since, place = 0.0, -1
+        for each in self.answers:
+            if each.shown is None:
+                continue
+            if each.shown.status != place or each.shown.odd:
+                since, place = each.at, -1 if each.shown.odd else each.shown.status
+            elif (
+                each.single
+                and self.job.states[place].phase is Phase.BLOCKED
+                and each.at - since >= BLOCKED_FOR + TICK
+                and max(each.at, self.heard.began) + TICK < self.until
+            ):
+                yield f"O11 blocked was shown at {since:.3f} and {each.at:.3f}, and it went on to {self.until:.3f}"
+                return
 
     def _premature(self) -> Iterable[str]:
         """An end that the status does not bear out yet is held back, unless the job has gone on since."""
@@ -547,11 +590,26 @@ class _Judgement:
         return len(row) >= GONE_LOOKS and row[0].asked - row[-1].asked >= GONE_SECONDS - TICK
 
 
-_JOB_ENDED = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.CANCELLED)
+_JOB_ENDED = (Outcome.SUCCEEDED, Outcome.PARTIAL, Outcome.FINISHED, Outcome.FAILED, Outcome.CANCELLED)
 
 
 def _phase(job: TrueJob, shown: Shown) -> Phase:
     return job.states[shown.status].phase
+
+
+def _is_told_by_word(job: TrueJob, before: int, place: int) -> bool:
+    """Whether no start and no attempt tells a state from one before it, where there is no history."""
+    phase = job.states[place].phase
+    return phase is Phase.UNKNOWN or (
+        phase is Phase.BLOCKED and before >= 0 and job.start_before(place) == job.start_before(before)
+    )
+
+
+def _looks_like(job: TrueJob, one: int, place: int) -> bool:
+    """Whether nothing that is told of two states sets them apart."""
+    if one == place or job.tells_history or not _is_word_of(job, one, place):
+        return one == place
+    return job.shape == "bare" or _is_told_by_word(job, one, place)
 
 
 def _is_word_of(job: TrueJob, one: int, other: int) -> bool:
@@ -600,7 +658,7 @@ def _can_know(job: TrueJob, before: int, place: int, answers: Sequence[_Answered
     if job.states[place].phase in ENDED and previous in (None, Phase.PENDING):
         return True
     if job.shape == "bare":
-        return previous is None and job.states[place].phase is Phase.RUNNING
+        return previous is None and job.states[place].phase in (Phase.RUNNING, Phase.BLOCKED)
     if previous is None and job.states[place].phase is not Phase.RUNNING:
         return hole.count(Phase.RUNNING) > 0
     return Phase.RUNNING in hole
@@ -669,7 +727,7 @@ def _not_live(world: World) -> Iterable[str]:
             if late > bound(plan):
                 yield f"L1 {heard.who} {heard.job_id}: the end was known {late:.0f} s late"
         ending = heard.ending
-        given_up = isinstance(ending, Outcome) and ending not in (*_JOB_ENDED, Outcome.TIMEOUT)
+        given_up = isinstance(ending, Outcome) and ending not in (*_JOB_ENDED, Outcome.TIMEOUT, Outcome.BLOCKED)
         if (
             given_up
             and heard.timeout is None
@@ -716,6 +774,26 @@ def _not_prompt(world: World) -> Iterable[str]:
             prompt = any(told_at - TICK <= each.asked <= ready + _SOON for each in looks)
             if not prompt and until > ready + _SOON:
                 yield f"O10 {heard.who} {heard.job_id}: its end was told at {told_at:.3f}, and no look followed"
+
+
+def _wrongly_learned(world: World) -> Iterable[str]:
+    """Where each job tells its whole history with all times, what is learned is no time for which one was blocked."""
+    plan = world.plan
+    jobs = world.server.jobs.values()
+    untold = {"untimed", "history behind", "status behind", "reordered", "duplicated"} & plan.rates.keys()
+    if untold or any(not job.tells_history or job.timeless or job.keeps for job in jobs):
+        return
+    longest = max(_unblocked(job) for job in jobs)
+    for client, learned in world.learned.items():
+        for kind, seconds in learned.items():
+            if max(seconds, default=0.0) > longest + 1.0 + TICK:
+                yield f"O12 {client} learned of {kind} that took {max(seconds):.3f} s, and none did: {longest:.3f}"
+
+
+def _unblocked(job: TrueJob) -> float:
+    """Return for how long a job was not blocked, in seconds."""
+    spans = [(one.phase, other.at - one.at) for one, other in itertools.pairwise(job.states)]
+    return sum(seconds for phase, seconds in spans if phase is not Phase.BLOCKED)
 
 
 def _is_held_back(record: Sequence[Exchange], at: float) -> bool:

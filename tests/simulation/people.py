@@ -38,6 +38,7 @@ class Heard(Struct, eq=False):
         error: What was raised, if something was.
         job: The job it was given.
         prompt: Whether it took each transition as soon as it could.
+        stops: Whether its wait was to end once the job is known to wait for a person.
     """
 
     who: str
@@ -52,6 +53,10 @@ class Heard(Struct, eq=False):
     job: Job | None = None
     prompt: bool = True
     alone: bool = False
+    stops: bool = False
+
+
+_BLOCKED = frozenset({Outcome.BLOCKED})
 
 
 class Person:
@@ -68,11 +73,13 @@ class Person:
         self.records.append(heard)
         return heard
 
-    async def awaits(self, job_id: str, timeout: float | None = None, check: bool = True) -> None:
+    async def awaits(
+        self, job_id: str, timeout: float | None = None, check: bool = True, *, stops: bool = False
+    ) -> None:
         """Await the end; then read the log, which costs nothing."""
         heard = self._heard("awaits", job_id, timeout)
-        heard.prompt = False
-        await self._to_the_end(heard, self.client.wait_for(job_id, timeout, check))
+        heard.prompt, heard.stops = False, stops
+        await self._to_the_end(heard, self.client.wait_for(job_id, timeout, check, fail_on=_BLOCKED if stops else ()))
 
     async def _to_the_end(self, heard: Heard, wait: Wait) -> None:
         try:
@@ -90,11 +97,13 @@ class Person:
             self._ended(heard, wait)
         await self._drain(heard, wait)
 
-    async def iterates(self, job_id: str, timeout: float | None = None, pause: float = 0.0) -> None:
+    async def iterates(
+        self, job_id: str, timeout: float | None = None, pause: float = 0.0, *, stops: bool = False
+    ) -> None:
         """Take every transition, perhaps slowly, and ask for the job afterwards."""
         heard = self._heard("iterates", job_id, timeout)
-        heard.prompt = pause == 0.0
-        wait = self.client.wait_for(job_id, timeout, check=False)
+        heard.prompt, heard.stops = pause == 0.0, stops
+        wait = self.client.wait_for(job_id, timeout, check=False, fail_on=_BLOCKED if stops else ())
         try:
             async for change in wait:
                 _note(heard, change)

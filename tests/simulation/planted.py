@@ -27,8 +27,9 @@ import jobwatch._http.transport
 import jobwatch._watching.sqlite
 from jobwatch import Change, Health, Job, Phase, Watched
 from jobwatch._core.budget import Budget
-from jobwatch._core.look import Policy
+from jobwatch._core.look import Looked, Policy
 from jobwatch._core.source import Seen
+from jobwatch._core.tracker import SeenBlocked
 from jobwatch._engine.grouping import Grouping, JointRequest
 from jobwatch._engine.looks import Looks
 from jobwatch._engine.poller import Poller
@@ -127,6 +128,50 @@ def _by_any_case(original: Any) -> Any:
         return status, original(self, word.casefold(), *rest)[1]
 
     return meaning
+
+
+def _ends_well(phase: Phase) -> Making:
+    return lambda original: lambda found: Outcome.SUCCEEDED if found is phase else original(found)
+
+
+def _ends_not(phase: Phase) -> Making:
+    return lambda original: lambda found: None if found is phase else original(found)
+
+
+def _blocked_at_once() -> AbstractContextManager[object]:
+    return mock.patch.object(SeenBlocked, "is_confirmed", property(lambda _self: True))
+
+
+def _always_stops(original: Any) -> Any:
+    def init(self: Wait, *given: Any) -> None:
+        *others, ends = given
+        original(self, *others, replace(ends, stops_when_blocked=True))
+
+    return init
+
+
+def _never_anew(original: Any) -> Any:
+    def blocked(watched: Watched, job: Job, now: float, *, is_new: bool) -> SeenBlocked:
+        found = original(watched, job, now, is_new=is_new)
+        before = watched.blocked
+        return found if before is None else replace(found, since=before.since)  # type: ignore[no-any-return]
+
+    return blocked
+
+
+def _none_lost(_original: Any) -> Any:
+    return lambda *_given: 0.0
+
+
+def _eager(_original: Any) -> Any:
+    return lambda self, _blocked, _now, _price: 2.0 * self.pace.min_interval
+
+
+def _told_again(original: Any) -> Any:
+    def of_blocked_job(looked: Looked, before: Watched) -> Looked:
+        return replace(original(looked, before), confirms_blocked=looked.watched.is_blocked)  # type: ignore[no-any-return]
+
+    return of_blocked_job
 
 
 def _cursor(step: int) -> Making:
@@ -843,6 +888,17 @@ BUGS: tuple[Bug, ...] = (
         "an end comes before another state of its moment",
         function("_core.ordering", "_with_end_last", instead(lambda _job, events: events)),
     ),
+    Bug("a partial failure is a success", function("_core.tracker", "_outcome_of", _ends_well(Phase.PARTIAL))),
+    Bug(
+        "an end that nobody explains is a success", function("_core.tracker", "_outcome_of", _ends_well(Phase.FINISHED))
+    ),
+    Bug("a partial failure is no end", function("_core.tracker", "_outcome_of", _ends_not(Phase.PARTIAL))),
+    Bug("a blocked job ends a wait at first sight", _blocked_at_once),
+    Bug("a wait that is not to end there ends when its job is blocked", method(Wait, "__init__", _always_stops)),
+    Bug("blocked is confirmed whatever came in between", function("_core.tracker", "_blocked", _never_anew)),
+    Bug("the time for which a job was blocked is learned", function("_core.durations", "_blocked_after", _none_lost)),
+    Bug("a blocked job is looked at as eagerly as any", method(Policy, "_while_blocked", _eager)),
+    Bug("that a job is blocked is told with each look", function("_core.look", "_of_blocked_job", _told_again)),
     Bug("words that only look alike are the same", method(Words, "meaning", _by_any_case)),
     Bug("an id goes into its URL as it is", function("_http.urls", "segment", instead(lambda job_id: job_id))),
     Bug("an id is expanded", function("_http.urls", "segment", _expanded)),

@@ -11,6 +11,8 @@
   server asked for.
 * R7 **newcomers**: a job that nobody waited for is looked at as soon as somebody does, unless the server or a limit
   keeps requests back, as many as there may be are under way, or many others came shortly before.
+* R8 **blocked**: a job that is known to wait for a person is looked at after as long a pause as it has been seen to, or
+  the longest interval, but for what each newcomer, each time limit and each event of a stream may cause.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from jobwatch import Phase
 from jobwatch._engine.streams import BEATS
 
 from . import faults
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 
 TICK = 0.002
 BURST_SECONDS = 0.25
+
+DOUBTS = 6
+"""How many looks may go after what a stream told before it was lost."""
 
 NEWCOMER = 0.02
 """Within what time the first look is made, in seconds."""
@@ -43,6 +49,7 @@ def wrongs(world: World) -> Iterable[str]:
         yield from _over_rate(world, client, exchanges)
         if _is_polled(client):
             yield from _too_soon(world, client, exchanges)
+            yield from _eager(world, client, exchanges)
             yield from _not_asked_for(world, client, exchanges)
             yield from _silent(world, client, exchanges)
             yield from _late(world, client, exchanges)
@@ -90,6 +97,41 @@ def _too_soon(world: World, client: str, exchanges: Sequence[Exchange]) -> Itera
         allowed += sum(2 * each.events + ("stream too long" in each.odd) for each in streams)
         if count > allowed:
             yield f"R1 {count} looks at {job_id} came sooner than {floor} s after another, {allowed} may"
+
+
+def _eager(world: World, client: str, exchanges: Sequence[Exchange]) -> Iterable[str]:
+    """Count the looks at jobs known to be blocked that came sooner than they may."""
+    plan = world.plan
+    if "more phases" not in plan.traits or plan.max_rate is not None or plan.quota or "rate told" in plan.rates:
+        return
+    if any(each.verdict not in (faults.GOOD, "same") for each in exchanges):
+        return  # a look that failed is followed by others
+    since: dict[str, tuple[int, float]] = {}
+    before: dict[str, float] = {}
+    short: dict[str, int] = {}
+    for each in sorted(exchanges, key=lambda each: each.answered or each.asked):
+        job_id = each.job_id
+        if job_id is not None and job_id in before:
+            lasted = before[job_id] - since[job_id][1]
+            longest = min(plan.pace.max_interval, lasted)
+            short[job_id] = short.get(job_id, 0) + (lasted >= 10.0 and each.asked < before[job_id] + longest - 1.0)
+            world.sometimes["looked at while blocked"] += lasted >= 10.0
+        for shown_id, shown in each.shown.items():
+            before.pop(shown_id, None)
+            job = world.server.jobs[shown_id]
+            if job.states[shown.status].phase is not Phase.BLOCKED or shown.odd:
+                continue
+            if since.get(shown_id, (-1, 0.0))[0] != shown.status:
+                since[shown_id] = shown.status, each.answered or each.asked
+            before[shown_id] = each.answered or each.asked
+    for job_id, count in short.items():
+        heard = [each for each in world.heard if each.job_id == job_id and _polls(each, client)]
+        allowed = sum(2 + (each.timeout is not None) for each in heard)
+        streams = [each for each in world.server.streams if (each.client, each.job_id) == (client, job_id)]
+        # At its end a look is made, too; what it told and no look shows is looked for some times.
+        allowed += sum((2 + DOUBTS) * (each.events + ("stream too long" in each.odd)) + 1 for each in streams)
+        if count > allowed:
+            yield f"R8 {count} looks at {job_id} came though it was blocked, {allowed} may"
 
 
 def _look_too_soon(world: World, exchanges: Sequence[Exchange]) -> Iterable[str]:

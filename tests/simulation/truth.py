@@ -11,6 +11,7 @@ from random import Random
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from jobwatch import Job, Phase
 from jobwatch.apis import BEDROCK
@@ -38,7 +39,14 @@ _WORDS = {
 }
 
 _ENDS = (Phase.SUCCEEDED,) * 5 + (Phase.FAILED,) * 4 + (Phase.CANCELLED,)
-ENDED = (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED)
+ENDED = (Phase.SUCCEEDED, Phase.PARTIAL, Phase.FINISHED, Phase.FAILED, Phase.CANCELLED)
+
+MORE_WORDS: Mapping[Phase, Sequence[str]] = {
+    Phase.BLOCKED: ("AWAITS_APPROVAL", "INPUT_NEEDED"),
+    Phase.PARTIAL: ("PARTLY_FAILED", "SOME_FAILED"),
+    Phase.FINISHED: ("OVER", "THROUGH"),
+}
+"""Words of a server whose jobs wait for people, fail in part, or are over without a word on how."""
 
 
 class State(Struct, frozen=True):
@@ -147,6 +155,9 @@ def as_compared(word: str) -> str:
     return "".join(letter.lower() if letter.isascii() else letter for letter in word)
 
 
+_MEANT = {as_compared(word): phase for phase, words in MORE_WORDS.items() for word in words}
+
+
 def looking_alike(rng: Random, states: Sequence[State]) -> tuple[State, ...]:
     """Have some states be told by words that look like documented ones, and are none."""
     words = ("\u017fUCCEEDED", "\u017fucceeded", "\uff26\uff21\uff29\uff2c\uff25\uff24", "QUEUED\u200b", "\u017ftarted")
@@ -156,6 +167,49 @@ def looking_alike(rng: Random, states: Sequence[State]) -> tuple[State, ...]:
             alike[place] = State(rng.choice(words), Phase.UNKNOWN, state.at, state.attempt)
     repeated = any(as_compared(one.word) == as_compared(other.word) for one, other in itertools.pairwise(alike))
     return tuple(states if repeated else alike)
+
+
+def with_more_phases(rng: Random, states: Sequence[State], *, lower: bool) -> tuple[State, ...]:
+    """Have a job wait for people on its way, for some time each, and end in part or without a word on how.
+
+    Args:
+        rng: Decides where and for how long.
+        states: What the job goes through without that.
+        lower: Whether its server writes its words in lower case.
+    """
+    more: list[State] = []
+    later = 0.0
+
+    def word(phase: Phase) -> str:
+        chosen = rng.choice(MORE_WORDS[phase])
+        return chosen.lower() if lower else chosen
+
+    for place, state in enumerate(states):
+        phase, told = state.phase, state.word
+        if phase in ENDED and rng.random() < 0.7:
+            phase = rng.choice((Phase.PARTIAL, Phase.FINISHED))
+            told = word(phase)
+        elif phase is Phase.PENDING and place and rng.random() < 0.5:
+            phase, told = Phase.BLOCKED, word(Phase.BLOCKED)
+        more.append(State(told, phase, round(state.at + later, 3), state.attempt))
+        if place + 1 == len(states) or phase in ENDED:
+            continue
+        if phase is Phase.BLOCKED:
+            later += log_uniform(rng, 0.5, 200.0)
+        elif rng.random() < 0.4:
+            at = round(state.at + later + (states[place + 1].at - state.at) / 2, 3)
+            more.append(State(word(Phase.BLOCKED), Phase.BLOCKED, at, state.attempt))
+            later += log_uniform(rng, 0.5, 200.0)
+    repeated = any(as_compared(one.word) == as_compared(other.word) for one, other in itertools.pairwise(more))
+    return tuple(states if repeated else more)
+
+
+def meant(job: Job) -> Job:
+    """Return a job with what the words of such a server mean."""
+    events = job.events
+    if events is not None and any(as_compared(event.status) in _MEANT for event in events):
+        events = tuple(replace(each, phase=_MEANT.get(as_compared(each.status), each.phase)) for each in events)
+    return replace(job, phase=_MEANT.get(as_compared(job.status), job.phase), events=events)
 
 
 def log_uniform(rng: Random, least: float, most: float) -> float:

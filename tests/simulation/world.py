@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 import jobwatch._engine.clock
-from jobwatch import Client, Pace
+from jobwatch import Client, JobAPI, Pace, Phase
 from jobwatch._client import engine_of
 from jobwatch._engine.places import at_most
 from jobwatch._http.requests import Given
@@ -28,7 +28,18 @@ from .disk import disks
 from .lives import Keeper
 from .people import Heard, Person
 from .server import Exchange, Outage, Server
-from .truth import EPOCH, STYLES, TrueJob, history, log_uniform, looking_alike, read_by_status, told_by_status
+from .truth import (
+    EPOCH,
+    STYLES,
+    TrueJob,
+    history,
+    log_uniform,
+    looking_alike,
+    meant,
+    read_by_status,
+    told_by_status,
+    with_more_phases,
+)
 
 logging.getLogger("jobwatch").addHandler(logging.NullHandler())  # what goes wrong here is meant to
 
@@ -70,6 +81,10 @@ class Plan(Struct):
     vanished: dict[str, float]
 
 
+Learned = dict[tuple[str, str, Phase], tuple[float, ...]]
+"""For each kind of job, for how many seconds jobs of it went on after they had entered a phase."""
+
+
 class World(Struct):
     """What happened in a run, for the oracle."""
 
@@ -83,6 +98,7 @@ class World(Struct):
     sorted_: dict[str, list[Exchange]] = {}
     about_: dict[tuple[str, str], list[Exchange]] = {}
     listeners_: dict[str, list[Heard]] = {}
+    learned: dict[str, Learned] = {}
 
     def about(self, client: str, job_id: str) -> list[Exchange]:
         """The server's record of what a client asked for or was shown of a job; only when all is over."""
@@ -188,8 +204,8 @@ def _apart(seed: int, level: str, mode: str, api: str) -> dict[str, float]:
     """Choose one of the faults that have no turn, or none."""
     rng = Random(f"{seed}/{level}/{mode}/apart")
     if rng.random() < 0.5:
-        return {}
-    names = [name for name, levels in faults.APART.items() if level in levels]
+        return {"more phases": 1.0} if rng.random() < 0.4 else {}
+    names = [name for name, levels in faults.APART.items() if level in levels and name != "more phases"]
     name = rng.choice([name for name in names if faults.APART_OF.get(name, api) == api])
     if name == "source raises" and mode == LIVENESS:
         return {}
@@ -311,6 +327,8 @@ def _have_apart(rng: Random, jobs: Sequence[TrueJob], traits: frozenset[str]) ->
             job.coarse = job.coarse or job.end_early
         if "look-alike words" in traits and job.tells_history:
             job.states = looking_alike(rng, job.states)
+        if "more phases" in traits and (rng.random() < 0.8 or not number):
+            job.states = with_more_phases(rng, job.states, lower=job.shape == "capydb")
 
 
 # --- a run -------------------------------------------------------------------------------------------------------
@@ -356,7 +374,8 @@ def played(plan: Plan) -> World:
     world.sometimes.update(server.fired)
     if world.looks:
         world.sometimes.update(
-            plan.traits & {"odd ids", "look-alike words", "chatty", "reopened", "skewed clock", "unknown words"}
+            plan.traits
+            & {"odd ids", "look-alike words", "chatty", "reopened", "skewed clock", "unknown words", "more phases"}
         )
     oracle.judge(world)
     return world
@@ -420,6 +439,9 @@ class _Run:
         self.world.violations += [f"task left behind: {task!r}" for task in left]
 
     async def _close(self) -> None:
+        for name, client in self.clients.items():
+            kept = client._history._durations  # what it would write into its file
+            self.world.learned[name] = {kind: durations.seconds for kind, durations in kept.items()}
         for client in self.clients.values():
             await client.aclose()
 
@@ -442,6 +464,8 @@ class _Run:
         plan, api = self.plan, BEDROCK if self.plan.api == "bedrock" else CAPYDB
         if "told by HTTP status" in plan.traits:
             api = replace(api, read_reply=read_by_status)
+        if "more phases" in plan.traits:
+            api = _with_more_phases(api)
         given, streams = Given("canary-token", "http://api.example", None), "streams" in plan.traits
         if plan.level == SEAM:
             return seam.source_of(name, self.world.server, api, given, streams=streams)
@@ -498,11 +522,12 @@ class _Run:
         timeout, after, changes = self._timeout(), log_uniform(rng, 0.3, self.plan.horizon), rng.randint(1, 4)
         check, pause = rng.random() < 0.5, log_uniform(rng, 0.1, 30.0)
         others = [f"other-{number}a", f"other-{number}b"][: rng.choice((1, 2))]
+        stops = "more phases" in self.plan.traits and Random(f"{self.plan.seed}/stops/{number}").random() < 0.5
         match rng.randrange(12):
             case 0 | 1 | 2:
-                return lambda: person.awaits(job_id, timeout, check)
+                return lambda: person.awaits(job_id, timeout, check, stops=stops)
             case 3 | 4 | 5 | 6:
-                return lambda: person.iterates(job_id, timeout)
+                return lambda: person.iterates(job_id, timeout, stops=stops)
             case 7:
                 return lambda: person.iterates(job_id, timeout, pause)
             case 8:
@@ -535,6 +560,13 @@ class _Run:
         if delay:
             await asyncio.sleep(delay)
         await life()
+
+
+def _with_more_phases(api: JobAPI) -> JobAPI:
+    """Return an API that understands the words of a server whose jobs wait for people, among others."""
+    one, several = api.read_job, api.read_jobs
+    read_jobs = None if several is None else lambda body: tuple(meant(job) for job in several(body))
+    return replace(api, read_job=lambda body: meant(one(body)), read_jobs=read_jobs)
 
 
 def _trace(world: World) -> list[str]:

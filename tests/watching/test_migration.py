@@ -31,7 +31,7 @@ def test_an_older_journal_is_migrated_and_keeps_what_it_held(path: Path, monkeyp
     file = JournalFile(path, API)
     assert keys(file) == ["a:2"]
     assert file._connection.execute("SELECT colour FROM jobs").fetchall() == [("red",)]
-    assert file._connection.execute("PRAGMA user_version").fetchone() == (4,)
+    assert file._connection.execute("PRAGMA user_version").fetchone() == (len(opening.STEPS),)
     file.close()
     JournalFile(path, API).close()
     monkeypatch.undo()
