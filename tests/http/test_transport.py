@@ -773,6 +773,20 @@ async def test_row_60_a_content_coding_that_was_not_asked_for_is_undone(coding: 
     assert reply.body == JSON
 
 
+async def test_row_60_an_event_that_is_packed_is_unpacked_whole() -> None:
+    packed = gzip.compress(b"data: " + JSON + b"\n\ndata: more\n\n")
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\n"
+    head += b"Content-Length: %d\r\n\r\n" % len(packed)
+
+    async def in_two(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head + packed[:10])
+        await writer.drain()
+        await asyncio.sleep(0.01)
+        writer.write(packed[10:])
+
+    assert (await reply_of(in_two)).body == JSON
+
+
 async def test_row_60_the_body_of_an_error_is_unpacked_too_and_where_it_cannot_be_the_status_stands() -> None:
     packed = gzip.compress(b'{"message":"the disk is full"}')
     more = ("Content-Encoding: gzip", "Content-Type: application/json")
