@@ -250,7 +250,7 @@ class Wait(Coroutine[Any, Any, Job]):
             self._looks_last = self._look_once_more(poller, watch)
         if now < self._deadline:
             await poller.news(watch, last_look_at if now < last_look_at else self._deadline)
-        elif self._looks_last and watch.awaits_look and now < self._deadline + _GRACE:
+        elif now < self._deadline + _GRACE and (watch.tell_end() or (self._looks_last and watch.awaits_look)):
             await poller.news(watch, self._deadline + _GRACE)
         else:
             self._timed_out = True

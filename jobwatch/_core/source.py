@@ -138,6 +138,11 @@ class Source(Protocol):
         ...
 
     @property
+    def has_details(self) -> bool:
+        """Whether it tells some of a job's end by requests of their own."""
+        ...
+
+    @property
     def has_streams(self) -> bool:
         """Whether it can be asked for a job's stream of hints."""
         ...
@@ -164,6 +169,19 @@ class Source(Protocol):
 
     def started(self, started: Started) -> Found:
         """Return the job that a response started; raise ConfigError where it names none."""
+        ...
+
+    def details(self, job: Job, told: Callable[[Job], None], turn: Turn = ...) -> Awaitable[Fault | None]:
+        """Ask for what is told of a job's end by requests of their own, twice at most for each.
+
+        Args:
+            job: The job, which has ended.
+            told: Called with the job each time that more of it is known.
+            turn: Awaited before each request.
+
+        Returns:
+            Why some of it is not known, if so.
+        """
         ...
 
     def is_conditional(self, memo: object) -> bool:

@@ -74,6 +74,7 @@ class AdaptedSource:
     """
 
     has_streams = False
+    has_details = False
 
     def __init__(self, source: JobSource, most: int) -> None:
         self.name = self.key = _key_of(source)
@@ -125,6 +126,9 @@ class AdaptedSource:
         if isinstance(told, Job) and told.id != job_id:
             told = unreadable(f"it tells of job {printable(told.id)[:80]}")
         return Seen(told, what if self._takes_last and isinstance(told, Job) else None)
+
+    async def details(self, job: Job, told: Callable[[Job], None], turn: Turn = at_once) -> None:
+        """Return at once: a user's source tells all of a job by one call."""
 
     def is_conditional(self, memo: object) -> bool:  # noqa: ARG002 - see `Source`
         """Return False: no answer is worth less to somebody else, since whoever has another memo is told all."""

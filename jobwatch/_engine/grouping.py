@@ -66,6 +66,10 @@ class Grouping:
         """Forget a watch."""
         self._pages.leave(watch)
 
+    def set_apart(self, watch: Watch) -> None:
+        """Have a watch asked for singly from now on."""
+        self._pages.set_apart(watch)
+
     def readers(self, watch: Watch, now: float) -> float:
         """Return how many jobs a look at this one shows."""
         readers: float = self._pages.readers(watch, now)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .._core.source import Source
     from .._core.tracker import Watched
     from .clock import Clock
+    from .details import Details
     from .grouping import Grouping, JointRequest
     from .schedule import Schedule
     from .streams import Streams
@@ -50,6 +51,7 @@ class Looks:
         grouping: Which jobs one request can show.
         wakeups: Which looks somebody has asked for.
         streams: Which jobs' streams are followed, if any are to be.
+        details: Asks for what is told of an end by requests of its own, if anything is.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Looks:
         grouping: Grouping,
         wakeups: WakeUps,
         streams: Streams | None,
+        details: Details | None = None,
     ) -> None:
         self._policy = policy
         self._source = source
@@ -72,6 +75,7 @@ class Looks:
         self._grouping = grouping
         self._wakeups = wakeups
         self._streams = streams
+        self._details = details
         self._cancellable: dict[Watch, asyncio.Task[object]] = {}
         self._logged: set[str] = set()
 
@@ -117,7 +121,19 @@ class Looks:
         awaiting = [watch for watch in self._registry.going_on(job.id) if watch.stage < LOOKING or watch in joint]
         if not awaiting:
             self._policy.history.add(job, told=True)
+        if self._details is not None and job.phase.ended:
+            self._ask_singly(awaiting)
+            return []
         return [watch for watch in awaiting if self._enter_listed(watch, job, retry_after)]
+
+    def _ask_singly(self, watches: Collection[Watch]) -> None:
+        """Have looks made at once that show all of an end, which a list does not tell."""
+        for watch in watches:
+            self._grouping.set_apart(watch)
+            if watch.stage < LOOKING:
+                self._schedule.put_first(watch)
+            else:
+                watch.await_next_look()
 
     # --- one job -----------------------------------------------------------------------------------------------
 
@@ -137,6 +153,8 @@ class Looks:
             seen = await self._seen(watch, others)
             if seen is not None:
                 as_of = time_of(seen, asked_at, self._unix())
+                if self._details is not None:
+                    seen = await self._details.of(seen, (watch, *others))
                 for each in (watch, *others):
                     self._enter_seen(each, seen, as_of)
         except Exception as error:  # noqa: BLE001 - whatever one job's look raises ends the watch of that job alone

@@ -18,6 +18,7 @@ from .._core.source import Seen
 from .._errors import ConfigError, JobwatchError
 from .._models import Fault, FaultKind, Job, Unchanged
 from .clock import Clock
+from .details import Details
 from .grouping import Grouping
 from .looks import Looks, time_of
 from .places import at_most
@@ -70,6 +71,7 @@ class Poller:
         self._grouping = Grouping(source, self._schedule, policy.history)
         self._wakeups = WakeUps(self._registry, self._schedule, pace.min_interval)
         self._streams = Streams(source, pace, self._registry, self._schedule) if source.has_streams else None
+        self._details = Details(source, self._schedule) if source.has_details else None
         self._looks = Looks(
             policy=policy,
             source=source,
@@ -79,6 +81,7 @@ class Poller:
             grouping=self._grouping,
             wakeups=self._wakeups,
             streams=self._streams,
+            details=self._details,
         )
         self._workers.employ(self._looks.next, self._schedule.next_at)
 
@@ -127,7 +130,8 @@ class Poller:
         if fault is not None:
             return Seen(fault), asked_at
         seen = await self._schedule.answer(self._source.job(job_id, status, None, self._schedule.turn))
-        return seen, time_of(seen, asked_at, self.clock.unix())
+        as_of = time_of(seen, asked_at, self.clock.unix())
+        return (seen if self._details is None else await self._details.of(seen)), as_of
 
     async def listed(self, project_id: str, limit: int) -> tuple[Job, ...] | Fault:
         """Ask for a project's latest jobs, however long the API has asked for a pause."""

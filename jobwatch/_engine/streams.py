@@ -77,6 +77,7 @@ class _Stream(Struct, eq=False):
         wakes: How many looks it may have made at once, as of the last one.
         woke_at: When that was.
         missed: Whether it was told during a look, which may have missed it.
+        nudged: Whether an event that tells no state came during a look, which may have missed what it was about.
         usual_due: When the next look would be if there were no stream.
         failures: How many times in a row it failed.
         none_before: Until when it is not opened again.
@@ -90,6 +91,7 @@ class _Stream(Struct, eq=False):
     wakes: float = 0.0
     woke_at: float = -NEVER
     missed: bool = False
+    nudged: bool = False
     usual_due: float = NEVER
     failures: int = 0
     none_before: float = 0.0
@@ -140,6 +142,9 @@ class Streams:
         if watched.fault is not None:
             return usual
         stream.doubted, stream.missed = 0, False
+        if stream.nudged:
+            stream.nudged = False
+            return min(usual, self._shortest)
         return max(usual, self._keepalive) if stream.spoke and stream.task is not None else usual
 
     def disagrees(self, watched: Watched) -> bool:
@@ -218,10 +223,19 @@ class Streams:
     def _heard(self, job_id: str, stream: _Stream, hints: Sequence[Hint]) -> bool:
         if self._streams.get(job_id) is not stream:
             return False
-        stream.spoke = True
-        if hints:  # what came together is one change: a stream may begin with a history
-            self._hinted(job_id, stream, hints[-1])
+        states = [hint for hint in hints if hint.status]
+        stream.spoke = stream.spoke or bool(states) or not hints
+        if states:  # what came together is one change: a stream may begin with a history
+            self._hinted(job_id, stream, states[-1])
+        elif hints:
+            self._nudged(job_id, stream)
         return True
+
+    def _nudged(self, job_id: str, stream: _Stream) -> None:
+        """Have a look show what an event was about that tells no state."""
+        watches = self._registry.going_on(job_id)
+        stream.nudged = stream.nudged or any(watch.stage >= LOOKING for watch in watches)
+        self._hurry(watches, BEFORE_ALL if self._may_wake(stream) else self._loop.time() + self._shortest)
 
     def _hinted(self, job_id: str, stream: _Stream, hint: Hint) -> None:
         stream.hint = hint

@@ -97,6 +97,7 @@ class Watch(Struct, gc=False, eq=False):
         alone: Whether its project's list, or a batch, has been seen not to hold it.
         is_slow: Whether the last look at it was slow, in the sense of `places`.
         memo: What the source wants back at the next look.
+        hurry: To be set by who has no time left for what is still asked about an end that was read; None if nothing is.
         not_before: Until when the API has asked that it be not asked about it, on the loop's clock; 0 where it has not.
     """
 
@@ -115,6 +116,7 @@ class Watch(Struct, gc=False, eq=False):
     is_slow: bool = False
     memo: object = None
     not_before: float = 0.0
+    hurry: asyncio.Future[None] | None = None
 
     def __lt__(self, other: Watch) -> bool:
         """Break ties of time in the heap, in any way that is the same whenever the same happens."""
@@ -154,6 +156,14 @@ class Watch(Struct, gc=False, eq=False):
         if stage not in _LEGAL[self.stage]:
             raise RuntimeError(f"the look at job {self.watched.job_id} cannot go from {self.stage!r} to {stage!r}")
         self.stage = stage
+
+    def tell_end(self) -> bool:
+        """Have an end that was read told at once; return whether there is one that is not told yet."""
+        if self.hurry is None:
+            return False
+        if not self.hurry.done():
+            self.hurry.set_result(None)
+        return True
 
     def begin_look(self) -> None:
         """Enter the stage of a look under way."""

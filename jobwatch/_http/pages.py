@@ -80,6 +80,7 @@ async def pages_of(
     *,
     turn: Turn,
     wants_more: Callable[[Reply], bool] = lambda _: True,
+    complete: Callable[[str], str] | None = None,
 ) -> Pages:
     """Return a reply with the pages that follow it.
 
@@ -90,6 +91,7 @@ async def pages_of(
         first: The first page.
         turn: Awaited before each request.
         wants_more: Whether what follows a page is wanted at all.
+        complete: Adds to a path and query what goes into each, if anything does.
     """
     replies, met, left = [first], {_name(target)}, TIME_LIMIT
     time = asyncio.get_running_loop().time
@@ -108,7 +110,8 @@ async def pages_of(
         if (fault := await turn()) is not None:
             return Pages(tuple(replies), fault)
         asked_at = time()
-        reply = await _answer(transport, following, turn, left)
+        asked = following if complete is None else _completed(following, complete)
+        reply = await _answer(transport, asked, turn, left)
         left -= time() - asked_at
         if isinstance(reply, Fault):
             return Pages(tuple(replies), _of_page(reply, len(replies) + 1))
@@ -133,12 +136,24 @@ def following_target(target: Target, paging: Paging, step: Step) -> Target | Fau
             what = url.message.removeprefix("redirected ")
             told = "has no usable URL" if what.startswith("without") else f"leads {what}"
             return Fault(FaultKind.REFUSED, f"the next page {told}")
-        return Target(url, url.raw_path, target.body)
+        return _like(target, url, target.body)
     if paging.body:
-        return Target(target.url, target.path, _with_token(target.body or b"{}", paging.body, step.text))
+        return _like(target, target.url, _with_token(target.body or b"{}", paging.body, step.text))
     path_and_query = with_secret(target.url.raw_path_qs, f"{paging.query}={quoted(step.text)}")
     url = next_url(target.url, [path_and_query], 200)
-    return url if isinstance(url, Fault) else Target(url, target.path, target.body)
+    return url if isinstance(url, Fault) else _like(target, url, target.body)
+
+
+def _like(target: Target, url: URL, body: bytes | None) -> Target:
+    """Return a request that is made as another one is."""
+    made = Target(url, url.raw_path, body)
+    made.headers, made.is_head = target.headers, target.is_head
+    return made
+
+
+def _completed(target: Target, complete: Callable[[str], str]) -> Target:
+    url = next_url(target.url, [complete(target.url.raw_path_qs)], 200)
+    return target if isinstance(url, Fault) else _like(target, url, target.body)
 
 
 def _as_asked(url: URL, reference: str) -> str:

@@ -31,7 +31,7 @@ from .tokens import FileToken, GivenToken, token_source
 from .urls import origin_of, quoted, reserved, segment, split, unfit_for_url, unquoted
 
 if TYPE_CHECKING:
-    from .._reading.api import JobAPI
+    from .._reading.api import Detail, JobAPI
     from .._table.templates import Placeholder
     from .proxies import Proxy
     from .tokens import TokenFunction
@@ -225,7 +225,11 @@ class Requests:
 
     def history(self, job_id: str) -> Asked:
         """Return the request for a job's history."""
-        return self._about(self._api.history_path, {"job_id": job_id})
+        return self._asked_of(self._api.history_path or "", self._api.history_body, job_id)
+
+    def detail(self, detail: Detail, job_id: str) -> Asked:
+        """Return the request for something that is told of a job's end."""
+        return self._asked_of(detail.path, detail.body, job_id)
 
     def stream(self, job_id: str) -> Asked:
         """Return the request for a job's stream of events."""
@@ -313,12 +317,17 @@ class Requests:
     def _filled(self, template: str) -> str:
         return _in_url(template, self._params)
 
+    def _asked_of(self, path: str, body: str | None, job_id: str) -> Asked:
+        target = _in_url(self._filled(path), {"job_id": job_id, **_moment()})
+        return _asked(target, None if body is None else self._filled_body(body, job_id))
+
     def _body(self, job_id: str) -> bytes | None:
-        if self._api.method != "POST":
-            return None
+        return None if self._api.method != "POST" else self._filled_body(self._api.body or "", job_id)
+
+    def _filled_body(self, body: str, job_id: str) -> bytes:
         told = {**self._params, "job_id": job_id, **_moment()}
         values = {name: self._in_body(value) for name, value in told.items()}
-        return templates.filled(self._api.body or "", values).encode()
+        return templates.filled(body, values).encode()
 
     def _batch_body(self, job_ids: Collection[str]) -> bytes | None:
         if self._api.batch_body is None:
@@ -424,8 +433,13 @@ def _check_variables(api: JobAPI) -> None:
 
 def _requests_of(api: JobAPI) -> list[str | None]:
     """Return the templates of what tells one job from another: the requests, without the headers."""
-    others = [api.list_path, api.history_path, api.body, api.batch_path, api.batch_body]
-    return [api.job_path, *others, *api.query.values()]
+    details = [each for each in (api.error, api.result) if each is not None]
+    return [
+        *(api.job_path, api.list_path, api.history_path, api.body, api.batch_path, api.batch_body, api.history_body),
+        *api.query.values(),
+        api.stream_path,
+        *(text for each in details for text in (each.path, each.body)),
+    ]
 
 
 def _only_in_base_url(api: JobAPI) -> frozenset[str]:

@@ -19,15 +19,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .._core.source import Seen, SeenMany, StreamEnd
-from .._models import UNCHANGED, Fault, FaultKind, Job
-from .._reading.pages import confirmed
+from .._models import UNCHANGED, Fault, FaultKind, Job, Phase
+from .._reading.pages import Paging, confirmed
 from .._reading.reply import Reply
 from .._reading.started import found_in
 from .._reading.words import ABSENT, lowered
 from .._tasks import at_once
-from .pages import JobsFound, pages_of
+from .pages import JobsFound, Pages, pages_of
 from .renewing import RenewingTransport, transport_for
-from .requests import Requests
+from .requests import Asked, Requests
 from .sse import EVENT_CAP, EventParser, Flow
 from .transport import MAX_BODY, Transport
 
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from .._core.source import Turn
-    from .._reading.api import Hint, JobAPI
+    from .._reading.api import Detail, Hint, JobAPI
     from .._reading.pages import Items
     from .._reading.started import Found, Started
     from .renewal import Renewal
-    from .requests import Asked, Given
+    from .requests import Given
     from .tls import TLSContext
     from .transport import Target
 
@@ -48,6 +48,12 @@ _T = TypeVar("_T")
 _TARGETS_KEPT = 1024
 """For how many jobs a prepared URL is kept: it takes longer to make than to find, and half as much room as a job."""
 
+
+_SECOND_TRY = 1.0
+"""After how many seconds something of an end that could not be read is asked for once more."""
+
+_MAY_HAVE_FAILED = frozenset({Phase.FAILED, Phase.CANCELLED, Phase.PARTIAL, Phase.FINISHED})
+_MAY_HAVE_RESULTS = frozenset({Phase.SUCCEEDED, Phase.PARTIAL, Phase.FINISHED})
 
 _BELIEVED_AT_LEAST, _BELIEVED_AT_MOST = 60.0, 300.0
 
@@ -68,6 +74,10 @@ class Memo(Struct, frozen=True, gc=False):
     retry_after: float | None = None
 
 
+def _always(_: Reply) -> bool:
+    return True
+
+
 class Joined(Struct, frozen=True):
     """A list that was read to its last page: the pages, and the body of the first with the items of all."""
 
@@ -77,7 +87,7 @@ class Joined(Struct, frozen=True):
     @property
     def fingerprint(self) -> int:
         """What tells it from one that shows something else."""
-        return hash(tuple((page.http_status, page.body) for page in self.pages))
+        return hash(tuple((page.http_status, page.body, *sorted(page.headers.items())) for page in self.pages))
 
 
 class HttpSource:
@@ -116,8 +126,10 @@ class HttpSource:
         self.transport = transport or self._transport(max_connections, max_body, tls)
         self._targets: dict[str, Target] = {}
         self._is_scarce = False
+        self._items, self._goes_on = api.items, api.goes_on
         self._hints = api.read_retry_after is not None
         self.has_lists = api.list_path is not None
+        self.has_details = api.error is not None or api.result is not None
         self.has_streams = streams and api.stream_path is not None
         self.batch_most = api.batch_most if api.batch_path is not None else 0
 
@@ -139,8 +151,8 @@ class HttpSource:
 
     async def job(self, job_id: str, status: str | None = None, memo: object = None, turn: Turn = at_once) -> Seen:
         """Ask about one job; for arguments see `Source`."""
-        if self.api.items is not None:
-            return await self._job_in_pages(self.api.items, job_id, status, memo, turn)
+        if self._items is not None:
+            return await self._job_in_pages(self._items, job_id, status, memo, turn)
         etag = memo.etag if isinstance(memo, Memo) and self._is_believed(memo) else None
         reply = await self.transport.get(self._targets.get(job_id) or self._target_of(job_id), etag=etag, turn=turn)
         if isinstance(reply, Fault):
@@ -155,12 +167,12 @@ class HttpSource:
         if memo is not None and _is_same_again(memo, reply, fingerprint):
             return Seen(UNCHANGED, memo, rate=reply.rate, looks=reply.looks, retry_after=wait)
         job = self._masked(self.api.job(reply.body, job_id, reply.http_status, headers=reply.headers))
-        if self.api.goes_on is not None and _is_not_there(job, reply) and self.api.goes_on(reply.body, reply.headers):
-            job = Fault(FaultKind.UNREADABLE, "the job is not on the first page of a list that goes on: see items")
+        if self._goes_on is not None and _is_not_there(job, reply) and self._goes_on(reply.body, reply.headers):
+            job, fingerprint = await self._found_later(job_id, reply, turn), 0
         if isinstance(job, Fault):
             return Seen(job, rate=reply.rate, looks=reply.looks, retry_after=wait)
-        kept: object = fingerprint
-        if reply.etag is not None and not self.api.reads_headers:  # a 304 need not repeat the others
+        kept: object = fingerprint or None  # what another page shows may change while this one does not
+        if fingerprint and reply.etag is not None and not self.api.reads_headers:  # a 304 need not repeat the others
             kept = Memo(fingerprint, reply.etag, _believed_until(job, reply), wait)
         seen = Seen(job, kept, reply.server_time, 0.0, reply.rate, looks=reply.looks, retry_after=wait)
         if self.api.history_path is None or _is_known(status, job):
@@ -183,7 +195,7 @@ class HttpSource:
         if self.api.list_pages is None:
             return SeenMany(self._masked(self.api.jobs(reply.body)), reply.rate)
         found = JobsFound(self.api.jobs, lambda jobs: len(jobs) < limit)
-        pages = await pages_of(self.transport, target, self.api.list_pages, reply, turn=turn, wants_more=found.enter)
+        pages = await self._pages(target, self.api.list_pages, reply, turn, found.enter)
         return SeenMany(self._masked(found.on(pages)), pages.replies[-1].rate)
 
     async def batch(self, known: Mapping[str, str | None], turn: Turn = at_once) -> SeenMany:
@@ -197,7 +209,7 @@ class HttpSource:
         else:
             found = JobsFound(self.api.batch, lambda jobs: not known.keys() <= {job.id for job in jobs})
             paging = self.api.batch_pages
-            pages = await pages_of(self.transport, target, paging, reply, turn=turn, wants_more=found.enter)
+            pages = await self._pages(target, paging, reply, turn, found.enter)
             jobs, reply = self._masked(found.on(pages)), pages.replies[-1]
         if isinstance(jobs, Fault) or self.api.history_path is None:
             return SeenMany(jobs, reply.rate, retry_after=reply.retry_after)
@@ -208,6 +220,29 @@ class HttpSource:
         fault = next((fault for _, fault in told.values() if fault is not None), None)
         shown = tuple(told[job.id][0] if job.id in told else job for job in jobs)
         return SeenMany(shown, reply.rate, fault, reply.retry_after)
+
+    async def details(self, job: Job, told: Callable[[Job], None], turn: Turn = at_once) -> Fault | None:
+        """Ask for what is told of a job's end by requests of its own; for arguments see `Source`."""
+        fault = None
+        wanted = (self.api.error, _MAY_HAVE_FAILED), (self.api.result, _MAY_HAVE_RESULTS)
+        for detail in (detail for detail, phases in wanted if detail is not None and job.phase in phases):
+            target = self._prepared(self._requests.detail(detail, job.id))
+            found = await self._detail(detail, target, job, turn)
+            if isinstance(found, Fault):
+                await asyncio.sleep(_SECOND_TRY)
+                found = await self._detail(detail, target, job, turn)
+            if isinstance(found, Fault):
+                fault = found
+                continue
+            job = found
+            told(job)
+        return fault
+
+    async def _detail(self, detail: Detail, target: Target, job: Job, turn: Turn) -> Job | Fault:
+        if (fault := await turn()) is not None:
+            return fault
+        reply = await self.transport.get(target, turn=turn)
+        return reply if isinstance(reply, Fault) else self._masked(self.api.detailed(detail, reply.body, job))
 
     async def follow(self, job_id: str, heard: Callable[[Sequence[Hint]], bool], silence: float) -> StreamEnd:
         """Follow a job's stream of events; for arguments see `Source`."""
@@ -221,6 +256,8 @@ class HttpSource:
                 return False
             hints = (self.api.hint(event.data, event.name) for event in parser.feed(piece))
             theirs = [hint for hint in hints if hint is not None and hint.job_id in (None, job_id)]
+            if not (theirs or self.api.hears_silence):
+                return not parser.overflowed
             return heard(theirs) and not parser.overflowed
 
         target = self._prepared(self._requests.stream(job_id))
@@ -267,7 +304,7 @@ class HttpSource:
             retry_after=None if api.read_retry_after is None else api.retry_after,
             states=api.states,
             wanted=api.wanted_headers,
-            plain_gets=api.method == "GET" and api.batch_body is None,
+            plain_gets=api.method == "GET" and not _posts(api),
             proxy=requests.proxy(),
             tls=tls,
             max_body=max_body or api.max_body or MAX_BODY,
@@ -281,6 +318,48 @@ class HttpSource:
         requests = self._requests
         self.transport.send_with(requests.headers(), requests.secret_query(), requests.other_secrets())
 
+    async def _pages(
+        self, target: Target, paging: Paging, first: Reply, turn: Turn, wants_more: Callable[[Reply], bool] = _always
+    ) -> Pages:
+        complete = self._completed if self.api.query else None
+        return await pages_of(
+            self.transport, target, paging, first, turn=turn, wants_more=wants_more, complete=complete
+        )
+
+    def _completed(self, path_and_query: str) -> str:
+        path, _, query = path_and_query.partition("?")
+        asked = self._requests.with_query(Asked(path, query or None))
+        return f"{path}?{asked.query}" if asked.query else path
+
+    async def _found_later(self, job_id: str, first: Reply, turn: Turn) -> Job | Fault:
+        """Look for a job on the further pages of a list; what is told of one that is on none is believed twice only."""
+        found = await self._on_later_pages(job_id, first, turn)
+        if not (isinstance(found, Job) and found.phase.ended and _is_not_there(found, first)):
+            return found
+        if (fault := await turn()) is not None:
+            return fault
+        again = await self.transport.get(self._targets.get(job_id) or self._target_of(job_id), turn=turn)
+        if isinstance(again, Fault):
+            return again
+        there = self._masked(self.api.job(again.body, job_id, again.http_status, headers=again.headers))
+        return await self._on_later_pages(job_id, again, turn) if _is_not_there(there, again) else there
+
+    async def _on_later_pages(self, job_id: str, first: Reply, turn: Turn) -> Job | Fault:
+        found: list[Job | Fault] = []
+
+        def is_not_yet_found(page: Reply) -> bool:
+            if page is first:
+                return True
+            found.append(self._masked(self.api.job(page.body, job_id, page.http_status, headers=page.headers)))
+            return _is_not_there(found[-1], page)
+
+        target = self._targets.get(job_id) or self._target_of(job_id)
+        pages = await self._pages(target, self.api.search or Paging(), first, turn, is_not_yet_found)
+        if pages.fault is not None:
+            return self._masked(pages.fault)
+        nowhere = "the job is not on the first page of a list that goes on: next_page in its table says where"
+        return found[-1] if found else Fault(FaultKind.UNREADABLE, nowhere)
+
     async def _job_in_pages(self, items: Items, job_id: str, status: str | None, memo: object, turn: Turn) -> Seen:
         """Ask about a job that is told by a list in pages: no validator is sent, as it would be that of one page."""
         answered_at = asyncio.get_running_loop().time()
@@ -288,15 +367,16 @@ class HttpSource:
         if isinstance(read, Fault):
             return Seen(self._masked(read))
         first = read.pages[0]
+        wait = self._wait(first, job_id, memo) if self._hints or first.retry_after is not None else None
         if memo is not None and memo == read.fingerprint:
-            return Seen(UNCHANGED, memo, rate=first.rate, looks=first.looks)
-        job = self._masked(self.api.job(read.body, job_id, first.http_status))
+            return Seen(UNCHANGED, memo, rate=first.rate, looks=first.looks, retry_after=wait)
+        job = self._masked(self.api.job(read.body, job_id, first.http_status, headers=first.headers))
         if isinstance(job, Job) and job.phase.ended:
             job = await self._proved(items, read, job, turn)
         age = asyncio.get_running_loop().time() - answered_at if len(read.pages) > 1 else 0.0
         if isinstance(job, Fault):
-            return Seen(job, rate=first.rate, looks=first.looks)
-        seen = Seen(job, read.fingerprint, first.server_time, age, first.rate, looks=first.looks)
+            return Seen(job, rate=first.rate, looks=first.looks, retry_after=wait)
+        seen = Seen(job, read.fingerprint, first.server_time, age, first.rate, looks=first.looks, retry_after=wait)
         if self.api.history_path is None or _is_known(status, job):
             return seen
         return await self._with_history(seen, job, turn)
@@ -312,7 +392,8 @@ class HttpSource:
         again = await self._read_pages(items, job.id, turn)
         if isinstance(again, Fault):
             return self._masked(again)
-        second = self._masked(self.api.job(again.body, job.id, again.pages[0].http_status))
+        first = again.pages[0]
+        second = self._masked(self.api.job(again.body, job.id, first.http_status, headers=first.headers))
         if isinstance(second, Fault):
             return second
         if second.phase.ended and (doubt := items.doubt(again.body, len(again.pages))) is not None:
@@ -325,7 +406,7 @@ class HttpSource:
         reply = await self.transport.get(target, turn=turn)
         if isinstance(reply, Fault):
             return reply
-        pages = await pages_of(self.transport, target, items.paging, reply, turn=turn)
+        pages = await self._pages(target, items.paging, reply, turn)
         if pages.fault is not None:
             return pages.fault
         if any(page.http_status != reply.http_status for page in pages.replies):
@@ -350,7 +431,7 @@ class HttpSource:
         if self.api.history_pages is None:
             events = self.api.history(reply.body)
             return job if events is None else replace(job, events=events), None
-        pages = await pages_of(self.transport, target, self.api.history_pages, reply, turn=turn)
+        pages = await self._pages(target, self.api.history_pages, reply, turn)
         told = self.api.history_on([each.body for each in pages.replies])
         if told is None:
             return job, pages.fault
@@ -376,6 +457,12 @@ class HttpSource:
 
     def _masked(self, seen: _T | Fault) -> _T | Fault:
         return self._requests.quiet(seen) if isinstance(seen, Fault) else seen
+
+
+def _posts(api: JobAPI) -> bool:
+    """Whether any request other than that for one job is a POST."""
+    bodies = [api.batch_body, api.history_body, *(each.body for each in (api.error, api.result) if each is not None)]
+    return any(body is not None for body in bodies)
 
 
 def _believed_until(job: Job, reply: Reply) -> float:

@@ -32,7 +32,7 @@ class Hint(Struct, frozen=True):
     """What a pushed event says of a job: a reason to look, and never the truth.
 
     Attributes:
-        status: The API's word.
+        status: The API's word; empty where all that is known is that there is news.
         phase: What it means.
         job_id: The job it is about, where it says.
     """
@@ -44,6 +44,20 @@ class Hint(Struct, frozen=True):
 
 Lacking: TypeAlias = Sequence[tuple[str, str]]
 """Keys of a table, each with the places under it of which none has a value in some reply."""
+
+
+class Detail(Struct, frozen=True):
+    """A request of its own for something that an API tells of an end.
+
+    Attributes:
+        path: Its path and query, with ``{job_id}`` where the id goes.
+        body: What it sends by POST; None for a GET.
+        read: Adds what its reply tells to a job; may raise what msgspec raises.
+    """
+
+    path: str
+    body: str | None
+    read: Callable[[bytes, Job], Job]
 
 
 class JobAPI(Struct, frozen=True, kw_only=True):
@@ -83,9 +97,12 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         batch_most: How many ids it takes.
         read_batch: Reads the jobs from its answer.
         history_path: The path and query of a job's history, where it takes a request of its own.
+        history_body: What that request sends by POST.
         read_history: Reads that history.
+        error, result: The requests for what went wrong, and for what the job made, where the job does not tell them.
         history_pages, list_pages, batch_pages: How these replies go on in further pages; None if they never do.
         items: How the job's own reply goes on, where the job is told by a list in pages.
+        search: How that list goes on, so that the job is looked for on its further pages.
         goes_on: Says of a reply's body and headers whether the list in which the job is looked for has further pages.
         output: What the job's outputs are called, and the fields of a job's `wire` that hold them as text.
         wanted_headers: The headers of replies that are read, by their names in lower case.
@@ -99,8 +116,10 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         max_body: The largest reply that is read, in bytes; None for what is usual.
         decodes_all: Whether reading a reply decodes all of it, however large it is.
         stream_path: The path of a job's stream of server-sent events, if there is one.
+        hears_silence: Whether a stream that says nothing says that nothing has changed, before it has told any state.
         read_hint: Reads what an event of that stream says, from its data and name; None where that is no state.
         stable_for: For how many seconds ends of each phase have to stand before they are believed.
+        protocol: What its replies come in: ``json-rpc``, or nothing.
         words: What the words of its status mean, where it is a table that names one.
         lacking: Says which keys of the table name places that a decoded reply about a job lacks.
     """
@@ -135,11 +154,16 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     batch_most: int = 100
     read_batch: Callable[[bytes], tuple[Job, ...]] | None = None
     history_path: str | None = None
+    history_body: str | None = None
     read_history: Callable[[bytes], tuple[Event, ...] | None] | None = None
     history_pages: Paging | None = None
+    error: Detail | None = None
+    result: Detail | None = None
     list_pages: Paging | None = None
     batch_pages: Paging | None = None
     items: Items | None = None
+    protocol: str = ""
+    search: Paging | None = None
     goes_on: Callable[[bytes, Mapping[str, str]], bool] | None = None
     output: Mapping[str, str] = {}
     wanted_headers: tuple[str, ...] = ()
@@ -152,6 +176,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     max_body: int | None = None
     decodes_all: bool = False
     stream_path: str | None = None
+    hears_silence: bool = True
     read_hint: Callable[[bytes, str], Hint | None] | None = None
     stable_for: Mapping[Phase, float] = {}
     words: Words | None = None
@@ -216,6 +241,10 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     def retry_after(self, body: bytes, job_id: str = "") -> float | None:
         """Read for how many seconds a reply asks not to be asked about the job; None where it does not."""
         return _read_or_none(self.read_retry_after, body, job_id)
+
+    def detailed(self, detail: Detail, body: bytes, job: Job) -> Job | Fault:
+        """Add to a job what the reply to a request for something of its end tells, or say why it cannot be read."""
+        return _read(detail.read, body, job)
 
     def history_on(self, pages: Sequence[bytes]) -> tuple[tuple[Event, ...], bool] | None:
         """Read a history in pages, as far as they can be read, and whether that was all of them; None if none can."""

@@ -22,6 +22,7 @@ from .._models import JSON, Job, printable
 from .api import JobAPI
 from .bodies import plain_body
 from .problems import reported_error
+from .rpc import error_in, is_envelope, without_envelope_id
 
 _HEAD = re.compile(rb"HTTP/[\d.]+ (\d{3})[^\n]*\n((?:[^\r\n][^\n]*\n)*)\r?\n")
 _URLS = ("operation-location", "azure-asyncoperation", "location")
@@ -71,6 +72,8 @@ def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | Non
     job_id, not_followed = _in_headers(api, response.headers, id_in_url)
     if job_id is not None:
         return Found(job_id)  # the body is then the resource that the job works on, and says nothing of the job
+    if is_envelope(plain_body(body)) and (told := error_in(body)) is not None:
+        raise ConfigError(f"no job was started: {told[1]}")
     job_id = _in_body(api, body, id_in_url)
     if job_id is None:
         if not_followed is not None:
@@ -133,10 +136,13 @@ def _in_headers(
 
 def _in_body(api: JobAPI, body: bytes, id_in_url: Callable[[str], str | None]) -> str | None:
     if api.started:
-        plain = plain_body(body)
+        plain = without_envelope_id(plain_body(body))
         found = next(filter(None, (_id(read(plain)) for read in api.started)), None)
         return None if found is None else _followed(api, found, id_in_url)
-    job = None if api.job_path == "{url}" else api.any_job(body)
+    if api.job_path == "{url}":
+        return None
+    whole = plain_body(body)
+    job = api.any_job(msgspec.json.encode(without_envelope_id(whole)) if is_envelope(whole) else body)
     return job.id or None if job is not None else None
 
 

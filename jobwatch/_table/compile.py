@@ -20,10 +20,11 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from .._models import ENDED, JSON, Event, Fault, FaultKind, Job, Phase
-from .._reading.api import JobAPI, Lacking
+from .._reading.api import Detail, JobAPI, Lacking
 from .._reading.bodies import LARGE, decoder_of
 from .._reading.pages import Items, Paging
 from .._reading.problems import read_problem
+from .._reading.rpc import PROTOCOL, read_error
 from .._reading.sizes import size_of
 from .._reading.structs import MOST_JOBS
 from .._reading.words import Word, Words, normalized, text_of
@@ -37,9 +38,12 @@ from .fields import (
     EventTable,
     Fields,
     Places,
+    RequestTable,
     TableError,
+    Told,
     expression_at,
     headers_in,
+    in_reply,
     list_of,
     several,
 )
@@ -49,10 +53,13 @@ from .pages import goes_on_of, items_of, paging_of
 from .paths import PART, TEXT, TIMES, WORD, Compiled, Plan
 from .proofs import bodies_of_nothing, proved, unproved, value_on
 from .reader import Layout, TableReader
+from .requests import body_of, detail_of, text_of_body
+from .rpc import below_result, kind_of, with_errors
 from .schema import BatchTable, ListTable, Table, checked
+from .streams import hint_of_stream
 
 _OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url", "now"})
-_ENDING = (*(f"{phase.value}_if" for phase in (*ENDED, Phase.BLOCKED)), "missing_if")
+_ENDING = (*(f"{phase.value}_if" for phase in (*ENDED, Phase.BLOCKED)), "missing_if", "limited_if")
 """The keys of the conditions that must be proved by something that is there."""
 _FOR_LISTS = frozenset({"project_id", "limit", "job_ids"})
 _URL = "!$&'()*+,/:;=?@[]~-._%"
@@ -79,12 +86,12 @@ class _Build:
     """The making of one API."""
 
     def __init__(self, table: Table, name: str, given: Mapping[str, str]) -> None:
-        self._table = table
+        self._table = table if table.protocol != PROTOCOL else below_result(table)
         self._name = name
         self._given = {**table.params, **given}
         self._base_url, self._job_path = _split(table)
-        self._body = _text_of(table.body)
-        self._batch_body = None if table.batch is None else _text_of(table.batch.body)
+        self._body = text_of_body(table.body)
+        self._batch_body = None if table.batch is None else text_of_body(table.batch.body)
 
     def api(self) -> JobAPI:
         table = self._table
@@ -101,11 +108,17 @@ class _Build:
             form = 'status = { header = "..." }'
             raise TableError(("method",), f"a reply to HEAD has no body: write each place as {form}, or use GET")
 
+        is_rpc = table.protocol == PROTOCOL
+
         def verdict(http_status: int, body: bytes) -> FaultKind | bool:
+            if is_rpc and (kind := kind_of(body, http_status)) is not None:
+                return kind
             if http_status in states or (ignores_body and 200 <= http_status <= 299):
                 return True
-            gone = http_status in missing or (bool(table.missing_if) and reader.is_missing(body))
-            return FaultKind.NOT_FOUND if gone else False
+            if http_status in missing or (bool(table.missing_if) and reader.is_missing(body)):
+                return FaultKind.NOT_FOUND
+            is_limited = http_status == 403 and bool(table.limited_if) and reader.is_limited(body)
+            return FaultKind.RATE_LIMITED if is_limited else False
 
         def read_job(body: bytes) -> Job:
             seen = reader.reply(body, 200, "")
@@ -114,12 +127,13 @@ class _Build:
             return seen
 
         pages = [self._pages(key, part) for key, part in self._others()]
-        items, root = self._items(), self._root()
+        items, search, root = self._items(), self._search(), self._root()
         return JobAPI(
             name=self._name,
             docs=table.docs,
             base_url=self._base_url,
             base_url_variable=table.base_url_variable,
+            version_header=self._version_header(),
             token_variable=table.token,
             token_file_variable=table.token_file,
             token_header=auth.header,
@@ -142,20 +156,28 @@ class _Build:
             batch_most=1 if table.batch is None else table.batch.most,
             read_batch=None if table.batch is None else self._batch_reader(reader, table.batch),
             history_path=_request("events", table.events),
+            history_body=self._events_body(),
+            error=self._detail("error", table.error),
+            result=self._detail("result", table.result),
             read_job=read_job,
             read_jobs=None if table.listing is None else self._jobs_reader(reader, "list", table.listing.root),
-            read_reply=reader.reply,
+            read_reply=with_errors(reader.reply) if is_rpc else reader.reply,
             read_history=self._history_reader(reader),
             list_pages=pages[0],
             batch_pages=pages[1],
             history_pages=pages[2],
             items=items,
-            goes_on=None if items is not None or root is None or root.place is not None else goes_on_of(root),
+            search=search,
+            goes_on=None if search is None or root is None else goes_on_of(root, search),
             wanted_headers=self._wanted_headers(
-                [*pages, None if items is None else items.paging], root, reader.headers
+                [*pages, search, None if items is None else items.paging], root, reader.headers
             ),
-            read_problem=read_problem,
-            verdict=verdict if table.http or table.missing_if or ignores_body else None,
+            stream_path=self._stream(),
+            read_hint=hint_of_stream(reader.reply) if table.stream else None,
+            hears_silence=False,
+            read_problem=read_error if is_rpc else read_problem,
+            protocol=table.protocol,
+            verdict=verdict if table.http or table.missing_if or table.limited_if or ignores_body or is_rpc else None,
             states=states,
             reads_headers=bool(reader.headers),
             started_headers=tuple(headers_in("started", table.started)),
@@ -171,25 +193,33 @@ class _Build:
         """Return the list that the job is told by, in pages."""
         table = self._table
         if not table.items:
-            if table.next_page != []:
-                raise TableError(("next_page",), 'nothing says which list goes on there: add items = "...", its place')
             return None
         for key, part in (("list", table.listing), ("batch", table.batch)):
             if part is not None:
-                raise TableError(
-                    (key,), "a job that is told by the items of a list is asked for by itself: leave it out"
-                )
+                trouble = "a job that is told by the items of a list is asked for by itself: leave it out"
+                raise TableError((key,), trouble)
+        return items_of(table.items, self._job_pages(), table.params, self._root())
+
+    def _search(self) -> Paging | None:
+        """Return how the list goes on in which the job is looked for by root."""
         root = self._root()
-        paging = paging_of(
+        if not self._table.items and root is not None and root.place is None:
+            return self._job_pages()
+        if not self._table.items and self._table.next_page != []:
+            raise TableError(("next_page",), 'nothing says which list goes on there: add items = "...", its place')
+        return None
+
+    def _job_pages(self) -> Paging:
+        table = self._table
+        return paging_of(
             ("next_page",),
             table.next_page,
             most=table.pages,
             names=table.params,
             given=self._given,
-            root=root,
+            root=None if (root := self._root()) is None or root.place is None else root,
             sends_json=isinstance(table.body, dict),
         )
-        return items_of(table.items, paging, table.params, root)
 
     def _pages(self, key: str, part: ListTable | BatchTable | EventTable | None) -> Paging | None:
         """Return how the reply to another request goes on."""
@@ -205,7 +235,7 @@ class _Build:
             most=self._table.pages,
             names=self._table.params,
             given=self._given,
-            sends_json=isinstance(part, BatchTable) and isinstance(part.body, dict),
+            sends_json=not isinstance(part, ListTable) and isinstance(part.body, dict),
         )
 
     def _with_params(self, params: Mapping[str, str]) -> JobAPI:
@@ -224,6 +254,8 @@ class _Build:
         if self._job_path == "{url}" or (root is not None and "job_id" in root.names):
             return ()
         ids = self._expressions("id", table.id)
+        if table.protocol == PROTOCOL:
+            return tuple(_in_body(each, root) for each in ids)
         below = [] if root is None else [_in_body(each, root) for each in ids]
         return (*below, *map(_in_body, ids))
 
@@ -241,9 +273,22 @@ class _Build:
     def _texts(self) -> Iterator[str]:
         """Yield every expression of the table."""
         table = self._table
-        keys = ("id", "status", "attempt", "error", "result", "asked", "started", "nothing_if", "missing_if", *DECIDED)
+        keys = (
+            "id",
+            "status",
+            "attempt",
+            "error",
+            "result",
+            "asked",
+            "started",
+            "nothing_if",
+            "missing_if",
+            "limited_if",
+            *DECIDED,
+        )
         for key in (*keys, *TEXTS, *TIMES_OF_JOB):
-            yield from several(getattr(table, key))
+            told = getattr(table, key)
+            yield from several(told.path if isinstance(told, RequestTable) else told)
         for part in table.progress if isinstance(table.progress, list) else [table.progress]:
             for places in [part] if isinstance(part, str) else [part.done, part.of]:
                 yield from several(places) if not isinstance(places, (int, float)) else ()
@@ -331,7 +376,43 @@ class _Build:
 
     def _requests(self) -> dict[str, str]:
         others = {key: each.request or "" for key, each in self._others() if each is not None}
-        return {"job": self._table.job, **others}
+        details = {key: each.request for key, each in self._details()}
+        stream = {"stream": self._table.stream} if self._table.stream else {}
+        return {"job": self._table.job, **others, **details, **stream}
+
+    def _details(self) -> list[tuple[str, RequestTable]]:
+        """Return the requests for what is told of an end."""
+        told = [("error", self._table.error), ("result", self._table.result)]
+        return [(key, each) for key, each in told if isinstance(each, RequestTable)]
+
+    def _detail(self, key: str, told: Told) -> Detail | None:
+        path = _encoded((key, "request"), told.request) if isinstance(told, RequestTable) else ""
+        no_error = frozenset(map(normalized, self._table.no_error))
+        return detail_of(key, told, path, names=self._table.params, given=self._given, no_error=no_error)
+
+    def _version_header(self) -> str | None:
+        name = self._table.version_header
+        if name and not re.fullmatch(r"[A-Za-z0-9-]+", name, re.ASCII):
+            raise TableError(("version_header",), "it is the name of a header, such as X-API-Version")
+        return name or None
+
+    def _stream(self) -> str | None:
+        stream = self._table.stream
+        if not stream:
+            return None
+        if self._job_path == "{url}":
+            raise TableError(("stream",), "jobs whose ids are URLs have no stream that a path could lead to")
+        if "job_id" not in templates.names_in([stream]):
+            raise TableError(("stream",), "it has no place for the id: write {job_id} where the id goes")
+        return _encoded(("stream",), stream)
+
+    def _events_body(self) -> str | None:
+        events = self._table.events
+        if events is None or events.request is None:
+            if events is not None and (events.body is not None or events.method != "GET"):
+                raise TableError(("events",), 'only a request of its own has a method and a body: add request = "/..."')
+            return None
+        return body_of("events", RequestTable(events.request, events.method, events.body))
 
     def _others(self) -> list[tuple[str, ListTable | BatchTable | EventTable | None]]:
         """Return the requests other than that for the job."""
@@ -354,7 +435,10 @@ class _Build:
             raise TableError(("base_url",), f"{{{name}}} has no place here: the address is the same for all jobs")
         params: dict[str, str | None] = dict.fromkeys(sorted(set(named) - _OURS))
         # In a body, {status} may as well be GraphQL's: a parameter there is declared.
-        elsewhere = {*templates.names_in([self._body, self._batch_body]), *self._expression_names()}
+        bodies = [self._body, self._batch_body, *(text_of_body(each.body) for _, each in self._details())]
+        if table.events is not None:
+            bodies.append(text_of_body(table.events.body))
+        elsewhere = {*templates.names_in(bodies), *self._expression_names()}
         for name in table.params:
             if name not in params and name not in elsewhere:
                 raise TableError(("params", name), f"nothing in the table has a place for it: write {{{name}}} there")
@@ -381,11 +465,11 @@ class _Build:
         for key in ("id", "attempt", *TEXTS, *TIMES_OF_JOB):
             fields.want(key, getattr(table, key), TEXT)
         fields.want("status", table.status, WORD)
-        fields.want("error", table.error, PART)
-        fields.want("result", table.result, PART)
+        fields.want("error", in_reply(table.error), PART)
+        fields.want("result", in_reply(table.result), PART)
         fields.want("asked", table.asked, PART)
         fields.want_progress(table.progress)
-        for key in (*DECIDED, "nothing_if", "missing_if"):
+        for key in (*DECIDED, "nothing_if", "missing_if", "limited_if"):
             fields.want_condition(key, getattr(table, key))
         match table.times:
             case None:
@@ -536,10 +620,6 @@ def _split(table: Table) -> tuple[str, str]:
     if table.job != "{url}" and not table.job.startswith("/"):
         raise TableError(("job",), "it must start with / or with https://")
     return table.base_url, table.job if table.job == "{url}" else _encoded(("job",), table.job)
-
-
-def _text_of(body: str | dict[str, Any] | None) -> str | None:
-    return body if body is None or isinstance(body, str) else msgspec.json.encode(body).decode()
 
 
 class _Auth(Struct, frozen=True):

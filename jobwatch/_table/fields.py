@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -87,6 +87,31 @@ class ItemsTable(Struct, frozen=True, forbid_unknown_fields=True):
     total: str = ""
 
 
+class RequestTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """A request of its own for what the job's reply does not tell.
+
+    Attributes:
+        request: Its path and query.
+        method: ``GET`` or ``POST``.
+        body: What a POST sends, as a text or as a table.
+        path: Where what is wanted lies in the reply.
+    """
+
+    request: str
+    method: Literal["GET", "POST"] = "GET"
+    body: str | dict[str, Any] | None = None
+    path: Paths = "@"
+
+
+Told: TypeAlias = str | Sequence[str | HeaderPlace] | RequestTable
+"""Where something lies in the job's reply, or the request that tells it."""
+
+
+def in_reply(told: Told) -> Places:
+    """Return where something lies in the job's reply."""
+    return [] if isinstance(told, RequestTable) else told
+
+
 class EventTable(Struct, frozen=True, forbid_unknown_fields=True):
     """Where a history lies, and where each of its entries holds the status and the time.
 
@@ -95,6 +120,8 @@ class EventTable(Struct, frozen=True, forbid_unknown_fields=True):
         status: The status in an entry.
         at: The time in an entry.
         request: The path and query of a request of its own for the history, where the job does not tell it.
+        method: How that is made: ``GET`` or ``POST``.
+        body: What a POST sends, as a text or as a table.
         next_page: What leads to the next page of it.
     """
 
@@ -102,6 +129,8 @@ class EventTable(Struct, frozen=True, forbid_unknown_fields=True):
     path: str = "@"
     at: Paths = []
     request: str | None = None
+    method: Literal["GET", "POST"] = "GET"
+    body: str | dict[str, Any] | None = None
     next_page: NextPage = []
 
 
@@ -298,6 +327,7 @@ class Fields:
             nothing=condition("nothing_if"),
             decided=tuple((phase, condition(key)) for key, phase in DECIDED.items() if self._conditions.get(key)),
             missing=condition("missing_if"),
+            limited=condition("limited_if"),
         )
 
     def _event_extractors(self, compiled: Compiled) -> EventExtractors | None:

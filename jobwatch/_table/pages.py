@@ -143,14 +143,17 @@ def _steps(keys: Sequence[str], text: str, names: Mapping[str, object], root: Ex
     return root.place.path + place.path
 
 
-def goes_on_of(root: Expression) -> Callable[[bytes, Mapping[str, str]], bool]:
+def goes_on_of(root: Expression, paging: Paging) -> Callable[[bytes, Mapping[str, str]], bool]:
     """Return what says whether the lists in which a job is looked for have further pages.
 
     Args:
         root: The expression that looks for it.
+        paging: What leads to the next page.
     """
 
     def goes_on(body: bytes, headers: Mapping[str, str]) -> bool:
+        if paging.next(body, headers) is not None:
+            return True
         whole = plain_body(body)
         return any(_says_more_at(whole, place.path, headers) for place in root.places)
 
@@ -160,4 +163,4 @@ def goes_on_of(root: Expression) -> Callable[[bytes, Mapping[str, str]], bool]:
 def _says_more_at(whole: JSON, path: Steps, headers: Mapping[str, str]) -> bool:
     listed = at(whole, path)
     shown = len(listed) if isinstance(listed, list) else None
-    return says_more(whole, headers, shown) or says_more(at(whole, path[:-1]), headers, shown)
+    return any(says_more(each, headers, shown) for each in (whole, at(whole, path[:-1]), listed))

@@ -100,6 +100,7 @@ class Extractors(Struct, frozen=True, kw_only=True):
     nothing: tuple[Condition, ...]
     decided: tuple[tuple[Phase, tuple[Condition, ...]], ...]
     missing: tuple[Condition, ...]
+    limited: tuple[Condition, ...]
 
 
 class Layout:
@@ -180,15 +181,21 @@ class TableReader:
         """Read the reply to a look at one job, with the headers that are wanted of it, by their names in lower case."""
         phase = self._http.get(http_status)
         try:
-            return self._reply(b"{}" if self.ignores_body else body, http_status, job_id, headers or {})
+            seen = self._reply(b"{}" if self.ignores_body else body, http_status, job_id, headers or {})
         except CannotEvaluate as error:
             return unreadable(f"an expression of the table cannot be evaluated on the reply: {error}")
         except msgspec.MsgspecError as error:
+            if self._loose.fields.limited and self.is_limited(body):
+                return _limited(http_status, body)
             if phase is not None and (http_status != 200 or self._tells_by_http_alone):
                 return self._stateless((f"HTTP {http_status}", phase), job_id, body)
             if isinstance(error, msgspec.ValidationError) and (problem := read_problem(body)) is not None:
                 raise msgspec.ValidationError(f"{error}; it says: {problem}") from None
             raise
+
+        if isinstance(seen, Fault) and self._loose.fields.limited and self.is_limited(body):
+            return _limited(http_status, body)
+        return seen
 
     def _reply(self, body: bytes, http_status: int, job_id: str, headers: Mapping[str, str]) -> Job | Fault:
         layout, root = self._decoded(body)
@@ -247,14 +254,34 @@ class TableReader:
 
     def is_missing(self, body: bytes) -> bool:
         """Whether an error reply's body says, by the table's conditions, that there is no such job."""
+
+        def beside(fields: Extractors, scope: object) -> bool:
+            return self._loose.is_scoped and self._beside(fields, scope) is FaultKind.NOT_FOUND
+
+        return self._says(body, lambda fields: fields.missing, beside)
+
+    def is_limited(self, body: bytes) -> bool:
+        """Whether a body without a status that can be read says, by the table's conditions, that looks are too many."""
+
+        def beside(fields: Extractors, scope: object) -> bool:
+            return _any_holds([each for each in fields.limited if each.whole], scope)
+
+        return self._says(body, lambda fields: fields.limited, beside)
+
+    def _says(
+        self,
+        body: bytes,
+        conditions: Callable[[Extractors], Sequence[Condition]],
+        beside: Callable[[Extractors, object], bool],
+    ) -> bool:
+        """Whether a condition holds on a body that shows no job; `beside` tells it where nothing lies at the root."""
         try:
             root = self._loose.decode(body)
             base = None if root is None else self._loose.base(root, self._given)
             fields = self._loose.fields
             if base is None or base is UNSET:
-                scope = fields.scope(None, root, self._given)
-                return self._loose.is_scoped and self._beside(fields, scope) is FaultKind.NOT_FOUND
-            return _any_holds(fields.missing, fields.scope(base, root, self._given))
+                return beside(fields, fields.scope(None, root, self._given))
+            return _any_holds(conditions(fields), fields.scope(base, root, self._given))
         except (ValueError, RecursionError):  # no JSON, not UTF-8, or nested too deeply: its HTTP status says all
             return False
 
@@ -552,6 +579,12 @@ def _not_there(http_status: int, body: bytes) -> Fault:
     if problem is not None:
         return Fault(FaultKind.UNREACHABLE, f"the API reports an error: {problem.message[:_SHOWN]}", http_status)
     return _no_such_job(http_status, body)
+
+
+def _limited(http_status: int, body: bytes) -> Fault:
+    problem = read_problem(body)
+    message = "the API asked for fewer requests" + (f": {problem.message[:_SHOWN]}" if problem is not None else "")
+    return Fault(FaultKind.RATE_LIMITED, message, http_status)
 
 
 def _no_such_job(http_status: int, body: bytes) -> Fault:

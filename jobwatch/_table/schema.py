@@ -12,7 +12,18 @@ from msgspec import Struct
 
 from .._reading.pages import MOST_PAGES
 from .._reading.words import Word
-from .fields import EventTable, ItemsTable, NextPage, NextTable, Paths, Places, ProgressPaths, TableError
+from .fields import (
+    EventTable,
+    ItemsTable,
+    NextPage,
+    NextTable,
+    Paths,
+    Places,
+    ProgressPaths,
+    RequestTable,
+    TableError,
+    Told,
+)
 from .hints import HintPaths, HintTable
 
 End: TypeAlias = Literal["succeeded", "partial", "finished", "failed", "cancelled"]
@@ -83,8 +94,10 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         docs: The page that the table was written from.
         method: ``GET``, ``POST`` or ``HEAD``.
         body: What a POST sends, as a text or as a table; holes as in `job`.
+        protocol: ``json-rpc`` where replies come in its envelope: places then start at its ``result``.
         headers: Headers to send; ``${NAME}`` is an environment variable, other holes as in `job`.
         query: What goes into the query of every URL that does not have it; values with holes as in `job`.
+        version_header: The header that selects a version of the API, where a caller chooses one.
         auth: ``bearer``, ``basic``, ``none``, a header with the token in it: ``X-Api-Key: {token}``, or a
             parameter of the query: ``?api_key={token}``.
         token: The environment variable that holds the token; for basic, ``user:password``.
@@ -106,9 +119,11 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
             What means that it is so, whatever its status. Each is a condition, or several of which any will do; the
             first of these keys that holds wins.
         missing_if: What means that there is no such job.
+        limited_if: What means of a 403, or of a reply in which no status can be read, that fewer requests are wanted.
         no_error: Texts in the place of an error that say that there is none.
         http: Which HTTP statuses are states.
-        type, project, error, result, attempt: Places.
+        type, project, attempt: Places.
+        error, result: Places, or requests of their own that are made once, at the end.
         asked: The place of what a blocked job asks of somebody.
         url: The place of the address of a page about the job, for people.
         progress: The places of a fraction, or of what is done and of what there is to do.
@@ -118,6 +133,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         times: The place of a map from states to times, or for each state that of the time when it was entered.
         listing: The request for a project's jobs; its key is ``list``.
         batch: The request for several jobs.
+        stream: The path and query of a job's stream of server-sent events.
         started: Where the id lies in the response that started the job.
         retry_after: Where a reply says when to come back.
         stable_for: For how long an end has to stand before it is believed, such as ``10s``; or that of each kind.
@@ -129,8 +145,10 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     docs: str = ""
     method: Literal["GET", "POST", "HEAD"] = "GET"
     body: str | dict[str, Any] | None = None
+    protocol: Literal["", "json-rpc"] = ""
     headers: dict[str, str] = {}
     query: dict[str, str] = {}
+    version_header: str = ""
     auth: str = ""
     token: str = ""
     token_file: str = ""
@@ -155,12 +173,13 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     running_if: Paths = []
     pending_if: Paths = []
     missing_if: Paths = []
+    limited_if: Paths = []
     http: dict[str, State] = {}
     type: Places = []
     project: Places = []
-    error: Places = []
+    error: Told = []
     no_error: list[str] = []
-    result: Places = []
+    result: Told = []
     asked: Places = []
     url: Places = []
     attempt: Places = []
@@ -174,6 +193,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     times: str | dict[str, Paths] | None = None
     listing: ListTable | None = None
     batch: BatchTable | None = None
+    stream: str = ""
     started: Places = []
     retry_after: HintPaths = []
     stable_for: str | dict[End, str] = {}
@@ -200,17 +220,27 @@ def checked(table: Mapping[str, object]) -> Table:
         _known_keys(table.get(key), kind, (key,))
     _known_keys(table.get("items"), ItemsTable, ("items",))
     _known_keys(table.get("next_page"), NextTable, ("next_page",))
+    for key in ("error", "result"):
+        if _is_header(table.get(key)):
+            continue
+        _known_keys(table.get(key), RequestTable, (key,))
     for key in ("events", "list", "batch"):
         part = table.get(key)
         _known_keys(part.get("next_page") if isinstance(part, dict) else None, NextTable, (key, "next_page"))
     if "job" not in table:
         raise TableError((), 'the table lacks job, the path of one job, such as job = "/jobs/{job_id}"')
+    # One type of object can be told from a text and a list, and that is the request.
+    headers = {key: [told] for key in ("error", "result") if _is_header(told := table.get(key))}
     try:
-        return msgspec.convert(dict(table), Table)
+        return msgspec.convert({**table, **headers}, Table)
     except msgspec.ValidationError as error:
         trouble, _, place = str(error).partition(" - at `$")
         keys = [key for key in re.split(r"[.\[\]]", place.removesuffix("`")) if key and key != "..."]
         raise TableError(keys, trouble[0].lower() + trouble[1:].replace("`", "")) from None
+
+
+def _is_header(told: object) -> bool:
+    return isinstance(told, dict) and "header" in told
 
 
 def _known_keys(table: object, kind: type[Struct], where: tuple[str, ...]) -> None:

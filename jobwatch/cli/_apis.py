@@ -21,6 +21,7 @@ from .._errors import ConfigError
 from .._models import JSON, Fault, Job, Phase, Transition
 from .._reading.api import JobAPI
 from .._reading.bodies import plain_body
+from .._reading.rpc import is_envelope
 from .._reading.started import Response, response_in
 from .._reading.words import USUAL_WORDS, text_of
 from ..apis import APIS, GROUPS
@@ -166,6 +167,8 @@ def _check(api: JobAPI, options: Options) -> int:
         return 0
     sample = _sample(options.body, max(_LARGEST, api.max_body or 0))
     job = _job_in(api, sample)
+    if not api.protocol and is_envelope(plain_body(sample.body if isinstance(sample.body, bytes) else b"")):
+        note('the sample is an envelope of JSON-RPC: with protocol = "json-rpc", places start at its result')
     if isinstance(job, Fault):
         say(f"the sample cannot be read: {safe(str(job))}")
         return 1
@@ -197,11 +200,23 @@ def _describe(api: JobAPI) -> None:
         say("  decodes the whole of each reply, since it reads @ or $ itself: slow where a reply is large")
     if api.read_retry_after is not None:
         say("  looks again no sooner than a reply says under retry_after")
+    _describe_other_requests(api)
     if api.words is not None:
         for phase in _ENDS:
             say(f"  {phase.value}: {_listed(*api.words.of(phase))}")
     for name, default in api.params.items():
         say(f"  --param {name}=" + ("..." if default is None else f"...  (default: {safe(default)})"))
+
+
+def _describe_other_requests(api: JobAPI) -> None:
+    for what, detail in (("what went wrong", api.error), ("what it made", api.result)):
+        if detail is not None:
+            method = "GET" if detail.body is None else "POST"
+            say(f"  asks for {what} once, at the end: {method} {safe(detail.path)}")
+    if api.stream_path is not None:
+        say(f"  follows the stream of each job, whose events bring looks: GET {safe(api.stream_path)}")
+    if api.items is not None:
+        say(f"  joins its list of all pages, {api.items.paging.most} at most, and reads them again before an end")
 
 
 def _listed(own: Sequence[str], common: Sequence[str]) -> str:

@@ -81,7 +81,7 @@ JSON_RPC = {"job": "https://a.test/{job_id}", "status": "result.state", "id": "r
         (
             JSON_RPC,
             {"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "over quota"}},
-            "-32000: over quota",
+            "-32000 over quota",
         ),
         (JSON_RPC, {"jsonrpc": "2.0", "id": 1, "result": {"text": "hello"}}, "names no job"),
         ({"job": "https://a.test/{job_id}", "status": "status"}, {"request_id": "r-1"}, "names no job"),

@@ -119,8 +119,8 @@ def fuzzed(text: str) -> Fuzzed:
     )
 
 
-def _expressions(paths: str | list[str]) -> tuple[Expression, ...]:
-    return tuple(map(expression_of, several(paths)))
+def _expressions(paths: str | list[str] | dict[str, Any]) -> tuple[Expression, ...]:
+    return () if isinstance(paths, dict) else tuple(map(expression_of, several(paths)))
 
 
 def _places(table: Mapping[str, Any], root: Expression) -> list[tuple[str, tuple[str | int, ...]]]:
@@ -263,8 +263,29 @@ def _lasting(line: str, rng: random.Random, _texts: Sequence[str]) -> str:
     return f"{line}\nstable_for = {rng.choice([long, f'{{ {kind} = {long} }}'])}"
 
 
+def _in_pages(line: str, rng: random.Random, _texts: Sequence[str]) -> str:
+    places = ['"a"', '"a.b"', '"@"', '"$.a"', '"a[0]"', '"a[?b] | [0]"', '["a", "b"]', '""', "[]", "1"]
+    place = rng.choice(places)
+    leads = rng.choice([place, f'{{ token = {place}, query = "p" }}', '{ header = "X-Next" }', '{ body = "a" }', "{}"])
+    request = rng.choice(['"/x/{job_id}"', '"/x?q={z}"', '"x"', '"/x/${Y}"'])
+    method = rng.choice(["GET", "POST", "PUT"])
+    told = f"{{ request = {request}, path = {place}, method = {method!r}, body = {{ a = 1 }} }}"
+    protocols = ['"json-rpc"', '"grpc"', '""', place]
+    made = [
+        f"items = {rng.choice([place, f'{{ path = {place}, id = {place}, total = {place} }}'])}",
+        f"next_page = {leads}",
+        f"protocol = {rng.choice(protocols)}",
+        f"pages = {rng.choice(['2', '50', '1', '-1', '10000', place])}",
+        f"{rng.choice(['error', 'result'])} = {told}",
+        f"events = {{ request = {request}, path = {place}, status = {place}, next_page = {leads} }}",
+        f'batch = {{ request = "/x?id={{job_id}}", body = {{ a = 1 }}, next_page = {leads} }}',
+    ]
+    return "\n".join([line, *rng.sample(made, rng.randint(1, 3))])
+
+
 _CHANGES: list[Callable[[str, random.Random, Sequence[str]], str]] = [
     *(
+        _in_pages,
         _lasting,
         _new_setting,
         _new_expression,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
 import pytest
+from aiohttp import web
 
-from jobwatch import UNCHANGED, Fault, FaultKind, Job, JobAPI
+from jobwatch import UNCHANGED, Client, Fault, FaultKind, Job, JobAPI
 from jobwatch._core.source import Seen, SeenMany
 from jobwatch._http.pages import TIME_LIMIT
 from jobwatch._http.requests import Given
@@ -20,6 +21,7 @@ from jobwatch._reading.pages import next_link
 from jobwatch._reading.reply import Reply
 from jobwatch._table.compile import api_of
 from jobwatch._table.fields import TableError
+from tests.table_server import TableServer
 from tests.virtual import on_virtual_clock
 
 BASE = "https://api.test"
@@ -36,6 +38,7 @@ class Pages:
         self._answers = answers
         self._real = Transport(BASE, {})
         self.delay = delay
+        self.before: Callable[[str], Awaitable[None]] | None = None
         self.asked: list[str] = []
         self.bodies: list[bytes | None] = []
 
@@ -45,6 +48,8 @@ class Pages:
     async def get(self, target: Target, *, etag: str | None = None, turn: object = None) -> Reply | Fault:
         assert etag is None
         name = target.url.raw_path_qs
+        if self.before is not None:
+            await self.before(name)
         self.asked.append(name)
         self.bodies.append(target.body)
         await asyncio.sleep(self.delay)
@@ -177,6 +182,17 @@ async def test_a_token_goes_into_the_query_of_the_same_request() -> None:
         }
     )
     assert told(await seen(MINIMAL + events, pages)) == ["queued", "running", "paused"]
+
+
+async def test_what_goes_into_every_query_goes_into_that_of_a_page_too() -> None:
+    text = MINIMAL + LOG + 'query = { v = "2" }'
+    answers = {
+        "/jobs/j1?v=2": {"id": "j1", "status": "running"},
+        "/jobs/j1/log?v=2": log("queued", next="/jobs/j1/log?page=2"),
+        "/jobs/j1/log?page=2&v=2": log("running", next="/jobs/j1/log?page=3&v=1"),
+        "/jobs/j1/log?page=3&v=1": log("paused"),
+    }
+    assert told(await seen(text, Pages(answers))) == ["queued", "running", "paused"]
 
 
 async def test_a_header_leads_on() -> None:
@@ -420,12 +436,66 @@ status = "status"
     found = (await seen(text, Pages({"/queue": listed | more}))).what
     assert isinstance(found, Fault)
     assert found.kind is FaultKind.UNREADABLE
-    link = {"link": '</queue?page=2>; rel="next"'}
-    assert isinstance((await seen(text, Pages({"/queue": (listed, link)}))).what, Fault)
     whole = (await seen(text, Pages({"/queue": listed | {"next": None, "total": 1, "has_more": False}}))).what
     assert isinstance(whole, Job) if said else isinstance(whole, Fault) and whole.kind is FaultKind.NOT_FOUND
     there = await seen(text, Pages({"/queue": {"jobs": [{"id": "j1", "status": "done"}]} | more}))
     assert job(there).id == "j1"
+
+
+QUEUE = f"""
+job = "{BASE}/queue"
+root = "jobs[?id=={{job_id}}] | [0]"
+id = "id"
+status = "status"
+"""
+
+
+def queue(*jobs: str, **more: object) -> dict[str, object]:
+    return {"jobs": [{"id": each, "status": "running"} for each in jobs]} | more
+
+
+async def test_a_job_that_is_not_on_the_first_page_is_looked_for_on_the_others() -> None:
+    link = {"link": '</queue?page=2>; rel="next"'}
+    answers: dict[str, object] = {"/queue": (queue("j0"), link), "/queue?page=2": queue("j1")}
+    pages = Pages(answers)
+    asked = source(QUEUE, pages)
+    found = await asked.job("j1")
+    assert (job(found).status, found.memo) == ("running", None), (
+        "the first page may stay as it is while the other changes"
+    )
+    assert pages.asked == ["/queue", "/queue?page=2"]
+    answers["/queue?page=2"] = queue("j2")
+    gone = (await asked.job("j1")).what
+    assert isinstance(gone, Fault)
+    assert gone.kind is FaultKind.NOT_FOUND, "on none of all pages"
+    answers["/queue?page=2"] = Fault(FaultKind.NOT_FOUND, "no such page", 404)
+    broken = (await asked.job("j1")).what
+    assert isinstance(broken, Fault)
+    assert broken.kind is FaultKind.UNREACHABLE
+    pages.asked.clear()
+    assert job(await asked.job("j0")).id == "j0"
+    assert pages.asked == ["/queue"], "where it is on the first page, no other is read"
+
+
+async def test_the_page_after_is_where_the_table_says_for_a_search_too() -> None:
+    answers = {"/queue": queue("j0", goes_on_at="t 2"), "/queue?after=t%202": queue("j1")}
+    text = QUEUE + 'next_page = { token = "goes_on_at", query = "after" }'
+    assert job(await seen(text, Pages(answers))).id == "j1"
+
+
+async def test_absence_that_is_an_end_is_believed_of_all_pages_read_twice() -> None:
+    text = QUEUE + 'next_page = "next"\nwords = { succeeded = ["absent"] }'
+    shifting = Pages(lambda name, _: queue("j2") if "page" in name else queue("j0", next="?page=2"))
+    ended = job(await seen(text, shifting))
+    assert (ended.status, shifting.asked) == ("absent", ["/queue", "/queue?page=2"] * 2)
+
+    def moved(name: str, _: bytes | None) -> object:
+        if "page" in name:
+            return queue("j2")
+        return queue("j0", next="?page=2") if len(pages.asked) < 3 else queue("j1", next="?page=2")
+
+    pages = Pages(moved)
+    assert job(await seen(text, pages)).status == "running", "it went to a page that had been read"
 
 
 async def test_a_project_is_listed_up_to_the_limit() -> None:
@@ -490,3 +560,28 @@ def test_a_list_that_cannot_be_joined_is_refused(text: str, key: str, said: str)
         table(MINIMAL + text)
     assert ".".join(refused.value.keys) == key
     assert said in refused.value.trouble
+
+
+async def test_link_headers_lead_on_through_the_network() -> None:
+    text = """
+job = "/commits/{job_id}/check-runs"
+base_url = "http://127.0.0.1:1"
+items = "check_runs"
+running_if = "check_runs[?status != 'completed']"
+failed_if = "check_runs[?conclusion == 'failure'] && !(check_runs[?status != 'completed'])"
+succeeded_if = "check_runs && length(check_runs) == total_count && !(check_runs[?conclusion != 'success'])"
+"""
+
+    def answer(request: web.BaseRequest) -> object:
+        ends = enumerate(["success", "success", "failure"])
+        runs = [{"id": number, "status": "completed", "conclusion": end} for number, end in ends]
+        if request.query.get("page") == "2":
+            return {"total_count": 3, "check_runs": runs[2:]}
+        link = f'<http://{request.host}/commits/abc/check-runs?page=2>; rel="next"'
+        return 200, {"total_count": 3, "check_runs": runs[:2]}, {"Link": link, "ETag": '"1"'}
+
+    async with TableServer(answer) as server, Client(table(text), base_url=server.url) as client:
+        assert (await client.wait_for("abc", check=False)).status == "failed"
+    both = ["/commits/abc/check-runs", "/commits/abc/check-runs?page=2"]
+    assert [path for _, path, _, _ in server.requests] == both * 2
+    assert not any("If-None-Match" in headers for _, _, headers, _ in server.requests)
