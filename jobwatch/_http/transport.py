@@ -362,7 +362,8 @@ class Transport:
         if response.content.is_eof() and response.content.exception() is None:
             body = response.content.read_nowait()  # as nearly always: a small answer comes in one piece
         elif good:
-            body = await (_to_first_event if _is_event_stream(response) else _whole)(response, self._max_body)
+            is_read_on = "Content-Encoding" in response.headers or not _is_event_stream(response)
+            body = await (_whole if is_read_on else _to_first_event)(response, self._max_body)
         else:
             body = await _start(response, ERROR_BODY_CAP)
         if body is None or (good and len(body) > self._max_body):

@@ -13,7 +13,7 @@ from .._errors import ConfigError
 from .._files.history import History
 from .._http.requests import secrets_of
 from .._http.secrets import spellings
-from .._http.tokens import variables_of
+from .._http.tokens import needs_token, variables_of
 from ..apis import APIS, BEDROCK, CAPYDB
 from ._output import mask, mask_also, note
 
@@ -45,6 +45,7 @@ def client_for(options: Options) -> Client:
     if options.source is not None:
         return _asking(options.source, options)
     api = api_for(options)
+    _check_token(api, options)
     mask(spelt for secret in (os.environ.get(api.token_variable, ""), *secrets_of(api)) for spelt in spellings(secret))
     client = Client(
         api,
@@ -63,6 +64,14 @@ def client_for(options: Options) -> Client:
     if options.proxy is not None and "@" in options.proxy:
         note("others on this machine can read the user and password of --proxy: HTTPS_PROXY or HTTP_PROXY hides them")
     return client
+
+
+def _check_token(api: JobAPI, options: Options) -> None:
+    is_set = any(os.environ.get(name) for name in (api.token_variable, api.token_file_variable))
+    if is_set or options.token_file or options.token_command or api.token_is_optional or not needs_token(api):
+        return
+    where = f"put it into the environment variable {variables_of(api)}, or give --token-file or --token-command"
+    raise ConfigError(f"no token for {api.name}: {where}")
 
 
 def _token_command(options: Options) -> TokenFunction | None:

@@ -6,13 +6,17 @@ import asyncio
 import json
 import shlex
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from jobwatch import ConfigError
+from jobwatch._client import check_token
 from jobwatch.cli import _output, _token_command, main
+from jobwatch.cli._arguments import parsed
+from jobwatch.cli._clients import client_for
 from jobwatch.cli._token_command import TokenCommand
 from tests.table_server import TableServer
 from tests.virtual import on_virtual_clock
@@ -135,16 +139,33 @@ async def test_a_command_has_its_time_and_what_it_started_ends_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_token_command, "_LIMIT", 0.5)
+    began = time.monotonic()
     pid = tmp_path / "pid"
     inner = f"import os, time, pathlib; pathlib.Path({str(pid)!r}).write_text(str(os.getpid())); time.sleep(60)"
     with pytest.raises(ConfigError, match=r"printed no token within 0\.5 s"):
         await TokenCommand(python(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"))()
+    assert time.monotonic() - began < 10.0
     state = Path(f"/proc/{pid.read_text()}/stat")
     for _ in range(100):
         if not state.exists() or state.read_text().split()[2] == "Z":
             return
         await asyncio.sleep(0.02)
     pytest.fail("it goes on")
+
+
+async def test_no_known_secret_is_in_what_a_failure_says() -> None:
+    _output.mask([OLD])
+    command = TokenCommand(python(f"import sys; sys.exit('no: {OLD} ' + 'x' * 280)"))
+    with pytest.raises(ConfigError, match=r"exit code 1: no: \*\*\* x{280}$"):
+        await command()
+
+
+async def test_a_token_that_was_read_later_is_masked_in_every_line(tmp_path: Path) -> None:
+    given = ["get", "j", "--api", table("http://127.0.0.1:9", tmp_path), "--token-command", python(f"print({NEW!r})")]
+    async with client_for(parsed(given)) as client:
+        assert _output.without_secrets(f"x {NEW}") == f"x {NEW}"
+        await check_token(client)
+        assert _output.without_secrets(f"x {NEW}") == "x ***"
 
 
 async def test_much_output_is_read_away() -> None:

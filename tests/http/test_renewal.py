@@ -171,6 +171,21 @@ async def test_another_token_that_is_refused_too_is_tried_once() -> None:
         assert answer.heard == [OLD, NEW]
 
 
+async def test_the_old_token_is_masked_as_the_new_one_is() -> None:
+    tokens = iter([OLD, NEW])
+
+    def answer(request: web.BaseRequest) -> object:
+        is_new = request.headers["Authorization"] == f"Bearer {NEW}"
+        return 500 if is_new else 401, {"message": f"{NEW} came in place of {OLD}"}, {}
+
+    async with (
+        TableServer(answer) as server,
+        Client(api(), base_url=server.url, token=lambda: next(tokens)) as client,
+    ):
+        with pytest.raises(Unreachable, match=r"\*\*\* came in place of \*\*\*"):
+            await client.job("j")
+
+
 async def test_the_variables_of_headers_are_read_anew_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTHER", OLD)
     table = {"job": "/jobs/{job_id}", "base_url": "https://x.example", "status": "status"}

@@ -773,14 +773,29 @@ async def test_row_60_a_content_coding_that_was_not_asked_for_is_undone(coding: 
     assert reply.body == JSON
 
 
+async def test_row_60_an_event_that_is_packed_is_unpacked_whole() -> None:
+    packed = gzip.compress(b"\ndata: " + JSON + b"\n\ndata: more\n\n", compresslevel=0)  # an event as it stands
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\n"
+    head += b"Content-Length: %d\r\n\r\n" % len(packed)
+
+    async def in_two(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head + packed[:-10])
+        await writer.drain()
+        await asyncio.sleep(0.01)
+        writer.write(packed[-10:])
+
+    assert (await reply_of(in_two)).body == JSON
+
+
 async def test_row_60_the_body_of_an_error_is_unpacked_too_and_where_it_cannot_be_the_status_stands() -> None:
     packed = gzip.compress(b'{"message":"the disk is full"}')
     more = ("Content-Encoding: gzip", "Content-Type: application/json")
     assert "the disk is full" in (await fault_of(http(packed, *more, status="500 X"))).message
     damaged = await fault_of(http(packed[:-3], *more, status="500 X"))
     assert damaged == Fault(FaultKind.UNREACHABLE, "the API is in trouble", 500)
-    bomb = gzip.compress(b" " * ERROR_BODY_CAP + b"{}")
-    assert (await fault_of(http(bomb, *more, status="401 X"))).kind is FaultKind.AUTH
+    bomb = gzip.compress(b'{"message":"the disk is full"}' + b" " * ERROR_BODY_CAP)
+    refused = await fault_of(http(bomb, *more, status="401 X"))
+    assert refused == Fault(FaultKind.AUTH, "the API refused the token", 401)
     # Where the status is a state, the rest of what it tells is wanted.
     state = await fault_of(http(packed[:-3], *more, status="422 X"), states=frozenset({422}), verdict=lambda *_: True)
     assert (state.kind, state.http_status) == (FaultKind.UNREADABLE, 422)
