@@ -244,7 +244,10 @@ class Requests:
             return self._without_token(url)
         target = asked.path + (f"?{asked.query}" if asked.query else "")
         path, _, _ = self._job_path.partition("?")
-        for template, text in ((self._job_path, target), (path, asked.path)):
+        # Where a job's state is read below its own URL, the start may name the job's: /item/7/ for /item/7/state.
+        thing, placed, below = path.partition("{job_id}")
+        own = f"{thing}{placed}" if below.startswith("/") and thing.strip("/") else path
+        for template, text in ((self._job_path, target), (path, asked.path), (own, asked.path.rstrip("/"))):
             job_id = templates.value_in(template, text, "job_id")
             if job_id is not None:
                 return unquoted(job_id)

@@ -52,7 +52,6 @@ PARAMS = {
     "google": {"service": "speech"},
     "bigquery": {"project": "p"},
     "buildkite": {"org": "octo", "pipeline": "hello"},
-    "jenkins-build": {"name": "folder/job/app"},
     "snowflake": {"account": "org-acc"},
     "vertex": {"project": "p", "model": "veo-3"},
 }
@@ -464,7 +463,7 @@ REQUESTS = {
         "Bearer t0k3n",
     ),
     "elasticsearch": ("/_tasks/a%2Fb", "Authorization", "ApiKey t0k3n"),
-    "jenkins-build": ("/job/folder/job/app/a%2Fb/api/json", "Authorization", "Basic dDA6azNu"),
+    "jenkins-build": ("/a/b/api/json", "Authorization", "Basic dDA6azNu"),
     "kubernetes-job": ("/apis/batch/v1/namespaces/default/jobs/a%2Fb", "Authorization", "Bearer t0k3n"),
     "mcp": ("/mcp", "Mcp-Method", "tasks/get"),
     "mistral": ("/v1/batch/jobs/a%2Fb", "Authorization", "Bearer t0k3n"),
