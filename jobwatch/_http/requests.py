@@ -147,7 +147,7 @@ class Requests:
         """
         names = set(templates.names_in(_requests_of(self._api))) & self._params.keys()
         secrets = self._secrets()
-        names = {name for name in names if not is_secret_name(name) and self._params[name] not in secrets}
+        names = {name for name in names if not is_secret_name(name) and self._params[name] not in {"", *secrets}}
         params = "&".join(f"{name}={quoted(self._params[name])}" for name in sorted(names))
         return origin_of(self._base_url) + split(self._base_url).path.rstrip("/") + (f"?{params}" if params else "")
 
@@ -209,7 +209,8 @@ class Requests:
     def with_query(self, asked: Asked) -> Asked:
         """Return a request with what goes into the query of each, unless it is there, as in a URL of the server's."""
         there = {unquoted(part.partition("=")[0]) for part in (asked.query or "").split("&")}
-        more = [f"{quoted(name)}={self._in_query(text)}" for name, text in self._api.query.items() if name not in there]
+        told = [(name, self._in_query(text)) for name, text in self._api.query.items() if name not in there]
+        more = [f"{quoted(name)}={value}" for name, value in told if value]  # a parameter may be empty
         return replace(asked, query="&".join([*filter(None, [asked.query]), *more])) if more else asked
 
     def jobs(self, project_id: str, limit: int) -> Asked:
