@@ -462,8 +462,8 @@ def _params(api: JobAPI, given: _Params, needless: frozenset[str]) -> _Params:
     if missing:
         example = ", ".join(f"{name}=..." for name in missing)
         raise ConfigError(f"{api.name} needs the parameters {example}: --param {missing[0]}=..., or params={{...}}")
-    values = {name: given.get(name, default) for name, default in api.params.items()}
-    return _Params({name: value for name, value in values.items() if value or value == api.params[name] == ""})
+    values = [(name, given.get(name, default) or "", default) for name, default in api.params.items()]
+    return _Params({name: value for name, value, default in values if value or default == ""})
 
 
 def _asked(target: str, body: bytes | None = None) -> Asked:
