@@ -224,8 +224,8 @@ class _Drafting:
         if "303" in responses:
             self._remarks.append('303 is an answer: perhaps http = { 303 = "succeeded" }')
         several = [self._resolved(_mapping(each)).get("value") for each in _mapping(content.get("examples")).values()]
-        given = [content.get("example"), *several, self._resolved(schema).get("example")]
-        example = next(filter(None, map(_mapping, given)), None)
+        given: list[object] = [content.get("example"), *several, self._resolved(schema).get("example")]
+        example = next((told for each in given if (told := _mapping(each))), None)
         return None if example is None else msgspec.json.encode(dict(example))
 
     def _json_of(self, response: Schema) -> Schema:
