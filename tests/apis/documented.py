@@ -370,6 +370,7 @@ SAMPLES: list[Sample] = [
     ("tekton", "run", 200, _tekton("False", "PipelineRunTimeout"), F, {}),
     ("tekton", "run", 200, _tekton("False", "CreateRunFailed"), F, {}),
     ("tekton", "run", 200, _tekton("False", "Cancelled"), C, {}),
+    ("ray", "01000000", 200, {"job_id": "01000000", "submission_id": None, "status": "STOPPED"}, C, {}),
     ("wes", "r", 200, {"run_id": "r", "state": "COMPLETE", "outputs": {"o": 1}}, S, {"result": {"o": 1}}),
     (
         "wes",
