@@ -212,6 +212,10 @@ class _Drafting:
         contents = [content for status in good if (content := self._json_of(_mapping(responses.get(status))))]
         content = contents[0] if contents else _NONE
         schema = _mapping(content.get("schema"))
+        if isinstance(ref := schema.get("$ref"), str) and not ref.startswith("#"):
+            self._remarks.append(f"what a reply holds is told in another document: {ref[:200]}")
+        elif not schema:
+            self._remarks.append("the document does not say what a reply holds")
         fields = list(self._fields(schema))
         status = self._status(fields)
         self._id(fields, status)

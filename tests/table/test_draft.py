@@ -149,6 +149,8 @@ def test_a_flag_may_be_the_status(fields: dict[str, Any], told: dict[str, Any]) 
         (document({"properties": {"state": {"type": "string"}}}), "no id lies beside the status"),
         (document({"properties": {"state": {"enum": ["running"]}}}), "none of the words is an end"),
         (document(JOB, top={"servers": [{"url": "/"}]}), "does not say where it is served: set $KITCHEN_URL"),
+        (document({"$ref": "https://x.example/job.yaml"}), "told in another document: https://x.example/job.yaml"),
+        (document(JOB, responses={"200": {}}), "the document does not say what a reply holds"),
         (document(JOB, responses={"200": {}, "202": {}}), "both 200 and 202 are answers"),
         (document(JOB, responses={"200": {}}), "does not say what it answers for an unknown id"),
         (document(JOB, responses={"200": {}, "303": {}}), "303 is an answer"),
