@@ -427,6 +427,23 @@ def test_the_response_that_started_a_job_names_it(api: str, body: Body, job_id: 
     assert found_in(APIS[api], Response(msgspec.json.encode(body)), lambda _: None).job_id == job_id
 
 
+async def test_the_events_of_an_agent_bring_the_look_that_sees_the_end() -> None:
+    states = iter(["WORKING", "COMPLETED"])
+
+    def answer(request: web.BaseRequest) -> object:
+        if not request.path.endswith(":subscribe"):
+            return {"id": "t-1", "status": {"state": f"TASK_STATE_{next(states)}"}}
+        event = {"statusUpdate": {"taskId": "t-1", "status": {"state": "TASK_STATE_COMPLETED"}}}
+        body = b"data: " + msgspec.json.encode(event) + b"\n\n"
+        return 200, body, {"Content-Type": "text/event-stream"}
+
+    async with TableServer(answer) as server:
+        client = Client("a2a", base_url=server.url, pace=Pace(min_interval=30, max_interval=60))
+        assert (await client.wait_for("t-1", timeout=5)).phase is S
+        await client.aclose()
+    assert "/tasks/t-1:subscribe" in [path for _, path, _, _ in server.requests]
+
+
 def test_an_answer_of_an_agent_that_started_no_task_starts_no_wait() -> None:
     refused = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32009, "message": "version 0.3 is not supported"}}
     said = {"jsonrpc": "2.0", "id": 1, "result": {"message": {"messageId": "m", "parts": [{"text": "42"}]}}}
