@@ -157,7 +157,7 @@ class Requests:
         """
         names = set(templates.names_in(_requests_of(self._api))) & self._params.keys()
         secrets = self._secrets()
-        names = {name for name in names if not is_secret_name(name) and self._params[name] not in secrets}
+        names = {name for name in names if not is_secret_name(name) and self._params[name] not in {"", *secrets}}
         params = "&".join(f"{name}={quoted(self._params[name])}" for name in sorted(names))
         return origin_of(self._base_url) + split(self._base_url).path.rstrip("/") + (f"?{params}" if params else "")
 
@@ -238,7 +238,8 @@ class Requests:
     def with_query(self, asked: Asked) -> Asked:
         """Return a request with what goes into the query of each, unless it is there, as in a URL of the server's."""
         there = {unquoted(part.partition("=")[0]) for part in (asked.query or "").split("&")}
-        more = [f"{quoted(name)}={self._in_query(text)}" for name, text in self._api.query.items() if name not in there]
+        told = [(name, self._in_query(text)) for name, text in self._api.query.items() if name not in there]
+        more = [f"{quoted(name)}={value}" for name, value in told if value]  # a parameter may be empty
         return replace(asked, query="&".join([*filter(None, [asked.query]), *more])) if more else asked
 
     def jobs(self, project_id: str, limit: int) -> Asked:
@@ -273,7 +274,10 @@ class Requests:
             return self._without_token(url)
         target = asked.path + (f"?{asked.query}" if asked.query else "")
         path, _, _ = self._job_path.partition("?")
-        for template, text in ((self._job_path, target), (path, asked.path)):
+        # Where a job's state is read below its own URL, the start may name the job's: /item/7/ for /item/7/state.
+        thing, placed, below = path.partition("{job_id}")
+        own = f"{thing}{placed}" if below.startswith("/") and thing.strip("/") else path
+        for template, text in ((self._job_path, target), (path, asked.path), (own, asked.path.rstrip("/"))):
             job_id = templates.value_in(template, text, "job_id")
             if job_id is not None:
                 return unquoted(job_id)
@@ -494,8 +498,8 @@ def _params(api: JobAPI, given: _Params, needless: frozenset[str]) -> _Params:
     if missing:
         example = ", ".join(f"{name}=..." for name in missing)
         raise ConfigError(f"{api.name} needs the parameters {example}: --param {missing[0]}=..., or params={{...}}")
-    values = {name: given.get(name, default) for name, default in api.params.items()}
-    return _Params({name: value for name, value in values.items() if value or value == api.params[name] == ""})
+    values = [(name, given.get(name, default) or "", default) for name, default in api.params.items()]
+    return _Params({name: value for name, value, default in values if value or default == ""})
 
 
 def _asked(target: str, body: bytes | None = None) -> Asked:

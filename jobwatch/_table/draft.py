@@ -44,7 +44,7 @@ _GUESSES: Sequence[tuple[Phase, str]] = (
     (Phase.PARTIAL, r"partial|warning|somefail|witherror|withfail|withissue"),
     (Phase.BLOCKED, r"approv|inputrequired|actionrequired|authrequired|confirm|manual|suspend|paus"),
     (Phase.CANCELLED, r"cancel|abort|kill|dismiss|revok|skip|delet|discard|stopped|terminated"),
-    (Phase.FAILED, r"fail|error|reject|timeout|timedout|expir|crash|invalid|lost|dead|unsuccess|denied|evict"),
+    (Phase.FAILED, r"fail|error|reject|timeout|timedout|expir|crash|invalid|lost|dead|preempt|unsuccess|denied|evict"),
     (Phase.PENDING, r"pend|queue|wait|sched|creat|submit|accept|new|init|defer|idle|hold"),
     (Phase.RUNNING, r"ing$|run|progress|activ|start|process|work"),
     (Phase.SUCCEEDED, r"succe|complet|pass|^ok$|applied|ready"),
@@ -53,6 +53,9 @@ _GUESSES: Sequence[tuple[Phase, str]] = (
 """By what a word that is not common is guessed at, in this order."""
 
 _RESERVED = frozenset({"job_id", "job_ids", "project_id", "limit", "url", "now"})
+_SENT = frozenset({"accept", "authorization", "content-type", "user-agent"})
+"""Headers that are sent in any case."""
+
 _HELD = frozenset({"paused", "suspended", "onhold", "held"})
 """Common words of jobs that wait, which elsewhere wait for somebody."""
 
@@ -87,9 +90,10 @@ def drafted(document: object, path: str) -> Draft:
     Raises:
         DraftError: It is no such document, or has no such path.
     """
-    if not isinstance(document, Mapping) or not str(document.get("openapi", "")).startswith("3."):
+    whole = _mapping(document)
+    if not str(whole.get("openapi", "")).startswith("3."):
         raise DraftError("it is no OpenAPI 3 document: there is no openapi = 3.x in it")
-    return _Drafting(cast("Schema", document), path).draft()
+    return _Drafting(whole, path).draft()
 
 
 class _Field(Struct, frozen=True):
@@ -153,7 +157,8 @@ class _Drafting:
         if base:
             self._say("base_url", base)
         self._say("base_url_variable", f"{self._prefix}_URL")
-        headers = [str(each.get("name")) for each in wanted if each.get("in") == "header"]
+        named = [str(each.get("name")) for each in wanted if each.get("in") == "header"]
+        headers = [each for each in named if each.lower() not in _SENT]
         if headers:
             self._remarks.append(f"the headers {', '.join(headers)} are required: put them under headers")
         if self._method == "post":
@@ -207,6 +212,10 @@ class _Drafting:
         contents = [content for status in good if (content := self._json_of(_mapping(responses.get(status))))]
         content = contents[0] if contents else _NONE
         schema = _mapping(content.get("schema"))
+        if isinstance(ref := schema.get("$ref"), str) and not ref.startswith("#"):
+            self._remarks.append(f"what a reply holds is told in another document: {ref[:200]}")
+        elif not schema:
+            self._remarks.append("the document does not say what a reply holds")
         fields = list(self._fields(schema))
         status = self._status(fields)
         self._id(fields, status)
@@ -219,9 +228,9 @@ class _Drafting:
         if "303" in responses:
             self._remarks.append('303 is an answer: perhaps http = { 303 = "succeeded" }')
         several = [self._resolved(_mapping(each)).get("value") for each in _mapping(content.get("examples")).values()]
-        given = [content.get("example"), *several, self._resolved(schema).get("example")]
-        example = next((each for each in given if isinstance(each, Mapping)), None)
-        return None if example is None else msgspec.json.encode(example)
+        given: list[object] = [content.get("example"), *several, self._resolved(schema).get("example")]
+        example = next((told for each in given if (told := _mapping(each))), None)
+        return None if example is None else msgspec.json.encode(dict(example))
 
     def _json_of(self, response: Schema) -> Schema:
         content = _mapping(self._resolved(response).get("content"))
@@ -405,7 +414,7 @@ def _fits(key: str, schema: Schema) -> bool:
 
 def _is(schema: Schema, *types: str) -> bool:
     told = schema.get("type")
-    kinds = {str(each) for each in _list(told)} if isinstance(told, list) else {str(told)}
+    kinds = set(map(str, _list(told))) or {str(told)}
     return told is None or bool(kinds & set(types))
 
 
@@ -440,5 +449,5 @@ def _mapping(value: object) -> Schema:
     return cast("Schema", value) if isinstance(value, Mapping) else _NONE
 
 
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _list(value: object) -> Sequence[Any]:
+    return cast("Sequence[Any]", value) if isinstance(value, list) else ()

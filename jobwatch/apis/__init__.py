@@ -67,7 +67,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Builds": ("buildkite", "github", "gitlab", "jenkins-build"),
     "Workflows": ("airflow", "argo", "ogc", "prefect", "tekton", "wes"),
     "Data": ("bigquery", "databricks", "elasticsearch", "ray", "snowflake"),
-    "Clouds": ("azure", "google", "kubernetes-job", "terraform"),
+    "Clouds": ("azure", "azure-arm", "google", "kubernetes-job", "terraform"),
 }
 """What the built-in APIs are for: each stands in one group."""
 

@@ -52,7 +52,6 @@ PARAMS = {
     "google": {"service": "speech"},
     "bigquery": {"project": "p"},
     "buildkite": {"org": "octo", "pipeline": "hello"},
-    "jenkins-build": {"name": "folder/job/app"},
     "snowflake": {"account": "org-acc"},
     "vertex": {"project": "p", "model": "veo-3"},
 }
@@ -428,6 +427,23 @@ def test_the_response_that_started_a_job_names_it(api: str, body: Body, job_id: 
     assert found_in(APIS[api], Response(msgspec.json.encode(body)), lambda _: None).job_id == job_id
 
 
+async def test_the_events_of_an_agent_bring_the_look_that_sees_the_end() -> None:
+    states = iter(["WORKING", "COMPLETED"])
+
+    def answer(request: web.BaseRequest) -> object:
+        if not request.path.endswith(":subscribe"):
+            return {"id": "t-1", "status": {"state": f"TASK_STATE_{next(states)}"}}
+        event = {"statusUpdate": {"taskId": "t-1", "status": {"state": "TASK_STATE_COMPLETED"}}}
+        body = b"data: " + msgspec.json.encode(event) + b"\n\n"
+        return 200, body, {"Content-Type": "text/event-stream"}
+
+    async with TableServer(answer) as server:
+        client = Client("a2a", base_url=server.url, pace=Pace(min_interval=30, max_interval=60))
+        assert (await client.wait_for("t-1", timeout=5)).phase is S
+        await client.aclose()
+    assert "/tasks/t-1:subscribe" in [path for _, path, _, _ in server.requests]
+
+
 def test_an_answer_of_an_agent_that_started_no_task_starts_no_wait() -> None:
     refused = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32009, "message": "version 0.3 is not supported"}}
     said = {"jsonrpc": "2.0", "id": 1, "result": {"message": {"messageId": "m", "parts": [{"text": "42"}]}}}
@@ -457,6 +473,7 @@ REQUESTS = {
     "a2a-rpc": ("/", "A2A-Version", "1.0"),
     "anthropic": ("/v1/messages/batches/a%2Fb", "x-api-key", "t0k3n"),
     "argo": ("/api/v1/workflows/argo/a%2Fb", "Authorization", "t0k3n"),
+    "azure-arm": ("/a/b", "Authorization", "Bearer t0k3n"),
     "bigquery": ("/bigquery/v2/projects/p/jobs/a%2Fb?location=US", "Authorization", "Bearer t0k3n"),
     "buildkite": (
         "/v2/organizations/octo/pipelines/hello/builds/a%2Fb?exclude_jobs=true",
@@ -464,9 +481,9 @@ REQUESTS = {
         "Bearer t0k3n",
     ),
     "elasticsearch": ("/_tasks/a%2Fb", "Authorization", "ApiKey t0k3n"),
-    "jenkins-build": ("/job/folder/job/app/a%2Fb/api/json", "Authorization", "Basic dDA6azNu"),
+    "jenkins-build": ("/a/b/api/json", "Authorization", "Basic dDA6azNu"),
     "kubernetes-job": ("/apis/batch/v1/namespaces/default/jobs/a%2Fb", "Authorization", "Bearer t0k3n"),
-    "mcp": ("/mcp", "Mcp-Method", "tasks/get"),
+    "mcp": ("/mcp", "Mcp-Name", "a/b"),
     "mistral": ("/v1/batch/jobs/a%2Fb", "Authorization", "Bearer t0k3n"),
     "openai-responses": ("/responses/a%2Fb", "Authorization", "Bearer t0k3n"),
     "ray": ("/api/jobs/a%2Fb", "Authorization", "Bearer t0k3n"),
@@ -500,7 +517,7 @@ async def test_what_is_asked_and_where_the_token_goes(api: str) -> None:
         token = "t0:k3n" if api == "jenkins-build" else "t0k3n"
         client = Client(api, token=token, base_url=server.url, params=PARAMS.get(api))
         with pytest.raises(JobNotFound):
-            await client.job("a/b" if api != "azure" else "/a/b")
+            await client.job("/a/b" if api.startswith("azure") else "a/b")
         await client.aclose()
     assert server.requests[0][1] == path
     assert server.requests[0][2][header] == value
@@ -582,3 +599,24 @@ def test_times_of_a_batch_prove_what_it_has_been_through() -> None:
 
 def test_there_is_a_name_for_each_table_and_a_table_for_each_name() -> None:
     assert sorted(file.stem for file in FOLDER.glob("*.toml")) == TABLES
+
+
+@pytest.mark.parametrize(
+    ("given", "job", "asked"),
+    [
+        (None, "/ops/1", "/ops/1"),
+        ("2024-05-01", "/ops/1", "/ops/1?api-version=2024-05-01"),
+        ("2024-05-01", "/ops/1?x=1", "/ops/1?x=1&api-version=2024-05-01"),
+        ("2024-05-01", "/ops/1?api-version=2023-11-01", "/ops/1?api-version=2023-11-01"),
+    ],
+)
+@pytest.mark.parametrize("api", ["azure", "azure-arm"])
+async def test_azure_is_asked_with_a_version_where_its_url_has_none(
+    api: str, given: str | None, job: str, asked: str
+) -> None:
+    params = {**PARAMS.get(api, {}), **({} if given is None else {"api_version": given})}
+    async with TableServer(in_order({"status": "Succeeded"})) as server:
+        client = Client(api, token="t", base_url=server.url, params=params)
+        assert (await client.job(job)).phase is S
+        await client.aclose()
+    assert server.requests[0][1] == asked

@@ -80,6 +80,32 @@ def test_the_id_in_a_url(url: str, job_id: str | None) -> None:
     assert requests(BEDROCK).id_in(url) == job_id
 
 
+@pytest.mark.parametrize(
+    ("url", "job_id"),
+    [
+        ("/queue/item/31/", "31"),
+        ("/queue/item/31", "31"),
+        ("/queue/item/31/api/json", "31"),
+        ("/queue/31/", None),
+        ("/queue/item/31/artifact", None),
+        ("/queue/item/", None),
+    ],
+)
+def test_a_start_may_name_the_job_itself_where_its_state_is_read_below_it(url: str, job_id: str | None) -> None:
+    made = requests('job = "https://api.test/queue/item/{job_id}/api/json"\nstatus = "s"', None)
+    assert made.id_in(url) == job_id
+    assert requests('job = "https://api.test/{job_id}/state"\nstatus = "s"', None).id_in("/j1") is None
+
+
+def test_a_parameter_whose_default_is_empty_may_be_left_out() -> None:
+    table = 'job = "https://api.test/{+path}"\nparams = { path = "" }\nmethod = "POST"\nstatus = "s"\nbody = "{job_id}"'
+    assert requests(table, None).job("j").path == "/"
+    assert requests(table, None, path="").job("j").path == "/"
+    assert requests(table, None, path="a/rpc").job("j").path == "/a/rpc"
+    with pytest.raises(ConfigError, match="needs the parameters path="):
+        requests(table.replace('path = ""', 'path = "x"'), None, path="")
+
+
 @pytest.mark.parametrize("url", ["https://evil.test/jobs/j1", "http://api.bedrock.cv/jobs/j1", "https://[x/jobs/j1"])
 def test_a_url_elsewhere_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="the job's URL"):

@@ -149,11 +149,16 @@ def test_a_flag_may_be_the_status(fields: dict[str, Any], told: dict[str, Any]) 
         (document({"properties": {"state": {"type": "string"}}}), "no id lies beside the status"),
         (document({"properties": {"state": {"enum": ["running"]}}}), "none of the words is an end"),
         (document(JOB, top={"servers": [{"url": "/"}]}), "does not say where it is served: set $KITCHEN_URL"),
+        (document({"$ref": "https://x.example/job.yaml"}), "told in another document: https://x.example/job.yaml"),
+        (document(JOB, responses={"200": {}}), "the document does not say what a reply holds"),
         (document(JOB, responses={"200": {}, "202": {}}), "both 200 and 202 are answers"),
         (document(JOB, responses={"200": {}}), "does not say what it answers for an unknown id"),
         (document(JOB, responses={"200": {}, "303": {}}), "303 is an answer"),
         (document(JOB, parameters=[{"in": "query", "name": "limit", "required": True}]), "the query wants limit"),
-        (document(JOB, parameters=[{"in": "header", "name": "X-A", "required": True}]), "the headers X-A are required"),
+        (
+            document(JOB, parameters=[{"in": "header", "name": name, "required": True} for name in ("X-A", "Accept")]),
+            "the headers X-A are required",
+        ),
     ],
 )
 def test_what_the_document_does_not_say_is_said(told: dict[str, Any], remark: str) -> None:
