@@ -62,6 +62,9 @@ def proved(expression: Expression) -> str | None:
     """Return a form of a condition that proves what it says by the first of its places; None where that does not."""
     if (counted := _counted(expression.node)) is not None:
         return f"{_written(expression.places[counted])} == `[]`"
+    node = expression.node
+    if node["type"] == "not_expression" and node["children"][0]["type"] == "slot":
+        return f"{_written(expression.places[0])} == `false`"  # beside the place itself it would never hold
     for place in expression.places:
         guarded = f"{_written(place)} && {_bracketed(expression)}"
         try:

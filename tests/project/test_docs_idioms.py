@@ -1,0 +1,194 @@
+"""The idioms of tables as their README shows them, each waiting for a job of the neutral API."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import pytest_asyncio
+
+import jobwatch
+from jobwatch import Job, JobAPI, Outcome, Phase
+from jobwatch._table.compile import api_of
+from jobwatch.testing import JobServer, ServedJob
+
+from .documents import text_of
+
+README = text_of("jobwatch/apis/README.md")
+IDIOMS = README[README.index("## Idioms") : README.index("## Refused forms")]
+TABLES = dict(
+    re.findall(r"^### (.*?)\n[^#]*?```toml\n(.*?)```$", IDIOMS.partition("### Conditions")[0], re.DOTALL | re.MULTILINE)
+)
+PLACE = "https://jobs.example.com"
+QUICK = jobwatch.Pace(min_interval=0.005, max_interval=0.01)
+
+
+def api_named(heading: str, server: JobServer) -> JobAPI:
+    """Return the table of an idiom, which asks the neutral API in place of the one that it names."""
+    return api_of(tomllib.loads(TABLES[heading].replace(PLACE, server.url_of("neutral"))), "own")
+
+
+def client_of(heading: str, server: JobServer, **options: object) -> jobwatch.Client:
+    kept: dict[str, object] = {"pace": QUICK, "appear_within": 0.05, "unreachable_after": 0.2} | options
+    return jobwatch.Client(api_named(heading, server), **kept)  # type: ignore[arg-type]
+
+
+@pytest_asyncio.fixture
+async def server() -> AsyncIterator[JobServer]:
+    async with JobServer(token=None) as server:
+        yield server
+
+
+class Waited:
+    """A wait for a job of an idiom, with the states that it told so far.
+
+    Attributes:
+        wait: The wait.
+        told: The states.
+    """
+
+    def __init__(self, wait: jobwatch.Wait) -> None:
+        self.wait = wait
+        self.told: list[str] = []
+
+    async def to_its_end(self) -> tuple[list[str], Outcome | None]:
+        """Return all states and how it ended, whichever way that is."""
+        async for change in self.wait:
+            self.told.append(change.status)
+        await self.wait
+        return self.told, self.wait.outcome
+
+
+@asynccontextmanager
+async def waiting(heading: str, server: JobServer, job_id: str = "j", **options: object) -> AsyncIterator[Waited]:
+    async with client_of(heading, server, **options) as client:
+        yield Waited(client.wait_for(job_id, timeout=10, check=False))
+
+
+async def outcome_of(heading: str, server: JobServer, job_id: str = "j", **options: object) -> Outcome | None:
+    async with waiting(heading, server, job_id, **options) as waited:
+        return (await waited.to_its_end())[1]
+
+
+async def later(job: ServedJob, word: str, after: int, **options: object) -> None:
+    """Let a job enter a state when it was looked at so often."""
+    await job.looked(after)
+    job.advance(word, **options)  # type: ignore[arg-type]
+
+
+def test_every_idiom_is_waited_for_here() -> None:
+    told = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
+    assert {re.sub(r"[^a-z0-9]+", "_", heading.lower()).strip("_") for heading in TABLES} <= told
+    assert len(TABLES) >= 8
+
+
+def test_the_table_in_twelve_lines_reads_the_reply_below_it() -> None:
+    section = README[README.index("## A table in twelve lines") : README.index("## Built in")]
+    table, reply = (re.findall(rf"```{kind}\n(.*?)```", section, re.DOTALL)[0] for kind in ("toml", "json"))
+    assert len(table.splitlines()) == 12
+    job = api_of(tomllib.loads(table), "own").job(reply.encode(), "j1")
+    assert isinstance(job, Job)
+    assert (job.phase, job.progress, job.result, str(job.error)) == (
+        Phase.PARTIAL,
+        1.0,
+        ["a.png"],
+        "one page could not be read",
+    )
+    assert [each.status for each in job.events or ()] == ["queued", "running", "partial"]
+    told = api_of(tomllib.loads(table), "own").job(reply.replace('"exit_code": 0', '"exit_code": 3').encode(), "j1")
+    assert isinstance(told, Job)
+    assert told.phase is Phase.FAILED
+
+
+# --- the idioms ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("last", "outcome"), [("succeeded", Outcome.SUCCEEDED), ("failed", Outcome.FAILED)])
+async def test_all_of_a_list(server: JobServer, last: str, outcome: Outcome) -> None:
+    job = server.add("neutral", "j", ["running"])
+    states = ("succeeded", "succeeded", "running")
+    parts = [server.add("neutral", f"part{number}", [state], parent_id="j") for number, state in enumerate(states)]
+    server.add("neutral", "empty", ["running"])
+    async with waiting("All of a list", server) as waited:
+        ended = asyncio.create_task(waited.to_its_end())
+        await job.looked(3)
+        assert not ended.done()
+        parts[-1].advance(last)
+        assert (await ended)[1] is outcome
+    async with client_of("All of a list", server) as client:
+        none = await client.job("empty")
+        assert none.phase is Phase.PENDING, "of no parts, nothing is true"
+
+
+async def test_a_generation_behind(server: JobServer) -> None:
+    job = server.add("neutral", "j", ["succeeded"], generation=2, behind=3600.0)
+    async with waiting("A generation behind", server) as waited:
+        ended = asyncio.create_task(waited.to_its_end())
+        await later(job, "running", 2, behind=0.0)
+        await later(job, "failed", job.looks + 2)
+        assert await ended == (["succeeded", "running", "failed"], Outcome.FAILED)
+
+
+async def test_several_attempts(server: JobServer) -> None:
+    job = server.add("neutral", "j", ["running", "failed"])
+    assert await outcome_of("Several attempts", server) is Outcome.FAILED
+    async with waiting("Several attempts", server, params={"attempt": "2"}) as waited:
+        ended = asyncio.create_task(waited.to_its_end())
+        await later(job, "running", job.looks + 2)
+        await later(job, "succeeded", job.looks + 2)
+        assert (await ended)[1] is Outcome.SUCCEEDED
+
+
+async def test_graphql(server: JobServer) -> None:
+    server.add("neutral", "j", ["succeeded"])
+    assert await outcome_of("GraphQL", server) is Outcome.SUCCEEDED
+    with pytest.raises(jobwatch.JobNotFound, match="there is no such job"):
+        await outcome_of("GraphQL", server, "other")
+    assert {(request.method, request.path) for request in server.requests} == {("POST", "/neutral/graphql")}
+
+
+async def test_warnings_that_are_successes(server: JobServer) -> None:
+    for number, (word, outcome) in enumerate(
+        [
+            ("OK", Outcome.SUCCEEDED),
+            ("WARNINGS: 3", Outcome.SUCCEEDED),
+            ("WARNINGS: DATA LOST", Outcome.FAILED),
+        ]
+    ):
+        server.add("neutral", f"j{number}", [word])
+        assert await outcome_of("Warnings that are successes", server, f"j{number}") is outcome
+
+
+@pytest.mark.parametrize(("code", "outcome"), [(0, Outcome.SUCCEEDED), (2, Outcome.FAILED)])
+async def test_an_exit_code(server: JobServer, code: int, outcome: Outcome) -> None:
+    job = server.add("neutral", "j", ["pending"], exit_code=code)
+    async with waiting("An exit code", server) as waited:
+        ended = asyncio.create_task(waited.to_its_end())
+        await later(job, "running", 2)
+        await later(job, "finished", job.looks + 2)
+        told = (["absent", "running", "succeeded" if code == 0 else "failed"], outcome)
+        assert await ended == told
+
+
+async def test_partial_results(server: JobServer) -> None:
+    server.add("neutral", "j", ["running", "partial"], error="one page could not be read", result=["a.png"])
+    async with client_of("Partial results", server) as client:
+        with pytest.raises(jobwatch.JobPartiallyFailed, match="one page could not be read") as raised:
+            await client.wait_for("j", timeout=10)
+        assert raised.value.job.result == ["a.png"]
+
+
+async def test_blocked_on_a_person(server: JobServer) -> None:
+    job = server.add("neutral", "j", ["blocked"], asks="May it go live?", asks_url="https://ask.example.com/1")
+    async with client_of("Blocked on a person", server) as client:
+        seen = await client.job("j")
+        assert (seen.phase, seen.asked, seen.url) == (Phase.BLOCKED, "May it go live?", "https://ask.example.com/1")
+        wait = client.wait_for("j", timeout=10, check=False)
+        ended = asyncio.create_task(Waited(wait).to_its_end())
+        await later(job, "running", job.looks + 2)
+        await later(job, "succeeded", job.looks + 2)
+        assert await ended == (["blocked", "running", "succeeded"], Outcome.SUCCEEDED)
