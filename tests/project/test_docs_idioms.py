@@ -7,6 +7,8 @@ import re
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -192,3 +194,39 @@ async def test_blocked_on_a_person(server: JobServer) -> None:
         await later(job, "running", job.looks + 2)
         await later(job, "succeeded", job.looks + 2)
         assert await ended == (["blocked", "running", "succeeded"], Outcome.SUCCEEDED)
+
+
+async def test_a_token_that_expires(server: JobServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, file = server.add("neutral", "j", ["running"]), tmp_path / "token"
+    file.write_text("one", "utf-8")
+    monkeypatch.setenv("EXAMPLE_TOKEN_FILE", str(file))
+    server.token = "one"
+    async with waiting("A token that expires", server) as waited:
+        ended = asyncio.create_task(waited.to_its_end())
+        await job.looked(2)
+        server.renew_token("two")
+        file.write_text("two", "utf-8")
+        await later(job, "succeeded", job.looks + 2)
+        assert await ended == (["running", "succeeded"], Outcome.SUCCEEDED)
+    given = [request.headers["Authorization"] for request in server.requests]
+    assert {"Bearer one", "Bearer two"} == set(given)
+    assert given == sorted(given), "an old token was sent again"
+
+
+async def test_it_says_when_to_come_back(server: JobServer) -> None:
+    job = server.add("neutral", "j", ["running"], poll_ms=40)
+    async with waiting("It says when to come back", server) as waited:
+        ended = asyncio.create_task(waited.to_its_end())
+        await later(job, "succeeded", 3)
+        assert (await ended)[1] is Outcome.SUCCEEDED
+    asked = [request.at for request in server.requests]
+    assert min(after - before for before, after in pairwise(asked)) >= 0.035
+
+
+async def test_a_failure_that_is_taken_back(server: JobServer) -> None:
+    job = server.add("neutral", "j", ["failed"])
+    async with waiting("A failure that is taken back", server) as waited:
+        ended = asyncio.create_task(waited.to_its_end())
+        await later(job, "running", 2)
+        await later(job, "succeeded", job.looks + 2)
+        assert await ended == (["failed", "running", "succeeded"], Outcome.SUCCEEDED)
