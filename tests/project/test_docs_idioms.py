@@ -67,7 +67,7 @@ class Waited:
 
 @asynccontextmanager
 async def waiting(heading: str, server: JobServer, job_id: str = "j", **options: object) -> AsyncIterator[Waited]:
-    async with client_of(heading, server, **options) as client:
+    async with asyncio.timeout(10), client_of(heading, server, **options) as client:
         yield Waited(client.wait_for(job_id, timeout=10, check=False))
 
 
