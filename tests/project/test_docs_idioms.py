@@ -230,3 +230,50 @@ async def test_a_failure_that_is_taken_back(server: JobServer) -> None:
         await later(job, "running", 2)
         await later(job, "succeeded", job.looks + 2)
         assert await ended == (["failed", "running", "succeeded"], Outcome.SUCCEEDED)
+
+
+# --- what get and list do -----------------------------------------------------------------------------------------
+
+ALL = """
+base_url = "PLACE"
+job = "/jobs/{job_id}"
+id = "id"
+status = "state"
+words = { partial = ["partial"], blocked = ["blocked"] }
+missing_if = "kind == 'ghost'"
+http = { 404 = "missing" }
+type = "kind"
+project = "project"
+error = "problem.text"
+result = "output"
+asked = "asks.text"
+times = "times"
+stable_for = "1h"
+retry_after = "poll_ms"
+started = "nowhere"
+events = { request = "/jobs/{job_id}/history", path = "entries", status = "state", at = "at" }
+list = { request = "/projects/{project_id}/jobs?limit={limit}", root = "jobs" }
+batch = { request = "/jobs?ids={job_ids}" }
+"""
+
+
+async def test_get_and_list_do_with_the_keys_what_is_said(server: JobServer) -> None:
+    api = api_of(tomllib.loads(ALL.replace("PLACE", server.url_of("neutral"))), "own")
+    server.add("neutral", "j", ["running", "partial"], error="a page is lost", result=1, project_id="p", poll_ms=99)
+    server.add("neutral", "ghost", ["running"], type="ghost", project_id="p")
+    server.add("neutral", "asking", ["blocked"], asks="What now?", project_id="p")
+    async with jobwatch.Client(api, pace=QUICK) as client:
+        job = await client.job("j")
+        assert [request.path for request in server.requests] == ["/neutral/jobs/j", "/neutral/jobs/j/history"]
+        assert [each.status for each in job.events or ()] == ["running", "partial"]
+        with pytest.raises(jobwatch.JobNotFound):
+            await client.job("ghost")
+        asked = len(server.requests)
+        listed = await client.jobs("p", limit=5)
+        assert [request.path for request in server.requests[asked:]] == ["/neutral/projects/p/jobs"]
+    assert [(each.id, each.phase, each.result, each.asked) for each in listed] == [
+        ("j", Phase.PARTIAL, 1, None),
+        ("asking", Phase.BLOCKED, None, "What now?"),
+    ]
+    assert job.phase is listed[0].phase
+    assert str(job.error) == str(listed[0].error) == "a page is lost"

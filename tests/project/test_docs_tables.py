@@ -88,6 +88,12 @@ def test_every_key_is_told_once_and_no_other() -> None:
     assert sorted(KEYS) == sorted(keys)
 
 
+def test_what_get_and_list_do_is_told_of_every_key() -> None:
+    (_, _, section) = README.partition("\n| keys | `get` | `list` |\n")
+    keys = [row.split(" | ")[0] for row in section.partition("\n\n")[0].splitlines()[1:]]
+    assert sorted(re.findall(r"`([a-z_]+)`", " ".join(keys))) == sorted(Table.__struct_encode_fields__)
+
+
 def test_the_common_words_are_those() -> None:
     section = README[README.index("| phase | common words |") : README.index("**A place in braces**")]
     told = {
