@@ -19,10 +19,7 @@ from ._tail import Line
 # GitHub's "::error::" counts at the beginning of a line only, and there we put words of our own.
 _COMMAND = re.compile(r"##(?=\w*\[)")
 
-_FACTS = (
-    *("type", "project_id", "created_at", "started_at", "ended_at", "updated_at", "attempt", "progress"),
-    *("asked", "url"),
-)
+_FACTS = ("type", "project_id", "created_at", "started_at", "ended_at", "updated_at", "attempt", "progress")
 
 
 # --- the records of --json: the order of the fields is the order of the keys --------------------------------------
