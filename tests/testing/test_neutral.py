@@ -148,8 +148,11 @@ async def test_a_blocked_job_says_what_it_waits_for_while_it_does(server: JobSer
     job.advance("running")
     assert (await ask("/jobs/j"))["asks"] is None
     job.advance("pending")
+    assert (await ask("/jobs/j"))["attempt"] == 1
     job.advance("running")
     assert (await ask("/jobs/j"))["attempt"] == 2
+    server.add("neutral", "new", ["pending"])
+    assert (await ask("/jobs/new"))["attempt"] == 1
 
 
 async def test_the_state_stands_in_a_header_too_and_as_a_text(server: JobServer, ask: Asking) -> None:
@@ -288,6 +291,8 @@ async def test_pages_name_the_next_by_url_token_or_header(server: JobServer, ask
         page = await ask(place)
         read += page.ids
     assert read == ["part0", "part1", "part2", "part3", "part4"]
+    server.pages = Pages(5)
+    assert (await ask(path))["next"] is None, "a page that is full and the last"
     server.pages = Pages(3, "token")
     first = await ask(path)
     assert (first["next"], first["total"]) == ("2", 5)
@@ -357,6 +362,7 @@ async def test_a_long_poll_ends_with_its_time(server: JobServer, ask: Asking, cl
     clock.seconds += 60.0
     assert (await asked)["state"] == "running"
     assert (await ask("/jobs/j?wait=soon"))["state"] == "running"
+    assert (await ask("/jobs/j?wait=60", token="wrong")).status == 401, "who is not let in is told at once"
 
 
 async def test_a_server_that_closes_holds_nothing(ask: Asking, server: JobServer) -> None:
