@@ -249,8 +249,7 @@ def _shown(transition: Transition) -> str:
 
 def _meanings(api: JobAPI, sample: Response, told: Iterable[Transition]) -> Iterator[str]:
     """Say of each word that means an end whether the table or the common list has it, and which words mean nothing."""
-    body = sample.body if isinstance(sample.body, bytes) else b""
-    words = {text_of(each) for each in _words_in(plain_body(body))}
+    words = {text_of(each) for each in _words_in(_decoded(sample))}
     for status, phase in dict.fromkeys((each.status, each.phase) for each in told):
         if phase is Phase.UNKNOWN:
             yield f"the word {safe(status)} means nothing yet: put it under [words], by what it means"
@@ -260,11 +259,16 @@ def _meanings(api: JobAPI, sample: Response, told: Iterable[Transition]) -> Iter
             yield f"the word {safe(status)} means {phase.value} by {where}"
 
 
+def _decoded(sample: Response) -> JSON:
+    """Return what a sample that could be read tells: JSON, or a line of text."""
+    body = sample.body if isinstance(sample.body, bytes) else b""
+    decoded = plain_body(body)
+    return body.decode(errors="replace").strip() if decoded is None else decoded
+
+
 def _lacking(api: JobAPI, sample: Response, job: Job) -> Iterator[str]:
     """Say what the table names and the sample lacks."""
-    if api.lacking is None or not isinstance(sample.body, bytes):
-        return
-    for key, places in api.lacking(plain_body(sample.body), job.id):
+    for key, places in () if api.lacking is None else api.lacking(_decoded(sample), job.id):
         why = f" ({_WHY[key]})" if key in _WHY else ""
         later = ", which may come with an end" if key in _AT_AN_END and not job.phase.ended else ""
         yield f"not found: {key}, in {safe(places)}{why}{later}"

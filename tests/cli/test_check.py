@@ -194,6 +194,18 @@ def test_places_of_a_job_under_a_root_begin_there(check: Checked) -> None:
     ]
 
 
+def test_a_sample_may_be_a_line_of_text(check: Checked, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("text.toml").write_text('job = "https://api.test/{job_id}"\nstatus = "@"\nerror = "$.fault"\n', "utf-8")
+    for sample in ("Completed\n", '"Completed"'):
+        Path("sample.txt").write_text(sample, "utf-8")
+        assert main(["apis", "--check", "./text.toml", "--body", "sample.txt"]) == 0
+        told = capsys.readouterr().out.splitlines()
+        assert told[-2:] == [
+            "the word Completed means succeeded by the common words",
+            "not found: error, in $.fault (what went wrong)",
+        ]
+
+
 def test_the_common_words_are_printed_by_what_they_mean(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["apis", "--words"]) == 0
     lines = capsys.readouterr().out.splitlines()
