@@ -136,6 +136,8 @@ def _check(api: JobAPI, options: Options) -> int:
     job = _job_in(api, sample)
     if isinstance(job, Fault):
         say(f"the sample cannot be read: {safe(str(job))}")
+        if api.wanted_headers and not sample.headers:
+            say("the table reads headers, and the sample has none: save it with curl -i")
         return 1
     if options.json:
         print_json(job_record(job))
@@ -198,19 +200,19 @@ def _job_in(api: JobAPI, sample: Response) -> Job | Fault:
     body = sample.body if isinstance(sample.body, bytes) else b""
     any_job = api.any_job(body)
     job_id = (any_job.id if any_job is not None else "") or _ANY_ID
-    job = api.job(body, job_id, sample.status)
+    job = api.job(body, job_id, sample.status, headers=sample.headers)
     if isinstance(job, Fault) or job_id == _ANY_ID:
-        return _job_under_its_id(api, body, sample.status) or job
+        return _job_under_its_id(api, body, sample) or job
     return job
 
 
-def _job_under_its_id(api: JobAPI, body: bytes, http_status: int) -> Job | None:
+def _job_under_its_id(api: JobAPI, body: bytes, sample: Response) -> Job | None:
     """Return the first job that lies under its own id, or that its id selects; a sample does not say which id it is."""
-    without_id = api.job(body, _ANY_ID, http_status)
+    without_id = api.job(body, _ANY_ID, sample.status, headers=sample.headers)
     # Each try reads the sample anew; a large one is not read as often as it has texts.
     tries = max(1, _MOST_BYTES_READ // (len(body) + 1))
     for job_id in itertools.islice(_texts_in(plain_body(body)), tries):
-        job = api.job(body, job_id, http_status)
+        job = api.job(body, job_id, sample.status, headers=sample.headers)
         if isinstance(job, Job) and (isinstance(without_id, Fault) or job.status != without_id.status):
             return job
     return None
@@ -249,7 +251,7 @@ def _shown(transition: Transition) -> str:
 
 def _meanings(api: JobAPI, sample: Response, told: Iterable[Transition]) -> Iterator[str]:
     """Say of each word that means an end whether the table or the common list has it, and which words mean nothing."""
-    words = {text_of(each) for each in _words_in(_decoded(sample))}
+    words = {text_of(each) for each in _words_in(_decoded(sample))} | set(sample.headers.values())
     for status, phase in dict.fromkeys((each.status, each.phase) for each in told):
         if phase is Phase.UNKNOWN:
             yield f"the word {safe(status)} means nothing yet: put it under [words], by what it means"
@@ -268,7 +270,7 @@ def _decoded(sample: Response) -> JSON:
 
 def _lacking(api: JobAPI, sample: Response, job: Job) -> Iterator[str]:
     """Say what the table names and the sample lacks."""
-    for key, places in () if api.lacking is None else api.lacking(_decoded(sample), job.id):
+    for key, places in () if api.lacking is None else api.lacking(_decoded(sample), sample.headers, job.id):
         why = f" ({_WHY[key]})" if key in _WHY else ""
         later = ", which may come with an end" if key in _AT_AN_END and not job.phase.ended else ""
         yield f"not found: {key}, in {safe(places)}{why}{later}"
