@@ -102,8 +102,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         read_hint: Reads what an event of that stream says, from its data and name; None where that is no state.
         stable_for: For how many seconds ends of each phase have to stand before they are believed.
         words: What the words of its status mean, where it is a table that names one.
-        lacking: Says which keys of the table name places that a reply lacks, from what it decodes to, its headers and the
-            job's id.
+        lacking: Says which keys of the table name places that a reply lacks: what it decodes to, its headers, the id.
     """
 
     name: str

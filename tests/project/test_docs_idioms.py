@@ -33,7 +33,7 @@ QUICK = jobwatch.Pace(min_interval=0.005, max_interval=0.01)
 
 def api_named(heading: str, server: JobServer, change: Mapping[str, object]) -> JobAPI:
     """Return the table of an idiom, with some keys changed or left out, which asks the neutral API."""
-    table = tomllib.loads(TABLES[heading].replace(PLACE, server.url_of("neutral"))) | change
+    table = tomllib.loads(TABLES[heading].replace(PLACE, server.url_of("neutral"))) | dict(change)
     return api_of({key: value for key, value in table.items() if value is not None}, "own")
 
 
@@ -78,8 +78,8 @@ async def waiting(
         yield Waited(client.wait_for(job_id, timeout=10, check=False))
 
 
-async def outcome_of(heading: str, server: JobServer, job_id: str = "j", **options: object) -> Outcome | None:
-    async with waiting(heading, server, job_id, **options) as waited:
+async def outcome_of(heading: str, server: JobServer, job_id: str = "j") -> Outcome | None:
+    async with waiting(heading, server, job_id) as waited:
         return (await waited.to_its_end())[1]
 
 
