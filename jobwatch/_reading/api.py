@@ -160,7 +160,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         stable_for: For how many seconds ends of each phase have to stand before they are believed.
         protocol: What its replies come in: ``json-rpc``, or nothing.
         words: What the words of its status mean, where it is a table that names one.
-        lacking: Says which keys of the table name places that a decoded reply about a job lacks.
+        lacking: Says which keys of the table name places that a reply lacks: what it decodes to, its headers, the id.
         retention: For how many seconds jobs are kept after their end, infinite where only their replies may say.
         continues: Finds where a reply says that the job goes on.
         others: The APIs by which jobs are read that go on there, by their names.
@@ -225,7 +225,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     read_hint: Callable[[bytes, str], Hint | None] | None = None
     stable_for: Mapping[Phase, float] = {}
     words: Words | None = None
-    lacking: Callable[[JSON, str], Lacking] | None = None
+    lacking: Callable[[JSON, Mapping[str, str], str], Lacking] | None = None
     retention: float | None = None
     continues: Continuation | None = None
     others: Mapping[str, JobAPI] = {}

@@ -258,10 +258,10 @@ class _Build:
     def _with_params(self, params: Mapping[str, str]) -> JobAPI:
         return _Build(self._table, self._name, params).api()
 
-    def _lacking(self, reply: JSON, job_id: str) -> Lacking:
+    def _lacking(self, reply: JSON, headers: Mapping[str, str], job_id: str) -> Lacking:
         from .sample import lacking  # noqa: PLC0415 - for whoever checks a table only
 
-        return lacking(self._table, self._given, reply, job_id)
+        return lacking(self._table, {**self._given, "job_id": job_id}, reply, headers)
 
     def _started(self) -> tuple[Callable[[JSON], JSON], ...]:
         table = self._table

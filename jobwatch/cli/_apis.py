@@ -171,6 +171,8 @@ def _check(api: JobAPI, options: Options) -> int:
         note('the sample is an envelope of JSON-RPC: with protocol = "json-rpc", places start at its result')
     if isinstance(job, Fault):
         say(f"the sample cannot be read: {safe(str(job))}")
+        if api.wanted_headers and not sample.headers:
+            say("the table reads headers, and the sample has none: save it with curl -i")
         return 1
     if options.json:
         print_json(job_record(job))
@@ -261,19 +263,19 @@ def _job_in(api: JobAPI, sample: Response) -> Job | Fault:
     body = sample.body if isinstance(sample.body, bytes) else b""
     any_job = api.any_job(body)
     job_id = (any_job.id if any_job is not None else "") or _ANY_ID
-    job = api.job(body, job_id, sample.status)
+    job = api.job(body, job_id, sample.status, headers=sample.headers)
     if isinstance(job, Fault) or job_id == _ANY_ID:
-        return _job_under_its_id(api, body, sample.status) or job
+        return _job_under_its_id(api, body, sample) or job
     return job
 
 
-def _job_under_its_id(api: JobAPI, body: bytes, http_status: int) -> Job | None:
+def _job_under_its_id(api: JobAPI, body: bytes, sample: Response) -> Job | None:
     """Return the first job that lies under its own id, or that its id selects; a sample does not say which id it is."""
-    without_id = api.job(body, _ANY_ID, http_status)
+    without_id = api.job(body, _ANY_ID, sample.status, headers=sample.headers)
     # Each try reads the sample anew; a large one is not read as often as it has texts.
     tries = max(1, _MOST_BYTES_READ // (len(body) + 1))
     for job_id in itertools.islice(_texts_in(plain_body(body)), tries):
-        job = api.job(body, job_id, http_status)
+        job = api.job(body, job_id, sample.status, headers=sample.headers)
         if isinstance(job, Job) and (isinstance(without_id, Fault) or job.status != without_id.status):
             return job
     return None
@@ -312,8 +314,7 @@ def _shown(transition: Transition) -> str:
 
 def _meanings(api: JobAPI, sample: Response, told: Iterable[Transition]) -> Iterator[str]:
     """Say of each word that means an end whether the table or the common list has it, and which words mean nothing."""
-    body = sample.body if isinstance(sample.body, bytes) else b""
-    words = {text_of(each) for each in _words_in(plain_body(body))}
+    words = {text_of(each) for each in _words_in(_decoded(sample))} | set(sample.headers.values())
     for status, phase in dict.fromkeys((each.status, each.phase) for each in told):
         if phase is Phase.UNKNOWN:
             yield f"the word {safe(status)} means nothing yet: put it under [words], by what it means"
@@ -323,11 +324,16 @@ def _meanings(api: JobAPI, sample: Response, told: Iterable[Transition]) -> Iter
             yield f"the word {safe(status)} means {phase.value} by {where}"
 
 
+def _decoded(sample: Response) -> JSON:
+    """Return what a sample that could be read tells: JSON, or a line of text."""
+    body = sample.body if isinstance(sample.body, bytes) else b""
+    decoded = plain_body(body)
+    return body.decode(errors="replace").strip() if decoded is None else decoded
+
+
 def _lacking(api: JobAPI, sample: Response, job: Job) -> Iterator[str]:
     """Say what the table names and the sample lacks."""
-    if api.lacking is None or not isinstance(sample.body, bytes):
-        return
-    for key, places in api.lacking(plain_body(sample.body), job.id):
+    for key, places in () if api.lacking is None else api.lacking(_decoded(sample), sample.headers, job.id):
         why = f" ({_WHY[key]})" if key in _WHY else ""
         later = ", which may come with an end" if key in _AT_AN_END and not job.phase.ended else ""
         yield f"not found: {key}, in {safe(places)}{why}{later}"

@@ -194,6 +194,34 @@ def test_places_of_a_job_under_a_root_begin_there(check: Checked) -> None:
     ]
 
 
+def test_a_sample_may_be_a_line_of_text(check: Checked, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("text.toml").write_text('job = "https://api.test/{job_id}"\nstatus = "@"\nerror = "$.fault"\n', "utf-8")
+    for sample in ("Completed\n", '"Completed"'):
+        Path("sample.txt").write_text(sample, "utf-8")
+        assert main(["apis", "--check", "./text.toml", "--body", "sample.txt"]) == 0
+        told = capsys.readouterr().out.splitlines()
+        assert told[-2:] == [
+            "the word Completed means succeeded by the common words",
+            "not found: error, in $.fault (what went wrong)",
+        ]
+
+
+def test_headers_of_a_sample_are_read_where_it_has_them(check: Checked, capsys: pytest.CaptureFixture[str]) -> None:
+    text = 'job = "https://api.test/{job_id}"\nstatus = { header = "X-State" }\ntype = { header = "X-Kind" }\n'
+    Path("heads.toml").write_text(text + 'error = ["fault", { header = "X-Fault" }]\n', "utf-8")
+    Path("sample.txt").write_text("HTTP/1.1 200 OK\r\nx-state: Completed\r\nX-Kind: cake\r\n\r\n{}", "utf-8")
+    assert main(["apis", "--check", "./heads.toml", "--body", "sample.txt"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert "type     cake" in told
+    assert told[-2:] == [
+        "the word Completed means succeeded by the common words",
+        "not found: error, in fault, the header X-Fault (what went wrong)",
+    ]
+    Path("sample.txt").write_text("{}", "utf-8")
+    assert main(["apis", "--check", "./heads.toml", "--body", "sample.txt"]) == 1
+    assert capsys.readouterr().out.endswith("the table reads headers, and the sample has none: save it with curl -i\n")
+
+
 def test_the_common_words_are_printed_by_what_they_mean(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["apis", "--words"]) == 0
     lines = capsys.readouterr().out.splitlines()

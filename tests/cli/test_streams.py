@@ -438,4 +438,4 @@ async def test_a_sample_without_end_is_refused_and_a_pipe_is_read(tmp_path: Path
         await asyncio.to_thread(pipe.write_bytes, b'{"state": "completed"}')
         out, _ = await child.communicate()
         assert child.returncode == 0
-    assert b"status  completed (succeeded)" in out
+    assert b"status   completed (succeeded)" in out

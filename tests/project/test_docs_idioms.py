@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import pytest_asyncio
@@ -16,7 +17,7 @@ import pytest_asyncio
 import jobwatch
 from jobwatch import Job, JobAPI, Outcome, Phase
 from jobwatch._table.compile import api_of
-from jobwatch.testing import JobServer, ServedJob
+from jobwatch.testing import JobServer, Pages, ServedJob, Trouble
 
 from .documents import text_of
 
@@ -26,17 +27,21 @@ TABLES = dict(
     re.findall(r"^### (.*?)\n[^#]*?```toml\n(.*?)```$", IDIOMS.partition("### Conditions")[0], re.DOTALL | re.MULTILINE)
 )
 PLACE = "https://jobs.example.com"
+NO_CHANGE: Mapping[str, object] = {}
 QUICK = jobwatch.Pace(min_interval=0.005, max_interval=0.01)
 
 
-def api_named(heading: str, server: JobServer) -> JobAPI:
-    """Return the table of an idiom, which asks the neutral API in place of the one that it names."""
-    return api_of(tomllib.loads(TABLES[heading].replace(PLACE, server.url_of("neutral"))), "own")
+def api_named(heading: str, server: JobServer, change: Mapping[str, object]) -> JobAPI:
+    """Return the table of an idiom, with some keys changed or left out, which asks the neutral API."""
+    table = tomllib.loads(TABLES[heading].replace(PLACE, server.url_of("neutral"))) | dict(change)
+    return api_of({key: value for key, value in table.items() if value is not None}, "own")
 
 
-def client_of(heading: str, server: JobServer, **options: object) -> jobwatch.Client:
+def client_of(
+    heading: str, server: JobServer, change: Mapping[str, object] = NO_CHANGE, **options: object
+) -> jobwatch.Client:
     kept: dict[str, object] = {"pace": QUICK, "appear_within": 0.05, "unreachable_after": 0.2} | options
-    return jobwatch.Client(api_named(heading, server), **kept)  # type: ignore[arg-type]
+    return jobwatch.Client(api_named(heading, server, change), **kept)  # type: ignore[arg-type]
 
 
 @pytest_asyncio.fixture
@@ -66,13 +71,15 @@ class Waited:
 
 
 @asynccontextmanager
-async def waiting(heading: str, server: JobServer, job_id: str = "j", **options: object) -> AsyncIterator[Waited]:
-    async with asyncio.timeout(10), client_of(heading, server, **options) as client:
+async def waiting(
+    heading: str, server: JobServer, job_id: str = "j", change: Mapping[str, object] = NO_CHANGE, **options: object
+) -> AsyncIterator[Waited]:
+    async with asyncio.timeout(10), client_of(heading, server, change, **options) as client:
         yield Waited(client.wait_for(job_id, timeout=10, check=False))
 
 
 async def outcome_of(heading: str, server: JobServer, job_id: str = "j", **options: object) -> Outcome | None:
-    async with waiting(heading, server, job_id, **options) as waited:
+    async with waiting(heading, server, job_id, NO_CHANGE, **options) as waited:
         return (await waited.to_its_end())[1]
 
 
@@ -124,6 +131,25 @@ async def test_all_of_a_list(server: JobServer, last: str, outcome: Outcome) -> 
     async with client_of("All of a list", server) as client:
         none = await client.job("empty")
         assert none.phase is Phase.PENDING, "of no parts, nothing is true"
+
+
+@pytest.mark.parametrize("next_page", ["url", "link"])
+async def test_all_of_a_list_in_pages(server: JobServer, next_page: Literal["url", "link"]) -> None:
+    server.pages = Pages(2, next_page)
+    job = server.add("neutral", "j", ["running"])
+    parts = [server.add("neutral", f"part{number}", ["succeeded"], parent_id="j") for number in range(4)]
+    parts.append(server.add("neutral", "last", ["running"], parent_id="j"))
+    server.trouble(Trouble.status(503), times=2, path="page=3")
+    without: Mapping[str, object] = {} if next_page == "url" else {"next_page": None}
+    async with waiting("All of a list", server, change=without) as waited:
+        ended = asyncio.create_task(waited.to_its_end())
+        await job.looked(12)
+        assert not ended.done(), "a page that cannot be read is no shorter list"
+        parts[-1].advance("succeeded")
+        told = len(server.requests)
+        assert (await ended)[1] is Outcome.SUCCEEDED
+    asked = [request.query.get("page", "1") for request in server.requests[told:]]
+    assert asked[-6:] == ["1", "2", "3"] * 2, "three pages, and the second reading"
 
 
 async def test_a_generation_behind(server: JobServer) -> None:
@@ -194,6 +220,15 @@ async def test_blocked_on_a_person(server: JobServer) -> None:
         await later(job, "running", job.looks + 2)
         await later(job, "succeeded", job.looks + 2)
         assert await ended == (["blocked", "running", "succeeded"], Outcome.SUCCEEDED)
+
+
+async def test_a_status_in_a_header(server: JobServer) -> None:
+    job = server.add("neutral", "j", ["running"])
+    async with waiting("A status in a header", server) as waited:
+        ended = asyncio.create_task(waited.to_its_end())
+        await later(job, "succeeded", 2)
+        assert await ended == (["running", "succeeded"], Outcome.SUCCEEDED)
+    assert {request.method for request in server.requests} == {"HEAD"}
 
 
 async def test_a_token_that_expires(server: JobServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

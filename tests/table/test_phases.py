@@ -111,7 +111,7 @@ def test_a_common_end_behind_an_empty_place_is_none() -> None:
 )
 def test_several_words_are_as_bad_as_the_worst_and_no_end_before_all_are(words: list[Any], phase: Phase) -> None:
     given = {Phase.PARTIAL: ["some"], Phase.SUCCEEDED: ["ok"], Phase.BLOCKED: ["ask"]}
-    assert Words(given).meaning(words)[1] is phase  # type: ignore[arg-type]
+    assert Words(given).meaning(words)[1] is phase
 
 
 @pytest.mark.parametrize("key", ["partial_if", "finished_if", "blocked_if"])
