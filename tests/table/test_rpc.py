@@ -98,9 +98,14 @@ def test_a_method_that_is_not_there_is_never_a_missing_job() -> None:
 
 
 @pytest.mark.parametrize(
-    "more", ['http = { 200 = "succeeded" }', 'root = "jobs[?id==\'7\'] | [0]"\nwords = { succeeded = ["absent"] }']
+    "more",
+    [
+        'http = { 200 = "succeeded" }',
+        'words = { succeeded = ["absent"] }',
+        'root = "jobs[?id==\'7\'] | [0]"\nwords = { succeeded = ["absent"] }',
+    ],
 )
-@pytest.mark.parametrize("result", [{}, {"result": None}])
+@pytest.mark.parametrize("result", [{}, {"result": None}, {"result": {"id": "7"}}])
 def test_no_state_is_told_beside_an_error(more: str, result: dict[str, object]) -> None:
     seen = read(error(-32000) | result, text=TASKS + more)
     assert isinstance(seen, Fault)
