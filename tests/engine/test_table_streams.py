@@ -75,7 +75,7 @@ async def watched(streamed: Streamed, pace: Pace = MINUTES) -> Job:
         said("end"),
         said("log", line="all done"),
         b"data: [DONE]\n\n",
-        said(id="j1", status=["what", {}]),
+        said(id="j1", status=["what", 1.5, None]),
     ],
 )
 @on_virtual_clock

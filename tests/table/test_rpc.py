@@ -49,7 +49,7 @@ def read(body: object, http_status: int = 200, text: str = TASKS) -> Job | Fault
     """Read a reply as a look does: what its HTTP status says first."""
     api = table(text)
     raw = msgspec.json.encode(body)
-    reply = judged(http_status, CIMultiDict(), raw, problem=api.problem, verdict=api.verdict)
+    reply = judged(http_status, CIMultiDict[str](), raw, problem=api.problem, verdict=api.verdict)
     return reply if isinstance(reply, Fault) else api.job(reply.body, "7", reply.http_status)
 
 
