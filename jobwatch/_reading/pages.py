@@ -23,7 +23,7 @@ from .words import normalized
 MOST_PAGES = 50
 """How many pages are read where the table says nothing else."""
 
-MOST_BYTES = 16 * 1024 * 1024
+MOST_BYTES = 8 * 1024 * 1024
 """How large the pages of one list may be together."""
 
 _MOST_COMMAS = 200_000

@@ -93,6 +93,11 @@ ABSENT = "absent"
 """The word of a table for a status that is left out, and what then is shown as the status."""
 
 
+def may_be_made_up(status: str) -> bool:
+    """Whether a status may be one that is shown because the reply holds none."""
+    return status == ABSENT or status.startswith(("no ", "HTTP "))
+
+
 class Words:
     """What one API's words mean.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -80,6 +80,6 @@ def _values(body: bytes, places: list[Expression], given: Mapping[str, str], job
     return [_value(place, whole, {**given, "job_id": job_id}) for place in places]
 
 
-def _value(place: Expression, whole: JSON, given: Mapping[str, str]) -> Any:
+def _value(place: Expression, whole: JSON, given: Mapping[str, str]) -> JSON:
     value = place.on(whole, given, whole)
-    return list(value) if isinstance(value, list) else value
+    return list(cast("list[JSON]", value)) if isinstance(value, list) else cast("JSON", value)

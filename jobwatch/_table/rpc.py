@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from .._models import Fault, FaultKind, Job
 from .._reading.rpc import error_in
-from .._reading.words import ABSENT
+from .._reading.words import may_be_made_up
 from .expressions import expression_of
 from .fields import EventTable, NextPage, NextTable, Paths, RequestTable, Told, places_of, several
 from .schema import BatchTable, Table
@@ -107,7 +107,7 @@ def with_errors(read: ReplyReader) -> ReplyReader:
         except msgspec.ValidationError as error:
             seen = Fault(FaultKind.UNREADABLE, str(error))
         is_missing = isinstance(seen, Fault) and seen.kind is FaultKind.NOT_FOUND and code != NO_SUCH_METHOD
-        if is_missing or (isinstance(seen, Job) and seen.status != ABSENT):
+        if is_missing or (isinstance(seen, Job) and not may_be_made_up(seen.status)):
             return seen
         kind = FaultKind.REFUSED if code in _REFUSED else FaultKind.UNREACHABLE
         return Fault(kind, f"the API answers with an error: {problem.message[:_SHOWN]}", http_status)

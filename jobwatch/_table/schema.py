@@ -232,8 +232,8 @@ def checked(table: Mapping[str, object]) -> Table:
             continue
         _known_keys(table.get(key), RequestTable, (key,))
     for key in ("events", "list", "batch"):
-        part = table.get(key)
-        _known_keys(part.get("next_page") if isinstance(part, dict) else None, NextTable, (key, "next_page"))
+        part = cast("dict[str, object] | None", table.get(key) if isinstance(table.get(key), dict) else None)
+        _known_keys(part.get("next_page") if part is not None else None, NextTable, (key, "next_page"))
     if "job" not in table:
         raise TableError((), 'the table lacks job, the path of one job, such as job = "/jobs/{job_id}"')
     # One type of object can be told from a text and a list, and that is the request.

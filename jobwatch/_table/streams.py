@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from .._models import Fault, Job, Phase
 from .._reading.api import Hint
-from .._reading.words import ABSENT
+from .._reading.words import may_be_made_up
 
 SOMETHING = Hint("", Phase.UNKNOWN)
 """Something has happened, and a look may show what."""
@@ -24,7 +24,7 @@ def hint_of_stream(read: Callable[[bytes, int, str], Job | Fault]) -> Callable[[
             seen = read(data, 200, "")
         except (ValueError, RecursionError, OverflowError):  # no JSON, or something else than the job
             return SOMETHING
-        if isinstance(seen, Fault) or seen.status in (ABSENT, "HTTP 200"):
+        if isinstance(seen, Fault) or may_be_made_up(seen.status):
             return SOMETHING
         return Hint(seen.status, seen.phase, seen.id or None)
 

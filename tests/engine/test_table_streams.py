@@ -15,8 +15,10 @@ from jobwatch._http.requests import Given
 from jobwatch._http.source import HttpSource
 from jobwatch._http.transport import Target
 from jobwatch._models import Job
+from jobwatch._reading.api import Hint
 from jobwatch._table.compile import api_of
 from jobwatch._table.fields import TableError
+from jobwatch._table.streams import SOMETHING
 from tests.table.test_pages import MINIMAL, Pages
 from tests.virtual import on_virtual_clock
 
@@ -73,7 +75,7 @@ async def watched(streamed: Streamed, pace: Pace = MINUTES) -> Job:
         said("end"),
         said("log", line="all done"),
         b"data: [DONE]\n\n",
-        said(id="j1", status=["what", {}]),
+        said(id="j1", status=["what", 1.5, None]),
     ],
 )
 @on_virtual_clock
@@ -162,3 +164,10 @@ def test_a_stream_that_is_none_of_a_job_is_refused(text: str, said: str) -> None
     with pytest.raises(TableError, match=said.replace("{", r"\{")) as refused:
         api_of(tomllib.loads(text), "own")
     assert refused.value.keys == ("stream",)
+
+
+@pytest.mark.parametrize("more", ['words = { succeeded = ["absent"] }', 'http = { 200 = "succeeded" }'])
+def test_an_event_without_a_state_tells_none(more: str) -> None:
+    api = api_of(tomllib.loads(TABLE.replace('id = "id"\n', "") + more), "own")
+    assert api.hint(b'{"line": "x"}', "log") == SOMETHING
+    assert api.hint(b'{"status": "failed"}', "log") == Hint("failed", Phase.FAILED)

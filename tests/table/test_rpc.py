@@ -49,7 +49,7 @@ def read(body: object, http_status: int = 200, text: str = TASKS) -> Job | Fault
     """Read a reply as a look does: what its HTTP status says first."""
     api = table(text)
     raw = msgspec.json.encode(body)
-    reply = judged(http_status, CIMultiDict(), raw, problem=api.problem, verdict=api.verdict)
+    reply = judged(http_status, CIMultiDict[str](), raw, problem=api.problem, verdict=api.verdict)
     return reply if isinstance(reply, Fault) else api.job(reply.body, "7", reply.http_status)
 
 
@@ -98,9 +98,14 @@ def test_a_method_that_is_not_there_is_never_a_missing_job() -> None:
 
 
 @pytest.mark.parametrize(
-    "more", ['http = { 200 = "succeeded" }', 'root = "jobs[?id==\'7\'] | [0]"\nwords = { succeeded = ["absent"] }']
+    "more",
+    [
+        'http = { 200 = "succeeded" }',
+        'words = { succeeded = ["absent"] }',
+        'root = "jobs[?id==\'7\'] | [0]"\nwords = { succeeded = ["absent"] }',
+    ],
 )
-@pytest.mark.parametrize("result", [{}, {"result": None}])
+@pytest.mark.parametrize("result", [{}, {"result": None}, {"result": {"id": "7"}}])
 def test_no_state_is_told_beside_an_error(more: str, result: dict[str, object]) -> None:
     seen = read(error(-32000) | result, text=TASKS + more)
     assert isinstance(seen, Fault)
