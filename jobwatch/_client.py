@@ -156,7 +156,7 @@ class Client:
                 limit = REQUEST_TIMEOUT if request_timeout is None else request_timeout
                 self._source = AdaptedSource(source, at_most(max_in_flight), limit)
         own = self._source.api if isinstance(self._source, HttpSource) else None
-        stable = {} if own is None else own.stable_for
+        stable: Mapping[Phase, float] = {} if own is None else own.stable_for
         self._policy = Policy(
             pace or Pace(),
             patience,

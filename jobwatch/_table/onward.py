@@ -18,8 +18,10 @@ _ORIGIN = re.compile(r"(https?)://([0-9A-Za-z._-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{1,
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")
 _PORTS = {"https": "443", "http": "80"}
-_FORM = 'write continues_as = "next_url", or { url = "next_url", api = "other" }, { id = "retried_as" }, '
-_FORM += '{ header = "Location" }'
+_FORM = (
+    'write continues_as = "next_url", or { url = "next_url", api = "other" }, { id = "retried_as" }, '
+    '{ header = "Location" }'
+)
 
 
 class OnwardTable(Struct, frozen=True, forbid_unknown_fields=True):
