@@ -134,11 +134,11 @@ WORDS: Mapping[str, Mapping[Phase, str]] = {
     },
     "wes": {
         P: "UNKNOWN QUEUED INITIALIZING",
-        R: "RUNNING CANCELING",
+        R: "RUNNING CANCELING DELETING",
         B: "PAUSED",
         S: "COMPLETE",
         F: "EXECUTOR_ERROR SYSTEM_ERROR PREEMPTED",
-        C: "CANCELED",
+        C: "CANCELED DELETED",
     },
 }
 """Of each API that tells its state by a word, all that its vendor documents."""
