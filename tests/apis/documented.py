@@ -362,6 +362,8 @@ SAMPLES: list[Sample] = [
     ("tekton", "run", 200, _tekton("Unknown", "Started"), R, {"status": "Started"}),
     ("tekton", "run", 200, _tekton("Unknown", "Running"), R, {}),
     ("tekton", "run", 200, _tekton("Unknown", "Cancelled"), R, {}),
+    ("tekton", "run", 200, _tekton("", "Cancelled"), R, {}),
+    ("tekton", "run", 200, _tekton("", "Succeeded"), R, {}),
     ("tekton", "run", 200, _tekton("Unknown", "PipelineRunPending"), B, {}),
     ("tekton", "run", 200, _tekton("True", "Succeeded"), S, {}),
     ("tekton", "run", 200, _tekton("True", "Completed"), S, {}),
