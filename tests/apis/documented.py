@@ -509,6 +509,18 @@ SAMPLES: list[Sample] = [
         T,
         {},
     ),
+    *(
+        (api, "/r/1", http_status, {"id": "/r/1", "properties": {"provisioningState": word}}, phase, {})
+        for api in ("azure", "azure-arm")
+        for http_status, word, phase in [
+            (200, "Updating", Phase.UNKNOWN if api == "azure" else R),
+            (200, "Provisioning", Phase.UNKNOWN),
+            (202, "Accepted", P if api == "azure-arm" else R),
+            (200, "Succeeded", S),
+            (200, "Failed", F),
+        ]
+    ),
+    *((api, "/r/1", 200, {"id": "/r/1", "name": "r"}, S, {"status": "HTTP 200"}) for api in ("azure", "azure-arm")),
     (
         "prefect",
         "f",
