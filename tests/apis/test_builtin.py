@@ -651,3 +651,28 @@ def test_an_item_of_jenkins_queue_that_was_cancelled_has_become_no_build() -> No
     job = APIS["jenkins"].job(msgspec.json.encode(body), "31")
     assert isinstance(job, Job)
     assert job.phase is C
+
+
+@pytest.mark.parametrize("api", ["azure", "azure-arm"])
+@pytest.mark.parametrize(
+    ("http_status", "body"),
+    [(204, b""), (200, b""), (200, b'{"id": "/r/1"}'), (201, b'{"properties": {"provisioningState": "Succeeded"}}')],
+)
+def test_what_azure_did_at_once_is_over_at_its_start(api: str, http_status: int, body: bytes) -> None:
+    found = found_in(APIS[api], Response(body, http_status), lambda _: None)
+    assert found.is_over
+    assert found.job is not None
+    assert found.job.phase is S
+
+
+@pytest.mark.parametrize("api", ["azure", "azure-arm"])
+@pytest.mark.parametrize("state", ["Updating", "Accepted", "Failed", "Canceled", "AnyWord"])
+def test_a_resource_that_is_at_work_or_failed_is_not_over_at_its_start(api: str, state: str) -> None:
+    started = Response({"id": "/r/1", "properties": {"provisioningState": state}}, 200)
+    with pytest.raises(ConfigError, match=f"names no job of {api}, and says {state}"):
+        found_in(APIS[api], started, lambda _: None)
+
+
+def test_a_start_that_azure_only_accepted_is_not_over() -> None:
+    with pytest.raises(ConfigError, match="names no job"):
+        found_in(APIS["azure"], Response(b"", 202), lambda _: None)
