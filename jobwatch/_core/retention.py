@@ -1,12 +1,14 @@
 """Jobs that an API has forgotten while nobody looked: their end was missed. Pure.
 
 Many APIs keep a job for some time after its end. Where no look was good for longer than that, "no such job" says that
-it ended meanwhile, and not how.
+it ended meanwhile, and not how. So when the job was seen last has to outlive a restart, which knows no more than what
+was written down: that is done a few times within that period, though nothing has changed.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
@@ -14,6 +16,19 @@ from .._models import Fault, Job, Outcome
 
 if TYPE_CHECKING:
     from .tracker import Watched
+
+
+_PARTS: Final = 8
+"""How often it is written down in that period that the job was seen."""
+
+
+def is_to_be_noted(before: Watched, now: float, retention: float) -> bool:
+    """Whether it is to outlive a restart that a look has shown the job; for arguments see `with_retention`."""
+    kept_for = retention if before.retention is None else before.retention
+    if before.looked_at is None or not 0.0 < kept_for < math.inf:
+        return False
+    part = kept_for / _PARTS
+    return before.looked_at // part != now // part
 
 
 def with_retention(before: Watched, after: Watched, seen: Job | Fault, now: float, retention: float) -> Watched:

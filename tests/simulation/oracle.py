@@ -24,6 +24,7 @@ Of what each listener was told of a job:
 
 Of a server that lies, less can be asked:
 
+* A job is seen in the last state of its history, too, where its status tells of an earlier one of the same phase.
 * A status that is ahead of its history is delivered when it is told, and the history may come after it.
 * Where a server says the same thing of the same moment twice, nobody can know that it is one thing: both may be
   delivered.
@@ -376,7 +377,7 @@ class _Judgement:
             yield "O11 blocked, and never shown"
             return
         place = max(each.shown.status for each in shown if each.shown is not None)
-        same = [each.at for each in shown if each.shown and _looks_like(job, each.shown.status, place)]
+        same = [each.at for each in shown if each.shown and _shows_blocked(job, each.shown, place)]
         if job.states[place].phase is not Phase.BLOCKED or same[-1] - same[0] < BLOCKED_FOR - TICK:
             yield f"O11 blocked at {self.until:.3f}, and {job.states[place].word} was shown at {same}"
         elif heard.began < same[-1] - TICK < self.until - 2 * TICK and heard.prompt:
@@ -612,6 +613,12 @@ def _looks_like(job: TrueJob, one: int, place: int) -> bool:
     if one == place or job.tells_history or not _is_word_of(job, one, place):
         return one == place
     return job.shape == "bare" or _is_told_by_word(job, one, place)
+
+
+def _shows_blocked(job: TrueJob, shown: Shown, place: int) -> bool:
+    """Whether an answer shows a job blocked in a state, if not by its status, then by its history."""
+    is_behind = job.states[shown.status].phase is Phase.BLOCKED and shown.states[-1:] == (place,)
+    return is_behind or _looks_like(job, shown.status, place)
 
 
 def _is_word_of(job: TrueJob, one: int, other: int) -> bool:
