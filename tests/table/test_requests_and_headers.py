@@ -169,6 +169,21 @@ def test_one_uuid_may_be_written_in_two_ways(told: str, is_same: bool) -> None:
     assert (isinstance(seen, Job) and seen.id == UUID) is is_same
 
 
+def test_a_uuid_in_another_spelling_is_found_in_a_list_and_in_a_batch() -> None:
+    api = table(
+        'job = "https://a.test/{job_id}"\nroot = "jobs[?id=={job_id}] | [0]"\nid = "id"\nstatus = "s"\n'
+        '[batch]\nrequest = "/find?ids={job_ids}"\nroot = "jobs"'
+    )
+    others = [UUID[:-1] + "c", "j1", "J2"]
+    body = msgspec.json.encode({"jobs": [{"id": told, "s": "running"} for told in [*others, UUID.upper()]]})
+    seen = api.job(body, UUID)
+    assert isinstance(seen, Job)
+    assert seen.id == UUID
+    jobs = api.batch(body, {UUID: None, "j1": None, "j2": None})
+    assert not isinstance(jobs, Fault)
+    assert [job.id for job in jobs] == [*others, UUID]
+
+
 def test_other_ids_are_compared_letter_by_letter() -> None:
     seen = table('job = "https://a.test/{job_id}"\nid = "id"\nstatus = "s"').job(
         b'{"id":"JOB-1","s":"running"}', "job-1"
