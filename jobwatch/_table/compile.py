@@ -307,7 +307,7 @@ class _Build:
             told = getattr(table, key)
             yield from several(told.path if isinstance(told, RequestTable) else told)
         for part in table.progress if isinstance(table.progress, list) else [table.progress]:
-            for places in [part] if isinstance(part, str) else [part.done, part.of]:
+            for places in [part] if isinstance(part, str) else part.places():
                 yield from several(places) if not isinstance(places, (int, float)) else ()
         for paths in table.times.values() if isinstance(table.times, dict) else [table.times or []]:
             yield from several(paths)

@@ -38,6 +38,7 @@ _Number = TypeVar("_Number", int, float)
 _LINE = re.compile(r"[^\s<{\[\"\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,199}")
 """A reply that is a text: one line, and no beginning of JSON, HTML or XML."""
 _FRACTION = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*/\s*(\d{1,15}(?:\.\d{1,15})?)\s*", re.ASCII)
+_PERCENT = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*%\s*", re.ASCII)
 _SHOWN = 200
 _LONGEST_TEXT = 1024  # bytes, with what white space there is around it
 _BAD_ENDS = (Phase.FAILED, Phase.CANCELLED, Phase.PARTIAL)
@@ -540,8 +541,11 @@ def _progress(progress: Sequence[Progress], base: object) -> float | None:
     for each in progress:
         told = _first(each.value, base)
         fraction = _FRACTION.fullmatch(told) if isinstance(told, str) and each.whole == 1.0 else None
+        percent = _PERCENT.fullmatch(told) if isinstance(told, str) else None
         if fraction is not None:
             value, whole = _number(float, fraction[1]), _number(float, fraction[2])
+        elif percent is not None:
+            value, whole = _number(float, percent[1]), 100.0
         else:
             value = _number(float, told)
             whole = _number(float, _first(each.whole, base)) if isinstance(each.whole, tuple) else each.whole

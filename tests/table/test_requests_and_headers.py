@@ -34,6 +34,20 @@ def test_every_field_may_be_a_header() -> None:
     assert (str(job.error), str(job.ended_at)) == ("500 lost", "2024-06-17 08:55:02+00:00")
 
 
+@pytest.mark.parametrize(("told", "share"), [("1/4", 0.25), ("0.25", 0.25), ("25%", 0.25), ("in progress", None)])
+def test_progress_may_be_a_header(told: str, share: float | None) -> None:
+    api = table(MINIMAL + 'progress = [{ done = "a", of = "b" }, { header = "X-Progress" }]')
+    job = api.job(b'{"status":"running"}', "j", headers={"x-progress": told})
+    assert isinstance(job, Job)
+    assert job.progress == share
+
+
+@pytest.mark.parametrize("told", ['{ done = "a" }', '{ of = 100 }', '{ header = "X", done = "a" }', "{}"])
+def test_what_progress_may_not_be(told: str) -> None:
+    with pytest.raises(TableError, match=r"progress: it is a place, \{ done"):
+        table(MINIMAL + f"progress = {told}")
+
+
 def test_a_header_that_is_left_out_is_no_value() -> None:
     seen = table(BLOB).job(b"", "j", headers={"x-try": "2"})
     assert isinstance(seen, Fault)
