@@ -42,7 +42,7 @@ def test_progress_may_be_a_header(told: str, share: float | None) -> None:
     assert job.progress == share
 
 
-@pytest.mark.parametrize("told", ['{ done = "a" }', '{ of = 100 }', '{ header = "X", done = "a" }', "{}"])
+@pytest.mark.parametrize("told", ['{ done = "a" }', "{ of = 100 }", '{ header = "X", done = "a" }', "{}"])
 def test_what_progress_may_not_be(told: str) -> None:
     with pytest.raises(TableError, match=r"progress: it is a place, \{ done"):
         table(MINIMAL + f"progress = {told}")
