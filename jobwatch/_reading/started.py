@@ -21,7 +21,7 @@ from msgspec import Struct
 from .._errors import ConfigError
 from .._models import JSON, Job, Phase, printable
 from .api import JobAPI
-from .bodies import plain_body
+from .bodies import line_in, plain_body
 from .problems import reported_error
 from .rpc import error_in, is_envelope, without_envelope_id
 
@@ -156,7 +156,8 @@ def _in_headers(
 
 def _in_body(api: JobAPI, body: bytes, id_in_url: Callable[[str], str | None]) -> str | None:
     if api.started:
-        plain = without_envelope_id(plain_body(body))
+        whole = plain_body(body)
+        plain = without_envelope_id(line_in(body) if whole is None else whole)
         found = next(filter(None, (_id(read(plain)) for read in api.started)), None)
         return None if found is None else _followed(api, found, id_in_url)
     if api.job_path == "{url}":
@@ -167,9 +168,11 @@ def _in_body(api: JobAPI, body: bytes, id_in_url: Callable[[str], str | None]) -
 
 
 def _followed(api: JobAPI, found: str, id_in_url: Callable[[str], str | None]) -> str | None:
-    """Return the id that a response tells, by itself or as the job's URL."""
-    is_url = api.job_path == "{url}" or found.startswith(("https://", "http://"))
-    return id_in_url(found) if is_url else found
+    """Return the id that a response tells, by itself or as the job's URL, which may be its path alone."""
+    if api.job_path == "{url}" or found.startswith(("https://", "http://")):
+        return id_in_url(found)
+    is_path = found.startswith("/") and "{+job_id}" not in api.job_path
+    return (id_in_url(found) if is_path else None) or found
 
 
 def _id(value: JSON) -> str | None:

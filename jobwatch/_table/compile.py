@@ -22,7 +22,7 @@ from msgspec import UNSET, Struct
 from .._models import ENDED, JSON, Event, Fault, FaultKind, Job, Phase
 from .._reading.api import Detail, JobAPI, Lacking
 from .._reading.bodies import LARGE, decoder_of
-from .._reading.pages import Items, Paging
+from .._reading.pages import NEXT_HEADERS, TOTAL_HEADERS, Items, Paging
 from .._reading.problems import read_problem
 from .._reading.rpc import PROTOCOL, read_error
 from .._reading.sizes import size_of
@@ -308,7 +308,7 @@ class _Build:
             told = getattr(table, key)
             yield from several(told.path if isinstance(told, RequestTable) else told)
         for part in table.progress if isinstance(table.progress, list) else [table.progress]:
-            for places in [part] if isinstance(part, str) else [part.done, part.of]:
+            for places in [part] if isinstance(part, str) else part.places():
                 yield from several(places) if not isinstance(places, (int, float)) else ()
         for paths in table.times.values() if isinstance(table.times, dict) else [table.times or []]:
             yield from several(paths)
@@ -446,7 +446,9 @@ class _Build:
     def _wanted_headers(pages: list[Paging | None], root: Expression | None, places: Sequence[str]) -> tuple[str, ...]:
         """Return the headers that are read."""
         found = set(places) | {each.header for each in pages if each is not None and each.header is not None}
-        return tuple(sorted(found if root is None or root.place is not None else found | {"link"}))
+        if root is not None and root.place is None:  # a list, in which the job is looked for
+            found |= {"link", *TOTAL_HEADERS, *NEXT_HEADERS}
+        return tuple(sorted(found))
 
     def _params(self) -> dict[str, str | None]:
         table = self._table

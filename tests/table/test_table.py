@@ -292,6 +292,9 @@ def test_times_in_any_form(value: object, zone: str, wanted: datetime | None) ->
         ('"p"', {"p": "1/0"}, None),
         ('"p"', {"p": 25}, None),
         ('"p"', {"p": "a quarter"}, None),
+        ('"p"', {"p": "25%"}, 0.25),
+        ('{ done = "p", of = 100 }', {"p": " 12.5 % "}, 0.125),
+        ('"p"', {"p": "101%"}, None),
     ],
 )
 def test_progress_is_a_share(progress: str, body: dict[str, object], share: float | None) -> None:
