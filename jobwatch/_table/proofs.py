@@ -52,10 +52,27 @@ def value_on(expression: Expression, nothing: Nothing) -> object:
 
 def bodies_of_nothing(expression: Expression) -> Iterator[Nothing]:
     """Yield the bodies that hold nothing: the plainest ones, and the skeletons of an expression."""
-    yield from _NOTHING
     skeleton = _skeleton_of(expression)
+    yield from (each for each in _NOTHING if not (each.body == [] and skeleton.may_be_empty))
     yield Nothing(skeleton.nulls(), "null in every place")
     yield Nothing(skeleton.empties(), "every list empty")
+
+
+def constant(expression: Expression) -> tuple[str, str] | None:
+    """Return a text that holds by itself within a condition, whatever the reply says, and the form that was meant.
+
+    ``status == 'queued' || 'waiting'`` is true of every reply. A number or boolean is left: it is written on purpose.
+    """
+    level, compared = [expression.node], "a"
+    while level:
+        node = level.pop(0)
+        if node["type"] in ("and_expression", "or_expression", "not_expression"):
+            level += node["children"]
+        elif node["type"] == "comparator" and node["children"][0]["type"] == "slot":
+            compared = _written(expression.places[node["children"][0]["value"]])
+        elif node["type"] == "literal" and isinstance(node["value"], str) and node is not expression.node:
+            return node["value"], f"{compared} == '{node['value']}'"
+    return None
 
 
 def proved(expression: Expression) -> str | None:
