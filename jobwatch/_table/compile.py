@@ -53,7 +53,7 @@ from .lasting import retention_of, retention_places, stable_for_of
 from .onward import OnwardTable, allowed_origins_of, continuation_of
 from .pages import goes_on_of, items_of, paging_of
 from .paths import PART, TEXT, TIMES, WORD, Compiled, Plan
-from .proofs import bodies_of_nothing, constant, proved, unproved, value_on
+from .proofs import bodies_of_nothing, constant, proved, says_empty, unproved, value_on
 from .reader import Layout, TableReader
 from .requests import body_of, detail_of, text_of_body
 from .rpc import below_result, kind_of, with_errors
@@ -340,11 +340,13 @@ class _Build:
         for key in _CONDITIONS:
             for expression in self._expressions(key, getattr(self._table, key)):
                 if (found := constant(expression)) is not None:
-                    text, form = found
-                    trouble = f"'{text}' stands there by itself, and a text always holds"
-                    raise TableError((key,), f"{trouble}; compare it, too: write {form}")
+                    told, meant = found
+                    trouble = f"'{told}' stands there by itself, and a text always holds"
+                    raise TableError((key,), f"{trouble}; compare it, too: write {meant}")
         for key in _ENDING:
             for expression in self._expressions(key, getattr(self._table, key)):
+                if key == "missing_if" and says_empty(expression):
+                    continue  # the answer to a question for some jobs, of which there are none
                 if (nothing := unproved(expression)) is not None:
                     form = proved(expression)
                     hint = f"write {form}" if form else "as in: exit_code && exit_code != `0`"

@@ -42,6 +42,14 @@ def unproved(expression: Expression) -> Nothing | None:
     return next((each for each in bodies_of_nothing(expression) if holds(value_on(expression, each))), None)
 
 
+def says_empty(expression: Expression) -> bool:
+    """Return whether a condition is, in so many words, that the whole reply is an empty list: ``$ == `[]```."""
+    node = expression.node
+    if node["type"] != "comparator" or node["value"] != "eq" or expression.places != (Place((), whole=True),):
+        return False
+    return any(child["type"] == "literal" and child["value"] == [] for child in node["children"])
+
+
 def value_on(expression: Expression, nothing: Nothing) -> object:
     """Return the value of an expression on a body that holds nothing; None where it cannot be evaluated."""
     try:
@@ -52,8 +60,8 @@ def value_on(expression: Expression, nothing: Nothing) -> object:
 
 def bodies_of_nothing(expression: Expression) -> Iterator[Nothing]:
     """Yield the bodies that hold nothing: the plainest ones, and the skeletons of an expression."""
+    yield from _NOTHING
     skeleton = _skeleton_of(expression)
-    yield from (each for each in _NOTHING if not (each.body == [] and skeleton.may_be_empty))
     yield Nothing(skeleton.nulls(), "null in every place")
     yield Nothing(skeleton.empties(), "every list empty")
 
