@@ -97,7 +97,8 @@ def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | Non
             return Found(_NO_ID, _over(api, phase, body), is_over=True)
         start = body[:_SHOWN].decode("utf-8", "replace").strip()
         excerpt = f": {printable(start)}" if start else ", and its body is empty"
-        raise ConfigError(f"the response names no job of {api.name} that it started{excerpt}")
+        hint = "" if api.lacking is None else "; started says where its id lies"
+        raise ConfigError(f"the response names no job of {api.name} that it started{excerpt}{hint}")
     seen = api.start(body, job_id)
     return Found(job_id, seen if isinstance(seen, Job) and not seen.phase.ended else None)
 

@@ -53,7 +53,7 @@ from .lasting import retention_of, retention_places, stable_for_of
 from .onward import OnwardTable, allowed_origins_of, continuation_of
 from .pages import goes_on_of, items_of, paging_of
 from .paths import PART, TEXT, TIMES, WORD, Compiled, Plan
-from .proofs import bodies_of_nothing, proved, unproved, value_on
+from .proofs import bodies_of_nothing, constant, proved, says_empty, unproved, value_on
 from .reader import Layout, TableReader
 from .requests import body_of, detail_of, text_of_body
 from .rpc import below_result, kind_of, with_errors
@@ -63,11 +63,13 @@ from .streams import hint_of_stream
 _OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url", "now", "long_poll"})
 _ENDING = (*(f"{phase.value}_if" for phase in (*ENDED, Phase.BLOCKED)), "missing_if", "limited_if")
 """The keys of the conditions that must be proved by something that is there."""
+_CONDITIONS = ("nothing_if", "missing_if", "limited_if", *DECIDED)
 _FOR_LISTS = frozenset({"project_id", "limit", "job_ids"})
 _URL = "!$&'()*+,/:;=?@[]~-._%"
 _BASE = re.compile(r"https?://[^/]+(/.*)?", re.DOTALL)
 _ORIGIN = re.compile(r"(https?://[^/]+)(/.*)", re.DOTALL)
 _QUERY = re.compile(r"\?([A-Za-z0-9_.~-]+)=\{token\}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _HEADER = re.compile(r"([A-Za-z0-9-]+):\s*+([^{}]*+)\{token\}")
 
 
@@ -334,9 +336,17 @@ class _Build:
         return found - {"job_id"}
 
     def _check_ends(self) -> None:
-        """Refuse what would tell an end of a reply in which there is nothing."""
+        """Refuse what would tell an end of a reply in which there is nothing, and what holds whatever a reply says."""
+        for key in _CONDITIONS:
+            for expression in self._expressions(key, getattr(self._table, key)):
+                if (found := constant(expression)) is not None:
+                    told, meant = found
+                    trouble = f"'{told}' stands there by itself, and a text always holds"
+                    raise TableError((key,), f"{trouble}; compare it, too: write {meant}")
         for key in _ENDING:
             for expression in self._expressions(key, getattr(self._table, key)):
+                if key == "missing_if" and says_empty(expression):
+                    continue  # the answer to a question for some jobs, of which there are none
                 if (nothing := unproved(expression)) is not None:
                     form = proved(expression)
                     hint = f"write {form}" if form else "as in: exit_code && exit_code != `0`"
@@ -658,6 +668,10 @@ class _Auth(Struct, frozen=True):
 
 def _auth(table: Table) -> _Auth:
     has_token = bool(table.token or table.token_file)
+    for key, name in (("token", table.token), ("token_file", table.token_file)):
+        if name and _VARIABLE.fullmatch(name) is None:  # which may be the secret itself, so it is not shown
+            form = f'as in {key} = "EXAMPLE_{key.upper()}"'
+            raise TableError((key,), f"it is the name of an environment variable, {form}; no secret stands in a table")
     auth = table.auth or ("bearer" if has_token else "none")
     if (auth == "none") is has_token:
         trouble = "there is a token, so say how it is sent" if has_token else "token must name a variable for that"
@@ -672,6 +686,8 @@ def _auth(table: Table) -> _Auth:
                 return _Auth(query=query[1])
             if header := _HEADER.fullmatch(auth):
                 return _Auth(header[1], header[2])
+            if "{token}" in auth and ":" not in auth:
+                raise TableError(("auth",), f'write the header that it goes into, too: "Authorization: {auth}"')
             known = '"bearer", "basic", "none", a header, "X-Api-Key: {token}", or the query, "?api_key={token}"'
             raise TableError(("auth",), f"write {known}")
 
