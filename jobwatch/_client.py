@@ -328,7 +328,7 @@ class Client:
             found = Found(text_of("a job's id", job))
         watched = self.watched(found.job_id)
         ends = ends_of(accept, fail_on)
-        return Wait(lambda: self._enter(watched, found.job), found.job_id, timeout, check, ends)
+        return Wait(lambda: self._enter(watched, found), found.job_id, timeout, check, ends)
 
     def as_completed(
         self,
@@ -410,11 +410,11 @@ class Client:
     def _check(self, job_id: object) -> None:
         self._source.check(text_of("a job's id", job_id))
 
-    def _enter(self, watched: Watched, shown: Job | None) -> tuple[Poller, Watch]:
+    def _enter(self, watched: Watched, found: Found) -> tuple[Poller, Watch]:
         poller = self._engine()
         watch = poller.listen(watched)
-        if shown is not None and not watch.watched.looks:
-            poller.shown([shown])
+        if found.job is not None and not watch.watched.looks:
+            poller.shown([found.job], found.retry_after)
         return poller, watch
 
     def _engine(self) -> Poller:

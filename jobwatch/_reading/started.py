@@ -47,10 +47,17 @@ Started: TypeAlias = bytes | Mapping[str, Any] | Response
 
 
 class Found(Struct, frozen=True):
-    """A job that was started, and how it stood then, if the response says."""
+    """A job that was started, and how it stood then, if the response says.
+
+    Attributes:
+        job_id: Its id.
+        job: How it stood then.
+        retry_after: For how many seconds the response asks not to be asked about it.
+    """
 
     job_id: str
     job: Job | None = None
+    retry_after: float | None = None
 
 
 def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | None]) -> Found:
@@ -84,7 +91,9 @@ def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | Non
         excerpt = f": {printable(start)}" if start else ", and its body is empty"
         raise ConfigError(f"the response names no job of {api.name} that it started{excerpt}")
     seen = api.start(body, job_id)
-    return Found(job_id, seen if isinstance(seen, Job) and not seen.phase.ended else None)
+    if not isinstance(seen, Job) or seen.phase.ended:
+        return Found(job_id)
+    return Found(job_id, seen, api.retry_after(body, job_id))
 
 
 def response_in(text: bytes) -> Response:
