@@ -333,7 +333,7 @@ class Client:
             over = found.job
             return Wait(lambda: self._enter_over(over), over.id, timeout, check, ends)
         watched = self.watched(found.job_id)
-        return Wait(lambda: self._enter(watched, found.job), found.job_id, timeout, check, ends)
+        return Wait(lambda: self._enter(watched, found), found.job_id, timeout, check, ends)
 
     def as_completed(
         self,
@@ -415,11 +415,11 @@ class Client:
     def _check(self, job_id: object) -> None:
         self._source.check(text_of("a job's id", job_id))
 
-    def _enter(self, watched: Watched, shown: Job | None) -> tuple[Poller, Watch]:
+    def _enter(self, watched: Watched, found: Found) -> tuple[Poller, Watch]:
         poller = self._engine()
         watch = poller.listen(watched)
-        if shown is not None and not watch.watched.looks:
-            poller.shown([shown])
+        if found.job is not None and not watch.watched.looks:
+            poller.shown([found.job], found.retry_after)
         return poller, watch
 
     def _enter_over(self, job: Job) -> tuple[Poller, Watch]:

@@ -138,10 +138,15 @@ class Poller:
             return fault
         return (await self._schedule.answer(self._source.project(project_id, limit, self._schedule.turn))).what
 
-    def shown(self, jobs: Iterable[Job]) -> None:
-        """Take jobs that a list showed into account, as looks at those of them that are watched."""
+    def shown(self, jobs: Iterable[Job], retry_after: float | None = None) -> None:
+        """Take jobs that a list showed into account, as looks at those of them that are watched.
+
+        Args:
+            jobs: The jobs.
+            retry_after: For how many seconds the reply asks not to be asked about them.
+        """
         for job in jobs:
-            self._looks.shown(job)
+            self._looks.shown(job, retry_after=retry_after)
 
     async def _ask(self, job_id: str, status: str | None = None, place: Place | None = None) -> tuple[Seen, float]:
         """Ask about a job once a request may go; return the answer, and the Unix time that it speaks of."""

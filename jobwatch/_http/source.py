@@ -23,13 +23,13 @@ from .._core.source import Seen, SeenMany, StreamEnd
 from .._models import UNCHANGED, Fault, FaultKind, Job, Phase
 from .._reading.pages import Paging, confirmed
 from .._reading.reply import Reply
-from .._reading.started import found_in
+from .._reading.started import Response, found_in
 from .._reading.words import ABSENT, lowered
 from .._tasks import at_once
 from .pages import JobsFound, Pages, pages_of
 from .renewing import RenewingTransport, transport_for
 from .requests import Asked, Requests
-from .sse import EVENT_CAP, EventParser, Flow
+from .sse import EVENT_CAP, EventParser, Flow, unframed
 from .transport import MAX_BODY, Transport
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class HttpSource:
 
     def started(self, started: Started) -> Found:
         """Return the job that a response started; raise ConfigError where it names none."""
-        return found_in(self.api, started, self._requests.id_in)
+        return found_in(self.api, _unframed(started), self._requests.id_in)
 
     async def job(
         self,
@@ -538,3 +538,16 @@ def _is_not_there(job: Job | Fault, reply: Reply) -> bool:
 def is_state_known(status: str | None, job: Job) -> bool:
     """Whether a job's state is the one seen last."""
     return status is not None and lowered(status) == lowered(job.status)
+
+
+def _unframed(started: Started) -> Started:
+    """Return a response without the frame of server-sent events around it."""
+    match started:
+        case bytes():
+            return unframed(started)
+        case Response(body=bytes() as body):
+            return replace(started, body=unframed(body))
+        case Response(body=str() as text) if text.isascii():
+            return replace(started, body=unframed(text.encode()))
+        case _:
+            return started

@@ -16,6 +16,7 @@ EVENT_CAP: Final = 1024 * 1024
 """How long a line, or the data of an event, may be, in bytes: as much as a reply."""
 
 
+_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _BURST = 2.0 * EVENT_CAP, 4000.0
 _A_SECOND = 65_536.0, 200.0
 
@@ -127,3 +128,12 @@ class EventParser:
 def first_data(body: bytes) -> bytes:
     """Return the data of the first event in a body; nothing where none is finished there."""
     return next((event.data for event in EventParser(len(body)).feed(body)), b"")
+
+
+def unframed(body: bytes) -> bytes:
+    """Return a body without the frame of server-sent events, in which some servers send a single answer.
+
+    A field's name at its beginning tells: no JSON begins so. The last event needs no empty line, which a shell may have
+    taken away.
+    """
+    return first_data(body + b"\n\n") if body.lstrip().startswith(_FIELDS) else body

@@ -53,12 +53,14 @@ class Found(Struct, frozen=True):
 
     Attributes:
         job_id: Its id; a hyphen where nothing is left that has one.
-        job: The job, as far as the response tells.
+        job: How it stood then, as far as the response tells.
+        retry_after: For how many seconds the response asks not to be asked about it.
         is_over: Whether the job was over at its start, so that there is nothing to look at.
     """
 
     job_id: str
     job: Job | None = None
+    retry_after: float | None = None
     is_over: bool = False
 
 
@@ -100,7 +102,9 @@ def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | Non
         hint = "" if api.lacking is None else "; started says where its id lies"
         raise ConfigError(f"the response names no job of {api.name} that it started{excerpt}{hint}")
     seen = api.start(body, job_id)
-    return Found(job_id, seen if isinstance(seen, Job) and not seen.phase.ended else None)
+    if not isinstance(seen, Job) or seen.phase.ended:
+        return Found(job_id)
+    return Found(job_id, seen, api.retry_after(body, job_id))
 
 
 def _over(api: JobAPI, phase: Phase, body: bytes) -> Job:

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Callable
 from itertools import pairwise
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
-from jobwatch import WaitTimeout
+from jobwatch import Client, WaitTimeout
 from jobwatch._client import engine_of
 from jobwatch._core.look import Looked
 from jobwatch._core.pace import Pace
@@ -18,7 +20,7 @@ from jobwatch._engine.watch import Watch
 from jobwatch._http.source import Memo
 from jobwatch._models import Fault, FaultKind
 from jobwatch._reading.reply import RateLimit, Reply
-from tests.scripted import ScriptedJob, ScriptedTransport, client_of, ended, poller_of, watched
+from tests.scripted import ScriptedJob, ScriptedTransport, client_of, ended, poller_of, source_of, watched
 from tests.virtual import on_virtual_clock, running_loop
 
 SOON = 0.01
@@ -244,3 +246,22 @@ async def test_looking_by_oneself_one_is_told_as_well() -> None:
         assert looked.next_look == 20.0
         assert looked.least == 20.0
         assert engine_of(client).clock.now() < 1.0
+
+
+@pytest.mark.parametrize("polled", [None, 5000])
+@on_virtual_clock
+async def test_the_response_that_started_a_job_says_when_to_look_first(polled: int | None) -> None:
+    transport = ScriptedTransport([ScriptedJob("j", ends=7.0)], round_trip=ROUND_TRIP)
+    source = source_of(transport)
+    source.api = replace(source.api, read_retry_after=_polled)
+    async with Client(source=source, pace=PACE) as client:
+        waited = client.wait_for({"job": {"id": "j", "state": "running"}, "poll": polled}, timeout=60)
+        await waited
+    assert transport.times()[0] == pytest.approx(
+        5.0 if polled else PACE.min_interval, abs=0.6 if polled is None else SOON
+    )
+
+
+def _polled(body: bytes, _job_id: str) -> float | None:
+    told = msgspec.json.decode(body).get("poll")
+    return None if told is None else told / 1000.0

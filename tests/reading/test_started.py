@@ -72,6 +72,21 @@ def test_the_body_beside_a_header_that_names_the_job_is_about_something_else() -
     assert found_in(api, started, lambda url: url.rpartition("/")[2]) == Found("op-7")
 
 
+@pytest.mark.parametrize("form", ["bytes", "response", "text"])
+@pytest.mark.parametrize("framed", ["event: message\r\ndata: %s\r\n\r\n", ": hello\n\ndata: %s", "id: 1\ndata: %s\n\n"])
+async def test_a_start_that_is_framed_as_an_event_is_read_as_any_other(framed: str, form: str) -> None:
+    text = framed % json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"taskId": "t-1", "status": "working"}})
+    forms: dict[str, bytes | Response] = {
+        "bytes": text.encode(),
+        "response": Response(text.encode()),
+        "text": Response(text),
+    }
+    async with Client("mcp", base_url="http://127.0.0.1:1") as client:
+        assert client.wait_for(forms[form]).job_id == "t-1"
+        with pytest.raises(ConfigError, match="names no job"):
+            client.wait_for(framed.encode() % b"{}")
+
+
 JSON_RPC = {"job": "https://a.test/{job_id}", "status": "result.state", "id": "result.job", "started": "result.job"}
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+import msgspec
 
 from jobwatch import Client, Response
 
-from .a2a import OUTCOMES, REQUIREMENT, VERSION, agent, message
+from . import a2a
+from .a2a import NOWHERE, OPTIONS, OUTCOMES, REQUIREMENT, VERSION, agent, message
 from .house import ask
 
-__all__ = ["OUTCOMES", "REQUIREMENT", "Server", "served"]
+__all__ = ["OPTIONS", "OUTCOMES", "REQUIREMENT", "TOLD", "Server", "served"]
+
+TOLD = a2a.TOLD | {"refused": "-32009 A2A version '0.3' is not supported", "breaks": "-32603 no task yet"}
 
 
 class Server:
@@ -25,8 +30,10 @@ class Server:
         return Client("a2a-rpc", base_url=self.url, params={"path": "rpc"})
 
     def start(self, kind: str) -> Response:
-        """Start a task."""
-        return self._call("SendMessage", message(kind))
+        """Start a task; of an unknown one, say what an agent says of any."""
+        if kind == "unknown":
+            return Response(msgspec.json.encode({"jsonrpc": "2.0", "id": 1, "result": {"task": NOWHERE}}))
+        return self._call("SendMessage", message(kind), {} if kind == "refused" else VERSION)
 
     def answer(self, job_id: str) -> Response:
         """Answer what a task asks."""
@@ -36,9 +43,9 @@ class Server:
         """Cancel a task."""
         return self._call("CancelTask", {"id": job_id})
 
-    def _call(self, method: str, params: object) -> Response:
+    def _call(self, method: str, params: object, version: Mapping[str, str] = VERSION) -> Response:
         called = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        return ask("POST", f"{self.url}/rpc", called, VERSION)
+        return ask("POST", f"{self.url}/rpc", called, version)
 
 
 @contextlib.contextmanager
