@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jobwatch import Fault, FaultKind, Job, JobAPI
+from jobwatch import Fault, FaultKind, Job, JobAPI, Phase
 from jobwatch._table.compile import api_of
 from jobwatch._table.fields import TableError
 from jobwatch.cli import main
@@ -99,3 +99,55 @@ def test_check_says_why_a_common_word_is_no_end_or_no_success(
     sample.write_text(json.dumps(body))
     main(["apis", "--check", str(own), "--body", str(sample)])
     assert told in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("lines", "body", "phase"),
+    [
+        ("", {"status": "finished"}, Phase.FINISHED),
+        ('words = { succeeded = ["finished"] }', {"status": "Finished"}, Phase.SUCCEEDED),
+        ("", {"status": "partial"}, Phase.UNKNOWN),
+        ('running_if = "started_at"', {"status": "COMPLETED", "started_at": 1}, Phase.RUNNING),
+        (
+            'running_if = "started_at && !(ended_at)"',
+            {"status": "completed", "started_at": 1, "ended_at": 2},
+            Phase.SUCCEEDED,
+        ),
+        ('succeeded_if = "percent == `100`"', {"status": "busy", "percent": "100"}, Phase.UNKNOWN),
+        ("succeeded_if = \"percent == '100'\"", {"status": "busy", "percent": "100"}, Phase.SUCCEEDED),
+    ],
+)
+def test_what_goes_wrong_at_first_and_what_does_not(lines: str, body: object, phase: Phase) -> None:
+    job = table(STATUS + lines).job(json.dumps(body).encode(), "j", 200)
+    assert isinstance(job, Job)
+    assert job.phase is phase
+
+
+@pytest.mark.parametrize(("state", "phase"), [("error", Phase.UNKNOWN), ("broken", Phase.FAILED)])
+def test_behind_an_empty_result_only_a_word_of_the_table_is_an_end(state: str, phase: Phase) -> None:
+    api = table(JOB + 'status = ["result", "state"]\nwords = { failed = ["broken"] }')
+    job = api.job(json.dumps({"result": None, "state": state}).encode(), "j", 200)
+    assert isinstance(job, Job)
+    assert job.phase is phase
+
+
+@pytest.mark.parametrize(
+    ("lines", "body"),
+    [
+        ('root = "[0]"', b"[]"),
+        ('root = "data"', b'{"data": null}'),
+        ('root = "[0]"\nwords = { pending = ["absent"] }\nmissing_if = "$ == `[]`"', b"[]"),
+        ('root = "[?id=={job_id}] | [0]"\nwords = { pending = ["absent"] }\nmissing_if = "$ == `[]`"', b"[]"),
+        ('missing_if = "!(status) && error"', b'{"error": "job 4 does not exist"}'),
+    ],
+)
+def test_an_id_that_there_is_not_is_understood_or_said(lines: str, body: bytes) -> None:
+    seen = table(STATUS + lines).job(body, "j", 200)
+    assert isinstance(seen, Fault)
+    assert seen.kind is FaultKind.NOT_FOUND
+
+
+def test_an_http_status_for_an_id_that_there_is_not_is_said_whatever_the_reply() -> None:
+    verdict = table(STATUS + 'http = { 500 = "missing" }').verdict
+    assert verdict is not None
+    assert verdict(500, b"<!doctype html>") is FaultKind.NOT_FOUND
