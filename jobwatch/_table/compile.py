@@ -468,11 +468,12 @@ class _Build:
             raise TableError(("params", name), f"{{{name}}} cannot be a parameter: the name is kept for what it says")
         for name in sorted(_OURS.intersection(templates.names_in([self._base_url]))):
             raise TableError(("base_url",), f"{{{name}}} has no place here: the address is the same for all jobs")
-        params: dict[str, str | None] = dict.fromkeys(sorted(set(named) - _OURS))
-        # In a body, {status} may as well be GraphQL's: a parameter there is declared.
         bodies = [self._body, self._batch_body, *(text_of_body(each.body) for _, each in self._details())]
         if table.events is not None:
             bodies.append(text_of_body(table.events.body))
+        # In a body, {status} may as well be GraphQL's: a parameter that is no whole value there is declared.
+        named += templates.whole_values_in(bodies)
+        params: dict[str, str | None] = dict.fromkeys(sorted(set(named) - _OURS))
         elsewhere = {*templates.names_in(bodies), *self._expression_names()}
         for name in table.params:
             if name not in params and name not in elsewhere:

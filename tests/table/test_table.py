@@ -1124,3 +1124,25 @@ def test_any_body_is_a_job_or_a_fault(body: object) -> None:
 def test_a_table_error_names_its_key() -> None:
     with pytest.raises(TableError, match="words: expected object, got array"):
         table(MINIMAL + "words = []")
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        ('{ name = "{name}", id = "{job_id}" }', b'{"name":"n1","id":"j1"}'),
+        ('"id={job_id}&name={name}"', b"id=j1&name=n1"),
+    ],
+)
+async def test_a_name_that_is_a_whole_value_of_a_body_is_a_parameter_and_never_sent_as_it_is(
+    body: str, sent: bytes
+) -> None:
+    api = table(MINIMAL + f'method = "POST"\nbody = {body}')
+    assert api.params == {"name": None}
+    with pytest.raises(ConfigError, match="needs the parameters name="):
+        Client(api)
+    async with (
+        TableServer(in_order({"status": "done"})) as server,
+        Client(api, params={"name": "n1"}, base_url=server.url) as own,
+    ):
+        await own.job("j1")
+    assert server.requests[0][3] == sent
