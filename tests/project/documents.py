@@ -15,6 +15,7 @@ DOCUMENTS = (
     "jobwatch/_core/README.md",
     "jobwatch/_watching/README.md",
     "jobwatch/_webhooks/README.md",
+    "jobwatch/apis/AGENTS.md",
     "jobwatch/apis/README.md",
     "jobwatch/cli/README.md",
 )

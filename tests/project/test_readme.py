@@ -26,7 +26,8 @@ SERVICES = [block for block in BLOCKS if "def service(" in block.text]  # run by
 LOADED = [block for block in BLOCKS if "load_api(" in block.text]  # run by the tests of tables
 # The source for AWS is run by tests/apis/test_source_of_aws.py.
 SOURCES = [block for block in BLOCKS if block.text.startswith("# aws_jobs.py")]
-PROGRAMS = [block for block in BLOCKS if block not in [*TESTS, *SERVICES, *LOADED, *SOURCES]]
+AGENTS = [block for block in BLOCKS if block.document == "jobwatch/apis/AGENTS.md"]  # run by the tests of that page
+PROGRAMS = [block for block in BLOCKS if block not in [*TESTS, *SERVICES, *LOADED, *SOURCES, *AGENTS]]
 
 HEAD = """\
 import asyncio

@@ -76,7 +76,7 @@ class Agent(AgentExecutor):
         def says(text):
             return updater.new_agent_message([new_text_part(text)])
 
-        kind, _, seconds = kind.partition(" ")
+        kind, _, seconds = kind.partition(":")
         if kind == "rejects":
             return await updater.reject(says("not my kind of task"))
         if kind == "quiet":

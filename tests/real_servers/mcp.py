@@ -86,6 +86,11 @@ async def good(seconds: float = 2) -> dict:
     return {"answer": 42}
 
 
+@server.tool(task=task)
+async def research(topic: str) -> str:
+    return f"all about {topic}"
+
+
 @server.tool(task=True)
 async def patient() -> str:
     await asyncio.sleep(6)
@@ -135,11 +140,13 @@ async def asks(context: Context) -> str:
     return mcp_types.InputRequiredResult(input_requests={"colour": mcp_types.ElicitRequest(params=asked)})
 
 
+server.tool(name="parked", task=task)(asks)
+
+
 port = int(sys.argv[1])
 server.run(transport="http", host="127.0.0.1", port=port, show_banner=False, log_level="warning")
 """
 _TOOL: dict[str, tuple[str, dict[str, Any]]] = {
-    "parked": ("asks", {}),
     "given_up": ("asks", {}),
     "brief": ("good", {"seconds": 6}),
     "forgotten": ("good", {"seconds": 0.5}),
