@@ -90,6 +90,10 @@ def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | Non
         if (error := reported_error(body)) is not None:
             raise ConfigError(f"no job was started: {error}")
         if isinstance(started, Response) and (phase := api.at_start.get(response.status)) is not None:
+            shown = api.start(body, _NO_ID) if body.strip() else None
+            if isinstance(shown, Job) and shown.phase is not phase:  # such as a resource that is still at work
+                state = printable(shown.status)[:_SHOWN]
+                raise ConfigError(f"the response names no job of {api.name}, and says {state}: it cannot be waited for")
             return Found(_NO_ID, _over(api, phase, body), is_over=True)
         start = body[:_SHOWN].decode("utf-8", "replace").strip()
         excerpt = f": {printable(start)}" if start else ", and its body is empty"

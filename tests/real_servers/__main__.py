@@ -12,7 +12,20 @@ from typing import Any
 
 from jobwatch import LookError, Outcome, Phase, Response
 
-SERVERS = ("pygeoapi", "prefect", "airflow", "buildbot", "dagster", "flower", "luigi", "a2a", "a2a_rpc", "mcp", "ray")
+SERVERS = (
+    "pygeoapi",
+    "prefect",
+    "airflow",
+    "buildbot",
+    "dagster",
+    "flower",
+    "luigi",
+    "a2a",
+    "a2a_rpc",
+    "mcp",
+    "ray",
+    "wes",
+)
 _UNDER_WAY = frozenset({"accepted", "running", "started", "claimed=true", "working", "task_state_working"})
 
 
