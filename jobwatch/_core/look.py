@@ -100,6 +100,7 @@ class Policy(Struct, frozen=True):
         server_time: float | None = None,
         retry_after: float | None = None,
         onward: Onward | None = None,
+        slept: float = 0.0,
     ) -> Looked:
         """Take what a look showed into account.
 
@@ -112,6 +113,7 @@ class Policy(Struct, frozen=True):
             server_time: The API's clock at that moment, in Unix seconds, where it tells.
             retry_after: For how many seconds the answer asks not to be asked about the job.
             onward: Where the answer says that the job goes on.
+            slept: For how many seconds the machine was suspended since the last good look, if `now` leaves them out.
         """
         if onward is not None and watched.outcome is None:
             moving = self._moved(watched, what, now, onward)
@@ -125,7 +127,7 @@ class Policy(Struct, frozen=True):
         if self.stable_for or watched.unsettled is not None:
             observed = settled(watched, observed, what, now, self.stable_for, server_time=server_time)
         if self.retention is not None:
-            known = with_retention(watched, observed.watched, what, now, self.retention)
+            known = with_retention(watched, observed.watched, what, now, self.retention, slept=slept)
             observed = replace(observed, watched=known)
         outcome = observed.watched.outcome
         job = what if isinstance(what, Job) and not _is_behind(observed.watched, what) else None

@@ -31,7 +31,9 @@ def is_to_be_noted(before: Watched, now: float, retention: float) -> bool:
     return before.looked_at // part != now // part
 
 
-def with_retention(before: Watched, after: Watched, seen: Job | Fault, now: float, retention: float) -> Watched:
+def with_retention(
+    before: Watched, after: Watched, seen: Job | Fault, now: float, retention: float, *, slept: float = 0.0
+) -> Watched:
     """Return what is known, with whether the job's end was missed, and for how long its API says it is kept.
 
     Args:
@@ -40,13 +42,14 @@ def with_retention(before: Watched, after: Watched, seen: Job | Fault, now: floa
         seen: What it showed.
         now: When it was made, in Unix seconds.
         retention: For how many seconds jobs that have ended are kept, where the job's own replies do not say.
+        slept: For how many seconds the machine was suspended since the last good look, if `now` leaves them out.
     """
     if isinstance(seen, Job):
         return after if seen.retention is None else replace(after, retention=seen.retention)
     if after.outcome is not Outcome.NOT_FOUND or before.outcome is not None or after.looked_at is None:
         return after
     kept_for = retention if after.retention is None else after.retention
-    silence = (now if after.missing_since is None else after.missing_since) - after.looked_at
+    silence = (now if after.missing_since is None else after.missing_since) - after.looked_at + slept
     if silence <= kept_for:
         return after
     message = f"{seen.message}; its end was missed: not seen for {silence:.0f} s, and kept for {kept_for:.0f} s"

@@ -21,6 +21,7 @@ from .._errors import ConfigError, JobwatchError
 from .._models import UNCHANGED, Fault, FaultKind, Job, Outcome, Phase, printable
 from .batches import told_once
 from .schedule import LONGEST_PAUSE
+from .sleeps import Sleeps
 from .watch import BEFORE_ALL, DUE, IDLE, LOOKING, NEVER
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Looks:
         self._streams = streams
         self._held = held
         self._details = details
+        self._sleeps = None if policy.retention is None else Sleeps(clock, registry)
         self._cancellable: dict[Watch, asyncio.Task[object]] = {}
         self._logged: set[str] = set()
 
@@ -120,6 +122,8 @@ class Looks:
             looking.cancel()
         if self._held is not None:
             self._held.drop(watch)
+        if self._sleeps is not None:
+            self._sleeps.forget(watch)
         self._logged.discard(watch.watched.job_id)
 
     def shown(self, job: Job, joint: Collection[Watch] = (), retry_after: float | None = None) -> list[Watch]:
@@ -308,6 +312,9 @@ class Looks:
             )
             if looked.job is None or (self._source.has_moves and (job.phase.ended or watch.watched.place is not None)):
                 return False  # the job is to be asked for by itself
+            if self._sleeps is not None:
+                self._sleeps.since_seen(watch)
+                self._sleeps.forget(watch)
             due = self._schedule.remove(watch)
             watch.memo = None
             self._enter(watch, looked, price)
@@ -339,7 +346,10 @@ class Looks:
                 server_time=seen.server_time,
                 retry_after=seen.retry_after,
                 onward=seen.onward,
+                slept=0.0 if self._sleeps is None else self._sleeps.since_seen(watch),
             )
+            if self._sleeps is not None and looked.watched.fault is None:
+                self._sleeps.forget(watch)
             if seen.cached_for is not None or looked.watched.phase is Phase.UNKNOWN:
                 looked = with_remark(watch.watched, looked, as_of, seen.cached_for)
             if times is not None and self._held is not None:

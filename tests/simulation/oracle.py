@@ -13,7 +13,7 @@ Of what each listener was told of a job:
   once, and last. No such answer, no such end (no false green, and failures only of jobs that failed).
 * O6 **no end without reason**: not found, unreachable, unreadable and refused are what the answers really were, for
   as long as the patience says; and the other way round, patience ends when it should.
-* O7 **time limits** are kept, with a last look at the end.
+* O7 **time limits** are kept, with a last look at the end, and its fault named if it failed.
 * O8 **agreement**: those who listened at the same time through the same client were told the same.
 * O9 **closed errors**: nothing is raised but the library's own errors.
 * O10 **prompt**: an end that a stream tells has a look made at once.
@@ -484,6 +484,9 @@ class _Judgement:
             yield f"O7 the time limit was {deadline:.3f}, and it timed out at {self.until:.3f}"
         if not self._may_miss_last_look(deadline) and not self._looked_at(deadline):
             yield f"O7 no last look at {deadline:.3f}"
+        last = self.answers[-1] if self.answers else None
+        if last and last.verdict in _FAILING and isinstance(heard.error, WaitTimeout) and heard.error.fault is None:
+            yield f"O7 the look at {last.at:.3f} failed ({last.verdict}), and the time-out does not say so"
 
     def _looked_at(self, deadline: float) -> bool:
         asked = (each.asked for each in self.world.by_client[self.heard.legs[0].client])
