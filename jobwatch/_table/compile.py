@@ -687,7 +687,7 @@ def _auth(table: Table) -> _Auth:
                 return _Auth(query=query[1])
             if header := _HEADER.fullmatch(auth):
                 return _Auth(header[1], header[2])
-            if "{token}" in auth and ":" not in auth:
+            if re.fullmatch(r"(?:[A-Za-z][A-Za-z0-9-]*[ =])?\{token\}", auth):
                 raise TableError(("auth",), f'write the header that it goes into, too: "Authorization: {auth}"')
             known = '"bearer", "basic", "none", a header, "X-Api-Key: {token}", or the query, "?api_key={token}"'
             raise TableError(("auth",), f"write {known}")
