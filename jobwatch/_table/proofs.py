@@ -77,7 +77,8 @@ def constant(expression: Expression) -> tuple[str, str] | None:
         if node["type"] in ("and_expression", "or_expression", "not_expression"):
             level += node["children"]
         elif node["type"] == "comparator" and node["children"][0]["type"] == "slot":
-            compared = _written(expression.places[node["children"][0]["value"]])
+            index: int = node["children"][0]["value"]
+            compared = _written(expression.places[index])
         elif node["type"] == "literal" and isinstance(node["value"], str) and node is not expression.node:
             return node["value"], f"{compared} == '{node['value']}'"
     return None
