@@ -197,10 +197,7 @@ class Looks:
 
     def _is_held_back(self, watches: Collection[Watch], seen: Seen, as_of: float) -> bool:
         """Whether an answer tells an end that all of them know, and that none of them is to believe yet."""
-        job, told_at = seen.what, seen.server_time
-        return isinstance(job, Job) and all(
-            self._policy.holds_back(watch.watched, job, as_of, server_time=told_at) for watch in watches
-        )
+        return all(self._policy.holds_back(watch.watched, seen, as_of) for watch in watches)
 
     def _put_back_held(self, watches: Collection[Watch], asked_at: float) -> None:
         """Put back those whose look was ended though it was held, since another is to be made: that is not held."""
