@@ -29,6 +29,7 @@ from .tracker import (
 
 if TYPE_CHECKING:
     from .durations import LearnedDurations
+    from .source import Seen
 
 LONGEST_HINT: Final = 60.0
 """For how long a good answer may put off the next look, in seconds; longer where the longest interval is longer."""
@@ -173,10 +174,12 @@ class Policy(Struct, frozen=True):
             )
         return delay if watched.fault is None else self._after_fault(watched, watched.fault, now, jitter, delay)
 
-    def holds_back(self, watched: Watched, job: Job, now: float, *, server_time: float | None = None) -> bool:
-        """Whether a look shows an end that is known and goes on being held back."""
-        held = watched.unsettled
-        return held is not None and is_held_back(held, job, now, self.stable_for, server_time=server_time)
+    def holds_back(self, watched: Watched, seen: Seen, now: float) -> bool:
+        """Whether an answer tells an end that is known and goes on being held back."""
+        held, job = watched.unsettled, seen.what
+        if held is None or not isinstance(job, Job):
+            return False
+        return is_held_back(held, job, now, self.stable_for, server_time=seen.server_time)
 
     def follow_up(self, looked: Looked, took: float, held: float) -> Looked:
         """Have the next look made at once where the server holds looks until there is news.

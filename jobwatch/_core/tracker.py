@@ -182,8 +182,12 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
 
     @property
     def is_to_be_confirmed(self) -> bool:
-        """Whether the next look is to confirm what good looks have shown, at a time that nothing else puts off."""
-        return self.doubted is not None or self.unsettled is not None or self.seems_blocked
+        """Whether the next look is to confirm what good looks have shown, at a time that nothing else puts off.
+
+        An end in a reply that names where the job goes on is not confirmed, but told by another place.
+        """
+        is_held_back = self.unsettled is not None and not self.unsettled.goes_on
+        return is_held_back or self.doubted is not None or self.seems_blocked
 
 
 class Observed(Struct, frozen=True):

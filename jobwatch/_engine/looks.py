@@ -197,10 +197,7 @@ class Looks:
 
     def _is_held_back(self, watches: Collection[Watch], seen: Seen, as_of: float) -> bool:
         """Whether an answer tells an end that all of them know, and that none of them is to believe yet."""
-        job, told_at = seen.what, seen.server_time
-        return isinstance(job, Job) and all(
-            self._policy.holds_back(watch.watched, job, as_of, server_time=told_at) for watch in watches
-        )
+        return all(self._policy.holds_back(watch.watched, seen, as_of) for watch in watches)
 
     def _put_back_held(self, watches: Collection[Watch], asked_at: float) -> None:
         """Put back those whose look was ended though it was held, since another is to be made: that is not held."""
@@ -307,14 +304,13 @@ class Looks:
             shared = self._shared(price, watch)
             if watch.not_before:  # a list puts forward no look that the job's own answer has put off
                 retry_after = max(retry_after or 0.0, watch.not_before - self._clock.now())
+            if self._sleeps is not None:
+                self._sleeps.since_seen(watch)  # to notice a suspension before, and not after, the job is seen
             looked = self._policy.saw(
                 watch.watched, job, self._unix(), self._clock.uniform(), shared, retry_after=retry_after
             )
             if looked.job is None or (self._source.has_moves and (job.phase.ended or watch.watched.place is not None)):
                 return False  # the job is to be asked for by itself
-            if self._sleeps is not None:
-                self._sleeps.since_seen(watch)
-                self._sleeps.forget(watch)
             due = self._schedule.remove(watch)
             watch.memo = None
             self._enter(watch, looked, price)
@@ -348,8 +344,6 @@ class Looks:
                 onward=seen.onward,
                 slept=0.0 if self._sleeps is None else self._sleeps.since_seen(watch),
             )
-            if self._sleeps is not None and looked.watched.fault is None:
-                self._sleeps.forget(watch)
             if seen.cached_for is not None or looked.watched.phase is Phase.UNKNOWN:
                 looked = with_remark(watch.watched, looked, as_of, seen.cached_for)
             if times is not None and self._held is not None:

@@ -99,7 +99,7 @@ class Poller:
         """Make exactly one look, unless the watch has ended."""
         if watched.outcome is not None:
             return Looked(watched, (), watched.outcome, None)
-        seen, as_of = await self._ask(watched.job_id, watched.status, watched.place)
+        seen, as_of = await self._ask(watched.job_id, watched.status, watched.place, watched)
         self.check()  # a look that was cut off by closing is no sign of what the API is like
         jitter, price = self.clock.uniform(), self._schedule.price(self.clock.now())
         looked = self._policy.saw(
@@ -148,7 +148,9 @@ class Poller:
         for job in jobs:
             self._looks.shown(job, retry_after=retry_after)
 
-    async def _ask(self, job_id: str, status: str | None = None, place: Place | None = None) -> tuple[Seen, float]:
+    async def _ask(
+        self, job_id: str, status: str | None = None, place: Place | None = None, known: Watched | None = None
+    ) -> tuple[Seen, float]:
         """Ask about a job once a request may go; return the answer, and the Unix time that it speaks of."""
         self.check()
         fault = await self._schedule.turn()
@@ -162,7 +164,9 @@ class Poller:
             question = self._source.job(job_id, status, None, self._schedule.turn, place)
         seen = await self._schedule.answer(question)
         as_of = time_of(seen, asked_at, self.clock.unix())
-        return (seen if self._details is None or seen.onward is not None else await self._details.of(seen)), as_of
+        if self._details is None or seen.onward is not None or (known and self._policy.holds_back(known, seen, as_of)):
+            return seen, as_of
+        return await self._details.of(seen), as_of
 
     async def listed(self, project_id: str, limit: int) -> tuple[Job, ...] | Fault:
         """Ask for a project's latest jobs, however long the API has asked for a pause."""

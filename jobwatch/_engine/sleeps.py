@@ -24,7 +24,7 @@ class Sleeps:
         self._clock = clock
         self._registry = registry
         self._noticed = 0.0
-        self._since: dict[Watch, float] = {}
+        self._slept: dict[Watch, tuple[float, float | None]] = {}  # for how long, and since which good look
 
     def since_seen(self, watch: Watch) -> float:
         """Return for how many seconds it was since a look showed the job, up to the first that missed it."""
@@ -32,10 +32,14 @@ class Sleeps:
         if slept - self._noticed > _NOTICED:
             for each in (*self._registry.awaited.values(), *self._registry.background.values()):
                 if not each.watched.missing:
-                    self._since[each] = self._since.get(each, 0.0) + slept - self._noticed
+                    self._slept[each] = (self._of(each) + slept - self._noticed, each.watched.looked_at)
             self._noticed = slept
-        return self._since.get(watch, 0.0)
+        return self._of(watch)
 
     def forget(self, watch: Watch) -> None:
-        """Begin anew, since a look has shown the job, or nobody watches it."""
-        self._since.pop(watch, None)
+        """Forget a watch that nobody wants any more."""
+        self._slept.pop(watch, None)
+
+    def _of(self, watch: Watch) -> float:
+        slept, looked_at = self._slept.get(watch, (0.0, None))
+        return slept if looked_at == watch.watched.looked_at else 0.0

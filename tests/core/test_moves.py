@@ -174,3 +174,12 @@ def test_a_job_may_appear_late_where_it_has_moved_to(appear_within: float, lasts
     for at in (1.0, 2.0, 3.0, lasts - 2.0):
         assert seer.see(GONE, at).outcome is None
     assert seer.see(GONE, lasts).outcome is Outcome.NOT_FOUND
+
+
+@pytest.mark.parametrize("status", ["QUEUED", "FAILED"])
+def test_a_reply_that_names_a_place_may_say_when_to_ask_there(status: str) -> None:
+    seer = Seer(stable_for={Phase.FAILED: 10.0})
+    seer.see(job("QUEUED"), 0.0)
+    onward = Onward(Place("/2", is_url=True), "/1")
+    moved = seer.policy.saw(seer.watched, job(status), NOW + 5.0, 0.5, 1.0, onward=onward, retry_after=7.0)
+    assert (moved.next_look, moved.least) == (7.0, 7.0)

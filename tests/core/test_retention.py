@@ -134,6 +134,29 @@ async def test_a_suspension_after_a_look_that_missed_the_job_is_no_part_of_the_s
     assert not raised.value.end_missed
 
 
+async def _waited(client: Client, job_id: str) -> Job:
+    return await client.wait_for(job_id)
+
+
+@on_virtual_clock
+async def test_a_job_that_one_request_for_many_has_shown_since_was_seen() -> None:
+    source = FakeSource(history=False, batch_most=10)
+    for job_id in ("j", "k"):
+        source.add(job_id, ["running"], retention=60.0)
+    async with Client(source=source, pace=Pace(min_interval=5.0, max_interval=5.0)) as client:
+        total = [0.0]
+        engine_of(client).clock.slept = lambda: total[0]  # type: ignore[method-assign]
+        other = asyncio.create_task(_waited(client, "k"))
+        running_loop().call_later(22.0, lambda: total.append(total.pop() + 3600.0))
+        running_loop().call_later(40.0, source.remove, "j")
+        with pytest.raises(JobNotFound) as raised:
+            await client.wait_for("j")
+        other.cancel()
+        assert any(asked.what == "batch" and 22.0 < asked.at < 40.0 for asked in source.asked)
+        assert not any(asked.what == "job" and 22.0 < asked.at < 40.0 for asked in source.asked)
+    assert not raised.value.end_missed
+
+
 @on_virtual_clock
 async def test_a_machine_that_is_awake_has_not_slept() -> None:
     assert Clock().slept() == pytest.approx(0.0, abs=0.01)

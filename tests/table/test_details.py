@@ -276,3 +276,18 @@ async def test_a_list_that_shows_an_end_known_and_held_back_brings_no_look() -> 
         before = pages.asked.count("/jobs/j1")
         await waiting
     assert before <= 2
+
+
+@on_virtual_clock
+async def test_who_looks_by_oneself_has_it_asked_for_no_more_often() -> None:
+    answer = ends("failed", {"/errors": [{"message": "one"}, {"message": "two"}]}, after=0)
+    made, pages = client(answer, MINIMAL + ERROR + 'stable_for = "300s"\n')
+    async with made:
+        looked = await made.look(made.watched("j1"))
+        while looked.next_look is not None:
+            await asyncio.sleep(looked.next_look)
+            looked = await made.look(looked.watched)
+    assert looked.outcome is Outcome.FAILED
+    assert looked.job is not None
+    assert looked.job.error is not None
+    assert (looked.job.error.message, pages.asked.count("/errors?of=j1")) == ("two", 2)
