@@ -168,8 +168,9 @@ def _in_body(api: JobAPI, body: bytes, id_in_url: Callable[[str], str | None]) -
 
 
 def _followed(api: JobAPI, found: str, id_in_url: Callable[[str], str | None]) -> str | None:
-    """Return the id that a response tells, by itself or as the job's URL."""
-    is_url = api.job_path == "{url}" or found.startswith(("https://", "http://"))
+    """Return the id that a response tells, by itself or as the job's URL, which may be its path alone."""
+    is_path = found.startswith("/") and "{job_id}" in api.job_path  # where ids hold slashes, it is {+job_id}
+    is_url = is_path or api.job_path == "{url}" or found.startswith(("https://", "http://"))
     return id_in_url(found) if is_url else found
 
 

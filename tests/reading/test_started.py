@@ -72,6 +72,21 @@ def test_the_body_beside_a_header_that_names_the_job_is_about_something_else() -
     assert found_in(api, started, lambda url: url.rpartition("/")[2]) == Found("op-7")
 
 
+@pytest.mark.parametrize(
+    ("job", "told", "job_id"),
+    [
+        ("https://a.test/tasks/{job_id}", "/tasks/01", "01"),
+        ("https://a.test/tasks/{job_id}", "https://a.test/tasks/01", "01"),
+        ("https://a.test/tasks/{job_id}", "tasks/01", "tasks/01"),
+        ("https://a.test/v1/{+job_id}", "/stores/7", "/stores/7"),
+    ],
+)
+def test_the_path_of_the_job_is_its_url_where_started_leads_to_it(job: str, told: str, job_id: str) -> None:
+    api = api_of({"job": job, "status": "status", "started": ["ref", {"header": "X-Task"}]}, "own")
+    for started in (Response({"ref": told}), Response(b"null", 200, {"X-Task": told})):
+        assert Client(api).wait_for(started).job_id == job_id
+
+
 JSON_RPC = {"job": "https://a.test/{job_id}", "status": "result.state", "id": "result.job", "started": "result.job"}
 
 
