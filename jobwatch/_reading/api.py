@@ -162,6 +162,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         protocol: What its replies come in: ``json-rpc``, or nothing.
         words: What the words of its status mean, where it is a table that names one.
         lacking: Says which keys of the table name places that a reply lacks: what it decodes to, its headers, the id.
+        told: Says which words stand in a reply where the table looks for the status; of the same three.
         retention: For how many seconds jobs are kept after their end, infinite where only their replies may say.
         continues: Finds where a reply says that the job goes on.
         others: The APIs by which jobs are read that go on there, by their names.
@@ -228,6 +229,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     stable_for: Mapping[Phase, float] = {}
     words: Words | None = None
     lacking: Callable[[JSON, Mapping[str, str], str], Lacking] | None = None
+    told: Callable[[JSON, Mapping[str, str], str], list[str]] | None = None
     retention: float | None = None
     continues: Continuation | None = None
     others: Mapping[str, JobAPI] = {}

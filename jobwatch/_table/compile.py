@@ -205,6 +205,7 @@ class _Build:
             retention=retention.seconds,
             words=self._words() if table.status != [] else None,
             lacking=self._lacking,
+            told=self._told,
             continues=continues,
             allowed_origins=allowed_origins_of(table.allowed_origins),
         )
@@ -265,6 +266,11 @@ class _Build:
         from .sample import lacking  # noqa: PLC0415 - for whoever checks a table only
 
         return lacking(self._table, {**self._given, "job_id": job_id}, reply, headers)
+
+    def _told(self, reply: JSON, headers: Mapping[str, str], job_id: str) -> list[str]:
+        from .sample import told  # noqa: PLC0415 - for whoever checks a table only
+
+        return told(self._table, {**self._given, "job_id": job_id}, reply, headers)
 
     def _started(self) -> tuple[Callable[[JSON], JSON], ...]:
         table = self._table

@@ -13,6 +13,7 @@ from msgspec import Struct
 from .._models import JSON
 from .._reading.api import Lacking
 from .._reading.bodies import at
+from .._reading.words import text_of
 from .evaluation import CannotEvaluate
 from .expressions import Expression, expression_of
 from .fields import DECIDED, TEXTS, TIMES_OF_JOB, EventTable, HeaderPlace, PartTable
@@ -35,6 +36,14 @@ def lacking(table: Table, given: Mapping[str, str], reply: JSON, headers: Mappin
     whole = _Sample(reply, reply, given, headers)
     sample = _Sample(whole.value(table.root), reply, given, headers)
     return [(key, ", ".join(texts)) for key, texts in _named(table, sample)]
+
+
+def told(table: Table, given: Mapping[str, str], reply: JSON, headers: Mapping[str, str]) -> list[str]:
+    """Return the words that stand in a reply where a table looks for the status; see `lacking`."""
+    base = _Sample(reply, reply, given, headers).value(table.root)
+    sample = _Sample(base, reply, given, headers)
+    values = [sample.value(each) for each in _places_in(table.status)]
+    return [text_of(value) for value in values if isinstance(value, (str, int, float))]
 
 
 class _Sample(Struct, frozen=True):

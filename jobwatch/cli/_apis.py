@@ -183,7 +183,12 @@ def _check(api: JobAPI, options: Options) -> int:
     if api.read_retry_after is not None:
         wait = api.retry_after(sample.body if isinstance(sample.body, bytes) else b"", job.id)
         say("not found: retry_after" if wait is None else f"asks to come back after {wait:g} s, and not sooner")
-    for line in (*_meanings(api, sample, told), *_lacking(api, sample, job)):
+    for line in (
+        *_meanings(api, sample, told),
+        *_hidden(api, sample, job),
+        *_lacking(api, sample, job),
+        *_unread(api, sample, job),
+    ):
         say(line)
     return 0
 
@@ -336,6 +341,35 @@ def _decoded(sample: Response) -> JSON:
     body = sample.body if isinstance(sample.body, bytes) else b""
     decoded = plain_body(body)
     return body.decode(errors="replace").strip() if decoded is None else decoded
+
+
+def _hidden(api: JobAPI, sample: Response, job: Job) -> Iterator[str]:
+    """Say of each word that means an end that a condition goes before it, and says that the job goes on."""
+    if api.told is None or api.words is None or job.phase.ended or job.phase is Phase.UNKNOWN:
+        return
+    for word in api.told(_decoded(sample), sample.headers, job.id):
+        meaning = api.words.meaning(word)[1]
+        if meaning.ended and word != job.status:
+            by = f"{job.phase.value}_if holds, and goes before the words"
+            yield f"the word {safe(word)} would mean {meaning.value}, but {by}: such a condition must end with the job"
+
+
+_UNREAD = {
+    **dict.fromkeys(("created_at", "started_at", "ended_at", "updated_at"), "a time"),
+    "progress": 'a part of a whole; percent is written { done = "percent", of = 100 }',
+}
+"""What the value in the place of a key is read as."""
+
+
+def _unread(api: JobAPI, sample: Response, job: Job) -> Iterator[str]:
+    """Say which values stand where the table says, and are not what belongs there."""
+    if api.lacking is None:
+        return
+    named = dict(api.lacking({}, {}, job.id))
+    lacked = {key for key, _ in api.lacking(_decoded(sample), sample.headers, job.id)}
+    for key, what in _UNREAD.items():
+        if key in named and key not in lacked and getattr(job, key) is None:
+            yield f"cannot be read: {key}, in {safe(named[key])}: what stands there is not {what}"
 
 
 def _lacking(api: JobAPI, sample: Response, job: Job) -> Iterator[str]:

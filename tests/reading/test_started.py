@@ -87,6 +87,21 @@ async def test_a_start_that_is_framed_as_an_event_is_read_as_any_other(framed: s
             client.wait_for(framed.encode() % b"{}")
 
 
+@pytest.mark.parametrize(
+    ("job", "told", "job_id"),
+    [
+        ("https://a.test/tasks/{job_id}", "/tasks/01", "01"),
+        ("https://a.test/tasks/{job_id}", "https://a.test/tasks/01", "01"),
+        ("https://a.test/tasks/{job_id}", "tasks/01", "tasks/01"),
+        ("https://a.test/v1/{+job_id}", "/stores/7", "/stores/7"),
+    ],
+)
+def test_the_path_of_the_job_is_its_url_where_started_leads_to_it(job: str, told: str, job_id: str) -> None:
+    api = api_of({"job": job, "status": "status", "started": ["ref", {"header": "X-Task"}]}, "own")
+    for started in (Response({"ref": told}), Response(b"null", 200, {"X-Task": told})):
+        assert Client(api).wait_for(started).job_id == job_id
+
+
 JSON_RPC = {"job": "https://a.test/{job_id}", "status": "result.state", "id": "result.job", "started": "result.job"}
 
 

@@ -151,3 +151,35 @@ def test_an_http_status_for_an_id_that_there_is_not_is_said_whatever_the_reply()
     verdict = table(STATUS + 'http = { 500 = "missing" }').verdict
     assert verdict is not None
     assert verdict(500, b"<!doctype html>") is FaultKind.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("line", "body", "told"),
+    [
+        ('progress = "percent"', {"status": "RUNNING", "percent": 45}, "cannot be read: progress, in percent"),
+        ('progress = "percent"', {"status": "RUNNING", "percent": 0.45}, None),
+        (
+            'created_at = "made"',
+            {"status": "RUNNING", "made": "28.11.2026 10:00"},
+            "cannot be read: created_at, in made",
+        ),
+        ('created_at = "made"', {"status": "RUNNING", "made": "2026-11-28T10:00:00Z"}, None),
+        ('created_at = "made"', {"status": "RUNNING"}, None),
+        (
+            'running_if = "started"',
+            {"status": "COMPLETED", "started": 1},
+            "COMPLETED would mean succeeded, but running_if",
+        ),
+        ('running_if = "started"', {"status": "BUSY", "started": 1}, None),
+        ('running_if = "started"', {"status": "COMPLETED"}, None),
+    ],
+)
+def test_check_says_what_is_there_and_does_nothing(
+    line: str, body: object, told: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own, sample = tmp_path / "own.toml", tmp_path / "sample.json"
+    own.write_text(STATUS + line)
+    sample.write_text(json.dumps(body))
+    main(["apis", "--check", str(own), "--body", str(sample)])
+    out = capsys.readouterr().out
+    assert ("cannot be read" not in out and "would mean" not in out) if told is None else told in out
