@@ -27,6 +27,7 @@ SERVERS = (
     "a2a_rpc_03",
     "mcp",
     "agents_page",
+    "a2a_restarted",
     "ray",
 )
 _UNDER_WAY = frozenset({"accepted", "running", "started", "claimed=true", "working", "task_state_working"})
