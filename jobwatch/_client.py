@@ -9,14 +9,17 @@ import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, Self, cast
 
+from msgspec.structs import replace
+
 from ._completions import Completions
 from ._core.budget import Budget
 from ._core.ends import ends_of
 from ._core.look import Looked, Policy
 from ._core.pace import Pace
-from ._core.tracker import Patience, Watched
+from ._core.tracker import Patience, Watched, observe
 from ._engine.places import at_most
 from ._engine.poller import Poller
+from ._engine.watch import Watch
 from ._errors import ConfigError
 from ._files.history import History
 from ._http.requests import Given
@@ -34,7 +37,6 @@ if TYPE_CHECKING:
 
     from ._core.ends import Names
     from ._core.source import JobSource, Source
-    from ._engine.watch import Watch
     from ._http.tls import TLSContext
 
 _log = logging.getLogger("jobwatch")
@@ -326,8 +328,11 @@ class Client:
             found = self._source.started(job)
         else:
             found = Found(text_of("a job's id", job))
-        watched = self.watched(found.job_id)
         ends = ends_of(accept, fail_on)
+        if found.job is not None and found.is_over:
+            over = found.job
+            return Wait(lambda: self._enter_over(over), over.id, timeout, check, ends)
+        watched = self.watched(found.job_id)
         return Wait(lambda: self._enter(watched, found), found.job_id, timeout, check, ends)
 
     def as_completed(
@@ -416,6 +421,14 @@ class Client:
         if found.job is not None and not watch.watched.looks:
             poller.shown([found.job], found.retry_after)
         return poller, watch
+
+    def _enter_over(self, job: Job) -> tuple[Poller, Watch]:
+        """Return a watch that has ended before any look, which nobody else can listen to."""
+        poller = self._engine()
+        poller.check()
+        observed = observe(Watched(job_id=job.id, api=self.name), job, poller.unix(), Patience())
+        watched = replace(observed.watched, looks=0)
+        return poller, Watch(watched, listeners=1, log=observed.transitions, job=job)
 
     def _engine(self) -> Poller:
         if self._poller is None:

@@ -54,6 +54,7 @@ class Looked(Struct, frozen=True):
         is_to_keep: Whether what is known has to outlive a crash, though there may be nothing to deliver.
         error: What the API says went wrong; of a job that has gone since it was seen to end, what it said then.
         confirms_blocked: Whether it confirmed that the job goes on only when somebody acts: see `Watched.is_blocked`.
+        remark: What is to be told about it, once.
     """
 
     watched: Watched
@@ -67,6 +68,7 @@ class Looked(Struct, frozen=True):
     is_to_keep: bool = False
     error: Problem | None = None
     confirms_blocked: bool = False
+    remark: str | None = None
 
 
 class Policy(Struct, frozen=True):

@@ -36,6 +36,7 @@ class Seen(Struct, frozen=True, gc=False):
         looks: How many requests for the job's state were made: the first may have come to a connection that was lost.
         retry_after: For how many seconds it asks not to be asked about the job.
         onward: Where the answer says that the job goes on; it beats an end that it tells.
+        cached_for: For how many seconds the answer had been kept by a cache on the way, where that says so.
     """
 
     what: Job | Fault | Unchanged
@@ -47,6 +48,7 @@ class Seen(Struct, frozen=True, gc=False):
     looks: int = 1
     retry_after: float | None = None
     onward: Onward | None = None
+    cached_for: float | None = None
 
 
 class SeenMany(Struct, frozen=True):

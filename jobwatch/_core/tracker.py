@@ -131,6 +131,7 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
         blocked: The latest time that it was seen to go on only when somebody acts; kept when it has gone on, since that
             was no time for which it ran.
         outcome: How the watch ended; None while it goes on.
+        remarked: What was told about it, so that it is told once.
     """
 
     job_id: str
@@ -167,6 +168,7 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     end_missed: bool = False
     blocked: SeenBlocked | None = None
     outcome: Outcome | None = None
+    remarked: tuple[str, ...] = ()
 
     @property
     def is_blocked(self) -> bool:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from .._core.look import Looked
+from .._core.remarks import with_remark
 from .._core.source import Seen
 from .._errors import ConfigError, JobwatchError
-from .._models import UNCHANGED, Fault, FaultKind, Job, Outcome, printable
+from .._models import UNCHANGED, Fault, FaultKind, Job, Outcome, Phase, printable
 from .batches import told_once
 from .schedule import LONGEST_PAUSE
 from .watch import BEFORE_ALL, DUE, IDLE, LOOKING, NEVER
@@ -327,6 +328,8 @@ class Looks:
                 retry_after=seen.retry_after,
                 onward=seen.onward,
             )
+            if seen.cached_for is not None or looked.watched.phase is Phase.UNKNOWN:
+                looked = with_remark(watch.watched, looked, as_of, seen.cached_for)
             if times is not None and self._held is not None:
                 looked = self._held.follow_up(watch, looked, *times, self._clock.now())
             if what is not UNCHANGED:
@@ -355,9 +358,13 @@ class Looks:
                 self._grouping.join(watch)
         # Whoever asked for a look while this one was under way, or a list, waits for the next.
         is_news = looked.transitions or looked.outcome or looked.confirms_blocked
+        if looked.remark is not None:
+            _log.warning("job %s: %s", printable(before.job_id), looked.remark)
         if is_news or is_awaited:
             watch.notify()
-        if watch.on_look is not None and (is_news or looked.is_to_keep or looked.watched.fault != before.fault):
+        if watch.on_look is not None and (
+            is_news or looked.is_to_keep or looked.remark is not None or looked.watched.fault != before.fault
+        ):
             self._report(watch.on_look, watch, looked, before)
         if self._wakeups.woken:
             self._wakeups.put_woken(watch.watched.job_id)

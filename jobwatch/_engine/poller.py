@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from .._core.look import Looked
 from .._core.moves import moved
+from .._core.remarks import with_remark
 from .._core.source import Seen
 from .._core.tracker import Watched
 from .._errors import ConfigError, JobwatchError
@@ -101,7 +102,7 @@ class Poller:
         seen, as_of = await self._ask(watched.job_id, watched.status, watched.place)
         self.check()  # a look that was cut off by closing is no sign of what the API is like
         jitter, price = self.clock.uniform(), self._schedule.price(self.clock.now())
-        return self._policy.saw(
+        looked = self._policy.saw(
             watched,
             seen.what,
             as_of,
@@ -111,6 +112,7 @@ class Poller:
             retry_after=seen.retry_after,
             onward=seen.onward,
         )
+        return with_remark(watched, looked, as_of, seen.cached_for)
 
     async def job(self, job_id: str) -> Job | Fault:
         """Ask about a job, once a request may go; at once a fault, if the API has asked for a pause."""

@@ -36,6 +36,8 @@ _EXCERPT_CAP = 200
 _WORD_CAP = 128
 _PLAIN_TYPE = re.compile(r"text/plain|application/(?:[\w.+-]+\+)?json", re.ASCII | re.IGNORECASE)
 
+_SECONDS = re.compile(r"\d{1,10}", re.ASCII)
+
 _PHRASES = {
     FaultKind.AUTH: "the API refused the token",
     FaultKind.NOT_FOUND: "the API knows no such job",
@@ -128,7 +130,12 @@ def _reply(http_status: int, headers: Headers, body: bytes, etag: str | None, cl
         headers.get("X-Request-Id"),
         headers.get("Content-Type"),
         retry_after=None if headers.get("Retry-After") is None else _wait(headers, server_time, clock),
+        age=None if (age := headers.get("Age")) is None else _age(age),
     )
+
+
+def _age(age: str) -> float | None:
+    return float(age) if _SECONDS.fullmatch(age) else None
 
 
 def _unreadable(headers: Headers, body: bytes) -> str | None:

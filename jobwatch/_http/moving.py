@@ -132,7 +132,7 @@ class MovingSource(HttpSource):
             return Seen(self._masked(onward), rate=reply.rate, looks=reply.looks, retry_after=wait)
         fingerprint = hash((reply.http_status, reply.body, *sorted(reply.headers.items())))
         if memo is not None and is_same_again(memo, reply, fingerprint):
-            return Seen(UNCHANGED, memo, rate=reply.rate, looks=reply.looks, retry_after=wait)
+            return Seen(UNCHANGED, memo, rate=reply.rate, looks=reply.looks, retry_after=wait, cached_for=reply.age)
         any_id = place is not None and place.is_url
         job = self._masked(api.job(reply.body, there.job_id, reply.http_status, any_id=any_id, headers=reply.headers))
         if isinstance(job, Fault):
@@ -143,6 +143,8 @@ class MovingSource(HttpSource):
             kept = Memo(fingerprint, reply.etag, believed_until(job, reply), wait)
         job = self._as_of_here(job, job_id, place)
         seen = Seen(job, kept, reply.server_time, rate=reply.rate, looks=reply.looks, retry_after=wait, onward=onward)
+        if reply.age is not None:
+            seen = replace(seen, cached_for=reply.age)
         if api.history_path is None or any_id or is_state_known(status, job):
             return seen
         told_job, fault = await there.source.told(replace(job, id=there.job_id), turn)

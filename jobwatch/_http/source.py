@@ -193,7 +193,7 @@ class HttpSource:
         if reply.headers:
             fingerprint = hash((fingerprint, *sorted(reply.headers.items())))
         if memo is not None and is_same_again(memo, reply, fingerprint):
-            return Seen(UNCHANGED, memo, rate=reply.rate, looks=reply.looks, retry_after=wait)
+            return Seen(UNCHANGED, memo, rate=reply.rate, looks=reply.looks, retry_after=wait, cached_for=reply.age)
         job = self._masked(self.api.job(reply.body, job_id, reply.http_status, headers=reply.headers))
         if self._goes_on is not None and _is_not_there(job, reply) and self._goes_on(reply.body, reply.headers):
             job, fingerprint = await self._found_later(job_id, reply, turn), 0
@@ -202,7 +202,9 @@ class HttpSource:
         kept: object = fingerprint or None  # what another page shows may change while this one does not
         if fingerprint and reply.etag is not None and not self.api.reads_headers:  # a 304 need not repeat the others
             kept = Memo(fingerprint, reply.etag, believed_until(job, reply), wait)
-        seen = Seen(job, kept, reply.server_time, 0.0, reply.rate, looks=reply.looks, retry_after=wait)
+        seen = Seen(
+            job, kept, reply.server_time, 0.0, reply.rate, looks=reply.looks, retry_after=wait, cached_for=reply.age
+        )
         if self.api.history_path is None or is_state_known(status, job):
             return seen
         return await self._with_history(seen, job, turn)

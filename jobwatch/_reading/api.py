@@ -144,6 +144,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         wanted_headers: The headers of replies that are read, by their names in lower case.
         reads_headers: Whether a job's state, or another field of it, may be in one of these.
         started_headers: The headers of the response that started a job which may hold its id, or its URL.
+        at_start: The HTTP statuses of a response that names no job, by which the work is over, and how it ended.
         started: Read the id from the decoded body of the response that started a job, where it is not with the job.
         read_start: Reads a job's state from that response, in place of `read_reply`: neither its HTTP status nor a
             field that it lacks is a state.
@@ -212,6 +213,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     wanted_headers: tuple[str, ...] = ()
     reads_headers: bool = False
     started_headers: tuple[str, ...] = ()
+    at_start: Mapping[int, Phase] = {}
     started: tuple[Callable[[JSON], JSON], ...] = ()
     read_start: Callable[[bytes, str], Job | Fault] | None = None
     read_retry_after: Callable[[bytes, str], float | None] | None = None

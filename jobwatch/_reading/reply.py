@@ -35,6 +35,7 @@ class Reply(Struct, frozen=True, omit_defaults=True):
         looks: How many requests were made for it, other than those that redirects led to.
         retry_after: For how many seconds it asks that nothing more be asked.
         headers: The headers that the API wants, by their names in lower case.
+        age: For how many seconds a cache on the way had kept it, where that says so. RFC 9111, section 5.1.
     """
 
     http_status: int
@@ -47,6 +48,7 @@ class Reply(Struct, frozen=True, omit_defaults=True):
     looks: int = 1
     retry_after: float | None = None
     headers: Mapping[str, str] = {}
+    age: float | None = None
 
     def __repr__(self) -> str:
         return f"Reply({self.http_status}, {len(self.body)} bytes)"

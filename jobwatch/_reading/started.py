@@ -5,7 +5,8 @@ Looked at in this order: the header that names the job's URL (``Operation-Locati
 lies; and where no table says so, the job itself, as a look would show it.
 
 A response to the start is not a reply about the job: it may be another resource, or an envelope with an id of its own.
-So only the id and a state that is no end are taken from it, and an end is believed when a look shows it.
+So only the id and a state that is no end are taken from it, and an end is believed when a look shows it. The exception
+is a protocol in which a response that names no job says by its HTTP status that the work is over: `JobAPI.at_start`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from .._errors import ConfigError
-from .._models import JSON, Job, printable
+from .._models import JSON, Job, Phase, printable
 from .api import JobAPI
 from .bodies import plain_body
 from .problems import reported_error
@@ -27,6 +28,7 @@ from .rpc import error_in, is_envelope, without_envelope_id
 _HEAD = re.compile(rb"HTTP/[\d.]+ (\d{3})[^\n]*\n((?:[^\r\n][^\n]*\n)*)\r?\n")
 _URLS = ("operation-location", "azure-asyncoperation", "location")
 _SHOWN = 120
+_NO_ID = "-"
 
 
 class Response(Struct, frozen=True):
@@ -50,13 +52,15 @@ class Found(Struct, frozen=True):
     """A job that was started, and how it stood then, if the response says.
 
     Attributes:
-        job_id: Its id.
-        job: How it stood then.
+        job_id: Its id; a hyphen where nothing is left that has one.
+        job: The job, as far as the response tells.
+        is_over: Whether the job was over at its start, so that there is nothing to look at.
         retry_after: For how many seconds the response asks not to be asked about it.
     """
 
     job_id: str
     job: Job | None = None
+    is_over: bool = False
     retry_after: float | None = None
 
 
@@ -87,13 +91,24 @@ def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | Non
             raise not_followed
         if (error := reported_error(body)) is not None:
             raise ConfigError(f"no job was started: {error}")
+        if isinstance(started, Response) and (phase := api.at_start.get(response.status)) is not None:
+            shown = api.start(body, _NO_ID) if body.strip() else None
+            if isinstance(shown, Job) and shown.phase is not phase:  # such as a resource that is still at work
+                state = printable(shown.status)[:_SHOWN]
+                raise ConfigError(f"the response names no job of {api.name}, and says {state}: it cannot be waited for")
+            return Found(_NO_ID, _over(api, phase, body), is_over=True)
         start = body[:_SHOWN].decode("utf-8", "replace").strip()
         excerpt = f": {printable(start)}" if start else ", and its body is empty"
         raise ConfigError(f"the response names no job of {api.name} that it started{excerpt}")
     seen = api.start(body, job_id)
     if not isinstance(seen, Job) or seen.phase.ended:
         return Found(job_id)
-    return Found(job_id, seen, api.retry_after(body, job_id))
+    return Found(job_id, seen, retry_after=api.retry_after(body, job_id))
+
+
+def _over(api: JobAPI, phase: Phase, body: bytes) -> Job:
+    error = None if phase is Phase.SUCCEEDED else api.problem(body)
+    return Job(id=_NO_ID, api=api.name, status="over at its start", phase=phase, error=error)
 
 
 def response_in(text: bytes) -> Response:

@@ -192,6 +192,7 @@ class _Build:
             verdict=verdict if table.http or table.missing_if or table.limited_if or ignores_body or is_rpc else None,
             states=states,
             reads_headers=bool(reader.headers),
+            at_start={_status_at_start(key): Phase(end) for key, end in table.at_start.items()},
             started_headers=tuple(headers_in("started", table.started)),
             started=self._started(),
             read_start=lambda body, job_id: start.reply(body, 200, job_id),
@@ -683,6 +684,12 @@ def _size(keys: tuple[str, ...], size: int | str | None) -> int | None:
 def _status_of(key: str) -> int:
     if not re.fullmatch(r"[2345]\d\d", key, re.ASCII):
         raise TableError(("http", key), "an HTTP status is a number from 200 to 599")
+    return int(key)
+
+
+def _status_at_start(key: str) -> int:
+    if not re.fullmatch(r"2\d\d", key, re.ASCII):
+        raise TableError(("at_start", key), "an HTTP status by which the work is over is a number from 200 to 299")
     return int(key)
 
 

@@ -218,6 +218,8 @@ class TableReader:
             return _not_there(http_status, body) if otherwise is None else self._stateless(otherwise, job_id, body)
         if _any_holds(fields.missing, scope):
             return _no_such_job(http_status, body)
+        if fields.limited and _tells_no_state(fields, scope) and _any_holds(fields.limited, scope):
+            return _limited(http_status, body)
         return self.job(fields, scope, job_id, otherwise) or _not_there(http_status, body)
 
     def _decoded(self, body: bytes) -> tuple[Layout, object]:
@@ -575,6 +577,13 @@ def _not_there(http_status: int, body: bytes) -> Fault:
     if problem is not None:
         return Fault(FaultKind.UNREACHABLE, f"the API reports an error: {problem.message[:_SHOWN]}", http_status)
     return _no_such_job(http_status, body)
+
+
+def _tells_no_state(fields: Extractors, scope: object) -> bool:
+    """Whether a reply has no status, or in a table without one nothing that decides the state."""
+    if fields.status:
+        return all(reader(scope) in (None, UNSET, "", []) for _, reader in fields.status)
+    return not any(_any_holds(conditions, scope) for _, conditions in fields.decided)
 
 
 def _limited(http_status: int, body: bytes) -> Fault:

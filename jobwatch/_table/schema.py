@@ -137,6 +137,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         batch: The request for several jobs.
         stream: The path and query of a job's stream of server-sent events.
         started: Where the id lies in the response that started the job.
+        at_start: Which HTTP statuses of such a response, where it names no job at all, say how the work ended.
         retry_after: Where a reply says when to come back.
         stable_for: For how long an end has to stand before it is believed, such as ``10s``; or that of each kind.
         retention: For how long jobs are kept after their end, such as ``15m``, or where a reply says that.
@@ -202,6 +203,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     batch: BatchTable | None = None
     stream: str = ""
     started: Places = []
+    at_start: dict[str, End] = {}
     retry_after: HintPaths = []
     stable_for: str | dict[End, str] = {}
     retention: Paths = []

@@ -17,6 +17,8 @@ class ChangeKind(enum.Enum):
     BLOCKED = "blocked"
     """Two looks, 10 s apart, have shown that the job goes on only when somebody acts; its state was told before."""
     HEALTH = "health"
+    REMARK = "remark"
+    """Something about the watch that is worth a word, told once: `Change.remark`."""
     END = "end"
 
 
@@ -54,6 +56,7 @@ class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
         end_missed: Whether the API has forgotten it after no look was good for longer than it keeps jobs.
         asked: What the job asks of somebody, for a `ChangeKind.BLOCKED`, where the API tells.
         url: A page about that for people, where the API names one.
+        remark: What is told, for a `ChangeKind.REMARK`.
     """
 
     job_id: str
@@ -69,6 +72,7 @@ class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
     end_missed: bool = False
     asked: str | None = None
     url: str | None = None
+    remark: str | None = None
 
     @property
     def key(self) -> str:
@@ -92,7 +96,7 @@ class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
     def __str__(self) -> str:
         word = self.status or (self.outcome or self.health or self.kind).value
         asked = printable(need(self.asked, self.url)) if self.kind is ChangeKind.BLOCKED else None
-        reason = self.error or self.fault or asked
+        reason = self.error or self.fault or asked or self.remark
         return f"{printable(self.job_id)} {printable(word)}" + (f": {reason}" if reason is not None else "")
 
 

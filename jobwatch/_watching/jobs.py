@@ -316,6 +316,8 @@ def changes_of(looked: Looked, seq: int, health: Health, seen_at: datetime, gene
     if looked.confirms_blocked and looked.watched.blocked is not None:
         blocked = looked.watched.blocked
         changes.append(replace(change(ChangeKind.BLOCKED), asked=blocked.asked, url=blocked.url))
+    if looked.remark is not None:
+        changes.append(replace(change(ChangeKind.REMARK), remark=looked.remark))
     if ended:
         error = looked.error if looked.job is None else looked.job.error
         end = replace(change(ChangeKind.END), transition=last, outcome=looked.outcome, error=error, fault=fault)

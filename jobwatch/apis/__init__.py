@@ -64,7 +64,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Modules": ("bedrock", "capydb"),
     "Agents": ("a2a", "a2a-rpc", "mcp"),
     "Models": ("anthropic", "fal", "mistral", "openai", "openai-responses", "replicate", "vertex"),
-    "Builds": ("buildkite", "github", "gitlab", "jenkins-build"),
+    "Builds": ("buildkite", "github", "gitlab", "jenkins", "jenkins-build"),
     "Workflows": ("airflow", "argo", "ogc", "prefect", "tekton", "wes"),
     "Data": ("bigquery", "databricks", "elasticsearch", "ray", "snowflake"),
     "Clouds": ("azure", "azure-arm", "google", "kubernetes-job", "terraform"),

@@ -65,8 +65,8 @@ def run(options: Options) -> int:
     return run_until_signal(_wait(client, list(waits.values()), options, Verdict(options.no_fail, accepted)))
 
 
-def _start_response() -> Response:
-    """Read the response that started a job from standard input.
+def _start_response() -> Response | bytes:
+    """Read the response that started a job from standard input; without its headers, a body has no HTTP status.
 
     Raises:
         ConfigError: There is none, or it is too large to be one.
@@ -74,7 +74,8 @@ def _start_response() -> Response:
     text = sys.stdin.buffer.read(_LARGEST + 1)
     if len(text) > _LARGEST:
         raise ConfigError(f"standard input is larger than a response that started a job: over {_LARGEST} bytes")
-    return response_in(text)
+    response = response_in(text)
+    return text if response.body == text else response
 
 
 async def _wait(client: Client, waits: Sequence[Wait], options: Options, verdict: Verdict) -> int:

@@ -134,11 +134,11 @@ WORDS: Mapping[str, Mapping[Phase, str]] = {
     },
     "wes": {
         P: "UNKNOWN QUEUED INITIALIZING",
-        R: "RUNNING CANCELING",
+        R: "RUNNING CANCELING DELETING",
         B: "PAUSED",
         S: "COMPLETE",
         F: "EXECUTOR_ERROR SYSTEM_ERROR PREEMPTED",
-        C: "CANCELED",
+        C: "CANCELED DELETED",
     },
 }
 """Of each API that tells its state by a word, all that its vendor documents."""
@@ -362,6 +362,8 @@ SAMPLES: list[Sample] = [
     ("tekton", "run", 200, _tekton("Unknown", "Started"), R, {"status": "Started"}),
     ("tekton", "run", 200, _tekton("Unknown", "Running"), R, {}),
     ("tekton", "run", 200, _tekton("Unknown", "Cancelled"), R, {}),
+    ("tekton", "run", 200, _tekton("", "Cancelled"), R, {}),
+    ("tekton", "run", 200, _tekton("", "Succeeded"), R, {}),
     ("tekton", "run", 200, _tekton("Unknown", "PipelineRunPending"), B, {}),
     ("tekton", "run", 200, _tekton("True", "Succeeded"), S, {}),
     ("tekton", "run", 200, _tekton("True", "Completed"), S, {}),
@@ -507,6 +509,18 @@ SAMPLES: list[Sample] = [
         T,
         {},
     ),
+    *(
+        (api, "/r/1", http_status, {"id": "/r/1", "properties": {"provisioningState": word}}, phase, {})
+        for api in ("azure", "azure-arm")
+        for http_status, word, phase in [
+            (200, "Updating", Phase.UNKNOWN if api == "azure" else R),
+            (200, "Provisioning", Phase.UNKNOWN),
+            (202, "Accepted", P if api == "azure-arm" else R),
+            (200, "Succeeded", S),
+            (200, "Failed", F),
+        ]
+    ),
+    *((api, "/r/1", 200, {"id": "/r/1", "name": "r"}, S, {"status": "HTTP 200"}) for api in ("azure", "azure-arm")),
     (
         "prefect",
         "f",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import tomllib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -73,7 +73,7 @@ class Waited:
 @asynccontextmanager
 async def waiting(
     heading: str, server: JobServer, job_id: str = "j", change: Mapping[str, object] = NO_CHANGE, **options: object
-) -> AsyncIterator[Waited]:
+) -> AsyncGenerator[Waited]:
     async with asyncio.timeout(10), client_of(heading, server, change, **options) as client:
         yield Waited(client.wait_for(job_id, timeout=10, check=False))
 
@@ -81,6 +81,11 @@ async def waiting(
 async def outcome_of(heading: str, server: JobServer, job_id: str = "j", **options: object) -> Outcome | None:
     async with waiting(heading, server, job_id, NO_CHANGE, **options) as waited:
         return (await waited.to_its_end())[1]
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    while not is_so():  # noqa: ASYNC110 - nothing rings a bell for what is looked at here
+        await asyncio.sleep(0.001)
 
 
 async def later(job: ServedJob, word: str, after: int, **options: object) -> None:
@@ -179,6 +184,21 @@ async def test_graphql(server: JobServer) -> None:
     assert {(request.method, request.path) for request in server.requests} == {("POST", "/neutral/graphql")}
 
 
+async def test_json_rpc(server: JobServer) -> None:
+    job = server.add("neutral", "j", ["running"])
+    async with waiting("JSON-RPC", server) as waited:
+        ended = asyncio.create_task(waited.to_its_end())
+        await later(job, "succeeded", 2)
+        assert await ended == (["running", "succeeded"], Outcome.SUCCEEDED)
+    with pytest.raises(jobwatch.JobNotFound, match="there is no such job"):
+        await outcome_of("JSON-RPC", server, "other")
+    change = {"body": {"jsonrpc": "2.0", "id": 1, "method": "job.eat", "params": {"id": "{job_id}"}}}
+    async with client_of("JSON-RPC", server, change) as client:
+        with pytest.raises(jobwatch.LookError, match="-32601") as raised:
+            await client.job("j")
+    assert not isinstance(raised.value, jobwatch.JobNotFound)
+
+
 async def test_warnings_that_are_successes(server: JobServer) -> None:
     for number, (word, outcome) in enumerate(
         [
@@ -208,6 +228,22 @@ async def test_partial_results(server: JobServer) -> None:
         with pytest.raises(jobwatch.JobPartiallyFailed, match="one page could not be read") as raised:
             await client.wait_for("j", timeout=10)
         assert raised.value.job.result == ["a.png"]
+
+
+async def test_a_result_that_is_read_elsewhere(server: JobServer) -> None:
+    server.add("neutral", "good", ["running", "succeeded"], result=["a.png"])
+    server.add("neutral", "bad", ["running", "failed"], error="the oven is cold")
+    server.add("neutral", "none", ["running", "succeeded"])
+    async with client_of("A result that is read elsewhere", server) as client:
+        good = await client.wait_for("good", timeout=10)
+        assert good.result == ["a.png"]
+        with pytest.raises(jobwatch.JobFailed, match="the oven is cold"):
+            await client.wait_for("bad", timeout=10)
+        none = await client.wait_for("none", timeout=10)
+        assert (none.phase, none.result) == (Phase.SUCCEEDED, None)
+    asked = [request.path.removeprefix("/neutral/jobs/") for request in server.requests]
+    assert asked.count("good/output") == asked.count("bad/problem") == 1
+    assert "good/problem" not in asked
 
 
 async def test_blocked_on_a_person(server: JobServer) -> None:
@@ -256,6 +292,20 @@ async def test_it_says_when_to_come_back(server: JobServer) -> None:
         assert (await ended)[1] is Outcome.SUCCEEDED
     asked = [request.at for request in server.requests]
     assert min(after - before for before, after in pairwise(asked)) >= 0.035
+
+
+async def test_long_polling(server: JobServer) -> None:
+    job = server.add("neutral", "j", ["pending"])
+    async with waiting("Long polling", server) as waited:
+        ended = asyncio.create_task(waited.to_its_end())
+        for word in ("running", "blocked", "running", "succeeded"):
+            await until(lambda: job.held == 1)
+            job.advance(word)
+            await until(lambda: job.held == 0)
+        told = ["pending", "running", "blocked", "running", "succeeded"]
+        assert await ended == (told, Outcome.SUCCEEDED)
+    assert {request.query["wait"] for request in server.requests} <= {"0", "8", "9", "10"}, "what is left of the wait"
+    assert len(server.requests) <= 5, "a request for each piece of news"
 
 
 async def test_a_failure_that_is_taken_back(server: JobServer) -> None:

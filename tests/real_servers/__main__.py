@@ -29,6 +29,7 @@ SERVERS = (
     "agents_page",
     "a2a_restarted",
     "ray",
+    "wes",
 )
 _UNDER_WAY = frozenset({"accepted", "running", "started", "claimed=true", "working", "task_state_working"})
 

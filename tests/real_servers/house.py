@@ -115,7 +115,7 @@ def until_it_listens(port: int, server: subprocess.Popen[bytes], folder: Path, s
 
 def ask(method: str, url: str, body: object = None, headers: Mapping[str, str] | None = None) -> Response:
     """Send one request, as whoever starts a job does."""
-    raw = None if body is None else msgspec.json.encode(body)
+    raw = body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
     told = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
     request = urllib.request.Request(url, raw, told, method=method)
     try:

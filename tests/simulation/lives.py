@@ -363,7 +363,7 @@ def _wrong_changes(job_id: str, changes: Sequence[Change]) -> Iterable[str]:
                 or (change.seen_at - state.seen_at).total_seconds() < 10
             ):
                 yield f"J6 {job_id}: told to be blocked at {change.seen_at}, after {last}"
-        if change.kind is not ChangeKind.HEALTH:
+        if change.kind not in (ChangeKind.HEALTH, ChangeKind.REMARK):
             last = change
     healths = [change.health for change in changes if change.kind is ChangeKind.HEALTH]
     if any(one is other for one, other in itertools.pairwise(healths)):

@@ -65,3 +65,31 @@ async def test_it_ends_no_wait() -> None:
 def test_what_proves_nothing_is_refused() -> None:
     with pytest.raises(TableError, match="limited_if"):
         table(MINIMAL + 'limited_if = "!(quota)"')
+
+
+@pytest.mark.parametrize(
+    "keys",
+    ['words = { succeeded = ["absent"] }', 'http = { 200 = "succeeded" }', ""],
+)
+@pytest.mark.parametrize("body", [b'{"wait":1}', b'{"wait":1,"status":null}', b'{"wait":1,"status":""}'])
+def test_no_status_is_no_end_while_there_are_too_many_requests(keys: str, body: bytes) -> None:
+    told = table(MINIMAL + f'limited_if = "wait"\n{keys}').job(body, "j")
+    assert isinstance(told, Fault)
+    assert told.kind is FaultKind.RATE_LIMITED
+
+
+def test_in_a_table_without_a_status_a_condition_that_holds_comes_first() -> None:
+    api = table('job = "https://a.test/{job_id}"\nfailed_if = "bad"\nlimited_if = "wait"\nrunning_if = "on"')
+    failed = api.job(b'{"bad":1,"wait":1}', "j")
+    assert isinstance(failed, Job)
+    assert failed.phase is Phase.FAILED
+    limited = api.job(b'{"wait":1}', "j")
+    assert isinstance(limited, Fault)
+    assert limited.kind is FaultKind.RATE_LIMITED
+
+
+def test_githubs_secondary_limit_may_be_told_by_its_message_alone() -> None:
+    body = b'{"message":"You have exceeded a secondary rate limit. Please wait a few minutes."}'
+    told = judged(403, CIMultiDict[str](), body, problem=APIS["github"].problem, verdict=APIS["github"].verdict)
+    assert isinstance(told, Fault)
+    assert told.kind is FaultKind.RATE_LIMITED

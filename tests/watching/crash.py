@@ -38,7 +38,7 @@ from .ever import keep_all, unacknowledged_in, written_in
 BETWEEN_JOBS = 0.02
 LONGEST_LIFE = 0.15
 LONGEST_END = 30.0
-RECENT = 150
+RECENT = 600  # 12 s of jobs: for longer than that no machine is to hold up a life before it has added them
 
 
 class Truth(Struct):
