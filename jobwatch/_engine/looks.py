@@ -409,9 +409,11 @@ class Looks:
             fault = looked.watched.fault
             asked = looked.least if fault is None else min(fault.retry_after or looked.least, LONGEST_PAUSE)
             delay = max(schedule.priced(next_look, price, now), self._policy.pace.min_interval, asked)
-        if self._streams is not None and not looked.asks_anew:
+        if self._streams is not None and (not looked.asks_anew or looked.watched.seems_blocked):
             usual, delay = delay, self._streams.delay(looked.watched, delay)
-            if delay > usual:
+            if looked.asks_anew:
+                delay = min(usual, delay)  # a job that is blocked may go on by itself, and is to be confirmed if not
+            elif delay > usual:
                 schedule.demand(watch, 1.0 / delay)
         if watch.awaits_next_look:
             schedule.put_first(watch)

@@ -53,15 +53,15 @@ class Found(Struct, frozen=True):
 
     Attributes:
         job_id: Its id; a hyphen where nothing is left that has one.
-        job: How it stood then, as far as the response tells.
-        retry_after: For how many seconds the response asks not to be asked about it.
+        job: The job, as far as the response tells.
         is_over: Whether the job was over at its start, so that there is nothing to look at.
+        retry_after: For how many seconds the response asks not to be asked about it.
     """
 
     job_id: str
     job: Job | None = None
-    retry_after: float | None = None
     is_over: bool = False
+    retry_after: float | None = None
 
 
 def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | None]) -> Found:
@@ -104,7 +104,7 @@ def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | Non
     seen = api.start(body, job_id)
     if not isinstance(seen, Job) or seen.phase.ended:
         return Found(job_id)
-    return Found(job_id, seen, api.retry_after(body, job_id))
+    return Found(job_id, seen, retry_after=api.retry_after(body, job_id))
 
 
 def _over(api: JobAPI, phase: Phase, body: bytes) -> Job:

@@ -427,8 +427,9 @@ def test_the_response_that_started_a_job_names_it(api: str, body: Body, job_id: 
     assert found_in(APIS[api], Response(msgspec.json.encode(body)), lambda _: None).job_id == job_id
 
 
-async def test_the_events_of_an_agent_bring_the_look_that_sees_the_end() -> None:
-    states = iter(["WORKING", "COMPLETED"])
+@pytest.mark.parametrize("first", ["WORKING", "AUTH_REQUIRED"])
+async def test_the_events_of_an_agent_bring_the_look_that_sees_the_end(first: str) -> None:
+    states = iter([first, "COMPLETED"])
 
     def answer(request: web.BaseRequest) -> object:
         if not request.path.endswith(":subscribe"):

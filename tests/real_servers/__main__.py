@@ -27,6 +27,7 @@ SERVERS = (
     "a2a_rpc_03",
     "mcp",
     "agents_page",
+    "a2a_restarted",
     "ray",
     "wes",
 )
