@@ -388,7 +388,7 @@ class _Judgement:
             return
         since, place = 0.0, -1
         for each in self.answers:
-            if each.shown is None:
+            if each.shown is None or self._is_over(each):
                 continue
             if each.shown.status != place or each.shown.odd:
                 since, place = each.at, -1 if each.shown.odd else each.shown.status
@@ -400,6 +400,11 @@ class _Judgement:
             ):
                 yield f"O11 blocked was shown at {since:.3f} and {each.at:.3f}, and it went on to {self.until:.3f}"
                 return
+
+    def _is_over(self, answer: _Answered) -> bool:
+        """Whether another state was shown after an answer and before the wait began."""
+        shown = [each.shown for each in self.answers if each.shown and answer.at < each.at <= self.heard.began]
+        return any(answer.shown is not None and each.status != answer.shown.status for each in shown)
 
     def _premature(self) -> Iterable[str]:
         """An end that the status does not bear out yet is held back, unless the job has gone on since."""
