@@ -79,7 +79,8 @@ def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | Non
     body = _body_of(response.body)
     if response.status >= 400:
         problem = api.problem(body)
-        raise ConfigError(f"no job was started: HTTP {response.status}" + (f", {problem}" if problem else ""))
+        told = problem.message if problem and problem.code == str(response.status) else problem
+        raise ConfigError(f"no job was started: HTTP {response.status}" + (f", {told}" if told else ""))
     job_id, not_followed = _in_headers(api, response.headers, id_in_url)
     if job_id is not None:
         return Found(job_id)  # the body is then the resource that the job works on, and says nothing of the job
