@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from .._models import UNCHANGED, Fault, FaultKind, Job, Outcome, Phase, Problem, Transition, Unchanged
 from .moves import Onward, moved, until_arrival
 from .pace import Pace, interval
-from .retention import with_retention
-from .settling import StableFor, UnsettledEnd, settled, until_settled
+from .retention import is_to_be_noted, with_retention
+from .settling import StableFor, UnsettledEnd, is_held_back, settled, until_settled
 from .tracker import (
     CONFIRMED_AFTER,
     Observed,
@@ -100,6 +100,7 @@ class Policy(Struct, frozen=True):
         server_time: float | None = None,
         retry_after: float | None = None,
         onward: Onward | None = None,
+        slept: float = 0.0,
     ) -> Looked:
         """Take what a look showed into account.
 
@@ -112,19 +113,21 @@ class Policy(Struct, frozen=True):
             server_time: The API's clock at that moment, in Unix seconds, where it tells.
             retry_after: For how many seconds the answer asks not to be asked about the job.
             onward: Where the answer says that the job goes on.
+            slept: For how many seconds the machine was suspended since the last good look, if `now` leaves them out.
         """
         if onward is not None and watched.outcome is None:
             moving = self._moved(watched, what, now, onward)
             return moving if retry_after is None else self._put_off(moving, retry_after, now)
         if what is UNCHANGED:
+            is_to_keep = self.retention is not None and is_to_be_noted(watched, now, self.retention)
             watched = unchanged(watched, now)
-            looked = Looked(watched, (), None, self.next_look(watched, now, jitter, price))
+            looked = Looked(watched, (), None, self.next_look(watched, now, jitter, price), is_to_keep=is_to_keep)
             return looked if retry_after is None else self._put_off(looked, retry_after, now)
         observed = observe(watched, what, now, self.patience, skew=_skew(server_time, now))
         if self.stable_for or watched.unsettled is not None:
             observed = settled(watched, observed, what, now, self.stable_for, server_time=server_time)
         if self.retention is not None:
-            known = with_retention(watched, observed.watched, what, now, self.retention)
+            known = with_retention(watched, observed.watched, what, now, self.retention, slept=slept)
             observed = replace(observed, watched=known)
         outcome = observed.watched.outcome
         job = what if isinstance(what, Job) and not _is_behind(observed.watched, what) else None
@@ -136,6 +139,8 @@ class Policy(Struct, frozen=True):
             looked = _of_unsettled_end(looked, watched.unsettled)
         elif retry_after is not None:
             looked = self._put_off(looked, retry_after, now)
+        if self.retention is not None and isinstance(what, Job) and is_to_be_noted(watched, now, self.retention):
+            looked = replace(looked, is_to_keep=True)
         return looked if observed.watched.blocked is None else _of_blocked_job(looked, watched)
 
     def _moved(self, watched: Watched, what: Job | Fault | Unchanged, now: float, onward: Onward) -> Looked:
@@ -168,6 +173,11 @@ class Policy(Struct, frozen=True):
             )
         return delay if watched.fault is None else self._after_fault(watched, watched.fault, now, jitter, delay)
 
+    def holds_back(self, watched: Watched, job: Job, now: float, *, server_time: float | None = None) -> bool:
+        """Whether a look shows an end that is known and goes on being held back."""
+        held = watched.unsettled
+        return held is not None and is_held_back(held, job, now, self.stable_for, server_time=server_time)
+
     def follow_up(self, looked: Looked, took: float, held: float) -> Looked:
         """Have the next look made at once where the server holds looks until there is news.
 
@@ -180,7 +190,7 @@ class Policy(Struct, frozen=True):
             held: For how long it might be held, in seconds; 0 if it was not to be.
         """
         watched = looked.watched
-        is_to_confirm = watched.fault is not None or watched.doubted is not None or watched.unsettled is not None
+        is_to_confirm = watched.fault is not None or watched.is_to_be_confirmed
         if looked.next_look is None or is_to_confirm or (took < held / 2.0 and not looked.transitions):
             return looked
         at_once = max(0.0, self.pace.min_interval - took, looked.least)
@@ -192,8 +202,7 @@ class Policy(Struct, frozen=True):
         That is a hint: what a look is to confirm is confirmed at its own pace, and patience ends when it ends.
         """
         watched, fault = looked.watched, looked.watched.fault
-        is_confirmed = watched.doubted is None and watched.unsettled is None and not watched.seems_blocked
-        is_to_confirm = not is_confirmed or (fault is not None and fault.kind not in _IN_TROUBLE)
+        is_to_confirm = watched.is_to_be_confirmed or (fault is not None and fault.kind not in _IN_TROUBLE)
         if looked.next_look is None or is_to_confirm:
             return looked
         least = min(retry_after, max(self.pace.max_interval, LONGEST_HINT))

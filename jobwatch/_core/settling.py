@@ -113,6 +113,15 @@ def until_settled(unsettled: UnsettledEnd, stable_for: StableFor, now: float, le
     return max(least, left / max(1, math.ceil(left / most)) + _LATER)
 
 
+def is_held_back(
+    unsettled: UnsettledEnd, job: Job, now: float, stable_for: StableFor, *, server_time: float | None = None
+) -> bool:
+    """Whether an end that a look shows once more is still to be held back; for arguments see `settled`."""
+    needed = stable_for.get(job.phase, 0.0)
+    is_early = now - unsettled.since < needed and not _has_ended_before(job, server_time, needed)
+    return job.phase is unsettled.phase and is_early
+
+
 def restarted(unsettled: UnsettledEnd | None, now: float) -> UnsettledEnd | None:
     """Return an end as it is to be after a restart: not first seen ahead of the clock, which was wrong then or now."""
     return unsettled if unsettled is None or unsettled.since <= now else replace(unsettled, since=now)

@@ -180,6 +180,11 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
         """Whether the job was last seen to go on only when somebody acts, and a later look is still to confirm it."""
         return self.blocked is not None and self.phase is Phase.BLOCKED and not self.blocked.is_confirmed
 
+    @property
+    def is_to_be_confirmed(self) -> bool:
+        """Whether the next look is to confirm what good looks have shown, at a time that nothing else puts off."""
+        return self.doubted is not None or self.unsettled is not None or self.seems_blocked
+
 
 class Observed(Struct, frozen=True):
     """What one look changed: the new `Watched`, and the transitions it showed."""

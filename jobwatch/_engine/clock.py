@@ -28,10 +28,22 @@ class Clock:
         self.now = asyncio.get_running_loop().time
         self.uniform = uniform or _random()
         self.epoch = time.time() - self.now() if epoch is None else epoch
+        self._slept_before = _slept()
 
     def unix(self) -> float:
         """Return Unix seconds on the loop's clock."""
         return self.epoch + self.now()
+
+    def slept(self) -> float:
+        """Return for how long the machine was suspended since this was made, in seconds, if the loop's clock stood."""
+        return _slept() - self._slept_before
+
+
+def _slept() -> float:
+    """Return how much more time has passed since the machine was started than `time.monotonic` tells."""
+    # Linux leaves a suspension out of the one and macOS out of time.monotonic alone; Windows leaves it out of none.
+    clock = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+    return 0.0 if clock is None else time.clock_gettime(clock) - time.monotonic()
 
 
 def _random() -> Callable[[], float]:

@@ -3,8 +3,9 @@
 1. Such looks have places of their own, beside those of `places`, as many as a client may have looks under way: they
    keep no other job from being looked at. Where all of them are taken, jobs are looked at as if nothing were held.
 2. Where the request says for how long it may be held, it is held no longer than the nearest time limit of those who
-   wait, less what an answer takes; and the first look at a job, one that follows a fault, one that somebody waits for,
-   and one after a wake-up are not held at all: they are to show what is. Such a look also ends one that is held.
+   wait, less what an answer takes; and the first look at a job, one that follows a fault or is to confirm something,
+   one that somebody waits for, and one after a wake-up are not held at all: they are to show what is. Such a look also
+   ends one that is held.
 3. Where the API holds every request as it likes, all looks are held, and none is ended for another: it is answered as
    soon as there is anything to say.
 4. What follows is `Policy.follow_up`'s: a look that was held is followed by the next at once.
@@ -57,7 +58,7 @@ class HeldLooks:
         if not self._is_told:
             return self.longest
         watched = watch.watched
-        is_to_confirm = watched.fault is not None or watched.doubted is not None or watched.unsettled is not None
+        is_to_confirm = watched.fault is not None or watched.is_to_be_confirmed
         if watch.unheld or watch.awaits_this_look or watched.looked_at is None or is_to_confirm:
             return 0.0
         return float(int(min(self.longest, max(0.0, self._left(watch, now)))))

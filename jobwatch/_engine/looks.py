@@ -21,6 +21,7 @@ from .._errors import ConfigError, JobwatchError
 from .._models import UNCHANGED, Fault, FaultKind, Job, Outcome, Phase, printable
 from .batches import told_once
 from .schedule import LONGEST_PAUSE
+from .sleeps import Sleeps
 from .watch import BEFORE_ALL, DUE, IDLE, LOOKING, NEVER
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Looks:
         self._streams = streams
         self._held = held
         self._details = details
+        self._sleeps = None if policy.retention is None else Sleeps(clock, registry)
         self._cancellable: dict[Watch, asyncio.Task[object]] = {}
         self._logged: set[str] = set()
 
@@ -120,6 +122,8 @@ class Looks:
             looking.cancel()
         if self._held is not None:
             self._held.drop(watch)
+        if self._sleeps is not None:
+            self._sleeps.forget(watch)
         self._logged.discard(watch.watched.job_id)
 
     def shown(self, job: Job, joint: Collection[Watch] = (), retry_after: float | None = None) -> list[Watch]:
@@ -142,9 +146,14 @@ class Looks:
         return [watch for watch in awaiting if self._enter_listed(watch, job, retry_after)]
 
     def _ask_singly(self, watches: Collection[Watch]) -> None:
-        """Have looks made at once that show all of an end, which a list does not tell."""
+        """Have looks made at once that show all of an end, which a list does not tell.
+
+        Not of one that is known and held back: its look is due at a time of its own.
+        """
         for watch in watches:
             self._grouping.set_apart(watch)
+            if watch.watched.unsettled is not None:
+                continue
             if watch.stage < LOOKING:
                 self._schedule.put_first(watch)
             else:
@@ -174,7 +183,7 @@ class Looks:
             if seen is not None:
                 as_of = time_of(seen, asked_at, self._unix())
                 times = None if self._held is None else (self._unix() - asked_at, hold)
-                if self._details is not None:
+                if self._details is not None and not self._is_held_back((watch, *others), seen, as_of):
                     seen = await self._details.of(seen, (watch, *others))
                 for each in (watch, *others):
                     self._enter_seen(each, seen, as_of, times)
@@ -185,6 +194,13 @@ class Looks:
                 self._end_by(each, error)
         finally:
             self._schedule.end(watch)
+
+    def _is_held_back(self, watches: Collection[Watch], seen: Seen, as_of: float) -> bool:
+        """Whether an answer tells an end that all of them know, and that none of them is to believe yet."""
+        job, told_at = seen.what, seen.server_time
+        return isinstance(job, Job) and all(
+            self._policy.holds_back(watch.watched, job, as_of, server_time=told_at) for watch in watches
+        )
 
     def _put_back_held(self, watches: Collection[Watch], asked_at: float) -> None:
         """Put back those whose look was ended though it was held, since another is to be made: that is not held."""
@@ -296,6 +312,9 @@ class Looks:
             )
             if looked.job is None or (self._source.has_moves and (job.phase.ended or watch.watched.place is not None)):
                 return False  # the job is to be asked for by itself
+            if self._sleeps is not None:
+                self._sleeps.since_seen(watch)
+                self._sleeps.forget(watch)
             due = self._schedule.remove(watch)
             watch.memo = None
             self._enter(watch, looked, price)
@@ -327,7 +346,10 @@ class Looks:
                 server_time=seen.server_time,
                 retry_after=seen.retry_after,
                 onward=seen.onward,
+                slept=0.0 if self._sleeps is None else self._sleeps.since_seen(watch),
             )
+            if self._sleeps is not None and looked.watched.fault is None:
+                self._sleeps.forget(watch)
             if seen.cached_for is not None or looked.watched.phase is Phase.UNKNOWN:
                 looked = with_remark(watch.watched, looked, as_of, seen.cached_for)
             if times is not None and self._held is not None:
@@ -412,6 +434,8 @@ class Looks:
         watch.not_before = until
         for other in self._registry.of(watch.watched.job_id):
             if other.stage is not DUE or not now < other.due < until or other.watched.fault is not None:
+                continue
+            if other.watched.is_to_be_confirmed:
                 continue
             if other.due != self._wakeups.pending(watch.watched.job_id):
                 other.not_before = until

@@ -8,7 +8,8 @@ believed before a look has shown it. The rules:
 3. An event that tells another state than the last look has a look made now; in the long run no more often than the
    shortest interval allows. If a look does not show it, the next ones follow as after a fault.
 4. While a stream speaks and agrees with what is known, looks come at a slow safety beat.
-5. When a stream ends, a look is made where there would have been one without it. A stream that ended well is opened
+5. A job that has gone on at another place has no stream: that would tell of the place before.
+6. When a stream ends, a look is made where there would have been one without it. A stream that ended well is opened
    again after that look; one that failed, after a while that grows; and where streams are refused, none for long.
 """
 
@@ -127,6 +128,9 @@ class Streams:
             watched: What is known of it.
             usual: How long it would be without streams, in seconds.
         """
+        if watched.place is not None:
+            self.end(watched.job_id)
+            return usual
         stream = self._streams.get(watched.job_id)
         now = self._loop.time()
         if watched.fault is None and not (stream is not None and self._is_to_be_left(watched, stream)):
@@ -145,7 +149,8 @@ class Streams:
         if stream.nudged:
             stream.nudged = False
             return min(usual, self._shortest)
-        return max(usual, self._keepalive) if stream.spoke and stream.task is not None else usual
+        is_trusted = stream.spoke and stream.task is not None and not watched.is_to_be_confirmed
+        return max(usual, self._keepalive) if is_trusted else usual
 
     def disagrees(self, watched: Watched) -> bool:
         """Whether a job's stream told another state than is known."""
@@ -253,7 +258,7 @@ class Streams:
         for watch in watches:
             if not self._may_be_put(watch) or watch.watched.fault is not None or watch.unheld:
                 continue
-            if not _is_to_be_confirmed(watch.watched):
+            if not watch.watched.is_to_be_confirmed:
                 self._schedule.put(watch, max(self._loop.time() + self._keepalive, watch.not_before))
                 self._schedule.demand(watch, 1.0 / self._keepalive)
 
@@ -269,7 +274,8 @@ class Streams:
 
     def _look_as_usual(self, job_id: str, usual_due: float) -> None:
         for watch in self._registry.going_on(job_id):
-            if watch.stage is DUE and usual_due < watch.due:
+            is_in_time = usual_due > 0.0 and watch.watched.is_to_be_confirmed  # which no stream has put off
+            if watch.stage is DUE and usual_due < watch.due and not is_in_time:
                 self._schedule.put(watch, max(usual_due, self._loop.time()))
 
     def _may_wake(self, stream: _Stream) -> bool:
@@ -294,8 +300,3 @@ class Streams:
             return
         stream.none_before = now + min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(stream.failures, 32))
         stream.failures += 1
-
-
-def _is_to_be_confirmed(watched: Watched) -> bool:
-    """Whether the next look is to confirm what the last one showed, at a time of its own."""
-    return watched.unsettled is not None or watched.seems_blocked

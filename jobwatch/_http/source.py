@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
@@ -235,9 +236,10 @@ class HttpSource:
         if isinstance(reply, Fault):
             return SeenMany(reply)
         if self.api.batch_pages is None:
-            jobs = self._masked(self.api.batch(reply.body))
+            jobs = self._masked(self.api.batch(reply.body, known))
         else:
-            found = JobsFound(self.api.batch, lambda jobs: not known.keys() <= {job.id for job in jobs})
+            read = partial(self.api.batch, job_ids=known)
+            found = JobsFound(read, lambda jobs: not known.keys() <= {job.id for job in jobs})
             paging = self.api.batch_pages
             pages = await self._pages(target, paging, reply, turn, found.enter)
             jobs, reply = self._masked(found.on(pages)), pages.replies[-1]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, TypeAlias, TypeVar, TypeVarTuple
 
 import msgspec
@@ -282,11 +282,17 @@ class JobAPI(Struct, frozen=True, kw_only=True):
             return unreadable(f"{self.name} documents no list of jobs")
         return _read(self.read_jobs, body)
 
-    def batch(self, body: bytes) -> tuple[Job, ...] | Fault:
-        """Read the answer to a request for several jobs, or say why it cannot be read."""
+    def batch(self, body: bytes, job_ids: Collection[str] = ()) -> tuple[Job, ...] | Fault:
+        """Read the answer to a request for several jobs, or say why it cannot be read.
+
+        Args:
+            body: The body.
+            job_ids: The ids asked for: a job that is told by the same UUID, spelt in another way, has that one.
+        """
         if self.read_batch is None:
             return unreadable(f"{self.name} documents no request for several jobs")
-        return _read(self.read_batch, body)
+        jobs = _read(self.read_batch, body)
+        return jobs if isinstance(jobs, Fault) else _as_asked(jobs, job_ids)
 
     def history(self, body: bytes) -> tuple[Event, ...] | None:
         """Read the reply to the request for a job's history; None where it cannot be read."""
@@ -326,6 +332,16 @@ def is_same_uuid(one: str, other: str) -> bool:
 
 def _bare(uuid: str) -> str:
     return uuid.replace("-", "").lower()
+
+
+def _as_asked(jobs: tuple[Job, ...], job_ids: Collection[str]) -> tuple[Job, ...]:
+    """Return jobs by the ids that they were asked for by, where these are the same UUIDs in another spelling."""
+    others = [job.id for job in jobs if job.id not in job_ids and _UUID.fullmatch(job.id)]
+    if not others:
+        return jobs
+    asked = {_bare(job_id): job_id for job_id in job_ids if _UUID.fullmatch(job_id)}
+    known = {other: asked[_bare(other)] for other in others if _bare(other) in asked}
+    return tuple(replace(job, id=known[job.id]) if job.id in known else job for job in jobs)
 
 
 def unreadable(message: str) -> Fault:

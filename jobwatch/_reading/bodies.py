@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from codecs import BOM_UTF8
 from collections.abc import Callable
 from math import isfinite
@@ -18,6 +19,10 @@ NOTHING = Raw(b"null")
 
 LARGE: Final = 16 * 1024
 """From how many bytes on it is looked at what a body would cost before it is decoded."""
+
+_LINE = re.compile(r"[^\s<{\[\"\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,199}")
+"""A body that is a text: one line, and no beginning of JSON, HTML or XML."""
+_LONGEST_LINE = 1024  # bytes, with what white space there is around it
 
 _SMALL = 64
 _PIECE, _APART = 128, 16 * 1024
@@ -40,6 +45,15 @@ def plain_body(body: bytes) -> JSON:
         return _decoded(body.removeprefix(BOM_UTF8))
     except (ValueError, RecursionError):  # msgspec's own errors and UnicodeError are ValueErrors
         return None
+
+
+def line_in(body: bytes) -> str | None:
+    """Return the line of text that a body is, in place of JSON; None where it is none."""
+    try:
+        line = body.decode().strip() if len(body) < _LONGEST_LINE else ""
+    except UnicodeError:
+        return None
+    return line if _LINE.fullmatch(line) is not None else None
 
 
 def plain(part: object) -> JSON:

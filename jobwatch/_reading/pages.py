@@ -33,19 +33,27 @@ _LINK = re.compile(r"<([^<>]*)>([^<]*)")
 _RELATION = re.compile(r";\s*rel\s*=\s*\"?([^\";,]*)", re.IGNORECASE)
 _ANCHOR = re.compile(r";\s*anchor\s*=", re.IGNORECASE)
 _URL = re.compile(r"[/?]|https?://", re.IGNORECASE)
+_COUNT = re.compile(r"\d{1,15}", re.ASCII)
 _LONGEST = 8 * 1024
 
 _TOTALS = frozenset({"total", "totalcount", "totalsize", "totalitems", "totalresults", "totalelements", "totalrecords"})
 """What APIs call the number of items on all pages, beside the list; ``count`` is as often that of one page."""
 
+TOTAL_HEADERS = ("x-total", "x-total-count")
+NEXT_HEADERS = ("x-next-page",)
+"""Which headers say the same: GitLab's and others'."""
+
 _MORE = frozenset({"hasmore", "hasnext", "hasnextpage", "istruncated"})
+_LAST = frozenset({"last", "islast", "lastpage", "islastpage"})
+_PAGES = frozenset({"totalpages", "pagecount", "pagestotal", "numpages"})
+_REMAINING = frozenset({"remainingitemcount"})
 _NEXT = frozenset(
     {
         *("next", "nextpage", "nextpageurl", "nexturl", "nextlink", "@odata.nextlink"),
-        *("nexttoken", "nextpagetoken", "nextcursor", "nextmarker"),
+        *("nexttoken", "nextpagetoken", "nextcursor", "nextmarker", "continue", "continuationtoken"),
     }
 )
-_HOLD_THEM = frozenset({"links", "_links", "pagination", "paging", "meta", "metadata", "pageinfo", "page"})
+_HOLD_THEM = frozenset({"links", "pagination", "paging", "meta", "metadata", "responsemetadata", "pageinfo", "page"})
 
 
 class Step(Struct, frozen=True):
@@ -202,17 +210,23 @@ def says_more(body: JSON, headers: Mapping[str, str], shown: int | None = None) 
     link = headers.get("link")
     if link is not None and next_link(link) is not None:
         return True
+    counts = (int(told) for name in TOTAL_HEADERS if _COUNT.fullmatch(told := headers.get(name, "")))
+    if any(map(headers.get, NEXT_HEADERS)) or (shown is not None and max(counts, default=0) > shown):
+        return True
     if not isinstance(body, dict):
         return False
-    holders = [body, *(value for key, value in body.items() if key.lower() in _HOLD_THEM and isinstance(value, dict))]
+    held = (value for key, value in body.items() if normalized(key) in _HOLD_THEM)
+    holders = [body, *(value for value in held if isinstance(value, dict))]
     totals = [0 if shown is None else told_total(holder) or 0 for holder in holders]
     return max(totals) > (shown or 0) or any(_says_more(key, value) for each in holders for key, value in each.items())
 
 
 def _says_more(key: str, value: JSON) -> bool:
     name = normalized(key)
-    if name in _MORE:
-        return value is True
+    if name in _MORE or name in _LAST:
+        return value is (name in _MORE)
+    if name in _PAGES or name in _REMAINING:
+        return isinstance(value, int) and value is not True and value > (name in _PAGES)
     if key.lower().replace("_", "") not in _NEXT and name not in _NEXT:
         return False
     return bool(value) and value is not True and isinstance(value, (str, int, dict))

@@ -21,7 +21,7 @@ from msgspec import Struct
 from .._errors import ConfigError
 from .._models import JSON, Job, Phase, printable
 from .api import JobAPI
-from .bodies import plain_body
+from .bodies import line_in, plain_body
 from .problems import reported_error
 from .rpc import error_in, is_envelope, without_envelope_id
 
@@ -53,15 +53,15 @@ class Found(Struct, frozen=True):
 
     Attributes:
         job_id: Its id; a hyphen where nothing is left that has one.
-        job: The job, as far as the response tells.
-        is_over: Whether the job was over at its start, so that there is nothing to look at.
+        job: How it stood then, as far as the response tells.
         retry_after: For how many seconds the response asks not to be asked about it.
+        is_over: Whether the job was over at its start, so that there is nothing to look at.
     """
 
     job_id: str
     job: Job | None = None
-    is_over: bool = False
     retry_after: float | None = None
+    is_over: bool = False
 
 
 def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | None]) -> Found:
@@ -100,7 +100,8 @@ def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | Non
             return Found(_NO_ID, _over(api, phase, body), is_over=True)
         start = body[:_SHOWN].decode("utf-8", "replace").strip()
         excerpt = f": {printable(start)}" if start else ", and its body is empty"
-        raise ConfigError(f"the response names no job of {api.name} that it started{excerpt}")
+        hint = "" if api.lacking is None else "; started says where its id lies"
+        raise ConfigError(f"the response names no job of {api.name} that it started{excerpt}{hint}")
     seen = api.start(body, job_id)
     if not isinstance(seen, Job) or seen.phase.ended:
         return Found(job_id)
@@ -161,7 +162,8 @@ def _in_headers(
 
 def _in_body(api: JobAPI, body: bytes, id_in_url: Callable[[str], str | None]) -> str | None:
     if api.started:
-        plain = without_envelope_id(plain_body(body))
+        whole = plain_body(body)
+        plain = without_envelope_id(line_in(body) if whole is None else whole)
         found = next(filter(None, (_id(read(plain)) for read in api.started)), None)
         return None if found is None else _followed(api, found, id_in_url)
     if api.job_path == "{url}":
@@ -172,9 +174,11 @@ def _in_body(api: JobAPI, body: bytes, id_in_url: Callable[[str], str | None]) -
 
 
 def _followed(api: JobAPI, found: str, id_in_url: Callable[[str], str | None]) -> str | None:
-    """Return the id that a response tells, by itself or as the job's URL."""
-    is_url = api.job_path == "{url}" or found.startswith(("https://", "http://"))
-    return id_in_url(found) if is_url else found
+    """Return the id that a response tells, by itself or as the job's URL, which may be its path alone."""
+    if api.job_path == "{url}" or found.startswith(("https://", "http://")):
+        return id_in_url(found)
+    is_path = found.startswith("/") and "{+job_id}" not in api.job_path
+    return (id_in_url(found) if is_path else None) or found
 
 
 def _id(value: JSON) -> str | None:

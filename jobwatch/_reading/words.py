@@ -62,6 +62,10 @@ _OF_SEVERAL = (
 """Which phase a job is in that tells several words: the first of these."""
 
 
+_WHOLE = re.compile(r"(-?\d{1,15})\.0{1,15}", re.ASCII)
+"""A whole number that a text spells with a fraction."""
+
+
 def text_of(word: Word | None, name: str = "") -> str:
     """Return a status as text: words as they are, anything else as JSON writes it, behind the name of its field."""
     if isinstance(word, str):
@@ -127,6 +131,7 @@ class Words:
         begun = sorted((word for word in own if word.endswith("*") and not documented), key=len, reverse=True)
         self._begun = [(word[:-1], own.pop(word)) for word in begun]
         self._own = own
+        self._has_numbers = any(word.removeprefix("-").isdecimal() for word in own)
         self._usual: Mapping[str, Phase] = {} if documented else USUAL_WORDS
         said_nothing = {normalized(text_of(word)) for word in nothing}
         self._shown = {phase: tuple(map(text_of, words)) for phase, words in given.items() if words}
@@ -192,7 +197,10 @@ class Words:
         return next((phase for begin, phase in self._begun if any(form.startswith(begin) for form in forms)), None)
 
     def _exact(self, word: str) -> Phase | None:
-        return next(filter(None, map(self._own.get, self._forms(word))), None)
+        found = next(filter(None, map(self._own.get, self._forms(word))), None)
+        if found is None and self._has_numbers and (whole := _WHOLE.fullmatch(word)) is not None:
+            found = self._own.get(whole[1])
+        return found
 
     def _forms(self, word: str) -> tuple[str, ...]:
         """Return a word with and without what all words begin with."""

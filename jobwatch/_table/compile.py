@@ -22,7 +22,7 @@ from msgspec import UNSET, Struct
 from .._models import ENDED, JSON, Event, Fault, FaultKind, Job, Phase
 from .._reading.api import Detail, JobAPI, Lacking
 from .._reading.bodies import LARGE, decoder_of
-from .._reading.pages import Items, Paging
+from .._reading.pages import NEXT_HEADERS, TOTAL_HEADERS, Items, Paging
 from .._reading.problems import read_problem
 from .._reading.rpc import PROTOCOL, read_error
 from .._reading.sizes import size_of
@@ -53,7 +53,7 @@ from .lasting import retention_of, retention_places, stable_for_of
 from .onward import OnwardTable, allowed_origins_of, continuation_of
 from .pages import goes_on_of, items_of, paging_of
 from .paths import PART, TEXT, TIMES, WORD, Compiled, Plan
-from .proofs import bodies_of_nothing, proved, unproved, value_on
+from .proofs import bodies_of_nothing, constant, proved, says_empty, unproved, value_on
 from .reader import Layout, TableReader
 from .requests import body_of, detail_of, text_of_body
 from .rpc import below_result, kind_of, with_errors
@@ -63,11 +63,13 @@ from .streams import hint_of_stream
 _OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url", "now", "long_poll"})
 _ENDING = (*(f"{phase.value}_if" for phase in (*ENDED, Phase.BLOCKED)), "missing_if", "limited_if")
 """The keys of the conditions that must be proved by something that is there."""
+_CONDITIONS = ("nothing_if", "missing_if", "limited_if", *DECIDED)
 _FOR_LISTS = frozenset({"project_id", "limit", "job_ids"})
 _URL = "!$&'()*+,/:;=?@[]~-._%"
 _BASE = re.compile(r"https?://[^/]+(/.*)?", re.DOTALL)
 _ORIGIN = re.compile(r"(https?://[^/]+)(/.*)", re.DOTALL)
 _QUERY = re.compile(r"\?([A-Za-z0-9_.~-]+)=\{token\}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _HEADER = re.compile(r"([A-Za-z0-9-]+):\s*+([^{}]*+)\{token\}")
 
 
@@ -308,7 +310,7 @@ class _Build:
             told = getattr(table, key)
             yield from several(told.path if isinstance(told, RequestTable) else told)
         for part in table.progress if isinstance(table.progress, list) else [table.progress]:
-            for places in [part] if isinstance(part, str) else [part.done, part.of]:
+            for places in [part] if isinstance(part, str) else part.places():
                 yield from several(places) if not isinstance(places, (int, float)) else ()
         for paths in table.times.values() if isinstance(table.times, dict) else [table.times or []]:
             yield from several(paths)
@@ -334,9 +336,17 @@ class _Build:
         return found - {"job_id"}
 
     def _check_ends(self) -> None:
-        """Refuse what would tell an end of a reply in which there is nothing."""
+        """Refuse what would tell an end of a reply in which there is nothing, and what holds whatever a reply says."""
+        for key in _CONDITIONS:
+            for expression in self._expressions(key, getattr(self._table, key)):
+                if (found := constant(expression)) is not None:
+                    told, meant = found
+                    trouble = f"'{told}' stands there by itself, and a text always holds"
+                    raise TableError((key,), f"{trouble}; compare it, too: write {meant}")
         for key in _ENDING:
             for expression in self._expressions(key, getattr(self._table, key)):
+                if key == "missing_if" and says_empty(expression):
+                    continue  # the answer to a question for some jobs, of which there are none
                 if (nothing := unproved(expression)) is not None:
                     form = proved(expression)
                     hint = f"write {form}" if form else "as in: exit_code && exit_code != `0`"
@@ -446,7 +456,9 @@ class _Build:
     def _wanted_headers(pages: list[Paging | None], root: Expression | None, places: Sequence[str]) -> tuple[str, ...]:
         """Return the headers that are read."""
         found = set(places) | {each.header for each in pages if each is not None and each.header is not None}
-        return tuple(sorted(found if root is None or root.place is not None else found | {"link"}))
+        if root is not None and root.place is None:  # a list, in which the job is looked for
+            found |= {"link", *TOTAL_HEADERS, *NEXT_HEADERS}
+        return tuple(sorted(found))
 
     def _params(self) -> dict[str, str | None]:
         table = self._table
@@ -456,11 +468,12 @@ class _Build:
             raise TableError(("params", name), f"{{{name}}} cannot be a parameter: the name is kept for what it says")
         for name in sorted(_OURS.intersection(templates.names_in([self._base_url]))):
             raise TableError(("base_url",), f"{{{name}}} has no place here: the address is the same for all jobs")
-        params: dict[str, str | None] = dict.fromkeys(sorted(set(named) - _OURS))
-        # In a body, {status} may as well be GraphQL's: a parameter there is declared.
         bodies = [self._body, self._batch_body, *(text_of_body(each.body) for _, each in self._details())]
         if table.events is not None:
             bodies.append(text_of_body(table.events.body))
+        # In a body, {status} may as well be GraphQL's: a parameter that is no whole value there is declared.
+        named += templates.whole_values_in(bodies)
+        params: dict[str, str | None] = dict.fromkeys(sorted(set(named) - _OURS))
         elsewhere = {*templates.names_in(bodies), *self._expression_names()}
         for name in table.params:
             if name not in params and name not in elsewhere:
@@ -656,6 +669,10 @@ class _Auth(Struct, frozen=True):
 
 def _auth(table: Table) -> _Auth:
     has_token = bool(table.token or table.token_file)
+    for key, name in (("token", table.token), ("token_file", table.token_file)):
+        if name and _VARIABLE.fullmatch(name) is None:  # which may be the secret itself, so it is not shown
+            form = f'as in {key} = "EXAMPLE_{key.upper()}"'
+            raise TableError((key,), f"it is the name of an environment variable, {form}; no secret stands in a table")
     auth = table.auth or ("bearer" if has_token else "none")
     if (auth == "none") is has_token:
         trouble = "there is a token, so say how it is sent" if has_token else "token must name a variable for that"
@@ -670,6 +687,8 @@ def _auth(table: Table) -> _Auth:
                 return _Auth(query=query[1])
             if header := _HEADER.fullmatch(auth):
                 return _Auth(header[1], header[2])
+            if re.fullmatch(r"(?:[A-Za-z][A-Za-z0-9-]*[ =])?\{token\}", auth):
+                raise TableError(("auth",), f'write the header that it goes into, too: "Authorization: {auth}"')
             known = '"bearer", "basic", "none", a header, "X-Api-Key: {token}", or the query, "?api_key={token}"'
             raise TableError(("auth",), f"write {known}")
 

@@ -16,6 +16,7 @@ import msgspec
 from jmespath.functions import Functions
 from jmespath.visitor import Options, TreeInterpreter
 
+from .._reading.api import is_same_uuid
 from .._reading.bodies import LARGE, SAMPLED, sample
 from .._reading.words import lowered, text_of
 from . import templates
@@ -210,6 +211,8 @@ _VISIT: Mapping[str, Callable[..., object]] = {
 
 def _alike(first: object, second: object, *, in_order: bool) -> tuple[object, object]:
     """Return two values, one of them given as a text, so that a number and the text that spells it are equal."""
+    if isinstance(first, str) and isinstance(second, str) and not in_order and is_same_uuid(first, second):
+        return first, first
     if isinstance(first, str) and _is_number(second):
         second, first = _alike(second, first, in_order=in_order)
         return first, second

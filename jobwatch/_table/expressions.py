@@ -220,6 +220,12 @@ def _hint(text: str) -> str:
         return "; the whole value is @"
     if re.search(r"(?<![=!<>])=(?!=)", bare):
         return "; it is equal is written ==, as in state == 'FAILED'"
+    if re.search(r"\sis\s+(?:not\s+)?(?:null|none|there)\b", bare, re.IGNORECASE):
+        return "; that a is there is written a, that it is not !(a)"
+    if re.search(r"\sin\s", bare):
+        return "; one of several is written contains(['x', 'y'], a)"
+    if number := re.search(r"[=<>]\s*(-?\d[\d.]*)", bare):
+        return f"; a number is written `{number[1]}`"
     if re.search(r"\s(?:and|or|not)\s", f" {bare} "):
         return "; and, or, not are written &&, ||, !"
     if re.search(r"[^\s(\[,|&=<>!]\s*/\s*\S", bare):

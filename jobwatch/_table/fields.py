@@ -135,15 +135,29 @@ class EventTable(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PartTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """Progress as a part of a whole.
+    """Progress as a part of a whole, or a header that tells it.
 
     Attributes:
         done: How much is done.
         of: How much there is to do: a place, or a number.
+        header: In place of both, the header that holds the fraction.
     """
 
-    done: Places
-    of: Places | float
+    done: Places = []
+    of: Places | float = []
+    header: str = ""
+
+    def places(self) -> tuple[Places, Places | float]:
+        """Return where it lies how much is done, and of how much.
+
+        Raises:
+            TableError: It says neither both of that nor a header, or all of it.
+        """
+        if self.header and self.done == [] == self.of:
+            return HeaderPlace(self.header), 1.0
+        if self.header or self.done == [] or self.of == []:
+            raise TableError(("progress",), 'it is a place, { done = "a", of = "b" }, or { header = "X-Progress" }')
+        return self.done, self.of
 
 
 ProgressPaths: TypeAlias = str | PartTable | list[str | PartTable]
@@ -261,9 +275,9 @@ class Fields:
             if isinstance(part, str):
                 self._progress.append((self._numbers("progress", part), 1.0))
                 continue
-            done = self._numbers("progress.done", part.done)
-            of = float(part.of) if isinstance(part.of, (int, float)) else self._numbers("progress.of", part.of)
-            self._progress.append((done, of))
+            done, of = part.places()
+            whole = float(of) if isinstance(of, (int, float)) else self._numbers("progress.of", of)
+            self._progress.append((self._numbers("progress.done", done), whole))
 
     def _numbers(self, key: str, places: Places) -> tuple[int, ...]:
         return tuple(self._want_one(key, each, NUMBER)[1] for each in places_of(places))

@@ -42,6 +42,14 @@ def unproved(expression: Expression) -> Nothing | None:
     return next((each for each in bodies_of_nothing(expression) if holds(value_on(expression, each))), None)
 
 
+def says_empty(expression: Expression) -> bool:
+    """Return whether a condition is, in so many words, that the whole reply is an empty list: ``$ == `[]```."""
+    node = expression.node
+    if node["type"] != "comparator" or node["value"] != "eq" or expression.places != (Place((), whole=True),):
+        return False
+    return any(child["type"] == "literal" and child["value"] == [] for child in node["children"])
+
+
 def value_on(expression: Expression, nothing: Nothing) -> object:
     """Return the value of an expression on a body that holds nothing; None where it cannot be evaluated."""
     try:
@@ -56,6 +64,23 @@ def bodies_of_nothing(expression: Expression) -> Iterator[Nothing]:
     skeleton = _skeleton_of(expression)
     yield Nothing(skeleton.nulls(), "null in every place")
     yield Nothing(skeleton.empties(), "every list empty")
+
+
+def constant(expression: Expression) -> tuple[str, str] | None:
+    """Return a text that holds by itself within a condition, whatever the reply says, and the form that was meant.
+
+    ``status == 'queued' || 'waiting'`` is true of every reply. A number or boolean is left: it is written on purpose.
+    """
+    level, compared = [expression.node], "a"
+    while level:
+        node = level.pop(0)
+        if node["type"] in ("and_expression", "or_expression", "not_expression"):
+            level += node["children"]
+        elif node["type"] == "comparator" and node["children"][0]["type"] == "slot":
+            compared = _written(expression.places[node["children"][0]["value"]])
+        elif node["type"] == "literal" and isinstance(node["value"], str) and node is not expression.node:
+            return node["value"], f"{compared} == '{node['value']}'"
+    return None
 
 
 def proved(expression: Expression) -> str | None:

@@ -21,7 +21,7 @@ from msgspec import UNSET, Struct
 
 from .._models import Event, Fault, FaultKind, Job, Phase, Problem
 from .._reading.api import unreadable
-from .._reading.bodies import decoder_of, plain
+from .._reading.bodies import decoder_of, line_in, plain
 from .._reading.problems import problem_of, read_problem, reported_error
 from .._reading.structs import MOST_ENTRIES, MOST_JOBS
 from .._reading.times import Moment, moment_in
@@ -35,11 +35,10 @@ Extractor: TypeAlias = tuple[Reader, ...]
 
 _Number = TypeVar("_Number", int, float)
 
-_LINE = re.compile(r"[^\s<{\[\"\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,199}")
-"""A reply that is a text: one line, and no beginning of JSON, HTML or XML."""
 _FRACTION = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*/\s*(\d{1,15}(?:\.\d{1,15})?)\s*", re.ASCII)
+_PERCENT = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*%\s*", re.ASCII)
 _SHOWN = 200
-_LONGEST_TEXT = 1024  # bytes, with what white space there is around it
+_LONGEST_TEXT = 1024
 _BAD_ENDS = (Phase.FAILED, Phase.CANCELLED, Phase.PARTIAL)
 _ENDS = (
     Phase.SUCCEEDED,
@@ -229,8 +228,8 @@ class TableReader:
         except msgspec.ValidationError:
             return self._loose, self._loose.decode(body)
         except (msgspec.DecodeError, UnicodeError):
-            line = body.decode().strip() if self._layout.is_whole and len(body) < _LONGEST_TEXT else ""
-            if _LINE.fullmatch(line) is None:
+            line = line_in(body) if self._layout.is_whole else None
+            if line is None:
                 raise
             return self._loose, line
 
@@ -542,8 +541,11 @@ def _progress(progress: Sequence[Progress], base: object) -> float | None:
     for each in progress:
         told = _first(each.value, base)
         fraction = _FRACTION.fullmatch(told) if isinstance(told, str) and each.whole == 1.0 else None
+        percent = _PERCENT.fullmatch(told) if isinstance(told, str) else None
         if fraction is not None:
             value, whole = _number(float, fraction[1]), _number(float, fraction[2])
+        elif percent is not None:
+            value, whole = _number(float, percent[1]), 100.0
         else:
             value = _number(float, told)
             whole = _number(float, _first(each.whole, base)) if isinstance(each.whole, tuple) else each.whole

@@ -114,7 +114,7 @@ def _places_in(places: object) -> list[str | HeaderPlace]:
 
 
 def _parts_of(part: object) -> list[object]:
-    return [part.done, part.of] if isinstance(part, PartTable) else [part]
+    return list(part.places()) if isinstance(part, PartTable) else [part]
 
 
 def _shown(place: str | HeaderPlace) -> str:

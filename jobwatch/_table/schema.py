@@ -245,7 +245,33 @@ def checked(table: Mapping[str, object]) -> Table:
     except msgspec.ValidationError as error:
         trouble, _, place = str(error).partition(" - at `$")
         keys = [key for key in re.split(r"[.\[\]]", place.removesuffix("`")) if key and key != "..."]
-        raise TableError(keys, trouble[0].lower() + trouble[1:].replace("`", "")) from None
+        trouble = trouble[0].lower() + trouble[1:].replace("`", "")
+        raise TableError(keys, trouble + _form(keys, trouble)) from None
+
+
+_FORMS = {
+    "method": '"GET", "POST" or "HEAD"',
+    "http": '{ 202 = "running", 400 = "missing" }, with the name of a list of words, or missing',
+    "words": '{ succeeded = ["ok"] }',
+    "events": '{ path = "log", status = "to" }',
+    "list": '{ request = "/jobs", root = "jobs" }',
+    "batch": '{ request = "/jobs?ids={job_ids}" }',
+    "params": '{ queue = "day" }',
+    "headers": '{ X-User = "me" }',
+    "query": '{ api-version = "2" }',
+    "stable_for": '"10s"',
+}
+
+
+def _form(keys: list[str], trouble: str) -> str:
+    """Return how an error message goes on that tells of a wrong type."""
+    if trouble.startswith("expected array, got str"):
+        return '; a list is written ["..."]'
+    form = _FORMS.get(keys[0]) if keys else None
+    return f"; write {keys[0]} = {form}" if form else ""
+
+
+_MEANT = {"error": "failed", "errored": "failed", "done": "succeeded", "completed": "succeeded", "queued": "pending"}
 
 
 def _is_header(told: object) -> bool:
@@ -254,8 +280,12 @@ def _is_header(told: object) -> bool:
 
 def _known_keys(table: object, kind: type[Struct], where: tuple[str, ...]) -> None:
     known = kind.__struct_encode_fields__
-    for key in cast("dict[str, object]", table) if isinstance(table, dict) else ():
+    for key, value in cast("dict[str, object]", table).items() if isinstance(table, dict) else ():
         if key not in known:
             near = difflib.get_close_matches(key, known, 1, 0.6)
             hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
+            if where == ("words",) and isinstance(value, list):
+                hint = f"did you mean {_MEANT[key]}?" if key in _MEANT else hint
+            elif where == ("words",) and key in Table.__struct_encode_fields__:
+                hint = f"{key} is a key of the table itself: it goes before the line [words]"
             raise TableError((*where, key), f"there is no such key; {hint}")

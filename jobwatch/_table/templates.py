@@ -13,6 +13,8 @@ Placeholder: TypeAlias = re.Match[str]
 """A placeholder in a template: its group ``name`` is the name, its group ``plus`` is ``+`` where slashes stay."""
 
 _PLACEHOLDER = re.compile(r"(?<!\$)\{(?P<plus>\+?)(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}")
+_TEXT = re.compile(r'(?<!\\)(?<!"query":)(?<!"query": )"\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}"')
+_FORM = re.compile(r"(?:^|&)[^=&{}\s]+=\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}(?=&|$)")
 _PATH = re.compile(r"(?:/(?!(?:\.|%2[eE]){1,2}(?:/|$))(?:[!$&'()*+,.0-9:;=@A-Za-z_~\[\]-]|%[0-9A-Fa-f]{2})*)+")
 _PART_FOR_EACH = re.compile(r"(?<=[?&])[^?&#]*\{job_id\}[^?&#]*")
 
@@ -28,6 +30,18 @@ def is_encoded_path(path: str) -> bool:
 def names_in(templates: Iterable[str | None]) -> list[str]:
     """Return the names in braces, in order."""
     return [found["name"] for template in templates for found in _PLACEHOLDER.finditer(template or "")]
+
+
+def whole_values_in(bodies: Iterable[str | None]) -> list[str]:
+    """Return the names in braces that are a whole value of a body: a text of JSON, or a value of a form.
+
+    A query of GraphQL is none, as its braces are its own.
+    """
+    return [
+        found["name"]
+        for body in bodies
+        for found in (_TEXT if (body or "").lstrip()[:1] in ("{", "[") else _FORM).finditer(body or "")
+    ]
 
 
 def is_placeholder(text: str) -> bool:

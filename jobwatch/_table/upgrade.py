@@ -97,6 +97,8 @@ def form_today(key: str, text: str) -> str | None:
     """
     if _BEFORE.fullmatch(text) is None:
         return None
+    if " or " in text:  # it was a part of a word, and is meant as what it says
+        return None
     try:
         return _upgraded_value("missing" if key == "missing_if" else key, text)
     except ValueError:

@@ -7,6 +7,7 @@ of one, made from the document that a server publishes.
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import sys
 import textwrap
@@ -316,12 +317,18 @@ def _meanings(api: JobAPI, sample: Response, told: Iterable[Transition]) -> Iter
     """Say of each word that means an end whether the table or the common list has it, and which words mean nothing."""
     words = {text_of(each) for each in _words_in(_decoded(sample))} | set(sample.headers.values())
     for status, phase in dict.fromkeys((each.status, each.phase) for each in told):
-        if phase is Phase.UNKNOWN:
+        meaning = Phase.UNKNOWN if api.words is None else api.words.meaning(status)[1]
+        if phase is Phase.UNKNOWN and meaning.ended:
+            why = "behind an empty place of status, it may only say that the job is over"
+            yield f"{safe(status)} is a common word for {meaning.value}, but {why}: put it under [words]"
+        elif phase is Phase.UNKNOWN:
             yield f"the word {safe(status)} means nothing yet: put it under [words], by what it means"
         # A state that a condition or an HTTP status tells stands nowhere in the sample.
         elif phase.ended and api.words is not None and status in words and api.words.meaning(status)[1] is phase:
             where = "the table's own words" if api.words.is_given(status) else "the common words"
             yield f"the word {safe(status)} means {phase.value} by {where}"
+            if phase is Phase.FINISHED and not api.words.is_given(status):
+                yield f"if only a success is told so: words.succeeded = [{json.dumps(safe(status))}]"
 
 
 def _decoded(sample: Response) -> JSON:

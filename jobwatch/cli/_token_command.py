@@ -19,7 +19,8 @@ _LIMIT: Final = 29.0
 """For how many seconds it may run: less than a client waits for a token, so that its own words are told."""
 
 _PAUSE: Final = 30.0
-"""How many seconds lie at least between two runs."""
+"""How many seconds lie at least between two runs, but for the first two: what prints a token from a cache may print one
+that is about to expire, and a refusal would be believed before the next run."""
 
 _LARGEST: Final = 64 * 1024
 _SHOWN: Final = 300
@@ -45,19 +46,22 @@ class TokenCommand:
             raise ConfigError("--token-command is empty: write one that prints a token")
         self._name = f"the token command {os.path.basename(self._words[0])}"  # noqa: PTH119 - its arguments may be secret
         self._ran_at: float | None = None
+        self._is_first = False
         self._told: str | ConfigError = ""
 
     async def __call__(self) -> str:
-        """Return the token that it prints; what it printed, or how it failed, within 30 s of the last run.
+        """Return the token that it prints, or within 30 s of the last run what that told, but once after the first.
 
         Raises:
             ConfigError: It failed; the message has its exit code and the end of what it wrote on stderr.
         """
         now = asyncio.get_running_loop().time()
-        if self._ran_at is None or now - self._ran_at >= _PAUSE:
+        if self._ran_at is None or self._is_first or now - self._ran_at >= _PAUSE:
+            is_first, self._is_first = self._ran_at is None, False
             self._ran_at = now
             try:
                 self._told = await self._run()
+                self._is_first = is_first
             except ConfigError as error:
                 self._told = error
         if isinstance(self._told, ConfigError):

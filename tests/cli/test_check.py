@@ -59,7 +59,7 @@ def test_a_table_without_a_status_has_no_words(tmp_path: Path, capsys: pytest.Ca
         ('words = { succeeded = ["ok"] }', "OK", "the word OK means succeeded by the table's own words"),
         ('words = { partial = ["ok*"] }', "ok: 2", "the word ok: 2 means partial by the table's own words"),
         ("", "Completed", "the word Completed means succeeded by the common words"),
-        ("", "done", "the word done means finished by the common words"),
+        ("", "done", 'if only a success is told so: words.succeeded = ["done"]'),
         ("", "baked", "the word baked means nothing yet: put it under [words], by what it means"),
     ],
 )

@@ -284,7 +284,7 @@ def test_an_apis_name_and_file_steer_no_runner(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    table = 'job = "https://api.test/{job_id}/{##[x]}"\nstatus = "state"\ntoken = "##[t]"\n'
+    table = 'job = "https://api.test/{job_id}/{##[x]}"\nstatus = "state"\ntoken = "T"\n'
     Path(f"{name}.toml").write_text(table, "utf-8")
     Path("named.toml").write_text(f'[apis."{name}"]\n{table}', "utf-8")
     Path("wrong.toml").write_text(f'"{name}" = 1\n', "utf-8")

@@ -176,23 +176,39 @@ async def test_much_output_is_read_away() -> None:
 
 
 @on_virtual_clock
-async def test_a_command_is_run_at_most_once_in_30_seconds() -> None:
+async def test_a_command_is_run_again_at_once_for_its_first_token_alone_and_then_once_in_30_seconds() -> None:
     command, runs = TokenCommand("x"), 0
 
     async def run() -> str:
         nonlocal runs
         runs += 1
-        if runs == 2:
+        if runs == 3:
             raise ConfigError("it failed")
         return f"token {runs}"
 
     command._run = run  # type: ignore[method-assign]
-    assert [await command() for _ in range(3)] == ["token 1"] * 3
+    assert [await command() for _ in range(4)] == ["token 1", *["token 2"] * 3]
     await asyncio.sleep(29.9)
-    assert await command() == "token 1"
+    assert await command() == "token 2"
     await asyncio.sleep(0.1)
     for _ in range(2):
         with pytest.raises(ConfigError, match="it failed"):
             await command()
     await asyncio.sleep(30.0)
-    assert await command() == "token 3"
+    assert await command() == "token 4"
+
+
+@on_virtual_clock
+async def test_a_command_that_failed_is_not_run_again_at_once() -> None:
+    command, runs = TokenCommand("x"), 0
+
+    async def run() -> str:
+        nonlocal runs
+        runs += 1
+        raise ConfigError("it failed")
+
+    command._run = run  # type: ignore[method-assign]
+    for _ in range(3):
+        with pytest.raises(ConfigError, match="it failed"):
+            await command()
+    assert runs == 1

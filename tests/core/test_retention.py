@@ -11,8 +11,10 @@ import pytest
 from msgspec.structs import replace
 
 from jobwatch import Change, ChangeKind, Client, Fault, FaultKind, Job, JobNotFound, Outcome, Pace, Phase, Watcher
+from jobwatch._client import engine_of
 from jobwatch._core.look import Policy
 from jobwatch._core.tracker import Patience, Watched
+from jobwatch._engine.clock import Clock
 from jobwatch._files.history import History
 from jobwatch._table.compile import api_of
 from jobwatch.testing import FakeSource
@@ -97,3 +99,41 @@ async def test_a_wait_and_a_watcher_say_that_the_end_was_missed() -> None:
         Outcome.NOT_FOUND,
         True,
     )
+
+
+@pytest.mark.parametrize(
+    ("slept", "seen_since", "missed"), [(3600.0, False, True), (3600.0, True, False), (5.0, False, False)]
+)
+@on_virtual_clock
+async def test_the_time_for_which_the_machine_was_suspended_is_part_of_the_silence(
+    slept: float, seen_since: bool, missed: bool
+) -> None:
+    source = FakeSource(history=False)
+    source.add("j", ["running"], retention=60.0)
+    async with Client(source=source, pace=Pace(max_interval=5.0)) as client:
+        total = [100.0]  # before it began to watch
+        engine_of(client).clock.slept = lambda: total[0]  # type: ignore[method-assign]
+        running_loop().call_later(20.0, lambda: total.append(total.pop() + slept))
+        running_loop().call_later(40.0 if seen_since else 20.0, source.remove, "j")
+        with pytest.raises(JobNotFound) as raised:
+            await client.wait_for("j")
+    assert raised.value.end_missed is missed
+
+
+@on_virtual_clock
+async def test_a_suspension_after_a_look_that_missed_the_job_is_no_part_of_the_silence() -> None:
+    source = FakeSource(history=False)
+    source.add("j", ["running"], retention=60.0)
+    async with Client(source=source, pace=Pace(max_interval=5.0)) as client:
+        total = [0.0]
+        engine_of(client).clock.slept = lambda: total[0]  # type: ignore[method-assign]
+        running_loop().call_later(20.0, source.remove, "j")
+        running_loop().call_later(27.0, lambda: total.append(total.pop() + 3600.0))
+        with pytest.raises(JobNotFound) as raised:
+            await client.wait_for("j")
+    assert not raised.value.end_missed
+
+
+@on_virtual_clock
+async def test_a_machine_that_is_awake_has_not_slept() -> None:
+    assert Clock().slept() == pytest.approx(0.0, abs=0.01)

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from msgspec import Struct
 
-from jobwatch import Client, Pace, WaitTimeout
+from jobwatch import Client, JobBlocked, Pace, WaitTimeout
 from jobwatch._client import engine_of
 from jobwatch._core.moves import Place
 from jobwatch._core.source import Seen, Turn
@@ -91,7 +91,7 @@ class Holding(HttpSource):
         return [look.hold for look in self.looks if look.job_id == job_id]
 
 
-_PHASES = {"queued": Phase.PENDING, "done": Phase.SUCCEEDED}
+_PHASES = {"queued": Phase.PENDING, "asks": Phase.BLOCKED, "done": Phase.SUCCEEDED}
 
 
 def _client(source: HttpSource, **options: object) -> Client:
@@ -292,6 +292,24 @@ async def test_closing_ends_the_look_that_is_held() -> None:
     assert source.looks[-1].until == pytest.approx(10.0, abs=SOON)
     await asyncio.wait([waiting])
     assert waiting.exception() is not None
+
+
+@on_virtual_clock
+async def test_the_look_that_confirms_that_somebody_has_to_act_is_not_held() -> None:
+    source = Holding({"j": [(0.0, "running"), (5.0, "asks")]})
+    async with _client(source) as client:
+        with pytest.raises(JobBlocked):
+            await client.wait_for("j", fail_on={"blocked"})
+        assert running_loop().time() == pytest.approx(15.2, abs=0.2)
+    assert source.held() == [0.0, 60.0, 0.0]
+
+
+@on_virtual_clock
+async def test_a_job_that_waits_for_somebody_is_held_as_any_other_once_that_is_known() -> None:
+    source = Holding({"j": [(0.0, "asks"), (100.0, "done")]})
+    async with _client(source) as client:
+        assert await _in_time(client.wait_for("j")) == pytest.approx(100.0 + ROUND_TRIP, abs=SOON)
+    assert source.held() == [0.0, 0.0, 60.0, 60.0]
 
 
 # --- places ----------------------------------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 from jobwatch import JobAPI
 from jobwatch._core.budget import Budget
 from jobwatch._core.look import Policy
+from jobwatch._core.moves import Onward, Place
 from jobwatch._core.pace import Pace
-from jobwatch._core.source import Turn
+from jobwatch._core.source import Seen, StreamEnd, Turn
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.clock import Clock
 from jobwatch._engine.poller import Poller
@@ -22,7 +23,8 @@ from jobwatch._engine.streams import BEATS, SILENCE
 from jobwatch._files.history import History
 from jobwatch._http.requests import Given
 from jobwatch._http.source import HttpSource
-from jobwatch._models import Fault, FaultKind, Phase
+from jobwatch._models import UNCHANGED, Fault, FaultKind, Job, Phase
+from jobwatch._reading.api import Hint
 from jobwatch._reading.reply import Reply
 from jobwatch._tasks import at_once
 from jobwatch.apis import BEDROCK
@@ -484,3 +486,68 @@ async def test_a_fault_of_our_own_in_a_stream_costs_the_job_nothing(caplog: pyte
         heard = await seen(poller)
     assert heard[-1][1] == "COMPLETED"
     assert "dropped by a fault of our own" in caplog.text
+
+
+class Moving(HttpSource):
+    """A job that goes on at another place after some time, and a stream that tells of the place before, and lives on.
+
+    Args:
+        moves: When it goes on there.
+        ends: When it ends there.
+    """
+
+    has_moves = True
+
+    def __init__(self, moves: float, ends: float) -> None:
+        super().__init__(BEDROCK, Given("t", "http://api.test", None))
+        self.moves, self.ends = moves, ends
+        self.looks: list[tuple[float, str]] = []
+        self.followed: list[float] = []
+        self.is_open = False
+
+    async def job(
+        self,
+        job_id: str,
+        status: str | None = None,
+        memo: object = None,
+        turn: Turn = at_once,
+        place: Place | None = None,
+        *,
+        hold: float = 0.0,
+    ) -> Seen:
+        now = asyncio.get_running_loop().time()
+        self.looks.append((now, job_id if place is None else place.at))
+        if place is None and now >= self.moves:
+            return Seen(UNCHANGED, onward=Onward(Place("k"), job_id))
+        is_over = place is not None and now >= self.ends
+        phase = Phase.SUCCEEDED if is_over else Phase.RUNNING
+        return Seen(Job(id=job_id, api=self.name, status="COMPLETED" if is_over else "RUNNING", phase=phase))
+
+    async def follow(self, job_id: str, heard: Callable[[Sequence[Hint]], bool], silence: float) -> StreamEnd:
+        self.followed.append(asyncio.get_running_loop().time())
+        self.is_open = True
+        try:
+            heard([Hint("Started", Phase.RUNNING, job_id)])
+            while heard(()):  # noqa: ASYNC110 - a heartbeat
+                await asyncio.sleep(15.0)
+        finally:
+            self.is_open = False
+        return StreamEnd()
+
+
+@on_virtual_clock
+async def test_a_job_that_has_gone_on_elsewhere_is_looked_at_as_if_there_were_no_stream() -> None:
+    source = Moving(moves=20.0, ends=400.0)
+    policy, clock = Policy(PACE, Patience(), History()), Clock(lambda: 0.5, EPOCH)
+    poller = Poller(policy, source, Budget(None), workers=4, clock=clock)
+    watch = poller.listen(Watched(job_id="j", api=BEDROCK.name))
+    asyncio.get_running_loop().call_later(20.0, poller.wake, "j")
+    await asyncio.sleep(22.0)
+    assert watch.watched.place is not None
+    assert not source.is_open
+    await poller.news(watch)
+    assert watch.watched.phase is Phase.SUCCEEDED
+    at = poller.now()
+    await poller.aclose()
+    assert len(source.followed) == 1
+    assert at == pytest.approx(400.0, abs=PACE.max_interval)

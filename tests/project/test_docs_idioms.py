@@ -101,7 +101,7 @@ def test_every_idiom_is_waited_for_here() -> None:
 
 
 def test_the_table_in_twelve_lines_reads_the_reply_below_it() -> None:
-    section = README[README.index("## A table in twelve lines") : README.index("## Built in")]
+    section = README[README.index("## A table in twelve lines") : README.index("## A table, step by step")]
     table, reply = (re.findall(rf"```{kind}\n(.*?)```", section, re.DOTALL)[0] for kind in ("toml", "json"))
     assert len(table.splitlines()) == 12
     job = api_of(tomllib.loads(table), "own").job(reply.encode(), "j1")

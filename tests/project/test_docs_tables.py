@@ -155,7 +155,6 @@ def table_with(text: str) -> JobAPI:
 @pytest.mark.parametrize(
     ("text", "body", "phase"),
     [
-        ("runOrError", {"data": {"runOrError": {"__typename": "Run", "runId": "j", "status": "STARTED"}}}, "running"),
         ("8188", {}, "running"),
         ("8188", {"j": {"status": {"status_str": "success"}, "outputs": {}}}, "succeeded"),
         ("KUBERNETES_URL", {"status": {"active": 1}}, "running"),

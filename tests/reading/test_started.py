@@ -250,6 +250,20 @@ async def test_a_url_in_the_body_that_leads_elsewhere_is_not_followed() -> None:
             client.wait_for({"task": "https://evil.test/pulp/1"})
     async with Client(api_of(url, "own")) as client:
         assert client.wait_for({"url": "https://a.test/jobs/a%2Fb"}).job_id == "a/b"
+        assert client.wait_for({"url": "/jobs/a%2Fb"}).job_id == "a/b"
+        assert client.wait_for({"url": "/groups/1"}).job_id == "/groups/1"
         assert client.wait_for({"url": "gid://a.test/jobs/1"}).job_id == "gid://a.test/jobs/1"
         with pytest.raises(ConfigError, match=r"not on https://a\.test"):
             client.wait_for({"url": "https://evil.test/jobs/1"})
+
+
+@pytest.mark.parametrize("text", [b"run-2026-x7\n", b'"run-2026-x7"'])
+async def test_the_whole_of_a_start_may_be_the_id(text: bytes) -> None:
+    async with TableServer(in_order((200, b"RUNNING", {}), (200, b"FINISHED\n", {}))) as server:
+        table = {"job": f"{server.url}/status/{{job_id}}", "status": "@", "started": "@"}
+        async with Client(api_of(table | {"words": {"succeeded": ["FINISHED"]}}, "runs")) as client:
+            assert (await client.wait_for(text, timeout=5)).phase is Phase.SUCCEEDED
+            for wrong in (b"<html>run</html>", b"two\nlines"):
+                with pytest.raises(ConfigError, match="names no job"):
+                    client.wait_for(wrong)
+    assert server.requests[0][1] == "/status/run-2026-x7"

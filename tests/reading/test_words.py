@@ -126,3 +126,23 @@ def test_a_state_is_not_taken_for_one_that_only_looks_like_it() -> None:
 @given(st.text("aAkK\u212a\u017fsS", max_size=3), st.text("aAkK\u212a\u017fsS", max_size=3))
 def test_two_words_are_one_where_they_are_the_same_in_lower_case(one: str, other: str) -> None:
     assert is_same_word(one, other) == (lowered(one) == lowered(other))
+
+
+@pytest.mark.parametrize(
+    ("told", "phase"),
+    [
+        (100, Phase.SUCCEEDED),
+        (100.0, Phase.SUCCEEDED),
+        ("100", Phase.SUCCEEDED),
+        ("100.0", Phase.SUCCEEDED),
+        ("100.00", Phase.SUCCEEDED),
+        ("-1.0", Phase.FAILED),
+        ("100.5", Phase.UNKNOWN),
+        ("100.0.0", Phase.UNKNOWN),
+        ("v100.0", Phase.UNKNOWN),
+    ],
+)
+def test_a_number_is_the_same_however_it_is_spelt(told: str | float, phase: Phase) -> None:
+    words = Words({Phase.SUCCEEDED: [100], Phase.FAILED: [-1]})
+    assert words.meaning(told)[1] is phase
+    assert Words({Phase.SUCCEEDED: ["ok"]}).meaning("100.0")[1] is Phase.UNKNOWN

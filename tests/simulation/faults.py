@@ -279,6 +279,7 @@ APART: Mapping[str, frozenset[str]] = {
     "look-alike words": frozenset({"seam", "wire"}),
     "odd ids": frozenset({"seam", "wire"}),
     "come back later": frozenset({"seam", "wire"}),
+    "304 in place of news": frozenset({"seam", "wire"}),
     "more phases": frozenset({"seam", "wire"}),
 }
 """Faults that have no turn, but a world in two has one of them, and at which levels; most worlds without stay as they
@@ -289,6 +290,7 @@ APART_TRAITS = frozenset(APART) - {
     "answer unasked",
     "list that contradicts itself",
     "come back later",
+    "304 in place of news",
 }
 """Those of them that a world or a job has from its beginning."""
 

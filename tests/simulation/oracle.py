@@ -13,7 +13,7 @@ Of what each listener was told of a job:
   once, and last. No such answer, no such end (no false green, and failures only of jobs that failed).
 * O6 **no end without reason**: not found, unreachable, unreadable and refused are what the answers really were, for
   as long as the patience says; and the other way round, patience ends when it should.
-* O7 **time limits** are kept, with a last look at the end.
+* O7 **time limits** are kept, with a last look at the end, and its fault named if it failed.
 * O8 **agreement**: those who listened at the same time through the same client were told the same.
 * O9 **closed errors**: nothing is raised but the library's own errors.
 * O10 **prompt**: an end that a stream tells has a look made at once.
@@ -24,6 +24,7 @@ Of what each listener was told of a job:
 
 Of a server that lies, less can be asked:
 
+* A job is seen in the last state of its history, too, where its status tells of an earlier one of the same phase.
 * A status that is ahead of its history is delivered when it is told, and the history may come after it.
 * Where a server says the same thing of the same moment twice, nobody can know that it is one thing: both may be
   delivered.
@@ -376,7 +377,7 @@ class _Judgement:
             yield "O11 blocked, and never shown"
             return
         place = max(each.shown.status for each in shown if each.shown is not None)
-        same = [each.at for each in shown if each.shown and _looks_like(job, each.shown.status, place)]
+        same = [each.at for each in shown if each.shown and _shows_blocked(job, each.shown, place)]
         if job.states[place].phase is not Phase.BLOCKED or same[-1] - same[0] < BLOCKED_FOR - TICK:
             yield f"O11 blocked at {self.until:.3f}, and {job.states[place].word} was shown at {same}"
         elif heard.began < same[-1] - TICK < self.until - 2 * TICK and heard.prompt:
@@ -483,6 +484,9 @@ class _Judgement:
             yield f"O7 the time limit was {deadline:.3f}, and it timed out at {self.until:.3f}"
         if not self._may_miss_last_look(deadline) and not self._looked_at(deadline):
             yield f"O7 no last look at {deadline:.3f}"
+        last = self.answers[-1] if self.answers else None
+        if last and last.verdict in _FAILING and isinstance(heard.error, WaitTimeout) and heard.error.fault is None:
+            yield f"O7 the look at {last.at:.3f} failed ({last.verdict}), and the time-out does not say so"
 
     def _looked_at(self, deadline: float) -> bool:
         asked = (each.asked for each in self.world.by_client[self.heard.legs[0].client])
@@ -612,6 +616,12 @@ def _looks_like(job: TrueJob, one: int, place: int) -> bool:
     if one == place or job.tells_history or not _is_word_of(job, one, place):
         return one == place
     return job.shape == "bare" or _is_told_by_word(job, one, place)
+
+
+def _shows_blocked(job: TrueJob, shown: Shown, place: int) -> bool:
+    """Whether an answer shows a job blocked in a state, if not by its status, then by its history."""
+    is_behind = job.states[shown.status].phase is Phase.BLOCKED and shown.states[-1:] == (place,)
+    return is_behind or _looks_like(job, shown.status, place)
 
 
 def _is_word_of(job: TrueJob, one: int, other: int) -> bool:

@@ -1102,7 +1102,8 @@ def main(argv: list[str] | None = None) -> int:
         if asked.why and why:
             print(f"{'':25}{why[:160]}")
     counts = [seeds for _, seeds, _ in found if seeds is not None]
-    print(f"{len(counts)} of {len(found)} found; median {statistics.median(counts):g} seeds, most {max(counts)}")
+    spread = f"; median {statistics.median(counts):g} seeds, most {max(counts)}" if counts else ""
+    print(f"{len(counts)} of {len(found)} found{spread}")
     return 0 if len(counts) == len(found) else 1
 
 

@@ -161,13 +161,13 @@ class Server:
         """Answer a request that arrives now."""
         exchange = self._answered(client, path, query, etag, now)
         if now < self.quiet_at:
-            self._have_apart(exchange, client)
+            self._have_apart(exchange, client, etag)
         exchange.client, exchange.path, exchange.job_id = client, path, self._job_id(path)
         self.fired.update(exchange.faults)
         self.exchanges.append(exchange)
         return exchange
 
-    def _have_apart(self, exchange: Exchange, client: str) -> None:
+    def _have_apart(self, exchange: Exchange, client: str, etag: str | None) -> None:
         """Let an answer meet one of the faults that have no turn."""
         if self._meets("source raises") and client in ("main", "watch"):
             exchange.answer.trouble = "raises"
@@ -178,6 +178,9 @@ class Server:
             exchange.come_back = self.apart.choice((0.0, 1.5, 7.0, 20.0, 90.0))
             exchange.answer.headers.append(("Retry-After", f"{exchange.come_back:g}"))
             exchange.faults += ("come back later",)
+        if is_read and exchange.job_id is not None and etag is None and self._meets("304 in place of news"):
+            exchange.verdict, exchange.shown, exchange.faults = faults.UNREADABLE, {}, ("304 in place of news",)
+            exchange.answer.status, exchange.answer.body = 304, b""
         is_plain = not exchange.answer.trouble and exchange.shown and exchange.job_id is not None
         if is_plain and self._meets("answer unasked"):
             exchange.answer.trouble = "answer unasked"

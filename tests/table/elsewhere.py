@@ -551,4 +551,86 @@ error = "statusMessage"
 started_at = "startedAt"
 ended_at = "finishedAt"
 """,
+    # https://aria2.github.io/manual/en/html/aria2c.html#aria2.tellStatus: JSON-RPC, in which all numbers are texts
+    "aria2": """
+job = "http://localhost:6800/jsonrpc"
+method = "POST"
+protocol = "json-rpc"
+body = { jsonrpc = "2.0", id = "1", method = "aria2.tellStatus", params = ["{job_id}"] }
+id = "gid"
+status = "status"
+words = { running = ["active"], cancelled = ["removed"] }
+missing_if = "$.error.code == `1`"
+error = "errorMessage"
+progress = { done = "completedLength", of = "totalLength" }
+started = "@"
+""",
+    # https://docs.saltproject.io/en/latest/ref/netapi/all/salt.netapi.rest_cherrypy.html#jobs: results lie by minion
+    "salt": """
+job = "http://localhost:8000/jobs/{job_id}"
+token = "SALT_TOKEN"
+auth = "X-Auth-Token: {token}"
+params = { minion = "db.1" }
+root = "info[0]"
+id = "jid"
+failed_if = 'Result."{minion}" && Result."{minion}".success == `false`'
+succeeded_if = 'Result."{minion}".success'
+running_if = "jid"
+missing_if = "Error"
+result = 'Result."{minion}".return'
+started = "return[0].jid"
+""",
+    # https://docs.skypilot.co/en/latest/reference/async.html: a list of one, errors that are the text "null"
+    "skypilot": """
+job = "http://localhost:46580/api/status?request_ids={job_id}"
+root = "[0]"
+id = "request_id"
+status = "status"
+type = "name"
+error = "error"
+no_error = ["null"]
+created_at = "created_at"
+started = { header = "X-Skypilot-Request-ID" }
+""",
+    # https://jupyter-scheduler.readthedocs.io/en/latest/developers/index.html: STOPPED before it starts, and after
+    "jupyter": """
+job = "http://localhost:8888/scheduler/jobs/{job_id}"
+token = "JUPYTER_TOKEN"
+auth = "Authorization: token {token}"
+id = "job_id"
+status = "status"
+pending_if = "status == 'STOPPED' && !(start_time)"
+words = { cancelled = ["STOPPED"] }
+http = { 500 = "missing" }
+error = "status_message"
+created_at = "create_time"
+started_at = "start_time"
+ended_at = "end_time"
+""",
+    # https://cylc.github.io/cylc-doc/stable/html/user-guide/running-workflows/tracking-task-state.html: one word for all ends
+    "cylc": """
+job = "http://localhost:8888/cylc/graphql"
+method = "POST"
+root = "data.workflows[0]"
+id = "id"
+status = "status"
+failed_if = "starts_with(statusMsg, 'stalled')"
+pending_if = "statusMsg == 'not yet run'"
+words = { finished = ["stopped"] }
+missing_if = "$.data.workflows == `[]`"
+body = { query = "query($id: ID!) {workflows(ids: [$id]) {id status statusMsg}}", variables = { id = "{job_id}" } }
+""",
+    # https://docs.camunda.io/docs/apis-tools/orchestration-cluster-api-rest/specifications/search-process-instances/
+    "camunda": """
+job = "http://localhost:8080/v2/process-instances/search"
+method = "POST"
+body = { filter = { processInstanceKey = "{job_id}" } }
+root = "items[?processInstanceKey=={job_id}] | [0]"
+id = "processInstanceKey"
+status = "state"
+blocked_if = "state == 'ACTIVE' && hasIncident"
+words = { cancelled = ["TERMINATED"] }
+started_at = "startDate"
+ended_at = "endDate"
+""",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import tomllib
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jobwatch import Client, Fault, FaultKind, Job, JobFailed, Pace, Phase
+from jobwatch import Change, ChangeKind, Client, Fault, FaultKind, Job, JobFailed, Outcome, Pace, Phase, Watcher
 from jobwatch._client import engine_of
 from jobwatch._engine.details import TIME_LIMIT
 from jobwatch._http.requests import Given
@@ -221,3 +222,57 @@ def test_a_table_may_name_the_header_of_a_version() -> None:
     assert source._requests.headers()["X-API-Version"] == "2024-06"
     with pytest.raises(TableError, match="name of a header"):
         api_of(tomllib.loads(MINIMAL + 'version_header = "X API"\n'), "own")
+
+
+@on_virtual_clock
+async def test_an_end_that_has_to_stand_is_asked_for_when_it_is_seen_and_when_it_is_believed() -> None:
+    told = [{"message": "disk full"}, {"message": "disk full still"}, {"message": "never asked for"}]
+    made, pages = client(ends("failed", {"/errors": told}), MINIMAL + RESULT + ERROR + 'stable_for = "300s"\n')
+    async with made:
+        with pytest.raises(JobFailed, match="disk full still"):
+            await made.wait_for("j1")
+    assert pages.asked.count("/errors?of=j1") == 2
+    assert pages.asked.count("/jobs/j1") >= 6  # the longest interval is shorter than that
+
+
+@on_virtual_clock
+async def test_what_a_job_that_has_gone_said_of_its_end_was_asked_for_when_that_was_seen() -> None:
+    text = MINIMAL + RESULT + ERROR + 'stable_for = "100s"\n'
+
+    def answer(name: str, _: bytes | None) -> object:
+        if name != "/jobs/j1":
+            return {"message": "disk full"}
+        gone = Fault(FaultKind.NOT_FOUND, "no such job", 404)
+        return gone if engine_of(made).now() > 30.0 else {"id": "j1", "status": "failed"}
+
+    made, _ = client(answer, text)
+    changes: list[Change] = []
+    async with made, Watcher(made, on_change=changes.append) as watcher:
+        await watcher.add("j1")
+        await asyncio.sleep(100.0)
+    assert (changes[-1].kind, changes[-1].outcome) == (ChangeKind.END, Outcome.FAILED)
+    assert changes[-1].error is not None
+    assert changes[-1].error.message == "disk full"
+
+
+async def _waited(made: Client) -> Job:
+    return await made.wait_for("j1", check=False)
+
+
+@on_virtual_clock
+async def test_a_list_that_shows_an_end_known_and_held_back_brings_no_look() -> None:
+    text = MINIMAL + 'stable_for = "40s"\nlist = { request = "/all?n={limit}", root = "jobs" }\n' + ERROR
+
+    def answer(name: str, _: bytes | None) -> object:
+        job = {"id": "j1", "status": "failed"}
+        return {"jobs": [job]} if name.startswith("/all") else job if name == "/jobs/j1" else {"message": "x"}
+
+    made, pages = client(answer, text)
+    async with made:
+        waiting = asyncio.create_task(_waited(made))
+        for _ in range(20):
+            await asyncio.sleep(1.0)
+            engine_of(made).shown(await made.jobs("p"))
+        before = pages.asked.count("/jobs/j1")
+        await waiting
+    assert before <= 2

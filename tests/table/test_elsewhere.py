@@ -230,6 +230,74 @@ STATES += [
         ("JOB_STATE_UNSPECIFIED", U),
     )
 ]
+STATES += [
+    ("aria2", "2089b0", {"jsonrpc": "2.0", "id": "1", "result": {"gid": "2089b0", **told}}, phase)
+    for told, phase in (
+        ({"status": "waiting", "totalLength": "0"}, P),
+        ({"status": "active", "completedLength": "34896138", "totalLength": "34896138"}, R),  # it is being checked
+        ({"status": "paused"}, P),
+        ({"status": "complete", "errorCode": "0", "errorMessage": ""}, S),
+        ({"status": "error", "errorCode": "3", "errorMessage": "Resource not found"}, F),
+        ({"status": "removed", "errorCode": "31", "errorMessage": ""}, C),
+    )
+]
+STATES += [
+    (
+        "salt",
+        "20261128125943743137",
+        {"info": [{"jid": "20261128125943743137", "Result": result}], "return": [{}]},
+        phase,
+    )
+    for result, phase in (
+        ({}, R),
+        ({"web.1": {"return": "down", "retcode": 1, "success": False}}, R),  # another minion's
+        ({"web.1": {"success": False}, "db.1": {"return": True, "retcode": 0, "success": True}}, S),
+        ({"db.1": {"return": "", "retcode": 2, "success": False}, "web.1": {"success": True}}, F),
+    )
+]
+STATES += [
+    ("skypilot", "5f0a", [{"request_id": "5f0a", "name": "sky.launch", "status": word, "error": "null"}], phase)
+    for word, phase in (("PENDING", P), ("RUNNING", R), ("SUCCEEDED", S), ("FAILED", F), ("CANCELLED", C))
+]
+STATES += [
+    ("jupyter", "e5", {"job_id": "e5", "status": word, "start_time": start, "status_message": None}, phase)
+    for word, start, phase in (
+        ("STOPPED", None, P),
+        ("QUEUED", None, P),
+        ("IN_PROGRESS", 1795870000123, R),
+        ("STOPPED", 1795870000123, C),
+        ("FAILED", 1795870000123, F),
+        ("COMPLETED", 1795870000123, S),
+    )
+]
+STATES += [
+    ("cylc", "~me/flow", {"data": {"workflows": [{"id": "~me/flow", "status": word, "statusMsg": text}]}}, phase)
+    for word, text, phase in (
+        ("stopped", "not yet run", P),
+        ("running", "running", R),
+        ("stopping", "stopping: waiting for active jobs to complete", R),
+        ("running", "stalled", F),
+        ("stopped", "stopped", Phase.FINISHED),
+    )
+]
+STATES += [
+    (
+        "camunda",
+        "2251799813685249",
+        {
+            "items": [
+                {"processInstanceKey": key, "state": word, "hasIncident": trouble} for key in ("1", "2251799813685249")
+            ]
+        },
+        phase,
+    )
+    for word, trouble, phase in (
+        ("ACTIVE", False, R),
+        ("ACTIVE", True, Phase.BLOCKED),
+        ("COMPLETED", False, S),
+        ("TERMINATED", True, C),
+    )
+]
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -280,6 +348,10 @@ def test_an_http_status_is_read_as_its_server_means_it(name: str, http_status: i
         ("awsbatch", {"jobs": []}),
         ("spark", {"submissionId": "j", "driverState": "NOT_FOUND", "success": False}),
         ("solr", {"responseHeader": {"status": 0}, "status": {"state": "notfound", "msg": "Did not find"}}),
+        ("salt", {"info": [{"jid": "j", "Result": {}, "Error": "Cannot contact returner"}], "return": [{}]}),
+        ("skypilot", []),
+        ("cylc", {"data": {"workflows": []}}),
+        ("camunda", {"items": [], "page": {"totalItems": 0}}),
     ],
 )
 def test_a_missing_job_is_one(name: str, body: Any) -> None:
@@ -291,3 +363,13 @@ def test_a_missing_job_is_one(name: str, body: Any) -> None:
 @pytest.mark.parametrize("name", TABLES)
 def test_each_is_tried(name: str) -> None:
     assert name in {row[0] for row in STATES} | {"snowflake", "modal"}
+
+
+def test_an_error_in_an_envelope_may_say_that_there_is_no_such_job() -> None:
+    body = {"jsonrpc": "2.0", "id": "1", "error": {"code": 1, "message": "GID 2089b1 is not found"}}
+    verdict = api("aria2").verdict
+    assert verdict is not None
+    assert verdict(400, msgspec.json.encode(body)) is FaultKind.NOT_FOUND
+    assert (
+        verdict(400, msgspec.json.encode(body | {"error": {"code": 2, "message": "busy"}})) is not FaultKind.NOT_FOUND
+    )

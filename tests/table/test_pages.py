@@ -421,6 +421,11 @@ status = "status"
         {"pagination": {"next_cursor": "c"}},
         {"meta": {"total": 40}},
         {"@odata.nextLink": "https://x.test"},
+        {"totalPages": 2, "last": False},
+        {"page": {"total_pages": 3, "number": 0}},
+        {"isLast": False},
+        {"response_metadata": {"next_cursor": "c"}},
+        {"metadata": {"continue": "t", "remainingItemCount": 4}},
     ],
 )
 @pytest.mark.parametrize("said", ["", 'words = { succeeded = ["absent"] }', "http = { 200 = 'succeeded' }"])
@@ -436,10 +441,29 @@ status = "status"
     found = (await seen(text, Pages({"/queue": listed | more}))).what
     assert isinstance(found, Fault)
     assert found.kind is FaultKind.UNREADABLE
-    whole = (await seen(text, Pages({"/queue": listed | {"next": None, "total": 1, "has_more": False}}))).what
+    end = {"next": None, "total": 1, "has_more": False, "last": True, "totalPages": 1, "metadata": {"continue": ""}}
+    whole = (await seen(text, Pages({"/queue": listed | end}))).what
     assert isinstance(whole, Job) if said else isinstance(whole, Fault) and whole.kind is FaultKind.NOT_FOUND
     there = await seen(text, Pages({"/queue": {"jobs": [{"id": "j1", "status": "done"}]} | more}))
     assert job(there).id == "j1"
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_more"),
+    [
+        ({"x-next-page": "2"}, True),
+        ({"x-total": "2"}, True),
+        ({"x-total-count": "40"}, True),
+        ({"link": '</queue?page=9>; rel="prev"', "x-next-page": "", "x-total": "1"}, False),
+        ({"x-total": "many"}, False),
+    ],
+)
+async def test_a_header_may_say_that_a_list_goes_on(headers: dict[str, str], is_more: bool) -> None:
+    text = f'job = "{BASE}/queue"\nroot = "[?id=={{job_id}}] | [0]"\nid = "id"\nstatus = "status"'
+    assert table(text).wanted_headers == ("link", "x-next-page", "x-total", "x-total-count")
+    found = (await seen(text, Pages({"/queue": ([{"id": "j0", "status": "running"}], headers)}))).what
+    assert isinstance(found, Fault)
+    assert found.kind is (FaultKind.UNREADABLE if is_more else FaultKind.NOT_FOUND)
 
 
 QUEUE = f"""

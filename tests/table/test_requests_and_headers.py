@@ -34,6 +34,20 @@ def test_every_field_may_be_a_header() -> None:
     assert (str(job.error), str(job.ended_at)) == ("500 lost", "2024-06-17 08:55:02+00:00")
 
 
+@pytest.mark.parametrize(("told", "share"), [("1/4", 0.25), ("0.25", 0.25), ("25%", 0.25), ("in progress", None)])
+def test_progress_may_be_a_header(told: str, share: float | None) -> None:
+    api = table(MINIMAL + 'progress = [{ done = "a", of = "b" }, { header = "X-Progress" }]')
+    job = api.job(b'{"status":"running"}', "j", headers={"x-progress": told})
+    assert isinstance(job, Job)
+    assert job.progress == share
+
+
+@pytest.mark.parametrize("told", ['{ done = "a" }', "{ of = 100 }", '{ header = "X", done = "a" }', "{}"])
+def test_what_progress_may_not_be(told: str) -> None:
+    with pytest.raises(TableError, match=r"progress: it is a place, \{ done"):
+        table(MINIMAL + f"progress = {told}")
+
+
 def test_a_header_that_is_left_out_is_no_value() -> None:
     seen = table(BLOB).job(b"", "j", headers={"x-try": "2"})
     assert isinstance(seen, Fault)
@@ -167,6 +181,21 @@ def test_one_uuid_may_be_written_in_two_ways(told: str, is_same: bool) -> None:
         msgspec.json.encode({"id": told, "s": "running"}), UUID
     )
     assert (isinstance(seen, Job) and seen.id == UUID) is is_same
+
+
+def test_a_uuid_in_another_spelling_is_found_in_a_list_and_in_a_batch() -> None:
+    api = table(
+        'job = "https://a.test/{job_id}"\nroot = "jobs[?id=={job_id}] | [0]"\nid = "id"\nstatus = "s"\n'
+        '[batch]\nrequest = "/find?ids={job_ids}"\nroot = "jobs"'
+    )
+    others = [UUID[:-1] + "c", "j1", "J2"]
+    body = msgspec.json.encode({"jobs": [{"id": told, "s": "running"} for told in [*others, UUID.upper()]]})
+    seen = api.job(body, UUID)
+    assert isinstance(seen, Job)
+    assert seen.id == UUID
+    jobs = api.batch(body, {UUID: None, "j1": None, "j2": None})
+    assert not isinstance(jobs, Fault)
+    assert [job.id for job in jobs] == [*others, UUID]
 
 
 def test_other_ids_are_compared_letter_by_letter() -> None:

@@ -292,6 +292,9 @@ def test_times_in_any_form(value: object, zone: str, wanted: datetime | None) ->
         ('"p"', {"p": "1/0"}, None),
         ('"p"', {"p": 25}, None),
         ('"p"', {"p": "a quarter"}, None),
+        ('"p"', {"p": "25%"}, 0.25),
+        ('{ done = "p", of = 100 }', {"p": " 12.5 % "}, 0.125),
+        ('"p"', {"p": "101%"}, None),
     ],
 )
 def test_progress_is_a_share(progress: str, body: dict[str, object], share: float | None) -> None:
@@ -1121,3 +1124,25 @@ def test_any_body_is_a_job_or_a_fault(body: object) -> None:
 def test_a_table_error_names_its_key() -> None:
     with pytest.raises(TableError, match="words: expected object, got array"):
         table(MINIMAL + "words = []")
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        ('{ name = "{name}", id = "{job_id}" }', b'{"name":"n1","id":"j1"}'),
+        ('"id={job_id}&name={name}"', b"id=j1&name=n1"),
+    ],
+)
+async def test_a_name_that_is_a_whole_value_of_a_body_is_a_parameter_and_never_sent_as_it_is(
+    body: str, sent: bytes
+) -> None:
+    api = table(MINIMAL + f'method = "POST"\nbody = {body}')
+    assert api.params == {"name": None}
+    with pytest.raises(ConfigError, match="needs the parameters name="):
+        Client(api)
+    async with (
+        TableServer(in_order({"status": "done"})) as server,
+        Client(api, params={"name": "n1"}, base_url=server.url) as own,
+    ):
+        await own.job("j1")
+    assert server.requests[0][3] == sent

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobwatch._table.templates import filled, is_repeatable, mapped, names_in, repeated, value_in
+from jobwatch._table.templates import filled, is_repeatable, mapped, names_in, repeated, value_in, whole_values_in
 
 LITERALS = st.text(st.characters(exclude_characters="{}$"), max_size=8)
 
@@ -51,3 +51,19 @@ def test_a_part_of_the_query_is_written_once_for_each(template: str, written: st
 )
 def test_a_value_is_read_back(template: str, text: str, value: str | None) -> None:
     assert value_in(template, text, "job_id") == value
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ('{"JobName":"{job_name}","RunId":["{run}"],"note":"of {x}"}', ["job_name", "run"]),
+        ('{"query":"{me}","variables":{"id":"{job_id}"}}', ["job_id"]),
+        ('{"query": "query($id: ID!) {job(id: $id) {id state}}"}', []),
+        ('{"query":"{job(name: \\"{name}\\") {id}}"}', []),
+        ("id={job_id}&queue={queue}&at=x{y}", ["job_id", "queue"]),
+        ("<job id={x}/>", []),
+        (None, []),
+    ],
+)
+def test_a_name_that_is_a_whole_value_of_a_body(body: str | None, names: list[str]) -> None:
+    assert whole_values_in([body]) == names

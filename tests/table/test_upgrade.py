@@ -11,7 +11,7 @@ import pytest
 
 from jobwatch import Fault, FaultKind, Job
 from jobwatch._table.compile import api_of
-from jobwatch._table.upgrade import upgraded
+from jobwatch._table.upgrade import form_today, upgraded
 from jobwatch.cli import main
 from tests.table.elsewhere import TABLES
 
@@ -137,3 +137,8 @@ def test_the_command_line_prints_the_table_and_what_it_could_not_say(
     assert main(["apis", "--upgrade", str(tmp_path / "none.toml")]) == 2
     file.write_text("a = = 1")
     assert main(["apis", "--upgrade", str(file)]) == 2
+
+
+def test_no_form_is_proposed_for_what_never_meant_what_it_says() -> None:
+    assert form_today("failed_if", "a = x and b = y") == "\"a == 'x' && b == 'y'\""
+    assert form_today("failed_if", "a = x or b = y") is None
