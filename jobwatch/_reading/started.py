@@ -53,15 +53,15 @@ class Found(Struct, frozen=True):
 
     Attributes:
         job_id: Its id; a hyphen where nothing is left that has one.
-        job: The job, as far as the response tells.
-        is_over: Whether the job was over at its start, so that there is nothing to look at.
+        job: How it stood then, as far as the response tells.
         retry_after: For how many seconds the response asks not to be asked about it.
+        is_over: Whether the job was over at its start, so that there is nothing to look at.
     """
 
     job_id: str
     job: Job | None = None
-    is_over: bool = False
     retry_after: float | None = None
+    is_over: bool = False
 
 
 def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | None]) -> Found:
@@ -79,7 +79,8 @@ def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | Non
     body = _body_of(response.body)
     if response.status >= 400:
         problem = api.problem(body)
-        raise ConfigError(f"no job was started: HTTP {response.status}" + (f", {problem}" if problem else ""))
+        told = problem.message if problem and problem.code == str(response.status) else problem
+        raise ConfigError(f"no job was started: HTTP {response.status}" + (f", {told}" if told else ""))
     job_id, not_followed = _in_headers(api, response.headers, id_in_url)
     if job_id is not None:
         return Found(job_id)  # the body is then the resource that the job works on, and says nothing of the job
