@@ -84,8 +84,8 @@ def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | Non
     job_id, not_followed = _in_headers(api, response.headers, id_in_url)
     if job_id is not None:
         return Found(job_id)  # the body is then the resource that the job works on, and says nothing of the job
-    if is_envelope(plain_body(body)) and (told := error_in(body)) is not None:
-        raise ConfigError(f"no job was started: {told[1]}")
+    if is_envelope(plain_body(body)) and (envelope := error_in(body)) is not None:
+        raise ConfigError(f"no job was started: {envelope[1]}")
     job_id = _in_body(api, body, id_in_url)
     if job_id is None:
         if not_followed is not None:
