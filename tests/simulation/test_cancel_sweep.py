@@ -163,7 +163,7 @@ def _client(level: str, seed: int = 1) -> tuple[Client, wire.Origin]:
 
 @contextmanager
 def _virtual_time(loop: VirtualLoop) -> Generator[None]:
-    clock = mock.Mock(time=lambda: EPOCH + loop.time())
+    clock = mock.Mock(time=lambda: EPOCH + loop.time(), monotonic=loop.time, clock_gettime=lambda _: loop.time())
     with mock.patch.object(jobwatch._engine.clock, "time", clock), wire.virtual_time(loop):
         yield
 
