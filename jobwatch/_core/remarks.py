@@ -18,9 +18,7 @@ from .tracker import Watched
 UNKNOWN_FOR: Final = 60.0
 """For how many seconds a job may stand on a status that no word explains, before that is told."""
 
-_LEAST_AGE = (
-    1.0  # what is younger may have been made for this very look, by a server that counts from the second before
-)
+_LEAST_AGE = 1.0  # a cache counts whole seconds, so what was made for this very look may be told as that old
 _REMEMBERED = 16
 _CACHED = "age"
 
