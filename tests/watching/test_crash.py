@@ -305,9 +305,7 @@ def telling(number: int, life: int, job_id: str, seq: int, hand: int | None = No
         ([(0, "a", 1, 1), (0, "a", 2, 2), (1, "a", 1, 1), (1, "a", 2, 2), (1, "a", 3, 2)], 2, "a:1 was told again"),
     ],
 )
-def test_the_oracle_sees_what_is_wrong_in_a_record(
-    tellings: list[Any], repeated: int, wrong: str
-) -> None:
+def test_the_oracle_sees_what_is_wrong_in_a_record(tellings: list[Any], repeated: int, wrong: str) -> None:
     told = [telling(number, *each) for number, each in enumerate(tellings)]
     told_again, problems = crash.wrong_in_record(told, {"a": 3})
     assert told_again == repeated
