@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import pytest_asyncio
@@ -38,10 +38,10 @@ def api_named(heading: str, server: JobServer, change: Mapping[str, object]) -> 
 
 
 def client_of(
-    heading: str, server: JobServer, change: Mapping[str, object] = NO_CHANGE, **options: object
+    heading: str, server: JobServer, change: Mapping[str, object] = NO_CHANGE, **options: Any
 ) -> jobwatch.Client:
-    kept: dict[str, object] = {"pace": QUICK, "appear_within": 0.05, "unreachable_after": 0.2} | options
-    return jobwatch.Client(api_named(heading, server, change), **kept)  # type: ignore[arg-type]
+    kept: dict[str, Any] = {"pace": QUICK, "appear_within": 0.05, "unreachable_after": 0.2} | options
+    return jobwatch.Client(api_named(heading, server, change), **kept)
 
 
 @pytest_asyncio.fixture
