@@ -63,6 +63,7 @@ class Options(argparse.Namespace):
     project: str = ""
     limit: int = 25
     port: int = 0
+    page: str | None = None
 
 
 def parsed(argv: Sequence[str] | None = None) -> Options:
@@ -197,6 +198,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_apis(commands, common)
     _add_serve(commands, common)
     _add_demo(commands, common)
+    _add_docs(commands, common)
     return parser
 
 
@@ -354,6 +356,11 @@ def _add_demo(commands: _Commands, common: _Parser) -> None:
     _add_json(demo, "one JSON object a line on stdout, as wait --json gives them")
 
 
+def _add_docs(commands: _Commands, common: _Parser) -> None:
+    docs = _command(commands, common, "docs", "Print a page of the documentation, or list the pages.")
+    docs.add_argument("page", nargs="?", metavar="PAGE", help="such as cli; without it, the pages are listed")
+
+
 def _add_api(parser: _Parser) -> None:
     api = parser.add_argument_group(
         "which API", "The token comes from the API's environment variable (see jobwatch apis), a file or a command."
@@ -421,6 +428,7 @@ _FIRST_STEPS = """\
 first steps:
   jobwatch demo                                  see it work; needs nothing
   jobwatch apis                                  which variable holds which token
+  jobwatch docs                                  pages to read: options, tables, ...
   jobwatch wait job_01JABCD123 --api bedrock --timeout 30m"""
 
 _WAIT_EPILOG = """\
