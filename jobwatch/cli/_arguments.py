@@ -31,6 +31,8 @@ class Options(argparse.Namespace):
     base_url: str | None = None
     api_version: str | None = None
     param: tuple[str, ...] | list[str] = ()
+    header: tuple[str, ...] | list[str] = ()
+    header_env: tuple[str, ...] | list[str] = ()
     check: str | None = None
     upgrade: str | None = None
     from_openapi: str | None = None
@@ -392,6 +394,20 @@ def _add_api(parser: _Parser) -> None:
         default=[],
         metavar="NAME=VALUE",
         help="what stands in the API's URLs beside the job's id, such as owner=... for github; once for each",
+    )
+    api.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="'NAME: VALUE'",
+        help="what else to send with each request, such as a User-Agent of yours; once for each",
+    )
+    api.add_argument(
+        "--header-env",
+        action="append",
+        default=[],
+        metavar="NAME=VARIABLE",
+        help="the same for a value that others may not read: the environment variable that holds it",
     )
     api.add_argument("--base-url", metavar="URL", help="where it is served (default: its variable, else the vendor)")
     proxy = api.add_mutually_exclusive_group()
