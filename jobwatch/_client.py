@@ -114,15 +114,9 @@ class Client:
         request_timeout: float | None = None,
         streams: bool = True,
     ) -> None:
-        given = Given(token, base_url, params, token_file, proxy, headers)
-        del (
-            token,
-            token_file,
-            base_url,
-            params,
-            proxy,
-            headers,
-        )  # a traceback that shows local variables shall not show these
+        given = Given(token, base_url, params, token_file, proxy, headers=headers)
+        # A traceback that shows local variables shall not show these.
+        del token, token_file, base_url, params, proxy, headers
         patience = Patience(
             unreachable_after=_not_negative("unreachable_after", unreachable_after),
             appear_within=_not_negative("appear_within", appear_within),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from .._models import printable
 from .credentials import Credentials
@@ -47,8 +47,7 @@ class ExtraHeaders(dict[str, str]):
         """
         if not self._is_mapping:
             return "headers= is a mapping of names to values"
-        # No local variable holds a value, since a traceback may show those.
-        if any(not isinstance(name, str) or not isinstance(self[name], str) for name in self):
+        if any(not isinstance(text, str) for each in self.items() for text in cast("tuple[object, object]", each)):
             return "the names and values of headers= are texts"
         seen: set[str] = set()
         for name in self:

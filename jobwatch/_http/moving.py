@@ -237,7 +237,7 @@ class MovingSource(HttpSource):
             api = _without_secrets(api, "" if allowed is None else allowed.token)
         params = {name: value for name, value in self._given.params.items() if name in api.params}
         headers = self._given.headers if at == self._home else None
-        given = Given(token, base_url, params, token_file, self._given.proxy, headers)
+        given = Given(token, base_url, params, token_file, self._given.proxy, headers=headers)
         elsewhere = frozenset({*self._allowed, self._home} - {at})
         return HttpSource(
             api,

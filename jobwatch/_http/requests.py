@@ -82,6 +82,7 @@ class Given:
         params: Mapping[str, str] | None,
         token_file: str | os.PathLike[str] | None = None,
         proxy: str | bool | None = None,
+        *,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.proxy = proxy
