@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         JournalError,
         LookError,
         RateLimited,
+        ResultMismatch,
         Unreachable,
         UnreadableReply,
         WaitTimeout,
@@ -112,6 +113,7 @@ __all__ = [
     "RateLimited",
     "Received",
     "Response",
+    "ResultMismatch",
     "Transition",
     "Unchanged",
     "Unreachable",
@@ -141,7 +143,8 @@ _NAMES_IN = {
     "._core.tracker": "Watched",
     "._errors": (
         "AuthError ConfigError JobBlocked JobCancelled JobEnded JobFailed JobNotFound JobOutcomeUnknown "
-        "JobPartiallyFailed JobwatchError JournalError LookError RateLimited Unreachable UnreadableReply WaitTimeout"
+        "JobPartiallyFailed JobwatchError JournalError LookError RateLimited ResultMismatch Unreachable "
+        "UnreadableReply WaitTimeout"
     ),
     "._files.history": "History",
     "._models": "JSON UNCHANGED Event Fault FaultKind Job Outcome Phase Problem Transition Unchanged printable",
