@@ -27,6 +27,7 @@ TYPE_CHECKING = False  # as in typing, which takes as long to import as Python t
 if TYPE_CHECKING:
     from ._client import Client
     from ._completions import Completions
+    from ._core.job_times import JobTimes
     from ._core.look import Looked
     from ._core.pace import Pace
     from ._core.source import JobSource
@@ -100,6 +101,7 @@ __all__ = [
     "JobOutcomeUnknown",
     "JobPartiallyFailed",
     "JobSource",
+    "JobTimes",
     "JobwatchError",
     "JournalError",
     "LookError",
@@ -134,6 +136,7 @@ __all__ = [
 _NAMES_IN = {
     "._client": "Client",
     "._completions": "Completions",
+    "._core.job_times": "JobTimes",
     "._core.look": "Looked",
     "._core.pace": "Pace",
     "._core.source": "JobSource",

@@ -67,6 +67,9 @@ class Client(Generic[Wire_co]):
             ``CAPYDB_API_URL``), else the vendor's address.
         api_version: The version to ask for, where the API has a header for it (Bedrock's ``X-API-Version``).
         params: What stands in the API's URLs beside a job's id: GitHub's ``owner`` and ``repo``.
+        headers: What else to send with each request to the API's own origin, such as a ``User-Agent`` of yours in place
+            of ``jobwatch/VERSION``, or what a gateway wants. Values are shown nowhere. The token's header, those of the
+            API's table, and those that say how to answer (``Accept``, ``If-None-Match``, ...) are not among them.
         proxy: The URL of the proxy to ask through, whatever the API's host; False for none. By default ``HTTPS_PROXY``,
             ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` say, in small letters too, and loopback has none.
         ssl: The `ssl.SSLContext` for connections to the API, with the certificates to trust or a client certificate; by
@@ -122,6 +125,7 @@ class Client(Generic[Wire_co]):
         base_url: str | None = None,
         api_version: str | None = None,
         params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         proxy: str | Literal[False] | None = None,
         ssl: TLSContext | None = None,
         pace: Pace | None = None,
@@ -135,8 +139,9 @@ class Client(Generic[Wire_co]):
         request_timeout: float | None = None,
         streams: bool = True,
     ) -> None:
-        given = Given(token, base_url, params, token_file, proxy)
-        del token, token_file, base_url, params, proxy  # a traceback that shows local variables shall not show these
+        given = Given(token, base_url, params, token_file, proxy, headers=headers)
+        # A traceback that shows local variables shall not show these.
+        del token, token_file, base_url, params, proxy, headers
         patience = Patience(
             unreachable_after=_not_negative("unreachable_after", unreachable_after),
             appear_within=_not_negative("appear_within", appear_within),

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Generic, Self, assert_never, cast
 
+from ._core.job_times import JobTimes, times_of
 from ._core.results import with_result
 from ._core.tracker import REFUSALS
 from ._engine.watch import NEVER, Watch
@@ -132,6 +133,19 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
     def watched(self) -> Watched | None:
         """Everything known of the job, as a value to keep or to carry elsewhere; None before the wait began."""
         return self._watch.watched if self._watch is not None else None
+
+    @property
+    def times(self) -> JobTimes | None:
+        """When the job began and ended, for how long it ran, and how late its end was known; None if it was never read.
+
+        How long the wait itself took is something else, and is not in it.
+        """
+        watch = self._watch
+        if watch is None or watch.job is None:
+            return None
+        known_at = watch.watched.looked_at
+        now = known_at or 0.0 if self._poller is None else self._poller.unix()
+        return times_of(watch.job, known_at if watch.watched.looks else None, now, watch.ahead)
 
     @property
     def outcome(self) -> Outcome | None:

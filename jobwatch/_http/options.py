@@ -21,6 +21,7 @@ class ClientOptions(TypedDict, total=False):
     base_url: str | None
     api_version: str | None
     params: Mapping[str, str] | None
+    headers: Mapping[str, str] | None
     proxy: str | Literal[False] | None
     ssl: TLSContext | None
     pace: Pace | None

@@ -132,6 +132,14 @@ class Outcome(enum.Enum):
     UNREADABLE = "unreadable"
     INTERRUPTED = "interrupted"
 
+    @property
+    def is_end_of_job(self) -> bool:
+        """Whether the job itself ended, as a look has shown; otherwise it was the wait for it that stopped."""
+        return self in _ENDS_OF_JOBS
+
+
+_ENDS_OF_JOBS = frozenset({Outcome.SUCCEEDED, Outcome.PARTIAL, Outcome.FINISHED, Outcome.FAILED, Outcome.CANCELLED})
+
 
 class FaultKind(enum.Enum):
     """In which way a look failed."""
