@@ -164,6 +164,8 @@ class Fault(Struct, AsJSON, frozen=True, omit_defaults=True):
         code: The API's own error code, where its body gave one.
         request_id: The API's id of the request, to quote to its support.
         retry_after: Seconds the server asked us to stay away, already validated.
+        url: Where it was asked, if it says that there is nothing there (404, 410), without query and without secrets: a
+            base URL may be wrong.
     """
 
     kind: FaultKind
@@ -172,6 +174,7 @@ class Fault(Struct, AsJSON, frozen=True, omit_defaults=True):
     code: str | None = None
     request_id: str | None = None
     retry_after: float | None = None
+    url: str | None = None
 
     @property
     def text(self) -> str:
@@ -180,6 +183,7 @@ class Fault(Struct, AsJSON, frozen=True, omit_defaults=True):
             f"HTTP {self.http_status}" if self.http_status else "",
             f"code {self.code}" if self.code else "",
             f"request {self.request_id}" if self.request_id else "",
+            f"asked {self.url}" if self.url else "",
         ]
         known = ", ".join(fact for fact in facts if fact)
         return f"{self.message} ({known})" if known else self.message
