@@ -343,7 +343,7 @@ def need(asked: str | None, url: str | None) -> str:
 
 def state(status: str, phase: Phase) -> str:
     """Return the API's word for a state and ours in a few words, for a `repr`."""
-    return phase.value if status.casefold() == phase.value else f"{excerpt(status, 24)} ({phase.value})"
+    return phase.value if str(status).casefold() == phase.value else f"{excerpt(status, 24)} ({phase.value})"
 
 
 def clock(at: datetime) -> str:
@@ -357,8 +357,9 @@ def shown(*parts: str | None) -> str:
     return f"<{excerpt(line, 118)}>"
 
 
-def excerpt(text: str, most: int = 40) -> str:
+def excerpt(told: object, most: int = 40) -> str:
     """Return a text as it may be printed, of at most so many characters: beginning and end, where it has more."""
+    text = str(told)  # a source of the user's own may have put anything in its place, and a `repr` must not fail
     if len(text) > most:
         end = most // 3
         text = f"{text[: most - 3 - end]}...{text[-end:]}"
