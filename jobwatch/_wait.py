@@ -26,7 +26,21 @@ from ._errors import (
     UnreadableReply,
     WaitTimeout,
 )
-from ._models import Fault, FaultKind, Job, Outcome, Phase, Result_co, ResultLeftOut, Transition, Wire_co
+from ._models import (
+    Fault,
+    FaultKind,
+    Job,
+    Outcome,
+    Phase,
+    Result_co,
+    ResultLeftOut,
+    Transition,
+    Wire_co,
+    excerpt,
+    shown,
+    state,
+)
+from ._models.notebook import html_of_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,6 +111,15 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         self._blocked: Job | None = None
         self._stopped_by: JobwatchError | None = None
         self._coroutine: CoroutineType[Any, Any, Job[Wire_co, Result_co]] | None = None
+
+    def __repr__(self) -> str:
+        job = self.job
+        told = "not begun" if self._watch is None else "never read" if job is None else state(job.status, job.phase)
+        outcome = self.outcome
+        return shown(f"Wait {excerpt(self.job_id)}: {told}", None if outcome is None else f"over: {outcome.value}")
+
+    def _repr_html_(self) -> str:
+        return html_of_wait(self.job, self._watch.log if self._watch is not None else (), repr(self))
 
     # --- what is known so far -----------------------------------------------------------------------------
 
