@@ -382,7 +382,8 @@ class Client(Generic[Wire_co]):
         Args:
             job: The job's id; or what the API answered when the job was started, as a `Response`, or its body as
                 bytes or decoded. A state that this shows already is taken into account, and needs no look.
-            timeout: How long to wait at most, in seconds, from the first await; one last look is made at the end.
+            timeout: How long to wait at most, in seconds, from the first await; one last look is made at the end. That
+                is a `WaitTimeout`, or of a job that was never read the `LookError` that says why.
             check: Whether awaiting raises `JobFailed` and the like when the job ended badly.
             accept: Which ends are good besides success: ``{"partial"}``, ``{"finished"}``, or any other.
             fail_on: ``{"blocked"}`` has the wait end with `JobBlocked` once two looks, 10 s apart, have shown that the
