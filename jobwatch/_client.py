@@ -35,6 +35,7 @@ from .apis import api_named
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from ._core.durations import LearnedDurations
     from ._core.ends import Names
     from ._core.source import JobSource, Source
     from ._http.tls import TLSContext
@@ -444,6 +445,11 @@ def engine_of(client: Client) -> Poller:
 def place_of(client: Client) -> str:
     """Return where a client's jobs are, in words that hold no secret, for a watcher."""
     return client._source.key  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+
+
+def learned_by(client: Client) -> LearnedDurations:
+    """Return what a client knows of how long jobs took, for whoever tells how much longer one may take."""
+    return client._history  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
 
 
 def secrets_of(client: Client) -> frozenset[str]:

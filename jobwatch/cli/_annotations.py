@@ -1,0 +1,96 @@
+"""What a CI system is told in its own words: commands on a line of their own. Pure.
+
+A command is the one thing that may begin with what a runner looks for, so it takes a road of its own (`command` in
+`_output`); everything else on a line is made harmless there. What a server said is put into a command in three steps:
+it is cut, made printable (no line end, no escape sequence, no ``##vso[`` is left), and then escaped as the runner asks.
+So nothing that a server says can end the command early or begin another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import assert_never
+
+from ._render import OutcomeRecord, safe
+from ._runners import Runner
+
+_LONGEST = 1000
+"""How many characters of a server's words an annotation holds; the log has the rest."""
+
+_SHOWN = 10
+"""How many jobs an annotation names. GitHub shows ten errors of a step, so one for all jobs leaves room for others."""
+
+# https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands, and what its own toolkit escapes
+# (actions/toolkit, packages/core/src/command.ts), both read on 2026-11-29.
+_GITHUB = {"%": "%25", "\r": "%0D", "\n": "%0A"}
+_GITHUB_PROPERTY = {**_GITHUB, ":": "%3A", ",": "%2C"}
+
+# https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands, read on 2026-11-29. A message ends with
+# its line; a percent sign may be decoded, and is then written %AZP25.
+_AZURE = {"%": "%AZP25", "\r": "%0D", "\n": "%0A"}
+_AZURE_PROPERTY = {**_AZURE, ";": "%3B", "]": "%5D"}
+
+
+def annotation(runner: Runner, outcomes: Sequence[OutcomeRecord], urls: Mapping[str, str]) -> str | None:
+    """Return the line that has a runner show the jobs that did not end well.
+
+    Args:
+        runner: Which runner.
+        outcomes: How those jobs ended; none that ended well.
+        urls: Pages about jobs for people, by the job's id.
+
+    Returns:
+        None where there is nothing to say, or the runner has no such lines: GitLab, CircleCI and Jenkins have none, and
+        Buildkite takes annotations by a command that only its own agent can run.
+    """
+    if not outcomes:
+        return None
+    title, lines = _title(outcomes), _lines(outcomes, urls)
+    match runner:
+        case Runner.GITHUB:
+            return f"::error title={_escaped(title, _GITHUB_PROPERTY)}::{_escaped(chr(10).join(lines), _GITHUB)}"
+        case Runner.AZURE:
+            told = title if lines == [title] else f"{title}: {'; '.join(lines)}"
+            return f"##vso[task.logissue type=error]{_escaped(told, _AZURE)}"
+        case Runner.GITLAB | Runner.BUILDKITE | Runner.JENKINS | Runner.CIRCLECI | Runner.OTHER | Runner.NONE:
+            return None
+        case _:
+            assert_never(runner)
+
+
+def variable(name: str, value: str) -> str:
+    """Return the line that sets an output variable of a step of Azure Pipelines.
+
+    Args:
+        name: Its name, one of our own.
+        value: Its value.
+    """
+    return f"##vso[task.setvariable variable={_escaped(name, _AZURE_PROPERTY)};isOutput=true]{_escaped(value, _AZURE)}"
+
+
+def _title(outcomes: Sequence[OutcomeRecord]) -> str:
+    if len(outcomes) == 1:
+        return f"{_cut(outcomes[0].job_id)}: {outcomes[0].outcome.value.replace('_', ' ')}"
+    return f"{len(outcomes)} jobs did not end well"
+
+
+def _lines(outcomes: Sequence[OutcomeRecord], urls: Mapping[str, str]) -> list[str]:
+    named = [_line(record, urls.get(record.job_id), alone=len(outcomes) == 1) for record in outcomes[:_SHOWN]]
+    more = len(outcomes) - len(named)
+    return [*named, f"and {more} more"] if more else named
+
+
+def _line(record: OutcomeRecord, url: str | None, *, alone: bool) -> str:
+    how = record.outcome.value.replace("_", " ")
+    why = _cut(record.reason) if record.reason else ""
+    parts = [why or how] if alone else [f"{_cut(record.job_id)}: {how}", why]
+    return " ".join(filter(None, [": ".join(filter(None, parts)), f"({_cut(url)})" if url else ""]))
+
+
+def _cut(text: str) -> str:
+    """Return a server's words, harmless and not too long; cut before they are escaped, or half an escape might stay."""
+    return safe(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
+
+
+def _escaped(text: str, replacements: Mapping[str, str]) -> str:
+    return "".join(replacements.get(char, char) for char in text)
