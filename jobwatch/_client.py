@@ -16,6 +16,7 @@ from ._core.budget import Budget
 from ._core.ends import ends_of
 from ._core.look import Looked, Policy
 from ._core.pace import Pace
+from ._core.resuming import resumed, told
 from ._core.tracker import Patience, Watched, observe
 from ._engine.places import at_most
 from ._engine.poller import Poller
@@ -293,15 +294,14 @@ class Client:
         Raises:
             ConfigError: It belongs to another API.
         """
-        if watched.api != self.name:
-            raise ConfigError(f"job {watched.job_id} belongs to {watched.api}, and this client reads {self.name}")
+        self._check_own(watched)
         return await self._engine().look(watched)
 
     # --- waiting ------------------------------------------------------------------------------------------
 
     def wait_for(
         self,
-        job: str | Started,
+        job: str | Started | Watched,
         timeout: float | None = None,
         check: bool = True,
         *,
@@ -312,7 +312,9 @@ class Client:
 
         Args:
             job: The job's id; or what the API answered when the job was started, as a `Response`, or its body as
-                bytes or decoded. A state that this shows already is taken into account, and needs no look.
+                bytes or decoded. A state that this shows already is taken into account, and needs no look. Or what an
+                earlier wait knew, its `Wait.watched`, perhaps in another process: the states that it was handed are not
+                told again, `Transition.seq` goes on, and what has ended is looked at once more, for the job.
             timeout: How long to wait at most, in seconds, from the first await; one last look is made at the end.
             check: Whether awaiting raises `JobFailed` and the like when the job ended badly.
             accept: Which ends are good besides success: ``{"partial"}``, ``{"finished"}``, or any other.
@@ -325,6 +327,11 @@ class Client:
         """
         if timeout is not None:
             _not_negative("timeout", timeout)
+        if isinstance(job, Watched):
+            self._check_own(job)
+            earlier = job
+            ends, last = ends_of(accept, fail_on), told(job)
+            return Wait(lambda: self._enter_again(earlier), job.job_id, timeout, check, ends, read=last)
         if isinstance(job, (bytes, Mapping, Response)):
             found = self._source.started(job)
         else:
@@ -415,6 +422,18 @@ class Client:
 
     def _check(self, job_id: object) -> None:
         self._source.check(text_of("a job's id", job_id))
+
+    def _check_own(self, watched: Watched) -> None:
+        if watched.api != self.name:
+            raise ConfigError(f"job {watched.job_id} belongs to {watched.api}, and this client reads {self.name}")
+
+    def _enter_again(self, watched: Watched) -> tuple[Poller, Watch]:
+        poller = self._engine()
+        watch = poller.listen(resumed(watched, poller.unix()))
+        if watch.listeners > 1:  # whose states may be numbered otherwise
+            poller.leave(watch)
+            raise ConfigError(f"job {watched.job_id} is waited for already: a wait that goes on has to be the first")
+        return poller, watch
 
     def _enter(self, watched: Watched, found: Found) -> tuple[Poller, Watch]:
         poller = self._engine()

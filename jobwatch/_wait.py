@@ -68,7 +68,14 @@ class Wait(Coroutine[Any, Any, Job]):
     """
 
     def __init__(
-        self, enter: Callable[[], tuple[Poller, Watch]], job_id: str, timeout: float | None, check: bool, ends: Ends
+        self,
+        enter: Callable[[], tuple[Poller, Watch]],
+        job_id: str,
+        timeout: float | None,
+        check: bool,
+        ends: Ends,
+        *,
+        read: int = 0,
     ) -> None:
         self.job_id = job_id
         self._enter = enter
@@ -78,7 +85,7 @@ class Wait(Coroutine[Any, Any, Job]):
         self._poller: Poller | None = None
         self._watch: Watch | None = None
         self._deadline = NEVER
-        self._read = 0
+        self._read = read
         self._reader = object()
         self._told: Callable[[Job], None] | None = None
         self._looks_last = False
@@ -110,6 +117,11 @@ class Wait(Coroutine[Any, Any, Job]):
             fault = self._last_verdict()
             return Outcome.TIMEOUT if fault is None else _OUTCOME_OF[fault.kind]
         return outcome
+
+    @property
+    def unread(self) -> tuple[Transition, ...]:
+        """The states that looks have shown, and that the iteration has not yielded yet."""
+        return () if self._watch is None else tuple(each for each in self._watch.log if each.seq > self._read)
 
     def follow(self, told: Callable[[Job], None]) -> None:
         """Have a function told of the job each time that a look shows it otherwise: in its progress, say, or output.

@@ -1,4 +1,4 @@
-"""What a CI system is told in its own words: commands on a line of their own. Pure.
+"""What a CI system is told in its own words: commands on a line of their own. Pure but for the report.
 
 A command is the one thing that may begin with what a runner looks for, so it takes a road of its own (`command` in
 `_output`); everything else on a line is made harmless there. What a server said is put into a command in three steps:
@@ -9,10 +9,18 @@ So nothing that a server says can end the command early or begin another.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
+from msgspec.structs import replace
+
+from .._models import Outcome
+from ._exit_codes import SUCCESS, Verdict
+from ._output import command, without_secrets
 from ._render import OutcomeRecord, safe
 from ._runners import Runner
+
+if TYPE_CHECKING:
+    from ._reports import Finished
 
 _LONGEST = 1000
 """How many characters of a server's words an annotation holds; the log has the rest."""
@@ -31,13 +39,38 @@ _AZURE = {"%": "%AZP25", "\r": "%0D", "\n": "%0A"}
 _AZURE_PROPERTY = {**_AZURE, ";": "%3B", "]": "%5D"}
 
 
-def annotation(runner: Runner, outcomes: Sequence[OutcomeRecord], urls: Mapping[str, str]) -> str | None:
+class AnnotationReport:
+    """One annotation for all jobs that did not end well, where the runner has such.
+
+    Args:
+        runner: Which runner.
+        verdict: Which ends are good.
+        on_stdout: Whether stdout is the runner's log; else it is stderr.
+    """
+
+    name = "the annotation"
+
+    def __init__(self, runner: Runner, verdict: Verdict, *, on_stdout: bool) -> None:
+        self._runner = runner
+        self._verdict = verdict
+        self._on_stdout = on_stdout
+
+    def finish(self, finished: Finished) -> None:
+        """Print it."""
+        if finished.exit_code == SUCCESS:
+            return
+        bad = [record for record in finished.outcomes if not self._verdict.is_good(record.outcome)]
+        line = annotation(self._runner, [_masked(record) for record in bad])
+        if line is not None:
+            command(line, on_stdout=self._on_stdout)
+
+
+def annotation(runner: Runner, outcomes: Sequence[OutcomeRecord]) -> str | None:
     """Return the line that has a runner show the jobs that did not end well.
 
     Args:
         runner: Which runner.
         outcomes: How those jobs ended; none that ended well.
-        urls: Pages about jobs for people, by the job's id.
 
     Returns:
         None where there is nothing to say, or the runner has no such lines: GitLab, CircleCI and Jenkins have none, and
@@ -45,7 +78,7 @@ def annotation(runner: Runner, outcomes: Sequence[OutcomeRecord], urls: Mapping[
     """
     if not outcomes:
         return None
-    title, lines = _title(outcomes), _lines(outcomes, urls)
+    title, lines = _title(outcomes), _lines(outcomes)
     match runner:
         case Runner.GITHUB:
             return f"::error title={_escaped(title, _GITHUB_PROPERTY)}::{_escaped(chr(10).join(lines), _GITHUB)}"
@@ -74,17 +107,28 @@ def _title(outcomes: Sequence[OutcomeRecord]) -> str:
     return f"{len(outcomes)} jobs did not end well"
 
 
-def _lines(outcomes: Sequence[OutcomeRecord], urls: Mapping[str, str]) -> list[str]:
-    named = [_line(record, urls.get(record.job_id), alone=len(outcomes) == 1) for record in outcomes[:_SHOWN]]
+def _lines(outcomes: Sequence[OutcomeRecord]) -> list[str]:
+    named = [_line(record, alone=len(outcomes) == 1) for record in outcomes[:_SHOWN]]
     more = len(outcomes) - len(named)
     return [*named, f"and {more} more"] if more else named
 
 
-def _line(record: OutcomeRecord, url: str | None, *, alone: bool) -> str:
+def _line(record: OutcomeRecord, *, alone: bool) -> str:
     how = record.outcome.value.replace("_", " ")
     why = _cut(record.reason) if record.reason else ""
     parts = [why or how] if alone else [f"{_cut(record.job_id)}: {how}", why]
-    return " ".join(filter(None, [": ".join(filter(None, parts)), f"({_cut(url)})" if url else ""]))
+    where = f"({_cut(record.url)})" if record.url and not _is_blocked(record) else ""
+    return " ".join(filter(None, [": ".join(filter(None, parts)), where]))
+
+
+def _is_blocked(record: OutcomeRecord) -> bool:
+    return record.outcome is Outcome.BLOCKED  # whose reason names the page
+
+
+def _masked(record: OutcomeRecord) -> OutcomeRecord:
+    """Return a record without secrets, before its texts are escaped in ways in which nobody would know them again."""
+    texts = {name: getattr(record, name) for name in ("job_id", "error", "asked", "url")}
+    return replace(record, **{name: without_secrets(text) for name, text in texts.items() if text is not None})
 
 
 def _cut(text: str) -> str:

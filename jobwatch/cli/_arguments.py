@@ -59,6 +59,11 @@ class Options(argparse.Namespace):
     no_fail: bool = False
     accept: list[str] | None = None
     fail_on: list[str] | None = None
+    exit_code: list[str] | None = None
+    fail_fast: bool = False
+    any: bool = False
+    outputs: str | None = None
+    cursor: str | None = None
     follow_output: bool = False
     project: str = ""
     limit: int = 25
@@ -84,6 +89,11 @@ def parsed(argv: Sequence[str] | None = None) -> Options:
     if left_over:
         options.jobs = [*options.jobs, *left_over]  # ids on both sides of an option
     return options
+
+
+def usual_options() -> dict[str, object]:
+    """Return what each option is when it is not given."""
+    return {name: getattr(Options, name) for name in Options.__annotations__ if hasattr(Options, name)}
 
 
 def duration(text: str) -> float:
@@ -283,6 +293,29 @@ def _add_wait(commands: _Commands, common: _Parser) -> None:
         action="extend",
         metavar="ENDS",
         help="exit 0 for these ends too: partial, finished, failed, cancelled, with commas between",
+    )
+    output.add_argument(
+        "--exit-code",
+        action="append",
+        metavar="END=CODE",
+        help="exit with another code for an end, such as timeout=75; once for each",
+    )
+    enough = output.add_mutually_exclusive_group()
+    enough.add_argument(
+        "--fail-fast", action="store_true", help="end with the first job that ends badly; the others go on"
+    )
+    enough.add_argument(
+        "--any", action="store_true", help="end with the first job that ends well, which is exit 0; the others go on"
+    )
+    output.add_argument(
+        "--outputs",
+        metavar="FILE",
+        help="write how it ended as NAME=value lines, for later steps; GITHUB_OUTPUT is written without this",
+    )
+    output.add_argument(
+        "--cursor",
+        metavar="FILE",
+        help="keep in this file what was printed: the same command, run again, prints only the rest",
     )
     output.add_argument(
         "--fail-on",

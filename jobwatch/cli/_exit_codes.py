@@ -107,7 +107,9 @@ def codes_of(options: Iterable[str]) -> dict[Outcome, int]:
         name, equals, number = text.partition("=")
         word = name.strip().casefold()
         if not equals or word not in _NAMES:
-            raise ConfigError(f"--exit-code takes END=CODE, such as timeout=75, not {text!r}; ends: {', '.join(_NAMES)}")
+            raise ConfigError(
+                f"--exit-code takes END=CODE, such as timeout=75, not {text!r}; ends: {', '.join(_NAMES)}"
+            )
         code = number.strip()
         if not (code.isascii() and code.isdigit() and len(code) <= len(str(_LARGEST)) and int(code) <= _LARGEST):
             raise ConfigError(f"--exit-code {word}={number}: an exit code is a whole number from 0 to {_LARGEST}")

@@ -65,6 +65,14 @@ class _Lines:
         """Print it on stderr, so that stdout holds states and nothing else."""
         echo(output_line(job_id, name, line))
 
+    def link(self, job_id: str, url: str) -> None:
+        """Print it on stderr."""
+        note(f"{safe(job_id)}: see {safe(url)}")
+
+    def waiting(self, line: str) -> None:
+        """Print it on stderr."""
+        note(line)
+
     def refresh(self, looks: Mapping[str, int]) -> None:
         """Do nothing: lines stay as they were printed."""
 
@@ -99,6 +107,10 @@ class PlainLines(_Lines):
         status = f"{safe(transition.status)} ({transition.phase.value})"
         asked = f": {blocked_notice(transition)}" if transition.phase is Phase.BLOCKED else ""
         say(f"{when}  {safe(transition.job_id):<{self._width}}  {status}{marks}{asked}")
+
+    def waiting(self, line: str) -> None:
+        """Print it, dated as every line is."""
+        say(f"{stamp(datetime.now(UTC))}  {line}")
 
     def outcome(self, record: OutcomeRecord) -> None:
         """Print how the wait ended, how long it took, and why."""

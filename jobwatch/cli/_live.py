@@ -102,6 +102,13 @@ class LiveTable:
         """Print it on stderr; where that is the terminal too, it appears above the table."""
         echo(output_line(job_id, name, line))
 
+    def link(self, job_id: str, url: str) -> None:
+        """Print it on stderr, above the table."""
+        echo(f"see {_safe(url)} of {_safe(job_id)}")
+
+    def waiting(self, line: str) -> None:
+        """Do nothing: the table shows it."""
+
     def refresh(self, looks: Mapping[str, int]) -> None:
         """Draw the table anew."""
         for job_id, number in looks.items():

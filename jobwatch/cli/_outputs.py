@@ -1,7 +1,8 @@
 """What later steps of a pipeline can read: how the wait ended, as names and values.
 
 GitHub's file is named by ``GITHUB_OUTPUT``, and written without being asked, as is what sets a variable of Azure
-Pipelines. ``--outputs FILE`` writes ``NAME=value`` lines that GitLab takes as a dotenv report, and a shell can read without harm.
+Pipelines. ``--outputs FILE`` writes ``NAME=value`` lines that GitLab takes as a dotenv report, and that a shell can
+read without harm.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from .._errors import ConfigError
 from .._models import Outcome

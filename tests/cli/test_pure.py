@@ -138,6 +138,7 @@ def test_all_options_of_wait_are_read() -> None:
         " --token-file f --token-command c --max-body 2MiB --request-timeout 9s"
         " --accept partial,finished --accept failed --fail-on blocked"
         " --proxy http://p --tls-cert f --tls-key g --tls-ca h"
+        " --exit-code timeout=75 --fail-fast --outputs o --cursor k"
     )
     options = parsed(line.split())
     assert vars(options) == {
@@ -169,6 +170,11 @@ def test_all_options_of_wait_are_read() -> None:
         "no_streams": True,
         "json": True,
         "no_fail": True,
+        "exit_code": ["timeout=75"],
+        "fail_fast": True,
+        "any": False,
+        "outputs": "o",
+        "cursor": "k",
         "accept": ["partial", "finished", "failed"],
         "fail_on": ["blocked"],
         "follow_output": True,
