@@ -83,7 +83,7 @@ def annotation(runner: Runner, outcomes: Sequence[OutcomeRecord]) -> str | None:
         case Runner.GITHUB:
             return f"::error title={_escaped(title, _GITHUB_PROPERTY)}::{_escaped(chr(10).join(lines), _GITHUB)}"
         case Runner.AZURE:
-            told = title if lines == [title] else f"{title}: {'; '.join(lines)}"
+            told = f"{title}: {'; '.join(lines)}"
             return f"##vso[task.logissue type=error]{_escaped(told, _AZURE)}"
         case Runner.GITLAB | Runner.BUILDKITE | Runner.JENKINS | Runner.CIRCLECI | Runner.OTHER | Runner.NONE:
             return None
@@ -116,7 +116,7 @@ def _lines(outcomes: Sequence[OutcomeRecord]) -> list[str]:
 def _line(record: OutcomeRecord, *, alone: bool) -> str:
     how = record.outcome.value.replace("_", " ")
     why = _cut(record.reason) if record.reason else ""
-    parts = [why or how] if alone else [f"{_cut(record.job_id)}: {how}", why]
+    parts = [why or f"{how}; the API gives no reason"] if alone else [f"{_cut(record.job_id)}: {how}", why]
     where = f"({_cut(record.url)})" if record.url and not _is_blocked(record) else ""
     return " ".join(filter(None, [": ".join(filter(None, parts)), where]))
 

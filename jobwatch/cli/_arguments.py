@@ -6,15 +6,17 @@ It imports nothing that takes long, so that ``--help`` is quick.
 from __future__ import annotations
 
 import argparse
+import sys
 
 from .. import __version__
 from .._reading.periods import seconds_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import NoReturn
 
+_COMMANDS = ("wait", "get", "list", "apis", "serve", "demo")
 _SECRETS = ("--token", "--api-key", "--api-token", "--key", "--bearer", "--password")
 
 
@@ -77,11 +79,17 @@ def parsed(argv: Sequence[str] | None = None) -> Options:
         SystemExit: With 2 after an error, which is printed on stderr; with 0 after ``--help`` or ``--version``.
     """
     parser = _parser()
-    options, left_over = parser.parse_known_args(argv, Options())
+    words = sys.argv[1:] if argv is None else argv
+    if words and not words[0].startswith("-") and words[0] not in _COMMANDS:
+        # Nor is this, unless it is like a command.
+        meant = _meant(words[0], _COMMANDS)
+        parser.error(f"there is no command {words[0]}{meant}" if meant else f"commands are {', '.join(_COMMANDS)}")
+    options, left_over = parser.parse_known_args(words, Options())
     unknown = [word.partition("=")[0] for word in left_over if word.startswith("-") and word != "-"]
     if unknown:
         # Their values are not repeated: one of them may have been meant as a token.
-        parser.error(f"unknown option {', '.join(unknown)}")
+        known = [f"--{name.replace('_', '-')}" for name in usual_options()]
+        parser.error(f"unknown option {', '.join(word + _meant(word, known) for word in unknown)}")
     if options.body is not None and options.check is None:
         parser.error("--body goes with --check: the table that is to read it")
     if left_over and options.command != "wait":
@@ -89,6 +97,14 @@ def parsed(argv: Sequence[str] | None = None) -> Options:
     if left_over:
         options.jobs = [*options.jobs, *left_over]  # ids on both sides of an option
     return options
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    """Return which known word a mistyped one is like, for a message about it."""
+    from difflib import get_close_matches  # noqa: PLC0415 - few command lines are mistyped
+
+    close = get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def usual_options() -> dict[str, object]:

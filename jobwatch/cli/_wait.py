@@ -160,7 +160,7 @@ def _say_how_to_go_on(run: Run, options: Options, given: Mapping[str, str]) -> N
         return
     left = [given[job_id] for job_id, outcome in run.outcomes.items() if outcome in _GOES_ON]
     if left:
-        note(f"to go on: {command(vars(options), usual_options(), left)}")
+        note(f"to go on waiting: {command(vars(options), usual_options(), left)}")
 
 
 def reports_for(options: Options, runner: Runner, verdict: Verdict) -> list[Report]:
