@@ -49,9 +49,13 @@ def _words(name: str, value: object) -> list[str]:
         case list() | tuple() if name in ("accept", "fail_on"):
             return [option, ",".join(map(str, value))]
         case list() | tuple():
-            return [word for each in value for word in (option, _text(name, each))]
+            return [word for each in value for word in _given(option, _text(name, each))]
         case _:
-            return [option, _text(name, value)]
+            return _given(option, _text(name, value))
+
+
+def _given(option: str, text: str) -> list[str]:
+    return [f"{option}={text}"] if text.startswith("-") else [option, text]
 
 
 def _text(name: str, value: object) -> str:
