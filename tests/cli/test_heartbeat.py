@@ -127,7 +127,7 @@ async def test_the_log_of_half_an_hour_has_at_most_15_lines(capsys: pytest.Captu
 @on_virtual_clock
 async def test_a_wait_of_less_than_a_minute_gets_no_line_more(capsys: pytest.CaptureFixture[str]) -> None:
     source = FakeSource("s")
-    source.add("job_1", [("running", 0), ("succeeded", 58)])
+    source.add("job_1", [("running", 0), ("succeeded", 45)])
     await logged(PlainLines(["job_1"]), source, "job_1")
     assert len(capsys.readouterr().out.splitlines()) == 3
 
