@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import NoReturn
 
-_COMMANDS = ("wait", "get", "list", "apis", "serve", "demo")
 _SECRETS = ("--token", "--api-key", "--api-token", "--key", "--bearer", "--password")
 
 
@@ -33,6 +32,8 @@ class Options(argparse.Namespace):
     base_url: str | None = None
     api_version: str | None = None
     param: tuple[str, ...] | list[str] = ()
+    header: tuple[str, ...] | list[str] = ()
+    header_env: tuple[str, ...] | list[str] = ()
     check: str | None = None
     upgrade: str | None = None
     from_openapi: str | None = None
@@ -70,6 +71,7 @@ class Options(argparse.Namespace):
     project: str = ""
     limit: int = 25
     port: int = 0
+    page: str | None = None
 
 
 def parsed(argv: Sequence[str] | None = None) -> Options:
@@ -78,12 +80,12 @@ def parsed(argv: Sequence[str] | None = None) -> Options:
     Raises:
         SystemExit: With 2 after an error, which is printed on stderr; with 0 after ``--help`` or ``--version``.
     """
-    parser = _parser()
+    parser, commands = _parser()
     words = sys.argv[1:] if argv is None else argv
-    if words and not words[0].startswith("-") and words[0] not in _COMMANDS:
+    if words and not words[0].startswith("-") and words[0] not in commands:
         # Nor is this, unless it is like a command.
-        meant = _meant(words[0], _COMMANDS)
-        parser.error(f"there is no command {words[0]}{meant}" if meant else f"commands are {', '.join(_COMMANDS)}")
+        meant = _meant(words[0], commands)
+        parser.error(f"there is no command {words[0]}{meant}" if meant else f"commands are {', '.join(commands)}")
     options, left_over = parser.parse_known_args(words, Options())
     unknown = [word.partition("=")[0] for word in left_over if word.startswith("-") and word != "-"]
     if unknown:
@@ -193,7 +195,8 @@ class _Refused(argparse.Action):
         )
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
+    """Return the parser, and the names of the commands."""
     common = _Parser(add_help=False, allow_abbrev=False)
     common.add_argument(
         "--debug",
@@ -223,7 +226,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_apis(commands, common)
     _add_serve(commands, common)
     _add_demo(commands, common)
-    return parser
+    _add_docs(commands, common)
+    return parser, list(commands.choices or ())
 
 
 if TYPE_CHECKING:
@@ -403,6 +407,11 @@ def _add_demo(commands: _Commands, common: _Parser) -> None:
     _add_json(demo, "one JSON object a line on stdout, as wait --json gives them")
 
 
+def _add_docs(commands: _Commands, common: _Parser) -> None:
+    docs = _command(commands, common, "docs", "Print a page of the documentation, or list the pages.")
+    docs.add_argument("page", nargs="?", metavar="PAGE", help="such as cli; without it, the pages are listed")
+
+
 def _add_api(parser: _Parser) -> None:
     api = parser.add_argument_group(
         "which API", "The token comes from the API's environment variable (see jobwatch apis), a file or a command."
@@ -434,6 +443,20 @@ def _add_api(parser: _Parser) -> None:
         default=[],
         metavar="NAME=VALUE",
         help="what stands in the API's URLs beside the job's id, such as owner=... for github; once for each",
+    )
+    api.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="'NAME: VALUE'",
+        help="what else to send with each request, such as a User-Agent of yours; once for each",
+    )
+    api.add_argument(
+        "--header-env",
+        action="append",
+        default=[],
+        metavar="NAME=VARIABLE",
+        help="the same for a value that others may not read: the environment variable that holds it",
     )
     api.add_argument("--base-url", metavar="URL", help="where it is served (default: its variable, else the vendor)")
     proxy = api.add_mutually_exclusive_group()
@@ -470,6 +493,7 @@ _FIRST_STEPS = """\
 first steps:
   jobwatch demo                                  see it work; needs nothing
   jobwatch apis                                  which variable holds which token
+  jobwatch docs                                  pages to read: options, tables, ...
   jobwatch wait job_01JABCD123 --api bedrock --timeout 30m"""
 
 _WAIT_EPILOG = """\

@@ -6,6 +6,7 @@ The file is a row of records, one JSON object a line, only ever added to:
 `head`     the first line: the format, and whose jobs these are
 `seen`     what a look has shown of a job, and the states that came with it; written *before* any of them is printed
 `printed`  a state of it has been printed; written *after* it was
+`progress` how far it was; written after that was printed
 `ended`    how the wait for a job ended, if that is the job's own end; written before it is printed
 =========  ===========================================================================================================
 
@@ -66,6 +67,13 @@ class Printed(Struct, frozen=True, tag_field="is", tag="printed"):
     seq: int
 
 
+class Progressed(Struct, frozen=True, tag_field="is", tag="progress"):
+    """How far a job was when that was last printed."""
+
+    job_id: str
+    progress: float
+
+
 class Ended(Struct, frozen=True, tag_field="is", tag="ended"):
     """How the wait for a job ended."""
 
@@ -73,7 +81,7 @@ class Ended(Struct, frozen=True, tag_field="is", tag="ended"):
     end: msgspec.Raw
 
 
-_Record: TypeAlias = Seen | Printed | Ended
+_Record: TypeAlias = Seen | Printed | Progressed | Ended
 _decoder: msgspec.json.Decoder[_Record] = msgspec.json.Decoder(_Record)
 
 
@@ -84,11 +92,13 @@ class Known(Struct):
         watched: What was known of it, if anything was.
         unprinted: The states that were seen and not printed.
         end: How the wait ended, if that was the job's own end.
+        progress: How far it was when that was last printed.
     """
 
     watched: Watched | None = None
     unprinted: tuple[Transition, ...] = ()
     end: OutcomeRecord | None = None
+    progress: float | None = None
 
 
 class Contents(Struct):
@@ -141,6 +151,8 @@ def _enter(jobs: dict[str, Known], record: _Record) -> None:
         case Printed():
             known = jobs.setdefault(record.job_id, Known())
             known.unprinted = tuple(state for state in known.unprinted if state.seq > record.seq)
+        case Progressed():
+            jobs.setdefault(record.job_id, Known()).progress = record.progress
         case Ended():
             known = jobs.setdefault(record.job_id, Known())
             known.end = msgspec.json.decode(record.end, type=OutcomeRecord)
@@ -242,6 +254,10 @@ class Cursor:
     def printed(self, transition: Transition) -> None:
         """Note that a state has been printed."""
         self._write(Printed(transition.job_id, transition.seq))
+
+    def progressed(self, job_id: str, progress: float) -> None:
+        """Note how far a job is, after that has been printed."""
+        self._write(Progressed(job_id, progress))
 
     def ended(self, record: OutcomeRecord) -> None:
         """Note how the wait for a job ended, before that is printed, if it is the job's own end."""

@@ -1,9 +1,9 @@
 """The line that says that we still wait: rare enough for a reader, often enough for a runner. Pure but for its state.
 
-It comes after one and two minutes, and then every four, whatever else was printed meanwhile: at times that can be
-foretold, and nine times in half an hour. CircleCI ends a step that prints nothing for ten minutes
-(https://circleci.com/docs/reference/configuration-reference/#run, ``no_output_timeout``, read on 2026-11-29); what ends
-one sooner than that is not known.
+It comes after one and two minutes, and then every four: nine times in half an hour. Plain lines leave a later one out
+if something was printed since the one before, so that eight minutes are never silent and no log gets long. CircleCI
+ends a step that prints nothing for ten minutes (https://circleci.com/docs/reference/configuration-reference/#run,
+``no_output_timeout``, read on 2026-11-29); of a runner that ends one sooner, nothing is known.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def beat_after(waited: float) -> float:
     return _FIRST[-1] + _EVERY * (1.0 + (waited - _FIRST[-1]) // _EVERY)
 
 
-class Standing(Struct, frozen=True):
+class Waited(Struct, frozen=True):
     """How one job stands that is still waited for.
 
     Attributes:
@@ -87,17 +87,17 @@ class Heartbeat:
         self._due = beat_after(waited)
         return waiting_line([self._standing(job_id, watched) for job_id, watched in jobs.items()], total)
 
-    def _standing(self, job_id: str, watched: Watched | None) -> Standing:
+    def _standing(self, job_id: str, watched: Watched | None) -> Waited:
         if watched is None or watched.phase is None:
-            return Standing(job_id)
+            return Waited(job_id)
         age = None if watched.entered_at is None else max(0.0, self._unix() - watched.entered_at)
         left = None if age is None else self._learned.left(watched.api, watched.type, watched.phase, age)
-        return Standing(
+        return Waited(
             job_id, watched.status, watched.phase, age, watched.progress, left, is_stale=watched.fault is not None
         )
 
 
-def waiting_line(jobs: list[Standing], total: int) -> str:
+def waiting_line(jobs: list[Waited], total: int) -> str:
     """Return one line about all jobs that are still waited for.
 
     Args:
@@ -112,7 +112,7 @@ def waiting_line(jobs: list[Standing], total: int) -> str:
     return f"still waiting for {len(jobs)} of {total} jobs: {told}{until}"
 
 
-def _alone(job: Standing) -> str:
+def _alone(job: Waited) -> str:
     if job.status is None:
         return ", which could not be read yet"
     age = "" if job.age is None else f" for {human_duration(job.age)}"
@@ -120,18 +120,18 @@ def _alone(job: Standing) -> str:
     return f": {safe(job.status)}{stale}{_progress(job)}{'' if job.left is None else _until(*job.left)}"
 
 
-def _among(job: Standing) -> str:
+def _among(job: Waited) -> str:
     if job.status is None:
         return f"{safe(job.job_id)} not read yet"
     return f"{safe(job.job_id)} {safe(job.status)}{' when last read' if job.is_stale else ''}{_progress(job, ' ')}"
 
 
-def _counted(jobs: list[Standing]) -> str:
+def _counted(jobs: list[Waited]) -> str:
     counts = Counter("not read yet" if job.phase is None else job.phase.value for job in jobs)
     return ", ".join(f"{count} {phase}" for phase, count in counts.most_common())
 
 
-def _progress(job: Standing, before: str = ", ") -> str:
+def _progress(job: Waited, before: str = ", ") -> str:
     return "" if job.progress is None else f"{before}{job.progress:.0%}"
 
 

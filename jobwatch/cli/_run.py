@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, assert_never
 
@@ -15,9 +16,11 @@ from .._errors import JobwatchError, LookError, WaitTimeout, timeout_text
 from .._models import Fault, FaultKind, Job, Outcome, Transition
 from ._exit_codes import Verdict
 from ._render import OutcomeRecord, TransitionRecord
+from ._standing import Standing
 from ._tail import Line, Tail, last_lines
 
 if TYPE_CHECKING:
+    from .._core.job_times import JobTimes
     from .._wait import Wait
     from ._cursor import Cursor
     from ._heartbeat import Heartbeat
@@ -69,8 +72,16 @@ class Display(Protocol):
         """Show that the wait goes on, where nothing else does."""
         ...
 
-    def refresh(self, looks: Mapping[str, int]) -> None:
-        """Show that time has passed, and how many looks each job has had."""
+    def progress_before(self, job_id: str, progress: float) -> None:
+        """Take it that an earlier run has shown how far a job was."""
+        ...
+
+    def progress(self, job_id: str, progress: float, seen_at: datetime) -> None:
+        """Show how far a job is that goes on, from 0 to 1; called once for each value, and once a tick at most."""
+        ...
+
+    def refresh(self, standing: Mapping[str, Standing]) -> None:
+        """Show that time has passed, and how each job stands."""
         ...
 
 
@@ -150,6 +161,8 @@ class Run:
         self._ended_before = tuple(ended)
         self._tails_shown = 0
         self._is_stopping = False
+        self._progress: dict[str, tuple[float, float]] = {}
+        self._told_progress: dict[str, float] = {}
         self._tails = {(wait.job_id, name): Tail() for wait in waits for name in self._output}
         self._queue: asyncio.Queue[Transition | _Changed | _Ended] = asyncio.Queue()
         self._began = 0.0
@@ -186,18 +199,24 @@ class Run:
 
     def _show_what_is_known(self) -> None:
         """Show what an earlier run has seen and not printed, and the ends that it has seen."""
-        cursor = self._extras.cursor
-        for job_id in self._waits if cursor is not None else ():
-            for transition in cursor.known(job_id).unprinted if cursor is not None else ():
-                self._show(transition)
+        if self._extras.cursor is not None:
+            self._show_unprinted(self._extras.cursor)
         for record in self._ended_before:
             self._show_end(record)
 
+    def _show_unprinted(self, cursor: Cursor) -> None:
+        for job_id in (*self._waits, *(record.job_id for record in self._ended_before)):
+            known = cursor.known(job_id)
+            for transition in known.unprinted:
+                self._show(transition)
+            if known.progress is not None:
+                self._told_progress[job_id] = known.progress
+                self._display.progress_before(job_id, known.progress)
+
     async def _read(self, wait: Wait) -> None:
         error: Exception | None = None
-        job_id, cursor = wait.job_id, self._extras.cursor
-        if self._output:
-            wait.follow(lambda job: self._queue.put_nowait(_Changed(job_id, job)))
+        cursor = self._extras.cursor
+        wait.follow(lambda job: self._changed(wait, job))
         try:
             async with wait:
                 async for transition in wait:
@@ -207,6 +226,12 @@ class Run:
         except Exception as ended_by:  # noqa: BLE001 - reported, or raised, by `_end`
             error = ended_by
         self._queue.put_nowait(_Ended(wait, error))
+
+    def _changed(self, wait: Wait, job: Job) -> None:
+        if self._output:
+            self._queue.put_nowait(_Changed(wait.job_id, job))
+        if job.progress is not None and wait.watched is not None and wait.watched.looked_at is not None:
+            self._progress[wait.job_id] = job.progress, wait.watched.looked_at
 
     async def _display_queue(self, loop: asyncio.AbstractEventLoop) -> None:
         next_tick = self._began + self._display.tick
@@ -274,7 +299,8 @@ class Run:
         if self._extras.until is (Until.FIRST_GOOD if is_good else Until.FIRST_BAD) and not self._is_stopping:
             option = "--any" if is_good else "--fail-fast"
             how = record.outcome.value.replace("_", " ")
-            self._stop(f"not waited for any more after {record.job_id}: {how} ({option}); the job goes on")
+            why = f"not waited for any more after {record.job_id}: {how} ({option})"
+            self._stop(lambda wait: f"{why}; {_whether_it_goes_on(wait)}")
 
     def _show_why(self, job: Job) -> None:
         """Show the end of what a failed job wrote, unless it was shown as it came, and where there is more."""
@@ -289,16 +315,16 @@ class Run:
             self._display.link(job.id, job.url)
 
     def _interrupt(self) -> None:
-        self._stop("stopped by a signal; the job goes on")
+        self._stop(lambda wait: f"stopped by a signal; {_whether_it_goes_on(wait)}")
 
-    def _stop(self, reason: str) -> None:
+    def _stop(self, reason: Callable[[Wait], str]) -> None:
         """Show what is known of the jobs that are not waited for any more, and why."""
         self._is_stopping = True
         while not self._queue.empty():
             self._handle(self._queue.get_nowait())
         for wait in self._waits.values():
             if wait.job_id not in self.outcomes:
-                record = self._record(wait, Outcome.INTERRUPTED, reason)
+                record = self._record(wait, Outcome.INTERRUPTED, reason(wait))
                 self._note_end(wait, record)
                 self._show_end(record)
 
@@ -308,6 +334,8 @@ class Run:
         if watched is None:
             return OutcomeRecord(wait.job_id, outcome, None, None, reason, 0, elapsed)
         ended = OutcomeRecord(wait.job_id, outcome, watched.status, watched.phase, reason, watched.looks, elapsed)
+        if wait.job is not None and wait.times is not None:
+            ended = _with_facts(ended, wait.job, wait.times)
         if watched.end_missed:
             return replace(ended, end_missed=True)
         if outcome is not Outcome.BLOCKED or watched.blocked is None:
@@ -318,13 +346,25 @@ class Run:
         for job_id, wait in self._waits.items():
             if job_id not in self.outcomes and wait.watched is not None:
                 self._report_fault(job_id, wait.watched.fault)
+        self._display_progress()
         if self._extras.heartbeat is not None:
             waited = asyncio.get_running_loop().time() - self._began
             left = {job_id: wait.watched for job_id, wait in self._waits.items() if job_id not in self.outcomes}
             line = self._extras.heartbeat.line(waited, left, len(self._waits) + len(self._ended_before))
             if line is not None:
                 self._display.waiting(line)
-        self._display.refresh({job_id: wait.watched.looks for job_id, wait in self._waits.items() if wait.watched})
+        standing = {job_id: Standing.of(wait) for job_id, wait in self._waits.items()}
+        self._display.refresh({job_id: each for job_id, each in standing.items() if each is not None})
+
+    def _display_progress(self) -> None:
+        """Display how far jobs are, behind the states that the same looks have shown."""
+        progress, self._progress = self._progress, {}
+        for job_id, (now, seen_at) in progress.items():
+            if job_id not in self.outcomes and self._told_progress.get(job_id) != now:
+                self._told_progress[job_id] = now
+                self._display.progress(job_id, now, datetime.fromtimestamp(seen_at, UTC))
+                if self._extras.cursor is not None:
+                    self._extras.cursor.progressed(job_id, now)
 
     def _report_fault(self, job_id: str, fault: Fault | None) -> None:
         # Compared by kind and status, since the message may differ at every look: one line a change, not one a look.
@@ -336,6 +376,34 @@ class Run:
         else:
             self._reported[job_id] = now
         self._display.fault(job_id, fault)
+
+
+def _with_facts(record: OutcomeRecord, job: Job, times: JobTimes) -> OutcomeRecord:
+    """Add what the API told of a job; of one whose end nobody saw, no end."""
+    return replace(
+        record,
+        url=job.url,
+        created_at=times.created_at,
+        started_at=times.started_at,
+        ended_at=times.ended_at,
+        ran=_rounded(times.ran),
+        known_after=_rounded(times.known_after),
+        progress=job.progress,
+        result=job.result,
+    )
+
+
+def _whether_it_goes_on(wait: Wait) -> str:
+    """Return what is known of a job that is not waited for any more; of one that was never read, nobody knows."""
+    watched = wait.watched
+    if watched is not None and watched.status is not None:
+        return "the job goes on"
+    fault = "" if watched is None or watched.fault is None else f"; last look: {watched.fault.text}"
+    return f"the job was never read{fault}"
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
 
 
 def _reason(job: Job | None, error: Exception | None) -> str | None:

@@ -14,7 +14,7 @@ from jobwatch import Outcome, Phase, Transition
 from jobwatch.cli import _output
 from jobwatch.cli._annotations import AnnotationReport, annotation, variable
 from jobwatch.cli._exit_codes import Verdict
-from jobwatch.cli._heartbeat import Standing, waiting_line
+from jobwatch.cli._heartbeat import Waited, waiting_line
 from jobwatch.cli._lines import JsonLines, PlainLines
 from jobwatch.cli._render import OutcomeRecord
 from jobwatch.cli._reports import Finished
@@ -174,7 +174,7 @@ def test_no_line_of_a_run_is_obeyed_whatever_a_server_says(
         display.output(text, "stderr", Line(other))
         display.output(text, "stderr", Line(other, is_remark=True))
         display.link(text, other)
-        standing = Standing(text, other, Phase.RUNNING, 1.0)
+        standing = Waited(text, other, Phase.RUNNING, 1.0)
         for standings in ([standing], [standing] * 2, [standing] * 9):
             display.waiting(waiting_line(standings, len(standings)))
     assert obeyed(written(out)) == []

