@@ -91,6 +91,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         check: bool,
         ends: Ends,
         *,
+        read: int = 0,
         result: type[Result_co] | None = None,
     ) -> None:
         self.job_id = job_id
@@ -102,10 +103,11 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         self._poller: Poller | None = None
         self._watch: Watch | None = None
         self._deadline = self._over_at = NEVER
-        self._read = 0
+        self._read = read
         self._reader = object()
         self._told: Callable[[Job], None] | None = None
         self._looks_last = False
+        self._looked_before: float | None = None
         self._at_limit: AtLimit | None = None
         self._stood: float | None = None
         self._blocked: Job | None = None
@@ -167,6 +169,11 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
             return watched.fault
         unanswered = self._poller.unanswered(self._watch)
         return None if unanswered is None or unanswered.seconds < SILENT else unanswered.fault
+
+    @property
+    def unread(self) -> tuple[Transition, ...]:
+        """The states that looks have shown, and that the iteration has not yielded yet."""
+        return () if self._watch is None else tuple(each for each in self._watch.log if each.seq > self._read)
 
     def follow(self, told: Callable[[Job], None]) -> None:
         """Have a function told of the job each time that a look shows it otherwise: in its progress, say, or output.
@@ -290,6 +297,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
     def _begun(self) -> Watch:
         if self._watch is None:
             self._poller, self._watch = self._enter()
+            self._looked_before = self._watch.watched.looked_at
             self._follow()
             if self._timeout is not None:
                 now = self._poller.now()
@@ -321,7 +329,9 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         elif now < self._over_at and (watch.tell_end() or self._expects_answer(poller, watch)):
             await poller.news(watch, self._over_at)
         else:
-            self._at_limit = at_limit(watch.watched, self._timeout or 0.0, poller.unanswered(watch))
+            was_read = watch.job is not None or watch.watched.looked_at != self._looked_before
+            unanswered = poller.unanswered(watch)
+            self._at_limit = at_limit(watch.watched, self._timeout or 0.0, unanswered, was_read=was_read)
             if (unsettled := watch.watched.unsettled) is not None:
                 self._stood = poller.unix() - unsettled.since
         return True

@@ -518,12 +518,14 @@ class _Judgement:
         singles = [each for each in self.answers if each.single]
         if singles and singles[-1].verdict in _FAILING:
             return f"the look at {singles[-1].at:.3f} failed ({singles[-1].verdict})"
+        leg = self.heard.legs[0]
+        since = self._watched_since(leg.client, leg.began)  # what was asked for others before, was given up with them
         unanswered = [
             each.asked if each.began is None else each.began
-            for each in self.world.by_client.get(self.heard.legs[0].client, ())
+            for each in self.world.by_client.get(leg.client, ())
             if each.job_id == self.heard.job_id and (each.answered is None or each.answered > self.until)
         ]
-        asked = max((at for at in unanswered if at <= self.until), default=self.until)
+        asked = max((at for at in unanswered if since <= at <= self.until), default=self.until)
         return f"the look at {asked:.3f} had no answer" if self.until - asked >= SILENT + TICK and not singles else None
 
     def _looked_at(self, deadline: float) -> bool:

@@ -372,7 +372,7 @@ def _stays_longer(original: Any) -> Any:
     return begun
 
 
-def _only_a_limit(watched: Watched, _limit: float, _unanswered: object) -> AtLimit:
+def _only_a_limit(watched: Watched, *_given: object, **_named: object) -> AtLimit:
     return AtLimit(None, watched.fault)
 
 
