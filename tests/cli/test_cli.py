@@ -794,6 +794,22 @@ async def test_a_served_job_starts_when_asked_for_and_starts_anew(monkeypatch: p
         player.cancel()
 
 
+@pytest.mark.slow
+async def test_a_served_job_is_never_old_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobwatch import Client
+
+    monkeypatch.setattr(_demo, "_FRESH", 0.02)
+    script = _demo.Script("capydb", "demo", (("pending", 0.0), ("running", 0.02), ("completed", 0.04)))
+    async with JobServer() as server, Client("capydb", token="sk_test", base_url=server.url_of("capydb")) as client:
+        player = asyncio.create_task(_demo._play(server, script))
+        await asyncio.sleep(0.3)
+        before = datetime.now(UTC)
+        job = await client.wait_for("demo")
+        assert job.created_at is not None
+        assert (before - job.created_at).total_seconds() < 0.15
+        player.cancel()
+
+
 # --- as a process -----------------------------------------------------------------------------------------------------
 
 
