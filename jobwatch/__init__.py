@@ -17,6 +17,7 @@ _files/                     files: the history of durations, locks, and what els
 _engine/                    which job is due, who asks, what the answer changes; the only clock and random source
 _wait, _completions         the handle of one wait, and of several
 _client                     what a user holds
+_sync/                      the same without async: a thread in which the loop runs
 _watching/                  the background watcher, its delivery and its journal
 _webhooks/                  vendors' requests to us, turned into wake-ups
 cli/                        the command line
@@ -65,7 +66,13 @@ if TYPE_CHECKING:
         printable,
     )
     from ._reading.api import JobAPI
+    from ._reading.ids import JobId
+    from ._reading.periods import Duration
     from ._reading.started import Response
+    from ._sync.client import SyncClient
+    from ._sync.functions import wait, wait_all, watch
+    from ._sync.handle import SyncWait
+    from ._sync.options import ClientOptions
     from ._wait import Wait
     from ._watching.changes import Change, ChangeKind, Health, WatchedJob, WatcherHealth
     from ._watching.watcher import Watcher
@@ -82,8 +89,10 @@ __all__ = [
     "Change",
     "ChangeKind",
     "Client",
+    "ClientOptions",
     "Completions",
     "ConfigError",
+    "Duration",
     "Event",
     "Fault",
     "FaultKind",
@@ -95,6 +104,7 @@ __all__ = [
     "JobCancelled",
     "JobEnded",
     "JobFailed",
+    "JobId",
     "JobNotFound",
     "JobOutcomeUnknown",
     "JobPartiallyFailed",
@@ -110,6 +120,8 @@ __all__ = [
     "RateLimited",
     "Received",
     "Response",
+    "SyncClient",
+    "SyncWait",
     "Transition",
     "Unchanged",
     "Unreachable",
@@ -124,6 +136,9 @@ __all__ = [
     "Webhooks",
     "load_api",
     "printable",
+    "wait",
+    "wait_all",
+    "watch",
     "webhook_app",
     "webhook_handler",
     "webhook_signature",
@@ -143,7 +158,13 @@ _NAMES_IN = {
     "._files.history": "History",
     "._models": "JSON UNCHANGED Event Fault FaultKind Job Outcome Phase Problem Transition Unchanged printable",
     "._reading.api": "JobAPI",
+    "._reading.ids": "JobId",
+    "._reading.periods": "Duration",
     "._reading.started": "Response",
+    "._sync.client": "SyncClient",
+    "._sync.functions": "wait wait_all watch",
+    "._sync.handle": "SyncWait",
+    "._sync.options": "ClientOptions",
     "._wait": "Wait",
     "._watching.changes": "Change ChangeKind Health WatchedJob WatcherHealth",
     "._watching.watcher": "Watcher",

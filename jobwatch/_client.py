@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self, cast
 
 from msgspec.structs import replace
 
-from ._completions import Completions
+from ._completions import Completions, all_of
 from ._core.budget import Budget
 from ._core.ends import ends_of
 from ._core.look import Looked, Policy
@@ -26,6 +26,8 @@ from ._http.requests import Given
 from ._http.source import HttpSource
 from ._models import ENDED, Fault, Job, Phase
 from ._reading.api import REQUEST_TIMEOUT, JobAPI
+from ._reading.ids import id_text
+from ._reading.periods import seconds_given
 from ._reading.sizes import size_of
 from ._reading.started import Found, Response, Started
 from ._tasks import finished
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from ._core.ends import Names
     from ._core.source import JobSource, Source
     from ._http.tls import TLSContext
+    from ._reading.ids import JobId
+    from ._reading.periods import Duration
 
 _log = logging.getLogger("jobwatch")
 
@@ -68,9 +72,10 @@ class Client:
         history: Where to remember how long jobs took, so that later ones are looked at when they are likely to end:
             a `History`, to be shared between clients, or a file's path; by default it is forgotten with the client.
         max_rate: How many requests a second may be made in all; by default as many as the API allows.
-        unreachable_after: For how many seconds on end looks may fail before a wait is given up.
-        appear_within: For how many seconds the API may not know a job before that is believed.
-        stable_for: For how many seconds an end has to stand before it is believed, or that of each kind, such as
+        unreachable_after: For how long on end looks may fail before a wait is given up: seconds, a text such as ``5m``,
+            or a `timedelta`, as are the others of these.
+        appear_within: For how long the API may not know a job before that is believed.
+        stable_for: For how long an end has to stand before it is believed, or that of each kind, such as
             ``{"failed": 10}``: for servers that show one for a moment before they try again. By default what the
             API's table says, and else an end is believed at first sight.
         max_in_flight: How many looks may be under way at once, or threads of a source; where some have no answer for
@@ -78,7 +83,7 @@ class Client:
             table lets the server hold (``long_poll``) have as many places of their own.
         max_body: The largest reply that is read, as received and without its content coding: ``16MiB``, or a number of
             bytes; by default what the API's table says, or 1 MiB.
-        request_timeout: How long one look may take, or one call of a source, in seconds; by default as the API's table
+        request_timeout: How long one look may take, or one call of a source; by default as the API's table
             says, else 30.
         streams: Whether to follow a job's stream of events where the API has one (Bedrock), so that a look comes at
             once when something happens, and seldom otherwise.
@@ -102,19 +107,19 @@ class Client:
         pace: Pace | None = None,
         history: History | str | os.PathLike[str] | None = None,
         max_rate: float | None = None,
-        unreachable_after: float = 300.0,
-        appear_within: float = 10.0,
-        stable_for: float | Mapping[str, float] | None = None,
+        unreachable_after: Duration = 300.0,
+        appear_within: Duration = 10.0,
+        stable_for: Duration | Mapping[str, Duration] | None = None,
         max_in_flight: int = 16,
         max_body: int | str | None = None,
-        request_timeout: float | None = None,
+        request_timeout: Duration | None = None,
         streams: bool = True,
     ) -> None:
         given = Given(token, base_url, params, token_file, proxy)
         del token, token_file, base_url, params, proxy  # a traceback that shows local variables shall not show these
         patience = Patience(
-            unreachable_after=_not_negative("unreachable_after", unreachable_after),
-            appear_within=_not_negative("appear_within", appear_within),
+            unreachable_after=seconds_given("unreachable_after", unreachable_after),
+            appear_within=seconds_given("appear_within", appear_within),
         )
         self._history = history if isinstance(history, History) else History(history)
         self._budget = Budget(max_rate)
@@ -122,8 +127,9 @@ class Client:
             raise ConfigError(f"max_in_flight must be at least 1, not {max_in_flight}")
         self._max_in_flight = max_in_flight
         most_bytes = None if max_body is None else _size("max_body", max_body)
-        if request_timeout is not None and not _not_negative("request_timeout", request_timeout):
-            raise ConfigError("request_timeout must be above 0 seconds")
+        look_within = (
+            None if request_timeout is None else seconds_given("request_timeout", request_timeout, above_zero=True)
+        )
         self._source: Source
         match source:
             case None if api is not None:
@@ -141,7 +147,7 @@ class Client:
                     streams=streams,
                     max_connections=most + (max_in_flight if found.long_poll else 0),
                     max_body=most_bytes,
-                    request_timeout=request_timeout,
+                    request_timeout=look_within,
                     tls=tls,
                 )
             case None:
@@ -155,7 +161,7 @@ class Client:
             case _:
                 from ._engine.adapter import AdaptedSource  # noqa: PLC0415 - it loads threads, which few clients need
 
-                limit = REQUEST_TIMEOUT if request_timeout is None else request_timeout
+                limit = REQUEST_TIMEOUT if look_within is None else look_within
                 self._source = AdaptedSource(source, at_most(max_in_flight), limit)
         own = self._source.api if isinstance(self._source, HttpSource) else None
         stable: Mapping[Phase, float] = {} if own is None else own.stable_for
@@ -235,23 +241,23 @@ class Client:
 
     # --- one look ------------------------------------------------------------------------------------------
 
-    async def job(self, job_id: str) -> Job:
+    async def job(self, job_id: JobId) -> Job:
         """Read one job, once.
 
         Args:
-            job_id: Its id.
+            job_id: Its id, a text or a number; or its URL at the API.
 
         Raises:
             LookError: It could not be read: see its subclasses.
             ConfigError: The id cannot stand in a URL.
         """
-        self._check(job_id)
-        seen = await self._engine().job(job_id)
+        known_as = self._id_of(job_id)
+        seen = await self._engine().job(known_as)
         if isinstance(seen, Fault):
-            raise error_of(seen, job_id)
+            raise error_of(seen, known_as)
         return seen
 
-    async def jobs(self, project_id: str, limit: int = 25) -> tuple[Job, ...]:
+    async def jobs(self, project_id: JobId, limit: int = 25) -> tuple[Job, ...]:
         """Read a project's latest jobs, in the API's order.
 
         Args:
@@ -264,20 +270,19 @@ class Client:
         """
         if not self._source.has_lists:
             raise ConfigError(f"{self.name} documents no list of jobs; ask for each by its id with job()")
-        text_of("a project's id", project_id)
+        project = id_text("a project's id", project_id)
         if limit < 1:
             raise ConfigError(f"limit must be at least 1, not {limit}")
-        seen = await self._engine().project(project_id, limit)
+        seen = await self._engine().project(project, limit)
         if isinstance(seen, Fault):
             raise error_of(seen, None)
         for job in seen:
             self._history.add(job, told=True)
         return seen
 
-    def watched(self, job_id: str) -> Watched:
+    def watched(self, job_id: JobId) -> Watched:
         """Return what is known of a job before the first look at it, for `look`."""
-        self._check(job_id)
-        return Watched(job_id=job_id, api=self.name)
+        return Watched(job_id=self._id_of(job_id), api=self.name)
 
     async def look(self, watched: Watched) -> Looked:
         """Make exactly one look at a job, and say what it changed and when to look next.
@@ -300,8 +305,8 @@ class Client:
 
     def wait_for(
         self,
-        job: str | Started,
-        timeout: float | None = None,
+        job: JobId | Started,
+        timeout: Duration | None = None,
         check: bool = True,
         *,
         accept: Names = (),
@@ -310,9 +315,11 @@ class Client:
         """Wait for a job: await the handle for the finished job, iterate it for every state on the way.
 
         Args:
-            job: The job's id; or what the API answered when the job was started, as a `Response`, or its body as
-                bytes or decoded. A state that this shows already is taken into account, and needs no look.
-            timeout: How long to wait at most, in seconds, from the first await; one last look is made at the end.
+            job: The job's id, a text or a number, or its URL at the API; or what the API answered when the job was
+                started, as a `Response`, or its body as bytes or decoded. A state that this shows already is taken into
+                account, and needs no look.
+            timeout: How long to wait at most, from the first await: seconds, a text such as ``10m``, or a `timedelta`;
+                one last look is made at the end.
             check: Whether awaiting raises `JobFailed` and the like when the job ended badly.
             accept: Which ends are good besides success: ``{"partial"}``, ``{"finished"}``, or any other.
             fail_on: ``{"blocked"}`` has the wait end with `JobBlocked` once two looks, 10 s apart, have shown that the
@@ -322,23 +329,19 @@ class Client:
             ConfigError: The id cannot stand in a URL, the response names no job, the timeout is no duration, or there
                 is no such end.
         """
-        if timeout is not None:
-            _not_negative("timeout", timeout)
-        if isinstance(job, (bytes, Mapping, Response)):
-            found = self._source.started(job)
-        else:
-            found = Found(text_of("a job's id", job))
+        limit = None if timeout is None else seconds_given("timeout", timeout)
+        found = Found(self._id_of(job)) if isinstance(job, (int, str)) else self._started(job)
         ends = ends_of(accept, fail_on)
         if found.job is not None and found.is_over:
             over = found.job
-            return Wait(lambda: self._enter_over(over), over.id, timeout, check, ends)
+            return Wait(lambda: self._enter_over(over), over.id, limit, check, ends)
         watched = self.watched(found.job_id)
-        return Wait(lambda: self._enter(watched, found), found.job_id, timeout, check, ends)
+        return Wait(lambda: self._enter(watched, found), found.job_id, limit, check, ends)
 
     def as_completed(
         self,
-        job_ids: Iterable[str],
-        timeout: float | None = None,
+        job_ids: Iterable[JobId],
+        timeout: Duration | None = None,
         check: bool = True,
         *,
         accept: Names = (),
@@ -350,7 +353,7 @@ class Client:
 
         Args:
             job_ids: The jobs' ids.
-            timeout: How long to wait for each at most, in seconds.
+            timeout: How long to wait for each at most, as for `wait_for`.
             check, accept, fail_on: As for `wait_for`.
         """
         ids = _ids(job_ids)
@@ -358,8 +361,8 @@ class Client:
 
     async def wait_all(
         self,
-        job_ids: Iterable[str],
-        timeout: float | None = None,
+        job_ids: Iterable[JobId],
+        timeout: Duration | None = None,
         check: bool = True,
         *,
         accept: Names = (),
@@ -372,20 +375,17 @@ class Client:
 
         Args:
             job_ids: The jobs' ids.
-            timeout: How long to wait at most, in seconds.
+            timeout: How long to wait at most, as for `wait_for`.
             check, accept, fail_on: As for `wait_for`.
 
         Raises:
             JobEnded, JobBlocked, LookError, WaitTimeout: As awaiting `wait_for` would, for the first to go wrong.
         """
-        async with self.as_completed(job_ids, timeout, check, accept=accept, fail_on=fail_on) as ended:
-            async for wait in ended:
-                await wait
-            return [await wait for wait in ended.waits]
+        return await all_of(self.as_completed(job_ids, timeout, check, accept=accept, fail_on=fail_on))
 
     # --- news from elsewhere ----------------------------------------------------------------------------------
 
-    def wake(self, job_id: str) -> bool:
+    def wake(self, job_id: JobId) -> bool:
         """Have a job looked at now that somebody waits for or watches: there may be news of it.
 
         This is one look, however many wakes come before it is made. Looks that wakes ask for lie at least the pace's
@@ -397,9 +397,9 @@ class Client:
         Returns:
             Whether it will be looked at.
         """
-        return self._poller is not None and self._poller.wake(job_id)
+        return self._poller is not None and self._poller.wake(id_text("a job's id", job_id))
 
-    def wake_project(self, project_id: str) -> bool:
+    def wake_project(self, project_id: JobId) -> bool:
         """Have the jobs of a project looked at now that somebody waits for or watches, by one list if it has one.
 
         Args:
@@ -408,12 +408,21 @@ class Client:
         Returns:
             Whether any job will be looked at.
         """
-        return self._poller is not None and self._poller.wake_project(project_id)
+        return self._poller is not None and self._poller.wake_project(id_text("a project's id", project_id))
 
     # --- within ---------------------------------------------------------------------------------------------
 
-    def _check(self, job_id: object) -> None:
-        self._source.check(text_of("a job's id", job_id))
+    def _started(self, job: object) -> Found:
+        if isinstance(job, (bytes, Mapping, Response)):
+            return self._source.started(cast("Started", job))
+        raise ConfigError(f"a job's id is a text or a whole number, and not of type {type(job).__name__}")
+
+    def _id_of(self, given: object) -> str:
+        job_id = id_text("a job's id", given)
+        if isinstance(self._source, HttpSource):
+            job_id = self._source.requests.id_given(job_id)
+        self._source.check(job_id)
+        return job_id
 
     def _enter(self, watched: Watched, found: Found) -> tuple[Poller, Watch]:
         poller = self._engine()
@@ -441,6 +450,15 @@ def engine_of(client: Client) -> Poller:
     return client._engine()  # noqa: SLF001 - they are of one house  # pyright: ignore[reportPrivateUsage]
 
 
+def job_id_of(client: Client, given: object) -> str:
+    """Return a job's id as text, as a client takes it: a text, a number or the job's URL.
+
+    Raises:
+        ConfigError: It is none of these, or cannot stand in a URL.
+    """
+    return client._id_of(given)  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+
+
 def place_of(client: Client) -> str:
     """Return where a client's jobs are, in words that hold no secret, for a watcher."""
     return client._source.key  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
@@ -464,21 +482,6 @@ async def check_token(client: Client) -> None:
         raise ConfigError(fault.message)
 
 
-def text_of(what: str, value: object) -> str:
-    """Return a value that has to be a text, or raise ConfigError, which says what it is."""
-    if not isinstance(value, str):
-        raise ConfigError(f"{what} is a text, and not of type {type(value).__name__}")
-    return value
-
-
-def _not_negative(name: str, seconds: object) -> float:
-    if not isinstance(seconds, (int, float)):
-        raise ConfigError(f"{name} is a number of seconds, and not of type {type(seconds).__name__}")
-    if not 0.0 <= seconds < float("inf"):
-        raise ConfigError(f"{name} must be a finite number of seconds, 0 or more, not {seconds!r}")
-    return seconds
-
-
 def _size(name: str, size: object) -> int:
     try:
         return size_of(size)
@@ -488,14 +491,14 @@ def _size(name: str, size: object) -> int:
 
 def _stable_for(given: object) -> Mapping[Phase, float]:
     if not isinstance(given, Mapping):
-        seconds = _not_negative("stable_for", given)
+        seconds = seconds_given("stable_for", given)
         return dict.fromkeys(ENDED, seconds) if seconds else {}
     ends = {phase.value: phase for phase in Phase if phase.ended}
     by_end = {getattr(end, "value", end): seconds for end, seconds in cast("Mapping[object, object]", given).items()}
     for end in by_end:
         if end not in ends:
             raise ConfigError(f"stable_for names {end!r}, which is no end; there are: {', '.join(ends)}")
-    return {ends[str(end)]: _not_negative("stable_for", seconds) for end, seconds in by_end.items()}
+    return {ends[str(end)]: seconds_given("stable_for", seconds) for end, seconds in by_end.items()}
 
 
 def _tls(context: object) -> TLSContext:
@@ -504,9 +507,9 @@ def _tls(context: object) -> TLSContext:
     return checked_context(context)
 
 
-def _ids(job_ids: object) -> list[str]:
+def _ids(job_ids: object) -> list[JobId]:
     if isinstance(job_ids, str):
         raise ConfigError(f"expected several job ids, not the string {job_ids!r}; use wait_for, or put it in a list")
     if not isinstance(job_ids, Iterable):
         raise ConfigError(f"expected several job ids, and not something of type {type(job_ids).__name__}")
-    return list(cast("Iterable[str]", job_ids))
+    return list(cast("Iterable[JobId]", job_ids))

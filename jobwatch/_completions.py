@@ -73,6 +73,14 @@ class Completions:
                 task.cancel()
 
 
+async def all_of(completions: Completions) -> list[Job]:
+    """Wait for all, and return the jobs in the order in which they were asked for; the first error ends the others."""
+    async with completions as ended:
+        async for wait in ended:
+            await wait
+        return [await wait for wait in ended.waits]
+
+
 def _begun(wait: Wait, queue: asyncio.Queue[Wait]) -> asyncio.Task[Job]:
     """Begin a wait that is put in a queue when it ends; the task knows no `Completions`, which so can be dropped."""
 
