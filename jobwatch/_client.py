@@ -7,7 +7,7 @@ import logging
 import math
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Literal, Self, cast
+from typing import TYPE_CHECKING, Literal, NoReturn, Self, cast
 
 from msgspec.structs import replace
 
@@ -30,7 +30,7 @@ from ._reading.ids import id_text
 from ._reading.periods import seconds_given
 from ._reading.sizes import size_of
 from ._reading.started import Found, Response, Started
-from ._tasks import finished
+from ._tasks import finished, running_loop
 from ._wait import Wait, error_of
 from .apis import api_named
 
@@ -202,7 +202,17 @@ class Client:
 
     async def __aenter__(self) -> Self:
         """Return the client; it closes when the block is left."""
+        running_loop()
         return self
+
+    if not TYPE_CHECKING:  # checkers see that there is no such thing
+
+        def __enter__(self) -> NoReturn:
+            """Say that this is for ``async with``."""
+            raise ConfigError("a Client is for async with; without async, use jobwatch.SyncClient, or jobwatch.wait")
+
+        def __exit__(self, *_: object) -> None:
+            """Be there, so that ``with`` gets as far as what says why not."""
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

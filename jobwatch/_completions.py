@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Self
 
-from ._tasks import ended
+from ._tasks import ended, running_loop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,6 +89,6 @@ def _begun(wait: Wait, queue: asyncio.Queue[Wait]) -> asyncio.Task[Job]:
             task.exception()  # read here, since whoever awaits the handle gets its own
         queue.put_nowait(wait)
 
-    task = asyncio.get_running_loop().create_task(wait)
+    task = running_loop().create_task(wait)
     task.add_done_callback(end)
     return task

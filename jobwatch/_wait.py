@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Coroutine, Generator
-from typing import TYPE_CHECKING, Any, Self, assert_never, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Self, assert_never, cast
 
 from ._core.tracker import REFUSALS
 from ._engine.watch import NEVER, Watch
 from ._errors import (
     AuthError,
+    ConfigError,
     JobBlocked,
     JobCancelled,
     JobEnded,
@@ -130,6 +131,12 @@ class Wait(Coroutine[Any, Any, Job]):
     def __aiter__(self) -> Self:
         """Iterate over the transitions not yet yielded."""
         return self
+
+    if not TYPE_CHECKING:  # checkers see that there is no such thing
+
+        def __iter__(self) -> NoReturn:
+            """Say that this is for ``async for``."""
+            raise ConfigError("a Wait is for async for; without async, iterate over jobwatch.watch or SyncClient.watch")
 
     async def __anext__(self) -> Transition:
         """Return the next transition."""

@@ -687,11 +687,15 @@ def test_a_client_in_a_second_loop_says_what_to_do(use: str) -> None:
 
 @pytest.mark.parametrize("bad", [True, None, ["job_1"], 1.5])
 @pytest.mark.parametrize("source", [None, FakeSource()])
-async def test_an_id_that_is_neither_text_nor_number_is_refused_wherever_it_is_given(source: FakeSource | None, bad: Any) -> None:
+async def test_an_id_that_is_neither_text_nor_number_is_refused_wherever_it_is_given(
+    source: FakeSource | None, bad: Any
+) -> None:
     client = Client(source=source) if source else Client("capydb", token="t", base_url="http://127.0.0.1:9")
     async with client:
         for refused in (client.wait_for, client.watched):
-            with pytest.raises(ConfigError, match=r"a job's id is a text or a whole number, and not of type (bool|NoneType|list|float)"):
+            with pytest.raises(
+                ConfigError, match=r"a job's id is a text or a whole number, and not of type (bool|NoneType|list|float)"
+            ):
                 refused(bad)
         with pytest.raises(ConfigError, match="a job's id is a text"):
             await client.job(bad)
