@@ -3,13 +3,13 @@
     python -m benchmarks.sync [--waits N] [--json]
 
 Each program is a Python process of its own under callgrind, which waits N times for a job that has ended, on a job
-server in this process. A wait is one look then, so that what a thread and a loop cost beside it weighs most. Each time
-a client is made, opens a connection and is closed, except in the last two rows, where one is open all the time. The
+server in this process. A wait is one look then, so that what a thread and a loop cost beside it weighs most. A client
+is made each time, opens a connection and is closed, except in the last two rows, where one is open all the time. The
 first wait of a process, which imports aiohttp, is a row of its own; of the others the median is shown. Counted are user
 instructions of all threads, between marks around each wait.
 
-**Bias.** *For us*: `asyncio.run` sets up a handler for SIGINT each time, since it runs in the main thread. *Against us*:
-a job that runs for longer than one look costs both the same for every further look.
+**Bias.** *For us*: `asyncio.run` sets up a handler for SIGINT each time, since it runs in the main thread. *Against
+us*: a job that runs for longer than one look costs both the same for every further look.
 """
 
 from __future__ import annotations

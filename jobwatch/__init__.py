@@ -7,7 +7,7 @@
 
 The house, from the values that everybody speaks of up to the command line; imports point up this list only:
 
-_models, _errors, _tasks    jobs, faults, transitions; what is raised; waiting for tasks whatever is cancelled
+_models/, _errors, _tasks   jobs, faults, transitions; what is raised; waiting for tasks whatever is cancelled
 _reading/                   what a vendor's words mean: bytes in, a job or a fault out
 _core/                      what happened (tracker) and when to look next (pace); the seam to whoever is asked (source)
 _table/                     an API written down in TOML: its schema, its paths, the reader that comes of it
@@ -28,6 +28,7 @@ TYPE_CHECKING = False  # as in typing, which takes as long to import as Python t
 if TYPE_CHECKING:
     from ._client import Client
     from ._completions import Completions
+    from ._core.job_times import JobTimes
     from ._core.look import Looked
     from ._core.pace import Pace
     from ._core.source import JobSource
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         JournalError,
         LookError,
         RateLimited,
+        ResultMismatch,
         Unreachable,
         UnreadableReply,
         WaitTimeout,
@@ -72,7 +74,6 @@ if TYPE_CHECKING:
     from ._sync.client import SyncClient
     from ._sync.functions import wait, wait_all, watch
     from ._sync.handle import SyncWait
-    from ._sync.options import ClientOptions
     from ._wait import Wait
     from ._watching.changes import Change, ChangeKind, Health, WatchedJob, WatcherHealth
     from ._watching.watcher import Watcher
@@ -89,7 +90,6 @@ __all__ = [
     "Change",
     "ChangeKind",
     "Client",
-    "ClientOptions",
     "Completions",
     "ConfigError",
     "Duration",
@@ -109,6 +109,7 @@ __all__ = [
     "JobOutcomeUnknown",
     "JobPartiallyFailed",
     "JobSource",
+    "JobTimes",
     "JobwatchError",
     "JournalError",
     "LookError",
@@ -120,6 +121,7 @@ __all__ = [
     "RateLimited",
     "Received",
     "Response",
+    "ResultMismatch",
     "SyncClient",
     "SyncWait",
     "Transition",
@@ -147,13 +149,15 @@ __all__ = [
 _NAMES_IN = {
     "._client": "Client",
     "._completions": "Completions",
+    "._core.job_times": "JobTimes",
     "._core.look": "Looked",
     "._core.pace": "Pace",
     "._core.source": "JobSource",
     "._core.tracker": "Watched",
     "._errors": (
         "AuthError ConfigError JobBlocked JobCancelled JobEnded JobFailed JobNotFound JobOutcomeUnknown "
-        "JobPartiallyFailed JobwatchError JournalError LookError RateLimited Unreachable UnreadableReply WaitTimeout"
+        "JobPartiallyFailed JobwatchError JournalError LookError RateLimited ResultMismatch Unreachable "
+        "UnreadableReply WaitTimeout"
     ),
     "._files.history": "History",
     "._models": "JSON UNCHANGED Event Fault FaultKind Job Outcome Phase Problem Transition Unchanged printable",
@@ -164,7 +168,6 @@ _NAMES_IN = {
     "._sync.client": "SyncClient",
     "._sync.functions": "wait wait_all watch",
     "._sync.handle": "SyncWait",
-    "._sync.options": "ClientOptions",
     "._wait": "Wait",
     "._watching.changes": "Change ChangeKind Health WatchedJob WatcherHealth",
     "._watching.watcher": "Watcher",

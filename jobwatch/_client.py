@@ -7,7 +7,7 @@ import logging
 import math
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Literal, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Generic, Literal, NoReturn, Self, cast, overload
 
 from msgspec.structs import replace
 
@@ -16,6 +16,7 @@ from ._core.budget import Budget
 from ._core.ends import ends_of
 from ._core.look import Looked, Policy
 from ._core.pace import Pace
+from ._core.results import check_type, with_result
 from ._core.tracker import Patience, Watched, observe
 from ._engine.places import at_most
 from ._engine.poller import Poller
@@ -24,7 +25,7 @@ from ._errors import ConfigError
 from ._files.history import History
 from ._http.requests import Given
 from ._http.source import HttpSource
-from ._models import ENDED, Fault, Job, Phase
+from ._models import ENDED, Fault, Job, Phase, Result, Wire_co
 from ._reading.api import REQUEST_TIMEOUT, JobAPI
 from ._reading.ids import id_text
 from ._reading.periods import seconds_given
@@ -36,17 +37,23 @@ from .apis import api_named
 
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Unpack
 
-    from ._core.ends import Names
+    from msgspec import Struct
+
+    from ._core.ends import Ends, Names
     from ._core.source import JobSource, Source
+    from ._http.options import ClientOptions
     from ._http.tls import TLSContext
     from ._reading.ids import JobId
     from ._reading.periods import Duration
+    from .apis.bedrock import BedrockJob
+    from .apis.capydb import CapyJob
 
 _log = logging.getLogger("jobwatch")
 
 
-class Client:
+class Client(Generic[Wire_co]):
     """Reads and waits for the jobs of one API.
 
     Use it as an async context manager, or call `aclose` when done; it may be opened in one task and closed in
@@ -64,6 +71,9 @@ class Client:
             ``CAPYDB_API_URL``), else the vendor's address.
         api_version: The version to ask for, where the API has a header for it (Bedrock's ``X-API-Version``).
         params: What stands in the API's URLs beside a job's id: GitHub's ``owner`` and ``repo``.
+        headers: What else to send with each request to the API's own origin, such as a ``User-Agent`` of yours in place
+            of ``jobwatch/VERSION``, or what a gateway wants. Values are shown nowhere. The token's header, those of the
+            API's table, and those that say how to answer (``Accept``, ``If-None-Match``, ...) are not among them.
         proxy: The URL of the proxy to ask through, whatever the API's host; False for none. By default ``HTTPS_PROXY``,
             ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` say, in small letters too, and loopback has none.
         ssl: The `ssl.SSLContext` for connections to the API, with the certificates to trust or a client certificate; by
@@ -92,9 +102,27 @@ class Client:
         ConfigError: An argument or a variable is missing or wrong; nothing has been sent.
     """
 
+    @overload
+    def __init__(self: Client[CapyJob], api: Literal["capydb"], **options: Unpack[ClientOptions]) -> None: ...
+
+    @overload
+    def __init__(self: Client[BedrockJob], api: Literal["bedrock"], **options: Unpack[ClientOptions]) -> None: ...
+
+    @overload
+    def __init__(self, api: JobAPI[Wire_co], **options: Unpack[ClientOptions]) -> None: ...
+
+    @overload
+    def __init__(
+        self: Client[Struct | None],
+        api: str | JobAPI | None = None,
+        *,
+        source: JobSource | HttpSource | None = None,
+        **options: Unpack[ClientOptions],
+    ) -> None: ...
+
     def __init__(
         self,
-        api: str | JobAPI | None = None,
+        api: str | JobAPI[Wire_co] | JobAPI | None = None,
         *,
         source: JobSource | HttpSource | None = None,
         token: str | Callable[[], str | Awaitable[str]] | None = None,
@@ -102,6 +130,7 @@ class Client:
         base_url: str | None = None,
         api_version: str | None = None,
         params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         proxy: str | Literal[False] | None = None,
         ssl: TLSContext | None = None,
         pace: Pace | None = None,
@@ -115,8 +144,9 @@ class Client:
         request_timeout: Duration | None = None,
         streams: bool = True,
     ) -> None:
-        given = Given(token, base_url, params, token_file, proxy)
-        del token, token_file, base_url, params, proxy  # a traceback that shows local variables shall not show these
+        given = Given(token, base_url, params, token_file, proxy, headers=headers)
+        # A traceback that shows local variables shall not show these.
+        del token, token_file, base_url, params, proxy, headers
         patience = Patience(
             unreachable_after=seconds_given("unreachable_after", unreachable_after),
             appear_within=seconds_given("appear_within", appear_within),
@@ -127,9 +157,9 @@ class Client:
             raise ConfigError(f"max_in_flight must be at least 1, not {max_in_flight}")
         self._max_in_flight = max_in_flight
         most_bytes = None if max_body is None else _size("max_body", max_body)
-        look_within = (
-            None if request_timeout is None else seconds_given("request_timeout", request_timeout, above_zero=True)
-        )
+        look_within: float | None = None
+        if request_timeout is not None:
+            look_within = seconds_given("request_timeout", request_timeout, above_zero=True)
         self._source: Source
         match source:
             case None if api is not None:
@@ -251,23 +281,38 @@ class Client:
 
     # --- one look ------------------------------------------------------------------------------------------
 
-    async def job(self, job_id: JobId) -> Job:
+    @overload
+    async def job(self, job_id: JobId, *, result: None = None) -> Job[Wire_co]: ...
+
+    @overload
+    async def job(self, job_id: JobId, *, result: type[Result]) -> Job[Wire_co, Result | None]: ...
+
+    async def job(
+        self, job_id: JobId, *, result: type[Result] | None = None
+    ) -> Job[Wire_co, Result | None] | Job[Wire_co]:
         """Read one job, once.
 
         Args:
             job_id: Its id, a text or a number; or its URL at the API.
+            result: The type to read its result into once it has succeeded, as for `wait_for`; before that it is None.
 
         Raises:
             LookError: It could not be read: see its subclasses.
             ConfigError: The id cannot stand in a URL.
+            ResultMismatch: The job has succeeded, and its result is of another type.
         """
         known_as = self._id_of(job_id)
+        if result is not None:
+            check_type(result)
         seen = await self._engine().job(known_as)
         if isinstance(seen, Fault):
             raise error_of(seen, known_as)
-        return seen
+        job = cast("Job[Wire_co]", seen)
+        if result is None:
+            return job
+        return with_result(job, result) if job.phase is Phase.SUCCEEDED else replace(job, result=None)
 
-    async def jobs(self, project_id: JobId, limit: int = 25) -> tuple[Job, ...]:
+    async def jobs(self, project_id: JobId, limit: int = 25) -> tuple[Job[Wire_co], ...]:
         """Read a project's latest jobs, in the API's order.
 
         Args:
@@ -288,7 +333,7 @@ class Client:
             raise error_of(seen, None)
         for job in seen:
             self._history.add(job, told=True)
-        return seen
+        return cast("tuple[Job[Wire_co], ...]", seen)
 
     def watched(self, job_id: JobId) -> Watched:
         """Return what is known of a job before the first look at it, for `look`."""
@@ -313,6 +358,7 @@ class Client:
 
     # --- waiting ------------------------------------------------------------------------------------------
 
+    @overload
     def wait_for(
         self,
         job: JobId | Started,
@@ -321,7 +367,31 @@ class Client:
         *,
         accept: Names = (),
         fail_on: Names = (),
-    ) -> Wait:
+        result: None = None,
+    ) -> Wait[Wire_co]: ...
+
+    @overload
+    def wait_for(
+        self,
+        job: JobId | Started,
+        timeout: Duration | None = None,
+        check: Literal[True] = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+        result: type[Result],
+    ) -> Wait[Wire_co, Result]: ...
+
+    def wait_for(
+        self,
+        job: JobId | Started,
+        timeout: Duration | None = None,
+        check: bool = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+        result: type[Result] | None = None,
+    ) -> Wait[Wire_co, Result] | Wait[Wire_co]:
         """Wait for a job: await the handle for the finished job, iterate it for every state on the way.
 
         Args:
@@ -334,19 +404,54 @@ class Client:
             accept: Which ends are good besides success: ``{"partial"}``, ``{"finished"}``, or any other.
             fail_on: ``{"blocked"}`` has the wait end with `JobBlocked` once two looks, 10 s apart, have shown that the
                 job goes on only when somebody acts.
+            result: The type to read the job's result into: a msgspec Struct, a dataclass, a TypedDict, a ``list[int]``
+                or whatever else `msgspec.convert` takes. A job that ends well with another one raises `ResultMismatch`,
+                which has it as it came. By default it is left as plain JSON values.
 
         Raises:
-            ConfigError: The id cannot stand in a URL, the response names no job, the timeout is no duration, or there
-                is no such end.
+            ConfigError: The id cannot stand in a URL, the response names no job, the timeout is no duration, there
+                is no such end, or no such type.
         """
+        return self._wait_for(job, timeout, check, ends_of(accept, fail_on), result)
+
+    def _wait_for(
+        self, job: JobId | Started, timeout: Duration | None, check: bool, ends: Ends, result: type[Result] | None
+    ) -> Wait[Wire_co, Result]:
         limit = None if timeout is None else seconds_given("timeout", timeout)
         found = Found(self._id_of(job)) if isinstance(job, (int, str)) else self._started(job)
-        ends = ends_of(accept, fail_on)
+        if result is not None:
+            check_type(result)
+            if not check:
+                raise ConfigError("a job that ended badly has no result: leave out result=, or check=False")
         if found.job is not None and found.is_over:
             over = found.job
-            return Wait(lambda: self._enter_over(over), over.id, limit, check, ends)
+            return Wait(lambda: self._enter_over(over), over.id, limit, check, ends, result=result)
         watched = self.watched(found.job_id)
-        return Wait(lambda: self._enter(watched, found), found.job_id, limit, check, ends)
+        return Wait(lambda: self._enter(watched, found), found.job_id, limit, check, ends, result=result)
+
+    @overload
+    def as_completed(
+        self,
+        job_ids: Iterable[JobId],
+        timeout: Duration | None = None,
+        check: bool = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+        result: None = None,
+    ) -> Completions[Wire_co]: ...
+
+    @overload
+    def as_completed(
+        self,
+        job_ids: Iterable[JobId],
+        timeout: Duration | None = None,
+        check: Literal[True] = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+        result: type[Result],
+    ) -> Completions[Wire_co, Result]: ...
 
     def as_completed(
         self,
@@ -356,7 +461,8 @@ class Client:
         *,
         accept: Names = (),
         fail_on: Names = (),
-    ) -> Completions:
+        result: type[Result] | None = None,
+    ) -> Completions[Wire_co, Result] | Completions[Wire_co]:
         """Wait for several jobs and iterate over their handles as they end.
 
         Awaiting a handle that came out gives its job, or raises, at once.
@@ -364,10 +470,39 @@ class Client:
         Args:
             job_ids: The jobs' ids.
             timeout: How long to wait for each at most, as for `wait_for`.
-            check, accept, fail_on: As for `wait_for`.
+            check, accept, fail_on, result: As for `wait_for`.
         """
+        return self._as_completed(job_ids, timeout, check, ends_of(accept, fail_on), result)
+
+    def _as_completed(
+        self, job_ids: Iterable[JobId], timeout: Duration | None, check: bool, ends: Ends, result: type[Result] | None
+    ) -> Completions[Wire_co, Result]:
         ids = _ids(job_ids)
-        return Completions([self.wait_for(each, timeout, check, accept=accept, fail_on=fail_on) for each in ids])
+        return Completions([self._wait_for(each, timeout, check, ends, result) for each in ids])
+
+    @overload
+    async def wait_all(
+        self,
+        job_ids: Iterable[JobId],
+        timeout: Duration | None = None,
+        check: bool = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+        result: None = None,
+    ) -> list[Job[Wire_co]]: ...
+
+    @overload
+    async def wait_all(
+        self,
+        job_ids: Iterable[JobId],
+        timeout: Duration | None = None,
+        check: Literal[True] = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+        result: type[Result],
+    ) -> list[Job[Wire_co, Result]]: ...
 
     async def wait_all(
         self,
@@ -377,7 +512,8 @@ class Client:
         *,
         accept: Names = (),
         fail_on: Names = (),
-    ) -> list[Job]:
+        result: type[Result] | None = None,
+    ) -> list[Job[Wire_co, Result]] | list[Job[Wire_co]]:
         """Wait for several jobs to end, and return them in the order of their ids.
 
         The first that cannot be read, or with ``check`` does not succeed, raises its error and ends the waiting
@@ -386,12 +522,13 @@ class Client:
         Args:
             job_ids: The jobs' ids.
             timeout: How long to wait at most, as for `wait_for`.
-            check, accept, fail_on: As for `wait_for`.
+            check, accept, fail_on, result: As for `wait_for`.
 
         Raises:
-            JobEnded, JobBlocked, LookError, WaitTimeout: As awaiting `wait_for` would, for the first to go wrong.
+            JobEnded, JobBlocked, LookError, WaitTimeout, ResultMismatch: As awaiting `wait_for` would, for the first
+                to go wrong.
         """
-        return await all_of(self.as_completed(job_ids, timeout, check, accept=accept, fail_on=fail_on))
+        return await all_of(self._as_completed(job_ids, timeout, check, ends_of(accept, fail_on), result))
 
     # --- news from elsewhere ----------------------------------------------------------------------------------
 
@@ -458,6 +595,36 @@ class Client:
 def engine_of(client: Client) -> Poller:
     """Return the poller of a client, for a watcher."""
     return client._engine()  # noqa: SLF001 - they are of one house  # pyright: ignore[reportPrivateUsage]
+
+
+def wait_of(
+    client: Client[Wire_co],
+    job: JobId | Started,
+    *,
+    timeout: Duration | None,
+    check: bool,
+    accept: Names,
+    fail_on: Names,
+    result: type[Result] | None,
+) -> Wait[Wire_co, Result]:
+    """Return what `Client.wait_for` does, for whoever passes on what it was given."""
+    ends = ends_of(accept, fail_on)
+    return client._wait_for(job, timeout, check, ends, result)  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+
+
+def completions_of(
+    client: Client[Wire_co],
+    job_ids: Iterable[JobId],
+    *,
+    timeout: Duration | None,
+    check: bool,
+    accept: Names,
+    fail_on: Names,
+    result: type[Result] | None,
+) -> Completions[Wire_co, Result]:
+    """Return what `Client.as_completed` does, for whoever passes on what it was given."""
+    ends = ends_of(accept, fail_on)
+    return client._as_completed(job_ids, timeout, check, ends, result)  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
 
 
 def job_id_of(client: Client, given: object) -> str:

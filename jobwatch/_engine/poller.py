@@ -296,7 +296,7 @@ class Poller:
             raise JobwatchError("the client is closed")
         if running_loop() is not self._loop:
             raise ConfigError(
-                "this client belongs to another event loop: make one within each asyncio.run, thread and forked process,"
+                "this client belongs to another event loop: make one within each asyncio.run, thread and process,"
                 " or use jobwatch.SyncClient, which any thread may call"
             )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import weakref
 from functools import partial
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Generic, Literal, Self, Unpack, cast, overload
 
+from .._client import completions_of, wait_of
 from .._completions import all_of
+from .._models import Result_co, Wire_co
 from .handle import SyncWait
 from .loop import LoopThread
 from .options import Hidden
@@ -15,21 +17,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import TracebackType
 
+    from msgspec import Struct
+
     from .._client import Client
     from .._completions import Completions
     from .._core.ends import Names
     from .._core.look import Looked
+    from .._core.source import JobSource
     from .._core.tracker import Watched
-    from .._models import Job
+    from .._http.options import ClientOptions
+    from .._http.source import HttpSource
+    from .._models import Job, Result
     from .._reading.api import JobAPI
     from .._reading.ids import JobId
     from .._reading.periods import Duration
     from .._reading.started import Started
     from .._wait import Wait
-    from .options import ClientOptions
+    from ..apis.bedrock import BedrockJob
+    from ..apis.capydb import CapyJob
+    from .options import SyncOptions
 
 
-class SyncClient:
+class SyncClient(Generic[Wire_co]):
     """Reads and waits for the jobs of one API, for programs without async: each method blocks until it is done.
 
     Use it as a context manager, or call `close` when done. Any number of threads may use it at once. Its event loop
@@ -43,12 +52,28 @@ class SyncClient:
         ConfigError: An argument or a variable is missing or wrong; nothing has been sent.
     """
 
-    def __init__(self, api: str | JobAPI | None = None, **options: Unpack[ClientOptions]) -> None:
-        hidden = Hidden(options)
-        del options  # a traceback that shows local variables shall not show a token
-        self._begin(hidden.client(api))
+    @overload
+    def __init__(self: SyncClient[CapyJob], api: Literal["capydb"], **options: Unpack[ClientOptions]) -> None: ...
 
-    def _begin(self, client: Client) -> None:
+    @overload
+    def __init__(self: SyncClient[BedrockJob], api: Literal["bedrock"], **options: Unpack[ClientOptions]) -> None: ...
+
+    @overload
+    def __init__(self, api: JobAPI[Wire_co], **options: Unpack[ClientOptions]) -> None: ...
+
+    @overload
+    def __init__(
+        self: SyncClient[Struct | None],
+        api: str | JobAPI | None = None,
+        *,
+        source: JobSource | HttpSource | None = None,
+        **options: Unpack[ClientOptions],
+    ) -> None: ...
+
+    def __init__(self, api: str | JobAPI[Wire_co] | JobAPI | None = None, **options: Unpack[SyncOptions]) -> None:
+        self._begin(cast("Client[Wire_co]", Hidden(options).client(api)))
+
+    def _begin(self, client: Client[Wire_co]) -> None:
         self._client = client
         self._thread = LoopThread()
         self._closing = weakref.finalize(self, self._thread.close, client.aclose, interrupted=True)
@@ -91,19 +116,29 @@ class SyncClient:
 
     # --- one look ------------------------------------------------------------------------------------------
 
-    def job(self, job_id: JobId) -> Job:
+    @overload
+    def job(self, job_id: JobId, *, result: None = None) -> Job[Wire_co]: ...
+
+    @overload
+    def job(self, job_id: JobId, *, result: type[Result]) -> Job[Wire_co, Result | None]: ...
+
+    def job(self, job_id: JobId, *, result: type[Result] | None = None) -> Job[Wire_co, Result | None] | Job[Wire_co]:
         """Read one job, once.
 
         Args:
             job_id: Its id, a text or a number; or its URL at the API.
+            result: The type to read its result into once it has succeeded; see `Client.job`.
 
         Raises:
             LookError: It could not be read: see its subclasses.
             ConfigError: The id cannot stand in a URL.
+            ResultMismatch: The job has succeeded, and its result is of another type.
         """
-        return self._thread.call(partial(self._client.job, job_id))
+        if result is None:
+            return self._thread.call(partial(self._client.job, job_id))
+        return self._thread.call(partial(self._client.job, job_id, result=result))
 
-    def jobs(self, project_id: JobId, limit: int = 25) -> tuple[Job, ...]:
+    def jobs(self, project_id: JobId, limit: int = 25) -> tuple[Job[Wire_co], ...]:
         """Read a project's latest jobs, in the API's order.
 
         Args:
@@ -141,21 +176,23 @@ class SyncClient:
         *,
         accept: Names = (),
         fail_on: Names = (),
-    ) -> Job:
+        result: type[Result] | None = None,
+    ) -> Job[Wire_co, Result]:
         """Wait for a job to end, and return it.
 
         Args:
             job: The job's id, its URL, or what the API answered when it was started; see `Client.wait_for`.
             timeout: How long to wait at most: seconds, a text such as ``10m``, or a `timedelta`.
-            check, accept, fail_on: As for `Client.wait_for`.
+            check, accept, fail_on, result: As for `Client.wait_for`.
 
         Raises:
             JobEnded, JobBlocked: It ended badly, or waits for a person.
             LookError: The API could not be read: see its subclasses.
             WaitTimeout: The time limit was over first.
+            ResultMismatch: The job ended well, and its result is of another type.
             ConfigError: An argument is wrong.
         """
-        wait = self._client.wait_for(job, timeout, check, accept=accept, fail_on=fail_on)
+        wait = wait_of(self._client, job, timeout=timeout, check=check, accept=accept, fail_on=fail_on, result=result)
         return self._thread.call(partial(_awaited, wait))
 
     def watch(
@@ -166,19 +203,20 @@ class SyncClient:
         *,
         accept: Names = (),
         fail_on: Names = (),
-    ) -> SyncWait:
+        result: type[Result] | None = None,
+    ) -> SyncWait[Wire_co, Result]:
         """Return a handle to be iterated for every state of a job; its `result` is the finished job.
 
         Nothing is sent, and no time limit counts, before the first step of the iteration.
 
         Args:
             job, timeout: As for `wait_for`.
-            check, accept, fail_on: As for `wait_for`, and of consequence for `SyncWait.result` only.
+            check, accept, fail_on, result: As for `wait_for`, and of consequence for `SyncWait.result` only.
 
         Raises:
             ConfigError: An argument is wrong.
         """
-        wait = self._client.wait_for(job, timeout, check, accept=accept, fail_on=fail_on)
+        wait = wait_of(self._client, job, timeout=timeout, check=check, accept=accept, fail_on=fail_on, result=result)
         return SyncWait(wait, self._thread, self)
 
     def as_completed(
@@ -189,7 +227,8 @@ class SyncClient:
         *,
         accept: Names = (),
         fail_on: Names = (),
-    ) -> Iterator[SyncWait]:
+        result: type[Result] | None = None,
+    ) -> Iterator[SyncWait[Wire_co, Result]]:
         """Wait for several jobs and iterate over their handles as they end.
 
         The result of a handle that came out is there, or raises, at once.
@@ -197,15 +236,17 @@ class SyncClient:
         Args:
             job_ids: The jobs' ids.
             timeout: How long to wait for each at most, as for `wait_for`.
-            check, accept, fail_on: As for `wait_for`.
+            check, accept, fail_on, result: As for `wait_for`.
 
         Raises:
             ConfigError: An argument is wrong.
         """
-        ended = self._client.as_completed(job_ids, timeout, check, accept=accept, fail_on=fail_on)
+        ended = completions_of(
+            self._client, job_ids, timeout=timeout, check=check, accept=accept, fail_on=fail_on, result=result
+        )
         return self._each(ended)
 
-    def _each(self, ended: Completions) -> Iterator[SyncWait]:
+    def _each(self, ended: Completions[Wire_co, Result]) -> Iterator[SyncWait[Wire_co, Result]]:
         try:
             while (wait := self._thread.call(partial(_next, ended))) is not None:
                 yield SyncWait(wait, self._thread, self)
@@ -220,7 +261,8 @@ class SyncClient:
         *,
         accept: Names = (),
         fail_on: Names = (),
-    ) -> list[Job]:
+        result: type[Result] | None = None,
+    ) -> list[Job[Wire_co, Result]]:
         """Wait for several jobs to end, and return them in the order of their ids.
 
         The first that cannot be read, or with ``check`` does not succeed, raises its error and ends the waiting
@@ -229,25 +271,28 @@ class SyncClient:
         Args:
             job_ids: The jobs' ids.
             timeout: How long to wait at most, as for `wait_for`.
-            check, accept, fail_on: As for `wait_for`.
+            check, accept, fail_on, result: As for `wait_for`.
 
         Raises:
-            JobEnded, JobBlocked, LookError, WaitTimeout: As `wait_for` would, for the first to go wrong.
+            JobEnded, JobBlocked, LookError, WaitTimeout, ResultMismatch: As `wait_for` would, for the first to go
+                wrong.
         """
-        ended = self._client.as_completed(job_ids, timeout, check, accept=accept, fail_on=fail_on)
+        ended = completions_of(
+            self._client, job_ids, timeout=timeout, check=check, accept=accept, fail_on=fail_on, result=result
+        )
         return self._thread.call(partial(all_of, ended))
 
 
-def sync_client_of(client: Client) -> SyncClient:
+def sync_client_of(client: Client[Wire_co]) -> SyncClient[Wire_co]:
     """Return what uses a client that no event loop has used yet."""
-    made = SyncClient.__new__(SyncClient)
+    made = cast("SyncClient[Wire_co]", SyncClient.__new__(SyncClient))
     made._begin(client)  # noqa: SLF001 - they are one  # pyright: ignore[reportPrivateUsage]
     return made
 
 
-async def _next(ended: Completions) -> Wait | None:
+async def _next(ended: Completions[Wire_co, Result_co]) -> Wait[Wire_co, Result_co] | None:
     return await anext(ended, None)
 
 
-async def _awaited(wait: Wait) -> Job:
+async def _awaited(wait: Wait[Wire_co, Result_co]) -> Job[Wire_co, Result_co]:
     return await wait

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from .._errors import JobwatchError
+from .._models import Result_co, ResultLeftOut, Wire_co
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from types import TracebackType
 
+    from .._core.job_times import JobTimes
     from .._core.tracker import Watched
     from .._models import Job, Outcome, Transition
     from .._wait import Wait
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-class SyncWait:
+class SyncWait(ResultLeftOut, Generic[Wire_co, Result_co]):
     """One wait for one job, for programs without async: iterate it for every state on the way, then ask for its result.
 
     It yields each `Transition` once, in order, the last one included, and ends with the job, however that ended.
@@ -34,27 +36,35 @@ class SyncWait:
         WaitTimeout: The time limit was over first.
     """
 
-    def __init__(self, wait: Wait, thread: LoopThread, client: SyncClient) -> None:
+    def __init__(self, wait: Wait[Wire_co, Result_co], thread: LoopThread, client: SyncClient[Wire_co]) -> None:
         self.job_id = wait.job_id
         self._wait = wait
         self._thread = thread
         self._client = client  # which would close if it were dropped
         self._owns_client = False
-        self._job: Job | None = None
+        self._job: Job[Wire_co, Result_co] | None = None
         self._error: BaseException | None = None
 
     def __repr__(self) -> str:
-        return f"<SyncWait for job {self.job_id}>"
+        return f"Sync{self._wait!r}"
+
+    def _repr_html_(self) -> str:
+        return self._wait._repr_html_()  # pyright: ignore[reportPrivateUsage]
 
     @property
-    def job(self) -> Job | None:
-        """The job as last read, or None before the first good look."""
+    def job(self) -> Job[Wire_co] | None:
+        """The job as last read, its result as plain JSON values; None before the first good look."""
         return self._wait.job
 
     @property
     def watched(self) -> Watched | None:
         """Everything known of the job, as a value to keep or to carry elsewhere; None before the wait began."""
         return self._wait.watched
+
+    @property
+    def times(self) -> JobTimes | None:
+        """When the job began and ended, for how long it ran, and how late its end was known; see `Wait.times`."""
+        return self._wait.times
 
     @property
     def outcome(self) -> Outcome | None:
@@ -73,11 +83,11 @@ class SyncWait:
                 return transition
         raise StopIteration
 
-    def result(self) -> Job:
+    def result(self) -> Job[Wire_co, Result_co]:
         """Wait for the end, and return the job.
 
         Raises:
-            JobEnded, JobBlocked, LookError, WaitTimeout: As awaiting a `Wait` would.
+            JobEnded, JobBlocked, LookError, WaitTimeout, ResultMismatch: As awaiting a `Wait` would.
         """
         if self._job is None and self._error is None:
             self._called(self._finish)
@@ -137,7 +147,7 @@ class SyncWait:
             self._client.close()
 
 
-def owning(handle: SyncWait) -> SyncWait:
+def owning(handle: SyncWait[Wire_co, Result_co]) -> SyncWait[Wire_co, Result_co]:
     """Have a handle close its client once its wait is over."""
     handle._owns_client = True  # noqa: SLF001 - they are one  # pyright: ignore[reportPrivateUsage]
     return handle

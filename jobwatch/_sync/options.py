@@ -1,66 +1,68 @@
-"""The keyword arguments of `Client`, for what passes them on; a test compares them with those of `Client`."""
+"""What the functions for scripts take beside a job and its API, kept so that no traceback shows a secret among it."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, cast
 
 from .._client import Client
 from .._http.job_urls import is_url, params_in_url
+from .._http.options import ClientOptions
 from ..apis import api_named
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Iterable
 
-    from .._core.pace import Pace
+    from msgspec import Struct
+
+    from .._core.ends import Names
     from .._core.source import JobSource
-    from .._files.history import History
     from .._http.source import HttpSource
-    from .._http.tls import TLSContext
     from .._reading.api import JobAPI
     from .._reading.periods import Duration
 
 
-class ClientOptions(TypedDict, total=False):
-    """The options of a `Client`: see there what each is for."""
+class SyncOptions(ClientOptions, total=False):
+    """The keyword arguments of a `Client` beside its API: `Client` says what each of them means."""
 
     source: JobSource | HttpSource | None
-    token: str | Callable[[], str | Awaitable[str]] | None
-    token_file: str | os.PathLike[str] | None
-    base_url: str | None
-    api_version: str | None
-    params: Mapping[str, str] | None
-    proxy: str | Literal[False] | None
-    ssl: TLSContext | None
-    pace: Pace | None
-    history: History | str | os.PathLike[str] | None
-    max_rate: float | None
-    unreachable_after: Duration
-    appear_within: Duration
-    stable_for: Duration | Mapping[str, Duration] | None
-    max_in_flight: int
-    max_body: int | str | None
-    request_timeout: Duration | None
-    streams: bool
+
+
+class WaitOptions(SyncOptions, total=False):
+    """Those of a `Client`, and of a wait: `Client.wait_for` says what each of them means."""
+
+    timeout: Duration | None
+    check: bool
+    accept: Names
+    fail_on: Names
 
 
 class Hidden:
-    """Options that may hold a secret, kept so that no traceback which shows local variables shows them."""
+    """Options that may hold a secret, which no traceback that shows local variables is to show.
 
-    def __init__(self, options: ClientOptions) -> None:
-        self._options = options
+    Args:
+        options: They are taken out of here.
+    """
 
-    def client(self, api: str | JobAPI | None) -> Client:
-        """Return a client with these options."""
-        return Client(api, **self._options)
+    def __init__(self, options: SyncOptions) -> None:
+        self._options = options.copy()
+        cast("dict[str, object]", options).clear()
 
-    def add_params_in(self, jobs: Iterable[object], api: str | JobAPI | None) -> None:
-        """Add the parameters that the first URL among some jobs' ids shows, unless they are given.
+    def client(self, api: str | JobAPI | None, jobs: Iterable[object] = ()) -> Client[Struct | None]:
+        """Return a client with these options.
+
+        Args:
+            api: The API.
+            jobs: What jobs are to be waited for: if one is given by its URL, the parameters that this shows need not be
+                given.
 
         Raises:
-            ConfigError: It is no URL of a job of the API.
+            ConfigError: One makes no sense, or a URL is none of a job of the API.
         """
-        urls = [job for job in jobs if isinstance(job, str) and is_url(job)]
+        self._add_params_in([job for job in jobs if isinstance(job, str) and is_url(job)], api)
+        return Client(api, **self._options)
+
+    def _add_params_in(self, urls: list[str], api: str | JobAPI | None) -> None:
         if not urls or api is None:
             return
         found = api_named(api) if isinstance(api, str) else api
