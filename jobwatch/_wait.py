@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Coroutine, Generator
-from typing import TYPE_CHECKING, Any, Generic, Self, assert_never, cast
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, assert_never, cast
 
 from ._core.job_times import JobTimes, times_of
 from ._core.limits import SILENT, AtLimit, at_limit
@@ -12,6 +12,7 @@ from ._core.results import with_result
 from ._engine.watch import NEVER, Watch
 from ._errors import (
     AuthError,
+    ConfigError,
     JobBlocked,
     JobCancelled,
     JobEnded,
@@ -193,6 +194,12 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
     def __aiter__(self) -> Self:
         """Iterate over the transitions not yet yielded."""
         return self
+
+    if not TYPE_CHECKING:  # checkers see that there is no such thing
+
+        def __iter__(self) -> NoReturn:
+            """Say that this is for ``async for``."""
+            raise ConfigError("a Wait is for async for; without async, iterate over jobwatch.watch or SyncClient.watch")
 
     async def __anext__(self) -> Transition:
         """Return the next transition."""
