@@ -165,6 +165,8 @@ class Fault(Struct, AsJSON, frozen=True, omit_defaults=True):
         code: The API's own error code, where its body gave one.
         request_id: The API's id of the request, to quote to its support.
         retry_after: Seconds the server asked us to stay away, already validated.
+        url: Where it was asked, if it says that there is nothing there (404, 410), without query and without secrets: a
+            base URL may be wrong.
     """
 
     kind: FaultKind
@@ -173,6 +175,7 @@ class Fault(Struct, AsJSON, frozen=True, omit_defaults=True):
     code: str | None = None
     request_id: str | None = None
     retry_after: float | None = None
+    url: str | None = None
 
     @property
     def text(self) -> str:
@@ -181,6 +184,7 @@ class Fault(Struct, AsJSON, frozen=True, omit_defaults=True):
             f"HTTP {self.http_status}" if self.http_status else "",
             f"code {self.code}" if self.code else "",
             f"request {self.request_id}" if self.request_id else "",
+            f"asked {self.url}" if self.url else "",
         ]
         known = ", ".join(fact for fact in facts if fact)
         return f"{self.message} ({known})" if known else self.message
@@ -361,7 +365,7 @@ def need(asked: str | None, url: str | None) -> str:
 
 def state(status: str, phase: Phase) -> str:
     """Return the API's word for a state and ours in a few words, for a `repr`."""
-    return phase.value if status.casefold() == phase.value else f"{excerpt(status, 24)} ({phase.value})"
+    return phase.value if str(status).casefold() == phase.value else f"{excerpt(status, 24)} ({phase.value})"
 
 
 def clock(at: datetime) -> str:
@@ -375,8 +379,9 @@ def shown(*parts: str | None) -> str:
     return f"<{excerpt(line, 118)}>"
 
 
-def excerpt(text: str, most: int = 40) -> str:
+def excerpt(told: object, most: int = 40) -> str:
     """Return a text as it may be printed, of at most so many characters: beginning and end, where it has more."""
+    text = str(told)  # a source of the user's own may have put anything in its place, and a `repr` must not fail
     if len(text) > most:
         end = most // 3
         text = f"{text[: most - 3 - end]}...{text[-end:]}"
