@@ -14,20 +14,18 @@ import msgspec
 from msgspec import Raw, Struct
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeVar  # type checkers bring it along, and a run has no need of it
-else:
-    from typing import Any, TypeVar
-
-if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
+    from typing_extensions import TypeVar  # type checkers bring it along, and a run has no need of it
 
-if TYPE_CHECKING:
+    JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
     Wire_co = TypeVar("Wire_co", bound=Struct | None, covariant=True, default=Struct | None)
     Result_co = TypeVar("Result_co", covariant=True, default=JSON)
     Result = TypeVar("Result", default=JSON)
-else:  # before Python 3.13 a TypeVar has no default
+else:
+    from typing import Any, TypeVar  # which has no default before Python 3.13
+
+    JSON = Any  # msgspec cannot read into a type that holds itself: a user's Struct may have a field of it
     Wire_co = TypeVar("Wire_co", covariant=True)
     Result_co = TypeVar("Result_co", covariant=True)
     Result = TypeVar("Result")
