@@ -16,6 +16,7 @@ aiohttp is imported when the first request is made, so that importing jobwatch s
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -33,6 +34,7 @@ from .answer import HintReader, ProblemReader, Verdict, judged, with_headers
 from .codings import CannotDecode, is_plain, unpacked
 from .credentials import NO_SECRETS, Credentials
 from .errors import CertificateRefused, LostWhenKept, NotSilent, Unanswered
+from .logged import LOGGER, RequestLog
 from .proxies import refused_by, told_by
 from .sse import EventParser, first_data
 from .tls import refusal_in
@@ -155,6 +157,7 @@ class Transport:
         self._tls = tls
         self._clock = clock
         self._proxy = proxy
+        self._log = RequestLog(self._headers, proxy)
         self._head: tuple[Head, URL] | None = None
         self._session: ClientSession | None = None
         self._streaming: ClientSession | None = None
@@ -215,6 +218,7 @@ class Transport:
         assert task is not None  # noqa: S101  # a coroutine that runs, runs in a task
         cancelling = task.cancelling()
         limit = target.limit or self._timeout
+        began = time.perf_counter() if LOGGER.isEnabledFor(logging.DEBUG) else None
         self._limit(task, limit)
         answer: Reply | Fault
         try:
@@ -223,12 +227,19 @@ class Transport:
             if self._lifted(task, cancelling):
                 key = "long_poll" if target.limit else "request_timeout"
                 late = Fault(FaultKind.UNREACHABLE, f"no answer within {limit:g} s ({key}){self._via()}")
-                return _CLOSED if self._closed else late
+                answer = _CLOSED if self._closed else late
+                if began is not None:
+                    self._log.answer(target, answer, time.perf_counter() - began)
+                return answer
+            if began is not None:
+                self._log.answer(target, None, time.perf_counter() - began)
             # The frames below are aiohttp's, and their local variables hold our headers.
             raise cancelled.with_traceback(None)  # noqa: B904
         except Exception as error:  # noqa: BLE001  # the one boundary: nothing of aiohttp's leaves, as a cause neither
             answer = self._fault_of(error, target.url.host or "the server")
         self._lifted(task, cancelling)
+        if began is not None:
+            self._log.answer(target, answer, time.perf_counter() - began)
         return answer if answer.http_status != 401 else await self._unauthorized(answer, generation, target, etag, turn)
 
     async def _unauthorized(
@@ -252,12 +263,16 @@ class Transport:
             return _CLOSED
         session = self._streaming or self._opened_for_streams()
         self.requests += 1
+        began = time.perf_counter()
         try:
-            return await self._followed(session, target, heard, silence)
+            end = await self._followed(session, target, heard, silence)
         except asyncio.CancelledError as cancelled:
             raise cancelled.with_traceback(None)  # noqa: B904  # as in `get`
         except Exception as error:  # noqa: BLE001  # as in `get`
-            return self._fault_of(error, target.url.host or "the server")
+            end = self._fault_of(error, target.url.host or "the server")
+        if LOGGER.isEnabledFor(logging.DEBUG):
+            self._log.stream(target, end, time.perf_counter() - began)
+        return end
 
     async def aclose(self) -> None:
         """Close every connection; looks in flight end with a fault."""
@@ -319,6 +334,7 @@ class Transport:
                 if asked_again or await self._in_turn(turn) is not None:
                     raise
                 asked_again = True
+                self._log.again(target)
                 response = await self._sent(session, url, target, headers)
             if response is None:
                 return Fault(FaultKind.UNREADABLE, "the server sends responses that nobody asked for")
@@ -336,6 +352,7 @@ class Transport:
                     response.close()
             if isinstance(step, Fault):
                 return self._headers.scrubbed(step, target.url, target.body)
+            self._log.redirect(target, response.status, step)
             url = step
         return Fault(FaultKind.REFUSED, f"more than {MAX_HOPS} redirects")
 
