@@ -1,4 +1,4 @@
-"""What is logged of requests: a line each, at DEBUG, by ``jobwatch.http``. No line shows a secret or holds a line end."""
+"""What is logged of requests: one line each, at DEBUG, by ``jobwatch.http``. No line shows a secret."""
 
 from __future__ import annotations
 

@@ -62,7 +62,8 @@ def run(options: Options) -> int:
     fail_on = outcomes_of("--fail-on", options.fail_on or (), STOPPING)
     begun = [client.wait_for(job, options.timeout, check=False, fail_on=fail_on) for job in jobs]
     waits = {wait.job_id: wait for wait in begun}
-    return run_until_signal(_wait(client, list(waits.values()), options, Verdict(options.no_fail, accepted)))
+    waiting = _wait(client, list(waits.values()), options, Verdict(options.no_fail, accepted))
+    return run_until_signal(waiting, verbose=options.verbose)
 
 
 def _start_response() -> Response | bytes:

