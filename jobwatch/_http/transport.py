@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
@@ -60,6 +61,9 @@ MAX_BODY: Final = 1024 * 1024
 ERROR_BODY_CAP: Final = 64 * 1024
 MAX_HOPS: Final = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_ADDRESS = re.compile(r"\('([0-9A-Fa-f.:%]+)', \d+")
+"""The address in the text of asyncio's error: nothing else tells it."""
+
 _SAME_METHOD = frozenset({307, 308})
 
 
@@ -459,11 +463,21 @@ class Transport:
 
     def _fault_of(self, error: Exception, host: str) -> Fault:
         """Return what an exception from below amounts to, in words of ours."""
+        self._forget_addresses(error)
         fault = None if self._proxy is None else _fault_of_proxy(error, host, self._proxy)
         if fault is None:
             fault = _fault_of(error, host, is_tls=self._base.startswith("https:"))
             fault = replace(fault, message=f"{fault.message}{self._via()}") if self._proxy is not None else fault
         return fault
+
+    def _forget_addresses(self, error: Exception) -> None:
+        """Have names looked up anew where no connection could be opened: aiohttp keeps the address that failed."""
+        import aiohttp  # noqa: PLC0415  # see the module's docstring
+
+        if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
+            for session in (self._session, self._streaming):
+                if session is not None and isinstance(session.connector, aiohttp.TCPConnector):
+                    session.connector.clear_dns_cache()
 
     def _opened(self, target: Target) -> ClientSession | None:
         if self._closed:
@@ -677,7 +691,8 @@ def _fault_of(error: Exception, host: str, *, is_tls: bool) -> Fault:
         case aiohttp.ClientConnectorDNSError():
             return Fault(FaultKind.UNREACHABLE, f"no address found for {host}")
         case aiohttp.ClientConnectorError():
-            return Fault(FaultKind.UNREACHABLE, f"no connection to {host}: {_os_reason(error.os_error)}")
+            where = f"{host}{_addresses_in(error.os_error, host)}"
+            return Fault(FaultKind.UNREACHABLE, f"no connection to {where}: {_os_reason(error.os_error)}")
         case TimeoutError():
             return Fault(FaultKind.UNREACHABLE, f"no connection to {host} in time")
         case aiohttp.ClientPayloadError():
@@ -692,6 +707,12 @@ def _fault_of(error: Exception, host: str, *, is_tls: bool) -> Fault:
             return Fault(FaultKind.UNREACHABLE, f"the connection to {host} was lost")
         case _:
             return Fault(FaultKind.UNREACHABLE, f"the request to {host} failed: {type(error).__name__}")
+
+
+def _addresses_in(error: OSError, host: str) -> str:
+    """Return which address was tried last, in brackets, where that is another than the host: it may have moved."""
+    found = dict.fromkeys(_ADDRESS.findall(str(error)))
+    return f" ({', '.join(found)})" if found and host not in found else ""
 
 
 def _os_reason(error: OSError) -> str:
