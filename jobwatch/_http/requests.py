@@ -216,7 +216,7 @@ class Requests:
         return self._proxy
 
     def other_secrets(self) -> Secrets:
-        """Return the token by itself, and what the proxy is told, in every spelling."""
+        """Return the token by itself, what the proxy is told, and parameters whose names say so, in every spelling."""
         return self._others
 
     def secrets(self) -> frozenset[str]:
@@ -340,7 +340,8 @@ class Requests:
 
     def _spelt_out(self) -> Secrets:
         proxy = frozenset[str]() if self._proxy is None else self._proxy.secrets()
-        return Secrets(spellings(self._token) | proxy)
+        params = (spellings(value) for name, value in self._params.items() if is_secret_name(name))
+        return Secrets(spellings(self._token).union(proxy, *params))
 
     def _sendable_headers(self) -> dict[str, str]:
         _check_variables(self._api)

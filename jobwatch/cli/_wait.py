@@ -67,7 +67,8 @@ def run(options: Options) -> int:
                 del waits[job_id]
             elif known.watched is not None:
                 waits[job_id] = client.wait_for(known.watched, options.timeout, check=False, fail_on=fail_on)
-        return run_until_signal(_wait(client, list(waits.values()), options, plan, remembered, given=given))
+        waiting = _wait(client, list(waits.values()), options, plan, remembered, given=given)
+        return run_until_signal(waiting, verbose=options.verbose)
 
 
 class Plan(Struct, frozen=True):

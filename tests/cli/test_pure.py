@@ -137,7 +137,7 @@ def test_all_options_of_wait_are_read() -> None:
         " --no-history --no-streams --json --no-fail --follow-output --debug --param x=y"
         " --token-file f --token-command c --max-body 2MiB --request-timeout 9s"
         " --accept partial,finished --accept failed --fail-on blocked"
-        " --header X-A:1 --header-env X-B=B --proxy http://p --tls-cert f --tls-key g --tls-ca h"
+        " -vv --header X-A:1 --header-env X-B=B --proxy http://p --tls-cert f --tls-key g --tls-ca h"
         " --exit-code timeout=75 --fail-fast --outputs o --cursor k"
     )
     options = parsed(line.split())
@@ -181,6 +181,7 @@ def test_all_options_of_wait_are_read() -> None:
         "fail_on": ["blocked"],
         "follow_output": True,
         "debug": True,
+        "verbose": 2,
     }
 
 
