@@ -15,6 +15,7 @@ from ._completions import Completions, all_of
 from ._core.budget import Budget
 from ._core.ends import ends_of
 from ._core.look import Looked, Policy
+from ._core.moves import Place
 from ._core.pace import Pace
 from ._core.results import check_type, with_result
 from ._core.resuming import resumed, told
@@ -168,7 +169,7 @@ class Client(Generic[Wire_co]):
                 found = api_named(api) if isinstance(api, str) else api
                 most, tls = at_most(max_in_flight), None if ssl is None else _tls(ssl)
                 kind: type[HttpSource] = HttpSource
-                if found.continues is not None or found.allowed_origins:
+                if found.continues is not None or found.allowed_origins or found.by_header:
                     from ._http.moving import MovingSource  # noqa: PLC0415 - few tables need it
 
                     kind = MovingSource
@@ -441,6 +442,8 @@ class Client(Generic[Wire_co]):
             over = found.job
             return Wait(lambda: self._enter_over(over), over.id, limit, check, ends, result=result)
         watched = self.watched(found.job_id)
+        if found.read_by:
+            watched = replace(watched, place=Place(found.job_id, found.read_by, is_url=True))
         return Wait(lambda: self._enter(watched, found), found.job_id, limit, check, ends, result=result)
 
     @overload
@@ -599,7 +602,7 @@ class Client(Generic[Wire_co]):
 
     def _enter(self, watched: Watched, found: Found) -> tuple[Poller, Watch]:
         poller = self._engine()
-        watch = poller.listen(watched)
+        watch = poller.listen(watched, found.retry_after if found.job is None else None)
         if found.job is not None and not watch.watched.looks:
             poller.shown([found.job], found.retry_after)
         return poller, watch

@@ -154,7 +154,8 @@ class Requests:
         """Return the API, which reads its replies by the parameters that were given where its table says so."""
         if self._api.with_params is None:
             return self._api
-        return replace(self._api.with_params(dict(self._params)), others=self._api.others)
+        read = self._api.with_params(dict(self._params))
+        return replace(read, others=self._api.others, by_header=self._api.by_header)
 
     def base_url(self) -> str:
         """Return the address of the API; a method, so that no repr shows it."""
