@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
@@ -66,6 +67,7 @@ async def test_each_state_is_told_once_and_the_numbers_go_on() -> None:
         enumerate(["pending", "running", "pending", "running", "succeeded"], start=1)
     )
     assert not any(each.gap for each in transitions)
+    assert isinstance(begin, Watched)
     assert begin.outcome is Outcome.SUCCEEDED
 
 
@@ -93,7 +95,7 @@ async def test_one_that_was_given_up_is_tried_anew() -> None:
     source.trouble(Fault(FaultKind.GONE, "gone"))
     async with Client(source=source) as client:
         wait = client.wait_for("a")
-        assert [each.seq async for each in _until_error(wait)] == [1]
+        assert [transition.seq async for transition in _until_error(wait)] == [1]
         known = wait.watched
     assert known is not None
     assert known.outcome is Outcome.NOT_FOUND
@@ -101,10 +103,10 @@ async def test_one_that_was_given_up_is_tried_anew() -> None:
     assert [(each.seq, each.status) for each in transitions] == [(2, "succeeded")]
 
 
-async def _until_error(wait: Wait) -> AsyncIterator[Transition]:
+async def _until_error(wait: Wait[Any]) -> AsyncIterator[Transition]:
     with contextlib.suppress(JobNotFound):
-        async for each in wait:
-            yield each
+        async for transition in wait:
+            yield transition
 
 
 @on_virtual_clock
@@ -115,8 +117,8 @@ async def test_what_was_not_yielded_yet_is_known_to_whoever_stores_it() -> None:
         wait = client.wait_for("a")
         assert wait.unread == ()
         first = await anext(wait)
-        assert (first.seq, [each.seq for each in wait.unread]) == (1, [2, 3])
-        assert [each.seq async for each in wait] == [2, 3]
+        assert (first.seq, [transition.seq for transition in wait.unread]) == (1, [2, 3])
+        assert [transition.seq async for transition in wait] == [2, 3]
         assert wait.unread == ()
 
 

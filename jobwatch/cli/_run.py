@@ -345,7 +345,7 @@ class Run:
     def _tick(self) -> None:
         for job_id, wait in self._waits.items():
             if job_id not in self.outcomes and wait.watched is not None:
-                self._report_fault(job_id, wait.watched.fault)
+                self._report_fault(job_id, wait.fault)
         self._display_progress()
         if self._extras.heartbeat is not None:
             waited = asyncio.get_running_loop().time() - self._began

@@ -19,7 +19,7 @@ import pytest
 import jobwatch
 from jobwatch import ConfigError, Outcome, Phase, Problem
 from jobwatch._core.tracker import Watched
-from jobwatch.cli import _cursor, _output, main
+from jobwatch.cli import _output, main
 from jobwatch.cli._cursor import Cursor, read
 from jobwatch.cli._render import OutcomeRecord
 from jobwatch.testing import JobServer
@@ -147,6 +147,10 @@ class Death(Exception):
     """Stands for ``kill -9``: after it nothing is written any more."""
 
 
+def _nothing() -> None:
+    pass
+
+
 class Dying:
     """Dies at the nth step; a step is a line to stdout or a record in the file, before it and after it."""
 
@@ -163,7 +167,7 @@ class Dying:
         monkeypatch.setattr(Cursor, "_append", lambda cursor, record: self.step(lambda: append(cursor, record)))
 
     def step(self, do: Callable[[], None]) -> None:
-        for act in (lambda: None, do):
+        for act in (_nothing, do):
             if self.left <= 0:
                 raise Death
             act()
@@ -217,8 +221,8 @@ async def test_killed_again_and_again_it_tells_every_state_and_the_end(
         steps += [(words[number % 2], 0.25 * number + chance.random() / 5) for number in range(1, 10)]
         server.add(api, job_id, [*steps, (words[2], 3.0)])
     argv = ["wait", *ids, "--api", api, "--cursor", str(file), "--timeout", "30", *OPTIONS]
-    out, kills = tmp_path / "out", 0
-    while True:
+    out, kills, code = tmp_path / "out", 0, None
+    while code is None:
         with out.open("ab") as stdout:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "jobwatch", *argv),
@@ -227,7 +231,6 @@ async def test_killed_again_and_again_it_tells_every_state_and_the_end(
             )
         try:
             code = await asyncio.wait_for(process.wait(), 0.45 + chance.random() / 2)
-            break
         except TimeoutError:
             process.send_signal(signal.SIGKILL)
             await process.wait()
@@ -396,7 +399,7 @@ def test_a_full_disk_is_noted_once_and_the_wait_goes_on(
             return write(handle, data[:10])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_cursor.os, "write", full)
+    monkeypatch.setattr(os, "write", full)
     cursor.seen(WATCHED, ())
     cursor.ended(OutcomeRecord("a", Outcome.FAILED, "FAILED", Phase.FAILED, None, 1, 0.1))
     monkeypatch.undo()
