@@ -191,7 +191,7 @@ def display_for(job_ids: Sequence[str], title: str, *, json: bool) -> Display:
 
 
 def _is_terminal() -> bool:
-    """Return whether somebody sees stdout as it is drawn: not in a CI system, some of which run commands in a terminal."""
+    """Return whether somebody sees stdout as it is drawn; not in a CI system, though some give commands a terminal."""
     if runner_of(os.environ) is not Runner.NONE:
         return False
     return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}
