@@ -159,11 +159,6 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         return outcome
 
     @property
-    def unread(self) -> tuple[Transition, ...]:
-        """The states that looks have shown, and that the iteration has not yielded yet."""
-        return () if self._watch is None else tuple(each for each in self._watch.log if each.seq > self._read)
-
-    @property
     def fault(self) -> Fault | None:
         """What is wrong with the last look, or that the first has had no answer for 5 s; None if nothing is."""
         if self._at_limit is not None or self._watch is None:
@@ -173,6 +168,11 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
             return watched.fault
         unanswered = self._poller.unanswered(self._watch)
         return None if unanswered is None or unanswered.seconds < SILENT else unanswered.fault
+
+    @property
+    def unread(self) -> tuple[Transition, ...]:
+        """The states that looks have shown, and that the iteration has not yielded yet."""
+        return () if self._watch is None else tuple(each for each in self._watch.log if each.seq > self._read)
 
     def follow(self, told: Callable[[Job], None]) -> None:
         """Have a function told of the job each time that a look shows it otherwise: in its progress, say, or output.

@@ -10,12 +10,14 @@ from msgspec.structs import replace
 from .settling import restarted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .tracker import Watched
 
 _OUR_TIMES = ("added_at", "entered_at", "looked_at", "failing_since", "missing_since", "refused_since")
 """The times in `Watched` that are by our own clock."""
 
-_our_times_of = attrgetter(*_OUR_TIMES)
+_our_times_of: Callable[[Watched], tuple[float | None, ...]] = attrgetter(*_OUR_TIMES)
 
 
 def resumed(watched: Watched, now: float) -> Watched:

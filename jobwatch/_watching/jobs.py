@@ -77,6 +77,9 @@ class JobList:
     def __contains__(self, job_id: str) -> bool:
         return job_id in self._jobs
 
+    def __len__(self) -> int:
+        return len(self._jobs)
+
     def close(self) -> None:
         """Have no more looks made."""
         self._closed = True
@@ -144,6 +147,14 @@ class JobList:
         async with self.adding:
             self._remove(job_id)
             self._journal.put(Forgotten(job_id))
+
+    async def ended(self, job_id: str) -> WatchedJob | None:
+        """Return how a job has ended, by this list or by the journal; None where neither knows of an end."""
+        job = self._jobs.get(job_id)
+        if job is None:
+            record = (await self._journal.find([job_id])).get(job_id)
+            job = None if record is None else _job_of(record, record.acknowledged, self._poller.unix())
+        return None if job is None or job.watched.outcome is None else _overview_of(job_id, job, None)
 
     def overview(self, refused: Mapping[str, str]) -> tuple[WatchedJob, ...]:
         """Return how each job stands; `refused` holds the jobs of which the consumer would not take a change."""

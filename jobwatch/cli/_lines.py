@@ -26,7 +26,7 @@ from ._standing import Standing
 from ._tail import Line
 
 _EARLY, _MANY = 2, 4
-"""What says that we still wait is left out after any other line; in the first two minutes, after four others."""
+"""A line that says that we still wait is left out after another; those of the first two minutes, after four."""
 
 
 def print_json(value: object) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 from .._http.secrets import is_secret_name
 from .._reading.periods import UNITS
@@ -46,10 +47,11 @@ def _words(name: str, value: object) -> list[str]:
     match value:
         case True:
             return [option]
-        case list() | tuple() if name in ("accept", "fail_on"):
-            return [option, ",".join(map(str, value))]
         case list() | tuple():
-            return [word for each in value for word in _given(option, _text(name, each))]
+            several = cast("Sequence[object]", value)
+            if name in ("accept", "fail_on"):
+                return [option, ",".join(map(str, several))]
+            return [word for each in several for word in _given(option, _text(name, each))]
         case _:
             return _given(option, _text(name, value))
 

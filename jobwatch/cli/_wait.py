@@ -143,7 +143,7 @@ async def _wait(
 
 
 def _extras(client: Client, options: Options, plan: Plan, remembered: Remembered) -> Extras:
-    outputs = {} if options.source is not None else client.api.output
+    outputs: Mapping[str, str] = {} if options.source is not None else client.api.output
     return Extras(
         follow=outputs if options.follow_output else {},
         outputs=outputs,
