@@ -56,10 +56,11 @@ class AnnotationReport:
         self._on_stdout = on_stdout
 
     def finish(self, finished: Finished) -> None:
-        """Print it."""
+        """Print it; of jobs that a signal or another's end kept from being waited for, nothing is to be said there."""
         if finished.exit_code == SUCCESS:
             return
-        bad = [record for record in finished.outcomes if not self._verdict.is_good(record.outcome)]
+        ended = [record for record in finished.outcomes if record.outcome is not Outcome.INTERRUPTED]
+        bad = [record for record in ended if not self._verdict.is_good(record.outcome)]
         line = annotation(self._runner, [_masked(record) for record in bad])
         if line is not None:
             command(line, on_stdout=self._on_stdout)

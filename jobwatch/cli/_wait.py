@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ._arguments import Options
     from ._reports import Report
 
-_GOES_ON = (Outcome.TIMEOUT, Outcome.INTERRUPTED)
+_GOES_ON = (Outcome.TIMEOUT, Outcome.INTERRUPTED, Outcome.UNREACHABLE)
 """The ends of a wait after which the job may go on, and which a longer wait might have spared."""
 
 _LARGEST = 4 * 1024 * 1024
@@ -192,6 +192,9 @@ def display_for(job_ids: Sequence[str], title: str, *, json: bool) -> Display:
 
 
 def _is_terminal() -> bool:
+    """Return whether somebody sees stdout as it is drawn; not in a CI system, though some give commands a terminal."""
+    if runner_of(os.environ) is not Runner.NONE:
+        return False
     return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 

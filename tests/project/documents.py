@@ -18,6 +18,7 @@ DOCUMENTS = (
     "jobwatch/_webhooks/README.md",
     "jobwatch/apis/AGENTS.md",
     "jobwatch/apis/README.md",
+    "jobwatch/cli/CI.md",
     "jobwatch/cli/README.md",
 )
 _BLOCK = re.compile(r"^```([a-z]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
