@@ -13,7 +13,7 @@ from .._reading.times import seconds_since_1970
 from .hazard import PRIOR, Curve, Durations, curve, remembered
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from .._models import Event, Job
@@ -40,6 +40,11 @@ class LearnedDurations:
     def knows(self, api: str, job_type: str | None) -> bool:
         """Whether any job of a type has been seen to end."""
         return any((api, job_type or "", phase) in self._durations for phase in (Phase.PENDING, Phase.RUNNING))
+
+    @property
+    def kinds(self) -> Mapping[Kind, Durations]:
+        """What is known of each kind; that of all types of an API together has the type ``*``."""
+        return dict(self._durations)
 
     def curve(self, api: str, job_type: str | None, phase: Phase | None) -> Curve:
         """Return the poll clock of jobs of a type that are in a phase."""

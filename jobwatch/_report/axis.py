@@ -48,4 +48,4 @@ def _text(at: float, step: float) -> str:
     if step >= 1.0:
         return f"{when:%H:%M:%S}"
     digits = 1 if step >= 0.1 else 2 if step >= 0.01 else 3
-    return f"{when:%S}.{when.microsecond // 1000:03d}"[: 3 + digits] + " s"
+    return f"{when:%H:%M:%S}.{f'{when.microsecond // 1000:03d}'[:digits]}"

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .._errors import ConfigError
 from .._models import Outcome, Phase
@@ -19,6 +20,8 @@ from .._reading.times import seconds_since_1970
 from .model import Entered, Report, ReportedJob, made
 
 _E = TypeVar("_E", bound=Enum)
+
+_KINDS = frozenset({"transition", "outcome", "progress"})
 
 
 class _Line(Struct, frozen=True):
@@ -50,6 +53,7 @@ class _Told:
     def __init__(self) -> None:
         self.transitions: dict[int, _Line] = {}
         self.outcome: _Line | None = None
+        self.progress: float | None = None
 
 
 def report_of(
@@ -76,12 +80,12 @@ def report_of(
         record = _read(line)
         if record is None:
             broken = number  # the last one may have been cut off, as by kill -9
-        elif record.type in {"transition", "outcome"} and record.job_id:
+        elif record.type in _KINDS and record.job_id:
             _take(told.setdefault(record.job_id, _Told()), record)
     remarks = () if broken is None else (f"line {broken}, the last one, is cut off and was left out",)
     began = _began(told.values()) if began is None else began
     last = _last(told.values()) if until is None else until
-    return Report(jobs=tuple(_job(each, began, last) for each in told.values()), api=api, remarks=remarks)
+    return Report(jobs=tuple(_job(job_id, each, began, last) for job_id, each in told.items()), api=api, remarks=remarks)
 
 
 def _read(line: bytes) -> _Line | None:
@@ -92,7 +96,9 @@ def _read(line: bytes) -> _Line | None:
 
 
 def _take(told: _Told, record: _Line) -> None:
-    if record.type == "outcome":
+    if record.type == "progress":
+        told.progress = record.progress
+    elif record.type == "outcome":
         told.outcome = record
     elif record.seq == 1 and 1 in told.transitions and told.transitions[1] != record:
         # Another wait for the same job, that began anew.
@@ -102,7 +108,7 @@ def _take(told: _Told, record: _Line) -> None:
         told.transitions[record.seq] = record
 
 
-def _job(told: _Told, began: float | None, last: float | None) -> ReportedJob:
+def _job(job_id: str, told: _Told, began: float | None, last: float | None) -> ReportedJob:
     transitions = [told.transitions[seq] for seq in sorted(told.transitions)]
     entered = [
         Entered(
@@ -116,19 +122,20 @@ def _job(told: _Told, began: float | None, last: float | None) -> ReportedJob:
     ]
     end = told.outcome
     if end is None:
-        blocked = transitions[-1]
-        job = ReportedJob(job_id=blocked.job_id, asked=blocked.asked, url=blocked.url)
+        job = ReportedJob(job_id=job_id, progress=told.progress)
+        if transitions:
+            job = replace(job, asked=transitions[-1].asked, url=transitions[-1].url)
         return made(job, entered, last)
     until = began + end.elapsed if began is not None and end.elapsed is not None else last
     job = ReportedJob(
-        job_id=end.job_id,
+        job_id=job_id,
         outcome=_word(end.outcome, Outcome),
         status=end.status,
         phase=_word(end.phase, Phase),
         ran=end.ran,
         known_after=end.known_after,
         looks=end.looks,
-        progress=end.progress,
+        progress=told.progress if end.progress is None else end.progress,
         error=end.error,
         asked=end.asked,
         url=end.url,

@@ -27,11 +27,16 @@ _LEAST = 2.0
 
 _LETTER = 6.2  # how wide a letter of 11 pixels is, as a rule
 _NAME = 25
-_WORDS = 34
+_WORDS = 31
 
 
-def svg(report: Report) -> str:
-    """Return the picture of a report."""
+def svg(report: Report, *, heading: bool = True) -> str:
+    """Return the picture of a report.
+
+    Args:
+        report: The jobs.
+        heading: Whether it says at the top how many jobs came to what, as it should where nothing else says so.
+    """
     jobs = kept(report.jobs, MOST_JOBS)
     began, ended = report.span or (0.0, 1.0)
     scale = _Scale(began, max(ended, began + 0.001))
@@ -46,7 +51,7 @@ def svg(report: Report) -> str:
         f"<style>{STYLE}</style>",
         DEFINITIONS,
         f'<rect class="paper" width="{_WIDTH:g}" height="{height:g}"/>',
-        f'<text class="head" x="12" y="22">{_text(shortened(headline(report), 110))}</text>',
+        f'<text class="head" x="12" y="22">{_text(shortened(headline(report), 110))}</text>' if heading else "",
         *_axis(scale, foot, has_times=report.span is not None),
         *(line for index, job in enumerate(jobs) for line in _row(job, _TOP + _ROW * index, scale)),
         *_legend(foot + 40.0, left_out),
@@ -60,7 +65,7 @@ class _Scale:
 
     def __init__(self, began: float, ended: float) -> None:
         self.began, self.ended = began, ended
-        self.left, self.right = _LEFT + 10.0, _WIDTH - _RIGHT - 14.0
+        self.left, self.right = _LEFT + 10.0, _WIDTH - _RIGHT - 22.0
         self._wide = (self.right - self.left) / (ended - began)
 
     def x(self, at: float) -> float:
@@ -83,14 +88,13 @@ def _description(report: Report, jobs: tuple[ReportedJob, ...]) -> str:
 
 def _axis(scale: _Scale, foot: float, *, has_times: bool) -> Iterator[str]:
     if not has_times:
-        yield f'<text class="note" x="{scale.left:g}" y="46">no state is known with its time</text>'
         return
     yield f'<text class="note" x="12" y="46">{moment(scale.began)[:10]}, times in UTC</text>'
     room = None
     for tick in ticks(scale.began, scale.ended, 8):
         x = scale.x(tick.at)
         yield f'<line class="grid" x1="{x:.1f}" y1="{_TOP - 12:g}" x2="{x:.1f}" y2="{foot + 4:g}"/>'
-        if room is None or x - room > 54.0:
+        if room is None or x - room > 62.0:
             room = x
             for y in (_TOP - 18.0, foot + 18.0):
                 yield f'<text class="tick" x="{x:.1f}" y="{y:g}">{tick.text}</text>'
@@ -100,10 +104,14 @@ def _row(job: ReportedJob, top: float, scale: _Scale) -> Iterator[str]:
     base = top + _ROW / 2 + 4
     words, name = outcome(job), one_line(job.job_id)
     why = reason(job)
-    tooltip = "\n".join(filter(None, [f"{name}: {words}", one_line(why) if why else None]))
+    ran = f", ran {duration(job.ran)}" if job.ran is not None else ""
+    lateness = f", known {late(job)}" if job.known_after is not None else ""
+    tooltip = "\n".join(filter(None, [f"{name}: {words}{ran}{lateness}", one_line(why) if why else None]))
     yield f'<g class="job"><title>{escape(tooltip)}</title>'
     yield f'<rect class="row" x="0" y="{top:g}" width="{_WIDTH:g}" height="{_ROW:g}"/>'
     yield f'<text class="name" x="12" y="{base:g}">{escape(shortened(name, _NAME))}</text>'
+    if not job.states:
+        yield f'<text class="note" x="{scale.left:g}" y="{base:g}">no state is known with its time</text>'
     yield from _bars(job, top, scale)
     x = _WIDTH - _RIGHT
     yield _sign(job, x + 6.0, top + _ROW / 2)
@@ -115,7 +123,7 @@ def _told(job: ReportedJob) -> str:
     if job.goes_on and job.progress is not None:
         facts.append(f"{job.progress:.0%}")
     if job.ran is not None:
-        facts.append(f"ran {duration(job.ran)}")
+        facts.append(duration(job.ran))
     if job.known_after is not None:
         facts.append(f"+{duration(job.known_after)}")
     return " · ".join(facts)
@@ -159,12 +167,10 @@ def _end(state: State, job: ReportedJob, middle: float, scale: _Scale) -> Iterat
     x = scale.x(state.began)
     yield f"<g><title>{escape(about(state, job))}</title>"
     known_at = job.known_at
-    if known_at is not None and (lateness := late(job)):
+    if known_at is not None:
         known = scale.x(known_at)
         yield f'<path class="late" d="M{x:.1f} {middle:g}H{known:.1f}M{known:.1f} {middle - 6:g}v12"/>'
-        yield f"<title>known {lateness}</title>"
-    yield f'<line class="edge edge-{state.phase.value}" x1="{x:.1f}" y1="{middle - 9:g}" x2="{x:.1f}" y2="{middle + 9:g}"/>'
-    yield "</g>"
+    yield f'<path class="edge edge-{state.phase.value}" d="M{x:.1f} {middle - 9:g}v18"/></g>'
 
 
 def _box(name: str, x: float, middle: float, width: float, high: float) -> str:
