@@ -2,7 +2,7 @@
 
 A loop acknowledges a change by coming back for the next one, a callback by returning. Only then is the change deleted
 from the journal, and only when that is written too is the next one handed out: so after a crash the one in flight
-comes again, under the same key, and no other.
+comes again, under the same key, and no other. A loop over batches does the same with several changes at a time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import inspect
 import logging
 import weakref
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from .._errors import JobwatchError, JournalError
@@ -47,18 +47,18 @@ class Outbox:
         journal: Where the changes are.
 
     Attributes:
-        in_flight: The change that the consumer's loop is at.
+        in_flight: The changes that the consumer's loop is at.
         closed: Whether no more changes are to be handed out.
         error: Why there will be no more changes, if so; those that are written still are handed out.
     """
 
     def __init__(self, jobs: JobList, journal: Journal | Memory) -> None:
-        self.in_flight: Change | None = None
+        self.in_flight: tuple[Change, ...] = ()
         self.closed = False
         self.error: JobwatchError | None = None
         self._jobs = jobs
         self._journal = journal
-        self._stream: weakref.ref[Stream] | None = None
+        self._batches: weakref.ref[Batches] | None = None
 
     def stream(self) -> Stream:
         """Begin a loop over the changes; the one in flight, if a loop was left at it, comes first.
@@ -66,12 +66,20 @@ class Outbox:
         Raises:
             JobwatchError: Another loop has not been left yet.
         """
-        if self._stream is not None and self._stream() is not None:
+        return Stream(self.batches(1))
+
+    def batches(self, most: int) -> Batches:
+        """Begin a loop over the changes, so many of them at a time at most; those in flight come first.
+
+        Raises:
+            JobwatchError: Another loop has not been left yet.
+        """
+        if self._batches is not None and self._batches() is not None:
             raise JobwatchError("another loop over this watcher's changes is going on; one at a time")
-        stream = Stream(self)
-        self._stream = weakref.ref(stream)
-        self.in_flight = None
-        return stream
+        batches = Batches(self, most)
+        self._batches = weakref.ref(batches)
+        self.in_flight = ()
+        return batches
 
     def close(self) -> None:
         """Hand out no more, and end the waiting of those who wait for more."""
@@ -118,14 +126,17 @@ class Outbox:
 
     def acknowledge(self, change: Change) -> int:
         """Acknowledge a change, and return the journal's mark to wait for with `acknowledged`."""
-        # What its job list does not know must not reach the journal: the number would be that of a later job's change.
-        counts = self._jobs.acknowledge(change)
-        return self._journal.put(*[Acknowledged(change.job_id, change.seq)] if counts else [])
+        return self._acknowledge((change,))
 
     def acknowledge_in_flight(self) -> int:
-        """Acknowledge the change that the loop is at, if it is at one, and return the mark to wait for."""
-        change, self.in_flight = self.in_flight, None
-        return 0 if change is None else self.acknowledge(change)
+        """Acknowledge the changes that the loop is at, if it is at any, and return the mark to wait for."""
+        changes, self.in_flight = self.in_flight, ()
+        return self._acknowledge(changes) if changes else 0
+
+    def _acknowledge(self, changes: Iterable[Change]) -> int:
+        # What its job list does not know must not reach the journal: the number would be that of a later job's change.
+        latest = {change.job_id: change.seq for change in changes if self._jobs.acknowledge(change)}
+        return self._journal.put(*[Acknowledged(job_id, seq) for job_id, seq in latest.items()])
 
     async def acknowledged(self, mark: int) -> bool:
         """Wait until what was acknowledged is written; False if the outbox was closed first.
@@ -140,22 +151,28 @@ class Outbox:
         return not self.closed
 
 
-class Stream:
-    """One loop over the changes of a watcher."""
+class Batches:
+    """One loop over the changes of a watcher, several at a time: those that there are, and one at least.
 
-    def __init__(self, outbox: Outbox) -> None:
+    Args:
+        outbox: Where the changes come from.
+        most: How many changes are handed out at a time at most.
+    """
+
+    def __init__(self, outbox: Outbox, most: int) -> None:
         self._outbox = outbox
+        self._most = most
         self._read_ahead: deque[Change] = deque()
         self._after = 0
         self._mark = 0
         self._busy = False
 
     def __aiter__(self) -> Self:
-        """Iterate over the changes."""
+        """Iterate over the batches."""
         return self
 
-    async def __anext__(self) -> Change:
-        """Return the next change, and acknowledge the one before."""
+    async def __anext__(self) -> tuple[Change, ...]:
+        """Return the next changes, and acknowledge those before."""
         if self._busy:
             raise JobwatchError("another task waits for this watcher's next change already")
         self._busy = True
@@ -164,23 +181,46 @@ class Stream:
         finally:
             self._busy = False
 
-    async def _next(self) -> Change:
+    async def _next(self) -> tuple[Change, ...]:
         outbox = self._outbox
         # Kept until the next time: a wait that was cancelled while this was being written is taken up again.
         self._mark = max(self._mark, outbox.acknowledge_in_flight())
         if await outbox.acknowledged(self._mark):
             while True:
-                while self._read_ahead and not outbox.closed:
-                    change = self._read_ahead.popleft()
-                    if outbox.wants(change):
-                        outbox.in_flight = change
-                        return change
+                if not outbox.closed and (batch := tuple(self._wanted())):
+                    outbox.in_flight = batch
+                    return batch
                 found = await outbox.next_after(self._after)
                 if outbox.closed or not found:
                     break
                 self._after = found[-1][0]
                 self._read_ahead.extend(change for _, change in found)
         raise StopAsyncIteration
+
+    def _wanted(self) -> Iterator[Change]:
+        """Take changes that are still to be handed out from those read ahead, as many as a batch may hold."""
+        left = self._most
+        while left and self._read_ahead:
+            change = self._read_ahead.popleft()
+            if self._outbox.wants(change):
+                left -= 1
+                yield change
+
+
+class Stream:
+    """One loop over the changes of a watcher, one at a time."""
+
+    def __init__(self, batches: Batches) -> None:
+        self._batches = batches
+
+    def __aiter__(self) -> Self:
+        """Iterate over the changes."""
+        return self
+
+    async def __anext__(self) -> Change:
+        """Return the next change, and acknowledge the one before."""
+        (change,) = await anext(self._batches)
+        return change
 
 
 class Callbacks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -34,6 +35,8 @@ _TROUBLED: dict[Outcome | None, Health] = {
 
 _OUR_TIMES = ("added_at", "entered_at", "looked_at", "failing_since", "missing_since", "refused_since")
 """The times in `Watched` that are by our own clock."""
+
+_our_times_of = attrgetter(*_OUR_TIMES)
 
 
 class _Job(Struct, eq=False):
@@ -97,8 +100,9 @@ class JobList:
         Raises:
             ConfigError: Another watcher of the client watches one of them.
         """
+        now = self._poller.unix()
         for record in records:
-            job = self._jobs[record.job_id] = self._job_of(record, record.acknowledged)
+            job = self._jobs[record.job_id] = _job_of(record, record.acknowledged, now)
             self.undelivered += record.seq - record.acknowledged
             if record.state is RecordState.WATCHED:
                 job.watch = self._poller.watch(job.last, self._on_look)
@@ -124,16 +128,13 @@ class JobList:
             job_id, record = watched.job_id, records.get(watched.job_id)
             if self._closed or job_id in self._jobs or (record is not None and record.state is RecordState.ENDED):
                 continue
-            job = _Job(watched, self._journal.generation) if record is None else self._job_of(record, record.seq)
+            new = _Job(watched, self._journal.generation)
+            job = new if record is None else _job_of(record, record.seq, self._poller.unix())
             job.watch = self._poller.watch(job.last, self._on_look)
             self._jobs[job_id] = job
             self._journal.put(Changed(self._record(job)))
             added.append(job_id)
         return tuple(added)
-
-    def _job_of(self, record: JobRecord, acknowledged: int) -> _Job:
-        watched = with_times_until(record.watched, self._poller.unix())
-        return _Job(watched, record.generation, record.seq, acknowledged, record.health)
 
     async def drop(self, job_id: str) -> bool:
         """Stop watching a job, and want no more of its changes; False if it is not on the list."""
@@ -278,16 +279,21 @@ class JobList:
         self._set_alarm()
 
 
+def _job_of(record: JobRecord, acknowledged: int, now: float) -> _Job:
+    return _Job(with_times_until(record.watched, now), record.generation, record.seq, acknowledged, record.health)
+
+
 def with_times_until(watched: Watched, now: float) -> Watched:
     """Return what is known of a job, without times ahead of the clock: that was wrong, then or now.
 
     Else patience with a job that is missing, or cannot be seen, would last until the clock is there.
     """
-    ahead = {name: now for name in _OUR_TIMES if (getattr(watched, name) or now) > now}
     unsettled = restarted(watched.unsettled, now)
     if unsettled is not watched.unsettled:
         watched = replace(watched, unsettled=unsettled)
-    return replace(watched, **ahead) if ahead else watched
+    if max(filter(None, _our_times_of(watched)), default=now) <= now:  # so it is, of thousands of jobs at a start
+        return watched
+    return replace(watched, **{name: now for name in _OUR_TIMES if (getattr(watched, name) or now) > now})
 
 
 def changes_of(looked: Looked, seq: int, health: Health, seen_at: datetime, generation: int = 0) -> tuple[Change, ...]:

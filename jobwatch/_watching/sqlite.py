@@ -7,12 +7,14 @@ nothing, so a transaction of which nobody knows whether it was committed can be 
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, assert_never
 
 import msgspec
 
+from .._core.tracker import Watched
 from .._models import printable
 from .changes import Change
 from .records import (
@@ -41,6 +43,9 @@ _SELECT_JOBS = (
     "SELECT job_id, state, health, seq, watched, changed_at, generation,"
     " seq - (SELECT count(*) FROM deliveries WHERE deliveries.job_id = jobs.job_id) AS acknowledged FROM jobs"
 )
+
+_ASKED_AT_ONCE = 500
+"""How many jobs are found by one statement; SQLite before 3.32 takes 999 parameters at most."""
 
 # After jobs were deleted: one that is added from now on may be one of them, and its changes need other keys.
 _NEXT_GENERATION = "UPDATE facts SET value = value + (changes() > 0) WHERE name = 'generation'"
@@ -115,10 +120,12 @@ class JournalFile:
     def find(self, job_ids: Iterable[str]) -> dict[str, JobRecord]:
         """Return what is kept of some jobs, whether they are watched or not."""
         found: dict[str, JobRecord] = {}
-        for job_id in job_ids:
-            row = self._connection.execute(f"{_SELECT_JOBS} WHERE job_id = ?", (job_id,)).fetchone()
-            if row is not None:
-                found[job_id] = self._record(row)
+        left = iter(job_ids)
+        while some := tuple(itertools.islice(left, _ASKED_AT_ONCE)):
+            wanted = ", ".join("?" * len(some))
+            for row in self._connection.execute(f"{_SELECT_JOBS} WHERE job_id IN ({wanted})", some):
+                record = self._record(row)
+                found[record.job_id] = record
         return found
 
     def undelivered(self, after: int, limit: int) -> list[tuple[int, Change]]:
@@ -136,7 +143,7 @@ class JournalFile:
     def _record(self, row: tuple[str, str, str, int, str, float, int, int]) -> JobRecord:
         columns: dict[str, object] = dict(zip(JobRecord.__struct_fields__, row, strict=True))
         try:
-            columns["watched"] = msgspec.json.decode(row[4])
+            columns["watched"] = msgspec.json.decode(row[4], type=Watched)
             record = msgspec.convert(columns, JobRecord)
         except (msgspec.MsgspecError, UnicodeError, RecursionError, TypeError):
             raise damaged(self.path, f"job {printable(str(row[0]))} cannot be read") from None
@@ -160,7 +167,15 @@ def _write(connection: sqlite3.Connection, entry: Entry) -> None:
                 " VALUES (:job_id, :state, :health, :seq, :watched, :changed_at, :generation)"
                 " ON CONFLICT (job_id) DO UPDATE SET state = :state, health = :health, seq = :seq, watched = :watched,"
                 " changed_at = max(changed_at, :changed_at), generation = :generation",
-                {**msgspec.to_builtins(record), "watched": _encoded(record.watched)},
+                {
+                    "job_id": record.job_id,
+                    "state": record.state.value,
+                    "health": record.health.value,
+                    "seq": record.seq,
+                    "watched": _encoded(record.watched),
+                    "changed_at": record.changed_at,
+                    "generation": record.generation,
+                },
             )
             for change in changes:
                 connection.execute(

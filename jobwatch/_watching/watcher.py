@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .._client import Client
     from .changes import WatchedJob
+    from .delivery import Outbox
 
 
 class Watcher:
@@ -310,13 +311,35 @@ class Watcher:
         Raises:
             JobwatchError: Another loop is at it, the changes go to `on_change`, or the watcher was never started.
         """
+        return self._outbox_for_a_loop().stream()
+
+    def batches(self, most: int = 256) -> AsyncIterator[tuple[Change, ...]]:
+        """Iterate over the changes several at a time, for a loop that has to keep up with thousands a second.
+
+        A batch holds the changes that there are, at least one, and does not wait for more. It is acknowledged as a
+        whole when the loop comes back for the next, with one sync of the disk for all of it. **So after a crash the
+        batch in hand comes again**, each change under the same `Change.key`, where ``async for change in watcher``
+        repeats one change at most.
+
+        Args:
+            most: How many changes a batch holds at most.
+
+        Raises:
+            ConfigError: A batch would hold no change.
+            JobwatchError: Another loop is at it, the changes go to `on_change`, or the watcher was never started.
+        """
+        if most < 1:
+            raise ConfigError(f"a batch must hold at least 1 change, not {most}")
+        return self._outbox_for_a_loop().batches(most)
+
+    def _outbox_for_a_loop(self) -> Outbox:
         running = self._running()
         if running.callbacks is not None:
             raise JobwatchError("the changes of this watcher go to on_change; leave that out to iterate over them")
-        return running.outbox.stream()
+        return running.outbox
 
     async def acknowledge(self) -> None:
-        """Acknowledge the change in flight now, for a loop that is about to be left, or was left, for good.
+        """Acknowledge the change, or batch, in flight now, for a loop that is about to be left, or was left, for good.
 
         Raises:
             JournalError: The journal will never be written again; else this waits until it can be.

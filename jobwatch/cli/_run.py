@@ -12,11 +12,12 @@ from msgspec.structs import replace
 
 from .._errors import JobwatchError, LookError, WaitTimeout, timeout_text
 from .._models import Fault, FaultKind, Job, Outcome, Transition
-from ._render import OutcomeRecord
+from ._render import OutcomeRecord, TransitionRecord
 from ._tail import Line, Tail
 
 if TYPE_CHECKING:
     from .._wait import Wait
+    from ._reports import Record
 
 
 class Display(Protocol):
@@ -80,11 +81,13 @@ class Run:
     Attributes:
         outcomes: How each wait that is over ended, by the job's id.
         transitions: The state changes displayed so far.
+        records: The records of what was displayed so far, for reports.
     """
 
     def __init__(self, waits: Sequence[Wait], display: Display, output: Mapping[str, str] | None = None) -> None:
         self.outcomes: dict[str, Outcome] = {}
         self.transitions: list[Transition] = []
+        self.records: list[Record] = []
         self._waits = {wait.job_id: wait for wait in waits}
         self._display = display
         self._reported: dict[str, tuple[FaultKind, int | None]] = {}
@@ -148,6 +151,7 @@ class Run:
         match item:
             case Transition():
                 self.transitions.append(item)
+                self.records.append(TransitionRecord.of(item))
                 self._display.transition(item)
             case _Changed():
                 self._display_output(item.job_id, item.job)
@@ -173,6 +177,7 @@ class Run:
             raise error or JobwatchError(f"the wait for job {wait.job_id} ended without an outcome")
         record = self._record(wait, outcome, _reason(wait.job, error))
         self.outcomes[wait.job_id] = outcome  # before it is displayed: the verdict must not depend on a reader
+        self.records.append(record)
         self._display_rest(wait.job_id)
         self._display.outcome(record)
 
@@ -183,8 +188,9 @@ class Run:
             if wait.job_id not in self.outcomes:
                 self._display_rest(wait.job_id)
                 self.outcomes[wait.job_id] = Outcome.INTERRUPTED
-                reason = "stopped by a signal; the job goes on"
-                self._display.outcome(self._record(wait, Outcome.INTERRUPTED, reason))
+                record = self._record(wait, Outcome.INTERRUPTED, "stopped by a signal; the job goes on")
+                self.records.append(record)
+                self._display.outcome(record)
 
     def _record(self, wait: Wait, outcome: Outcome, reason: str | None) -> OutcomeRecord:
         watched = wait.watched

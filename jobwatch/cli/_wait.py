@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -18,7 +20,9 @@ from ._exit_codes import BROKEN_PIPE, OWN_FAULT, USAGE, exit_code
 from ._lines import JsonLines, PlainLines
 from ._output import note, silence
 from ._render import safe
+from ._reports import Finished, finish
 from ._run import Display, Run
+from ._signals import code_when_stopped
 from ._signals import run as run_until_signal
 
 if TYPE_CHECKING:
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from .._client import Client
     from .._wait import Wait
     from ._arguments import Options
+    from ._reports import Report
 
 _LARGEST = 4 * 1024 * 1024
 """The largest response to read from standard input, in bytes."""
@@ -84,12 +89,25 @@ async def _wait(client: Client, waits: Sequence[Wait], options: Options, verdict
     async with client:
         if options.token_command is not None:
             await check_token(client)
-        with display_for([wait.job_id for wait in waits], title, json=options.json) as display:
-            run = Run(waits, display, client.api.output if options.follow_output else None)
-            code = await run_to_end(run, verdict)
+        display = display_for([wait.job_id for wait in waits], title, json=options.json)
+        run = Run(waits, display, client.api.output if options.follow_output else None)
+        code, began_at = OWN_FAULT, datetime.now(UTC)
+        try:
+            with display:
+                code = await run_to_end(run, verdict)
+        except asyncio.CancelledError:
+            code = code_when_stopped()
+            raise
+        finally:
+            finish(reports_for(options), Finished(tuple(run.records), code, began_at, datetime.now(UTC), client.name))
     if Outcome.AUTH in run.outcomes.values() and options.source is None:
         note(f"the token came from {token_origin(client.api, options)}")
     return code
+
+
+def reports_for(options: Options) -> list[Report]:  # noqa: ARG001 - none is there yet
+    """Return what the options, and the variables of a CI runner, ask to be made of the run."""
+    return []
 
 
 def display_for(job_ids: Sequence[str], title: str, *, json: bool) -> Display:

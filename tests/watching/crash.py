@@ -7,7 +7,8 @@ the clock on the wall, whether a watcher is alive or not; they tell their histor
 the looks fail. The consumer writes every change down, and is killed along with the watcher. At the end one life goes
 on until everything has been told, and the oracle reads two things: all that was ever written into the journal, which
 must be every state of every job once, in order; and the consumer's record, which may hold a change twice only if that
-was in flight when the process died.
+was in flight when the process died: the one that the loop was at, the batch that it was at, or one a job of those
+handed to a function. The lives take these three in turn.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,6 +39,7 @@ from .ever import keep_all, unacknowledged_in, written_in
 BETWEEN_JOBS = 0.02
 LONGEST_LIFE = 0.15
 LONGEST_END = 30.0
+WAYS = 3  # to consume: one change at a time, by a function, in batches
 RECENT = 600  # 12 s of jobs: for longer than that no machine is to hold up a life before it has added them
 
 
@@ -64,10 +66,10 @@ class Truth(Struct):
 
 
 class Telling(Struct):
-    """One line of the consumer's record."""
+    """One line of the consumer's record; `hand` numbers what it had in hand at a time, if not one change a job."""
 
     life: int
-    one_at_a_time: bool
+    hand: int | None
     job_id: str
     seq: int
 
@@ -119,11 +121,11 @@ def client_of(truth: Truth, *, faults: bool) -> Client:
 
 async def live(folder: Path, truth: Truth, life: int, until: int | None) -> None:
     """Watch, and write down what is told, until killed; or until so many jobs have ended and all is acknowledged."""
-    one_at_a_time = life % 2 == 0
+    by_function, most = life % WAYS == 1, 40 if life % WAYS == 2 else 1
     handle = os.open(folder / "record", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
-    def write(change: Change) -> None:
-        telling = Telling(life, one_at_a_time, change.job_id, change.seq)
+    def write(change: Change, hand: int | None = None) -> None:
+        telling = Telling(life, hand, change.job_id, change.seq)
         os.write(handle, msgspec.json.encode(telling) + b"\n")
 
     async def on_change(change: Change) -> None:
@@ -134,23 +136,36 @@ async def live(folder: Path, truth: Truth, life: int, until: int | None) -> None
     journal = folder / "watch.db"
     async with (
         client,
-        Watcher(client, journal=journal, stale_after=0.02, on_change=None if one_at_a_time else on_change) as watcher,
+        Watcher(client, journal=journal, stale_after=0.02, on_change=on_change if by_function else None) as watcher,
     ):
-        reading = asyncio.create_task(read(watcher, write)) if one_at_a_time else None
+        in_hand: list[Change] = []
+        reading = None if by_function else asyncio.create_task(read(watcher, write, most, in_hand))
         await add(watcher, truth, until)
-        while (health := watcher.health()).jobs or health.undelivered > one_at_a_time:  # noqa: ASYNC110
+        while (health := watcher.health()).jobs or health.undelivered > len(in_hand):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         if reading is not None:
             await watcher.acknowledge()
             reading.cancel()
 
 
-async def read(watcher: Watcher, write: object) -> None:
-    assert callable(write)
-    async for change in watcher:
-        write(change)
+async def read(watcher: Watcher, write: Callable[[Change, int], None], most: int, in_hand: list[Change]) -> None:
+    hand = 0
+    async for batch in batches_of(watcher, most):
+        hand += 1
+        in_hand[:] = batch
+        for change in batch:
+            write(change, hand)
         if random.random() < 0.2:
             await asyncio.sleep(random.random() * 0.003)
+
+
+async def batches_of(watcher: Watcher, most: int) -> AsyncIterator[tuple[Change, ...]]:
+    if most == 1:
+        async for change in watcher:
+            yield (change,)
+    else:
+        async for batch in watcher.batches(most):
+            yield batch
 
 
 async def add(watcher: Watcher, truth: Truth, until: int | None) -> None:
@@ -191,7 +206,6 @@ class Verdict(Struct):
     changes: int
     told: int
     repeated: int
-    in_flight_at_most: int
     seconds: float
     wrong: list[str]
 
@@ -221,7 +235,7 @@ def run(times: int, seed: int, folder: Path) -> Verdict:
         if not os.WIFSIGNALED(status):
             return judge(folder, truth, life, times, began)
     count = truth.count(time.time())
-    for life in (times, times + 1):  # one of each kind
+    for life in range(times, times + WAYS):  # one of each kind
         if not has_ended(begin(folder, truth, life, until=count)):
             (folder / "faults").write_text(f"life {life} did not come to its end")
     return judge(folder, truth, count, times, began)
@@ -253,11 +267,11 @@ def judge(folder: Path, truth: Truth, count: int, times: int, began: float) -> V
     if len(logs) > count:
         wrong.append(f"the journal knows {len(logs)} jobs, and there are {count}")
     tellings = [msgspec.json.decode(line, type=Telling) for line in (folder / "record").read_bytes().splitlines()]
-    repeated, most, problems = wrong_in_record(tellings, {job_id: len(log) for job_id, log in logs.items()})
+    repeated, problems = wrong_in_record(tellings, {job_id: len(log) for job_id, log in logs.items()})
     wrong += problems
     wrong += (f"the journal: {key} is not acknowledged" for key in unacknowledged_in(folder / "watch.db"))
     changes = sum(map(len, logs.values()))
-    return Verdict(times, count, states, changes, len(tellings), repeated, most, time.time() - began, wrong)
+    return Verdict(times, count, states, changes, len(tellings), repeated, time.time() - began, wrong)
 
 
 def wrong_in_log(truth: Truth, number: int, changes: list[Change]) -> Iterator[str]:
@@ -275,19 +289,21 @@ def wrong_in_log(truth: Truth, number: int, changes: list[Change]) -> Iterator[s
         yield f"its health changes from one to the same: {healths}"
 
 
-def wrong_in_record(tellings: list[Telling], changes: dict[str, int]) -> tuple[int, int, list[str]]:
-    """Return how often something was told again, the most that was in flight at once, and what is wrong."""
+def wrong_in_record(tellings: list[Telling], changes: dict[str, int]) -> tuple[int, list[str]]:
+    """Return how often something was told again, and what is wrong."""
     wrong: list[str] = []
     seen: dict[str, int] = {}
-    repeated, most = 0, 0
+    repeated = 0
     in_flight: set[tuple[str, int]] = set()  # told, and perhaps not acknowledged when the life before ended
-    now: dict[str, tuple[str, int]] = {}  # the same in the present life, by job, or "" where they come one at a time
-    life = -1
+    now: dict[object, tuple[str, int]] = {}  # the same in the present life, by job where there is one a job
+    life, hand = -1, None
     for telling in tellings:
         if telling.life != life:
             in_flight |= set(now.values())
-            most = max(most, len(in_flight)) if all(one.one_at_a_time for one in tellings) else most
             now, life = {}, telling.life
+        elif telling.hand != hand:
+            now = {}
+        hand = telling.hand
         if telling.seq <= seen.get(telling.job_id, 0):
             repeated += 1
             if telling.key not in in_flight:
@@ -296,13 +312,13 @@ def wrong_in_record(tellings: list[Telling], changes: dict[str, int]) -> tuple[i
             wrong.append(f"the consumer: {telling.job_id}:{telling.seq} came after {seen.get(telling.job_id)}")
         seen[telling.job_id] = max(telling.seq, seen.get(telling.job_id, 0))
         in_flight.discard(telling.key)
-        now["" if telling.one_at_a_time else telling.job_id] = telling.key
+        now[telling.job_id if hand is None else telling.key] = telling.key
     wrong += (
         f"the consumer: {job_id} ended at {seen.get(job_id)}"
         for job_id in changes
         if seen.get(job_id) != changes[job_id]
     )
-    return repeated, most, wrong
+    return repeated, wrong
 
 
 def run_apart(times: int, seed: int, folder: Path) -> Verdict:

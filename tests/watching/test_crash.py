@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -285,8 +286,9 @@ def test_row_107_killed_at_random_instants_nothing_is_lost_and_nothing_repeated_
 # --- the oracle itself -------------------------------------------------------------------------------------------
 
 
-def telling(life: int, job_id: str, seq: int, *, one: bool = True) -> crash.Telling:
-    return crash.Telling(life, one, job_id, seq)
+def telling(number: int, life: int, job_id: str, seq: int, hand: int | None = None) -> crash.Telling:
+    """Return what was told; one change at a time, unless it says in which hand it was."""
+    return crash.Telling(life, number if hand is None else hand, job_id, seq)
 
 
 @pytest.mark.parametrize(
@@ -299,12 +301,13 @@ def telling(life: int, job_id: str, seq: int, *, one: bool = True) -> crash.Tell
         ([(0, "a", 1), (0, "a", 2)], 0, "a ended at 2"),
         ([(0, "a", 1), (0, "a", 2), (1, "a", 2), (2, "a", 2), (2, "a", 3)], 2, ""),
         ([(0, "a", 1), (0, "a", 2), (1, "a", 3), (2, "a", 2)], 1, ""),
+        ([(0, "a", 1, 1), (0, "a", 2, 1), (1, "a", 1, 1), (1, "a", 2, 2), (1, "a", 3, 2)], 2, ""),
+        ([(0, "a", 1, 1), (0, "a", 2, 2), (1, "a", 1, 1), (1, "a", 2, 2), (1, "a", 3, 2)], 2, "a:1 was told again"),
     ],
 )
-def test_the_oracle_sees_what_is_wrong_in_a_record(
-    tellings: list[tuple[int, str, int]], repeated: int, wrong: str
-) -> None:
-    told_again, _, problems = crash.wrong_in_record([telling(*each) for each in tellings], {"a": 3})
+def test_the_oracle_sees_what_is_wrong_in_a_record(tellings: list[Any], repeated: int, wrong: str) -> None:
+    told = [telling(number, *each) for number, each in enumerate(tellings)]
+    told_again, problems = crash.wrong_in_record(told, {"a": 3})
     assert told_again == repeated
     assert any(wrong in problem for problem in problems) if wrong else not problems
 

@@ -191,7 +191,7 @@ def test_entries_that_are_written_twice_change_nothing_the_second_time(path: Pat
 def test_entries_are_written_all_or_none(path: Path) -> None:
     file = JournalFile(path, API)
     file.write([changed("a", 1, 1)])
-    with pytest.raises(TypeError):
+    with pytest.raises(AttributeError):
         file.write([changed("a", 2, 2), Acknowledged("a", 1), Changed(None)])  # type: ignore[arg-type]
     assert keys(file) == ["a:1"]
     file.write([changed("a", 2, 2)])
@@ -563,7 +563,7 @@ def test_a_job_that_the_file_has_let_go_of_begins_with_another_generation(path: 
 def test_a_generation_that_was_not_written_does_not_count(path: Path) -> None:
     file = JournalFile(path, API)
     file.write([changed("a", 1, 1)])
-    with pytest.raises(TypeError):
+    with pytest.raises(AttributeError):
         file.write([Forgotten("a"), Changed(None)])  # type: ignore[arg-type]
     assert file.generation == 0
     file.close()
