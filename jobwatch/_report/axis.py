@@ -1,4 +1,4 @@
-"""The marks of a time axis in UTC: milliseconds to years apart, at round times of the clock and of the calendar. Pure."""
+"""The marks of a time axis in UTC: milliseconds to years apart, at round times of clock and calendar. Pure."""
 
 from __future__ import annotations
 

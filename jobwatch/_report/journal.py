@@ -75,11 +75,11 @@ def _entered(watched: Watched, transitions: dict[int, Transition]) -> tuple[Ente
             gap = each.gap or is_hole
             states.append(Entered(status=each.status, phase=each.phase, at=at, seen_at=seen_at, gap=gap))
         else:
-            status, at = watched.delivered[number - first].status, watched.delivered[number - first].at
+            remembered = watched.delivered[number - first]
             is_last = number == watched.seq
-            phase = watched.phase if is_last and watched.phase is not None else _usual(status)
-            seen_at = watched.entered_at if is_last and at is None else None
-            states.append(Entered(status=status, phase=phase, at=at, seen_at=seen_at, gap=is_hole))
+            phase = watched.phase if is_last and watched.phase is not None else _usual(remembered.status)
+            seen = watched.entered_at if is_last and remembered.at is None else None
+            states.append(Entered(status=remembered.status, phase=phase, at=remembered.at, seen_at=seen, gap=is_hole))
     return _with_start(watched, tuple(states))
 
 

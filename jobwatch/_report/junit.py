@@ -37,7 +37,7 @@ def junit(report: Report, accepted: Iterable[Outcome] = ()) -> bytes:
     whole = JUnitXml(_NAME)
     whole.add_testsuite(suite)
     written = io.BytesIO()
-    whole.write(written)
+    whole.write(written)  # pyright: ignore[reportUnknownMemberType] - a file of any kind
     return written.getvalue()
 
 

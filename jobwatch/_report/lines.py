@@ -85,7 +85,9 @@ def report_of(
     remarks = () if broken is None else (f"line {broken}, the last one, is cut off and was left out",)
     began = _began(told.values()) if began is None else began
     last = _last(told.values()) if until is None else until
-    return Report(jobs=tuple(_job(job_id, each, began, last) for job_id, each in told.items()), api=api, remarks=remarks)
+    return Report(
+        jobs=tuple(_job(job_id, each, began, last) for job_id, each in told.items()), api=api, remarks=remarks
+    )
 
 
 def _read(line: bytes) -> _Line | None:

@@ -5,23 +5,24 @@ Mermaid draws a wrong chart without an error in many cases (seen with 11.17.2 in
 * Times are whole milliseconds under ``dateFormat x``, which do not depend on the viewer's zone. A state takes at least
   one of them, or its bar has no width, or a negative one.
 * Each name begins with a number and a full stop, since one that begins with a word of the language (``title``,
-  ``section``, ``click`` ...) is swallowed or breaks the chart; and holds no ``:``, ``;``, ``#`` and ``%``, which end it, make
-  characters of numbers, and lead directives.
-* A chart of more than 50,000 characters is drawn as an error, so the last states are left out, and it is said how many.
+  ``section``, ``click`` ...) is swallowed or breaks the chart. It holds no ``:``, ``;``, ``#`` and ``%``, which end it,
+  make characters of numbers, and lead directives.
+* A chart of more than 50,000 characters is drawn as an error, so jobs are left out, and it is said how many.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
-from .._models import Phase
+from .._models import Outcome, Phase
 from .model import Report, ReportedJob, State
-from .words import duration, kept, late, one_line, outcome, shortened
+from .words import duration, late, one_line, outcome, shortened
 
 MOST_CHARACTERS = 40_000
 """What Mermaid takes is 50,000."""
 
-MOST_JOBS = 100
 MOST_BARS = 300
 """More would be a picture of more than 7,000 pixels."""
 
@@ -49,26 +50,34 @@ def gantt(report: Report, most: int = MOST_CHARACTERS) -> Gantt:
         report: The jobs.
         most: How many characters it may have.
     """
-    drawable = [job for job in report.jobs if job.states]
+    drawable = {number: job for number, job in enumerate(report.jobs, start=1) if job.states}
     if report.span is None or not drawable:
         return Gantt("")
     lines = ["gantt", "    dateFormat x", f"    axisFormat {_axis_format(*report.span)}"]
-    size, bars, drawn, is_short = sum(map(len, lines)) + len(lines), 0, 0, False
-    for number, job in enumerate(kept(drawable, MOST_JOBS), start=1):
-        section = _section(number, job)
-        length = sum(map(len, section)) + len(section)
-        if size + length > most or bars + len(section) - 1 > MOST_BARS:
-            break
-        lines += section
-        size, bars, drawn = size + length, bars + len(section) - 1, drawn + 1
-        is_short = is_short or len(job.states) > _MOST_STATES
-    left_out = len(drawable) - drawn
+    size, bars = _size(lines), 0
+    sections: dict[int, list[str]] = {}
+    for number in sorted(drawable, key=lambda number: (drawable[number].outcome is Outcome.SUCCEEDED, number)):
+        section = _section(number, drawable[number])
+        if size + _size(section) <= most and bars + len(section) - 1 <= MOST_BARS:
+            sections[number] = section
+            size, bars = size + _size(section), bars + len(section) - 1
+    if not sections:
+        return Gantt("", _left_out(len(drawable), len(drawable)))
+    lines += [line for number in sorted(sections) for line in sections[number]]
+    is_short = any(len(drawable[number].states) > _MOST_STATES for number in sections)
     remarks = [
-        f"{left_out} of {len(drawable)} jobs are left out of the chart" if left_out else "",
-        f"of a job with more than {_MOST_STATES} states the last ones are drawn" if is_short else "",
+        _left_out(len(drawable) - len(sections), len(drawable)),
+        f"of a job with more than {_MOST_STATES} states the last ones are drawn" if is_short else None,
     ]
-    remark = "; ".join(filter(None, remarks))
-    return Gantt("\n".join(lines) + "\n" if drawn else "", remark or None)
+    return Gantt("\n".join(lines) + "\n", "; ".join(filter(None, remarks)) or None)
+
+
+def _left_out(count: int, whole: int) -> str | None:
+    return f"{count} of {whole} jobs are left out of the chart" if count else None
+
+
+def _size(lines: Sequence[str]) -> int:
+    return sum(map(len, lines)) + len(lines)
 
 
 def _section(number: int, job: ReportedJob) -> list[str]:

@@ -1,4 +1,4 @@
-"""The timeline as a page that stands alone: the picture, and the same as a table. No script; nothing is fetched. Pure."""
+"""The timeline as a page that stands alone: the picture, and the same as a table. Nothing is fetched. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # whatever a server's
 
 _STYLE = """
 :root{color-scheme:light dark}
-body{margin:1rem auto;max-width:75rem;padding:0 1rem;font:14px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;color:#1f2328;background:#fff}
+body{margin:1rem auto;max-width:75rem;padding:0 1rem;color:#1f2328;background:#fff}
+body{font:14px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 h1{font-size:1.25rem}figure,.table{margin:1rem 0;overflow-x:auto}figure svg{min-width:960px}
 table{border-collapse:collapse;width:100%}caption{text-align:left;font-weight:600;padding:.5rem 0}
 th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid #d1d9e0;white-space:nowrap}

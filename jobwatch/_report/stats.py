@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from .._core.durations import LearnedDurations
+from .._core.durations import Kind, LearnedDurations
 from .._core.hazard import Curve
 from .._core.pace import Pace, interval
 from .._models import Phase
@@ -69,12 +69,11 @@ def kinds_of(history: LearnedDurations, pace: Pace | None = None) -> list[KindPi
         types[api] = types.get(api, 0) + (job_type != _ANY and phase is Phase.RUNNING)
     shown = [kind for kind in kinds if kind[1] != _ANY or types[kind[0]] > 1]
     shown.sort(key=lambda kind: (kind[0], kind[1] == _ANY, kind[1], kind[2] is not Phase.PENDING))
-    return [
-        _kind(kind[0], kind[1], kind[2], kinds[kind].seconds, history.curve(*kind), pace or Pace()) for kind in shown
-    ]
+    return [_kind(kind, kinds[kind].seconds, history.curve(*kind), pace or Pace()) for kind in shown]
 
 
-def _kind(api: str, job_type: str, phase: Phase, seconds: Sequence[float], curve: Curve, pace: Pace) -> KindPicture:
+def _kind(kind: Kind, seconds: Sequence[float], curve: Curve, pace: Pace) -> KindPicture:
+    api, job_type, phase = kind
     ordered = tuple(sorted(seconds))
     looks_at = tuple(_looks(curve, pace, ordered[-1]))
     places = [min(bisect_left(looks_at, each), len(looks_at) - 1) for each in ordered]

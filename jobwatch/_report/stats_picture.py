@@ -1,11 +1,14 @@
 """How long jobs of each kind took, and when jobwatch looks at them, drawn by matplotlib."""
 
+# pyright: reportUnknownMemberType=false
+# matplotlib's own types say of some arguments that they may be anything.
+
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
 
-import matplotlib
+import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -18,14 +21,14 @@ _MARKS = (0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 21_600.0, 86_400.0, 604_800.0)
 
 
 def picture(kinds: Sequence[KindPicture]) -> str:
-    """Return a picture of kinds of job as SVG, one row a kind: those of which most jobs are known, `MOST_KINDS` at most.
+    """Return a picture of kinds of job as SVG, one row a kind: the `MOST_KINDS` of which most jobs are known.
 
     The axis is logarithmic. A dot is a job, the thick line reaches from one tenth of the jobs to nine, and the marks
     below are the looks.
     """
     shown = _shown(kinds)
     # Texts stay texts, and the same history gives the same file.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "jobwatch", "font.size": 9}):
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "jobwatch", "font.size": 9}):
         figure = Figure(figsize=(9.0, 1.4 + 0.55 * len(shown)), layout="constrained")
         axes = figure.add_subplot()
         for row, kind in enumerate(shown):
@@ -41,7 +44,7 @@ def picture(kinds: Sequence[KindPicture]) -> str:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(FixedLocator(_MARKS))
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: duration(at)))
+        axes.xaxis.set_major_formatter(FuncFormatter(_mark))
         axes.grid(axis="x", color="#d1d9e0", linewidth=0.8)
         axes.set_axisbelow(True)
         axes.set_title("How long jobs took (dots, median |), and when jobwatch looks (marks below)", loc="left")
@@ -50,6 +53,10 @@ def picture(kinds: Sequence[KindPicture]) -> str:
         written = io.StringIO()
         figure.savefig(written, format="svg", metadata={"Date": None, "Creator": "jobwatch"})
     return written.getvalue()
+
+
+def _mark(at: float, _place: int | None = None) -> str:
+    return duration(at)
 
 
 def _shown(kinds: Sequence[KindPicture]) -> list[KindPicture]:

@@ -7,10 +7,13 @@ from __future__ import annotations
 STYLE = """
 svg{font:11px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;max-width:100%;height:auto}
 .paper{fill:#fff}.row{fill:none}.job:hover .row{fill:#0001}
-.head{font-size:14px;font-weight:600;fill:#1f2328}.name,.end{fill:#1f2328}.name{font-family:ui-monospace,"DejaVu Sans Mono",monospace}
+.head{font-size:14px;font-weight:600;fill:#1f2328}.name,.end{fill:#1f2328}
+.name{font-family:ui-monospace,"DejaVu Sans Mono",monospace}
 .note,.tick{fill:#59636e}.tick{text-anchor:middle}.grid{stroke:#d1d9e0;stroke-width:1}
-.pending{fill:#818b98}.running{fill:#0969da}.blocked{fill:#bf8700}.unknown{fill:#fff;stroke:#818b98;stroke-dasharray:3 2}
-.stripes{fill:url(#jobwatch-stripes)}.gap{fill:url(#jobwatch-gap)}.hatch{stroke:#1f2328;stroke-width:1.2}.hatched{fill:#fffb}
+.pending{fill:#818b98}.running{fill:#0969da}.blocked{fill:#bf8700}
+.unknown{fill:#fff;stroke:#818b98;stroke-dasharray:3 2}
+.stripes{fill:url(#jobwatch-stripes)}.gap{fill:url(#jobwatch-gap)}
+.hatch{stroke:#1f2328;stroke-width:1.2}.hatched{fill:#fffb}
 .word{fill:#fff}.on-blocked{fill:#1f2328;font-weight:600}
 .seen{stroke:#59636e;stroke-width:1.5;stroke-dasharray:2 2}.on{fill:none;stroke:#59636e;stroke-width:2}
 .late{fill:none;stroke:#8250df;stroke-width:2}

@@ -29,6 +29,11 @@ _LETTER = 6.2  # how wide a letter of 11 pixels is, as a rule
 _NAME = 25
 _WORDS = 31
 
+_OPENING = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="{wide:g}" height="{high:g}" viewBox="0 0 {wide:g} {high:g}"'
+    ' role="img" aria-labelledby="jobwatch-title jobwatch-description">'
+)
+
 
 def svg(report: Report, *, heading: bool = True) -> str:
     """Return the picture of a report.
@@ -44,8 +49,7 @@ def svg(report: Report, *, heading: bool = True) -> str:
     height = foot + 62.0
     left_out = len(report.jobs) - len(jobs)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH:g}" height="{height:g}" viewBox="0 0 {_WIDTH:g}'
-        f' {height:g}" role="img" aria-labelledby="jobwatch-title jobwatch-description">',
+        _OPENING.format(wide=_WIDTH, high=height),
         f'<title id="jobwatch-title">{_text(headline(report))}</title>',
         f'<desc id="jobwatch-description">{_text(_description(report, jobs))}</desc>',
         f"<style>{STYLE}</style>",

@@ -31,7 +31,7 @@ def duration(seconds: float) -> str:
 def moment(at: float) -> str:
     """Return a moment in UTC, to the millisecond where it is none of whole seconds."""
     text = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z").replace(".000Z", "Z")
+    return f"{text.removesuffix('+00:00').removesuffix('.000')}Z"
 
 
 def shortened(text: str, most: int) -> str:
@@ -54,9 +54,10 @@ def outcome(job: ReportedJob) -> str:
     """Return how a job's wait or watch ended, and whether the job goes on."""
     if job.outcome is None:
         return _without_outcome(job)
-    match job.outcome:
+    told = job.outcome
+    match told:
         case Outcome.SUCCEEDED | Outcome.FAILED | Outcome.CANCELLED | Outcome.FINISHED | Outcome.UNREADABLE:
-            return job.outcome.value
+            return str(told.value)
         case Outcome.PARTIAL:
             return "partly failed"
         case Outcome.BLOCKED:
@@ -72,7 +73,7 @@ def outcome(job: ReportedJob) -> str:
         case Outcome.INTERRUPTED:
             return "interrupted"
         case _:
-            assert_never(job.outcome)
+            assert_never(told)
 
 
 def _without_outcome(job: ReportedJob) -> str:

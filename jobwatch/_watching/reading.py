@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from msgspec import Struct
 
+from .._core.tracker import Watched
 from .._errors import JournalError
 from .._files.regular import read_regular
 from .._models import printable
@@ -19,7 +20,7 @@ from .records import JobRecord
 from .sqlite_open import APPLICATION_ID, STEPS, damaged, unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 _T = TypeVar("_T")
 
@@ -27,6 +28,7 @@ MAGIC = b"SQLite format 3\0"
 """How a journal begins, and any other file of SQLite."""
 
 _BUSY_SECONDS = 2.0
+_COLUMNS = ("job_id", "state", "health", "seq", "watched", "changed_at")  # those of all formats
 
 
 class Copy(Struct, frozen=True):
@@ -66,7 +68,7 @@ def copy_of(path: str | os.PathLike[str]) -> Copy:
 
 
 @contextlib.contextmanager
-def _connected(path: Path) -> Iterator[sqlite3.Connection]:
+def _connected(path: Path) -> Generator[sqlite3.Connection]:
     # A connection makes a log beside the file where there is none, and one that only reads leaves it there. Whoever
     # uses the journal has one: where there is none, nobody does, and the file can be read as something that stands.
     has_log = path.with_name(f"{path.name}-wal").exists()
@@ -87,8 +89,8 @@ def _read(connection: sqlite3.Connection, path: str | os.PathLike[str]) -> Copy:
         raise JournalError(str(path), f"was written by a newer jobwatch (format {version}, known here: {newest})")
     facts: dict[str, str] = dict(connection.execute("SELECT name, value FROM facts"))
     records = [
-        _decoded(path, JobRecord, f"job {printable(str(row[0]))}", row)
-        for row in connection.execute("SELECT job_id, state, health, seq, watched, changed_at FROM jobs")
+        _record(path, job_id, dict(zip(_COLUMNS, (job_id, *others), strict=True)))
+        for job_id, *others in connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM jobs")  # noqa: S608 - our own words
     ]
     changes = [
         _decoded(path, Change, f"delivery {number}", change)
@@ -98,16 +100,18 @@ def _read(connection: sqlite3.Connection, path: str | os.PathLike[str]) -> Copy:
     return Copy(facts.get("api", ""), tuple(records), tuple(changes))
 
 
-def _decoded(path: str | os.PathLike[str], kind: type[_T], what: str, told: object) -> _T:
+def _record(path: str | os.PathLike[str], job_id: object, columns: dict[str, object]) -> JobRecord:
+    what = f"job {printable(str(job_id))}"
+    watched = _decoded(path, Watched, what, str(columns["watched"]))
     try:
-        match told:
-            case (job_id, state, health, seq, watched, changed_at):
-                fields = {"job_id": job_id, "state": state, "health": health, "seq": seq, "changed_at": changed_at}
-                return msgspec.convert({**fields, "watched": msgspec.json.decode(watched)}, kind)
-            case str():
-                return msgspec.json.decode(told, type=kind)
-            case _:
-                raise damaged(path, f"{what} cannot be read")
+        return msgspec.convert({**columns, "watched": watched}, JobRecord)
+    except msgspec.MsgspecError:
+        raise damaged(path, f"{what} cannot be read") from None
+
+
+def _decoded(path: str | os.PathLike[str], kind: type[_T], what: str, text: str) -> _T:
+    try:
+        return msgspec.json.decode(text, type=kind)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, TypeError):
         raise damaged(path, f"{what} cannot be read") from None
 

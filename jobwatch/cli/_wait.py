@@ -59,6 +59,7 @@ _STRICT = Verdict()
 
 def run(options: Options) -> int:
     """Wait for jobs, print their states, and return the exit code of how they ended."""
+    reports = reports_for(options)  # a file that cannot be written is found out before anything is waited for
     client = client_for(options)
     if options.follow_output and not client.api.output:
         raise ConfigError(f"{client.api.name} tells no output of its jobs: leave out --follow-output")
@@ -67,7 +68,8 @@ def run(options: Options) -> int:
     fail_on = outcomes_of("--fail-on", options.fail_on or (), STOPPING)
     begun = [client.wait_for(job, options.timeout, check=False, fail_on=fail_on) for job in jobs]
     waits = {wait.job_id: wait for wait in begun}
-    return run_until_signal(_wait(client, list(waits.values()), options, Verdict(options.no_fail, accepted)))
+    verdict = Verdict(options.no_fail, accepted)
+    return run_until_signal(_wait(client, list(waits.values()), options, verdict, reports))
 
 
 def _start_response() -> Response | bytes:
@@ -83,7 +85,9 @@ def _start_response() -> Response | bytes:
     return text if response.body == text else response
 
 
-async def _wait(client: Client, waits: Sequence[Wait], options: Options, verdict: Verdict) -> int:
+async def _wait(
+    client: Client, waits: Sequence[Wait], options: Options, verdict: Verdict, reports: Sequence[Report]
+) -> int:
     jobs = "1 job" if len(waits) == 1 else f"{len(waits)} jobs"
     title = f"Waiting for {jobs} on {client.name}"
     async with client:
@@ -99,15 +103,21 @@ async def _wait(client: Client, waits: Sequence[Wait], options: Options, verdict
             code = code_when_stopped()
             raise
         finally:
-            finish(reports_for(options), Finished(tuple(run.records), code, began_at, datetime.now(UTC), client.name))
+            finish(reports, Finished(tuple(run.records), code, began_at, datetime.now(UTC), client.name))
     if Outcome.AUTH in run.outcomes.values() and options.source is None:
         note(f"the token came from {token_origin(client.api, options)}")
     return code
 
 
-def reports_for(options: Options) -> list[Report]:  # noqa: ARG001 - none is there yet
-    """Return what the options, and the variables of a CI runner, ask to be made of the run."""
-    return []
+def reports_for(options: Options) -> list[Report]:
+    """Return what the options, and the variables of a CI runner, ask to be made of the run.
+
+    Raises:
+        ConfigError: Something of it could not be made.
+    """
+    from ._report_files import files_for  # noqa: PLC0415 - most waits write no file
+
+    return files_for(options)
 
 
 def display_for(job_ids: Sequence[str], title: str, *, json: bool) -> Display:
