@@ -12,7 +12,7 @@ Mermaid draws a wrong chart without an error in many cases (seen with 11.17.2 in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -28,6 +28,9 @@ MOST_BARS = 300
 
 _MOST_STATES = 12
 _NAME = 60
+_TITLE = 34
+_LETTER = 6.2  # how wide a letter of 11 pixels is, as a rule
+_INIT = '%%{{init: {{"gantt": {{"leftPadding": {room}}}}}}}%%'
 _STEERS = str.maketrans({":": "∶", ";": ",", "#": "＃", "%": "％"})  # noqa: RUF001 - they look alike, and steer nothing
 
 
@@ -53,7 +56,12 @@ def gantt(report: Report, most: int = MOST_CHARACTERS) -> Gantt:
     drawable = {number: job for number, job in enumerate(report.jobs, start=1) if job.states}
     if report.span is None or not drawable:
         return Gantt("")
-    lines = ["gantt", "    dateFormat x", f"    axisFormat {_axis_format(*report.span)}"]
+    lines = [
+        _INIT.format(room=_room(drawable.values())),
+        "gantt",
+        "    dateFormat x",
+        f"    axisFormat {_axis_format(*report.span)}",
+    ]
     size, bars = _size(lines), 0
     sections: dict[int, list[str]] = {}
     for number in sorted(drawable, key=lambda number: (drawable[number].outcome is Outcome.SUCCEEDED, number)):
@@ -82,9 +90,19 @@ def _size(lines: Sequence[str]) -> int:
 
 def _section(number: int, job: ReportedJob) -> list[str]:
     first = max(0, len(job.states) - _MOST_STATES)
-    name = f"{number}. {_name(job.job_id)}, {outcome(job)}"
+    name = f"{number}. {_title(job)}"
     bars = [_bar(place, state, job) for place, state in enumerate(job.states[first:], start=first + 1)]
     return [f"    section {name}", *bars]
+
+
+def _title(job: ReportedJob) -> str:
+    end = f", {outcome(job)}"
+    return f"{_name(job.job_id, _TITLE - len(end))}{end}"
+
+
+def _room(jobs: Iterable[ReportedJob]) -> int:
+    """Return how many pixels lie left of the bars, or the jobs' names would lie over these: Mermaid has 75."""
+    return round(30 + _LETTER * max(len(_title(job)) + 4 for job in jobs))
 
 
 def _bar(place: int, state: State, job: ReportedJob) -> str:
@@ -124,9 +142,9 @@ def _tags(state: State) -> list[str]:
             return ["done"]
 
 
-def _name(text: str) -> str:
+def _name(text: str, most: int = _NAME) -> str:
     """Return a server's text as a part of a name, without what Mermaid would obey."""
-    return shortened(one_line(text), _NAME).translate(_STEERS)
+    return shortened(one_line(text), most).translate(_STEERS)
 
 
 def _axis_format(began: float, ended: float) -> str:

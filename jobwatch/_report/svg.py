@@ -30,7 +30,7 @@ _NAME = 25
 _WORDS = 31
 
 _OPENING = (
-    '<svg xmlns="http://www.w3.org/2000/svg" width="{wide:g}" height="{high:g}" viewBox="0 0 {wide:g} {high:g}"'
+    '<svg xmlns="http://www.w3.org/2000/svg" width="{wide:g}" height="{high:g}" viewBox="0 {top:g} {wide:g} {high:g}"'
     ' role="img" aria-labelledby="jobwatch-title jobwatch-description">'
 )
 
@@ -46,10 +46,10 @@ def svg(report: Report, *, heading: bool = True) -> str:
     began, ended = report.span or (0.0, 1.0)
     scale = _Scale(began, max(ended, began + 0.001))
     foot = _TOP + _ROW * len(jobs)
-    height = foot + 62.0
+    top, height = 0.0 if heading else 24.0, foot + 62.0
     left_out = len(report.jobs) - len(jobs)
     parts = [
-        _OPENING.format(wide=_WIDTH, high=height),
+        _OPENING.format(wide=_WIDTH, top=top, high=height - top),
         f'<title id="jobwatch-title">{_text(headline(report))}</title>',
         f'<desc id="jobwatch-description">{_text(_description(report, jobs))}</desc>',
         f"<style>{STYLE}</style>",
