@@ -1,7 +1,8 @@
 """A server that costs next to nothing, so that what is measured is the client: fixed replies from a process of its own.
 
-Run with ``python -m benchmarks.look_server RUNNING ENDED LOOKS``: it prints its port, answers the first LOOKS requests
-of a path with the body RUNNING and later ones with ENDED; ``@`` in either stands for the last segment of the path.
+Run with ``python -m benchmarks.look_server RUNNING ENDED LOOKS [TRIP]``: it prints its port, answers the first LOOKS
+requests of a path with the body RUNNING and later ones with ENDED; ``@`` in either stands for the last segment of the
+path. Answers go out TRIP seconds later, if that is given.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ _HEAD = (
 class Replies(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, running: bytes, ended: bytes, looks: int, seen: Counter[bytes]) -> None:
+    def __init__(self, running: bytes, ended: bytes, looks: int, seen: Counter[bytes], trip: float) -> None:
+        self._trip = trip
         self._running = running
         self._ended = ended
         self._looks = looks
@@ -48,13 +50,17 @@ class Replies(asyncio.Protocol):
         self._seen[path] += 1
         body = self._running if self._seen[path] <= self._looks else self._ended
         body = body.replace(b"@", path.partition(b"?")[0].rpartition(b"/")[2])
-        self._transport.write((_HEAD % len(body)).encode() + body)
+        answer = (_HEAD % len(body)).encode() + body
+        if self._trip:
+            asyncio.get_running_loop().call_later(self._trip, self._transport.write, answer)
+        else:
+            self._transport.write(answer)
 
 
-async def _serve(running: str, ended: str, looks: str) -> None:
+async def _serve(running: str, ended: str, looks: str, trip: str = "0") -> None:
     seen: Counter[bytes] = Counter()
     server = await asyncio.get_running_loop().create_server(
-        lambda: Replies(running.encode(), ended.encode(), int(looks), seen), "127.0.0.1", 0
+        lambda: Replies(running.encode(), ended.encode(), int(looks), seen, float(trip)), "127.0.0.1", 0
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()

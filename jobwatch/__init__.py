@@ -27,6 +27,7 @@ TYPE_CHECKING = False  # as in typing, which takes as long to import as Python t
 if TYPE_CHECKING:
     from ._client import Client
     from ._completions import Completions
+    from ._core.job_times import JobTimes
     from ._core.look import Looked
     from ._core.pace import Pace
     from ._core.source import JobSource
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         JournalError,
         LookError,
         RateLimited,
+        ResultMismatch,
         Unreachable,
         UnreadableReply,
         WaitTimeout,
@@ -99,6 +101,7 @@ __all__ = [
     "JobOutcomeUnknown",
     "JobPartiallyFailed",
     "JobSource",
+    "JobTimes",
     "JobwatchError",
     "JournalError",
     "LookError",
@@ -110,6 +113,7 @@ __all__ = [
     "RateLimited",
     "Received",
     "Response",
+    "ResultMismatch",
     "Transition",
     "Unchanged",
     "Unreachable",
@@ -132,13 +136,15 @@ __all__ = [
 _NAMES_IN = {
     "._client": "Client",
     "._completions": "Completions",
+    "._core.job_times": "JobTimes",
     "._core.look": "Looked",
     "._core.pace": "Pace",
     "._core.source": "JobSource",
     "._core.tracker": "Watched",
     "._errors": (
         "AuthError ConfigError JobBlocked JobCancelled JobEnded JobFailed JobNotFound JobOutcomeUnknown "
-        "JobPartiallyFailed JobwatchError JournalError LookError RateLimited Unreachable UnreadableReply WaitTimeout"
+        "JobPartiallyFailed JobwatchError JournalError LookError RateLimited ResultMismatch Unreachable "
+        "UnreadableReply WaitTimeout"
     ),
     "._files.history": "History",
     "._models": "JSON UNCHANGED Event Fault FaultKind Job Outcome Phase Problem Transition Unchanged printable",

@@ -7,7 +7,7 @@ import logging
 import math
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Literal, Self, cast
+from typing import TYPE_CHECKING, Generic, Literal, Self, cast, overload
 
 from msgspec.structs import replace
 
@@ -16,6 +16,7 @@ from ._core.budget import Budget
 from ._core.ends import ends_of
 from ._core.look import Looked, Policy
 from ._core.pace import Pace
+from ._core.results import check_type, with_result
 from ._core.tracker import Patience, Watched, observe
 from ._engine.places import at_most
 from ._engine.poller import Poller
@@ -24,7 +25,7 @@ from ._errors import ConfigError
 from ._files.history import History
 from ._http.requests import Given
 from ._http.source import HttpSource
-from ._models import ENDED, Fault, Job, Phase
+from ._models import ENDED, Fault, Job, Phase, Result, Wire_co
 from ._reading.api import REQUEST_TIMEOUT, JobAPI
 from ._reading.sizes import size_of
 from ._reading.started import Found, Response, Started
@@ -34,15 +35,21 @@ from .apis import api_named
 
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Unpack
 
-    from ._core.ends import Names
+    from msgspec import Struct
+
+    from ._core.ends import Ends, Names
     from ._core.source import JobSource, Source
+    from ._http.options import ClientOptions
     from ._http.tls import TLSContext
+    from .apis.bedrock import BedrockJob
+    from .apis.capydb import CapyJob
 
 _log = logging.getLogger("jobwatch")
 
 
-class Client:
+class Client(Generic[Wire_co]):
     """Reads and waits for the jobs of one API.
 
     Use it as an async context manager, or call `aclose` when done; it may be opened in one task and closed in
@@ -60,6 +67,9 @@ class Client:
             ``CAPYDB_API_URL``), else the vendor's address.
         api_version: The version to ask for, where the API has a header for it (Bedrock's ``X-API-Version``).
         params: What stands in the API's URLs beside a job's id: GitHub's ``owner`` and ``repo``.
+        headers: What else to send with each request to the API's own origin, such as a ``User-Agent`` of yours in place
+            of ``jobwatch/VERSION``, or what a gateway wants. Values are shown nowhere. The token's header, those of the
+            API's table, and those that say how to answer (``Accept``, ``If-None-Match``, ...) are not among them.
         proxy: The URL of the proxy to ask through, whatever the API's host; False for none. By default ``HTTPS_PROXY``,
             ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` say, in small letters too, and loopback has none.
         ssl: The `ssl.SSLContext` for connections to the API, with the certificates to trust or a client certificate; by
@@ -87,9 +97,27 @@ class Client:
         ConfigError: An argument or a variable is missing or wrong; nothing has been sent.
     """
 
+    @overload
+    def __init__(self: Client[CapyJob], api: Literal["capydb"], **options: Unpack[ClientOptions]) -> None: ...
+
+    @overload
+    def __init__(self: Client[BedrockJob], api: Literal["bedrock"], **options: Unpack[ClientOptions]) -> None: ...
+
+    @overload
+    def __init__(self, api: JobAPI[Wire_co], **options: Unpack[ClientOptions]) -> None: ...
+
+    @overload
+    def __init__(
+        self: Client[Struct | None],
+        api: str | JobAPI | None = None,
+        *,
+        source: JobSource | HttpSource | None = None,
+        **options: Unpack[ClientOptions],
+    ) -> None: ...
+
     def __init__(
         self,
-        api: str | JobAPI | None = None,
+        api: str | JobAPI[Wire_co] | JobAPI | None = None,
         *,
         source: JobSource | HttpSource | None = None,
         token: str | Callable[[], str | Awaitable[str]] | None = None,
@@ -97,6 +125,7 @@ class Client:
         base_url: str | None = None,
         api_version: str | None = None,
         params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         proxy: str | Literal[False] | None = None,
         ssl: TLSContext | None = None,
         pace: Pace | None = None,
@@ -110,8 +139,9 @@ class Client:
         request_timeout: float | None = None,
         streams: bool = True,
     ) -> None:
-        given = Given(token, base_url, params, token_file, proxy)
-        del token, token_file, base_url, params, proxy  # a traceback that shows local variables shall not show these
+        given = Given(token, base_url, params, token_file, proxy, headers=headers)
+        # A traceback that shows local variables shall not show these.
+        del token, token_file, base_url, params, proxy, headers
         patience = Patience(
             unreachable_after=_not_negative("unreachable_after", unreachable_after),
             appear_within=_not_negative("appear_within", appear_within),
@@ -235,23 +265,38 @@ class Client:
 
     # --- one look ------------------------------------------------------------------------------------------
 
-    async def job(self, job_id: str) -> Job:
+    @overload
+    async def job(self, job_id: str, *, result: None = None) -> Job[Wire_co]: ...
+
+    @overload
+    async def job(self, job_id: str, *, result: type[Result]) -> Job[Wire_co, Result | None]: ...
+
+    async def job(
+        self, job_id: str, *, result: type[Result] | None = None
+    ) -> Job[Wire_co, Result | None] | Job[Wire_co]:
         """Read one job, once.
 
         Args:
             job_id: Its id.
+            result: The type to read its result into once it has succeeded, as for `wait_for`; before that it is None.
 
         Raises:
             LookError: It could not be read: see its subclasses.
             ConfigError: The id cannot stand in a URL.
+            ResultMismatch: The job has succeeded, and its result is of another type.
         """
         self._check(job_id)
+        if result is not None:
+            check_type(result)
         seen = await self._engine().job(job_id)
         if isinstance(seen, Fault):
             raise error_of(seen, job_id)
-        return seen
+        job = cast("Job[Wire_co]", seen)
+        if result is None:
+            return job
+        return with_result(job, result) if job.phase is Phase.SUCCEEDED else replace(job, result=None)
 
-    async def jobs(self, project_id: str, limit: int = 25) -> tuple[Job, ...]:
+    async def jobs(self, project_id: str, limit: int = 25) -> tuple[Job[Wire_co], ...]:
         """Read a project's latest jobs, in the API's order.
 
         Args:
@@ -272,7 +317,7 @@ class Client:
             raise error_of(seen, None)
         for job in seen:
             self._history.add(job, told=True)
-        return seen
+        return cast("tuple[Job[Wire_co], ...]", seen)
 
     def watched(self, job_id: str) -> Watched:
         """Return what is known of a job before the first look at it, for `look`."""
@@ -298,6 +343,7 @@ class Client:
 
     # --- waiting ------------------------------------------------------------------------------------------
 
+    @overload
     def wait_for(
         self,
         job: str | Started,
@@ -306,7 +352,31 @@ class Client:
         *,
         accept: Names = (),
         fail_on: Names = (),
-    ) -> Wait:
+        result: None = None,
+    ) -> Wait[Wire_co]: ...
+
+    @overload
+    def wait_for(
+        self,
+        job: str | Started,
+        timeout: float | None = None,
+        check: Literal[True] = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+        result: type[Result],
+    ) -> Wait[Wire_co, Result]: ...
+
+    def wait_for(
+        self,
+        job: str | Started,
+        timeout: float | None = None,
+        check: bool = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+        result: type[Result] | None = None,
+    ) -> Wait[Wire_co, Result] | Wait[Wire_co]:
         """Wait for a job: await the handle for the finished job, iterate it for every state on the way.
 
         Args:
@@ -317,23 +387,58 @@ class Client:
             accept: Which ends are good besides success: ``{"partial"}``, ``{"finished"}``, or any other.
             fail_on: ``{"blocked"}`` has the wait end with `JobBlocked` once two looks, 10 s apart, have shown that the
                 job goes on only when somebody acts.
+            result: The type to read the job's result into: a msgspec Struct, a dataclass, a TypedDict, a ``list[int]``
+                or whatever else `msgspec.convert` takes. A job that ends well with another one raises `ResultMismatch`,
+                which has it as it came. By default it is left as plain JSON values.
 
         Raises:
-            ConfigError: The id cannot stand in a URL, the response names no job, the timeout is no duration, or there
-                is no such end.
+            ConfigError: The id cannot stand in a URL, the response names no job, the timeout is no duration, there
+                is no such end, or no such type.
         """
+        return self._wait_for(job, timeout, check, ends_of(accept, fail_on), result)
+
+    def _wait_for(
+        self, job: str | Started, timeout: float | None, check: bool, ends: Ends, result: type[Result] | None
+    ) -> Wait[Wire_co, Result]:
         if timeout is not None:
             _not_negative("timeout", timeout)
         if isinstance(job, (bytes, Mapping, Response)):
             found = self._source.started(job)
         else:
             found = Found(text_of("a job's id", job))
-        ends = ends_of(accept, fail_on)
+        if result is not None:
+            check_type(result)
+            if not check:
+                raise ConfigError("a job that ended badly has no result: leave out result=, or check=False")
         if found.job is not None and found.is_over:
             over = found.job
-            return Wait(lambda: self._enter_over(over), over.id, timeout, check, ends)
+            return Wait(lambda: self._enter_over(over), over.id, timeout, check, ends, result=result)
         watched = self.watched(found.job_id)
-        return Wait(lambda: self._enter(watched, found), found.job_id, timeout, check, ends)
+        return Wait(lambda: self._enter(watched, found), found.job_id, timeout, check, ends, result=result)
+
+    @overload
+    def as_completed(
+        self,
+        job_ids: Iterable[str],
+        timeout: float | None = None,
+        check: bool = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+        result: None = None,
+    ) -> Completions[Wire_co]: ...
+
+    @overload
+    def as_completed(
+        self,
+        job_ids: Iterable[str],
+        timeout: float | None = None,
+        check: Literal[True] = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+        result: type[Result],
+    ) -> Completions[Wire_co, Result]: ...
 
     def as_completed(
         self,
@@ -343,7 +448,8 @@ class Client:
         *,
         accept: Names = (),
         fail_on: Names = (),
-    ) -> Completions:
+        result: type[Result] | None = None,
+    ) -> Completions[Wire_co, Result] | Completions[Wire_co]:
         """Wait for several jobs and iterate over their handles as they end.
 
         Awaiting a handle that came out gives its job, or raises, at once.
@@ -351,10 +457,39 @@ class Client:
         Args:
             job_ids: The jobs' ids.
             timeout: How long to wait for each at most, in seconds.
-            check, accept, fail_on: As for `wait_for`.
+            check, accept, fail_on, result: As for `wait_for`.
         """
+        return self._as_completed(job_ids, timeout, check, ends_of(accept, fail_on), result)
+
+    def _as_completed(
+        self, job_ids: Iterable[str], timeout: float | None, check: bool, ends: Ends, result: type[Result] | None
+    ) -> Completions[Wire_co, Result]:
         ids = _ids(job_ids)
-        return Completions([self.wait_for(each, timeout, check, accept=accept, fail_on=fail_on) for each in ids])
+        return Completions([self._wait_for(each, timeout, check, ends, result) for each in ids])
+
+    @overload
+    async def wait_all(
+        self,
+        job_ids: Iterable[str],
+        timeout: float | None = None,
+        check: bool = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+        result: None = None,
+    ) -> list[Job[Wire_co]]: ...
+
+    @overload
+    async def wait_all(
+        self,
+        job_ids: Iterable[str],
+        timeout: float | None = None,
+        check: Literal[True] = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+        result: type[Result],
+    ) -> list[Job[Wire_co, Result]]: ...
 
     async def wait_all(
         self,
@@ -364,7 +499,8 @@ class Client:
         *,
         accept: Names = (),
         fail_on: Names = (),
-    ) -> list[Job]:
+        result: type[Result] | None = None,
+    ) -> list[Job[Wire_co, Result]] | list[Job[Wire_co]]:
         """Wait for several jobs to end, and return them in the order of their ids.
 
         The first that cannot be read, or with ``check`` does not succeed, raises its error and ends the waiting
@@ -373,12 +509,13 @@ class Client:
         Args:
             job_ids: The jobs' ids.
             timeout: How long to wait at most, in seconds.
-            check, accept, fail_on: As for `wait_for`.
+            check, accept, fail_on, result: As for `wait_for`.
 
         Raises:
-            JobEnded, JobBlocked, LookError, WaitTimeout: As awaiting `wait_for` would, for the first to go wrong.
+            JobEnded, JobBlocked, LookError, WaitTimeout, ResultMismatch: As awaiting `wait_for` would, for the first
+                to go wrong.
         """
-        async with self.as_completed(job_ids, timeout, check, accept=accept, fail_on=fail_on) as ended:
+        async with self._as_completed(job_ids, timeout, check, ends_of(accept, fail_on), result) as ended:
             async for wait in ended:
                 await wait
             return [await wait for wait in ended.waits]

@@ -8,11 +8,36 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, cast
 
 from msgspec import Struct
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # type checkers bring it along, and a run has no need of it
+else:
+    from typing import Any, TypeVar
+
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
+
+if TYPE_CHECKING:
+    Wire_co = TypeVar("Wire_co", bound=Struct | None, covariant=True, default=Struct | None)
+    Result_co = TypeVar("Result_co", covariant=True, default=JSON)
+    Result = TypeVar("Result", default=JSON)
+else:  # before Python 3.13 a TypeVar has no default
+    Wire_co = TypeVar("Wire_co", covariant=True)
+    Result_co = TypeVar("Result_co", covariant=True)
+    Result = TypeVar("Result")
+
+
+class ResultLeftOut:
+    """Lets ``Job[CapyJob]`` be written where it is run too, such as in an annotation; the result is then any."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, kinds):
+            return super().__class_getitem__(kinds if isinstance(kinds, tuple) else (kinds, Any))
 
 
 class Phase(enum.Enum):
@@ -65,6 +90,14 @@ class Outcome(enum.Enum):
     UNREACHABLE = "unreachable"
     UNREADABLE = "unreadable"
     INTERRUPTED = "interrupted"
+
+    @property
+    def is_end_of_job(self) -> bool:
+        """Whether the job itself ended, as a look has shown; otherwise it was the wait for it that stopped."""
+        return self in _ENDS_OF_JOBS
+
+
+_ENDS_OF_JOBS = frozenset({Outcome.SUCCEEDED, Outcome.PARTIAL, Outcome.FINISHED, Outcome.FAILED, Outcome.CANCELLED})
 
 
 class FaultKind(enum.Enum):
@@ -138,8 +171,8 @@ class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     at: datetime | None = None
 
 
-class Job(Struct, frozen=True, kw_only=True):
-    """One job as one look saw it.
+class Job(Struct, ResultLeftOut, Generic[Wire_co, Result_co], frozen=True, kw_only=True):
+    """One job as one look saw it: a ``Job[CapyJob]`` holds CapyDB's own record, a ``Job[CapyJob, Report]`` your result.
 
     Attributes:
         id: The job's id.
@@ -157,7 +190,7 @@ class Job(Struct, frozen=True, kw_only=True):
         error: What the API says went wrong.
         asked: What it asks of somebody, while it is blocked.
         url: A page about the job for people, where the API names one.
-        result: What the job made, as plain JSON values.
+        result: What the job made, as plain JSON values, or of the type that was asked for by ``result=``.
         wire: The API's own record, every documented field typed (see `jobwatch.apis`).
         now: Where it was asked about, its URL or its id there, if it has moved since the watch began.
         hops: How often it has moved.
@@ -182,8 +215,8 @@ class Job(Struct, frozen=True, kw_only=True):
     error: Problem | None = None
     asked: str | None = None
     url: str | None = None
-    result: JSON = None
-    wire: Struct | None = None
+    result: Result_co = cast("Result_co", None)
+    wire: Wire_co = cast("Wire_co", None)
     now: str | None = None
     hops: int = 0
     retention: float | None = None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Coroutine, Generator
-from typing import TYPE_CHECKING, Any, Self, assert_never, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, assert_never, cast
 
+from ._core.job_times import JobTimes, times_of
+from ._core.results import with_result
 from ._core.tracker import REFUSALS
 from ._engine.watch import NEVER, Watch
 from ._errors import (
@@ -24,7 +26,7 @@ from ._errors import (
     UnreadableReply,
     WaitTimeout,
 )
-from ._models import Fault, FaultKind, Job, Outcome, Phase, Transition
+from ._models import Fault, FaultKind, Job, Outcome, Phase, Result_co, ResultLeftOut, Transition, Wire_co
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +49,7 @@ _GRACE = 0.5
 """How long past its deadline a wait stays for an answer to its last look, in seconds."""
 
 
-class Wait(Coroutine[Any, Any, Job]):
+class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[Wire_co, Result_co]):
     """One wait for one job: await it for the finished job, or iterate it for every state on the way.
 
     ``await`` gives the finished `Job`. ``async for`` yields each `Transition` once, in order, the last one
@@ -65,16 +67,25 @@ class Wait(Coroutine[Any, Any, Job]):
             ends there, and does not raise it.
         LookError: The API could not be read: see its subclasses.
         WaitTimeout: The time limit was over first.
+        ResultMismatch: Awaited, with ``result``: the job ended well, and its result is of another type.
     """
 
     def __init__(
-        self, enter: Callable[[], tuple[Poller, Watch]], job_id: str, timeout: float | None, check: bool, ends: Ends
+        self,
+        enter: Callable[[], tuple[Poller, Watch]],
+        job_id: str,
+        timeout: float | None,
+        check: bool,
+        ends: Ends,
+        *,
+        result: type[Result_co] | None = None,
     ) -> None:
         self.job_id = job_id
         self._enter = enter
         self._timeout = timeout
         self._check = check
         self._ends = ends
+        self._result = result
         self._poller: Poller | None = None
         self._watch: Watch | None = None
         self._deadline = NEVER
@@ -86,19 +97,32 @@ class Wait(Coroutine[Any, Any, Job]):
         self._stood: float | None = None
         self._blocked: Job | None = None
         self._stopped_by: JobwatchError | None = None
-        self._coroutine: CoroutineType[Any, Any, Job] | None = None
+        self._coroutine: CoroutineType[Any, Any, Job[Wire_co, Result_co]] | None = None
 
     # --- what is known so far -----------------------------------------------------------------------------
 
     @property
-    def job(self) -> Job | None:
-        """The job as last read, or None before the first good look."""
-        return self._watch.job if self._watch is not None else None
+    def job(self) -> Job[Wire_co] | None:
+        """The job as last read, its result as plain JSON values; None before the first good look."""
+        return cast("Job[Wire_co] | None", self._watch.job) if self._watch is not None else None
 
     @property
     def watched(self) -> Watched | None:
         """Everything known of the job, as a value to keep or to carry elsewhere; None before the wait began."""
         return self._watch.watched if self._watch is not None else None
+
+    @property
+    def times(self) -> JobTimes | None:
+        """When the job began and ended, for how long it ran, and how late its end was known; None if it was never read.
+
+        How long the wait itself took is something else, and is not in it.
+        """
+        watch = self._watch
+        if watch is None or watch.job is None:
+            return None
+        known_at = watch.watched.looked_at
+        now = known_at or 0.0 if self._poller is None else self._poller.unix()
+        return times_of(watch.job, known_at if watch.watched.looks else None, now, watch.ahead)
 
     @property
     def outcome(self) -> Outcome | None:
@@ -160,7 +184,7 @@ class Wait(Coroutine[Any, Any, Job]):
 
     # --- as a coroutine ----------------------------------------------------------------------------------------
 
-    def __await__(self) -> Generator[Any, Any, Job]:
+    def __await__(self) -> Generator[Any, Any, Job[Wire_co, Result_co]]:
         """Wait for the end and return the job."""
         return self._finished().__await__()
 
@@ -203,15 +227,15 @@ class Wait(Coroutine[Any, Any, Job]):
         """Stop the looks of a wait that was left early."""
         self._leave()
 
-    def _own_coroutine(self) -> CoroutineType[Any, Any, Job]:
+    def _own_coroutine(self) -> CoroutineType[Any, Any, Job[Wire_co, Result_co]]:
         if self._coroutine is None:
             # To mypy a call of an async function is no more than a Coroutine.
-            self._coroutine = cast("CoroutineType[Any, Any, Job]", self._finished())  # pyright: ignore[reportUnnecessaryCast]
+            self._coroutine = cast("CoroutineType[Any, Any, Job[Wire_co, Result_co]]", self._finished())  # pyright: ignore[reportUnnecessaryCast]
         return self._coroutine
 
     # --- the wait -------------------------------------------------------------------------------------------------
 
-    async def _finished(self) -> Job:
+    async def _finished(self) -> Job[Wire_co, Result_co]:
         watch = self._begun()
         try:
             while await self._news(watch):
@@ -227,7 +251,8 @@ class Wait(Coroutine[Any, Any, Job]):
         is_good = not self._check or watch.watched.outcome in self._ends.accepted
         if not is_good and (ended := _error_of_end(job)) is not None:
             raise ended
-        return job
+        read = cast("Job[Wire_co]", job)
+        return cast("Job[Wire_co, Result_co]", read) if self._result is None else with_result(read, self._result)
 
     def _begun(self) -> Watch:
         if self._watch is None:

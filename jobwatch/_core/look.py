@@ -124,7 +124,7 @@ class Policy(Struct, frozen=True):
             watched = unchanged(watched, now)
             looked = Looked(watched, (), None, self.next_look(watched, now, jitter, price), is_to_keep=is_to_keep)
             return looked if retry_after is None else self._put_off(looked, retry_after, now)
-        observed = observe(watched, what, now, self.patience, skew=_skew(server_time, now))
+        observed = observe(watched, what, now, self.patience, skew=skew_of(server_time, now))
         if self.stable_for or watched.unsettled is not None:
             observed = settled(watched, observed, what, now, self.stable_for, server_time=server_time)
         if self.retention is not None:
@@ -274,7 +274,7 @@ def _is_behind(known: Watched, job: Job) -> bool:
     return (known.status, known.attempt) != (job.status, job.attempt)
 
 
-def _skew(server_time: float | None, now: float) -> float:
+def skew_of(server_time: float | None, now: float) -> float:
     """Return how far the server's clock is ahead of ours, in seconds, as far as that can be told."""
     skew = 0.0 if server_time is None else server_time - now
     return skew if abs(skew) > _SKEW_NOTICED else 0.0

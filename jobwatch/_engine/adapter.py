@@ -235,7 +235,7 @@ class AdaptedSource:
     def _checked(self, told: object) -> Job | Fault:
         match told:
             case Job():
-                return told_job(told, self.name)
+                return told_job(cast("Job", told), self.name)
             case Fault():
                 return told_fault(told)
             case Unchanged.UNCHANGED:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from .._core.look import Looked
+from .._core.look import Looked, skew_of
 from .._core.remarks import with_remark
 from .._core.source import Seen
 from .._errors import ConfigError, JobwatchError
@@ -348,6 +348,8 @@ class Looks:
                 looked = with_remark(watch.watched, looked, as_of, seen.cached_for)
             if times is not None and self._held is not None:
                 looked = self._held.follow_up(watch, looked, *times, self._clock.now())
+            if looked.transitions or looked.outcome is not None:
+                watch.ahead = skew_of(seen.server_time, as_of)
             if what is not UNCHANGED:
                 watch.memo = seen.memo if looked.job is not None and not looked.asks_anew else None
             self._enter(watch, looked, price)

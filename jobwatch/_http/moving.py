@@ -236,7 +236,8 @@ class MovingSource(HttpSource):
             allowed = self._allowed.get(at)
             api = _without_secrets(api, "" if allowed is None else allowed.token)
         params = {name: value for name, value in self._given.params.items() if name in api.params}
-        given = Given(token, base_url, params, token_file, self._given.proxy)
+        headers = self._given.headers if at == self._home else None
+        given = Given(token, base_url, params, token_file, self._given.proxy, headers=headers)
         elsewhere = frozenset({*self._allowed, self._home} - {at})
         return HttpSource(
             api,

@@ -24,10 +24,11 @@ from .._errors import ConfigError
 from .._models import Fault
 from .._table import templates
 from .credentials import Credentials
+from .extra_headers import ExtraHeaders
 from .proxies import proxy_for
 from .renewal import Renewal
 from .secrets import Secrets, is_secret_name, spellings, without
-from .tokens import FileToken, GivenToken, token_source
+from .tokens import FileToken, GivenToken, needs_token, token_source
 from .urls import origin_of, quoted, reserved, segment, split, unfit_for_url, unquoted
 
 if TYPE_CHECKING:
@@ -81,8 +82,12 @@ class Given:
         params: Mapping[str, str] | None,
         token_file: str | os.PathLike[str] | None = None,
         proxy: str | bool | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.proxy = proxy
+        self.headers = ExtraHeaders(headers)
+        self._has_headers = headers is not None
         self.token = token
         self.token_file = token_file
         self.base_url = base_url
@@ -91,7 +96,7 @@ class Given:
     def any(self) -> bool:
         """Return whether anything was given."""
         given = (self.token, self.token_file, self.base_url, self.proxy)
-        return any(each is not None for each in given) or bool(self.params)
+        return any(each is not None for each in given) or bool(self.params) or self._has_headers
 
 
 class _Params(dict[str, str]):
@@ -125,6 +130,10 @@ class Requests:
         self._params = _params(api, given.params, _only_in_base_url(api) if elsewhere else frozenset())
         self._base_url = elsewhere or self._own_address()
         self._api_version = api_version
+        self._extra = given.headers
+        has_token = needs_token(api) or given.token is not None or given.token_file is not None
+        if trouble := self._extra.trouble(api, has_token=has_token):
+            raise ConfigError(trouble)
         _check_variables(api)  # before there is a secret among the local variables
         self._source = token_source(api, given.token, given.token_file)
         self._proxy = proxy_for(self._base_url, given.proxy, os.environ)
@@ -210,8 +219,11 @@ class Requests:
         return self._others
 
     def secrets(self) -> frozenset[str]:
-        """Return the secrets that are sent, in every spelling, and those that were sent before them."""
-        return self._secrets()
+        """Return the secrets that are sent, in every spelling, and those that were sent before them.
+
+        A header of the caller's is not among them if by its name it holds none: it may be a word that a job holds too.
+        """
+        return self._secrets(leave_out=self._extra.open_names())
 
     def quiet(self, fault: Fault) -> Fault:
         """Return a fault without the secrets that are sent with every request, should its reply have quoted them."""
@@ -285,9 +297,10 @@ class Requests:
 
     # --- within --------------------------------------------------------------------------------------------
 
-    def _secrets(self) -> frozenset[str]:
+    def _secrets(self, leave_out: frozenset[str] = frozenset()) -> frozenset[str]:
         _, _, query = self._job_path.partition("?")
-        now = Credentials(self._headers, self.secret_query()).secrets(query, self._body("-"))
+        headers = {name: value for name, value in self._headers.items() if name not in leave_out}
+        now = Credentials(headers, self.secret_query()).secrets(query, self._body("-"))
         return now.union(self.other_secrets(), *self._former)
 
     def _renew(self, token: str) -> bool:
@@ -429,6 +442,7 @@ class Requests:
         for name, value in api.headers.items():
             if not _is_of_request(value):
                 headers[name] = self._in_header(value)
+        headers |= self._extra  # which are none of the others
         if not self._token or api.token_query is not None:
             return headers
         token = base64.b64encode(self._token.encode()).decode() if api.token_is_basic else self._token

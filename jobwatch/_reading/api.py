@@ -11,13 +11,13 @@ from __future__ import annotations
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final, TypeAlias, TypeVar, TypeVarTuple
+from typing import Final, Generic, TypeAlias, TypeVar, TypeVarTuple
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, printable
+from .._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, Wire_co, printable
 from .pages import Items, Paging
 from .reply import Reply
 from .structs import MOST_ENTRIES
@@ -96,8 +96,8 @@ class AllowedOrigin(Struct, frozen=True):
     token: str = ""
 
 
-class JobAPI(Struct, frozen=True, kw_only=True):
-    """One vendor's job API, as data.
+class JobAPI(Struct, Generic[Wire_co], frozen=True, kw_only=True):
+    """One vendor's job API, as data; `Wire_co` is what its jobs hold as `Job.wire`.
 
     Attributes:
         name: What `Client(...)` and ``--api`` call it.
@@ -175,7 +175,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     base_url_variable: str
     token_variable: str
     job_path: str
-    read_job: Callable[[bytes], Job]
+    read_job: Callable[[bytes], Job[Wire_co]]
     read_problem: Callable[[bytes], Problem | None]
     token_file_variable: str = ""
     token_header: str = "Authorization"  # noqa: S105 - a header's name
@@ -183,7 +183,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     token_query: str | None = None
     version_header: str | None = None
     list_path: str | None = None
-    read_jobs: Callable[[bytes], tuple[Job, ...]] | None = None
+    read_jobs: Callable[[bytes], tuple[Job[Wire_co], ...]] | None = None
     token_is_basic: bool = False
     token_is_optional: bool = False
     headers: Mapping[str, str] = {}
@@ -193,11 +193,11 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     body: str | None = None
     states: frozenset[int] = frozenset()
     verdict: Callable[[int, bytes], FaultKind | bool] | None = None
-    read_reply: Callable[[bytes, int, str, Mapping[str, str]], Job | Fault] | None = None
+    read_reply: Callable[[bytes, int, str, Mapping[str, str]], Job[Wire_co] | Fault] | None = None
     batch_path: str | None = None
     batch_body: str | None = None
     batch_most: int = 100
-    read_batch: Callable[[bytes], tuple[Job, ...]] | None = None
+    read_batch: Callable[[bytes], tuple[Job[Wire_co], ...]] | None = None
     history_path: str | None = None
     history_body: str | None = None
     read_history: Callable[[bytes], tuple[Event, ...] | None] | None = None
@@ -216,11 +216,11 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     started_headers: tuple[str, ...] = ()
     at_start: Mapping[int, Phase] = {}
     started: tuple[Callable[[JSON], JSON], ...] = ()
-    read_start: Callable[[bytes, str], Job | Fault] | None = None
+    read_start: Callable[[bytes, str], Job[Wire_co] | Fault] | None = None
     read_retry_after: Callable[[bytes, str], float | None] | None = None
     request_timeout: float = REQUEST_TIMEOUT
     long_poll: float = 0.0
-    with_params: Callable[[Mapping[str, str]], JobAPI] | None = None
+    with_params: Callable[[Mapping[str, str]], JobAPI[Wire_co]] | None = None
     max_body: int | None = None
     decodes_all: bool = False
     stream_path: str | None = None
@@ -244,7 +244,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         *,
         any_id: bool = False,
         headers: Mapping[str, str] | None = None,
-    ) -> Job | Fault:
+    ) -> Job[Wire_co] | Fault:
         """Read the job asked for from a reply's body, or say why it cannot be read.
 
         Args:

@@ -18,7 +18,7 @@ from .changes import Change, ChangeKind, Health, WatchedJob
 from .records import Acknowledged, Changed, Forgotten, JobRecord, RecordState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .._core.look import Looked
     from .._engine.poller import Poller
@@ -36,7 +36,7 @@ _TROUBLED: dict[Outcome | None, Health] = {
 _OUR_TIMES = ("added_at", "entered_at", "looked_at", "failing_since", "missing_since", "refused_since")
 """The times in `Watched` that are by our own clock."""
 
-_our_times_of = attrgetter(*_OUR_TIMES)
+_our_times_of: Callable[[Watched], tuple[float | None, ...]] = attrgetter(*_OUR_TIMES)
 
 
 class _Job(Struct, eq=False):

@@ -1,4 +1,4 @@
-"""The command line: ``jobwatch wait``, ``get``, ``list``, ``timeline``, ``stats``, ``apis``, ``serve`` and ``demo``.
+"""The command line: ``jobwatch wait``, ``get``, ``list``, ``timeline``, ``stats``, ``apis``, ``serve``, ``demo``, ``docs``.
 
 A thin layer over `jobwatch.Client`. A command's module is imported when the command is called, so that ``--version``
 and ``--help`` cost next to nothing.
@@ -29,6 +29,7 @@ _COMMANDS = {
     "apis": ("_apis", "run"),
     "serve": ("_demo", "serve"),
     "demo": ("_demo", "demo"),
+    "docs": ("_docs", "run"),
 }
 """Each command's module and function."""
 

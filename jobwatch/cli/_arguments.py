@@ -31,6 +31,8 @@ class Options(argparse.Namespace):
     base_url: str | None = None
     api_version: str | None = None
     param: tuple[str, ...] | list[str] = ()
+    header: tuple[str, ...] | list[str] = ()
+    header_env: tuple[str, ...] | list[str] = ()
     check: str | None = None
     upgrade: str | None = None
     from_openapi: str | None = None
@@ -70,6 +72,7 @@ class Options(argparse.Namespace):
     project: str = ""
     limit: int = 25
     port: int = 0
+    page: str | None = None
 
 
 def parsed(argv: Sequence[str] | None = None) -> Options:
@@ -206,6 +209,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_apis(commands, common)
     _add_serve(commands, common)
     _add_demo(commands, common)
+    _add_docs(commands, common)
     return parser
 
 
@@ -399,6 +403,11 @@ def _add_demo(commands: _Commands, common: _Parser) -> None:
     _add_json(demo, "one JSON object a line on stdout, as wait --json gives them")
 
 
+def _add_docs(commands: _Commands, common: _Parser) -> None:
+    docs = _command(commands, common, "docs", "Print a page of the documentation, or list the pages.")
+    docs.add_argument("page", nargs="?", metavar="PAGE", help="such as cli; without it, the pages are listed")
+
+
 def _add_api(parser: _Parser) -> None:
     api = parser.add_argument_group(
         "which API", "The token comes from the API's environment variable (see jobwatch apis), a file or a command."
@@ -430,6 +439,20 @@ def _add_api(parser: _Parser) -> None:
         default=[],
         metavar="NAME=VALUE",
         help="what stands in the API's URLs beside the job's id, such as owner=... for github; once for each",
+    )
+    api.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="'NAME: VALUE'",
+        help="what else to send with each request, such as a User-Agent of yours; once for each",
+    )
+    api.add_argument(
+        "--header-env",
+        action="append",
+        default=[],
+        metavar="NAME=VARIABLE",
+        help="the same for a value that others may not read: the environment variable that holds it",
     )
     api.add_argument("--base-url", metavar="URL", help="where it is served (default: its variable, else the vendor)")
     proxy = api.add_mutually_exclusive_group()
@@ -466,6 +489,7 @@ _FIRST_STEPS = """\
 first steps:
   jobwatch demo                                  see it work; needs nothing
   jobwatch apis                                  which variable holds which token
+  jobwatch docs                                  pages to read: options, tables, ...
   jobwatch wait job_01JABCD123 --api bedrock --timeout 30m"""
 
 _WAIT_EPILOG = """\

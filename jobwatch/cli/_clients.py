@@ -12,10 +12,11 @@ from .._core.tracker import Patience
 from .._errors import ConfigError
 from .._files.history import History
 from .._http.requests import secrets_of
-from .._http.secrets import spellings
+from .._http.secrets import is_secret_name, spellings
 from .._http.tokens import needs_token, variables_of
 from ..apis import APIS, BEDROCK, CAPYDB
 from ._output import mask, mask_also, note
+from ._render import safe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,7 @@ _GUESSED = (BEDROCK, CAPYDB)
 
 
 _OF_AN_API = (
-    *("api", "base_url", "api_version", "param", "token_file", "token_command", "max_body"),
+    *("api", "base_url", "api_version", "param", "header", "header_env", "token_file", "token_command", "max_body"),
     *("proxy", "no_proxy", "tls_cert", "tls_key", "tls_ca"),
 )
 """The options that say how an HTTP API is asked."""
@@ -56,6 +57,7 @@ def client_for(options: Options) -> Client:
         base_url=options.base_url,
         api_version=options.api_version,
         params=params_for(options),
+        headers=headers_for(options) or None,
         proxy=False if options.no_proxy else options.proxy,
         ssl=_tls(options),
         max_body=options.max_body,
@@ -165,6 +167,32 @@ def params_for(options: Options) -> dict[str, str]:
             raise ConfigError(f"--param takes name=value, and each name once, not {text!r}")
         params[name] = value
     return params
+
+
+def headers_for(options: Options) -> dict[str, str]:
+    """Return the headers given as they are or by a variable, whose value is masked in all output from now on.
+
+    Raises:
+        ConfigError: One is not of that form, or given twice, or there is no such variable. No value is shown.
+    """
+    headers: dict[str, str] = {}
+    for text in options.header:
+        name, colon, value = (part.strip() for part in text.partition(":"))
+        if not (name and colon and value) or name in headers:
+            raise ConfigError("--header takes 'NAME: VALUE', and each name once")
+        if is_secret_name(name):
+            mask(spellings(value))
+            note(f"others on this machine can read the value of --header {safe(name)}: --header-env hides it")
+        headers[name] = value
+    for text in options.header_env:
+        name, equals, variable = (part.strip() for part in text.partition("="))
+        if not (name and equals and variable) or name in headers:
+            raise ConfigError("--header-env takes NAME=VARIABLE, and each name once")
+        headers[name] = os.environ.get(variable, "").strip()
+        if not headers[name]:
+            raise ConfigError(f"--header-env {safe(name)}: the environment variable it names is not set, or empty")
+        mask(spellings(headers[name]))
+    return headers
 
 
 def history_for(options: Options) -> History | None:

@@ -46,6 +46,13 @@ def say(line: str) -> None:
     _write(sys.stdout, line)
 
 
+def say_own(text: str) -> None:
+    """Write a text of our own to stdout as it is, such as a page of the documentation."""
+    if sys.stdout is not None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
 def note(line: str) -> None:
     """Write one line to stderr, after our name; it is no error if that fails."""
     echo(f"jobwatch: {line}")

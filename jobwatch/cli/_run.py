@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, assert_never
 
@@ -13,9 +14,11 @@ from msgspec.structs import replace
 from .._errors import JobwatchError, LookError, WaitTimeout, timeout_text
 from .._models import Fault, FaultKind, Job, Outcome, Transition
 from ._render import OutcomeRecord, TransitionRecord
+from ._standing import Standing
 from ._tail import Line, Tail
 
 if TYPE_CHECKING:
+    from .._core.job_times import JobTimes
     from .._wait import Wait
     from ._reports import Record
 
@@ -51,8 +54,12 @@ class Display(Protocol):
         """Show a line of what a job writes."""
         ...
 
-    def refresh(self, looks: Mapping[str, int]) -> None:
-        """Show that time has passed, and how many looks each job has had."""
+    def progress(self, job_id: str, progress: float, seen_at: datetime) -> None:
+        """Show how far a job is that goes on, from 0 to 1; called once for each value, and once a tick at most."""
+        ...
+
+    def refresh(self, standing: Mapping[str, Standing]) -> None:
+        """Show that time has passed, and how each job stands."""
         ...
 
 
@@ -92,6 +99,8 @@ class Run:
         self._display = display
         self._reported: dict[str, tuple[FaultKind, int | None]] = {}
         self._output = output or {}
+        self._progress: dict[str, tuple[float, float]] = {}
+        self._told_progress: dict[str, float] = {}
         self._tails = {(wait.job_id, name): Tail() for wait in waits for name in self._output}
         self._queue: asyncio.Queue[Transition | _Changed | _Ended] = asyncio.Queue()
         self._began = 0.0
@@ -124,9 +133,7 @@ class Run:
 
     async def _read(self, wait: Wait) -> None:
         error: Exception | None = None
-        job_id = wait.job_id
-        if self._output:
-            wait.follow(lambda job: self._queue.put_nowait(_Changed(job_id, job)))
+        wait.follow(lambda job: self._changed(wait, job))
         try:
             async with wait:
                 async for transition in wait:
@@ -134,6 +141,12 @@ class Run:
         except Exception as ended_by:  # noqa: BLE001 - reported, or raised, by `_end`
             error = ended_by
         self._queue.put_nowait(_Ended(wait, error))
+
+    def _changed(self, wait: Wait, job: Job) -> None:
+        if self._output:
+            self._queue.put_nowait(_Changed(wait.job_id, job))
+        if job.progress is not None and wait.watched is not None and wait.watched.looked_at is not None:
+            self._progress[wait.job_id] = job.progress, wait.watched.looked_at
 
     async def _display_queue(self, loop: asyncio.AbstractEventLoop) -> None:
         next_tick = self._began + self._display.tick
@@ -188,7 +201,7 @@ class Run:
             if wait.job_id not in self.outcomes:
                 self._display_rest(wait.job_id)
                 self.outcomes[wait.job_id] = Outcome.INTERRUPTED
-                record = self._record(wait, Outcome.INTERRUPTED, "stopped by a signal; the job goes on")
+                record = self._record(wait, Outcome.INTERRUPTED, _reason_of_signal(wait))
                 self.records.append(record)
                 self._display.outcome(record)
 
@@ -198,6 +211,8 @@ class Run:
         if watched is None:
             return OutcomeRecord(wait.job_id, outcome, None, None, reason, 0, elapsed)
         ended = OutcomeRecord(wait.job_id, outcome, watched.status, watched.phase, reason, watched.looks, elapsed)
+        if wait.job is not None and wait.times is not None:
+            ended = _with_facts(ended, wait.job, wait.times)
         if watched.end_missed:
             return replace(ended, end_missed=True)
         if outcome is not Outcome.BLOCKED or watched.blocked is None:
@@ -208,7 +223,17 @@ class Run:
         for job_id, wait in self._waits.items():
             if job_id not in self.outcomes and wait.watched is not None:
                 self._report_fault(job_id, wait.watched.fault)
-        self._display.refresh({job_id: wait.watched.looks for job_id, wait in self._waits.items() if wait.watched})
+        self._display_progress()
+        standing = {job_id: Standing.of(wait) for job_id, wait in self._waits.items()}
+        self._display.refresh({job_id: each for job_id, each in standing.items() if each is not None})
+
+    def _display_progress(self) -> None:
+        """Display how far jobs are, behind the states that the same looks have shown."""
+        progress, self._progress = self._progress, {}
+        for job_id, (now, seen_at) in progress.items():
+            if job_id not in self.outcomes and self._told_progress.get(job_id) != now:
+                self._told_progress[job_id] = now
+                self._display.progress(job_id, now, datetime.fromtimestamp(seen_at, UTC))
 
     def _report_fault(self, job_id: str, fault: Fault | None) -> None:
         # Compared by kind and status, since the message may differ at every look: one line a change, not one a look.
@@ -220,6 +245,34 @@ class Run:
         else:
             self._reported[job_id] = now
         self._display.fault(job_id, fault)
+
+
+def _with_facts(record: OutcomeRecord, job: Job, times: JobTimes) -> OutcomeRecord:
+    """Add what the API told of a job; of one whose end nobody saw, no end."""
+    return replace(
+        record,
+        url=job.url,
+        created_at=times.created_at,
+        started_at=times.started_at,
+        ended_at=times.ended_at,
+        ran=_rounded(times.ran),
+        known_after=_rounded(times.known_after),
+        progress=job.progress,
+        result=job.result,
+    )
+
+
+def _reason_of_signal(wait: Wait) -> str:
+    """Return why a wait ended that a signal stopped; of a job that was never read, nobody knows whether it goes on."""
+    watched = wait.watched
+    if watched is not None and watched.status is not None:
+        return "stopped by a signal; the job goes on"
+    fault = "" if watched is None or watched.fault is None else f"; last look: {watched.fault.text}"
+    return f"stopped by a signal; the job was never read{fault}"
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
 
 
 def _reason(job: Job | None, error: Exception | None) -> str | None:

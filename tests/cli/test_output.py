@@ -21,6 +21,7 @@ from jobwatch.cli._lines import PlainLines
 from jobwatch.cli._live import LiveTable
 from jobwatch.cli._render import output_line
 from jobwatch.cli._run import Run
+from jobwatch.cli._standing import Standing
 from jobwatch.cli._tail import Line, Tail, overlap
 from jobwatch.testing import JobServer
 from jobwatch.testing._job import ServedJob
@@ -308,7 +309,7 @@ def test_with_a_table_it_is_printed_above(monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with LiveTable(["job_1"], "Title", console) as table:
         table.output("job_1", "stdout", Line("[red]dumping"))
-        table.refresh({"job_1": 1})
+        table.refresh({"job_1": Standing(1)})
     text = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", terminal.getvalue())
     assert "stdout job_1 | [red]dumping" in text
     assert text.index("dumping") < text.rindex("Title")

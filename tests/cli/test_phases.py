@@ -98,7 +98,7 @@ async def test_plain_lines_say_what_is_asked_at_once_and_why_the_wait_ended(caps
     assert len(lines) == 3
     assert lines[1].endswith(f"a  blocked (blocked): {SAFE}")
     assert lines[2].endswith(f"looks: {SAFE}")
-    assert "=> blocked after 1" in lines[2]
+    assert "=> blocked after a wait of 1" in lines[2]
 
 
 @on_virtual_clock

@@ -137,7 +137,7 @@ def test_all_options_of_wait_are_read() -> None:
         " --no-history --no-streams --json --no-fail --follow-output --debug --param x=y"
         " --token-file f --token-command c --max-body 2MiB --request-timeout 9s"
         " --accept partial,finished --accept failed --fail-on blocked"
-        " --proxy http://p --tls-cert f --tls-key g --tls-ca h"
+        " --header X-A:1 --header-env X-B=B --proxy http://p --tls-cert f --tls-key g --tls-ca h"
     )
     options = parsed(line.split())
     assert vars(options) == {
@@ -146,6 +146,8 @@ def test_all_options_of_wait_are_read() -> None:
         "token_file": "f",
         "token_command": "c",
         "max_body": 2 * 1024 * 1024,
+        "header": ["X-A:1"],
+        "header_env": ["X-B=B"],
         "proxy": "http://p",
         "no_proxy": False,
         "tls_cert": "f",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from msgspec import Struct
@@ -94,8 +95,9 @@ class Holding(HttpSource):
 _PHASES = {"queued": Phase.PENDING, "asks": Phase.BLOCKED, "done": Phase.SUCCEEDED}
 
 
-def _client(source: HttpSource, **options: object) -> Client:
-    client = Client(source=source, **{"pace": PACE} | options)  # type: ignore[arg-type]
+def _client(source: HttpSource, **options: Any) -> Client:
+    kept: dict[str, Any] = {"pace": PACE} | options
+    client = Client(source=source, **kept)
     engine_of(client).clock.uniform = lambda: 0.5
     return client
 

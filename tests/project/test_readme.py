@@ -171,6 +171,7 @@ def test_the_exit_codes_in_the_tree_are_those_of_the_command_line() -> None:
         "JobwatchError",
         "LookError",
         "JobEnded",
+        "ResultMismatch",
         "JournalError",
     }
 

@@ -30,7 +30,7 @@ async def test_what_started_a_job_is_enough_to_wait_for_it(job_server: JobServer
     raw = json.dumps(body).encode()
     started = {"bytes": raw, "dict": body, "response": Response(raw, 202, {"Content-Type": "application/json"})}[form]
     async with client_of(job_server) as client:
-        changes = [change.status async for change in client.wait_for(started, timeout=5)]  # type: ignore[arg-type]
+        changes = [change.status async for change in client.wait_for(started, timeout=5)]  # type: ignore[call-overload]
     assert changes == ["Queued", "Completed"]
 
 
@@ -120,7 +120,7 @@ JSON_RPC = {"job": "https://a.test/{job_id}", "status": "result.state", "id": "r
 )
 def test_a_start_that_was_refused_starts_no_wait(table: dict[str, str], body: object, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
-        Client(api_of(table, "own")).wait_for(body)  # type: ignore[arg-type]
+        Client(api_of(table, "own")).wait_for(body)  # type: ignore[call-overload]
 
 
 async def test_the_job_beside_what_it_makes_is_the_one(job_server: JobServer) -> None:

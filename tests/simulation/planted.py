@@ -45,7 +45,7 @@ from jobwatch._reading.api import JobAPI
 from jobwatch._reading.reply import Reply
 from jobwatch._reading.words import Words
 from jobwatch._wait import Wait
-from jobwatch._watching.delivery import Callbacks, Outbox, Stream
+from jobwatch._watching.delivery import Batches, Callbacks, Outbox
 from jobwatch._watching.jobs import JobList
 from jobwatch._watching.records import Acknowledged, Changed, Contents, Entry, JobRecord, RecordState
 from jobwatch._watching.sqlite import JournalFile
@@ -434,12 +434,13 @@ def _failed_list_again(_original: Any) -> Any:
 
 
 def _acknowledged_first(original: Any) -> Any:
-    async def next_change(self: Stream) -> Change:
-        change: Change = await original(self)
-        await self._outbox.acknowledged(self._outbox.acknowledge(change))
-        return change
+    async def next_changes(self: Batches) -> tuple[Change, ...]:
+        changes: tuple[Change, ...] = await original(self)
+        for change in changes:
+            await self._outbox.acknowledged(self._outbox.acknowledge(change))
+        return changes
 
-    return next_change
+    return next_changes
 
 
 async def _acknowledged_some_time(_self: Outbox, _mark: int) -> bool:
@@ -862,7 +863,7 @@ BUGS: tuple[Bug, ...] = (
     Bug("the log loses a transition", method(Looks, "_enter", _log_lost)),
     Bug("an error of another library gets out", method(Wait, "_raise_unless_job_ended", _error_for_all)),
     Bug("listed jobs are told apart by their place", method(JobAPI, "jobs", _by_place)),
-    Bug("a change is acknowledged before it is handed out", method(Stream, "_next", _acknowledged_first)),
+    Bug("a change is acknowledged before it is handed out", method(Batches, "_next", _acknowledged_first)),
     Bug(
         "the next change does not wait for the acknowledgement",
         method(Outbox, "acknowledged", instead(_acknowledged_some_time)),
