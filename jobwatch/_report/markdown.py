@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from .._models import Outcome
 from .mermaid import MOST_CHARACTERS, gantt
 from .model import Report, ReportedJob
-from .words import duration, headline, kept, late, one_line, outcome, reason, shortened
+from .words import duration, headline, kept, late, one_line, outcome, progress, reason, shortened
 
 MOST_BYTES = 1024 * 1024
 """How large a summary of one step may be. Source: GitHub's docs, "Workflow commands", November 2026."""
@@ -86,12 +86,11 @@ def _row(job: ReportedJob) -> tuple[str, ...]:
     name = code(shortened(one_line(job.job_id), _ID))
     url = web_address(job.url)
     why = reason(job)
-    progress = "" if job.progress is None or not job.goes_on else f" {job.progress:.0%}"
     return (
         "▶️" if job.outcome is None else _SIGNS[job.outcome],
         f'<a href="{url}">{name}</a>' if url else name,
         outcome(job),
-        "–" if job.status is None else code(shortened(one_line(job.status), _ID)) + progress,  # noqa: RUF001
+        "–" if job.status is None else f"{code(shortened(one_line(job.status), _ID))} {progress(job)}".rstrip(),  # noqa: RUF001
         "" if job.ran is None else duration(job.ran),
         late(job) or "",
         "" if job.looks is None else str(job.looks),

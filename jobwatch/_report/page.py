@@ -7,7 +7,7 @@ from html import escape
 
 from .model import Report, ReportedJob
 from .svg import svg
-from .words import about, duration, headline, late, moment, one_line, outcome, reason, shortened
+from .words import about, duration, headline, late, moment, one_line, outcome, progress, reason, shortened
 
 MOST_ROWS = 5000
 _MOST_STATES = 200
@@ -59,7 +59,7 @@ def page(report: Report) -> str:
 def _row(job: ReportedJob) -> str:
     ended_at = job.ended_at
     cells = [
-        escape(outcome(job)) + (f" {job.progress:.0%}" if job.goes_on and job.progress is not None else ""),
+        escape(f"{outcome(job)} {progress(job)}".rstrip()),
         "" if job.status is None else f"<code>{escape(one_line(job.status))}</code>",
         _clock(job.states[0].began) if job.states else "",
         "" if job.ran is None else duration(job.ran),

@@ -13,7 +13,7 @@ from .._models import Outcome, Phase
 from .axis import ticks
 from .model import Report, ReportedJob, State
 from .style import DEFINITIONS, STYLE
-from .words import about, duration, headline, kept, late, moment, one_line, outcome, reason, shortened
+from .words import about, duration, headline, kept, late, moment, one_line, outcome, progress, reason, shortened
 
 MOST_JOBS = 500
 """How many rows a picture has at most."""
@@ -124,8 +124,8 @@ def _row(job: ReportedJob, top: float, scale: _Scale) -> Iterator[str]:
 
 def _told(job: ReportedJob) -> str:
     facts = [outcome(job)]
-    if job.goes_on and job.progress is not None:
-        facts.append(f"{job.progress:.0%}")
+    if far := progress(job):
+        facts.append(far)
     if job.ran is not None:
         facts.append(duration(job.ran))
     if job.known_after is not None:

@@ -84,6 +84,13 @@ def _without_outcome(job: ReportedJob) -> str:
     return job.phase.value if job.phase.ended else "goes on"
 
 
+def progress(job: ReportedJob) -> str:
+    """Return how far a job is that goes on, in whole percents that no rounding makes more; empty where nobody tells."""
+    if job.progress is None or not job.goes_on:
+        return ""
+    return f"{int(min(max(job.progress, 0.0), 1.0) * 100 + 1e-9)} %"
+
+
 def reason(job: ReportedJob) -> str | None:
     """Return why it came to that, the server's words as they came; None where nothing tells."""
     return need(job.asked, job.url) if job.phase is Phase.BLOCKED and job.error is None else job.error

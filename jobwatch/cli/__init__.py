@@ -1,4 +1,4 @@
-"""The command line: ``jobwatch wait``, ``get``, ``list``, ``timeline``, ``stats``, ``apis``, ``serve``, ``demo``, ``docs``.
+"""The command line: ``jobwatch wait``, ``get``, ``list``, ``timeline``, ``stats``, ``apis``, ``serve`` and others.
 
 A thin layer over `jobwatch.Client`. A command's module is imported when the command is called, so that ``--version``
 and ``--help`` cost next to nothing.

@@ -46,7 +46,7 @@ def test_a_row_for_each_job() -> None:
     assert rows == [
         ["✅", "job_1", "succeeded", "COMPLETED", "1m 26s", "0.2 s later", "14", ""],
         ["❌", "job_2", "failed", "FAILED", "35 s", "0 ms later", "", "disk full"],
-        ["⏳", "job_3", "time limit over", "RUNNING 42%", "", "", "", ""],
+        ["⏳", "job_3", "time limit over", "RUNNING 42 %", "", "", "", ""],
     ]
 
 

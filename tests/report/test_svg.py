@@ -57,7 +57,7 @@ def test_what_took_a_moment_can_still_be_seen() -> None:
 def test_an_end_has_its_sign_and_its_words_and_an_open_bar_an_arrow() -> None:
     good, bad, still = rows_of(svg(of(GOOD, BAD, OPEN)))
     for row, sign, words in (
-        (good, "good", "succeeded · 1m 26s · +0.2 s"), (bad, "bad", "failed · 35 s · +0 ms"), (still, "going", "time limit over · 42%")
+        (good, "good", "succeeded · 1m 26s · +0.2 s"), (bad, "bad", "failed · 35 s · +0 ms"), (still, "going", "time limit over · 42 %")
     ):  # fmt: skip
         assert [path.get("class") for path in row.iter(f"{SVG}path") if "sign" in path.get("class", "")] == [
             f"sign sign-{sign}"
