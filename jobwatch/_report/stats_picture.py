@@ -39,7 +39,7 @@ def picture(kinds: Sequence[KindPicture]) -> str:
             axes.plot([max(_LEAST, kind.stats.median)], [row], "|", color="#1f2328", markersize=16, markeredgewidth=2)
             looks = [at for at in kind.looks_at if at >= _LEAST]
             axes.plot(looks, [row + 0.3] * len(looks), "|", color="#8250df", markersize=6, alpha=0.8, linewidth=0)
-        axes.set_yticks(range(len(shown)), [_name(kind) for kind in shown])
+        axes.set_yticks(range(len(shown)), [_name(kind) for kind in shown], parse_math=False)
         axes.set_ylim(len(shown) - 0.4, -0.6)
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(FixedLocator(_MARKS))
@@ -65,8 +65,7 @@ def _shown(kinds: Sequence[KindPicture]) -> list[KindPicture]:
 
 
 def _name(kind: KindPicture) -> str:
-    """Return a kind's name, in which matplotlib shall see no formula."""
     stats = kind.stats
     job_type = {"*": "all types", "": "–"}.get(stats.type) or shortened(one_line(stats.type), 30)  # noqa: RUF001
     late = f"{stats.looks:.0f} looks, known {duration(stats.late)} later"
-    return f"{one_line(stats.api)} {job_type}, from {stats.phase.value}\n{late}".replace("$", r"\$")
+    return f"{one_line(stats.api)} {job_type}, from {stats.phase.value}\n{late}"

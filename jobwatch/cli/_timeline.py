@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, BinaryIO
 
-from .._errors import ConfigError
+from .._errors import ConfigError, JournalError
 from .._files.written import WholeFile
 from .._report.lines import report_of
 from .._report.words import headline
@@ -45,7 +45,10 @@ def _report(name: str) -> Report:
     from .._report.journal import report_of as report_of_journal  # noqa: PLC0415 - lines need none of it
     from .._watching.reading import copy_of  # noqa: PLC0415 - as above
 
-    copy = copy_of(name)
+    try:
+        copy = copy_of(name)
+    except JournalError as error:
+        raise ConfigError(str(error)) from None
     return report_of_journal(copy.api, copy.records, copy.changes)
 
 

@@ -1,7 +1,7 @@
 """The part of Mermaid's gantt language that jobwatch writes, read strictly: what is not of it is an error.
 
 It knows what the real one does to names (seen with 11.17.2): a line whose first word is one of the language's is not a
-task, a name ends at its first colon, ``#...;`` is a character, ``;`` ends a statement, ``%%`` begins a remark or a directive.
+task, a name ends at its first colon, ``#...;`` is a character, ``;`` ends a statement, ``%%`` begins a remark.
 """
 
 from __future__ import annotations

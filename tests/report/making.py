@@ -1,10 +1,10 @@
-"""Reports for tests: jobs with states at seconds after a moment, texts that mean harm, and lines as `wait --json` has."""
+"""Reports for tests: jobs with states at seconds after a moment, texts that mean harm, and lines of `wait --json`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -54,10 +54,10 @@ texts = st.lists(st.sampled_from(HARMFUL) | st.text(max_size=6), max_size=6).map
 phases = st.sampled_from(list(Phase))
 
 
-def job(name: str, *states: tuple[str, Phase, float], until: float | None = None, **facts: object) -> ReportedJob:
+def job(name: str, *states: tuple[str, Phase, float], until: float | None = None, **facts: Any) -> ReportedJob:
     """Return a job that entered states, each a status, a phase, and seconds after `T`."""
     entered = [Entered(status=status, phase=phase, at=T + at, seen_at=T + at) for status, phase, at in states]
-    told = ReportedJob(job_id=name, **facts)  # type: ignore[arg-type] - whatever a test says of it
+    told = ReportedJob(job_id=name, **facts)
     return made(told, entered, None if until is None else T + until)
 
 
@@ -90,7 +90,8 @@ def jobs(draw: st.DrawFn, name: str) -> ReportedJob:
         )
         for at in moments
     ]
-    if states and draw(st.booleans()):
+    has_ended = draw(st.booleans())
+    if states and has_ended:
         end = draw(st.sampled_from(sorted(ENDED, key=lambda phase: phase.value)))
         at = T + moments[-1] + draw(st.floats(0.0, 1000.0))
         states.append(Entered(status=draw(texts), phase=end, at=at, seen_at=at + draw(st.floats(0.0, 100.0))))
@@ -111,7 +112,8 @@ def jobs(draw: st.DrawFn, name: str) -> ReportedJob:
 @st.composite
 def reports(draw: st.DrawFn) -> Report:
     """Draw a report of a few jobs."""
-    names = [f"job_{number}" for number in range(draw(st.integers(0, 4)))]
+    count = draw(st.integers(0, 4))
+    names = [f"job_{number}" for number in range(count)]
     return Report(jobs=tuple(draw(jobs(name)) for name in names), api=draw(st.none() | texts))
 
 
@@ -125,21 +127,15 @@ def at(seconds: float) -> str:
     return datetime.fromtimestamp(T + seconds, UTC).isoformat()
 
 
-def transition(
-    job_id: str, seq: int, status: str, phase: str, told: float | None, seen: float, **more: object
-) -> bytes:
-    """Return the line of a transition."""
-    fields: dict[str, object] = {"type": "transition", "job_id": job_id, "seq": seq, "status": status, "phase": phase}
-    fields |= {"at": None if told is None else at(told), "seen_at": at(seen), "gap": False, **more}
-    return json.dumps(fields).encode()
+def transition(job_id: str, seq: int, state: tuple[str, str], told: float | None, seen: float, **more: object) -> bytes:
+    """Return the line of a transition into a state, which is a status and a phase."""
+    fields: dict[str, object] = {"type": "transition", "job_id": job_id, "seq": seq}
+    fields |= {"status": state[0], "phase": state[1], "at": None if told is None else at(told), "seen_at": at(seen)}
+    return json.dumps({**fields, "gap": False, **more}).encode()
 
 
-def outcome(job_id: str, word: str, status: str | None, phase: str | None, elapsed: float, **more: object) -> bytes:
-    """Return the line of an outcome."""
-    fields: dict[str, object] = {"type": "outcome", "job_id": job_id, "outcome": word, "status": status, "phase": phase}
-    return json.dumps({**fields, "error": None, "looks": 3, "elapsed": elapsed, **more}).encode()
-
-
-def lines_of(*members: Sequence[bytes]) -> list[bytes]:
-    """Return lines after each other."""
-    return [line for member in members for line in member]
+def outcome(job_id: str, word: str, state: tuple[str | None, str | None], elapsed: float, **more: object) -> bytes:
+    """Return the line of an outcome of a job that is in a state."""
+    fields: dict[str, object] = {"type": "outcome", "job_id": job_id, "outcome": word}
+    fields |= {"status": state[0], "phase": state[1], "error": None, "looks": 3, "elapsed": elapsed}
+    return json.dumps({**fields, **more}).encode()

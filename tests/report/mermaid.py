@@ -1,8 +1,8 @@
-"""Charts drawn by the real Mermaid in Chromium, and their bars compared with the times: ``python -m tests.report.mermaid``.
+"""Charts drawn by the real Mermaid in Chromium, and their bars compared with the times.
 
 It installs Mermaid into a temporary folder by npm, and needs Chromium: Debian's package of that name, or another
 browser named by the variable CHROMIUM. It is in no run of the tests; those read the charts by a grammar
-(``test_mermaid.py``).
+(``test_mermaid.py``). ``python -m tests.report.mermaid`` runs it.
 """
 
 from __future__ import annotations
@@ -62,12 +62,14 @@ const charts = CHARTS;
       const { svg } = await mermaid.render("chart" + found.length, text, document.getElementById("box"));
       const holder = document.createElement("div"); holder.style.width = "1200px";
       document.body.append(holder); holder.innerHTML = svg;
-      const bars = [...holder.querySelectorAll("rect.task")].map(r => ({
-        x: +r.getAttribute("x"), width: +r.getAttribute("width"), y: +r.getAttribute("y"), kind: r.getAttribute("class")}));
-      const names = [...holder.querySelectorAll("text.taskText, text.taskTextOutsideRight, text.taskTextOutsideLeft")]
-        .map(t => t.textContent.trim());
+      const number = (rect, name) => +rect.getAttribute(name);
+      const bars = [...holder.querySelectorAll("rect.task")].map(rect => ({ x: number(rect, "x"),
+        y: number(rect, "y"), width: number(rect, "width"), kind: rect.getAttribute("class") }));
+      const kinds = ["", "OutsideRight", "OutsideLeft"].map(place => "text.taskText" + place).join();
+      const names = [...holder.querySelectorAll(kinds)].map(t => t.textContent.trim());
       const sections = [...holder.querySelectorAll("text.sectionTitle")].map(t => t.textContent.trim());
-      found.push({ name, bars, names, sections, error: holder.querySelector("svg").getAttribute("aria-roledescription") === "error" });
+      found.push({ name, bars, names, sections,
+        error: holder.querySelector("svg").getAttribute("aria-roledescription") === "error" });
       holder.remove();
     } catch (error) { found.push({ name, bars: [], names: [], sections: [], error: String(error) }); }
   }

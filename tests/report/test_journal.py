@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,8 +23,8 @@ from .making import T
 DATA = Path(__file__).parents[1] / "watching" / "data"
 
 
-def record(state: RecordState = RecordState.WATCHED, changed: float = 0.0, **facts: object) -> JobRecord:
-    watched = Watched(job_id="a", api="capydb", added_at=T, **facts)  # type: ignore[arg-type] - what a test says
+def record(state: RecordState = RecordState.WATCHED, changed: float = 0.0, **facts: Any) -> JobRecord:
+    watched = Watched(job_id="a", api="capydb", added_at=T, **facts)
     return JobRecord(job_id="a", state=state, health=Health.OK, seq=9, watched=watched, changed_at=T + changed)
 
 
@@ -42,7 +43,8 @@ def marks(*told_at: tuple[str, float | None]) -> tuple[Fingerprint, ...]:
 
 def test_a_job_that_is_watched_shows_the_states_that_are_remembered_up_to_the_last_look_at_any() -> None:
     watched = record(
-        delivered=marks(("queued", 0.0), ("dumping", 3.0), ("running", 5.0)), seq=3, status="running", phase=Phase.RUNNING,
+        delivered=marks(("queued", 0.0), ("dumping", 3.0), ("running", 5.0)), seq=3, status="running",
+        phase=Phase.RUNNING,
         looked_at=T + 60.0, progress=0.5, looks=7,
     )  # fmt: skip
     later = record(looked_at=T + 90.0)
@@ -139,9 +141,8 @@ def test_a_job_that_was_never_read_and_why() -> None:
 def test_what_a_blocked_job_asks_is_told_and_only_while_it_does() -> None:
     blocked = SeenBlocked(T, T + 20.0, "Deploy?", "https://ci.test/1")
     for phase, asked in ((Phase.BLOCKED, "Deploy?"), (Phase.RUNNING, None)):
-        job = told(
-            record(delivered=marks(("x", 1.0)), seq=1, status="x", phase=phase, blocked=blocked, looked_at=T + 20)
-        )
+        known = record(delivered=marks(("x", 1.0)), seq=1, status="x", phase=phase, blocked=blocked, looked_at=T + 20)
+        job = told(known)
         assert job.asked == asked
 
 

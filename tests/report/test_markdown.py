@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ def rows_of(text: str) -> list[list[Token]]:
     """Return the cells of each row of the table in a text, but for its head."""
     tokens = MARKDOWN.parse(text)
     rows: list[list[Token]] = []
-    for before, token in zip(tokens, tokens[1:], strict=False):
+    for before, token in pairwise(tokens):
         if before.type == "tr_open":
             rows.append([])
         if before.type == "td_open":
@@ -81,6 +82,7 @@ def test_a_text_is_shown_as_it_is_and_obeyed_in_nothing(text: str) -> None:
     assert [words_of(cell).strip() for cell in row] == [line.strip(), "end"]
 
 
+@pytest.mark.slow
 @given(reports())
 def test_every_job_has_one_row_of_eight_cells_and_its_own_words_in_them(report: Report) -> None:
     rows = rows_of(summary(report))
@@ -95,6 +97,7 @@ def test_every_job_has_one_row_of_eight_cells_and_its_own_words_in_them(report: 
         )
 
 
+@pytest.mark.slow
 @given(reports())
 def test_no_line_of_a_summary_is_one_that_a_runner_obeys(report: Report) -> None:
     for line in summary(report).splitlines():
@@ -105,13 +108,15 @@ def large(count: int) -> Report:
     bad = {7, count - 1}
     return of(
         *(
-            job(f"job_{number}", ("RUNNING", Phase.RUNNING, 0.0), until=9.0, error="é" * 500, url=f"https://x.test/{'a' * 1000}",
+            job(f"job_{number}", ("RUNNING", Phase.RUNNING, 0.0), until=9.0, error="é" * 500,
+                url=f"https://x.test/{'a' * 1000}",
                 outcome=Outcome.FAILED if number in bad else Outcome.SUCCEEDED)
             for number in range(count)
         )
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_summary_has_at_most_so_many_rows_and_says_what_it_leaves_out() -> None:
     text = summary(large(MOST_ROWS + 100))
     assert len(text.encode()) <= MOST_BYTES
@@ -120,6 +125,7 @@ def test_a_summary_has_at_most_so_many_rows_and_says_what_it_leaves_out() -> Non
     assert f"job_{MOST_ROWS + 99}</code>" in text  # it failed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [0, 100, 3000, 30_000, 300_000])
 def test_a_summary_fits_the_room_that_there_is(room: int) -> None:
     text = summary(large(300), room)

@@ -118,6 +118,7 @@ def test_no_text_of_a_report_is_left_out_when_secrets_are_masked(given_as: str) 
     assert written.count("***") == 10  # a text that is added to the model is added to `cleaned`, and here
 
 
+@pytest.mark.slow
 @given(reports())
 def test_times_rise_whatever_was_told(report: Report) -> None:
     for each in report.jobs:

@@ -11,8 +11,9 @@ import pytest
 from jobwatch import JournalError, Outcome
 from jobwatch._watching.reading import copy_of, is_database
 from jobwatch._watching.records import RecordState
+from tests.scripted import ScriptedJob
 
-from .watchers import ScriptedJob, until_end, watching
+from .watchers import until_end, watching
 
 DATA = Path(__file__).parent / "data"
 
@@ -40,6 +41,7 @@ def test_what_it_holds_is_returned_and_neither_the_file_nor_its_folder_is_change
     assert list(journal.parent.iterdir()) == [journal]
 
 
+@pytest.mark.slow
 @pytest.mark.looptime
 @pytest.mark.usefixtures("inline")
 async def test_it_is_read_while_a_watcher_uses_it_and_the_watcher_goes_on(tmp_path: Path) -> None:
