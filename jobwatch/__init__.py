@@ -7,7 +7,7 @@
 
 The house, from the values that everybody speaks of up to the command line; imports point up this list only:
 
-_models, _errors, _tasks    jobs, faults, transitions; what is raised; waiting for tasks whatever is cancelled
+_models/, _errors, _tasks   jobs, faults, transitions; what is raised; waiting for tasks whatever is cancelled
 _reading/                   what a vendor's words mean: bytes in, a job or a fault out
 _core/                      what happened (tracker) and when to look next (pace); the seam to whoever is asked (source)
 _table/                     an API written down in TOML: its schema, its paths, the reader that comes of it

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from .._core.budget import Budget
+    from .._core.limits import Unanswered
     from .._core.look import Policy
     from .._core.moves import Place
     from .._core.source import Source
@@ -175,6 +176,10 @@ class Poller:
     def answer_time(self) -> float:
         """Return how long before a deadline to ask, so that the answer is there in time, in seconds."""
         return self._schedule.answer_time
+
+    def unanswered(self, watch: Watch) -> Unanswered | None:
+        """Return for how long the look under way at a job has had no answer, and why; None if there is none."""
+        return self._looks.unanswered(watch)
 
     def now(self) -> float:
         """Return the time of the loop's clock, in seconds."""

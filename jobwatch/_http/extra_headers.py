@@ -33,7 +33,7 @@ class ExtraHeaders(dict[str, str]):
 
     def __init__(self, given: object) -> None:
         self._is_mapping = given is None or isinstance(given, Mapping)
-        super().__init__(given if isinstance(given, Mapping) else {})
+        super().__init__(cast("Mapping[str, str]", given) if isinstance(given, Mapping) else {})
 
     def __repr__(self) -> str:
         return f"ExtraHeaders({', '.join(map(str, self))})"

@@ -159,6 +159,11 @@ class MovingSource(HttpSource):
         job_id = job.id
         return await super().details(replace(job, id=job.now), lambda found: told(replace(found, id=job_id)), turn)
 
+    def how_far(self, asker: object, since: float) -> str | None:
+        """Return how far a question is that has no answer yet, to whichever origin; for arguments see `Source`."""
+        transports = (source.transport for source in (self, *self._sources.values()))
+        return next(filter(None, (transport.how_far(asker, since) for transport in transports)), None)
+
     async def aclose(self) -> None:
         """Close every connection; what is under way ends with a fault."""
         await super().aclose()

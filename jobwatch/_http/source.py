@@ -300,6 +300,10 @@ class HttpSource:
             fault = Fault(FaultKind.UNREADABLE, f"an event of over {EVENT_CAP} bytes")
         return StreamEnd(fault, parser.overflowed)
 
+    def how_far(self, asker: object, since: float) -> str | None:
+        """Return how far a question is that has no answer yet; for arguments see `Source`."""
+        return self.transport.how_far(asker, since)
+
     async def aclose(self) -> None:
         """Close every connection; what is under way ends with a fault."""
         await self.transport.aclose()

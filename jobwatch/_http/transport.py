@@ -20,6 +20,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 from msgspec.structs import replace
 
@@ -36,7 +37,7 @@ from .errors import CertificateRefused, LostWhenKept, NotSilent, Unanswered
 from .proxies import refused_by, told_by
 from .sse import EventParser, first_data
 from .tls import refusal_in
-from .urls import checked_base, next_url, segment, unfit_for_url
+from .urls import checked_base, next_url, segment, split, unfit_for_url
 
 if TYPE_CHECKING:
     from aiohttp import ClientRequest, ClientResponse, ClientSession
@@ -45,7 +46,9 @@ if TYPE_CHECKING:
 
     from .._core.source import Turn
     from .fast import Head
+    from .idle import Carrier
     from .proxies import Proxy
+    from .resolver import Resolver
     from .secrets import Secrets
     from .tls import TLSContext
 
@@ -159,6 +162,9 @@ class Transport:
         self._session: ClientSession | None = None
         self._streaming: ClientSession | None = None
         self._closed = False
+        self._carriers: WeakSet[Carrier] = WeakSet()
+        self._knows_carriers = False
+        self._resolver: Resolver | None = None
         self._deadlines: dict[asyncio.Task[object], float] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._sweeps_at = 0.0
@@ -258,6 +264,36 @@ class Transport:
             raise cancelled.with_traceback(None)  # noqa: B904  # as in `get`
         except Exception as error:  # noqa: BLE001  # as in `get`
             return self._fault_of(error, target.url.host or "the server")
+
+    def how_far(self, asker: object, since: float) -> str | None:
+        """Return how far a look is that has no answer yet, in words that say what is wrong with that, if it is ours.
+
+        Args:
+            asker: The task that makes it.
+            since: When it began, on the loop's clock.
+        """
+        if asker not in self._deadlines or self._resolver is None:
+            return None
+        from . import idle  # noqa: PLC0415  # it imports aiohttp
+
+        host = split(self._base).hostname or "the server"
+        first = host if self._proxy is None else f"the proxy {self._proxy.name}"
+        last = f"{host}{self._via()}" if self._base.startswith("https:") else first  # within a tunnel only TLS is
+        match idle.how_far(self._carriers, asker, since):
+            case idle.Progress.UNCONNECTED if not self._knows_carriers:
+                return f"{first} did not answer"
+            case idle.Progress.UNCONNECTED if self._resolver.under_way:
+                return f"no address was found for {first}"
+            case idle.Progress.UNCONNECTED:
+                return f"{first} did not take the connection"
+            case idle.Progress.CONNECTED:
+                return f"{last} took the connection and did not answer the TLS handshake"
+            case idle.Progress.TUNNELLING:
+                return f"{first} took the connection and did not answer"
+            case idle.Progress.ASKED:
+                return f"{last} took the connection and did not answer"
+            case idle.Progress.ANSWERING:
+                return f"{last} began to answer, and the answer did not end"
 
     async def aclose(self) -> None:
         """Close every connection; looks in flight end with a fault."""
@@ -396,6 +432,9 @@ class Transport:
         if status == 400 and b"SSL certificate" in body and target.url.scheme == "https":  # nginx says so in HTML
             told = f"{target.url.host} refused the client certificate, or wants one"
             answer = replace(answer, kind=FaultKind.TLS, message=told)
+        if answer.kind is FaultKind.NOT_FOUND or answer.kind is FaultKind.GONE:
+            # What was asked, and not where redirects led; a query may hold what is secret, and is never told.
+            answer = replace(answer, url=f"{target.url.origin()}{target.url.raw_path}")
         return self._headers.scrubbed(answer, target.url, target.body)
 
     def _via(self) -> str:
@@ -417,7 +456,8 @@ class Transport:
         from . import fast, idle  # noqa: PLC0415  # they import aiohttp
 
         # Not every version of aiohttp has been seen to work with the lean classes; the stock ones always do.
-        lean = aiohttp.__version__ in fast.TESTED and self._plain_gets and self._proxy is None
+        self._knows_carriers = aiohttp.__version__ in fast.TESTED
+        lean = self._knows_carriers and self._plain_gets and self._proxy is None
         request_class: type[ClientRequest] = idle.StockRequest
         if lean:
             head = fast.Head(self._headers.complete(target.url), self._headers.query())
@@ -436,16 +476,19 @@ class Transport:
         import aiohttp  # noqa: PLC0415  # see the module's docstring
 
         from . import idle  # noqa: PLC0415  # it imports aiohttp
+        from .resolver import Resolver  # noqa: PLC0415  # as above
 
         stock = request_class is idle.StockRequest
+        self._resolver = self._resolver or Resolver()
         connector = aiohttp.TCPConnector(
+            resolver=self._resolver,
             limit=self._max_connections,
             ttl_dns_cache=60,
             # Below the 60 s and more that most servers allow, so that they seldom close one as we use it.
             keepalive_timeout=30.0,
             ssl=True if self._tls is None else self._tls,
         )
-        idle.carry_by(connector)
+        idle.carry_by(connector, self._carriers)
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -222,7 +222,7 @@ class Run:
     def _tick(self) -> None:
         for job_id, wait in self._waits.items():
             if job_id not in self.outcomes and wait.watched is not None:
-                self._report_fault(job_id, wait.watched.fault)
+                self._report_fault(job_id, wait.fault)
         self._display_progress()
         standing = {job_id: Standing.of(wait) for job_id, wait in self._waits.items()}
         self._display.refresh({job_id: each for job_id, each in standing.items() if each is not None})

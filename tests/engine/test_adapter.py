@@ -757,7 +757,7 @@ async def test_what_a_call_raises_that_nobody_waits_for_is_nobodys_trouble() -> 
             raise KeyError(job_id)
 
     async with client_of(Mine(job)) as client:
-        with pytest.raises(WaitTimeout):
+        with pytest.raises(Unreachable):
             await client.wait_for("j", timeout=1.0)
         await asyncio.sleep(0.1)
         gc.collect()
@@ -785,9 +785,9 @@ class Stubborn:
 async def test_a_call_that_does_not_let_itself_be_cancelled_holds_up_neither_a_wait_nor_closing() -> None:
     source = Stubborn(3.0)
     client = client_of(source)
-    with pytest.raises(WaitTimeout):
+    with pytest.raises(Unreachable):
         await client.wait_for("j", timeout=1.0)
-    assert running_loop().time() == pytest.approx(1.5, abs=0.6)
+    assert running_loop().time() == pytest.approx(1.25, abs=0.01)
     began = running_loop().time()
     await client.aclose()
     assert running_loop().time() - began < 3.1

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import jobwatch
+from jobwatch.cli._docs import pages
 from jobwatch.cli._exit_codes import MEANINGS, PRECEDENCE, USAGE, code_of, code_of_error
 from jobwatch.testing import JobServer
 
@@ -238,3 +239,14 @@ def test_the_glossary_has_the_ten_words() -> None:
 def test_a_look_is_defined_where_the_word_is_first_used() -> None:
     first = README[README.index("look") - len("A *") :]
     assert first.startswith("A *look* is one request for a job's state.")
+
+
+def test_on_an_index_page_no_link_leads_nowhere() -> None:
+    links = re.findall(r"\]\(([^)]*)\)", README)
+    assert links
+    assert [link for link in links if not link.startswith("https://")] == []
+
+
+@pytest.mark.parametrize("page", sorted(set(re.findall(r"jobwatch docs (\w+)", README))))
+def test_a_page_that_it_names_comes_with_the_package(page: str) -> None:
+    assert page in pages()

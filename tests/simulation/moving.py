@@ -310,6 +310,9 @@ class _Transport:
         record.answered = loop.time()
         return judged(status, CIMultiDict(headers), body, etag=etag, problem=self.problem)
 
+    def how_far(self, asker: object, since: float) -> str:
+        return "the server did not answer"
+
     async def aclose(self) -> None:
         pass
 

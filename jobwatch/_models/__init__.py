@@ -1,21 +1,25 @@
 """The values that everything else speaks of: what a job is, what was seen of it, and what went wrong.
 
 All are frozen: a new look makes new values. Server text is kept as it came; `printable` is what makes it
-safe for a terminal, a log or a CI runner, and every `__str__` here goes through it.
+safe for a terminal, a log or a CI runner, and every `__str__` and `__repr__` here goes through it.
 """
 
 from __future__ import annotations
 
 import enum
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias, cast
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar  # type checkers bring it along, and a run has no need of it
 else:
     from typing import Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
 
@@ -40,6 +44,42 @@ class ResultLeftOut:
             return super().__class_getitem__(kinds if isinstance(kinds, tuple) else (kinds, Any))
 
 
+class AsJSON:
+    """Has ``dict(value)`` give JSON values, which `json.dumps` takes; a FastAPI endpoint may return the value itself.
+
+    FastAPI makes a ``dict`` of what an endpoint without an annotated type returns, and has pydantic write an annotated
+    one, which needs no more of pydantic than the plain values below: https://docs.pydantic.dev/latest/concepts/types,
+    "Customizing validation with `__get_pydantic_core_schema__`", November 2026.
+    """
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        __struct_fields__: tuple[str, ...]
+
+    def keys(self) -> Sequence[str]:
+        """Return the names of the fields."""
+        return self.__struct_fields__
+
+    def __getitem__(self, name: str) -> JSON:
+        """Return a field as a JSON value: a time as text, a record as a dict."""
+        if name not in self.__struct_fields__:
+            raise KeyError(name)
+        plain = msgspec.to_builtins(getattr(self, name), str_keys=True, enc_hook=_plain)
+        return cast("JSON", msgspec.json.decode(msgspec.json.encode(plain)))  # tuples are lists then, too
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> Mapping[str, object]:
+        written = {"type": "function-plain", "function": dict, "return_schema": {"type": "dict"}}
+        return {"type": "is-instance", "cls": cls, "serialization": written}
+
+
+def _plain(part: object) -> object:
+    if isinstance(part, Raw):
+        return msgspec.json.decode(part) if part else None
+    raise TypeError(f"{type(part).__name__} is no JSON value")
+
+
 class Phase(enum.Enum):
     """Our word for where a job stands, whatever the vendor calls it."""
 
@@ -62,6 +102,7 @@ class Phase(enum.Enum):
         return self in ENDED
 
 
+_AT_WORK = frozenset({Phase.RUNNING, Phase.BLOCKED, Phase.UNKNOWN})
 ENDED = frozenset({Phase.SUCCEEDED, Phase.PARTIAL, Phase.FINISHED, Phase.FAILED, Phase.CANCELLED})
 
 
@@ -113,7 +154,7 @@ class FaultKind(enum.Enum):
     REFUSED = "refused"
 
 
-class Fault(Struct, frozen=True, omit_defaults=True):
+class Fault(Struct, AsJSON, frozen=True, omit_defaults=True):
     """A look that failed, as a value.
 
     Attributes:
@@ -123,6 +164,8 @@ class Fault(Struct, frozen=True, omit_defaults=True):
         code: The API's own error code, where its body gave one.
         request_id: The API's id of the request, to quote to its support.
         retry_after: Seconds the server asked us to stay away, already validated.
+        url: Where it was asked, if it says that there is nothing there (404, 410), without query and without secrets: a
+            base URL may be wrong.
     """
 
     kind: FaultKind
@@ -131,6 +174,7 @@ class Fault(Struct, frozen=True, omit_defaults=True):
     code: str | None = None
     request_id: str | None = None
     retry_after: float | None = None
+    url: str | None = None
 
     @property
     def text(self) -> str:
@@ -139,6 +183,7 @@ class Fault(Struct, frozen=True, omit_defaults=True):
             f"HTTP {self.http_status}" if self.http_status else "",
             f"code {self.code}" if self.code else "",
             f"request {self.request_id}" if self.request_id else "",
+            f"asked {self.url}" if self.url else "",
         ]
         known = ", ".join(fact for fact in facts if fact)
         return f"{self.message} ({known})" if known else self.message
@@ -171,7 +216,7 @@ class Event(Struct, frozen=True, omit_defaults=True, gc=False):
     at: datetime | None = None
 
 
-class Job(Struct, ResultLeftOut, Generic[Wire_co, Result_co], frozen=True, kw_only=True):
+class Job(Struct, AsJSON, ResultLeftOut, Generic[Wire_co, Result_co], frozen=True, kw_only=True):
     """One job as one look saw it: a ``Job[CapyJob]`` holds CapyDB's own record, a ``Job[CapyJob, Report]`` your result.
 
     Attributes:
@@ -222,6 +267,29 @@ class Job(Struct, ResultLeftOut, Generic[Wire_co, Result_co], frozen=True, kw_on
     retention: float | None = None
 
     @property
+    def ran(self) -> timedelta | None:
+        """For how long it ran, by the API's clock, from the start that the API tells to the end; None without both.
+
+        Where it tells no start but a history, that is when the job last began to run.
+        """
+        told = self.proven if self.events is None else self.events
+        started_at, ended_at = self.started_at or _last_started(told), self.ended_at
+        if ended_at is None and told and self.phase.ended and told[-1].phase is self.phase:
+            ended_at = told[-1].at
+        if started_at is None or ended_at is None or not self.phase.ended:
+            return None
+        return max(timedelta(), ended_at - started_at)
+
+    def __repr__(self) -> str:
+        why = self.error.text if self.error is not None else self.asked
+        return shown(f"Job {excerpt(self.id)} of {excerpt(self.api)}: {state(self.status, self.phase)}", why)
+
+    def _repr_html_(self) -> str:
+        from .notebook import html_of_job  # noqa: PLC0415 - where a notebook asks, and seldom else
+
+        return html_of_job(cast("Job", self))
+
+    @property
     def told_status(self) -> str:
         """The status, safe to print."""
         return printable(self.status)
@@ -232,7 +300,7 @@ class Job(Struct, ResultLeftOut, Generic[Wire_co, Result_co], frozen=True, kw_on
         return printable(need(self.asked, self.url))
 
 
-class Transition(Struct, frozen=True, omit_defaults=True, gc=False):
+class Transition(Struct, AsJSON, frozen=True, omit_defaults=True, gc=False):
     """One change of state, delivered once.
 
     Attributes:
@@ -257,6 +325,11 @@ class Transition(Struct, frozen=True, omit_defaults=True, gc=False):
     asked: str | None = None
     url: str | None = None
 
+    def __repr__(self) -> str:
+        at = f"at {clock(self.at)}" if self.at is not None else f"seen at {clock(self.seen_at)}"
+        what = f"Transition {self.seq} of {excerpt(self.job_id)}: {state(self.status, self.phase)} {at}"
+        return shown(what, "after a gap" if self.gap else None, self.asked)
+
 
 def need(asked: str | None, url: str | None) -> str:
     """Return what a blocked job waits for, the server's words as they came; whoever prints them escapes them.
@@ -268,6 +341,32 @@ def need(asked: str | None, url: str | None) -> str:
     return ": ".join(["waits for a person", *filter(None, (asked, url))])
 
 
+def state(status: str, phase: Phase) -> str:
+    """Return the API's word for a state and ours in a few words, for a `repr`."""
+    return phase.value if str(status).casefold() == phase.value else f"{excerpt(status, 24)} ({phase.value})"
+
+
+def clock(at: datetime) -> str:
+    """Return a moment in UTC, to the millisecond."""
+    return at.astimezone(UTC).isoformat(" ", "milliseconds").replace("+00:00", "Z")
+
+
+def shown(*parts: str | None) -> str:
+    """Return the `repr` of a value that holds a server's words: one line of 120 characters at most."""
+    line = ", ".join(excerpt(part, 120) for part in parts if part)
+    return f"<{excerpt(line, 118)}>"
+
+
+def excerpt(told: object, most: int = 40) -> str:
+    """Return a text as it may be printed, of at most so many characters: beginning and end, where it has more."""
+    text = str(told)  # a source of the user's own may have put anything in its place, and a `repr` must not fail
+    if len(text) > most:
+        end = most // 3
+        text = f"{text[: most - 3 - end]}...{text[-end:]}"
+    text = printable(text)
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def printable(text: str) -> str:
     """Return server text with everything escaped that could steer a terminal, a log or a CI runner.
 
@@ -277,6 +376,18 @@ def printable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _last_started(told: Sequence[Event]) -> datetime | None:
+    """Return when a job last began to run, by its history; what it waited for a person in between counts as a run."""
+    started_at: datetime | None = None
+    is_running = False
+    for event in told:
+        if event.phase is Phase.RUNNING and not is_running:
+            started_at, is_running = event.at, True
+        elif event.phase not in _AT_WORK:
+            is_running = False
+    return started_at
 
 
 def _escaped(char: str) -> str:
