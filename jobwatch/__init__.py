@@ -19,6 +19,7 @@ _wait, _completions         the handle of one wait, and of several
 _client                     what a user holds
 _watching/                  the background watcher, its delivery and its journal
 _webhooks/                  vendors' requests to us, turned into wake-ups
+_report/                    what is written about jobs: summaries, pictures, test results; pure
 cli/                        the command line
 testing/                    a job server for tests; it knows the values only
 """

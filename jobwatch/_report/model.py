@@ -148,8 +148,8 @@ def made(job: ReportedJob, entered: Sequence[Entered], until: float | None = Non
     if job.ended_at is None or last is None or last.phase is not phase:
         return job
     known_after = job.known_after
-    if known_after is None and last.at is not None and last.seen_at is not None:
-        known_after = max(0.0, last.seen_at - last.at)
+    if known_after is None and last.at is not None and last.seen_at is not None and last.seen_at >= last.at:
+        known_after = last.seen_at - last.at  # seen before it was: one of the clocks is wrong, and nobody can tell
     return replace(job, known_after=known_after, ran=_ran(states) if job.ran is None else job.ran)
 
 

@@ -115,6 +115,8 @@ def reports_for(options: Options) -> list[Report]:
     Raises:
         ConfigError: Something of it could not be made.
     """
+    if not (options.summary or options.timeline or options.junit or "GITHUB_STEP_SUMMARY" in os.environ):
+        return []
     from ._report_files import files_for  # noqa: PLC0415 - most waits write no file
 
     return files_for(options)

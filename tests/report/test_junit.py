@@ -33,7 +33,7 @@ SCHEMA = {
     "testcase": ({"failure", "error", "skipped", "system-out"}, {"name", "time", "classname"}),
     "failure": (set[str](), {"type", "message"}),
     "error": (set[str](), {"type", "message"}),
-    "skipped": (set[str](), {"type", "message"}),
+    "skipped": (set[str](), set[str]()),
     "system-out": (set[str](), set[str]()),
 }
 
