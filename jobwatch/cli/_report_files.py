@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from .._core.ends import ACCEPTABLE, outcomes_of
 from .._errors import ConfigError
@@ -61,7 +62,8 @@ def content_of(finished: Finished) -> Content:
     content = report_of(
         lines, began=finished.began_at.timestamp(), until=finished.ended_at.timestamp(), api=finished.api
     )
-    return cleaned(content, without_secrets)
+    jobs = tuple(replace(job, output=finished.outputs.get(job.job_id, job.output)) for job in content.jobs)
+    return cleaned(replace(content, jobs=jobs), without_secrets)
 
 
 class _File:

@@ -20,7 +20,7 @@ from ._exit_codes import BROKEN_PIPE, OWN_FAULT, USAGE, exit_code
 from ._lines import JsonLines, PlainLines
 from ._output import note, silence
 from ._render import safe
-from ._reports import Finished, finish
+from ._reports import Finished, finish, outputs_of
 from ._run import Display, Run
 from ._signals import code_when_stopped
 from ._signals import run as run_until_signal
@@ -103,7 +103,9 @@ async def _wait(
             code = code_when_stopped()
             raise
         finally:
-            finish(reports, Finished(tuple(run.records), code, began_at, datetime.now(UTC), client.name))
+            outputs = outputs_of(waits, client.api.output) if reports else {}
+            over = Finished(tuple(run.records), code, began_at, datetime.now(UTC), client.name, outputs)
+            finish(reports, over)
     if Outcome.AUTH in run.outcomes.values() and options.source is None:
         note(f"the token came from {token_origin(client.api, options)}")
     return code

@@ -94,6 +94,25 @@ def test_after_a_signal_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert (folder / "t.svg").exists()
 
 
+async def test_what_the_job_wrote_last_is_in_the_test_results(
+    folder: Path, job_server: JobServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAPYDB_API_KEY", str(job_server.token))
+    monkeypatch.setenv("CAPYDB_API_URL", job_server.url_of("capydb"))
+    job_server.add(
+        "capydb",
+        "job_6",
+        ["running", "failed"],
+        stdout="out",
+        stderr="\n".join(f"line {n}" for n in range(30)),
+    )
+    assert await wait("job_6", "--api", "capydb", "--junit", "j.xml") == 1
+    (failure,) = ET.parse(folder / "j.xml").iter("failure")
+    told = (failure.text or "").splitlines()
+    assert told[told.index("line 10") :] == [f"line {n}" for n in range(10, 30)]
+    assert "line 9" not in told
+
+
 async def test_an_end_that_is_accepted_is_no_failure(folder: Path) -> None:
     assert await wait("job_2", "--accept", "failed", "--junit", "j.xml") == 0
     (case,) = ET.parse(folder / "j.xml").iter("testcase")
