@@ -47,7 +47,7 @@ def step(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
 
 
 async def wait(*arguments: str) -> int:
-    return await asyncio.to_thread(main, ["wait", *arguments, *OPTIONS])
+    return await asyncio.to_thread(main, ["wait", *OPTIONS, *arguments])
 
 
 ALL = ("--summary", "s.md", "--timeline", "t.svg", "--junit", "j.xml")
