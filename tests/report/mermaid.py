@@ -7,6 +7,7 @@ browser named by the variable CHROMIUM. It is in no run of the tests; those read
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -207,4 +208,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     sys.exit(main())

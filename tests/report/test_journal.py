@@ -57,6 +57,12 @@ def test_a_job_that_is_watched_shows_the_states_that_are_remembered_up_to_the_la
     assert (job.goes_on, job.progress, job.looks, outcome(job)) == (True, 0.5, 7, "goes on")
 
 
+def test_a_state_that_another_followed_was_no_end_whatever_its_word_means_elsewhere() -> None:
+    told_at = marks(("failed", 0.0), ("running", 5.0))
+    job = told(record(delivered=told_at, seq=2, status="running", phase=Phase.RUNNING, looked_at=T + 9))
+    assert [state.phase for state in job.states] == [Phase.UNKNOWN, Phase.RUNNING]
+
+
 def test_states_that_are_not_remembered_any_more_are_a_gap() -> None:
     job = told(record(delivered=marks(("running", 5.0)), seq=4, status="running", phase=Phase.RUNNING, looked_at=T + 9))
     assert [state.gap for state in job.states] == [True]
@@ -125,10 +131,11 @@ def test_what_is_not_acknowledged_yet_tells_all_of_a_job() -> None:
 
 
 def test_a_job_that_was_dropped_goes_on_as_far_as_it_was_seen() -> None:
-    job = told(
-        record(RecordState.DROPPED, 30.0, delivered=marks(("running", 1.0)), seq=1, status="running",
-               phase=Phase.RUNNING, looked_at=T + 20.0)
+    dropped = record(
+        RecordState.DROPPED, 30.0, delivered=marks(("running", 1.0)), seq=1, status="running", phase=Phase.RUNNING,
+        looked_at=T + 20.0,
     )  # fmt: skip
+    job, _ = report_of("capydb", [dropped, record(looked_at=T + 90.0)], []).jobs
     assert spans(job) == [("running", Phase.RUNNING, 1.0, 20.0)]
     assert outcome(job) == "not watched any more"
 

@@ -41,6 +41,12 @@ def test_a_state_whose_time_the_api_does_not_tell_begins_when_it_was_seen_and_sa
     assert (told.ran, told.known_after) == (None, None)  # nobody can tell
 
 
+def test_for_how_long_a_job_ran_is_told_by_the_api_or_not_at_all() -> None:
+    for began, ended in ((None, 9.0), (1.0, None)):
+        states = [entered("A", Phase.RUNNING, began, 1.0), entered("B", Phase.SUCCEEDED, ended, 9.0)]
+        assert made(ReportedJob(job_id="a"), states).ran is None
+
+
 def test_what_was_only_seen_cannot_have_begun_after_what_the_api_says_of_a_later_state() -> None:
     told = made(
         ReportedJob(job_id="a"), [entered("A", Phase.RUNNING, None, 10.0), entered("B", Phase.SUCCEEDED, 9.5, 12.0)]
