@@ -86,6 +86,8 @@ async def test_the_same_command_prints_only_what_is_new_and_goes_on_counting(
     code, records = await command("a", "b")
     assert states(records) == [("a", 3, "COMPLETED")]
     assert (code, ends(records)) == (1, {"a": "succeeded", "b": "failed"}), "an end is told by every run"
+    (end,) = [each for each in records if each["job_id"] == "b"]
+    assert (end["error"], end["looks"], end["elapsed"]) == ("E_SRC: no source", 0, 0.0)
     assert all("/b" not in request.path for request in server.requests[before:]), "and b is not asked about again"
     before = len(server.requests)
     code, again = await command("a", "b")
