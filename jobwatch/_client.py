@@ -403,7 +403,8 @@ class Client(Generic[Wire_co]):
                 process: the states that it was handed are not told again, `Transition.seq` goes on, and what has ended
                 is looked at once more, for the job.
             timeout: How long to wait at most, from the first await: seconds, a text such as ``10m``, or a `timedelta`;
-                one last look is made at the end.
+                one last look is made at the end. That is a `WaitTimeout`, or of a job that was never read the
+                `LookError` that says why.
             check: Whether awaiting raises `JobFailed` and the like when the job ended badly.
             accept: Which ends are good besides success: ``{"partial"}``, ``{"finished"}``, or any other.
             fail_on: ``{"blocked"}`` has the wait end with `JobBlocked` once two looks, 10 s apart, have shown that the

@@ -108,6 +108,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         self._reader = object()
         self._told: Callable[[Job], None] | None = None
         self._looks_last = False
+        self._looked_before: float | None = None
         self._at_limit: AtLimit | None = None
         self._stood: float | None = None
         self._blocked: Job | None = None
@@ -303,6 +304,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
     def _begun(self) -> Watch:
         if self._watch is None:
             self._poller, self._watch = self._enter()
+            self._looked_before = self._watch.watched.looked_at
             self._follow()
             if self._timeout is not None:
                 now = self._poller.now()
@@ -334,7 +336,9 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         elif now < self._over_at and (watch.tell_end() or self._expects_answer(poller, watch)):
             await poller.news(watch, self._over_at)
         else:
-            self._at_limit = at_limit(watch.watched, self._timeout or 0.0, poller.unanswered(watch))
+            was_read = watch.job is not None or watch.watched.looked_at != self._looked_before
+            unanswered = poller.unanswered(watch)
+            self._at_limit = at_limit(watch.watched, self._timeout or 0.0, unanswered, was_read=was_read)
             if (unsettled := watch.watched.unsettled) is not None:
                 self._stood = poller.unix() - unsettled.since
         return True

@@ -388,6 +388,8 @@ async def test_a_timeout_tells_the_last_state(command: Command, server: JobServe
     end = ran.records[-1]
     assert (end["outcome"], end["status"], end["phase"]) == ("timeout", "RUNNING", "running")
     assert "within 0.1 s" in str(end["error"])
+    assert "started_at" in end
+    assert not {"ended_at", "ran", "known_after"} & end.keys(), "it goes on"
 
 
 @pytest.mark.slow
