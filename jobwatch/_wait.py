@@ -41,7 +41,6 @@ from ._models import (
     shown,
     state,
 )
-from ._models.notebook import html_of_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,6 +121,8 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         return shown(f"Wait {excerpt(self.job_id)}: {told}", None if outcome is None else f"over: {outcome.value}")
 
     def _repr_html_(self) -> str:
+        from ._models.notebook import html_of_wait  # noqa: PLC0415 - where a notebook asks, and seldom else
+
         return html_of_wait(self.job, self._watch.log if self._watch is not None else (), repr(self))
 
     # --- what is known so far -----------------------------------------------------------------------------
@@ -176,7 +177,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         """The states that looks have shown, and that the iteration has not yielded yet."""
         return () if self._watch is None else tuple(each for each in self._watch.log if each.seq > self._read)
 
-    def follow(self, told: Callable[[Job], None]) -> None:
+    def follow(self, told: Callable[[Job[Wire_co]], None]) -> None:
         """Have a function told of the job each time that a look shows it otherwise: in its progress, say, or output.
 
         That is before the state changes of the same look are delivered, and once at the beginning where the job has
@@ -186,7 +187,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
             told: The function. It must not wait; if it raises, that is logged, and it is not called again.
         """
 
-        self._told = _until_it_raises(told, self.job_id)
+        self._told = _until_it_raises(cast("Callable[[Job], None]", told), self.job_id)
         if self._poller is not None:
             self._follow()
 

@@ -65,7 +65,7 @@ EXPECTED = {
         r".*job_01JABCD123 end COMPLETED None Outcome.SUCCEEDED\njob_01JABCD123 has ended: COMPLETED\n"
     ),
     "match change.kind": (
-        r"(?s).*PENDING\n.*RUNNING\njob_01JABCD123 Outcome.SUCCEEDED None\nWatchedJob\(job_id='job_01JABCD123'.*\n"
+        r"(?s).*PENDING\n.*RUNNING\njob_01JABCD123 Outcome.SUCCEEDED None\n<WatchedJob job_01JABCD123: .*>\n"
     ),
     "result=Restored": r"3 1\n28\n",
     "app.router": r"POST\n",
@@ -76,7 +76,7 @@ EXPECTED = {
 
 AGAIN = {
     "change.kind.value": r"job_01JABCD123 has ended: COMPLETED\n",
-    "match change.kind": r"WatchedJob\(job_id='job_01JABCD123', status='COMPLETED'.*\n",
+    "match change.kind": r"<WatchedJob job_01JABCD123: COMPLETED .*>\n",
 }
 """What one prints that is run a second time in the same folder, where that is something else."""
 
