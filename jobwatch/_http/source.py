@@ -26,6 +26,7 @@ from .._reading.reply import Reply
 from .._reading.started import Response, found_in
 from .._reading.words import ABSENT, lowered
 from .._tasks import at_once
+from .late import LateImport
 from .pages import JobsFound, Pages, pages_of
 from .renewing import RenewingTransport, transport_for
 from .requests import Asked, Requests
@@ -131,6 +132,7 @@ class HttpSource:
         elsewhere: frozenset[str] = frozenset(),
     ) -> None:
         self._requests = Requests(api, given, api_version)
+        self.late = LateImport()
         self.api = api = self._requests.api()
         self.name = api.name
         self._renewal: Renewal | None = None
@@ -179,6 +181,8 @@ class HttpSource:
         hold: float = 0.0,
     ) -> Seen:
         """Ask about one job; for arguments see `Source`."""
+        if not self.late.is_done:
+            await self.late.done()
         if self._items is not None:
             return await self._job_in_pages(self._items, job_id, status, memo, turn)
         etag = memo.etag if isinstance(memo, Memo) and self._is_believed(memo) else None
@@ -219,6 +223,8 @@ class HttpSource:
 
     async def project(self, project_id: str, limit: int, turn: Turn = at_once) -> SeenMany:
         """Ask for a project's latest jobs; for arguments see `Source`."""
+        if not self.late.is_done:
+            await self.late.done()
         target = self.prepared(self._requests.jobs(project_id, limit))
         reply = await self.transport.get(target, turn=turn)
         if isinstance(reply, Fault):
@@ -231,6 +237,8 @@ class HttpSource:
 
     async def batch(self, known: Mapping[str, str | None], turn: Turn = at_once) -> SeenMany:
         """Ask about several jobs at once; for arguments see `Source`."""
+        if not self.late.is_done:
+            await self.late.done()
         target = self.prepared(self._requests.batch(known))
         reply = await self.transport.get(target, turn=turn)
         if isinstance(reply, Fault):
