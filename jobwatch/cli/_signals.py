@@ -21,6 +21,7 @@ _GRACE = 4.0
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SHOW_CURSOR = b"\x1b[?25h"
+_received: list[int] = []
 
 
 _TOLD = {"jobwatch.http": 1, "jobwatch.engine": 2}
@@ -38,10 +39,16 @@ def run(work: Coroutine[Any, Any, int], *, verbose: int = 0) -> int:
         return asyncio.run(_interruptible(work))
 
 
+def code_when_stopped() -> int:
+    """Return the exit code of a command that is being cancelled: that of the signal that it got."""
+    return code_of_signal(_received[0] if _received else signal.SIGINT)
+
+
 async def _interruptible(work: Coroutine[Any, Any, int]) -> int:
     loop = asyncio.get_running_loop()
     task = loop.create_task(work)
-    received: list[int] = []
+    received = _received
+    received.clear()
 
     def stop(number: int, _frame: FrameType | None) -> None:
         received.append(number)

@@ -32,7 +32,7 @@ async def main():
     print(*{type(each).__name__ for each in looks})
 
 asyncio.run(main())
-print(threads["aiohttp"], threads["yarl"], threads["jobwatch._http.fast"], sep=", ")
+print(*map(threads.get, ("aiohttp", "jobwatch._http.fast")), sep=", ")
 print(threads["anyio._backends._asyncio"])
 """
 
@@ -51,9 +51,13 @@ def test_the_loop_imports_none_of_it() -> None:
 @pytest.mark.parametrize("there", [True, False])
 async def test_the_loop_imports_it_where_the_program_has_it(there: bool) -> None:
     threads: list[str] = []
+
+    def noted() -> None:
+        threads.append(threading.current_thread().name)
+
     with (
         mock.patch.object(late, "_is_there", return_value=there),
-        mock.patch.object(late, "_import", lambda: threads.append(threading.current_thread().name)),
+        mock.patch.object(late, "_import", noted),
     ):
         once = LateImport()
         await asyncio.gather(*(once.done() for _ in range(5)))
