@@ -10,7 +10,7 @@ What it promises, whatever the server does:
 * time and bytes are bounded, and a body that was cut off is never handed on as whole where HTTP can tell;
 * no header, token or query appears in a fault, a repr, a log line or a traceback of ours.
 
-aiohttp is imported when the first request is made, so that importing jobwatch stays cheap.
+aiohttp is imported when the first request is made, so that importing jobwatch stays cheap; see `late`.
 """
 
 from __future__ import annotations

@@ -298,7 +298,8 @@ def _add_wait(commands: _Commands, common: _Parser) -> None:
     pace.add_argument(
         "--no-history",
         action="store_true",
-        help="neither use nor keep what earlier jobs took, which else is kept in your cache directory",
+        help="neither use nor keep what earlier jobs took, which else is kept in your cache directory, where the extra"
+        " jobwatch-client[cli] is installed",
     )
     pace.add_argument(
         "--no-streams",
