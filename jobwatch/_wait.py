@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Coroutine, Generator
-from typing import TYPE_CHECKING, Any, Generic, Self, assert_never, cast
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, assert_never, cast
 
 from ._core.job_times import JobTimes, times_of
 from ._core.limits import SILENT, AtLimit, at_limit
@@ -12,6 +12,7 @@ from ._core.results import with_result
 from ._engine.watch import NEVER, Watch
 from ._errors import (
     AuthError,
+    ConfigError,
     JobBlocked,
     JobCancelled,
     JobEnded,
@@ -40,7 +41,6 @@ from ._models import (
     shown,
     state,
 )
-from ._models.notebook import html_of_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,6 +121,8 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         return shown(f"Wait {excerpt(self.job_id)}: {told}", None if outcome is None else f"over: {outcome.value}")
 
     def _repr_html_(self) -> str:
+        from ._models.notebook import html_of_wait  # noqa: PLC0415 - where a notebook asks, and seldom else
+
         return html_of_wait(self.job, self._watch.log if self._watch is not None else (), repr(self))
 
     # --- what is known so far -----------------------------------------------------------------------------
@@ -175,7 +177,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         """The states that looks have shown, and that the iteration has not yielded yet."""
         return () if self._watch is None else tuple(each for each in self._watch.log if each.seq > self._read)
 
-    def follow(self, told: Callable[[Job], None]) -> None:
+    def follow(self, told: Callable[[Job[Wire_co]], None]) -> None:
         """Have a function told of the job each time that a look shows it otherwise: in its progress, say, or output.
 
         That is before the state changes of the same look are delivered, and once at the beginning where the job has
@@ -185,7 +187,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
             told: The function. It must not wait; if it raises, that is logged, and it is not called again.
         """
 
-        self._told = _until_it_raises(told, self.job_id)
+        self._told = _until_it_raises(cast("Callable[[Job], None]", told), self.job_id)
         if self._poller is not None:
             self._follow()
 
@@ -194,6 +196,12 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
     def __aiter__(self) -> Self:
         """Iterate over the transitions not yet yielded."""
         return self
+
+    if not TYPE_CHECKING:  # checkers see that there is no such thing
+
+        def __iter__(self) -> NoReturn:
+            """Say that this is for ``async for``."""
+            raise ConfigError("a Wait is for async for; without async, iterate over jobwatch.watch or SyncClient.watch")
 
     async def __anext__(self) -> Transition:
         """Return the next transition."""

@@ -59,6 +59,7 @@ from .reader import Layout, TableReader
 from .requests import body_of, detail_of, text_of_body
 from .rpc import below_result, kind_of, with_errors
 from .schema import BatchTable, ListTable, Table, checked
+from .starting import by_header
 from .streams import hint_of_stream
 
 _OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url", "now", "long_poll"})
@@ -84,7 +85,9 @@ def api_of(table: Mapping[str, object], name: str) -> JobAPI:
     Raises:
         TableError: The table is wrong.
     """
-    return _Build(checked(table), name, {}).api()
+    read = checked(table)
+    api = _Build(read, name, {}).api()
+    return by_header(api, table, read.started_by, api_of) if read.started_by else api
 
 
 class _Build:
@@ -338,7 +341,8 @@ class _Build:
             yield from (table.events.path, *several(table.events.status), *several(table.events.at))
         yield from retention_places(table.retention)
         if isinstance(table.continues_as, OnwardTable):
-            yield from (*several(table.continues_as.url), *several(table.continues_as.id))
+            onward = table.continues_as
+            yield from (*several(onward.url), *several(onward.id), *several(onward.unless))
         else:
             yield from several(table.continues_as)
         yield table.root
@@ -509,6 +513,7 @@ class _Build:
         def reader(words: Words, http: dict[int, Phase]) -> TableReader:
             no_error = frozenset(map(normalized, self._table.no_error))
             more: dict[str, Any] = {"root": root, "zone": zone, "http": http, "given": self._given}
+            more["http_alone"] = self._table.http_alone
             return TableReader(self._name, words, typed, loose, no_error=no_error, **more)
 
         return reader(words, http), reader(words.stated(), {}), typed.is_whole
