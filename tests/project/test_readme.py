@@ -28,7 +28,8 @@ LOADED = [block for block in BLOCKS if "load_api(" in block.text]  # run by the 
 # The source for AWS is run by tests/apis/test_source_of_aws.py.
 SOURCES = [block for block in BLOCKS if block.text.startswith("# aws_jobs.py")]
 AGENTS = [block for block in BLOCKS if block.document == "jobwatch/apis/AGENTS.md"]  # run by the tests of that page
-PROGRAMS = [block for block in BLOCKS if block not in [*TESTS, *SERVICES, *LOADED, *SOURCES, *AGENTS]]
+SYNC = [block for block in BLOCKS if block.document == "jobwatch/_sync/README.md"]  # run by tests/sync/test_docs.py
+PROGRAMS = [block for block in BLOCKS if block not in [*TESTS, *SERVICES, *LOADED, *SOURCES, *AGENTS, *SYNC]]
 
 HEAD = """\
 import asyncio
