@@ -15,8 +15,10 @@ from ._completions import Completions, all_of
 from ._core.budget import Budget
 from ._core.ends import ends_of
 from ._core.look import Looked, Policy
+from ._core.moves import Place
 from ._core.pace import Pace
 from ._core.results import check_type, with_result
+from ._core.resuming import resumed, told
 from ._core.tracker import Patience, Watched, observe
 from ._engine.places import at_most
 from ._engine.poller import Poller
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
     from msgspec import Struct
 
+    from ._core.durations import LearnedDurations
     from ._core.ends import Ends, Names
     from ._core.source import JobSource, Source
     from ._http.options import ClientOptions
@@ -166,7 +169,7 @@ class Client(Generic[Wire_co]):
                 found = api_named(api) if isinstance(api, str) else api
                 most, tls = at_most(max_in_flight), None if ssl is None else _tls(ssl)
                 kind: type[HttpSource] = HttpSource
-                if found.continues is not None or found.allowed_origins:
+                if found.continues is not None or found.allowed_origins or found.by_header:
                     from ._http.moving import MovingSource  # noqa: PLC0415 - few tables need it
 
                     kind = MovingSource
@@ -352,8 +355,7 @@ class Client(Generic[Wire_co]):
         Raises:
             ConfigError: It belongs to another API.
         """
-        if watched.api != self.name:
-            raise ConfigError(f"job {watched.job_id} belongs to {watched.api}, and this client reads {self.name}")
+        self._check_own(watched)
         return await self._engine().look(watched)
 
     # --- waiting ------------------------------------------------------------------------------------------
@@ -361,7 +363,7 @@ class Client(Generic[Wire_co]):
     @overload
     def wait_for(
         self,
-        job: JobId | Started,
+        job: JobId | Started | Watched,
         timeout: Duration | None = None,
         check: bool = True,
         *,
@@ -373,7 +375,7 @@ class Client(Generic[Wire_co]):
     @overload
     def wait_for(
         self,
-        job: JobId | Started,
+        job: JobId | Started | Watched,
         timeout: Duration | None = None,
         check: Literal[True] = True,
         *,
@@ -384,7 +386,7 @@ class Client(Generic[Wire_co]):
 
     def wait_for(
         self,
-        job: JobId | Started,
+        job: JobId | Started | Watched,
         timeout: Duration | None = None,
         check: bool = True,
         *,
@@ -397,9 +399,12 @@ class Client(Generic[Wire_co]):
         Args:
             job: The job's id, a text or a number, or its URL at the API; or what the API answered when the job was
                 started, as a `Response`, or its body as bytes or decoded. A state that this shows already is taken into
-                account, and needs no look.
+                account, and needs no look. Or what an earlier wait knew, its `Wait.watched`, perhaps in another
+                process: the states that it was handed are not told again, `Transition.seq` goes on, and what has ended
+                is looked at once more, for the job.
             timeout: How long to wait at most, from the first await: seconds, a text such as ``10m``, or a `timedelta`;
-                one last look is made at the end.
+                one last look is made at the end. That is a `WaitTimeout`, or of a job that was never read the
+                `LookError` that says why.
             check: Whether awaiting raises `JobFailed` and the like when the job ended badly.
             accept: Which ends are good besides success: ``{"partial"}``, ``{"finished"}``, or any other.
             fail_on: ``{"blocked"}`` has the wait end with `JobBlocked` once two looks, 10 s apart, have shown that the
@@ -415,18 +420,31 @@ class Client(Generic[Wire_co]):
         return self._wait_for(job, timeout, check, ends_of(accept, fail_on), result)
 
     def _wait_for(
-        self, job: JobId | Started, timeout: Duration | None, check: bool, ends: Ends, result: type[Result] | None
+        self,
+        job: JobId | Started | Watched,
+        timeout: Duration | None,
+        check: bool,
+        ends: Ends,
+        result: type[Result] | None,
     ) -> Wait[Wire_co, Result]:
         limit = None if timeout is None else seconds_given("timeout", timeout)
-        found = Found(self._id_of(job)) if isinstance(job, (int, str)) else self._started(job)
         if result is not None:
             check_type(result)
             if not check:
                 raise ConfigError("a job that ended badly has no result: leave out result=, or check=False")
+        if isinstance(job, Watched):
+            self._check_own(job)
+            earlier = job
+            return Wait(
+                lambda: self._enter_again(earlier), job.job_id, limit, check, ends, read=told(job), result=result
+            )
+        found = Found(self._id_of(job)) if isinstance(job, (int, str)) else self._started(job)
         if found.job is not None and found.is_over:
             over = found.job
             return Wait(lambda: self._enter_over(over), over.id, limit, check, ends, result=result)
         watched = self.watched(found.job_id)
+        if found.read_by:
+            watched = replace(watched, place=Place(found.job_id, found.read_by, is_url=True))
         return Wait(lambda: self._enter(watched, found), found.job_id, limit, check, ends, result=result)
 
     @overload
@@ -571,9 +589,21 @@ class Client(Generic[Wire_co]):
         self._source.check(job_id)
         return job_id
 
+    def _check_own(self, watched: Watched) -> None:
+        if watched.api != self.name:
+            raise ConfigError(f"job {watched.job_id} belongs to {watched.api}, and this client reads {self.name}")
+
+    def _enter_again(self, watched: Watched) -> tuple[Poller, Watch]:
+        poller = self._engine()
+        watch = poller.listen(resumed(watched, poller.unix()))
+        if watch.listeners > 1:  # whose states may be numbered otherwise
+            poller.leave(watch)
+            raise ConfigError(f"job {watched.job_id} is waited for already: a wait that goes on has to be the first")
+        return poller, watch
+
     def _enter(self, watched: Watched, found: Found) -> tuple[Poller, Watch]:
         poller = self._engine()
-        watch = poller.listen(watched)
+        watch = poller.listen(watched, found.retry_after if found.job is None else None)
         if found.job is not None and not watch.watched.looks:
             poller.shown([found.job], found.retry_after)
         return poller, watch
@@ -639,6 +669,11 @@ def job_id_of(client: Client, given: object) -> str:
 def place_of(client: Client) -> str:
     """Return where a client's jobs are, in words that hold no secret, for a watcher."""
     return client._source.key  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+
+
+def learned_by(client: Client) -> LearnedDurations:
+    """Return what a client knows of how long jobs took, for whoever tells how much longer one may take."""
+    return client._history  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
 
 
 def secrets_of(client: Client) -> frozenset[str]:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from .._core.budget import Budget
+    from .._core.limits import Unanswered
     from .._core.look import Policy
     from .._core.moves import Place
     from .._core.source import Source
@@ -177,6 +178,10 @@ class Poller:
         """Return how long before a deadline to ask, so that the answer is there in time, in seconds."""
         return self._schedule.answer_time
 
+    def unanswered(self, watch: Watch) -> Unanswered | None:
+        """Return for how long the look under way at a job has had no answer, and why; None if there is none."""
+        return self._looks.unanswered(watch)
+
     def now(self) -> float:
         """Return the time of the loop's clock, in seconds."""
         return self.clock.now()
@@ -187,8 +192,13 @@ class Poller:
 
     # --- those who listen --------------------------------------------------------------------------------------
 
-    def listen(self, watched: Watched) -> Watch:
-        """Listen to a job; looks at it begin if nobody wanted it yet."""
+    def listen(self, watched: Watched, retry_after: float | None = None) -> Watch:
+        """Listen to a job; looks at it begin if nobody wanted it yet.
+
+        Args:
+            watched: What is known of it.
+            retry_after: For how many seconds the response that started it asks not to be asked about it.
+        """
         self.check()
         watch = self._registry.awaited.get(watched.job_id)
         if watch is None:
@@ -197,7 +207,7 @@ class Poller:
                 # Where it was before, it may not be any more.
                 watched = replace(watched, place=other.watched.place, visited=other.watched.visited)
             watch = self._registry.awaited[watched.job_id] = Watch(watched)
-            self._begin(watch)
+            self._begin(watch, 0.0 if retry_after is None else self._policy.hint(retry_after))
         watch.listeners += 1
         return watch
 
@@ -305,9 +315,14 @@ class Poller:
             watch.notify()
         self.stopped.set()
 
-    def _begin(self, watch: Watch) -> None:
-        if watch.watched.outcome is None:
-            self._grouping.join(watch)
+    def _begin(self, watch: Watch, after: float = 0.0) -> None:
+        if watch.watched.outcome is not None:
+            return
+        self._grouping.join(watch)
+        if after:
+            watch.not_before = self.now() + after
+            self._schedule.put(watch, watch.not_before)
+        else:
             self._schedule.enqueue(watch)
 
     def _drop(self, watch: Watch) -> None:

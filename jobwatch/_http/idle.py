@@ -8,8 +8,8 @@ order (RFC 9112, section 9.3), so such a response would be read as the next job'
 from __future__ import annotations
 
 import asyncio
+import enum
 import select
-from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import aiohttp
@@ -20,6 +20,9 @@ from .tls import refusal_in
 
 if TYPE_CHECKING:
     from asyncio.trsock import TransportSocket
+    from collections.abc import Iterable
+    from functools import partial
+    from weakref import WeakSet
 
     from aiohttp.connector import BaseConnector, Connection
 
@@ -30,10 +33,24 @@ class Carrier(ResponseHandler):
     Attributes:
         requests: How many requests it has carried.
         has_heard: Whether anything was received since the last of them.
+        asker: The task whose request it carries, or was made for.
+        since: When it began to, on the loop's clock.
     """
 
     requests = 0
     has_heard = False
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.asker = asyncio.current_task(loop)
+        self.since = loop.time()
+
+    def carry(self) -> None:
+        """Carry one more request, of this task."""
+        self.requests += 1
+        self.has_heard = False
+        self.asker = asyncio.current_task(self._loop)
+        self.since = self._loop.time()
 
     def data_received(self, data: bytes) -> None:
         """Take what was received."""
@@ -41,13 +58,24 @@ class Carrier(ResponseHandler):
         super().data_received(data)
 
 
-def carry_by(connector: BaseConnector) -> None:
+def carry_by(connector: BaseConnector, carriers: WeakSet[Carrier]) -> None:
     """Have a connector make its connections of `Carrier`; a version of aiohttp that makes them otherwise goes on so.
 
     Nothing is asked again then, since nobody knows whether an answer had begun.
+
+    Args:
+        connector: The connector.
+        carriers: Where its connections are to be found, for as long as there are any.
     """
-    made = cast("partial[ResponseHandler]", partial(Carrier, asyncio.get_running_loop()))
-    connector._factory = made  # noqa: SLF001 - there is no public way  # pyright: ignore[reportPrivateUsage]
+    loop = asyncio.get_running_loop()
+
+    def made() -> Carrier:
+        carrier = Carrier(loop)
+        carriers.add(carrier)
+        return carrier
+
+    factory = cast("partial[ResponseHandler]", made)
+    connector._factory = factory  # noqa: SLF001 - there is no public way  # pyright: ignore[reportPrivateUsage]
 
 
 async def check_silent(connection: Connection) -> ResponseHandler:
@@ -68,9 +96,27 @@ async def check_silent(connection: Connection) -> ResponseHandler:
     if protocol.should_close:
         raise NotSilent
     if isinstance(protocol, Carrier):
-        protocol.requests += 1
-        protocol.has_heard = False
+        protocol.carry()
     return protocol
+
+
+def how_far(carriers: Iterable[Carrier], asker: object, since: float) -> Progress:
+    """Return how far a task's request is that has no answer yet.
+
+    Args:
+        carriers: The connections that there are.
+        asker: The task.
+        since: When its look began, on the loop's clock: what it asked before is over.
+    """
+    own = [each for each in carriers if each.asker is asker and each.since >= since]
+    if not own:
+        return Progress.UNCONNECTED
+    carrier = max(own, key=lambda each: each.since)
+    if carrier.transport is None:
+        return Progress.CONNECTED
+    if not carrier.requests:
+        return Progress.TUNNELLING
+    return Progress.ANSWERING if carrier.has_heard else Progress.ASKED
 
 
 def lost(carrier: ResponseHandler | None, error: Exception) -> Exception:
@@ -100,6 +146,18 @@ def _has_bytes(socket: TransportSocket | None) -> bool:
     poll = select.poll()
     poll.register(handle, select.POLLIN)
     return bool(poll.poll(0))
+
+
+class Progress(enum.Enum):
+    """How far a request is that has no answer yet."""
+
+    UNCONNECTED = "unconnected"
+    CONNECTED = "connected"
+    """There is a connection, and TLS is not agreed on over it."""
+    TUNNELLING = "tunnelling"
+    """There is a connection, over which the request was not sent: the proxy at its end has not let it through."""
+    ASKED = "asked"
+    ANSWERING = "answering"
 
 
 class StockRequest(aiohttp.ClientRequest):

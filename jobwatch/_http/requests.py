@@ -154,7 +154,8 @@ class Requests:
         """Return the API, which reads its replies by the parameters that were given where its table says so."""
         if self._api.with_params is None:
             return self._api
-        return replace(self._api.with_params(dict(self._params)), others=self._api.others)
+        read = self._api.with_params(dict(self._params))
+        return replace(read, others=self._api.others, by_header=self._api.by_header)
 
     def base_url(self) -> str:
         """Return the address of the API; a method, so that no repr shows it."""
@@ -216,7 +217,7 @@ class Requests:
         return self._proxy
 
     def other_secrets(self) -> Secrets:
-        """Return the token by itself, and what the proxy is told, in every spelling."""
+        """Return the token by itself, what the proxy is told, and parameters whose names say so, in every spelling."""
         return self._others
 
     def secrets(self) -> frozenset[str]:
@@ -340,7 +341,8 @@ class Requests:
 
     def _spelt_out(self) -> Secrets:
         proxy = frozenset[str]() if self._proxy is None else self._proxy.secrets()
-        return Secrets(spellings(self._token) | proxy)
+        params = (spellings(value) for name, value in self._params.items() if is_secret_name(name))
+        return Secrets(spellings(self._token).union(proxy, *params))
 
     def _sendable_headers(self) -> dict[str, str]:
         _check_variables(self._api)

@@ -20,6 +20,8 @@ from ._output import mask, mask_also, note
 from ._render import safe
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .._http.tls import TLSContext
     from .._http.tokens import TokenFunction
     from .._reading.api import JobAPI
@@ -207,17 +209,23 @@ def headers_for(options: Options) -> dict[str, str]:
 
 def history_for(options: Options) -> History | None:
     """Return the history in the user's cache directory, or None and a note on stderr if it cannot be used."""
-    if options.no_history:
+    path = None if options.no_history else history_path()
+    if path is None:
         return None
     try:
-        from platformdirs import user_cache_path  # noqa: PLC0415 - comes with the extra "cli"
-
-        return History(user_cache_path("jobwatch", appauthor=False) / "durations.json")
-    except ImportError:
-        return None
+        return History(path)
     except ConfigError as error:
         note(f"going without a history: {error}")
         return None
+
+
+def history_path() -> Path | None:
+    """Return the history's file in the user's cache directory; None where the extra "cli" is not installed."""
+    try:
+        from platformdirs import user_cache_path  # noqa: PLC0415 - comes with the extra "cli"
+    except ImportError:
+        return None
+    return user_cache_path("jobwatch", appauthor=False) / "durations.json"
 
 
 def pace_for(options: Options) -> Pace:

@@ -271,6 +271,42 @@ async def test_answers_have_their_outcomes_and_codes(
         assert "BEDROCK_API_KEY" in ran.err
 
 
+async def test_a_wrong_base_path_shows_in_the_url_that_was_asked(command: Command, server: JobServer) -> None:
+    server.add("bedrock", "job_1", ["COMPLETED"])
+    wrong = f"{server.url_of('bedrock')}/wrong"
+    for argv in (("get", "job_1"), ("wait", "job_1", "--appear-within", "0.1", *FAST)):
+        ran = await command(*argv, "--api", "bedrock", "--base-url", wrong)
+        assert ran.code == 4
+        assert f"asked {wrong}/jobs/job_1)" in ran.out + ran.err
+
+
+@pytest.mark.slow
+async def test_a_server_that_says_nothing_is_unreachable_and_the_limit_is_kept(command: Command) -> None:
+    async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    listening = await asyncio.start_server(silence, "127.0.0.1", 0)
+    async with listening:
+        url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        began = asyncio.get_running_loop().time()
+        ran = await command("wait", "job_1", "--api", "bedrock", "--base-url", url, "--timeout", "1", "--json")
+        assert asyncio.get_running_loop().time() - began < 3  # 1.25 s on a machine with nothing else to do
+    assert ran.code == 7
+    assert ran.records == [
+        {
+            "type": "outcome",
+            "job_id": "job_1",
+            "outcome": "unreachable",
+            "status": None,
+            "phase": None,
+            "error": "never read within 1 s: 127.0.0.1 took the connection and did not answer",
+            "looks": 0,
+            "elapsed": ran.records[0]["elapsed"],
+        }
+    ]
+
+
 # --- jobs that change while they are watched -----------------------------------------------------------------------
 
 
@@ -352,6 +388,8 @@ async def test_a_timeout_tells_the_last_state(command: Command, server: JobServe
     end = ran.records[-1]
     assert (end["outcome"], end["status"], end["phase"]) == ("timeout", "RUNNING", "running")
     assert "within 0.1 s" in str(end["error"])
+    assert "started_at" in end
+    assert not {"ended_at", "ran", "known_after"} & end.keys(), "it goes on"
 
 
 @pytest.mark.slow
@@ -714,7 +752,7 @@ async def test_the_demo_goes_as_scripted_and_needs_no_token(command: Command) ->
     ran = await command("demo")
     assert ran.code == 0, ran.out + ran.err
     assert "PROCESSING_ERROR: Unable to process sheet" in ran.out
-    assert "=> cancelled after" in ran.out
+    assert "=> cancelled, ended " in ran.out
     assert "All as scripted" in ran.out
 
 
@@ -755,6 +793,22 @@ async def test_a_served_job_starts_when_asked_for_and_starts_anew(monkeypatch: p
                     seen.append(status)
                 await asyncio.sleep(0.005)
         assert [seen[0], *seen[-2:]] == ["PENDING", "COMPLETED", "PENDING"], "it waits to be asked for, each time"
+        player.cancel()
+
+
+@pytest.mark.slow
+async def test_a_served_job_is_never_old_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobwatch import Client
+
+    monkeypatch.setattr(_demo, "_FRESH", 0.02)
+    script = _demo.Script("capydb", "demo", (("pending", 0.0), ("running", 0.02), ("completed", 0.04)))
+    async with JobServer() as server, Client("capydb", token="sk_test", base_url=server.url_of("capydb")) as client:
+        player = asyncio.create_task(_demo._play(server, script))
+        await asyncio.sleep(0.3)
+        before = datetime.now(UTC)
+        job = await client.wait_for("demo")
+        assert job.created_at is not None
+        assert (before - job.created_at).total_seconds() < 0.15
         player.cancel()
 
 
