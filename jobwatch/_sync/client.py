@@ -104,15 +104,16 @@ class SyncClient(Generic[Wire_co]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close the client; in haste after Ctrl-C."""
-        self._close(interrupted=kind is not None and not issubclass(kind, Exception))
+        self.close(in_haste=kind is not None and not issubclass(kind, Exception))
 
-    def close(self) -> None:
-        """Stop all looks, close all connections and save the history; waits still going on are told so."""
-        self._close(interrupted=False)
+    def close(self, *, in_haste: bool = False) -> None:
+        """Stop all looks, close all connections and save the history; waits still going on are told so.
 
-    def _close(self, *, interrupted: bool) -> None:
+        Args:
+            in_haste: Whether to go on after a tenth of a second, while the rest is closed in the background.
+        """
         self._closing.detach()
-        self._thread.close(self._client.aclose, interrupted=interrupted)
+        self._thread.close(self._client.aclose, interrupted=in_haste)
 
     # --- one look ------------------------------------------------------------------------------------------
 

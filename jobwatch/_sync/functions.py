@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
+from functools import partial
+from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar, Unpack, overload
 
+from .._client import completions_of, wait_of
+from .._completions import all_of
 from .client import sync_client_of
 from .handle import owning
+from .loop import run
 from .options import Hidden
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Iterable, Sequence
 
     from msgspec import Struct
 
+    from .._client import Client
     from .._core.ends import Names
     from .._models import Job, Result, Wire_co
     from .._reading.api import JobAPI
@@ -21,9 +26,10 @@ if TYPE_CHECKING:
     from .._reading.started import Started
     from ..apis.bedrock import BedrockJob
     from ..apis.capydb import CapyJob
-    from .client import SyncClient
     from .handle import SyncWait
     from .options import WaitOptions
+
+_T = TypeVar("_T")
 
 
 class _Asked(TypedDict):
@@ -87,8 +93,8 @@ def wait(
         ConfigError: An argument or a variable is missing or wrong; nothing has been sent.
     """
     asked = _asked(options)
-    with _client(Hidden(options), api, [job]) as client:
-        return client.wait_for(job, **asked, result=result)
+    client = Hidden(options).client(api, [job])
+    return run(partial(_waited, client, wait_of(client, job, **asked, result=result)))
 
 
 @overload
@@ -150,8 +156,8 @@ def wait_all(
     """
     asked = _asked(options)
     ids = job_ids if isinstance(job_ids, str) else list(job_ids)  # the client says in words that a text is no list
-    with _client(Hidden(options), api, ids) as client:
-        return client.wait_all(ids, **asked, result=result)
+    client = Hidden(options).client(api, ids)
+    return run(partial(_waited, client, all_of(completions_of(client, ids, **asked, result=result))))
 
 
 @overload
@@ -201,7 +207,7 @@ def watch(
         ConfigError: An argument or a variable is missing or wrong; nothing has been sent.
     """
     asked = _asked(options)
-    client = _client(Hidden(options), api, [job])
+    client = sync_client_of(Hidden(options).client(api, [job]))
     return owning(client.watch(job, **asked, result=result))
 
 
@@ -215,5 +221,6 @@ def _asked(options: WaitOptions) -> _Asked:
     }
 
 
-def _client(hidden: Hidden, api: str | JobAPI | None, jobs: Iterable[object]) -> SyncClient[Struct | None]:
-    return sync_client_of(hidden.client(api, jobs))
+async def _waited(client: Client[Struct | None], wait: Awaitable[_T]) -> _T:
+    async with client:
+        return await wait

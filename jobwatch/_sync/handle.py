@@ -46,7 +46,7 @@ class SyncWait(ResultLeftOut, Generic[Wire_co, Result_co]):
         self._error: BaseException | None = None
 
     def __repr__(self) -> str:
-        return f"Sync{self._wait!r}"
+        return repr(self._wait).replace("Wait", "SyncWait", 1)
 
     def _repr_html_(self) -> str:
         return self._wait._repr_html_()  # pyright: ignore[reportPrivateUsage]
@@ -100,7 +100,7 @@ class SyncWait(ResultLeftOut, Generic[Wire_co, Result_co]):
     def close(self) -> None:
         """Stop waiting."""
         self._thread.post(self._wait.aclose)
-        self._end()
+        self._end(interrupted=False)
 
     def __enter__(self) -> Self:
         """Stop waiting when the block is left."""
@@ -136,15 +136,15 @@ class SyncWait(ResultLeftOut, Generic[Wire_co, Result_co]):
         except BaseException as error:
             if isinstance(error, JobwatchError):
                 self._error = error
-            self._end()
+            self._end(interrupted=not isinstance(error, Exception))
             raise
         if self._job is not None or self._error is not None:
-            self._end()
+            self._end(interrupted=False)
         return found
 
-    def _end(self) -> None:
+    def _end(self, *, interrupted: bool) -> None:
         if self._owns_client:
-            self._client.close()
+            self._client.close(in_haste=interrupted)
 
 
 def owning(handle: SyncWait[Wire_co, Result_co]) -> SyncWait[Wire_co, Result_co]:
