@@ -208,10 +208,14 @@ class Policy(Struct, frozen=True):
         is_to_confirm = watched.is_to_be_confirmed or (fault is not None and fault.kind not in _IN_TROUBLE)
         if looked.next_look is None or is_to_confirm:
             return looked
-        least = min(retry_after, max(self.pace.max_interval, LONGEST_HINT))
+        least = self.hint(retry_after)
         if fault is not None:
             least = max(0.0, min(least, patience_ends_at(watched, self.patience) - now))
         return replace(looked, next_look=max(looked.next_look, least), least=least)
+
+    def hint(self, retry_after: float) -> float:
+        """Return for how many seconds a look is put off where an answer that is good asks for some."""
+        return min(retry_after, max(self.pace.max_interval, LONGEST_HINT))
 
     def _while_blocked(self, blocked: SeenBlocked, now: float, price: float) -> float:
         """Return when to look again at a job that waits for a person: to confirm it, then ever less often.

@@ -25,7 +25,7 @@ from ._output import note, silence
 from ._outputs import AzureVariables, DotenvFile, GitHubOutputs
 from ._remembered import Remembered
 from ._render import safe
-from ._reports import Finished, finish
+from ._reports import Finished, finish, outputs_of
 from ._resume import command
 from ._run import Display, Extras, Run, Until
 from ._runners import Runner, runner_of
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ._arguments import Options
     from ._reports import Report
 
-_GOES_ON = (Outcome.TIMEOUT, Outcome.INTERRUPTED)
+_GOES_ON = (Outcome.TIMEOUT, Outcome.INTERRUPTED, Outcome.UNREACHABLE)
 """The ends of a wait after which the job may go on, and which a longer wait might have spared."""
 
 _LARGEST = 4 * 1024 * 1024
@@ -52,7 +52,7 @@ _STRICT = Verdict()
 
 def run(options: Options) -> int:
     """Wait for jobs, print their states, and return the exit code of how they ended."""
-    plan = _plan(options)
+    plan = _plan(options)  # a file that cannot be written is found out before anything is waited for
     client = client_for(options)
     if options.follow_output and not client.api.output:
         raise ConfigError(f"{client.api.name} tells no output of its jobs: leave out --follow-output")
@@ -137,7 +137,9 @@ async def _wait(
             raise
         finally:
             _say_how_to_go_on(run, options, given)
-            finish(plan.reports, Finished(tuple(run.records), code, began_at, datetime.now(UTC), client.name))
+            outputs = outputs_of(waits, client.api.output) if options.source is None else {}
+            over = Finished(tuple(run.records), code, began_at, datetime.now(UTC), client.name, outputs)
+            finish(plan.reports, over)
     if Outcome.AUTH in run.outcomes.values() and options.source is None:
         note(f"the token came from {token_origin(client.api, options)}")
     return code
@@ -165,7 +167,11 @@ def _say_how_to_go_on(run: Run, options: Options, given: Mapping[str, str]) -> N
 
 
 def reports_for(options: Options, runner: Runner, verdict: Verdict) -> list[Report]:
-    """Return what the options, and the variables of a CI runner, ask to be made of the run."""
+    """Return what the options, and the variables of a CI runner, ask to be made of the run.
+
+    Raises:
+        ConfigError: Something of it could not be made.
+    """
     on_stdout = not options.json and not _is_terminal()
     reports: list[Report] = [AnnotationReport(runner, verdict, on_stdout=on_stdout)]
     if runner is Runner.GITHUB and (path := os.environ.get("GITHUB_OUTPUT")):
@@ -174,6 +180,10 @@ def reports_for(options: Options, runner: Runner, verdict: Verdict) -> list[Repo
         reports.append(AzureVariables(on_stdout=on_stdout))
     if options.outputs is not None:
         reports.append(DotenvFile(options.outputs))
+    if options.summary or options.timeline or options.junit or "GITHUB_STEP_SUMMARY" in os.environ:
+        from ._report_files import files_for  # noqa: PLC0415 - most waits write no such file
+
+        reports += files_for(options)
     return reports
 
 
@@ -192,6 +202,9 @@ def display_for(job_ids: Sequence[str], title: str, *, json: bool) -> Display:
 
 
 def _is_terminal() -> bool:
+    """Return whether somebody sees stdout as it is drawn; not in a CI system, though some give commands a terminal."""
+    if runner_of(os.environ) is not Runner.NONE:
+        return False
     return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 

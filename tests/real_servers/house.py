@@ -43,6 +43,18 @@ def environment(folder: Path, requirement: str) -> Path:
     return place / "bin"
 
 
+def node_package(folder: Path, requirement: str) -> Path:
+    """Return the folder of a package of Node.js, installed with what it needs if it is not there."""
+    name = requirement.rpartition("@")[0]
+    place = folder / name.rpartition("/")[2]
+    done = place / ".installed"
+    if not done.exists():
+        place.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["npm", "install", "--silent", "--no-fund", "--no-audit", requirement], cwd=place, check=True)
+        done.write_text(requirement)
+    return place / "node_modules" / name
+
+
 def free_port() -> int:
     """Return a port of loopback that nobody listens on."""
     with socket.socket() as one:
