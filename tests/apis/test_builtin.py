@@ -204,6 +204,14 @@ DOCUMENTED: list[tuple[str, str, list[dict[str, Any]], str, Phase, str | None]] 
         T,
         None,
     ),
+    (  # a server that writes a file of errors in any case, as OGX does
+        "openai",
+        "batch_abc123",
+        [batch("completed", request_counts={"total": 2, "completed": 2, "failed": 0}, error_file_id="file-1")],
+        "completed",
+        S,
+        None,
+    ),
     ("openai", "batch_abc123", [batch("cancelling"), batch("cancelled")], "cancelled", C, None),
     ("openai", "batch_abc123", [batch("expired")], "expired", F, None),
     (
