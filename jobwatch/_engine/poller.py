@@ -20,6 +20,7 @@ from .._core.source import Seen
 from .._core.tracker import Watched
 from .._errors import ConfigError, JobwatchError
 from .._models import Fault, FaultKind, Job, Unchanged
+from .._tasks import running_loop
 from .clock import Clock
 from .details import Details
 from .grouping import Grouping
@@ -59,10 +60,10 @@ class Poller:
     def __init__(
         self, policy: Policy, source: Source, budget: Budget, *, workers: int, clock: Clock | None = None
     ) -> None:
+        self._loop = running_loop()
         self.stopped = asyncio.Event()
         self._policy = policy
         self._source = source
-        self._loop = asyncio.get_running_loop()
         self.clock = clock or Clock()
         self._registry = Registry()
         self._closed = False
@@ -303,9 +304,10 @@ class Poller:
             raise JobwatchError("the poller has stopped by a fault of its own") from self._workers.crash
         if self._closed:
             raise JobwatchError("the client is closed")
-        if asyncio.get_running_loop() is not self._loop:
-            raise JobwatchError(
-                "this client belongs to another event loop: make one within each asyncio.run, thread and forked process"
+        if running_loop() is not self._loop:
+            raise ConfigError(
+                "this client belongs to another event loop: make one within each asyncio.run, thread and process,"
+                " or use jobwatch.SyncClient, which any thread may call"
             )
 
     def _notify_all(self) -> None:

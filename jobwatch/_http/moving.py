@@ -115,6 +115,8 @@ class MovingSource(HttpSource):
         hold: float = 0.0,  # noqa: ARG002 - a table of jobs that move has no `long_poll`
     ) -> Seen:
         """Ask about one job; for arguments see `Source`."""
+        if not self.late.is_done:
+            await self.late.done()
         try:
             there = self._there(job_id, place)
         except ConfigError as error:

@@ -28,6 +28,7 @@ from .._reading.started import Response, found_in
 from .._reading.words import ABSENT, lowered
 from .._tasks import at_once
 from .headers import http_date, retry_after
+from .late import LateImport
 from .pages import JobsFound, Pages, pages_of
 from .renewing import RenewingTransport, transport_for
 from .requests import Asked, Requests
@@ -133,6 +134,7 @@ class HttpSource:
         elsewhere: frozenset[str] = frozenset(),
     ) -> None:
         self._requests = Requests(api, given, api_version)
+        self.late = LateImport()
         self.api = api = self._requests.api()
         self.name = api.name
         self._renewal: Renewal | None = None
@@ -185,6 +187,8 @@ class HttpSource:
         hold: float = 0.0,
     ) -> Seen:
         """Ask about one job; for arguments see `Source`."""
+        if not self.late.is_done:
+            await self.late.done()
         if self._items is not None:
             return await self._job_in_pages(self._items, job_id, status, memo, turn)
         etag = memo.etag if isinstance(memo, Memo) and self._is_believed(memo) else None
@@ -225,6 +229,8 @@ class HttpSource:
 
     async def project(self, project_id: str, limit: int, turn: Turn = at_once) -> SeenMany:
         """Ask for a project's latest jobs; for arguments see `Source`."""
+        if not self.late.is_done:
+            await self.late.done()
         target = self.prepared(self._requests.jobs(project_id, limit))
         reply = await self.transport.get(target, turn=turn)
         if isinstance(reply, Fault):
@@ -237,6 +243,8 @@ class HttpSource:
 
     async def batch(self, known: Mapping[str, str | None], turn: Turn = at_once) -> SeenMany:
         """Ask about several jobs at once; for arguments see `Source`."""
+        if not self.late.is_done:
+            await self.late.done()
         target = self.prepared(self._requests.batch(known))
         reply = await self.transport.get(target, turn=turn)
         if isinstance(reply, Fault):

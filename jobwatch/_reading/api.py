@@ -151,6 +151,7 @@ class JobAPI(Struct, Generic[Wire_co], frozen=True, kw_only=True):
         at_start: The HTTP statuses of a response that names no job, by which the work is over, and how it ended.
         inline: Reads how the work ended from a response that names no job, since it is the answer already.
         started: Read the id from the decoded body of the response that started a job, where it is not with the job.
+        id_places: Where the id is looked for in that body, in the words of its documentation or table.
         read_start: Reads a job's state from that response, in place of `read_reply`: neither its HTTP status nor a
             field that it lacks is a state.
         read_retry_after: Reads from a body, and the id asked for, for how many seconds not to ask about the job again.
@@ -223,6 +224,7 @@ class JobAPI(Struct, Generic[Wire_co], frozen=True, kw_only=True):
     at_start: Mapping[int, Phase] = {}
     inline: Callable[[bytes, int], Job | Fault] | None = None
     started: tuple[Callable[[JSON], JSON], ...] = ()
+    id_places: tuple[str, ...] = ()
     read_start: Callable[[bytes, str], Job[Wire_co] | Fault] | None = None
     read_retry_after: Callable[[bytes, str], float | None] | None = None
     request_timeout: float = REQUEST_TIMEOUT

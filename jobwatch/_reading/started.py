@@ -114,11 +114,19 @@ def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | Non
         hint = "" if api.lacking is None else "; started says where its id lies"
         if response.status == _CREATED and api.at_start:
             hint = _BY_ITS_URL
-        raise ConfigError(f"the response names no job of {api.name} that it started{excerpt}{hint}")
+        raise ConfigError(f"the response names no job of {api.name} that it started{_looked_for(api)}{excerpt}{hint}")
     seen = api.start(body, job_id)
     if not isinstance(seen, Job) or seen.phase.ended:
         return Found(job_id)
     return Found(job_id, seen, retry_after=api.retry_after(body, job_id))
+
+
+def _looked_for(api: JobAPI) -> str:
+    """Return where an id was looked for in a body: by itself where `JobAPI.started` finds it, else in a whole job."""
+    if not api.id_places:
+        return ""
+    beside = "" if api.started else ", beside its status"
+    return f" (its id was looked for at {' and '.join(api.id_places)}{beside})"
 
 
 def _over(api: JobAPI, phase: Phase, body: bytes) -> Job:

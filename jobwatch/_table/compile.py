@@ -45,6 +45,7 @@ from .fields import (
     headers_in,
     in_reply,
     list_of,
+    places_of,
     several,
 )
 from .hints import hint_reader, paths_of, period_of
@@ -202,6 +203,7 @@ class _Build:
             at_start={_status_at_start(key): Phase(end) for key, end in table.at_start.items()},
             started_headers=tuple(headers_in("started", table.started)),
             started=self._started(),
+            id_places=self._id_places(),
             read_start=lambda body, job_id: start.reply(body, 200, job_id),
             long_poll=long_poll_of(table),
             request_timeout=period_of("request_timeout", table.request_timeout),
@@ -289,6 +291,15 @@ class _Build:
             return tuple(_in_body(each, root) for each in ids)
         below = [] if root is None else [_in_body(each, root) for each in ids]
         return (*below, *map(_in_body, ids))
+
+    def _id_places(self) -> tuple[str, ...]:
+        """Return where the id is looked for in the response that started a job, for people."""
+        table = self._table
+        told = tuple(each for each in places_of(table.started or table.id) if isinstance(each, str))
+        root = self._root()
+        if table.started or root is None or "job_id" in root.names:
+            return told
+        return (*(f"{table.root}.{each}" for each in told if not each.startswith("$")), *told)
 
     # --- the expressions ---------------------------------------------------------------------------------
 

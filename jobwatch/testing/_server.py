@@ -7,7 +7,8 @@ import hashlib
 import math
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from types import TracebackType
@@ -16,6 +17,7 @@ from urllib.parse import unquote
 
 import msgspec
 from aiohttp import web
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from msgspec import Struct
 from multidict import CIMultiDictProxy
 
@@ -135,6 +137,9 @@ class _Queued(Struct):
 class JobServer:
     """An HTTP server on loopback that speaks Bedrock's and CapyDB's job APIs and a neutral one, and runs scripted jobs.
 
+    ``async with`` runs it in the event loop that is there, ``with`` in a thread of its own, which serves tests without
+    async and subprocesses as well; its methods may then be called from any thread.
+
     The neutral API does what other servers do and these two vendors do not; `jobwatch.testing` lists its paths.
 
     Attributes:
@@ -190,6 +195,8 @@ class JobServer:
         self._received = 0
         self._wire = Wire()
         self._runner: web.ServerRunner | None = None
+        self._portal: BlockingPortal | None = None
+        self._leave: ExitStack | None = None
 
     async def start(self) -> None:
         """Listen; after `aclose` on the same port again, as a server that was down.
@@ -197,6 +204,50 @@ class JobServer:
         Raises:
             ConfigError: It is listening already, or the port is taken.
         """
+        await self._in_its_loop(self._start)
+
+    async def aclose(self) -> None:
+        """Close every connection and stop listening; may be called twice, and from another task than `start`."""
+        await self._in_its_loop(self._stop)
+
+    async def __aenter__(self) -> Self:
+        """Run in this event loop, as long as the block lasts."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        await self.aclose()
+
+    def __enter__(self) -> Self:
+        """Run in a thread of its own, as long as the block lasts: for tests without async, and for subprocesses."""
+        if self._leave is not None:
+            raise ConfigError("the job server runs in a thread of its own already")
+        with ExitStack() as stack:
+            self._portal = stack.enter_context(start_blocking_portal(name="jobwatch job server"))
+            stack.callback(setattr, self, "_portal", None)
+            stack.callback(self._portal.call, self._stop)
+            self._portal.call(self._start)
+            self._leave = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop, and end the thread."""
+        leave, self._leave = self._leave, None
+        if leave is not None:
+            leave.close()
+
+    async def _in_its_loop(self, function: Callable[[], Awaitable[None]]) -> None:
+        if self._portal is None:
+            await function()
+        else:
+            await asyncio.wrap_future(self._portal.start_task_soon(function))
+
+    async def _start(self) -> None:
         if self._runner is not None:
             raise ConfigError(f"the job server is already listening on port {self._port}")
         if self._started_at is None:
@@ -215,21 +266,11 @@ class JobServer:
         self._runner = runner
         self._port = int(runner.addresses[0][1])
 
-    async def aclose(self) -> None:
-        """Close every connection and stop listening; may be called twice, and from another task than `start`."""
+    async def _stop(self) -> None:
         runner, self._runner = self._runner, None
         if runner is not None:
             self._wire.close()
             await runner.cleanup()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     def url_of(self, api: str) -> str:
         """Return the base URL of an API on this server.
@@ -351,9 +392,11 @@ class JobServer:
         job.held += 1
         job.count_look()
         try:
+            changed = job.changed  # taken before the state is read, which another thread may change
             while (now := self.now()) < ends and len(job.until(now)) == steps:
                 pause = min(job.next_step_at(now), ends) - now
-                await self._wire.wait(job.changed, min(_CLOCK_READ_EVERY, pause) if self._clock_was_given else pause)
+                await self._wire.wait(changed, min(_CLOCK_READ_EVERY, pause) if self._clock_was_given else pause)
+                changed = job.changed
         except ServerClosed:
             return True  # nobody reads what is answered now
         finally:
@@ -393,12 +436,12 @@ class JobServer:
             now = self.now()
 
     def _next_trouble(self, received: Request) -> Trouble | None:
-        for queued in self._troubles:
+        for queued in list(self._troubles):
             fits = queued.api in {None, received.api} and queued.job_id in {None, received.job_id}
             if fits and queued.stream is received.is_for_stream and queued.path in received.path_and_query:
                 if queued.left is not None:
                     queued.left -= 1
-                    if not queued.left:
+                    if not queued.left and queued in self._troubles:  # else another thread has calmed it
                         self._troubles.remove(queued)
                 return queued.trouble
         return None
@@ -448,7 +491,7 @@ class JobServer:
         """Return what the neutral API answers from."""
         lag = _lag(trouble)
         return Served(
-            {job.id: job for job in self._jobs.values() if job.api == NEUTRAL.name},
+            {job.id: job for job in list(self._jobs.values()) if job.api == NEUTRAL.name},
             lambda job: self._record(job, now, trouble),
             lambda job: job.until(now - lag),
             f"http://127.0.0.1:{self._port}",
@@ -473,7 +516,7 @@ class JobServer:
             return CAPYDB.problem(400, request_id, "limit must be a positive integer")
         # Newest first; of two that begin at the same moment, the one added later.
         found: list[tuple[float, int, ServedJob, JSON]] = []
-        for order, job in enumerate(self._jobs.values()):
+        for order, job in enumerate(list(self._jobs.values())):
             if job.api == CAPYDB.name and job.options.get("project_id") == received.project_id:
                 record = self._record(job, received.at, trouble)
                 if record is not None:
