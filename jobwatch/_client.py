@@ -17,6 +17,7 @@ from ._core.ends import ends_of
 from ._core.look import Looked, Policy
 from ._core.pace import Pace
 from ._core.results import check_type, with_result
+from ._core.resuming import resumed, told
 from ._core.tracker import Patience, Watched, observe
 from ._engine.places import at_most
 from ._engine.poller import Poller
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from msgspec import Struct
 
+    from ._core.durations import LearnedDurations
     from ._core.ends import Ends, Names
     from ._core.source import JobSource, Source
     from ._http.options import ClientOptions
@@ -337,8 +339,7 @@ class Client(Generic[Wire_co]):
         Raises:
             ConfigError: It belongs to another API.
         """
-        if watched.api != self.name:
-            raise ConfigError(f"job {watched.job_id} belongs to {watched.api}, and this client reads {self.name}")
+        self._check_own(watched)
         return await self._engine().look(watched)
 
     # --- waiting ------------------------------------------------------------------------------------------
@@ -346,7 +347,7 @@ class Client(Generic[Wire_co]):
     @overload
     def wait_for(
         self,
-        job: str | Started,
+        job: str | Started | Watched,
         timeout: float | None = None,
         check: bool = True,
         *,
@@ -358,7 +359,7 @@ class Client(Generic[Wire_co]):
     @overload
     def wait_for(
         self,
-        job: str | Started,
+        job: str | Started | Watched,
         timeout: float | None = None,
         check: Literal[True] = True,
         *,
@@ -369,7 +370,7 @@ class Client(Generic[Wire_co]):
 
     def wait_for(
         self,
-        job: str | Started,
+        job: str | Started | Watched,
         timeout: float | None = None,
         check: bool = True,
         *,
@@ -381,7 +382,9 @@ class Client(Generic[Wire_co]):
 
         Args:
             job: The job's id; or what the API answered when the job was started, as a `Response`, or its body as
-                bytes or decoded. A state that this shows already is taken into account, and needs no look.
+                bytes or decoded. A state that this shows already is taken into account, and needs no look. Or what an
+                earlier wait knew, its `Wait.watched`, perhaps in another process: the states that it was handed are not
+                told again, `Transition.seq` goes on, and what has ended is looked at once more, for the job.
             timeout: How long to wait at most, in seconds, from the first await; one last look is made at the end.
             check: Whether awaiting raises `JobFailed` and the like when the job ended badly.
             accept: Which ends are good besides success: ``{"partial"}``, ``{"finished"}``, or any other.
@@ -398,18 +401,29 @@ class Client(Generic[Wire_co]):
         return self._wait_for(job, timeout, check, ends_of(accept, fail_on), result)
 
     def _wait_for(
-        self, job: str | Started, timeout: float | None, check: bool, ends: Ends, result: type[Result] | None
+        self,
+        job: str | Started | Watched,
+        timeout: float | None,
+        check: bool,
+        ends: Ends,
+        result: type[Result] | None,
     ) -> Wait[Wire_co, Result]:
         if timeout is not None:
             _not_negative("timeout", timeout)
-        if isinstance(job, (bytes, Mapping, Response)):
-            found = self._source.started(job)
-        else:
-            found = Found(text_of("a job's id", job))
         if result is not None:
             check_type(result)
             if not check:
                 raise ConfigError("a job that ended badly has no result: leave out result=, or check=False")
+        if isinstance(job, Watched):
+            self._check_own(job)
+            earlier = job
+            return Wait(
+                lambda: self._enter_again(earlier), job.job_id, timeout, check, ends, read=told(job), result=result
+            )
+        if isinstance(job, (bytes, Mapping, Response)):
+            found = self._source.started(job)
+        else:
+            found = Found(text_of("a job's id", job))
         if found.job is not None and found.is_over:
             over = found.job
             return Wait(lambda: self._enter_over(over), over.id, timeout, check, ends, result=result)
@@ -552,6 +566,18 @@ class Client(Generic[Wire_co]):
     def _check(self, job_id: object) -> None:
         self._source.check(text_of("a job's id", job_id))
 
+    def _check_own(self, watched: Watched) -> None:
+        if watched.api != self.name:
+            raise ConfigError(f"job {watched.job_id} belongs to {watched.api}, and this client reads {self.name}")
+
+    def _enter_again(self, watched: Watched) -> tuple[Poller, Watch]:
+        poller = self._engine()
+        watch = poller.listen(resumed(watched, poller.unix()))
+        if watch.listeners > 1:  # whose states may be numbered otherwise
+            poller.leave(watch)
+            raise ConfigError(f"job {watched.job_id} is waited for already: a wait that goes on has to be the first")
+        return poller, watch
+
     def _enter(self, watched: Watched, found: Found) -> tuple[Poller, Watch]:
         poller = self._engine()
         watch = poller.listen(watched)
@@ -581,6 +607,11 @@ def engine_of(client: Client) -> Poller:
 def place_of(client: Client) -> str:
     """Return where a client's jobs are, in words that hold no secret, for a watcher."""
     return client._source.key  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+
+
+def learned_by(client: Client) -> LearnedDurations:
+    """Return what a client knows of how long jobs took, for whoever tells how much longer one may take."""
+    return client._history  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
 
 
 def secrets_of(client: Client) -> frozenset[str]:

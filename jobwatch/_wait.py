@@ -91,6 +91,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         check: bool,
         ends: Ends,
         *,
+        read: int = 0,
         result: type[Result_co] | None = None,
     ) -> None:
         self.job_id = job_id
@@ -102,7 +103,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         self._poller: Poller | None = None
         self._watch: Watch | None = None
         self._deadline = self._over_at = NEVER
-        self._read = 0
+        self._read = read
         self._reader = object()
         self._told: Callable[[Job], None] | None = None
         self._looks_last = False
@@ -167,6 +168,11 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
             return watched.fault
         unanswered = self._poller.unanswered(self._watch)
         return None if unanswered is None or unanswered.seconds < SILENT else unanswered.fault
+
+    @property
+    def unread(self) -> tuple[Transition, ...]:
+        """The states that looks have shown, and that the iteration has not yielded yet."""
+        return () if self._watch is None else tuple(each for each in self._watch.log if each.seq > self._read)
 
     def follow(self, told: Callable[[Job], None]) -> None:
         """Have a function told of the job each time that a look shows it otherwise: in its progress, say, or output.

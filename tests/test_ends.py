@@ -134,7 +134,7 @@ async def test_it_ends_a_wait_that_is_to_end_so_when_two_looks_have_shown_it() -
         wait = client.wait_for(ID, fail_on={"blocked"})
         with pytest.raises(JobBlocked) as raised:
             await wait
-        assert 15 <= now() < 17
+        assert 15 <= now() < 17.1
         assert wait.outcome is Outcome.BLOCKED
         with pytest.raises(JobBlocked):
             await wait

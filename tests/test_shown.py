@@ -177,6 +177,7 @@ async def test_a_wait_says_how_far_it_is() -> None:
         ({"started_at": None, "proven": ()}, None),
         ({"ended_at": None}, None),
         ({"started_at": LATER + timedelta(seconds=1)}, 0.0),
+        ({"started_at": LATER + timedelta(seconds=2)}, None),
         ({"phase": Phase.RUNNING}, None),
         (
             {
@@ -196,7 +197,7 @@ async def test_a_wait_says_how_far_it_is() -> None:
     ],
 )
 def test_a_job_ran_from_its_last_start_to_its_end(changes: dict[str, object], ran: float | None) -> None:
-    assert replace(JOB, **changes).ran == (None if ran is None else timedelta(seconds=ran))
+    assert replace(JOB, **changes).ran == ran
 
 
 # --- as JSON -------------------------------------------------------------------------------------------------------
@@ -348,7 +349,7 @@ def test_the_bar_shows_each_state_as_long_as_it_was() -> None:
         (637.0, 3.0),
     ]
     page = Page(html)
-    assert "job_1 of capydb: failed in 0:01:10\nno such backup" in page.text
+    assert "job_1 of capydb: failed, ran 0:01:10\nno such backup" in page.text
     assert "3 states" in page.text
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from .._models import Phase
 from .._reading.times import seconds_since_1970
+from .estimate import remaining
 from .hazard import PRIOR, Curve, Durations, curve, remembered
 
 if TYPE_CHECKING:
@@ -45,6 +46,18 @@ class LearnedDurations:
     def kinds(self) -> Mapping[Kind, Durations]:
         """What is known of each kind; that of all types of an API together has the type ``*``."""
         return dict(self._durations)
+
+    def left(self, api: str, job_type: str | None, phase: Phase, age: float) -> tuple[float, float] | None:
+        """Return between which times a job will probably end, from those of its own type; see `remaining`.
+
+        Args:
+            api: The API's name.
+            job_type: The job's type, where the API tells one.
+            phase: The phase it is in.
+            age: For how many seconds it has been in that phase.
+        """
+        known = self._durations.get((api, job_type or "", phase))
+        return None if known is None else remaining(known.seconds, age)
 
     def curve(self, api: str, job_type: str | None, phase: Phase | None) -> Curve:
         """Return the poll clock of jobs of a type that are in a phase."""

@@ -11,21 +11,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
 
-from .._models import ENDED, Event, Job, Phase
-
-_ROUNDED: Final = 1.0
-"""By how many seconds an end may lie before its start and still be told as at once: some APIs cut off the fraction."""
+from .._models import ENDED, Job, Phase, ended_at_of, started_at_of
 
 _UNNOTICED: Final = 2.0
 """By how many seconds clocks may differ without a ``Date`` header showing it."""
-
-_RUNNING = frozenset({Phase.RUNNING, Phase.BLOCKED, Phase.UNKNOWN})
 
 
 class JobTimes(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -54,25 +48,18 @@ def times_of(job: Job, known_at: float | None, now: float, ahead: float = 0.0) -
         now: The time, by our clock too: until then a job has run that is running.
         ahead: How far the API's clock is ahead of ours, in seconds, as far as that can be told.
     """
-    told = job.proven if job.events is None else job.events
-    started_at = job.started_at or _last_started(told)
+    started_at = started_at_of(job)
     if job.phase not in ENDED:
         ran = None if started_at is None or job.phase is not Phase.RUNNING else _since(started_at, now + ahead)
         return JobTimes(created_at=job.created_at, started_at=started_at, ran=ran)
-    ended_at = job.ended_at or _ended(told, job.phase)
+    ended_at = ended_at_of(job)
     return JobTimes(
         created_at=job.created_at,
         started_at=started_at,
         ended_at=ended_at,
-        ran=_between(started_at, ended_at),
+        ran=job.ran,
         known_after=None if known_at is None or ended_at is None else _since(ended_at, known_at + ahead),
     )
-
-
-def _between(started_at: datetime | None, ended_at: datetime | None) -> float | None:
-    if started_at is None or ended_at is None:
-        return None
-    return _not_below(-_ROUNDED, (ended_at - started_at) / timedelta(seconds=1))
 
 
 def _since(at: datetime, now: float) -> float | None:
@@ -81,19 +68,3 @@ def _since(at: datetime, now: float) -> float | None:
 
 def _not_below(least: float, seconds: float) -> float | None:
     return None if seconds < least else max(0.0, seconds)
-
-
-def _last_started(told: Sequence[Event]) -> datetime | None:
-    """Return when the job last began to run, by its history."""
-    started_at: datetime | None = None
-    is_running = False
-    for event in told:
-        if event.phase is Phase.RUNNING and not is_running:
-            started_at, is_running = event.at, True
-        elif event.phase not in _RUNNING:
-            is_running = False
-    return started_at
-
-
-def _ended(told: Sequence[Event], phase: Phase) -> datetime | None:
-    return told[-1].at if told and told[-1].phase is phase else None

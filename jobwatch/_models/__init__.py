@@ -103,6 +103,9 @@ class Phase(enum.Enum):
 
 
 _AT_WORK = frozenset({Phase.RUNNING, Phase.BLOCKED, Phase.UNKNOWN})
+_ROUNDED: Final = 1.0
+"""By how many seconds an end may lie before its start and still be told as at once: some APIs cut off the fraction."""
+
 ENDED = frozenset({Phase.SUCCEEDED, Phase.PARTIAL, Phase.FINISHED, Phase.FAILED, Phase.CANCELLED})
 
 
@@ -267,18 +270,17 @@ class Job(Struct, AsJSON, ResultLeftOut, Generic[Wire_co, Result_co], frozen=Tru
     retention: float | None = None
 
     @property
-    def ran(self) -> timedelta | None:
-        """For how long it ran, by the API's clock, from the start that the API tells to the end; None without both.
+    def ran(self) -> float | None:
+        """For how many seconds it ran, by the API's clock, from the start that the API tells to the end.
 
-        Where it tells no start but a history, that is when the job last began to run.
+        Where it tells no start but a history, that is when the job last began to run. None of a job that has not ended,
+        where the API does not tell both, and where the end lies before the start, so that one of the two must be wrong.
         """
-        told = self.proven if self.events is None else self.events
-        started_at, ended_at = self.started_at or _last_started(told), self.ended_at
-        if ended_at is None and told and self.phase.ended and told[-1].phase is self.phase:
-            ended_at = told[-1].at
-        if started_at is None or ended_at is None or not self.phase.ended:
+        started_at, ended_at = started_at_of(self), ended_at_of(self)
+        if started_at is None or ended_at is None:
             return None
-        return max(timedelta(), ended_at - started_at)
+        seconds = (ended_at - started_at) / timedelta(seconds=1)
+        return None if seconds < -_ROUNDED else max(0.0, seconds)
 
     def __repr__(self) -> str:
         why = self.error.text if self.error is not None else self.asked
@@ -331,6 +333,28 @@ class Transition(Struct, AsJSON, frozen=True, omit_defaults=True, gc=False):
         return shown(what, "after a gap" if self.gap else None, self.asked)
 
 
+def started_at_of(job: Job[Struct | None, object]) -> datetime | None:
+    """Return when a job last began to run; what it waited for a person in between counts as a run."""
+    if job.started_at is not None:
+        return job.started_at
+    started_at: datetime | None = None
+    is_running = False
+    for event in job.proven if job.events is None else job.events:
+        if event.phase is Phase.RUNNING and not is_running:
+            started_at, is_running = event.at, True
+        elif event.phase not in _AT_WORK:
+            is_running = False
+    return started_at
+
+
+def ended_at_of(job: Job[Struct | None, object]) -> datetime | None:
+    """Return when a job ended; None of one that has not ended, whatever it tells."""
+    if not job.phase.ended:
+        return None
+    told = job.proven if job.events is None else job.events
+    return job.ended_at or (told[-1].at if told and told[-1].phase is job.phase else None)
+
+
 def need(asked: str | None, url: str | None) -> str:
     """Return what a blocked job waits for, the server's words as they came; whoever prints them escapes them.
 
@@ -376,18 +400,6 @@ def printable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
-
-
-def _last_started(told: Sequence[Event]) -> datetime | None:
-    """Return when a job last began to run, by its history; what it waited for a person in between counts as a run."""
-    started_at: datetime | None = None
-    is_running = False
-    for event in told:
-        if event.phase is Phase.RUNNING and not is_running:
-            started_at, is_running = event.at, True
-        elif event.phase not in _AT_WORK:
-            is_running = False
-    return started_at
 
 
 def _escaped(char: str) -> str:

@@ -71,7 +71,7 @@ def html_of_wait(job: Job | None, log: Sequence[Transition], line: str) -> str:
 def _html(job: Job, entered: Sequence[tuple[str, Phase, datetime]]) -> str:
     states = _states(job, entered)
     left_out, states = max(0, len(states) - _MOST_STATES), states[-_MOST_STATES:]
-    ran = "" if job.ran is None else f" in {_lasting(job.ran)}"
+    ran = "" if job.ran is None else f", ran {_lasting(timedelta(seconds=job.ran))}"
     name = f"<code>{_text(job.id, 200)}</code> of {_text(job.api, 80)}"
     parts = [
         f"<div>{name}: <strong>{escape(state(job.status, job.phase))}</strong>{ran}{_link(job.url)}</div>",

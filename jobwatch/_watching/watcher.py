@@ -313,6 +313,33 @@ class Watcher:
         """
         return self._outbox_for_a_loop().stream()
 
+    def until_ended(self) -> AsyncIterator[Change]:
+        """Iterate over the changes until all jobs that are watched have ended, and the last change is acknowledged.
+
+        A loop over the watcher itself goes on then, for jobs that are added later. This one is for a program that waits
+        for certain jobs: run again, it ends at once, since the journal has their ends, and `ended` tells how that was.
+        It goes on for as long as a project is followed.
+
+        Raises:
+            JobwatchError: As for a loop over the watcher.
+        """
+        running = self._running()
+        return self._outbox_for_a_loop().stream(lambda: not (len(running.jobs) or len(running.follower)))
+
+    async def ended(self, job_id: str) -> WatchedJob | None:
+        """Return how a job ended, also if its end was acknowledged long ago, for as long as the journal keeps it.
+
+        Args:
+            job_id: Its id.
+
+        Returns:
+            How it stood at its end; None if it goes on, or if the journal does not know it (any more).
+
+        Raises:
+            JournalError: The journal cannot be written or read at present.
+        """
+        return await self._going_on().jobs.ended(job_id)
+
     def batches(self, most: int = 256) -> AsyncIterator[tuple[Change, ...]]:
         """Iterate over the changes several at a time, for a loop that has to keep up with thousands a second.
 

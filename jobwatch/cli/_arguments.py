@@ -6,13 +6,14 @@ It imports nothing that takes long, so that ``--help`` is quick.
 from __future__ import annotations
 
 import argparse
+import sys
 
 from .. import __version__
 from .._reading.periods import seconds_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import NoReturn
 
 _SECRETS = ("--token", "--api-key", "--api-token", "--key", "--bearer", "--password")
@@ -61,6 +62,11 @@ class Options(argparse.Namespace):
     no_fail: bool = False
     accept: list[str] | None = None
     fail_on: list[str] | None = None
+    exit_code: list[str] | None = None
+    fail_fast: bool = False
+    any: bool = False
+    outputs: str | None = None
+    cursor: str | None = None
     follow_output: bool = False
     summary: str | None = None
     no_summary: bool = False
@@ -81,12 +87,18 @@ def parsed(argv: Sequence[str] | None = None) -> Options:
     Raises:
         SystemExit: With 2 after an error, which is printed on stderr; with 0 after ``--help`` or ``--version``.
     """
-    parser = _parser()
-    options, left_over = parser.parse_known_args(argv, Options())
+    parser, commands = _parser()
+    words = sys.argv[1:] if argv is None else argv
+    if words and not words[0].startswith("-") and words[0] not in commands:
+        # Nor is this, unless it is like a command.
+        meant = _meant(words[0], commands)
+        parser.error(f"there is no command {words[0]}{meant}" if meant else f"commands are {', '.join(commands)}")
+    options, left_over = parser.parse_known_args(words, Options())
     unknown = [word.partition("=")[0] for word in left_over if word.startswith("-") and word != "-"]
     if unknown:
         # Their values are not repeated: one of them may have been meant as a token.
-        parser.error(f"unknown option {', '.join(unknown)}")
+        known = [f"--{name.replace('_', '-')}" for name in usual_options()]
+        parser.error(f"unknown option {', '.join(word + _meant(word, known) for word in unknown)}")
     if options.body is not None and options.check is None:
         parser.error("--body goes with --check: the table that is to read it")
     if left_over and options.command != "wait":
@@ -94,6 +106,19 @@ def parsed(argv: Sequence[str] | None = None) -> Options:
     if left_over:
         options.jobs = [*options.jobs, *left_over]  # ids on both sides of an option
     return options
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    """Return which known word a mistyped one is like, for a message about it."""
+    from difflib import get_close_matches  # noqa: PLC0415 - few command lines are mistyped
+
+    close = get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def usual_options() -> dict[str, object]:
+    """Return what each option is when it is not given."""
+    return {name: getattr(Options, name) for name in Options.__annotations__ if hasattr(Options, name)}
 
 
 def duration(text: str) -> float:
@@ -177,7 +202,8 @@ class _Refused(argparse.Action):
         )
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
+    """Return the parser, and the names of the commands."""
     common = _Parser(add_help=False, allow_abbrev=False)
     common.add_argument(
         "--debug",
@@ -210,7 +236,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands, common)
     _add_demo(commands, common)
     _add_docs(commands, common)
-    return parser
+    return parser, list(commands.choices or ())
 
 
 if TYPE_CHECKING:
@@ -296,6 +322,29 @@ def _add_wait(commands: _Commands, common: _Parser) -> None:
         action="extend",
         metavar="ENDS",
         help="exit 0 for these ends too: partial, finished, failed, cancelled, with commas between",
+    )
+    output.add_argument(
+        "--exit-code",
+        action="append",
+        metavar="END=CODE",
+        help="exit with another code for an end, such as timeout=75; once for each",
+    )
+    enough = output.add_mutually_exclusive_group()
+    enough.add_argument(
+        "--fail-fast", action="store_true", help="end with the first job that ends badly; the others go on"
+    )
+    enough.add_argument(
+        "--any", action="store_true", help="end with the first job that ends well, which is exit 0; the others go on"
+    )
+    output.add_argument(
+        "--outputs",
+        metavar="FILE",
+        help="write how it ended as NAME=value lines, for later steps; GITHUB_OUTPUT is written without this",
+    )
+    output.add_argument(
+        "--cursor",
+        metavar="FILE",
+        help="keep in this file what was printed: the same command, run again, prints only the rest",
     )
     output.add_argument(
         "--fail-on",

@@ -25,6 +25,9 @@ from ._render import (
 from ._standing import Standing
 from ._tail import Line
 
+_EARLY, _MANY = 2, 4
+"""A line that says that we still wait is left out after another; those of the first two minutes, after four."""
+
 
 def print_json(value: object) -> None:
     """Print a value as one line of JSON, in ASCII where stdout takes no more."""
@@ -67,6 +70,17 @@ class _Lines:
         """Print it on stderr, so that stdout holds states and nothing else."""
         echo(output_line(job_id, name, line))
 
+    def link(self, job_id: str, url: str) -> None:
+        """Print it on stderr."""
+        note(f"{safe(job_id)}: see {safe(url)}")
+
+    def waiting(self, line: str) -> None:
+        """Print it on stderr."""
+        note(line)
+
+    def progress_before(self, job_id: str, progress: float) -> None:
+        """Do nothing: what was printed before is not printed again."""
+
     def refresh(self, standing: Mapping[str, Standing]) -> None:
         """Do nothing: lines stay as they were printed."""
 
@@ -96,6 +110,8 @@ class PlainLines(_Lines):
     def __init__(self, job_ids: Sequence[str]) -> None:
         self._width = min(40, max((len(safe(job_id)) for job_id in job_ids), default=0))
         self._quarters: dict[str, int] = {}
+        self._said = 0
+        self._beats = 0
 
     def transition(self, transition: Transition) -> None:
         """Print the time, the job, its state, our word for that, and what is not certain about it."""
@@ -105,17 +121,32 @@ class PlainLines(_Lines):
         when = stamp(transition.at or transition.seen_at)
         status = f"{safe(transition.status)} ({transition.phase.value})"
         asked = f": {blocked_notice(transition)}" if transition.phase is Phase.BLOCKED else ""
-        say(f"{when}  {safe(transition.job_id):<{self._width}}  {status}{marks}{asked}")
+        self._say(f"{when}  {safe(transition.job_id):<{self._width}}  {status}{marks}{asked}")
+
+    def waiting(self, line: str) -> None:
+        """Print it, dated as every line is, unless lines since the one before show as much."""
+        self._beats += 1
+        if self._said < (_MANY if self._beats <= _EARLY else 1):
+            say(f"{stamp(datetime.now(UTC))}  {line}")
+        self._said = 0
+
+    def progress_before(self, job_id: str, progress: float) -> None:
+        """Take it that the quarters up to there were printed by an earlier run."""
+        self._quarters[job_id] = int(progress * 4)
 
     def progress(self, job_id: str, progress: float, seen_at: datetime) -> None:
         """Print how far the job is whenever another quarter is done, so that a log stays short."""
         quarters = int(progress * 4)
         if 0 < quarters < 4 and quarters > self._quarters.get(job_id, 0):
             self._quarters[job_id] = quarters
-            say(f"{stamp(seen_at)}  {safe(job_id):<{self._width}}  {percent(progress)} done")
+            self._say(f"{stamp(seen_at)}  {safe(job_id):<{self._width}}  {percent(progress)} done")
 
     def outcome(self, record: OutcomeRecord) -> None:
         """Print how the wait ended, when the job did and how late that was known, and why."""
         why = f": {safe(record.reason)}" if record.reason else ""
         now = datetime.now(UTC)
-        say(f"{stamp(now)}  {safe(record.job_id):<{self._width}}  => {ending(record, now)}{why}")
+        self._say(f"{stamp(now)}  {safe(record.job_id):<{self._width}}  => {ending(record, now)}{why}")
+
+    def _say(self, line: str) -> None:
+        self._said += 1
+        say(line)

@@ -104,6 +104,16 @@ class LiveTable:
         """Print it on stderr; where that is the terminal too, it appears above the table."""
         echo(output_line(job_id, name, line))
 
+    def link(self, job_id: str, url: str) -> None:
+        """Print it on stderr, above the table."""
+        echo(f"see {_safe(url)} of {_safe(job_id)}")
+
+    def waiting(self, line: str) -> None:
+        """Do nothing: the table shows it."""
+
+    def progress_before(self, job_id: str, progress: float) -> None:
+        """Do nothing, as for `progress`."""
+
     def progress(self, job_id: str, progress: float, seen_at: datetime) -> None:
         """Do nothing: it is drawn with the rest of how the job stands."""
 

@@ -20,7 +20,7 @@ from jobwatch.cli import _output, main
 from jobwatch.cli._lines import PlainLines
 from jobwatch.cli._live import LiveTable
 from jobwatch.cli._render import output_line
-from jobwatch.cli._run import Run
+from jobwatch.cli._run import Extras, Run
 from jobwatch.cli._standing import Standing
 from jobwatch.cli._tail import Line, Tail, overlap
 from jobwatch.testing import JobServer
@@ -279,7 +279,7 @@ async def test_what_was_begun_is_shown_when_it_is_stopped(
     job = job_server.add("capydb", "job_1", ["pending", "running"])
     writes(job, "one\ntw")
     async with Client("capydb", base_url=job_server.url_of("capydb"), token=job_server.token) as client:
-        run = Run([client.wait_for("job_1")], PlainLines(["job_1"]), client.api.output)
+        run = Run([client.wait_for("job_1")], PlainLines(["job_1"]), Extras(follow=client.api.output))
         following = asyncio.create_task(run.follow())
         await job.looked(2)
         following.cancel()

@@ -12,11 +12,11 @@ from rich.console import Console
 
 from jobwatch import Client, Outcome
 from jobwatch.cli import main
-from jobwatch.cli._exit_codes import exit_code
+from jobwatch.cli._exit_codes import Verdict
 from jobwatch.cli._lines import JsonLines, PlainLines
 from jobwatch.cli._live import LiveTable
 from jobwatch.cli._run import Display, Run
-from jobwatch.cli._wait import Verdict, run_to_end
+from jobwatch.cli._wait import run_to_end
 from jobwatch.testing import FakeSource
 from tests.virtual import on_virtual_clock
 
@@ -62,7 +62,7 @@ def test_of_several_the_graver_that_is_not_accepted_counts() -> None:
 
 
 def test_blocked_is_neither_forgiven_nor_accepted() -> None:
-    assert exit_code([Outcome.BLOCKED], forgiving=True, accepted=frozenset(Outcome) - {Outcome.BLOCKED}) == 8
+    assert Verdict(forgiving=True, accepted=frozenset(Outcome) - {Outcome.BLOCKED}).exit_code([Outcome.BLOCKED]) == 8
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from jobwatch import ConfigError, Outcome
 from jobwatch.cli import _output, _wait, main
 from jobwatch.cli._reports import Finished
+from jobwatch.cli._run import Run
 from jobwatch.testing import JobServer
 
 OPTIONS = ("--api", "bedrock", "--no-history", "--min-interval", "0.02", "--max-interval", "0.05")
@@ -79,7 +80,7 @@ def test_a_report_is_made_after_a_signal_too(kept: Kept, monkeypatch: pytest.Mon
     monkeypatch.setenv("BEDROCK_API_URL", "http://127.0.0.1:9")
     before = signal.getsignal(signal.SIGTERM)
 
-    class Stopping(_wait.Run):
+    class Stopping(Run):
         async def follow(self) -> None:
             asyncio.get_running_loop().call_later(0.01, os.kill, os.getpid(), signal.SIGTERM)
             await super().follow()

@@ -60,14 +60,22 @@ EXPECTED = {
     ),
     "change.kind.value": (
         r"(?s).*job_01JABCD123 state PENDING None None\n.*job_01JABCD123 state RUNNING None None\n"
-        r".*job_01JABCD123 end COMPLETED None Outcome.SUCCEEDED\n"
+        r".*job_01JABCD123 end COMPLETED None Outcome.SUCCEEDED\njob_01JABCD123 has ended: COMPLETED\n"
     ),
-    "match change.kind": r"(?s).*PENDING\n.*RUNNING\njob_01JABCD123 succeeded None\n",
+    "match change.kind": (
+        r"(?s).*PENDING\n.*RUNNING\njob_01JABCD123 succeeded None\nWatchedJob\(job_id='job_01JABCD123'.*\n"
+    ),
     "app.router": r"POST\n",
     "while watched.outcome": r"PENDING\nRUNNING\nCOMPLETED\n",
     "client.look(client.watched": r"\['PENDING'(, 'RUNNING'(, 'COMPLETED')?)?\] (None [\d.]+|Outcome.SUCCEEDED None)\n",
 }
 """What a program prints, by something that stands in it alone."""
+
+AGAIN = {
+    "change.kind.value": r"job_01JABCD123 has ended: COMPLETED\n",
+    "match change.kind": r"WatchedJob\(job_id='job_01JABCD123', status='COMPLETED'.*\n",
+}
+"""What one prints that is run a second time in the same folder, where that is something else."""
 
 
 def program(block: Block) -> str:
@@ -92,16 +100,17 @@ async def test_program(block: Block, job_server: JobServer, tmp_path: Path) -> N
         for what, value in (("URL", job_server.url_of(api)), ("KEY", str(job_server.token)))
     }
     (mark,) = [mark for mark in EXPECTED if mark in block.text]
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-c", program(block)),
-        cwd=tmp_path,
-        env={**os.environ, **variables, "CAPYDB_WEBHOOK_SECRET": "whsec_0123456789"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert (process.returncode, err.decode()) == (0, "")
-    assert re.fullmatch(EXPECTED[mark], out.decode()), out.decode()
+    for expected in filter(None, (EXPECTED[mark], AGAIN.get(mark))):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-W", "error", "-c", program(block)),
+            cwd=tmp_path,
+            env={**os.environ, **variables, "CAPYDB_WEBHOOK_SECRET": "whsec_0123456789"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        assert (process.returncode, err.decode()) == (0, "")
+        assert re.fullmatch(expected, out.decode()), out.decode()
 
 
 @pytest.mark.slow(in_sample=True)
