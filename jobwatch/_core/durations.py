@@ -42,11 +42,6 @@ class LearnedDurations:
         """Whether any job of a type has been seen to end."""
         return any((api, job_type or "", phase) in self._durations for phase in (Phase.PENDING, Phase.RUNNING))
 
-    @property
-    def kinds(self) -> Mapping[Kind, Durations]:
-        """What is known of each kind; that of all types of an API together has the type ``*``."""
-        return dict(self._durations)
-
     def left(self, api: str, job_type: str | None, phase: Phase, age: float) -> tuple[float, float] | None:
         """Return between which times a job will probably end, from those of its own type; see `remaining`.
 
@@ -58,6 +53,11 @@ class LearnedDurations:
         """
         known = self._durations.get((api, job_type or "", phase))
         return None if known is None else remaining(known.seconds, age)
+
+    @property
+    def kinds(self) -> Mapping[Kind, Durations]:
+        """What is known of each kind; that of all types of an API together has the type ``*``."""
+        return dict(self._durations)
 
     def curve(self, api: str, job_type: str | None, phase: Phase | None) -> Curve:
         """Return the poll clock of jobs of a type that are in a phase."""

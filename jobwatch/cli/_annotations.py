@@ -39,6 +39,9 @@ _AZURE = {"%": "%AZP25", "\r": "%0D", "\n": "%0A"}
 _AZURE_PROPERTY = {**_AZURE, ";": "%3B", "]": "%5D"}
 
 
+_NOT_BAD = (Outcome.INTERRUPTED, Outcome.SUCCEEDED)
+
+
 class AnnotationReport:
     """One annotation for all jobs that did not end well, where the runner has such.
 
@@ -56,10 +59,11 @@ class AnnotationReport:
         self._on_stdout = on_stdout
 
     def finish(self, finished: Finished) -> None:
-        """Print it."""
+        """Print it; of jobs that a signal or another's end kept from being waited for, nothing is to be said there."""
         if finished.exit_code == SUCCESS:
             return
-        bad = [record for record in finished.outcomes if not self._verdict.is_good(record.outcome)]
+        ended = [record for record in finished.outcomes if record.outcome not in _NOT_BAD]
+        bad = [record for record in ended if not self._verdict.is_good(record.outcome)]
         line = annotation(self._runner, [_masked(record) for record in bad])
         if line is not None:
             command(line, on_stdout=self._on_stdout)
@@ -116,7 +120,7 @@ def _lines(outcomes: Sequence[OutcomeRecord]) -> list[str]:
 def _line(record: OutcomeRecord, *, alone: bool) -> str:
     how = record.outcome.value.replace("_", " ")
     why = _cut(record.reason) if record.reason else ""
-    parts = [why or f"{how}; the API gives no reason"] if alone else [f"{_cut(record.job_id)}: {how}", why]
+    parts = [why or "the API gives no reason"] if alone else [f"{_cut(record.job_id)}: {how}", why]
     where = f"({_cut(record.url)})" if record.url and not _is_blocked(record) else ""
     return " ".join(filter(None, [": ".join(filter(None, parts)), where]))
 

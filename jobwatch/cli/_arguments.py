@@ -25,6 +25,7 @@ class Options(argparse.Namespace):
     command: str = ""
     debug: bool = False
     json: bool = False
+    verbose: int = 0
     api: str | None = None
     source: str | None = None
     token_file: str | None = None
@@ -297,7 +298,8 @@ def _add_wait(commands: _Commands, common: _Parser) -> None:
     pace.add_argument(
         "--no-history",
         action="store_true",
-        help="neither use nor keep what earlier jobs took, which else is kept in your cache directory",
+        help="neither use nor keep what earlier jobs took, which else is kept in your cache directory, where the extra"
+        " jobwatch-client[cli] is installed",
     )
     pace.add_argument(
         "--no-streams",
@@ -522,6 +524,13 @@ def _add_api(parser: _Parser) -> None:
         type=_above_zero,
         metavar="TIME",
         help="how long one request may take, its answer included (default: as the API's table says, else 30s)",
+    )
+    api.add_argument(
+        "-v",
+        "--verbose",
+        action="count",
+        default=0,
+        help="a line on stderr for each request; -vv also says why the next look is made when it is",
     )
     api.add_argument("--api-version", metavar="V", help="the version to ask for, where the API has versions (Bedrock)")
 

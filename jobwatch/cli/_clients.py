@@ -11,6 +11,7 @@ from .._core.pace import Pace
 from .._core.tracker import Patience
 from .._errors import ConfigError
 from .._files.history import History
+from .._http.job_urls import is_url, params_in_url
 from .._http.requests import secrets_of
 from .._http.secrets import is_secret_name, spellings
 from .._http.tokens import needs_token, variables_of
@@ -56,7 +57,7 @@ def client_for(options: Options) -> Client:
         token_file=options.token_file,
         base_url=options.base_url,
         api_version=options.api_version,
-        params=params_for(options),
+        params=params_in_urls(api, options) | params_for(options),
         headers=headers_for(options) or None,
         proxy=False if options.no_proxy else options.proxy,
         ssl=_tls(options),
@@ -169,6 +170,17 @@ def params_for(options: Options) -> dict[str, str]:
     return params
 
 
+def params_in_urls(api: JobAPI, options: Options) -> dict[str, str]:
+    """Return the parameters that the URLs of the jobs show, where jobs are given by their URLs.
+
+    Raises:
+        ConfigError: One is no URL of a job of the API.
+    """
+    urls = [job for job in (options.job, *getattr(options, "jobs", ())) if is_url(job)]
+    base_url = options.base_url or os.environ.get(api.base_url_variable)
+    return params_in_url(api, base_url, urls[0]) if urls else {}
+
+
 def headers_for(options: Options) -> dict[str, str]:
     """Return the headers given as they are or by a variable, whose value is masked in all output from now on.
 
@@ -181,7 +193,6 @@ def headers_for(options: Options) -> dict[str, str]:
         if not (name and colon and value) or name in headers:
             raise ConfigError("--header takes 'NAME: VALUE', and each name once")
         if is_secret_name(name):
-            mask(spellings(value))
             note(f"others on this machine can read the value of --header {safe(name)}: --header-env hides it")
         headers[name] = value
     for text in options.header_env:

@@ -28,7 +28,7 @@ import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias, assert_never
+from typing import Any, TypeAlias, assert_never
 
 import msgspec
 from msgspec import Struct
@@ -42,6 +42,7 @@ from ._render import OutcomeRecord, safe
 
 _FORMAT = 1
 _AT_ONCE = 1 << 20
+_NEEDED = frozenset(field.name for field in msgspec.structs.fields(OutcomeRecord) if field.required)
 _OWN_ENDS = frozenset({Outcome.SUCCEEDED, Outcome.PARTIAL, Outcome.FINISHED, Outcome.FAILED, Outcome.CANCELLED})
 
 
@@ -155,9 +156,22 @@ def _enter(jobs: dict[str, Known], record: _Record) -> None:
             jobs.setdefault(record.job_id, Known()).progress = record.progress
         case Ended():
             known = jobs.setdefault(record.job_id, Known())
-            known.end = msgspec.json.decode(record.end, type=OutcomeRecord)
+            known.end = _end(record.end)
         case _:
             assert_never(record)
+
+
+def _end(raw: msgspec.Raw) -> OutcomeRecord:
+    """Read an end, each field by its own type: msgspec takes no type that contains itself, as that of a result does."""
+    types: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(OutcomeRecord)}
+    values = {
+        name: msgspec.json.decode(value) if name == "result" else msgspec.json.decode(value, type=types[name])
+        for name, value in msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).items()
+        if name in types
+    }
+    if not values.keys() >= _NEEDED:
+        raise msgspec.ValidationError("an end lacks a field")
+    return OutcomeRecord(**values)
 
 
 class Cursor:

@@ -91,9 +91,9 @@ class Verdict(Struct, frozen=True):
 
 
 def gravity(outcome: Outcome) -> int:
-    """Return where an end stands in `PRECEDENCE`: the smaller, the graver."""
-    code = code_of(outcome)
-    return PRECEDENCE.index(code) if code in PRECEDENCE else len(PRECEDENCE)
+    """Return where an end stands in `PRECEDENCE`, then a signal, then success: the smaller, the graver."""
+    order = (*PRECEDENCE, code_of(Outcome.INTERRUPTED), SUCCESS)
+    return order.index(code_of(outcome))
 
 
 def codes_of(options: Iterable[str]) -> dict[Outcome, int]:

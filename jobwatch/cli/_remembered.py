@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from msgspec.structs import replace
+
 from .._client import place_of
 
 if TYPE_CHECKING:
@@ -52,5 +54,8 @@ class Remembered:
         if self.cursor is None:
             return {}
         known = {job_id: self.cursor.known(job_id) for job_id in job_ids}
-        self.ends = [each.end for each in known.values() if each.end is not None]
+        # This command looks for none of them, and waits for none.
+        self.ends = [
+            replace(each.end, looks=0, elapsed=0.0, known_after=None) for each in known.values() if each.end is not None
+        ]
         return known

@@ -184,7 +184,7 @@ class Run:
         loop = asyncio.get_running_loop()
         self._began = loop.time()
         self._show_what_is_known()
-        if self._is_stopping:
+        if self._is_stopping or not self._waits:
             return
         readers = [loop.create_task(self._read(wait)) for wait in self._waits.values()]
         try:
@@ -284,7 +284,7 @@ class Run:
 
     def _note_end(self, wait: Wait, record: OutcomeRecord) -> None:
         if self._extras.cursor is not None:
-            if wait.watched is not None:
+            if wait.watched is not None and wait.watched.outcome is not record.outcome:
                 self._extras.cursor.seen(wait.watched, wait.unread)
             self._extras.cursor.ended(record)
 
@@ -386,7 +386,7 @@ def _with_facts(record: OutcomeRecord, job: Job, times: JobTimes) -> OutcomeReco
         created_at=times.created_at,
         started_at=times.started_at,
         ended_at=times.ended_at,
-        ran=_rounded(times.ran),
+        ran=_rounded(times.ran) if job.phase.ended else None,
         known_after=_rounded(times.known_after),
         progress=job.progress,
         result=job.result,

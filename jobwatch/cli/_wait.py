@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ._arguments import Options
     from ._reports import Report
 
-_GOES_ON = (Outcome.TIMEOUT, Outcome.INTERRUPTED)
+_GOES_ON = (Outcome.TIMEOUT, Outcome.INTERRUPTED, Outcome.UNREACHABLE)
 """The ends of a wait after which the job may go on, and which a longer wait might have spared."""
 
 _LARGEST = 4 * 1024 * 1024
@@ -52,7 +52,7 @@ _STRICT = Verdict()
 
 def run(options: Options) -> int:
     """Wait for jobs, print their states, and return the exit code of how they ended."""
-    plan = _plan(options)
+    plan = _plan(options)  # a file that cannot be written is found out before anything is waited for
     client = client_for(options)
     if options.follow_output and not client.api.output:
         raise ConfigError(f"{client.api.name} tells no output of its jobs: leave out --follow-output")
@@ -67,7 +67,8 @@ def run(options: Options) -> int:
                 del waits[job_id]
             elif known.watched is not None:
                 waits[job_id] = client.wait_for(known.watched, options.timeout, check=False, fail_on=fail_on)
-        return run_until_signal(_wait(client, list(waits.values()), options, plan, remembered, given=given))
+        waiting = _wait(client, list(waits.values()), options, plan, remembered, given=given)
+        return run_until_signal(waiting, verbose=options.verbose)
 
 
 class Plan(Struct, frozen=True):
@@ -202,6 +203,9 @@ def display_for(job_ids: Sequence[str], title: str, *, json: bool) -> Display:
 
 
 def _is_terminal() -> bool:
+    """Return whether somebody sees stdout as it is drawn; not in a CI system, though some give commands a terminal."""
+    if runner_of(os.environ) is not Runner.NONE:
+        return False
     return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 

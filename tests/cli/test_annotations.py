@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 
 from jobwatch import Outcome, Phase, Transition
 from jobwatch.cli import _output
-from jobwatch.cli._annotations import AnnotationReport, annotation, variable
+from jobwatch.cli._annotations import AnnotationReport, annotation
+from jobwatch.cli._annotations import variable as line_for_variable
 from jobwatch.cli._exit_codes import Verdict
 from jobwatch.cli._heartbeat import Waited, waiting_line
 from jobwatch.cli._lines import JsonLines, PlainLines
-from jobwatch.cli._render import OutcomeRecord
+from jobwatch.cli._render import OutcomeRecord, safe
 from jobwatch.cli._reports import Finished
 from jobwatch.cli._runners import Runner, runner_of
 from jobwatch.cli._tail import Line
+from jobwatch.cli._wait import display_for
 
 from .runners import Obeyed, obeyed
 
@@ -135,9 +137,7 @@ def test_no_server_ends_a_command_or_begins_another(
 
 @given(HOSTILE)
 def test_no_server_sets_another_variable(value: str) -> None:
-    from jobwatch.cli._render import safe
-
-    (found,) = obeyed(variable("jobwatch.status", safe(value)))
+    (found,) = obeyed(line_for_variable("jobwatch.status", safe(value)))
     assert found == Obeyed(
         "Azure", "task.setvariable", {"variable": "jobwatch.status", "isOutput": "true"}, safe(value)
     )
@@ -211,13 +211,27 @@ def test_a_secret_is_masked_before_it_is_escaped(
 
 def test_only_what_is_bad_is_annotated(capsys: pytest.CaptureFixture[str]) -> None:
     report = AnnotationReport(Runner.AZURE, Verdict(accepted=frozenset({Outcome.PARTIAL})), on_stdout=True)
-    report.finish(finished(ended(Outcome.PARTIAL, "half", "job_1"), ended(Outcome.CANCELLED, None, "job_2"), code=5))
+    stopped = ended(Outcome.INTERRUPTED, "not waited for any more", "job_3")
+    both = (ended(Outcome.PARTIAL, "half", "job_1"), ended(Outcome.CANCELLED, None, "job_2"))
+    report.finish(finished(*both, stopped, code=5))
+    report.finish(finished(stopped, code=130))
     report.finish(finished(ended(Outcome.PARTIAL, "half", "job_1"), code=0))
     out, err = capsys.readouterr()
-    assert out == "##vso[task.logissue type=error]job_2: cancelled: cancelled; the API gives no reason\n"
+    assert out == "##vso[task.logissue type=error]job_2: cancelled: the API gives no reason\n"
     assert err == ""
 
 
 def test_a_command_is_one_line_or_none() -> None:
     with pytest.raises(ValueError, match="one line"):
         _output.command("::error::x\ny", on_stdout=False)
+
+
+@pytest.mark.parametrize("variable", ["GITHUB_ACTIONS", "BUILDKITE", "CI"])
+def test_there_is_no_live_table_in_a_log_even_where_a_runner_gives_it_a_terminal(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert not isinstance(display_for(["job_1"], "", json=False), PlainLines)
+    monkeypatch.setenv(variable, "true")
+    assert isinstance(display_for(["job_1"], "", json=False), PlainLines)

@@ -18,7 +18,7 @@ PACKAGE = Path(jobwatch.__file__).parent
 
 def test_every_page_of_the_package_has_a_name_of_its_own() -> None:
     assert set(pages().values()) == set(PACKAGE.rglob("*.md"))
-    assert {"agents", "apis", "cli", "core", "watching", "webhooks"} <= set(pages())
+    assert {"agents", "apis", "cli", "core", "models", "watching", "webhooks"} <= set(pages())
 
 
 def test_without_a_name_it_lists_them(capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,6 +63,12 @@ def test_of_several_they_are_those_of_the_one_that_decided(code: int, outcome: s
     assert values["status"] == {"failed": "KO", "succeeded": "OK"}[outcome]
 
 
+def test_after_a_signal_the_outcome_is_not_that_of_a_job_that_had_ended() -> None:
+    both = (ended(Outcome.SUCCEEDED, "good"), ended(Outcome.INTERRUPTED, "left", "RUNNING"))
+    values = values_of(finished(*both, code=130), 1000)
+    assert (values["outcome"], values["status"]) == ("interrupted", "RUNNING")
+
+
 def test_without_any_end_they_are_there_all_the_same() -> None:
     assert list(values_of(finished(code=70), 1000)) == NAMES
 

@@ -137,9 +137,9 @@ def test_all_options_of_wait_are_read() -> None:
         " --no-history --no-streams --json --no-fail --follow-output --debug --param x=y"
         " --token-file f --token-command c --max-body 2MiB --request-timeout 9s"
         " --accept partial,finished --accept failed --fail-on blocked"
-        " --header X-A:1 --header-env X-B=B --proxy http://p --tls-cert f --tls-key g --tls-ca h"
-        " --summary s.md --no-summary --timeline t.svg --junit j.xml"
+        " -vv --header X-A:1 --header-env X-B=B --proxy http://p --tls-cert f --tls-key g --tls-ca h"
         " --exit-code timeout=75 --fail-fast --outputs o --cursor k"
+        " --summary s.md --no-summary --timeline t.svg --junit j.xml"
     )
     options = parsed(line.split())
     assert vars(options) == {
@@ -186,6 +186,7 @@ def test_all_options_of_wait_are_read() -> None:
         "fail_on": ["blocked"],
         "follow_output": True,
         "debug": True,
+        "verbose": 2,
     }
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import socket
 import ssl
 import traceback
 from collections.abc import AsyncIterator, Mapping
@@ -363,39 +361,3 @@ async def test_the_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert f"the proxy 127.0.0.1:{proxy.port} wants a user and a password" in err
     assert main(["get", "j", "--source", "x:y", "--no-proxy"]) == 2
     assert "leave out --no-proxy" in capsys.readouterr().err
-
-
-# --- a real one ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(shutil.which("squid") is None, reason="squid is not installed")
-async def test_through_squid(authority: trustme.CA, tmp_path: Path) -> None:
-    config = tmp_path / "squid.conf"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    config.write_text(
-        f"http_port 127.0.0.1:{port}\npid_filename none\ncache deny all\nmemory_cache_shared off\naccess_log none\n"
-        "cache_log /dev/null\nhttp_access allow all\nshutdown_lifetime 0 seconds\n"
-    )
-    process = await asyncio.create_subprocess_exec("squid", "-N", "-n", f"jobwatch{port}", "-f", str(config))
-    proxy = f"http://127.0.0.1:{port}"
-    try:
-        secure = RawServer(http(SUCCEEDED), tls=proving(authority, "127.0.0.1"))
-        async with secure:
-            client = Client(api(secure.url), proxy=proxy, ssl=trusting(authority))
-            assert (await client.wait_for("j", 20)).status == "succeeded"
-            await client.aclose()
-        async with TableServer(states("running", "succeeded")) as server:
-            async with Client(api(server.url), proxy=proxy, pace=QUICK) as client:
-                assert (await client.wait_for("j", 20)).status == "succeeded"
-            gone = server.url
-        async with Client(api(gone), proxy=proxy) as client:
-            with pytest.raises(LookError, match=f"the proxy 127.0.0.1:{port} cannot reach the API: ERR_CONNECT_FAIL"):
-                await client.job("j")
-        async with Client(api(secure.url), proxy=proxy, ssl=trusting(authority)) as client:
-            with pytest.raises(LookError, match=rf"the proxy 127\.0\.0\.1:{port} cannot reach 127\.0\.0\.1"):
-                await client.job("j")
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
