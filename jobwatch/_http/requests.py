@@ -155,7 +155,7 @@ class Requests:
         if self._api.with_params is None:
             return self._api
         read = self._api.with_params(dict(self._params))
-        return replace(read, others=self._api.others, by_header=self._api.by_header)
+        return replace(read, others=self._api.others, by_header=self._api.by_header, inline=self._api.inline)
 
     def base_url(self) -> str:
         """Return the address of the API; a method, so that no repr shows it."""

@@ -149,6 +149,7 @@ class JobAPI(Struct, Generic[Wire_co], frozen=True, kw_only=True):
         reads_headers: Whether a job's state, or another field of it, may be in one of these.
         started_headers: The headers of the response that started a job which may hold its id, or its URL.
         at_start: The HTTP statuses of a response that names no job, by which the work is over, and how it ended.
+        inline: Reads how the work ended from a response that names no job, since it is the answer already.
         started: Read the id from the decoded body of the response that started a job, where it is not with the job.
         id_places: Where the id is looked for in that body, in the words of its documentation or table.
         read_start: Reads a job's state from that response, in place of `read_reply`: neither its HTTP status nor a
@@ -221,6 +222,7 @@ class JobAPI(Struct, Generic[Wire_co], frozen=True, kw_only=True):
     reads_headers: bool = False
     started_headers: tuple[str, ...] = ()
     at_start: Mapping[int, Phase] = {}
+    inline: Callable[[bytes, int], Job | Fault] | None = None
     started: tuple[Callable[[JSON], JSON], ...] = ()
     id_places: tuple[str, ...] = ()
     read_start: Callable[[bytes, str], Job[Wire_co] | Fault] | None = None
@@ -281,6 +283,11 @@ class JobAPI(Struct, Generic[Wire_co], frozen=True, kw_only=True):
         if self.read_start is None:
             return self.job(body, job_id)
         return _read(self.read_start, body, job_id)
+
+    def answered(self, body: bytes, http_status: int) -> Job | None:
+        """Read how work ended that the response to its start answers already; None where it does not say."""
+        seen = _read_or_none(self.inline, body, http_status)
+        return seen if isinstance(seen, Job) and seen.phase.ended else None
 
     def any_job(self, body: bytes) -> Job | None:
         """Read a job, whichever it is, or None where the body shows none."""

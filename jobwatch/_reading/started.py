@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .._errors import ConfigError
 from .._models import JSON, Job, Phase, printable
@@ -29,6 +30,7 @@ _HEAD = re.compile(rb"HTTP/[\d.]+ (\d{3})[^\n]*\n((?:[^\r\n][^\n]*\n)*)\r?\n")
 _URLS = ("operation-location", "azure-asyncoperation", "location")
 _SHOWN = 120
 _NO_ID = "-"
+_OVER = "over at its start"
 _CREATED = 201
 _BY_ITS_URL = ": wait for the URL of what was made, which the request went to"
 
@@ -96,6 +98,8 @@ def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | Non
             raise not_followed
         if (error := reported_error(body)) is not None:
             raise ConfigError(f"no job was started: {error}")
+        if (answered := api.answered(body, response.status)) is not None:
+            return Found(_NO_ID, replace(answered, id=_NO_ID, status=_OVER), is_over=True)
         is_told = body.strip() or response.status != _CREATED  # what was made, and how it stands, is in the body
         if is_told and isinstance(started, Response) and (phase := api.at_start.get(response.status)) is not None:
             if body.strip() and plain_body(body) is None:  # which may have told a state
@@ -127,7 +131,7 @@ def _looked_for(api: JobAPI) -> str:
 
 def _over(api: JobAPI, phase: Phase, body: bytes) -> Job:
     error = None if phase is Phase.SUCCEEDED else api.problem(body)
-    return Job(id=_NO_ID, api=api.name, status="over at its start", phase=phase, error=error)
+    return Job(id=_NO_ID, api=api.name, status=_OVER, phase=phase, error=error)
 
 
 def response_in(text: bytes) -> Response:

@@ -59,7 +59,7 @@ from .reader import Layout, TableReader
 from .requests import body_of, detail_of, text_of_body
 from .rpc import below_result, kind_of, with_errors
 from .schema import BatchTable, ListTable, Table, checked
-from .starting import by_header
+from .starting import by_header, with_inline
 from .streams import hint_of_stream
 
 _OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url", "now", "long_poll"})
@@ -87,6 +87,8 @@ def api_of(table: Mapping[str, object], name: str) -> JobAPI:
     """
     read = checked(table)
     api = _Build(read, name, {}).api()
+    if read.inline:
+        api = with_inline(api, table, read.inline, api_of)
     return by_header(api, table, read.started_by, api_of) if read.started_by else api
 
 

@@ -142,6 +142,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         retry_after: Where a reply says when to come back.
         stable_for: For how long an end has to stand before it is believed, such as ``10s``; or that of each kind.
         retention: For how long jobs are kept after their end, such as ``15m``, or where a reply says that.
+        inline: What is different where the response of the start is the answer already: other values of these keys.
         started_by: What is different, by the header that named the job's URL: other values of these keys.
         continues_as: Where the URL lies at which the watch goes on, or more of how it does.
         allowed_origins: Other origins that a redirect or `continues_as` may lead to.
@@ -207,6 +208,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     stream: str = ""
     started: Places = []
     at_start: dict[str, End] = {}
+    inline: dict[str, Any] = {}
     started_by: dict[str, dict[str, Any]] = {}
     retry_after: HintPaths = []
     stable_for: str | dict[End, str] = {}

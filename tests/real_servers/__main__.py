@@ -31,8 +31,11 @@ SERVERS = (
     "ray",
     "wes",
     "azure",
+    "ogx",
 )
-_UNDER_WAY = frozenset({"accepted", "running", "started", "claimed=true", "working", "task_state_working"})
+_UNDER_WAY = frozenset(
+    {"accepted", "running", "started", "claimed=true", "working", "task_state_working", "in_progress"}
+)
 
 
 async def watched(server: Any, kind: str, options: Mapping[str, Any]) -> tuple[str, str]:

@@ -56,7 +56,10 @@ def test_each_header_has_an_api_in_which_the_rest_is_the_same() -> None:
     [
         ({"job": "https://a.test/{job_id}", "started_by": {"Location": {}}}, 'only where job = "{url}"'),
         ({"started_by": {"a b": {}}}, "started_by.a b: write the name of a header"),
-        ({"started_by": {"Location": {"params": {}}}}, "started_by.Location.params: it is the same whatever header"),
+        (
+            {"started_by": {"Location": {"params": {}}}},
+            "started_by.Location.params: it is the same whatever the response",
+        ),
         ({"started_by": {"Location": {"started_by": {}}}}, "started_by.Location.started_by: it is the same"),
         ({"started_by": {"Location": {"stats": "s"}}}, "started_by.Location.stats: there is no such key"),
         ({"started_by": {"Location": {"status": "a[["}}}, "started_by.Location.status: "),
