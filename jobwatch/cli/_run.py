@@ -344,7 +344,8 @@ class Run:
 
     def _tick(self) -> None:
         for job_id, wait in self._waits.items():
-            if job_id not in self.outcomes and wait.watched is not None:
+            # What a wait ended by is told with its end, which is on its way.
+            if job_id not in self.outcomes and wait.watched is not None and wait.outcome is None:
                 self._report_fault(job_id, wait.fault)
         self._display_progress()
         if self._extras.heartbeat is not None:
