@@ -17,8 +17,10 @@ _files/                     files: the history of durations, locks, and what els
 _engine/                    which job is due, who asks, what the answer changes; the only clock and random source
 _wait, _completions         the handle of one wait, and of several
 _client                     what a user holds
+_sync/                      the same without async: a thread in which the loop runs
 _watching/                  the background watcher, its delivery and its journal
 _webhooks/                  vendors' requests to us, turned into wake-ups
+_report/                    what is written about jobs: summaries, pictures, test results; pure
 cli/                        the command line
 testing/                    a job server for tests; it knows the values only
 """
@@ -67,7 +69,12 @@ if TYPE_CHECKING:
         printable,
     )
     from ._reading.api import JobAPI
+    from ._reading.ids import JobId
+    from ._reading.periods import Duration
     from ._reading.started import Response
+    from ._sync.client import SyncClient
+    from ._sync.functions import wait, wait_all, watch
+    from ._sync.handle import SyncWait
     from ._wait import Wait
     from ._watching.changes import Change, ChangeKind, Health, WatchedJob, WatcherHealth
     from ._watching.watcher import Watcher
@@ -86,6 +93,7 @@ __all__ = [
     "Client",
     "Completions",
     "ConfigError",
+    "Duration",
     "Event",
     "Fault",
     "FaultKind",
@@ -97,6 +105,7 @@ __all__ = [
     "JobCancelled",
     "JobEnded",
     "JobFailed",
+    "JobId",
     "JobNotFound",
     "JobOutcomeUnknown",
     "JobPartiallyFailed",
@@ -114,6 +123,8 @@ __all__ = [
     "Received",
     "Response",
     "ResultMismatch",
+    "SyncClient",
+    "SyncWait",
     "Transition",
     "Unchanged",
     "Unreachable",
@@ -128,6 +139,9 @@ __all__ = [
     "Webhooks",
     "load_api",
     "printable",
+    "wait",
+    "wait_all",
+    "watch",
     "webhook_app",
     "webhook_handler",
     "webhook_signature",
@@ -149,7 +163,12 @@ _NAMES_IN = {
     "._files.history": "History",
     "._models": "JSON UNCHANGED Event Fault FaultKind Job Outcome Phase Problem Transition Unchanged printable",
     "._reading.api": "JobAPI",
+    "._reading.ids": "JobId",
+    "._reading.periods": "Duration",
     "._reading.started": "Response",
+    "._sync.client": "SyncClient",
+    "._sync.functions": "wait wait_all watch",
+    "._sync.handle": "SyncWait",
     "._wait": "Wait",
     "._watching.changes": "Change ChangeKind Health WatchedJob WatcherHealth",
     "._watching.watcher": "Watcher",

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Generic, Self
 
 from ._models import Result_co, ResultLeftOut, Wire_co
-from ._tasks import ended
+from ._tasks import ended, running_loop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +74,14 @@ class Completions(ResultLeftOut, Generic[Wire_co, Result_co]):
                 task.cancel()
 
 
+async def all_of(completions: Completions[Wire_co, Result_co]) -> list[Job[Wire_co, Result_co]]:
+    """Wait for all, and return the jobs in the order in which they were asked for; the first error ends the others."""
+    async with completions as ended:
+        async for wait in ended:
+            await wait
+        return [await wait for wait in ended.waits]
+
+
 def _begun(
     wait: Wait[Wire_co, Result_co], queue: asyncio.Queue[Wait[Wire_co, Result_co]]
 ) -> asyncio.Task[Job[Wire_co, Result_co]]:
@@ -84,6 +92,6 @@ def _begun(
             task.exception()  # read here, since whoever awaits the handle gets its own
         queue.put_nowait(wait)
 
-    task = asyncio.get_running_loop().create_task(wait)
+    task = running_loop().create_task(wait)
     task.add_done_callback(end)
     return task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Coroutine, Generator
-from typing import TYPE_CHECKING, Any, Generic, Self, assert_never, cast
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, assert_never, cast
 
 from ._core.job_times import JobTimes, times_of
 from ._core.limits import SILENT, AtLimit, at_limit
@@ -12,6 +12,7 @@ from ._core.results import with_result
 from ._engine.watch import NEVER, Watch
 from ._errors import (
     AuthError,
+    ConfigError,
     JobBlocked,
     JobCancelled,
     JobEnded,
@@ -40,7 +41,6 @@ from ._models import (
     shown,
     state,
 )
-from ._models.notebook import html_of_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +107,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         self._reader = object()
         self._told: Callable[[Job], None] | None = None
         self._looks_last = False
+        self._looked_before: float | None = None
         self._at_limit: AtLimit | None = None
         self._stood: float | None = None
         self._blocked: Job | None = None
@@ -120,6 +121,8 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         return shown(f"Wait {excerpt(self.job_id)}: {told}", None if outcome is None else f"over: {outcome.value}")
 
     def _repr_html_(self) -> str:
+        from ._models.notebook import html_of_wait  # noqa: PLC0415 - where a notebook asks, and seldom else
+
         return html_of_wait(self.job, self._watch.log if self._watch is not None else (), repr(self))
 
     # --- what is known so far -----------------------------------------------------------------------------
@@ -174,7 +177,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         """The states that looks have shown, and that the iteration has not yielded yet."""
         return () if self._watch is None else tuple(each for each in self._watch.log if each.seq > self._read)
 
-    def follow(self, told: Callable[[Job], None]) -> None:
+    def follow(self, told: Callable[[Job[Wire_co]], None]) -> None:
         """Have a function told of the job each time that a look shows it otherwise: in its progress, say, or output.
 
         That is before the state changes of the same look are delivered, and once at the beginning where the job has
@@ -184,7 +187,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
             told: The function. It must not wait; if it raises, that is logged, and it is not called again.
         """
 
-        self._told = _until_it_raises(told, self.job_id)
+        self._told = _until_it_raises(cast("Callable[[Job], None]", told), self.job_id)
         if self._poller is not None:
             self._follow()
 
@@ -193,6 +196,12 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
     def __aiter__(self) -> Self:
         """Iterate over the transitions not yet yielded."""
         return self
+
+    if not TYPE_CHECKING:  # checkers see that there is no such thing
+
+        def __iter__(self) -> NoReturn:
+            """Say that this is for ``async for``."""
+            raise ConfigError("a Wait is for async for; without async, iterate over jobwatch.watch or SyncClient.watch")
 
     async def __anext__(self) -> Transition:
         """Return the next transition."""
@@ -206,6 +215,16 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         self._read = transition.seq
         self._reads(watch)
         return transition
+
+    async def _several(self) -> list[Transition]:
+        """Return the next transition, and those after it that are known already; nothing at the end."""
+        found: list[Transition] = []
+        while not found or (self._watch is not None and self._watch.after(self._read) is not None):
+            transition = await anext(self, None)
+            if transition is None:
+                break
+            found.append(transition)
+        return found
 
     async def aclose(self) -> None:
         """Stop waiting."""
@@ -296,6 +315,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
     def _begun(self) -> Watch:
         if self._watch is None:
             self._poller, self._watch = self._enter()
+            self._looked_before = self._watch.watched.looked_at
             self._follow()
             if self._timeout is not None:
                 now = self._poller.now()
@@ -327,7 +347,9 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         elif now < self._over_at and (watch.tell_end() or self._expects_answer(poller, watch)):
             await poller.news(watch, self._over_at)
         else:
-            self._at_limit = at_limit(watch.watched, self._timeout or 0.0, poller.unanswered(watch))
+            was_read = watch.job is not None or watch.watched.looked_at != self._looked_before
+            unanswered = poller.unanswered(watch)
+            self._at_limit = at_limit(watch.watched, self._timeout or 0.0, unanswered, was_read=was_read)
             if (unsettled := watch.watched.unsettled) is not None:
                 self._stood = poller.unix() - unsettled.since
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,6 +12,9 @@ from fastapi import FastAPI
 from jobwatch import Change, ChangeKind, Health, Job, Phase, Transition, WatcherHealth
 from jobwatch.apis import CAPYDB
 from jobwatch.apis.capydb import CapyJob
+from jobwatch.testing import JobServer
+
+from .project.documents import blocks
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 TRANSITION = Transition("job_1", 1, "RUNNING", Phase.RUNNING, None, AT)
@@ -51,8 +55,8 @@ async def within() -> dict[str, Transition | Change | WatcherHealth | None]:
     return {"transition": TRANSITION, "change": CHANGE, "health": HEALTH, "nothing": None}
 
 
-async def got(path: str) -> tuple[int, object]:
-    """Ask the application as a server does, and return its status and the JSON."""
+async def got(path: str, app: FastAPI = app) -> tuple[int, object]:
+    """Ask an application as a server does, and return its status and the JSON."""
     sent: list[dict[str, object]] = []
 
     async def receive() -> dict[str, object]:
@@ -97,3 +101,17 @@ async def test_its_description_says_that_they_are_objects() -> None:
     assert isinstance(told, dict)
     schema = told["paths"]["/typed"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     assert schema["type"] == "object"
+
+
+async def test_the_service_that_the_page_shows(job_server: JobServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_server.add("capydb", "job_1", [("running", 0), ("completed", 0)], result={"tables": 3})
+    monkeypatch.setenv("CAPYDB_API_URL", job_server.url_of("capydb"))
+    monkeypatch.setenv("CAPYDB_API_KEY", str(job_server.token))
+    (block,) = [block for block in blocks("python", "jobwatch/_models/README.md") if "FastAPI(" in block.text]
+    names: dict[str, Any] = {}
+    exec(compile(block.text, "page", "exec", dont_inherit=True), names)
+    async with names["lifespan"](names["app"]):
+        status, told = await got("/restores/job_1", names["app"])
+    assert status == 200
+    assert isinstance(told, dict)
+    assert (told["id"], told["phase"], told["result"]) == ("job_1", "succeeded", {"tables": 3})

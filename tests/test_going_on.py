@@ -115,12 +115,13 @@ async def test_what_was_not_yielded_yet_is_known_to_whoever_stores_it() -> None:
     source.add("a", ["pending", "running", "succeeded"])
     async with Client(source=source) as client:
         wait = client.wait_for("a")
-        assert len(wait.unread) == 0
+        assert [*wait.unread] == []
         first = await anext(wait)
-        assert (first.seq, [change.seq for change in wait.unread]) == (1, [2, 3])
+        left = [change.seq for change in wait.unread]
+        assert (first.seq, left) == (1, [2, 3])
         rest = [change async for change in wait]
         assert [change.seq for change in rest] == [2, 3]
-        assert len(wait.unread) == 0
+        assert [*wait.unread] == []
 
 
 @on_virtual_clock

@@ -105,6 +105,19 @@ JOB = Job(
 )
 
 
+WATCHED_JOB = WatchedJob(
+    job_id="job_1",
+    status=None,
+    phase=None,
+    outcome=None,
+    health=Health.OK,
+    looked_at=None,
+    fault=None,
+    changes=0,
+    acknowledged=0,
+)
+
+
 # --- in a line -------------------------------------------------------------------------------------------------
 
 
@@ -133,6 +146,9 @@ def test_what_the_lines_say() -> None:
                 job_id="job_1", api="capydb", status="done", phase=Phase.SUCCEEDED, looks=1, outcome=Outcome.SUCCEEDED
             ),
             Watched(job_id="job_1", api="capydb", looks=2, fault=Fault(FaultKind.TLS, "no trust")),
+            WATCHED_JOB,
+            replace(WATCHED_JOB, health=Health.STALE, fault=Fault(FaultKind.TLS, "no trust")),
+            replace(WATCHED_JOB, status="done", phase=Phase.SUCCEEDED, outcome=Outcome.SUCCEEDED),
         )
     ] == [
         "<Job job_1 of capydb: failed, no such backup>",
@@ -144,6 +160,9 @@ def test_what_the_lines_say() -> None:
         "<Watched job_1 of capydb: never read, 0 looks>",
         "<Watched job_1 of capydb: done (succeeded), over: succeeded, 1 look>",
         "<Watched job_1 of capydb: never read, 2 looks, no trust>",
+        "<WatchedJob job_1: never read>",
+        "<WatchedJob job_1: never read, stale, no trust>",
+        "<WatchedJob job_1: done (succeeded), over: succeeded>",
     ]
 
 
@@ -164,6 +183,11 @@ async def test_a_wait_says_how_far_it_is() -> None:
             "<Wait job_1: COMPLETED (succeeded), over: succeeded>",
         ]
         assert repr(late) == f"<Wait {('job_2' * 100)[:24]}...{('job_2' * 100)[-13:]}: never read, over: not_found>"
+
+
+def test_a_value_that_a_source_has_made_of_anything_has_a_line_too() -> None:
+    made = Job(id=7, api=None, status=["x"], phase="done", error="boom", asked=3)  # type: ignore[arg-type]
+    assert repr(made) == "<Job 7 of None: ['x'] (done), 3>"
 
 
 # --- how long a job ran --------------------------------------------------------------------------------------------
@@ -231,13 +255,7 @@ def test_a_job_as_read_is_a_dict_of_json_values() -> None:
         Transition("job_1", 1, "RUNNING", Phase.RUNNING, None, AT, gap=True),
         Fault(FaultKind.TLS, "no trust"),
         Change(job_id="job_1", seq=1, kind=ChangeKind.HEALTH, seen_at=AT, health=Health.STALE),
-        WatchedJob(
-            **dict.fromkeys(["status", "phase", "outcome", "looked_at", "fault"]),
-            job_id="job_1",
-            health=Health.OK,
-            changes=0,
-            acknowledged=0,
-        ),
+        WATCHED_JOB,
         WatcherHealth(jobs=2, troubled={Health.STALE: 1}, undelivered=0),
     ],
     ids=lambda value: type(value).__name__,

@@ -578,6 +578,20 @@ async def test_a_limit_too_short_for_a_healthy_server_is_no_outage() -> None:
 
 
 @on_virtual_clock
+async def test_what_an_earlier_wait_has_read_does_not_make_an_api_reachable() -> None:
+    source = FakeSource()
+    source.add(ID, ["running"])
+    async with Client(source=source) as client:
+        earlier = client.wait_for(ID, timeout=1)
+        with pytest.raises(WaitTimeout):
+            await earlier
+    assert earlier.watched is not None
+    async with Client(source=FakeSource(delay=HANG)) as client:
+        with pytest.raises(Unreachable, match=r"never read within 3 s: the source did not answer"):
+            await client.wait_for(earlier.watched, timeout=3)
+
+
+@on_virtual_clock
 async def test_a_job_that_never_had_its_turn_is_no_outage() -> None:
     source = FakeSource()
     source.add("first", ["running"])

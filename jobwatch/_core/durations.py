@@ -14,7 +14,7 @@ from .estimate import remaining
 from .hazard import PRIOR, Curve, Durations, curve, remembered
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from .._models import Event, Job
@@ -53,6 +53,11 @@ class LearnedDurations:
         """
         known = self._durations.get((api, job_type or "", phase))
         return None if known is None else remaining(known.seconds, age)
+
+    @property
+    def kinds(self) -> Mapping[Kind, Durations]:
+        """What is known of each kind; that of all types of an API together has the type ``*``."""
+        return dict(self._durations)
 
     def curve(self, api: str, job_type: str | None, phase: Phase | None) -> Curve:
         """Return the poll clock of jobs of a type that are in a phase."""

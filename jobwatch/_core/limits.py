@@ -5,7 +5,8 @@
   last look, or that a look has had no answer for a second or more.
 * A limit that was too short for any look to be answered, or for a look to be made at all, proves nothing about the API:
   that is a time limit, too, and its message says that the job was never read.
-* A refusal that was seen last is the wait's end in any case.
+* A refusal that was seen last is the wait's end in any case. So is that there is no such job, but not of one that was
+  ever read: that takes more looks.
 """
 
 from __future__ import annotations
@@ -49,22 +50,24 @@ class AtLimit(Struct, frozen=True):
     last: Fault | None = None
 
 
-def at_limit(watched: Watched, limit: float, unanswered: Unanswered | None) -> AtLimit:
+def at_limit(watched: Watched, limit: float, unanswered: Unanswered | None, *, was_read: bool) -> AtLimit:
     """Return what a wait comes to when its time is over.
 
     Args:
         watched: What is known of the job.
         limit: How long the wait was allowed to last, in seconds.
         unanswered: The look under way, if there is one.
+        was_read: Whether the job was read; not so by an earlier wait that this one goes on from.
     """
-    fault, was_read = watched.fault, watched.looked_at is not None
+    fault, was_ever_read = watched.fault, watched.looked_at is not None
     is_telling = unanswered is not None and unanswered.seconds >= TELLING
     last = fault
     if last is None and unanswered is not None and (is_telling or not was_read):
         last = unanswered.fault
-    if fault is not None and (fault.kind in REFUSALS or (fault.kind is FaultKind.NOT_FOUND and not was_read)):
+    is_missing = fault is not None and fault.kind is FaultKind.NOT_FOUND
+    if fault is not None and (fault.kind in REFUSALS or (is_missing and not was_ever_read)):
         return AtLimit(fault, fault)
-    if was_read or last is None or (fault is None and not is_telling):
+    if was_read or is_missing or last is None or (fault is None and not is_telling):
         return AtLimit(None, last)
     why = last.message if unanswered is None or fault is not None else unanswered.how_far
     return AtLimit(replace(last, message=f"never read within {limit:g} s: {why}"), last)

@@ -205,21 +205,33 @@ class Policy(Struct, frozen=True):
         That is a hint: what a look is to confirm is confirmed at its own pace, and patience ends when it ends.
         """
         watched, fault = looked.watched, looked.watched.fault
+        if watched.blocked is not None and watched.seems_blocked and fault is None and looked.next_look is not None:
+            least = min(self.hint(retry_after), _until_confirmed(watched.blocked, now))
+            return replace(looked, next_look=max(looked.next_look, least), least=least)
         is_to_confirm = watched.is_to_be_confirmed or (fault is not None and fault.kind not in _IN_TROUBLE)
         if looked.next_look is None or is_to_confirm:
             return looked
-        least = min(retry_after, max(self.pace.max_interval, LONGEST_HINT))
+        least = self.hint(retry_after)
         if fault is not None:
             least = max(0.0, min(least, patience_ends_at(watched, self.patience) - now))
         return replace(looked, next_look=max(looked.next_look, least), least=least)
 
-    def _while_blocked(self, blocked: SeenBlocked, now: float, price: float) -> float:
-        """Return when to look again at a job that waits for a person: to confirm it, then ever less often.
+    def hint(self, retry_after: float) -> float:
+        """Return for how many seconds a look is put off where an answer that is good asks for some."""
+        return min(retry_after, max(self.pace.max_interval, LONGEST_HINT))
 
-        A pause is as long as it has been blocked so far: whoever acts on it is in no hurry, and its age tells nothing.
+    def _while_blocked(self, blocked: SeenBlocked, now: float, price: float) -> float:
+        """Return when to look again at a job that waits for a person: ever less often, and in time to confirm it.
+
+        A pause is as long as it has been blocked so far: a program answers soon, and a person is in no hurry. Where
+        requests are scarce, none is made before the one that confirms it.
         """
         lasted = now - blocked.since
-        wanted = lasted if blocked.is_confirmed else CONFIRMED_AFTER + _LATE - lasted
+        wanted = lasted
+        if not blocked.is_confirmed:
+            wanted = _until_confirmed(blocked, now)
+            if price <= 1.0:
+                wanted = min(wanted, max(lasted, self.pace.min_interval))
         return min(max(wanted, self.pace.min_interval), self._priced(price).max_interval)
 
     def _priced(self, price: float) -> Pace:
@@ -250,6 +262,11 @@ class Policy(Struct, frozen=True):
         if before.entered_at is not None and before.looked_at is not None:
             ended_at = (before.looked_at + now) / 2.0
             self.history.add_duration((job.api, job.type or "", before.phase), max(0.0, ended_at - before.entered_at))
+
+
+def _until_confirmed(blocked: SeenBlocked, now: float) -> float:
+    """Return how long it is to the look that is to confirm that a job goes on only when somebody acts, in seconds."""
+    return max(0.0, blocked.since + CONFIRMED_AFTER + _LATE - now)
 
 
 def _of_unsettled_end(looked: Looked, before: UnsettledEnd | None) -> Looked:

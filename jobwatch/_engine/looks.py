@@ -21,6 +21,7 @@ from .._core.source import Seen
 from .._errors import ConfigError, JobwatchError
 from .._models import UNCHANGED, Fault, FaultKind, Job, Outcome, Phase, printable
 from .batches import told_once
+from .logged import LookLog
 from .schedule import LONGEST_PAUSE
 from .sleeps import Sleeps
 from .watch import BEFORE_ALL, DUE, IDLE, LOOKING, NEVER
@@ -87,6 +88,7 @@ class Looks:
         self._cancellable: dict[Watch, asyncio.Task[object]] = {}
         self._asking: dict[Watch, tuple[object, float]] = {}
         self._logged: set[str] = set()
+        self._log = LookLog(policy)
 
     def next(self) -> Coroutine[object, object, None] | None:
         """Return the look that is due, to be awaited; None if none is."""
@@ -390,6 +392,9 @@ class Looks:
     def _enter(self, watch: Watch, looked: Looked, price: float) -> None:
         """Enter what a look gave, have the next one made, and notify if there is news."""
         before, is_awaited = watch.watched, watch.awaits_this_look
+        is_news = looked.transitions or looked.outcome or looked.confirms_blocked
+        if is_news or not before.looks:
+            self._log.news(looked)
         has_moved = before.project_id != looked.watched.project_id
         if has_moved:
             self._grouping.leave(watch)
@@ -406,7 +411,6 @@ class Looks:
             if has_moved:
                 self._grouping.join(watch)
         # Whoever asked for a look while this one was under way, or a list, waits for the next.
-        is_news = looked.transitions or looked.outcome or looked.confirms_blocked
         if looked.remark is not None:
             _log.warning("job %s: %s", printable(before.job_id), looked.remark)
         if is_news or is_awaited:
@@ -450,8 +454,10 @@ class Looks:
                 schedule.demand(watch, 1.0 / delay)
         if watch.awaits_next_look:
             schedule.put_first(watch)
-        else:
-            schedule.put(watch, now + delay)
+            return
+        schedule.put(watch, now + delay)
+        if self._log.explains:
+            self._log.next_look(looked, delay, price, self._unix())
 
     def _put_off(self, watch: Watch, until: float, now: float) -> None:
         """Note until when the API has asked not to be asked about a job: whichever of its watches the next look is for.

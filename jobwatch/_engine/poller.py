@@ -20,6 +20,7 @@ from .._core.source import Seen
 from .._core.tracker import Watched
 from .._errors import ConfigError, JobwatchError
 from .._models import Fault, FaultKind, Job, Unchanged
+from .._tasks import running_loop
 from .clock import Clock
 from .details import Details
 from .grouping import Grouping
@@ -59,10 +60,10 @@ class Poller:
     def __init__(
         self, policy: Policy, source: Source, budget: Budget, *, workers: int, clock: Clock | None = None
     ) -> None:
+        self._loop = running_loop()
         self.stopped = asyncio.Event()
         self._policy = policy
         self._source = source
-        self._loop = asyncio.get_running_loop()
         self.clock = clock or Clock()
         self._registry = Registry()
         self._closed = False
@@ -191,8 +192,13 @@ class Poller:
 
     # --- those who listen --------------------------------------------------------------------------------------
 
-    def listen(self, watched: Watched) -> Watch:
-        """Listen to a job; looks at it begin if nobody wanted it yet."""
+    def listen(self, watched: Watched, retry_after: float | None = None) -> Watch:
+        """Listen to a job; looks at it begin if nobody wanted it yet.
+
+        Args:
+            watched: What is known of it.
+            retry_after: For how many seconds the response that started it asks not to be asked about it.
+        """
         self.check()
         watch = self._registry.awaited.get(watched.job_id)
         if watch is None:
@@ -201,7 +207,7 @@ class Poller:
                 # Where it was before, it may not be any more.
                 watched = replace(watched, place=other.watched.place, visited=other.watched.visited)
             watch = self._registry.awaited[watched.job_id] = Watch(watched)
-            self._begin(watch)
+            self._begin(watch, 0.0 if retry_after is None else self._policy.hint(retry_after))
         watch.listeners += 1
         return watch
 
@@ -298,9 +304,10 @@ class Poller:
             raise JobwatchError("the poller has stopped by a fault of its own") from self._workers.crash
         if self._closed:
             raise JobwatchError("the client is closed")
-        if asyncio.get_running_loop() is not self._loop:
-            raise JobwatchError(
-                "this client belongs to another event loop: make one within each asyncio.run, thread and forked process"
+        if running_loop() is not self._loop:
+            raise ConfigError(
+                "this client belongs to another event loop: make one within each asyncio.run, thread and process,"
+                " or use jobwatch.SyncClient, which any thread may call"
             )
 
     def _notify_all(self) -> None:
@@ -308,9 +315,14 @@ class Poller:
             watch.notify()
         self.stopped.set()
 
-    def _begin(self, watch: Watch) -> None:
-        if watch.watched.outcome is None:
-            self._grouping.join(watch)
+    def _begin(self, watch: Watch, after: float = 0.0) -> None:
+        if watch.watched.outcome is not None:
+            return
+        self._grouping.join(watch)
+        if after:
+            watch.not_before = self.now() + after
+            self._schedule.put(watch, watch.not_before)
+        else:
             self._schedule.enqueue(watch)
 
     def _drop(self, watch: Watch) -> None:

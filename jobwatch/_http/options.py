@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from .._core.pace import Pace
     from .._files.history import History
+    from .._reading.periods import Duration
     from .tls import TLSContext
 
 
@@ -27,10 +28,10 @@ class ClientOptions(TypedDict, total=False):
     pace: Pace | None
     history: History | str | os.PathLike[str] | None
     max_rate: float | None
-    unreachable_after: float
-    appear_within: float
-    stable_for: float | Mapping[str, float] | None
+    unreachable_after: Duration
+    appear_within: Duration
+    stable_for: Duration | Mapping[str, Duration] | None
     max_in_flight: int
     max_body: int | str | None
-    request_timeout: float | None
+    request_timeout: Duration | None
     streams: bool

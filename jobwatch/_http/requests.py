@@ -25,6 +25,7 @@ from .._models import Fault
 from .._table import templates
 from .credentials import Credentials
 from .extra_headers import ExtraHeaders
+from .job_urls import forms_of, has_job_urls, is_url, shape_of, values_in_url
 from .proxies import proxy_for
 from .renewal import Renewal
 from .secrets import Secrets, is_secret_name, spellings, without
@@ -153,7 +154,8 @@ class Requests:
         """Return the API, which reads its replies by the parameters that were given where its table says so."""
         if self._api.with_params is None:
             return self._api
-        return replace(self._api.with_params(dict(self._params)), others=self._api.others)
+        read = self._api.with_params(dict(self._params))
+        return replace(read, others=self._api.others, by_header=self._api.by_header, inline=self._api.inline)
 
     def base_url(self) -> str:
         """Return the address of the API; a method, so that no repr shows it."""
@@ -215,7 +217,7 @@ class Requests:
         return self._proxy
 
     def other_secrets(self) -> Secrets:
-        """Return the token by itself, and what the proxy is told, in every spelling."""
+        """Return the token by itself, what the proxy is told, and parameters whose names say so, in every spelling."""
         return self._others
 
     def secrets(self) -> frozenset[str]:
@@ -285,15 +287,33 @@ class Requests:
         if self._job_path == "{url}":
             return self._without_token(url)
         target = asked.path + (f"?{asked.query}" if asked.query else "")
-        path, _, _ = self._job_path.partition("?")
-        # Where a job's state is read below its own URL, the start may name the job's: /item/7/ for /item/7/state.
-        thing, placed, below = path.partition("{job_id}")
-        own = f"{thing}{placed}" if below.startswith("/") and thing.strip("/") else path
-        for template, text in ((self._job_path, target), (path, asked.path), (own, asked.path.rstrip("/"))):
-            job_id = templates.value_in(template, text, "job_id")
+        for form, has_query in forms_of(self._job_path):
+            job_id = templates.value_in(form, target if has_query else asked.path, "job_id")
+            job_id = job_id or templates.value_in(form, asked.path.rstrip("/"), "job_id")
             if job_id is not None:
                 return unquoted(job_id)
         return None
+
+    def id_given(self, given: str) -> str:
+        """Return the id that somebody gave, who may have given the job's URL instead.
+
+        Raises:
+            ConfigError: It is a URL, and of no job that is asked for here; the message shows what one looks like.
+        """
+        if not is_url(given) or not has_job_urls(self._api):
+            return given
+        url = given.partition("#")[0]
+        shape = shape_of(self._api, self._base_url)
+        try:
+            job_id = self.id_in(url)
+        except ConfigError as error:
+            raise ConfigError(f"{error}; a job's URL looks like {shape}") from None
+        if job_id is not None:
+            return job_id
+        told = values_in_url(self._api, self._base_url, url)
+        others = [name for name in told if name in self._params and told[name] != self._params[name]]
+        what = f"another {' and '.join(others)} than params= says" if others else "no job that is asked for here"
+        raise ConfigError(f"the job's URL is of {what}: it looks like {shape}")
 
     # --- within --------------------------------------------------------------------------------------------
 
@@ -321,7 +341,8 @@ class Requests:
 
     def _spelt_out(self) -> Secrets:
         proxy = frozenset[str]() if self._proxy is None else self._proxy.secrets()
-        return Secrets(spellings(self._token) | proxy)
+        params = (spellings(value) for name, value in self._params.items() if is_secret_name(name))
+        return Secrets(spellings(self._token).union(proxy, *params))
 
     def _sendable_headers(self) -> dict[str, str]:
         _check_variables(self._api)

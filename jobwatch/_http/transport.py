@@ -10,13 +10,15 @@ What it promises, whatever the server does:
 * time and bytes are bounded, and a body that was cut off is never handed on as whole where HTTP can tell;
 * no header, token or query appears in a fault, a repr, a log line or a traceback of ours.
 
-aiohttp is imported when the first request is made, so that importing jobwatch stays cheap.
+aiohttp is imported when the first request is made, so that importing jobwatch stays cheap; see `late`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
@@ -34,6 +36,7 @@ from .answer import HintReader, ProblemReader, Verdict, judged, with_headers
 from .codings import CannotDecode, is_plain, unpacked
 from .credentials import NO_SECRETS, Credentials
 from .errors import CertificateRefused, LostWhenKept, NotSilent, Unanswered
+from .logged import LOGGER, RequestLog
 from .proxies import refused_by, told_by
 from .sse import EventParser, first_data
 from .tls import refusal_in
@@ -58,6 +61,9 @@ MAX_BODY: Final = 1024 * 1024
 ERROR_BODY_CAP: Final = 64 * 1024
 MAX_HOPS: Final = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_ADDRESS = re.compile(r"\('([0-9A-Fa-f.:%]+)', \d+")
+"""The address in the text of asyncio's error: nothing else tells it."""
+
 _SAME_METHOD = frozenset({307, 308})
 
 
@@ -158,6 +164,7 @@ class Transport:
         self._tls = tls
         self._clock = clock
         self._proxy = proxy
+        self._log = RequestLog(self._headers, proxy)
         self._head: tuple[Head, URL] | None = None
         self._session: ClientSession | None = None
         self._streaming: ClientSession | None = None
@@ -221,6 +228,7 @@ class Transport:
         assert task is not None  # noqa: S101  # a coroutine that runs, runs in a task
         cancelling = task.cancelling()
         limit = target.limit or self._timeout
+        began = time.perf_counter() if LOGGER.isEnabledFor(logging.DEBUG) else None
         self._limit(task, limit)
         answer: Reply | Fault
         try:
@@ -229,12 +237,19 @@ class Transport:
             if self._lifted(task, cancelling):
                 key = "long_poll" if target.limit else "request_timeout"
                 late = Fault(FaultKind.UNREACHABLE, f"no answer within {limit:g} s ({key}){self._via()}")
-                return _CLOSED if self._closed else late
+                answer = _CLOSED if self._closed else late
+                if began is not None:
+                    self._log.answer(target, answer, time.perf_counter() - began)
+                return answer
+            if began is not None:
+                self._log.answer(target, None, time.perf_counter() - began)
             # The frames below are aiohttp's, and their local variables hold our headers.
             raise cancelled.with_traceback(None)  # noqa: B904
         except Exception as error:  # noqa: BLE001  # the one boundary: nothing of aiohttp's leaves, as a cause neither
             answer = self._fault_of(error, target.url.host or "the server")
         self._lifted(task, cancelling)
+        if began is not None:
+            self._log.answer(target, answer, time.perf_counter() - began)
         return answer if answer.http_status != 401 else await self._unauthorized(answer, generation, target, etag, turn)
 
     async def _unauthorized(
@@ -258,12 +273,16 @@ class Transport:
             return _CLOSED
         session = self._streaming or self._opened_for_streams()
         self.requests += 1
+        began = time.perf_counter()
         try:
-            return await self._followed(session, target, heard, silence)
+            end = await self._followed(session, target, heard, silence)
         except asyncio.CancelledError as cancelled:
             raise cancelled.with_traceback(None)  # noqa: B904  # as in `get`
         except Exception as error:  # noqa: BLE001  # as in `get`
-            return self._fault_of(error, target.url.host or "the server")
+            end = self._fault_of(error, target.url.host or "the server")
+        if LOGGER.isEnabledFor(logging.DEBUG):
+            self._log.stream(target, end, time.perf_counter() - began)
+        return end
 
     def how_far(self, asker: object, since: float) -> str | None:
         """Return how far a look is that has no answer yet, in words that say what is wrong with that, if it is ours.
@@ -355,6 +374,7 @@ class Transport:
                 if asked_again or await self._in_turn(turn) is not None:
                     raise
                 asked_again = True
+                self._log.again(target)
                 response = await self._sent(session, url, target, headers)
             if response is None:
                 return Fault(FaultKind.UNREADABLE, "the server sends responses that nobody asked for")
@@ -372,6 +392,7 @@ class Transport:
                     response.close()
             if isinstance(step, Fault):
                 return self._headers.scrubbed(step, target.url, target.body)
+            self._log.redirect(target, response.status, step)
             url = step
         return Fault(FaultKind.REFUSED, f"more than {MAX_HOPS} redirects")
 
@@ -442,11 +463,21 @@ class Transport:
 
     def _fault_of(self, error: Exception, host: str) -> Fault:
         """Return what an exception from below amounts to, in words of ours."""
+        self._forget_addresses(error)
         fault = None if self._proxy is None else _fault_of_proxy(error, host, self._proxy)
         if fault is None:
             fault = _fault_of(error, host, is_tls=self._base.startswith("https:"))
             fault = replace(fault, message=f"{fault.message}{self._via()}") if self._proxy is not None else fault
         return fault
+
+    def _forget_addresses(self, error: Exception) -> None:
+        """Have names looked up anew where no connection could be opened: aiohttp keeps the address that failed."""
+        import aiohttp  # noqa: PLC0415  # see the module's docstring
+
+        if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
+            for session in (self._session, self._streaming):
+                if session is not None and isinstance(session.connector, aiohttp.TCPConnector):
+                    session.connector.clear_dns_cache()
 
     def _opened(self, target: Target) -> ClientSession | None:
         if self._closed:
@@ -660,7 +691,8 @@ def _fault_of(error: Exception, host: str, *, is_tls: bool) -> Fault:
         case aiohttp.ClientConnectorDNSError():
             return Fault(FaultKind.UNREACHABLE, f"no address found for {host}")
         case aiohttp.ClientConnectorError():
-            return Fault(FaultKind.UNREACHABLE, f"no connection to {host}: {_os_reason(error.os_error)}")
+            where = f"{host}{_addresses_in(error.os_error, host)}"
+            return Fault(FaultKind.UNREACHABLE, f"no connection to {where}: {_os_reason(error.os_error)}")
         case TimeoutError():
             return Fault(FaultKind.UNREACHABLE, f"no connection to {host} in time")
         case aiohttp.ClientPayloadError():
@@ -675,6 +707,12 @@ def _fault_of(error: Exception, host: str, *, is_tls: bool) -> Fault:
             return Fault(FaultKind.UNREACHABLE, f"the connection to {host} was lost")
         case _:
             return Fault(FaultKind.UNREACHABLE, f"the request to {host} failed: {type(error).__name__}")
+
+
+def _addresses_in(error: OSError, host: str) -> str:
+    """Return which address was tried last, in brackets, where that is another than the host: it may have moved."""
+    found = dict.fromkeys(_ADDRESS.findall(str(error)))
+    return f" ({', '.join(found)})" if found and host not in found else ""
 
 
 def _os_reason(error: OSError) -> str:

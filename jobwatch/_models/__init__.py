@@ -14,20 +14,18 @@ import msgspec
 from msgspec import Raw, Struct
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeVar  # type checkers bring it along, and a run has no need of it
-else:
-    from typing import Any, TypeVar
-
-if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
+    from typing_extensions import TypeVar  # type checkers bring it along, and a run has no need of it
 
-if TYPE_CHECKING:
+    JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
     Wire_co = TypeVar("Wire_co", bound=Struct | None, covariant=True, default=Struct | None)
     Result_co = TypeVar("Result_co", covariant=True, default=JSON)
     Result = TypeVar("Result", default=JSON)
-else:  # before Python 3.13 a TypeVar has no default
+else:
+    from typing import Any, TypeVar  # which has no default before Python 3.13
+
+    JSON = Any  # msgspec cannot read into a type that holds itself: a user's Struct may have a field of it
     Wire_co = TypeVar("Wire_co", covariant=True)
     Result_co = TypeVar("Result_co", covariant=True)
     Result = TypeVar("Result")
@@ -283,7 +281,7 @@ class Job(Struct, AsJSON, ResultLeftOut, Generic[Wire_co, Result_co], frozen=Tru
         return None if seconds < -_ROUNDED else max(0.0, seconds)
 
     def __repr__(self) -> str:
-        why = self.error.text if self.error is not None else self.asked
+        why = self.error.text if isinstance(self.error, Problem) else self.asked
         return shown(f"Job {excerpt(self.id)} of {excerpt(self.api)}: {state(self.status, self.phase)}", why)
 
     def _repr_html_(self) -> str:
@@ -365,9 +363,10 @@ def need(asked: str | None, url: str | None) -> str:
     return ": ".join(["waits for a person", *filter(None, (asked, url))])
 
 
-def state(status: str, phase: Phase) -> str:
+def state(status: object, phase: object) -> str:
     """Return the API's word for a state and ours in a few words, for a `repr`."""
-    return phase.value if str(status).casefold() == phase.value else f"{excerpt(status, 24)} ({phase.value})"
+    word = excerpt(phase.value if isinstance(phase, Phase) else phase, 24)
+    return word if str(status).casefold() == word else f"{excerpt(status, 24)} ({word})"
 
 
 def clock(at: datetime) -> str:

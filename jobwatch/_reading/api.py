@@ -70,6 +70,7 @@ class Continuation(Struct, frozen=True, kw_only=True):
         read: Returns the URL or the id from a body and the id asked for; None where the reply names none.
         header: The header that holds the URL, in lower case, in place of that.
         http: The HTTP statuses of replies that may name one; empty for all.
+        unless: Reads what a reply that names none holds; None where nothing says so.
         is_url: Whether it is a URL.
         api: The API by which the job is read there; empty for the same.
     """
@@ -77,6 +78,7 @@ class Continuation(Struct, frozen=True, kw_only=True):
     read: Callable[[bytes, str], str | None] | None = None
     header: str = ""
     http: frozenset[int] = frozenset()
+    unless: Callable[[bytes, str], str | None] | None = None
     is_url: bool = True
     api: str = ""
 
@@ -84,6 +86,8 @@ class Continuation(Struct, frozen=True, kw_only=True):
         """Return where a reply says that the job goes on, or why it cannot be read; None where it names no place."""
         if self.http and reply.http_status not in self.http:
             return None
+        if self.unless is not None and (held := _read(self.unless, reply.body, job_id)) is not None:
+            return held if isinstance(held, Fault) else None
         if self.header:
             return reply.headers.get(self.header)
         return None if self.read is None else _read(self.read, reply.body, job_id)
@@ -145,7 +149,9 @@ class JobAPI(Struct, Generic[Wire_co], frozen=True, kw_only=True):
         reads_headers: Whether a job's state, or another field of it, may be in one of these.
         started_headers: The headers of the response that started a job which may hold its id, or its URL.
         at_start: The HTTP statuses of a response that names no job, by which the work is over, and how it ended.
+        inline: Reads how the work ended from a response that names no job, since it is the answer already.
         started: Read the id from the decoded body of the response that started a job, where it is not with the job.
+        id_places: Where the id is looked for in that body, in the words of its documentation or table.
         read_start: Reads a job's state from that response, in place of `read_reply`: neither its HTTP status nor a
             field that it lacks is a state.
         read_retry_after: Reads from a body, and the id asked for, for how many seconds not to ask about the job again.
@@ -166,6 +172,7 @@ class JobAPI(Struct, Generic[Wire_co], frozen=True, kw_only=True):
         retention: For how many seconds jobs are kept after their end, infinite where only their replies may say.
         continues: Finds where a reply says that the job goes on.
         others: The APIs by which jobs are read that go on there, by their names.
+        by_header: By which of them a job is read whose URL a header names, by that header's name in lower case.
         allowed_origins: Where, beside its own origin, a redirect or a place may lead.
     """
 
@@ -215,7 +222,9 @@ class JobAPI(Struct, Generic[Wire_co], frozen=True, kw_only=True):
     reads_headers: bool = False
     started_headers: tuple[str, ...] = ()
     at_start: Mapping[int, Phase] = {}
+    inline: Callable[[bytes, int], Job | Fault] | None = None
     started: tuple[Callable[[JSON], JSON], ...] = ()
+    id_places: tuple[str, ...] = ()
     read_start: Callable[[bytes, str], Job[Wire_co] | Fault] | None = None
     read_retry_after: Callable[[bytes, str], float | None] | None = None
     request_timeout: float = REQUEST_TIMEOUT
@@ -233,6 +242,7 @@ class JobAPI(Struct, Generic[Wire_co], frozen=True, kw_only=True):
     retention: float | None = None
     continues: Continuation | None = None
     others: Mapping[str, JobAPI] = {}
+    by_header: Mapping[str, str] = {}
     allowed_origins: tuple[AllowedOrigin, ...] = ()
 
     def job(
@@ -273,6 +283,11 @@ class JobAPI(Struct, Generic[Wire_co], frozen=True, kw_only=True):
         if self.read_start is None:
             return self.job(body, job_id)
         return _read(self.read_start, body, job_id)
+
+    def answered(self, body: bytes, http_status: int) -> Job | None:
+        """Read how work ended that the response to its start answers already; None where it does not say."""
+        seen = _read_or_none(self.inline, body, http_status)
+        return seen if isinstance(seen, Job) and seen.phase.ended else None
 
     def any_job(self, body: bytes) -> Job | None:
         """Read a job, whichever it is, or None where the body shows none."""

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from .._models import AsJSON, Fault, Outcome, Phase, Problem, Transition, clock, excerpt, need, printable, shown
+from .._models import AsJSON, Fault, Outcome, Phase, Problem, Transition, clock, excerpt, need, printable, shown, state
 
 
 class ChangeKind(enum.Enum):
@@ -146,6 +146,13 @@ class WatchedJob(Struct, AsJSON, frozen=True, kw_only=True):
     blocked_since: datetime | None = None
     asked: str | None = None
     url: str | None = None
+
+    def __repr__(self) -> str:
+        told = "never read" if self.status is None or self.phase is None else state(self.status, self.phase)
+        end = None if self.outcome is None else f"over: {self.outcome.value}"
+        seen = None if self.health is Health.OK else self.health.value
+        why = None if self.fault is None else self.fault.text
+        return shown(f"WatchedJob {excerpt(self.job_id)}: {told}", end, seen, why or self.refused or self.asked)
 
 
 class WatcherHealth(Struct, AsJSON, frozen=True, kw_only=True):

@@ -168,6 +168,7 @@ BEDROCK: JobAPI[BedrockJob] = JobAPI(
     token_variable="BEDROCK_API_KEY",  # noqa: S106 - a variable's name
     version_header="X-API-Version",
     job_path="/jobs/{job_id}",
+    id_places=("data.id", "job_id"),
     read_job=read_job,
     read_problem=read_problem,
     stream_path="/jobs/{job_id}/stream",

@@ -105,6 +105,7 @@ CAPYDB: JobAPI[CapyJob] = JobAPI(
     base_url_variable="CAPYDB_API_URL",
     token_variable="CAPYDB_API_KEY",  # noqa: S106 - a variable's name
     job_path="/v1/jobs/{job_id}",
+    id_places=("job.id",),
     list_path="/v1/projects/{project_id}/jobs?limit={limit}",
     read_job=read_job,
     read_jobs=read_jobs,

@@ -25,6 +25,7 @@ class Options(argparse.Namespace):
     command: str = ""
     debug: bool = False
     json: bool = False
+    verbose: int = 0
     api: str | None = None
     source: str | None = None
     token_file: str | None = None
@@ -68,6 +69,13 @@ class Options(argparse.Namespace):
     outputs: str | None = None
     cursor: str | None = None
     follow_output: bool = False
+    summary: str | None = None
+    no_summary: bool = False
+    timeline: str | None = None
+    junit: str | None = None
+    file: str = ""
+    output: str | None = None
+    history: str | None = None
     project: str = ""
     limit: int = 25
     port: int = 0
@@ -223,6 +231,8 @@ def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
     _add_wait(commands, common)
     _add_get(commands, common)
     _add_list(commands, common)
+    _add_timeline(commands, common)
+    _add_stats(commands, common)
     _add_apis(commands, common)
     _add_serve(commands, common)
     _add_demo(commands, common)
@@ -288,7 +298,8 @@ def _add_wait(commands: _Commands, common: _Parser) -> None:
     pace.add_argument(
         "--no-history",
         action="store_true",
-        help="neither use nor keep what earlier jobs took, which else is kept in your cache directory",
+        help="neither use nor keep what earlier jobs took, which else is kept in your cache directory, where the extra"
+        " jobwatch-client[cli] is installed",
     )
     pace.add_argument(
         "--no-streams",
@@ -345,6 +356,23 @@ def _add_wait(commands: _Commands, common: _Parser) -> None:
         help="blocked: end the wait for a job once two looks, 10 s apart, have shown that it waits for a person",
     )
 
+    _add_reports(wait)
+
+
+def _add_reports(wait: _Parser) -> None:
+    reports = wait.add_argument_group("reports", "Files that are written when the wait is over, whole or not at all.")
+    reports.add_argument(
+        "--summary",
+        metavar="FILE",
+        help="a table of the jobs in Markdown, and their states as a Mermaid chart; on GitHub Actions it is added to"
+        " the step's summary without being asked for",
+    )
+    reports.add_argument("--no-summary", action="store_true", help="add nothing to GitHub's step summary")
+    reports.add_argument(
+        "--timeline", metavar="FILE", help="a picture of the states over time, as FILE.svg, or FILE.html with a table"
+    )
+    reports.add_argument("--junit", metavar="FILE", help="the jobs as test results, in JUnit's XML")
+
 
 def _add_get(commands: _Commands, common: _Parser) -> None:
     get = _command(
@@ -367,6 +395,25 @@ def _add_list(commands: _Commands, common: _Parser) -> None:
     listing.add_argument("--limit", type=_limit, default=25, metavar="N", help="how many at most (default: 25)")
     _add_api(listing)
     _add_json(listing, "one JSON object a line for each job")
+
+
+def _add_timeline(commands: _Commands, common: _Parser) -> None:
+    about = "Draw the states of jobs over time, and how late their ends were known."
+    timeline = _command(commands, common, "timeline", about, _FILES_EPILOG)
+    timeline.add_argument(
+        "file", metavar="FILE", help="a watcher's journal, or what jobwatch wait --json has printed; - for stdin"
+    )
+    timeline.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help="the picture: FILE.svg, or FILE.html with a table"
+    )
+
+
+def _add_stats(commands: _Commands, common: _Parser) -> None:
+    about = "Show how long each kind of job took, and how often jobwatch would look at one."
+    stats = _command(commands, common, "stats", about, _FILES_EPILOG)
+    stats.add_argument("--history", metavar="FILE", help="the history (default: the one in your cache directory)")
+    stats.add_argument("-o", "--output", metavar="FILE", help="draw it, too, as FILE.svg (needs matplotlib)")
+    _add_json(stats, "one JSON object a line for each kind")
 
 
 def _add_apis(commands: _Commands, common: _Parser) -> None:
@@ -478,6 +525,13 @@ def _add_api(parser: _Parser) -> None:
         metavar="TIME",
         help="how long one request may take, its answer included (default: as the API's table says, else 30s)",
     )
+    api.add_argument(
+        "-v",
+        "--verbose",
+        action="count",
+        default=0,
+        help="a line on stderr for each request; -vv also says why the next look is made when it is",
+    )
     api.add_argument("--api-version", metavar="V", help="the version to ask for, where the API has versions (Bedrock)")
 
 
@@ -527,6 +581,10 @@ _READ_EPILOG = """\
 exit codes:
   0 read, 2 usage or configuration, 3 the API refused the token,
   4 not found, 7 unreachable or unreadable"""
+
+_FILES_EPILOG = """\
+exit codes:
+  0 done, 2 usage or configuration, or a file could not be read or written"""
 
 _APIS_EPILOG = """\
 exit codes:

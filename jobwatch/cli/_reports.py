@@ -7,9 +7,9 @@ cannot do is said on stderr; the exit code stays what the jobs made it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -17,7 +17,13 @@ from .._errors import JobwatchError
 from ._output import note
 from ._render import OutcomeRecord, TransitionRecord, safe
 
+if TYPE_CHECKING:
+    from .._wait import Wait
+
 Record: TypeAlias = TransitionRecord | OutcomeRecord
+
+_LINES = 20
+"""How many lines of what a job wrote are kept for reports."""
 
 
 class Finished(Struct, frozen=True):
@@ -31,6 +37,7 @@ class Finished(Struct, frozen=True):
         began_at: When it began to wait, by our clock.
         ended_at: When it was over.
         api: The name of the API, or of the source.
+        outputs: The last lines that jobs wrote, where the API tells them, by the job's id; as they came.
     """
 
     records: tuple[Record, ...]
@@ -38,11 +45,29 @@ class Finished(Struct, frozen=True):
     began_at: datetime
     ended_at: datetime
     api: str
+    outputs: Mapping[str, str] = {}
 
     @property
     def outcomes(self) -> list[OutcomeRecord]:
         """How each job's wait ended."""
         return [record for record in self.records if isinstance(record, OutcomeRecord)]
+
+
+def outputs_of(waits: Iterable[Wait], fields: Mapping[str, str]) -> dict[str, str]:
+    """Return the last lines that jobs wrote, by the job's id: of their ``stderr``, else of another output.
+
+    Args:
+        waits: The waits for them.
+        fields: The names of the API's outputs, and the fields of its record that hold them.
+    """
+    found: dict[str, str] = {}
+    for wait in waits:
+        for name in sorted(fields, key=lambda name: name != "stderr"):
+            text: object = None if wait.job is None else getattr(wait.job.wire, fields[name], None)
+            if isinstance(text, str) and text.strip():
+                found[wait.job_id] = "\n".join(text.rstrip().splitlines()[-_LINES:])
+                break
+    return found
 
 
 class Report(Protocol):

@@ -398,7 +398,7 @@ def _with_facts(record: OutcomeRecord, job: Job, times: JobTimes) -> OutcomeReco
         created_at=times.created_at,
         started_at=times.started_at,
         ended_at=times.ended_at,
-        ran=_rounded(times.ran),
+        ran=_rounded(times.ran) if job.phase.ended else None,
         known_after=_rounded(times.known_after),
         progress=job.progress,
         result=job.result,

@@ -25,7 +25,7 @@ from ._output import note, silence
 from ._outputs import AzureVariables, DotenvFile, GitHubOutputs
 from ._remembered import Remembered
 from ._render import safe
-from ._reports import Finished, finish
+from ._reports import Finished, finish, outputs_of
 from ._resume import command
 from ._run import Display, Extras, Run, Until
 from ._runners import Runner, runner_of
@@ -52,7 +52,7 @@ _STRICT = Verdict()
 
 def run(options: Options) -> int:
     """Wait for jobs, print their states, and return the exit code of how they ended."""
-    plan = _plan(options)
+    plan = _plan(options)  # a file that cannot be written is found out before anything is waited for
     client = client_for(options)
     if options.follow_output and not client.api.output:
         raise ConfigError(f"{client.api.name} tells no output of its jobs: leave out --follow-output")
@@ -67,7 +67,8 @@ def run(options: Options) -> int:
                 del waits[job_id]
             elif known.watched is not None:
                 waits[job_id] = client.wait_for(known.watched, options.timeout, check=False, fail_on=fail_on)
-        return run_until_signal(_wait(client, list(waits.values()), options, plan, remembered, given=given))
+        waiting = _wait(client, list(waits.values()), options, plan, remembered, given=given)
+        return run_until_signal(waiting, verbose=options.verbose)
 
 
 class Plan(Struct, frozen=True):
@@ -126,7 +127,8 @@ async def _wait(
         if options.token_command is not None:
             await check_token(client)
         display = display_for(list(given), title, json=options.json)
-        run = Run(waits, display, _extras(client, options, plan, remembered), remembered.ends)
+        extras = _extras(client, options, plan, remembered)
+        run = Run(waits, display, extras, remembered.ends)
         code, began_at = OWN_FAULT, datetime.now(UTC)
         try:
             with display:
@@ -136,7 +138,9 @@ async def _wait(
             raise
         finally:
             _say_how_to_go_on(run, options, given)
-            finish(plan.reports, Finished(tuple(run.records), code, began_at, datetime.now(UTC), client.name))
+            outputs = outputs_of(waits, extras.outputs) if plan.reports else {}
+            over = Finished(tuple(run.records), code, began_at, datetime.now(UTC), client.name, outputs)
+            finish(plan.reports, over)
     if Outcome.AUTH in run.outcomes.values() and options.source is None:
         note(f"the token came from {token_origin(client.api, options)}")
     return code
@@ -164,7 +168,11 @@ def _say_how_to_go_on(run: Run, options: Options, given: Mapping[str, str]) -> N
 
 
 def reports_for(options: Options, runner: Runner, verdict: Verdict) -> list[Report]:
-    """Return what the options, and the variables of a CI runner, ask to be made of the run."""
+    """Return what the options, and the variables of a CI runner, ask to be made of the run.
+
+    Raises:
+        ConfigError: A file could not be written.
+    """
     on_stdout = not options.json and not _is_terminal()
     reports: list[Report] = [AnnotationReport(runner, verdict, on_stdout=on_stdout)]
     if runner is Runner.GITHUB and (path := os.environ.get("GITHUB_OUTPUT")):
@@ -173,6 +181,10 @@ def reports_for(options: Options, runner: Runner, verdict: Verdict) -> list[Repo
         reports.append(AzureVariables(on_stdout=on_stdout))
     if options.outputs is not None:
         reports.append(DotenvFile(options.outputs))
+    if options.summary or options.timeline or options.junit or (runner is Runner.GITHUB and not options.no_summary):
+        from ._report_files import files_for  # noqa: PLC0415 - most waits write no file
+
+        reports += files_for(options, runner, verdict)
     return reports
 
 

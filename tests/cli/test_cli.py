@@ -388,6 +388,8 @@ async def test_a_timeout_tells_the_last_state(command: Command, server: JobServe
     end = ran.records[-1]
     assert (end["outcome"], end["status"], end["phase"]) == ("timeout", "RUNNING", "running")
     assert "within 0.1 s" in str(end["error"])
+    assert "started_at" in end
+    assert not {"ended_at", "ran", "known_after"} & end.keys(), "it goes on"
 
 
 @pytest.mark.slow
@@ -791,6 +793,22 @@ async def test_a_served_job_starts_when_asked_for_and_starts_anew(monkeypatch: p
                     seen.append(status)
                 await asyncio.sleep(0.005)
         assert [seen[0], *seen[-2:]] == ["PENDING", "COMPLETED", "PENDING"], "it waits to be asked for, each time"
+        player.cancel()
+
+
+@pytest.mark.slow
+async def test_a_served_job_is_never_old_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobwatch import Client
+
+    monkeypatch.setattr(_demo, "_FRESH", 0.02)
+    script = _demo.Script("capydb", "demo", (("pending", 0.0), ("running", 0.02), ("completed", 0.04)))
+    async with JobServer() as server, Client("capydb", token="sk_test", base_url=server.url_of("capydb")) as client:
+        player = asyncio.create_task(_demo._play(server, script))
+        await asyncio.sleep(0.3)
+        before = datetime.now(UTC)
+        job = await client.wait_for("demo")
+        assert job.created_at is not None
+        assert (before - job.created_at).total_seconds() < 0.15
         player.cancel()
 
 

@@ -137,12 +137,17 @@ def test_all_options_of_wait_are_read() -> None:
         " --no-history --no-streams --json --no-fail --follow-output --debug --param x=y"
         " --token-file f --token-command c --max-body 2MiB --request-timeout 9s"
         " --accept partial,finished --accept failed --fail-on blocked"
-        " --header X-A:1 --header-env X-B=B --proxy http://p --tls-cert f --tls-key g --tls-ca h"
+        " -vv --header X-A:1 --header-env X-B=B --proxy http://p --tls-cert f --tls-key g --tls-ca h"
         " --exit-code timeout=75 --fail-fast --outputs o --cursor k"
+        " --summary s.md --no-summary --timeline t.svg --junit j.xml"
     )
     options = parsed(line.split())
     assert vars(options) == {
         "source": None,
+        "summary": "s.md",
+        "no_summary": True,
+        "timeline": "t.svg",
+        "junit": "j.xml",
         "param": ["x=y"],
         "token_file": "f",
         "token_command": "c",
@@ -181,6 +186,7 @@ def test_all_options_of_wait_are_read() -> None:
         "fail_on": ["blocked"],
         "follow_output": True,
         "debug": True,
+        "verbose": 2,
     }
 
 
@@ -254,7 +260,7 @@ def test_help_tells_the_exit_codes_and_the_defaults_that_are(capsys: pytest.Capt
         assert duration(text) == seconds
 
 
-@pytest.mark.parametrize("command", ["wait", "get", "list", "apis", "serve", "demo"])
+@pytest.mark.parametrize("command", ["wait", "get", "list", "timeline", "stats", "apis", "serve", "demo"])
 def test_every_command_has_help_and_names_exit_codes_that_are(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     told = capsys.readouterr().out

@@ -20,6 +20,10 @@ class Page(Struct, frozen=True):
     seen: date | None = None
 
 
+class Loose(Struct, frozen=True):
+    more: JSON
+
+
 class Report(Struct, frozen=True, forbid_unknown_fields=True):
     pages: list[Page]
 
@@ -51,6 +55,8 @@ def job(result: JSON) -> Job:
         (list[datetime], ["2026-01-02T00:00:00Z"], [datetime(2026, 1, 2, tzinfo=UTC)]),
         (dict[int, str], {"7": "seven"}, {7: "seven"}),
         (Report | None, None, None),
+        (Loose, {"more": [{"a": 1}]}, Loose([{"a": 1}])),
+        (dict[str, JSON], {"a": [1]}, {"a": [1]}),
         (Annotated[int, Meta(gt=0, extra_json_schema={})], 3, 3),
         (Any, {"a": [1]}, {"a": [1]}),
     ],

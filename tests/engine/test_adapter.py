@@ -144,7 +144,10 @@ async def test_an_id_is_any_text_on_one_line(job_id: str) -> None:
         assert (await client.wait_for(job_id)).id == job_id
 
 
-@pytest.mark.parametrize("job_id", ["", "two\nlines", "\x1b[2J", "\u202eevil", "\ud800", 7, None, b"j"], ids=repr)
+CANNOT_BE_IDS = ["", "two\nlines", "\x1b[2J", "\u202eevil", "\ud800", 7.0, True, None, b"j"]
+
+
+@pytest.mark.parametrize("job_id", CANNOT_BE_IDS, ids=repr)
 @on_virtual_clock
 async def test_what_cannot_be_an_id_is_refused_before_the_source_is_asked(job_id: Any) -> None:
     source = FakeSource()

@@ -411,7 +411,7 @@ async def test_row_122_no_secret_in_what_the_command_line_says(
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     options = ("--api", str(tmp_path / "own.toml"), "--base-url", url, "--unreachable-after", "0.1", *lines)
-    options += ("--header-env", "X-Gateway=OWN_GATE")
+    options += ("--header-env", "X-Gateway=OWN_GATE", "-vv")
     async with command("wait", "refused", "troubled", "failed", *options) as child:
         await came.wait()
         argv = Path(f"/proc/{child.pid}/cmdline")
@@ -424,5 +424,7 @@ async def test_row_122_no_secret_in_what_the_command_line_says(
         assert child.returncode == 2
     await runner.cleanup()
     assert b"***" in out
+    assert b"jobwatch: GET http://127.0.0.1:" in err
+    assert b"next look in" in err
     files = [each.read_bytes().decode("latin-1") for each in tmp_path.rglob("*") if each.is_file()]
     assert found_in(out.decode(), err.decode(), *(text.decode() for text in wrong), shown, *files) == []

@@ -13,6 +13,8 @@ DOCUMENTS = (
     ".github/CONTRIBUTING.md",
     "benchmarks/README.md",
     "jobwatch/_core/README.md",
+    "jobwatch/_models/README.md",
+    "jobwatch/_sync/README.md",
     "jobwatch/_watching/README.md",
     "jobwatch/_webhooks/README.md",
     "jobwatch/apis/AGENTS.md",

@@ -27,8 +27,11 @@ SERVICES = [block for block in BLOCKS if "def service(" in block.text]  # run by
 LOADED = [block for block in BLOCKS if "load_api(" in block.text]  # run by the tests of tables
 # The source for AWS is run by tests/apis/test_source_of_aws.py.
 SOURCES = [block for block in BLOCKS if block.text.startswith("# aws_jobs.py")]
+ENDPOINTS = [block for block in BLOCKS if "FastAPI(" in block.text]  # run by tests/test_fastapi.py
 AGENTS = [block for block in BLOCKS if block.document == "jobwatch/apis/AGENTS.md"]  # run by the tests of that page
-PROGRAMS = [block for block in BLOCKS if block not in [*TESTS, *SERVICES, *LOADED, *SOURCES, *AGENTS]]
+SYNC = [block for block in BLOCKS if block.document == "jobwatch/_sync/README.md"]  # run by tests/sync/test_docs.py
+ELSEWHERE = [*TESTS, *SERVICES, *LOADED, *SOURCES, *AGENTS, *ENDPOINTS, *SYNC]
+PROGRAMS = [block for block in BLOCKS if block not in ELSEWHERE]
 
 HEAD = """\
 import asyncio
@@ -56,15 +59,17 @@ AFTER = {"app.router": "print(*(route.method for route in app.router.routes()))\
 EXPECTED = {
     "every state, once": r"(?s).*PENDING\n.*RUNNING\n.*COMPLETED\nCOMPLETED None\n",
     "wait_all": (
-        r"(?s)\['completed', 'completed'\]\n(?=.*job_1 took)(?=.*job_2 took)(?=.*job_3 failed: disk full 28).*"
+        r"(?s)\[\('completed', 1\), \('completed', 1\)\]\n(?=.*job_1 ran [\d.e-]+ s)(?=.*job_2 ran)"
+        r"(?=.*job_3 failed: disk full\n).*"
     ),
     "change.kind.value": (
         r"(?s).*job_01JABCD123 state PENDING None None\n.*job_01JABCD123 state RUNNING None None\n"
         r".*job_01JABCD123 end COMPLETED None Outcome.SUCCEEDED\njob_01JABCD123 has ended: COMPLETED\n"
     ),
     "match change.kind": (
-        r"(?s).*PENDING\n.*RUNNING\njob_01JABCD123 succeeded None\nWatchedJob\(job_id='job_01JABCD123'.*\n"
+        r"(?s).*PENDING\n.*RUNNING\njob_01JABCD123 Outcome.SUCCEEDED None\n<WatchedJob job_01JABCD123: .*>\n"
     ),
+    "result=Restored": r"3 1\n28\n",
     "app.router": r"POST\n",
     "while watched.outcome": r"PENDING\nRUNNING\nCOMPLETED\n",
     "client.look(client.watched": r"\['PENDING'(, 'RUNNING'(, 'COMPLETED')?)?\] (None [\d.]+|Outcome.SUCCEEDED None)\n",
@@ -73,7 +78,7 @@ EXPECTED = {
 
 AGAIN = {
     "change.kind.value": r"job_01JABCD123 has ended: COMPLETED\n",
-    "match change.kind": r"WatchedJob\(job_id='job_01JABCD123', status='COMPLETED'.*\n",
+    "match change.kind": r"<WatchedJob job_01JABCD123: COMPLETED .*>\n",
 }
 """What one prints that is run a second time in the same folder, where that is something else."""
 
@@ -92,7 +97,8 @@ def program(block: Block) -> str:
 async def test_program(block: Block, job_server: JobServer, tmp_path: Path) -> None:
     job_server.add("bedrock", "job_01JABCD123", [("PENDING", 0), ("RUNNING", 0.01), ("COMPLETED", 0.02)])
     for job_id in ("job_1", "job_2"):
-        job_server.add("capydb", job_id, [("pending", 0), ("running", 0), ("completed", 0)], project_id="prj_1")
+        steps = [("pending", 0), ("running", 0), ("completed", 0)]
+        job_server.add("capydb", job_id, steps, project_id="prj_1", result={"tables": 3})
     job_server.add("capydb", "job_3", [("running", 0), ("failed", 0)], error="disk full", exit_code=28)
     variables = {
         f"{api.upper()}_API_{what}": value
@@ -137,7 +143,7 @@ def test_all_texts_are_known_here_and_each_kind_of_python_is_run() -> None:
     fences = {line for document in DOCUMENTS for line in text_of(document).splitlines() if line.startswith("```")}
     of_ci = {"```yaml", "```groovy"}  # run by the tests of that page
     assert fences <= {"```", "```python", "```toml", "```console", "```json"} | of_ci
-    assert (len(TESTS), len(SERVICES), len(LOADED)) == (2, 1, 2)
+    assert (len(TESTS), len(SERVICES), len(LOADED), len(ENDPOINTS)) == (2, 1, 2, 1)
 
 
 # --- errors and exit codes -------------------------------------------------------------------------------------

@@ -172,11 +172,13 @@ HALF = r'{"job":{"id":"job_1","state":"pending","error":"half of a smile: \ud83d
 @pytest.mark.parametrize(
     ("api", "started", "told"),
     [
-        ("bedrock", b"", "names no job of bedrock that it started, and its body is empty"),
+        ("bedrock", b"", r"names no job of bedrock that it started \(its id was .*\), and its body is empty"),
         ("bedrock", b"<html>", "names no job"),
         ("bedrock", {"code": "NOT_FOUND", "detail": "no such block"}, "names no job"),
         ("capydb", {"preview": {"id": "pvw_1"}}, "names no job"),
-        ("capydb", {"id": "prj_1"}, "names no job"),
+        ("capydb", {"id": "prj_1"}, r"looked for at job\.id, beside its status\): \{\"id\":\"prj_1\"\}"),
+        ("bedrock", {"id": "demo-ok"}, r"looked for at data\.id and job_id, beside its status\)"),
+        ("openai", {"ident": "b"}, r"looked for at id\): .*; started says where its id lies"),
         ("capydb", Response({"error": "project has an active operation"}, 409), "HTTP 409, project has an active"),
         ("azure", Response(b"", 202, {"Operation-Location": "https://evil.test/1"}), "is not on https://api.test"),
         ("azure", Response({"id": "x"}, 202), "names no job"),

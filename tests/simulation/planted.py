@@ -27,6 +27,7 @@ import jobwatch._http.transport
 import jobwatch._watching.sqlite
 from jobwatch import Change, Health, Job, Phase, Watched
 from jobwatch._core.budget import Budget
+from jobwatch._core.limits import AtLimit
 from jobwatch._core.look import Looked, Policy
 from jobwatch._core.source import Seen
 from jobwatch._core.tracker import SeenBlocked
@@ -369,6 +370,10 @@ def _stays_longer(original: Any) -> Any:
         return watch
 
     return begun
+
+
+def _only_a_limit(watched: Watched, *_given: object, **_named: object) -> AtLimit:
+    return AtLimit(None, watched.fault)
 
 
 def _never_dropped(_original: Any) -> Any:
@@ -857,6 +862,8 @@ BUGS: tuple[Bug, ...] = (
     Bug("who comes late misses what was", method(Wait, "_begun", _late_comers_hear_what_is_new)),
     Bug("no last look", method(Wait, "_look_once_more", instead(_no_last_look))),
     Bug("a time limit is not kept", method(Wait, "_begun", _stays_longer)),
+    Bug("what was never read is a time limit", function("_core.limits", "at_limit", instead(_only_a_limit))),
+    Bug("a limit too short for an answer is an outage", _lasting("TELLING", 0.0, "_core.limits")),
     Bug("a job nobody waits for is looked at", method(Poller, "leave", _never_dropped)),
     Bug("a timer is left behind", method(Poller, "news", _left_alarm)),
     Bug("closing leaves the poller at work", method(Poller, "aclose", _left_working)),

@@ -78,6 +78,7 @@ async def records(capydb: Client[CapyJob], bedrock: Client[BedrockJob]) -> None:
     assert_type(await capydb.jobs("prj_1"), tuple[Job[CapyJob], ...])
     assert_type(capydb.wait_for("job_1").job, Job[CapyJob] | None)
     assert_type(asyncio.create_task(capydb.wait_for("job_1")), asyncio.Task[Job[CapyJob]])
+    capydb.wait_for("job_1").follow(lambda job: print(assert_type(job, Job[CapyJob]).wire.last_stdout))
     wire = (await bedrock.job("job_1")).wire
     assert_type(wire.organization_id, str | None)
     assert_type(wire, CmsJob | VisionJob)
