@@ -171,7 +171,7 @@ class SyncClient(Generic[Wire_co]):
 
     def wait_for(
         self,
-        job: JobId | Started,
+        job: JobId | Started | Watched,
         timeout: Duration | None = None,
         check: bool = True,
         *,
@@ -182,7 +182,8 @@ class SyncClient(Generic[Wire_co]):
         """Wait for a job to end, and return it.
 
         Args:
-            job: The job's id, its URL, or what the API answered when it was started; see `Client.wait_for`.
+            job: The job's id, its URL, what the API answered when it was started, or a `Watched` to go on from; see
+                `Client.wait_for`.
             timeout: How long to wait at most: seconds, a text such as ``10m``, or a `timedelta`.
             check, accept, fail_on, result: As for `Client.wait_for`.
 
@@ -198,7 +199,7 @@ class SyncClient(Generic[Wire_co]):
 
     def watch(
         self,
-        job: JobId | Started,
+        job: JobId | Started | Watched,
         timeout: Duration | None = None,
         check: bool = True,
         *,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .._client import Client
     from .._core.ends import Names
+    from .._core.tracker import Watched
     from .._models import Job, Result, Wire_co
     from .._reading.api import JobAPI
     from .._reading.ids import JobId
@@ -43,25 +44,37 @@ class _Asked(TypedDict):
 
 @overload
 def wait(
-    job: JobId | Started, api: Literal["capydb"], *, result: type[Result] | None = None, **options: Unpack[WaitOptions]
+    job: JobId | Started | Watched,
+    api: Literal["capydb"],
+    *,
+    result: type[Result] | None = None,
+    **options: Unpack[WaitOptions],
 ) -> Job[CapyJob, Result]: ...
 
 
 @overload
 def wait(
-    job: JobId | Started, api: Literal["bedrock"], *, result: type[Result] | None = None, **options: Unpack[WaitOptions]
+    job: JobId | Started | Watched,
+    api: Literal["bedrock"],
+    *,
+    result: type[Result] | None = None,
+    **options: Unpack[WaitOptions],
 ) -> Job[BedrockJob, Result]: ...
 
 
 @overload
 def wait(
-    job: JobId | Started, api: JobAPI[Wire_co], *, result: type[Result] | None = None, **options: Unpack[WaitOptions]
+    job: JobId | Started | Watched,
+    api: JobAPI[Wire_co],
+    *,
+    result: type[Result] | None = None,
+    **options: Unpack[WaitOptions],
 ) -> Job[Wire_co, Result]: ...
 
 
 @overload
 def wait(
-    job: JobId | Started,
+    job: JobId | Started | Watched,
     api: str | JobAPI | None = None,
     *,
     result: type[Result] | None = None,
@@ -70,7 +83,7 @@ def wait(
 
 
 def wait(
-    job: JobId | Started,
+    job: JobId | Started | Watched,
     api: str | JobAPI | None = None,
     *,
     result: type[Result] | None = None,
@@ -79,7 +92,8 @@ def wait(
     """Wait for a job to end, and return it: in a script, a thread or a notebook, without async.
 
     Args:
-        job: The job's id, its URL, or what the API answered when it was started; see `Client.wait_for`.
+        job: The job's id, its URL, what the API answered when it was started, or a `Watched` to go on from; see
+            `Client.wait_for`.
         api: The name of a built-in API (see `jobwatch.apis.APIS`) or a `JobAPI`.
         result: The type to read the job's result into; see `Client.wait_for`.
         options: ``timeout``, ``check``, ``accept`` and ``fail_on`` as for `Client.wait_for`, and the keyword arguments
@@ -162,25 +176,37 @@ def wait_all(
 
 @overload
 def watch(
-    job: JobId | Started, api: Literal["capydb"], *, result: type[Result] | None = None, **options: Unpack[WaitOptions]
+    job: JobId | Started | Watched,
+    api: Literal["capydb"],
+    *,
+    result: type[Result] | None = None,
+    **options: Unpack[WaitOptions],
 ) -> SyncWait[CapyJob, Result]: ...
 
 
 @overload
 def watch(
-    job: JobId | Started, api: Literal["bedrock"], *, result: type[Result] | None = None, **options: Unpack[WaitOptions]
+    job: JobId | Started | Watched,
+    api: Literal["bedrock"],
+    *,
+    result: type[Result] | None = None,
+    **options: Unpack[WaitOptions],
 ) -> SyncWait[BedrockJob, Result]: ...
 
 
 @overload
 def watch(
-    job: JobId | Started, api: JobAPI[Wire_co], *, result: type[Result] | None = None, **options: Unpack[WaitOptions]
+    job: JobId | Started | Watched,
+    api: JobAPI[Wire_co],
+    *,
+    result: type[Result] | None = None,
+    **options: Unpack[WaitOptions],
 ) -> SyncWait[Wire_co, Result]: ...
 
 
 @overload
 def watch(
-    job: JobId | Started,
+    job: JobId | Started | Watched,
     api: str | JobAPI | None = None,
     *,
     result: type[Result] | None = None,
@@ -189,7 +215,7 @@ def watch(
 
 
 def watch(
-    job: JobId | Started,
+    job: JobId | Started | Watched,
     api: str | JobAPI | None = None,
     *,
     result: type[Result] | None = None,

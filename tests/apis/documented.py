@@ -285,7 +285,7 @@ SAMPLES: list[Sample] = [
         200,
         _mcp("input_required", inputRequests={"k": {"method": "elicitation/create", "params": {"message": "Go on?"}}}),
         B,
-        {"asked": "k: Go on?"},
+        {"asked": "Go on? (k)"},
     ),
     (
         "mcp",
@@ -293,7 +293,7 @@ SAMPLES: list[Sample] = [
         200,
         _mcp("input_required", inputRequests={"a": {"params": {"message": "X?"}}, "b": {"params": {"message": "Y?"}}}),
         B,
-        {"asked": "a, b: X?; Y?"},
+        {"asked": "X?; Y? (a, b)"},
     ),
     ("mcp", "t-1", 200, _mcp("input_required", inputRequests={"a": {"method": "sampling"}}), B, {"asked": "a"}),
     ("mcp", "t-1", 200, _mcp("input_required", statusMessage="waits"), B, {"asked": "waits"}),
