@@ -629,7 +629,7 @@ def engine_of(client: Client) -> Poller:
 
 def wait_of(
     client: Client[Wire_co],
-    job: JobId | Started,
+    job: JobId | Started | Watched,
     *,
     timeout: Duration | None,
     check: bool,

@@ -216,6 +216,16 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         self._reads(watch)
         return transition
 
+    async def _several(self) -> list[Transition]:
+        """Return the next transition, and those after it that are known already; nothing at the end."""
+        found: list[Transition] = []
+        while not found or (self._watch is not None and self._watch.after(self._read) is not None):
+            transition = await anext(self, None)
+            if transition is None:
+                break
+            found.append(transition)
+        return found
+
     async def aclose(self) -> None:
         """Stop waiting."""
         self.close()

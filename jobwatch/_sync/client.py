@@ -104,15 +104,16 @@ class SyncClient(Generic[Wire_co]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close the client; in haste after Ctrl-C."""
-        self._close(interrupted=kind is not None and not issubclass(kind, Exception))
+        self.close(in_haste=kind is not None and not issubclass(kind, Exception))
 
-    def close(self) -> None:
-        """Stop all looks, close all connections and save the history; waits still going on are told so."""
-        self._close(interrupted=False)
+    def close(self, *, in_haste: bool = False) -> None:
+        """Stop all looks, close all connections and save the history; waits still going on are told so.
 
-    def _close(self, *, interrupted: bool) -> None:
+        Args:
+            in_haste: Whether to go on after a tenth of a second, while the rest is closed in the background.
+        """
         self._closing.detach()
-        self._thread.close(self._client.aclose, interrupted=interrupted)
+        self._thread.close(self._client.aclose, interrupted=in_haste)
 
     # --- one look ------------------------------------------------------------------------------------------
 
@@ -170,7 +171,7 @@ class SyncClient(Generic[Wire_co]):
 
     def wait_for(
         self,
-        job: JobId | Started,
+        job: JobId | Started | Watched,
         timeout: Duration | None = None,
         check: bool = True,
         *,
@@ -181,7 +182,8 @@ class SyncClient(Generic[Wire_co]):
         """Wait for a job to end, and return it.
 
         Args:
-            job: The job's id, its URL, or what the API answered when it was started; see `Client.wait_for`.
+            job: The job's id, its URL, what the API answered when it was started, or a `Watched` to go on from; see
+                `Client.wait_for`.
             timeout: How long to wait at most: seconds, a text such as ``10m``, or a `timedelta`.
             check, accept, fail_on, result: As for `Client.wait_for`.
 
@@ -197,7 +199,7 @@ class SyncClient(Generic[Wire_co]):
 
     def watch(
         self,
-        job: JobId | Started,
+        job: JobId | Started | Watched,
         timeout: Duration | None = None,
         check: bool = True,
         *,

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
+from functools import partial
+from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar, Unpack, overload
 
+from .._client import completions_of, wait_of
+from .._completions import all_of
 from .client import sync_client_of
 from .handle import owning
+from .loop import run
 from .options import Hidden
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Iterable, Sequence
 
     from msgspec import Struct
 
+    from .._client import Client
     from .._core.ends import Names
+    from .._core.tracker import Watched
     from .._models import Job, Result, Wire_co
     from .._reading.api import JobAPI
     from .._reading.ids import JobId
@@ -21,9 +27,10 @@ if TYPE_CHECKING:
     from .._reading.started import Started
     from ..apis.bedrock import BedrockJob
     from ..apis.capydb import CapyJob
-    from .client import SyncClient
     from .handle import SyncWait
     from .options import WaitOptions
+
+_T = TypeVar("_T")
 
 
 class _Asked(TypedDict):
@@ -37,25 +44,37 @@ class _Asked(TypedDict):
 
 @overload
 def wait(
-    job: JobId | Started, api: Literal["capydb"], *, result: type[Result] | None = None, **options: Unpack[WaitOptions]
+    job: JobId | Started | Watched,
+    api: Literal["capydb"],
+    *,
+    result: type[Result] | None = None,
+    **options: Unpack[WaitOptions],
 ) -> Job[CapyJob, Result]: ...
 
 
 @overload
 def wait(
-    job: JobId | Started, api: Literal["bedrock"], *, result: type[Result] | None = None, **options: Unpack[WaitOptions]
+    job: JobId | Started | Watched,
+    api: Literal["bedrock"],
+    *,
+    result: type[Result] | None = None,
+    **options: Unpack[WaitOptions],
 ) -> Job[BedrockJob, Result]: ...
 
 
 @overload
 def wait(
-    job: JobId | Started, api: JobAPI[Wire_co], *, result: type[Result] | None = None, **options: Unpack[WaitOptions]
+    job: JobId | Started | Watched,
+    api: JobAPI[Wire_co],
+    *,
+    result: type[Result] | None = None,
+    **options: Unpack[WaitOptions],
 ) -> Job[Wire_co, Result]: ...
 
 
 @overload
 def wait(
-    job: JobId | Started,
+    job: JobId | Started | Watched,
     api: str | JobAPI | None = None,
     *,
     result: type[Result] | None = None,
@@ -64,7 +83,7 @@ def wait(
 
 
 def wait(
-    job: JobId | Started,
+    job: JobId | Started | Watched,
     api: str | JobAPI | None = None,
     *,
     result: type[Result] | None = None,
@@ -73,7 +92,8 @@ def wait(
     """Wait for a job to end, and return it: in a script, a thread or a notebook, without async.
 
     Args:
-        job: The job's id, its URL, or what the API answered when it was started; see `Client.wait_for`.
+        job: The job's id, its URL, what the API answered when it was started, or a `Watched` to go on from; see
+            `Client.wait_for`.
         api: The name of a built-in API (see `jobwatch.apis.APIS`) or a `JobAPI`.
         result: The type to read the job's result into; see `Client.wait_for`.
         options: ``timeout``, ``check``, ``accept`` and ``fail_on`` as for `Client.wait_for`, and the keyword arguments
@@ -87,8 +107,8 @@ def wait(
         ConfigError: An argument or a variable is missing or wrong; nothing has been sent.
     """
     asked = _asked(options)
-    with _client(Hidden(options), api, [job]) as client:
-        return client.wait_for(job, **asked, result=result)
+    client = Hidden(options).client(api, [job])
+    return run(partial(_waited, client, wait_of(client, job, **asked, result=result)))
 
 
 @overload
@@ -150,31 +170,43 @@ def wait_all(
     """
     asked = _asked(options)
     ids = job_ids if isinstance(job_ids, str) else list(job_ids)  # the client says in words that a text is no list
-    with _client(Hidden(options), api, ids) as client:
-        return client.wait_all(ids, **asked, result=result)
+    client = Hidden(options).client(api, ids)
+    return run(partial(_waited, client, all_of(completions_of(client, ids, **asked, result=result))))
 
 
 @overload
 def watch(
-    job: JobId | Started, api: Literal["capydb"], *, result: type[Result] | None = None, **options: Unpack[WaitOptions]
+    job: JobId | Started | Watched,
+    api: Literal["capydb"],
+    *,
+    result: type[Result] | None = None,
+    **options: Unpack[WaitOptions],
 ) -> SyncWait[CapyJob, Result]: ...
 
 
 @overload
 def watch(
-    job: JobId | Started, api: Literal["bedrock"], *, result: type[Result] | None = None, **options: Unpack[WaitOptions]
+    job: JobId | Started | Watched,
+    api: Literal["bedrock"],
+    *,
+    result: type[Result] | None = None,
+    **options: Unpack[WaitOptions],
 ) -> SyncWait[BedrockJob, Result]: ...
 
 
 @overload
 def watch(
-    job: JobId | Started, api: JobAPI[Wire_co], *, result: type[Result] | None = None, **options: Unpack[WaitOptions]
+    job: JobId | Started | Watched,
+    api: JobAPI[Wire_co],
+    *,
+    result: type[Result] | None = None,
+    **options: Unpack[WaitOptions],
 ) -> SyncWait[Wire_co, Result]: ...
 
 
 @overload
 def watch(
-    job: JobId | Started,
+    job: JobId | Started | Watched,
     api: str | JobAPI | None = None,
     *,
     result: type[Result] | None = None,
@@ -183,7 +215,7 @@ def watch(
 
 
 def watch(
-    job: JobId | Started,
+    job: JobId | Started | Watched,
     api: str | JobAPI | None = None,
     *,
     result: type[Result] | None = None,
@@ -201,7 +233,7 @@ def watch(
         ConfigError: An argument or a variable is missing or wrong; nothing has been sent.
     """
     asked = _asked(options)
-    client = _client(Hidden(options), api, [job])
+    client = sync_client_of(Hidden(options).client(api, [job]))
     return owning(client.watch(job, **asked, result=result))
 
 
@@ -215,5 +247,6 @@ def _asked(options: WaitOptions) -> _Asked:
     }
 
 
-def _client(hidden: Hidden, api: str | JobAPI | None, jobs: Iterable[object]) -> SyncClient[Struct | None]:
-    return sync_client_of(hidden.client(api, jobs))
+async def _waited(client: Client[Struct | None], wait: Awaitable[_T]) -> _T:
+    async with client:
+        return await wait

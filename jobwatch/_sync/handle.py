@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from .._errors import JobwatchError
@@ -42,11 +43,12 @@ class SyncWait(ResultLeftOut, Generic[Wire_co, Result_co]):
         self._thread = thread
         self._client = client  # which would close if it were dropped
         self._owns_client = False
+        self._ready: deque[Transition] = deque()
         self._job: Job[Wire_co, Result_co] | None = None
         self._error: BaseException | None = None
 
     def __repr__(self) -> str:
-        return f"Sync{self._wait!r}"
+        return repr(self._wait).replace("Wait", "SyncWait", 1)
 
     def _repr_html_(self) -> str:
         return self._wait._repr_html_()  # pyright: ignore[reportPrivateUsage]
@@ -77,11 +79,11 @@ class SyncWait(ResultLeftOut, Generic[Wire_co, Result_co]):
 
     def __next__(self) -> Transition:
         """Return the next transition."""
-        if self._job is None and self._error is None:
-            transition = self._called(self._step)
-            if transition is not None:
-                return transition
-        raise StopIteration
+        if not self._ready and self._job is None and self._error is None:
+            self._ready.extend(self._called(self._step))
+        if not self._ready:
+            raise StopIteration
+        return self._ready.popleft()
 
     def result(self) -> Job[Wire_co, Result_co]:
         """Wait for the end, and return the job.
@@ -100,7 +102,7 @@ class SyncWait(ResultLeftOut, Generic[Wire_co, Result_co]):
     def close(self) -> None:
         """Stop waiting."""
         self._thread.post(self._wait.aclose)
-        self._end()
+        self._end(interrupted=False)
 
     def __enter__(self) -> Self:
         """Stop waiting when the block is left."""
@@ -118,11 +120,12 @@ class SyncWait(ResultLeftOut, Generic[Wire_co, Result_co]):
         if hasattr(self, "_owns_client"):
             self.close()
 
-    async def _step(self) -> Transition | None:
-        transition = await anext(self._wait, None)
-        if transition is None:
+    async def _step(self) -> list[Transition]:
+        # All that there are at once: each way to the loop and back takes its time.
+        found = await self._wait._several()  # pyright: ignore[reportPrivateUsage]
+        if not found:
             await self._finish()  # now, while the loop is there
-        return transition
+        return found
 
     async def _finish(self) -> None:
         try:
@@ -136,15 +139,15 @@ class SyncWait(ResultLeftOut, Generic[Wire_co, Result_co]):
         except BaseException as error:
             if isinstance(error, JobwatchError):
                 self._error = error
-            self._end()
+            self._end(interrupted=not isinstance(error, Exception))
             raise
         if self._job is not None or self._error is not None:
-            self._end()
+            self._end(interrupted=False)
         return found
 
-    def _end(self) -> None:
+    def _end(self, *, interrupted: bool) -> None:
         if self._owns_client:
-            self._client.close()
+            self._client.close(in_haste=interrupted)
 
 
 def owning(handle: SyncWait[Wire_co, Result_co]) -> SyncWait[Wire_co, Result_co]:

@@ -32,6 +32,57 @@ _TICK = 0.05 if sys.platform == "win32" else None
 """How often to look for Ctrl-C, in seconds: on Windows it does not interrupt a wait for another thread."""
 
 
+def run(function: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    """Run one coroutine function in a loop and a thread of its own, and return what it returns.
+
+    As `LoopThread.call`, without what is to be done for more than one call.
+    """
+    future, once = Future[_T](), _Once()
+    thread = threading.Thread(target=once.run, args=(function, future), name="jobwatch", daemon=True)
+    thread.start()
+    try:
+        return _result(future)
+    except BaseException as error:
+        if not isinstance(error, Exception):
+            once.cancel()
+            thread.join(_INTERRUPTED_WITHIN)
+        raise
+    finally:
+        thread.join(0.0 if not future.done() else _ENDS_WITHIN)
+        del future  # it knows the error, which knows this frame
+
+
+class _Once:
+    """The one call of a thread, which may be cancelled from another."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._cancelled = False
+        self._task: asyncio.Task[Any] | None = None
+
+    def run(self, function: Callable[[], Coroutine[Any, Any, _T]], future: Future[_T]) -> None:
+        try:
+            future.set_result(asyncio.run(self._called(function)))
+        except asyncio.CancelledError:
+            future.cancel()
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is waited for
+            future.set_exception(error)
+
+    def cancel(self) -> None:
+        with self._lock:
+            self._cancelled, task = True, self._task
+        if task is not None:
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                task.get_loop().call_soon_threadsafe(task.cancel)
+
+    async def _called(self, function: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        with self._lock:
+            self._task = asyncio.current_task()
+            if self._cancelled:
+                raise asyncio.CancelledError
+        return await function()
+
+
 class LoopThread:
     """A thread with an event loop, which begins with the first call and ends when it is closed."""
 
@@ -53,14 +104,7 @@ class LoopThread:
         """
         future = _begun(function, self._running())
         try:
-            while _TICK is not None and not future.done():
-                settled((future,), _TICK)
-            return future.result()
-        except CancelledError:
-            raise JobwatchError("the client was closed while this waited") from None
-        except JobwatchError as error:
-            # It tells what happened; where in the loop it was raised is of no use to whoever called.
-            raise error.with_traceback(None)  # noqa: B904 - it is the same error
+            return _result(future)
         except BaseException:
             future.cancel()  # which does nothing to one that is done
             raise
@@ -125,10 +169,22 @@ def _run(started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> No
 
     try:
         asyncio.run(stay())
-    except BaseException as error:
-        if started.done():
-            raise
-        started.set_exception(error)
+    except BaseException as error:  # noqa: BLE001 - it is raised by the call that it came from, or by the first
+        if not started.done():
+            started.set_exception(error)
+
+
+def _result(future: Future[_T]) -> _T:
+    """Wait for the result of a call, in a way that Ctrl-C interrupts."""
+    try:
+        while _TICK is not None and not future.done():
+            settled((future,), _TICK)
+        return future.result()
+    except CancelledError:
+        raise JobwatchError("the client was closed while this waited") from None
+    except JobwatchError as error:
+        # It tells what happened; where in the loop it was raised is of no use to whoever called.
+        raise error.with_traceback(None)  # noqa: B904 - it is the same error
 
 
 def _begun(function: Callable[[], Coroutine[Any, Any, _T]], loop: asyncio.AbstractEventLoop) -> Future[_T]:

@@ -193,7 +193,6 @@ def headers_for(options: Options) -> dict[str, str]:
         if not (name and colon and value) or name in headers:
             raise ConfigError("--header takes 'NAME: VALUE', and each name once")
         if is_secret_name(name):
-            mask(spellings(value))
             note(f"others on this machine can read the value of --header {safe(name)}: --header-env hides it")
         headers[name] = value
     for text in options.header_env:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +15,12 @@ from ._output import say_own
 from ._render import safe
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ._arguments import Options
 
-_PACKAGE = Path(__file__).parents[1]
+_PACKAGE = Path(__file__).resolve().parents[1]
+_LINK = re.compile(r"\]\(([\w./-]+\.md)(?:#[\w-]*)?\)")
 
 
 def run(options: Options) -> int:
@@ -30,8 +34,18 @@ def run(options: Options) -> int:
         near = difflib.get_close_matches(name, files, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(files)}"
         raise ConfigError(f"no page is called {safe(options.page)}; {hint}")
-    _show(files[name].read_text("utf-8"))
+    _show(_text_of(files[name], {file: name for name, file in files.items()}))
     return 0
+
+
+def _text_of(file: Path, names: Mapping[Path, str]) -> str:
+    """Return a page, whose links to other pages say how these are shown."""
+
+    def shown(link: re.Match[str]) -> str:
+        name = names.get((file.parent / link[1]).resolve())
+        return link[0] if name is None else f"](jobwatch docs {name})"
+
+    return _LINK.sub(shown, file.read_text("utf-8"))
 
 
 def pages() -> dict[str, Path]:

@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import signal
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
 
-from .._core.ends import ACCEPTABLE, outcomes_of
 from .._errors import ConfigError
 from .._files.written import WholeFile
+from .._models import Outcome
 from .._report.lines import report_of
 from .._report.model import Report as Content
 from .._report.model import cleaned
+from ._exit_codes import code_of_signal
 from ._output import note, without_secrets
 from ._render import safe
+from ._runners import Runner
 
 if TYPE_CHECKING:
     from ._arguments import Options
+    from ._exit_codes import Verdict
     from ._reports import Finished, Report
 
 _SUMMARY = "GITHUB_STEP_SUMMARY"
-_ON_GITHUB = "GITHUB_ACTIONS"
+_SIGNALS = frozenset(map(code_of_signal, (signal.SIGINT, signal.SIGTERM)))
 _PICTURES = (".svg", ".html", ".htm")
 
 
-def files_for(options: Options, variables: Mapping[str, str] = os.environ) -> list[Report]:
+def files_for(
+    options: Options, runner: Runner, verdict: Verdict, variables: Mapping[str, str] = os.environ
+) -> list[Report]:
     """Return what the options and GitHub's variables ask to be written of a run.
 
     Args:
         options: The options of ``jobwatch wait``.
+        runner: The CI system that runs it.
+        verdict: Which ends are good.
         variables: The environment.
 
     Raises:
@@ -40,15 +48,15 @@ def files_for(options: Options, variables: Mapping[str, str] = os.environ) -> li
     """
     reports: list[Report] = []
     files: dict[object, str] = {}
-    step = variables.get(_SUMMARY) if variables.get(_ON_GITHUB) == "true" and not options.no_summary else None
+    step = variables.get(_SUMMARY) if runner is Runner.GITHUB and not options.no_summary else None
     if options.summary is not None and not _is_same(options.summary, step):
         reports.append(_File(options.summary, "--summary", files, _summary))
     if step:
         reports.append(_StepSummary(step))
     if options.timeline is not None:
-        reports.append(_File(options.timeline, "--timeline", files, picture_of(options.timeline, "--timeline")))
+        reports.append(_File(options.timeline, "--timeline", files, _picture(options.timeline)))
     if options.junit is not None:
-        reports.append(_File(options.junit, "--junit", files, _junit(options)))
+        reports.append(_File(options.junit, "--junit", files, _junit(verdict.accepted)))
     return reports
 
 
@@ -70,7 +78,7 @@ class _File:
     """A report in a file of its own."""
 
     def __init__(
-        self, name: str, option: str, files: dict[object, str], render: Callable[[Content], str | bytes]
+        self, name: str, option: str, files: dict[object, str], render: Callable[[Content, Finished], str | bytes]
     ) -> None:
         self.name = f"{option} {safe(name)}"
         self._file = WholeFile(name, option)
@@ -80,7 +88,7 @@ class _File:
 
     def finish(self, finished: Finished) -> None:
         """Write it."""
-        text = self._render(content_of(finished))
+        text = self._render(content_of(finished), finished)
         self._file.write(text if isinstance(text, bytes) else text.encode())
 
 
@@ -104,7 +112,7 @@ class _StepSummary:
             file.write(b"\n" + text if file.tell() else text)
 
 
-def _summary(content: Content) -> str:
+def _summary(content: Content, _finished: Finished) -> str:
     from .._report.markdown import summary  # noqa: PLC0415 - as above
 
     return summary(content)
@@ -127,10 +135,22 @@ def picture_of(name: str, option: str) -> Callable[[Content], str]:
     return page
 
 
-def _junit(options: Options) -> Callable[[Content], bytes]:
+def _picture(name: str) -> Callable[[Content, Finished], str]:
+    draw = picture_of(name, "--timeline")
+    return lambda content, _finished: draw(content)
+
+
+def _junit(accepted: Collection[Outcome]) -> Callable[[Content, Finished], bytes]:
     try:
         from .._report.junit import junit  # noqa: PLC0415 - junitparser comes with the extra "cli"
     except ImportError:
         raise ConfigError("--junit needs junitparser: pip install 'jobwatch-client[cli]'") from None
-    accepted = outcomes_of("--accept", options.accept or (), ACCEPTABLE)
-    return lambda content: junit(content, accepted)
+
+    def render(content: Content, finished: Finished) -> bytes:
+        if finished.exit_code in _SIGNALS:
+            return junit(content, accepted)
+        # Another job's end has ended the run (--any, --fail-fast): nobody waited for the ends of these.
+        jobs = [replace(job, outcome=None) if job.outcome is Outcome.INTERRUPTED else job for job in content.jobs]
+        return junit(replace(content, jobs=tuple(jobs)), accepted)
+
+    return render

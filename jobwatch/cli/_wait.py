@@ -127,7 +127,8 @@ async def _wait(
         if options.token_command is not None:
             await check_token(client)
         display = display_for(list(given), title, json=options.json)
-        run = Run(waits, display, _extras(client, options, plan, remembered), remembered.ends)
+        extras = _extras(client, options, plan, remembered)
+        run = Run(waits, display, extras, remembered.ends)
         code, began_at = OWN_FAULT, datetime.now(UTC)
         try:
             with display:
@@ -137,7 +138,7 @@ async def _wait(
             raise
         finally:
             _say_how_to_go_on(run, options, given)
-            outputs = outputs_of(waits, client.api.output) if options.source is None else {}
+            outputs = outputs_of(waits, extras.outputs) if plan.reports else {}
             over = Finished(tuple(run.records), code, began_at, datetime.now(UTC), client.name, outputs)
             finish(plan.reports, over)
     if Outcome.AUTH in run.outcomes.values() and options.source is None:
@@ -170,7 +171,7 @@ def reports_for(options: Options, runner: Runner, verdict: Verdict) -> list[Repo
     """Return what the options, and the variables of a CI runner, ask to be made of the run.
 
     Raises:
-        ConfigError: Something of it could not be made.
+        ConfigError: A file could not be written.
     """
     on_stdout = not options.json and not _is_terminal()
     reports: list[Report] = [AnnotationReport(runner, verdict, on_stdout=on_stdout)]
@@ -180,10 +181,10 @@ def reports_for(options: Options, runner: Runner, verdict: Verdict) -> list[Repo
         reports.append(AzureVariables(on_stdout=on_stdout))
     if options.outputs is not None:
         reports.append(DotenvFile(options.outputs))
-    if options.summary or options.timeline or options.junit or "GITHUB_STEP_SUMMARY" in os.environ:
-        from ._report_files import files_for  # noqa: PLC0415 - most waits write no such file
+    if options.summary or options.timeline or options.junit or (runner is Runner.GITHUB and not options.no_summary):
+        from ._report_files import files_for  # noqa: PLC0415 - most waits write no file
 
-        reports += files_for(options)
+        reports += files_for(options, runner, verdict)
     return reports
 
 

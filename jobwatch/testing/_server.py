@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+import socket
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from types import TracebackType
@@ -43,6 +44,8 @@ _DIALECTS = {dialect.name: dialect for dialect in (BEDROCK, CAPYDB, NEUTRAL)}
 _UNLIMITED = (1_000_000, 60.0)
 _ONE_PAGE = Pages()
 _REQUESTS_KEPT = 100_000
+_STEPS = 3
+"""How many steps of the loop it takes at most from accepting a connection to knowing it."""
 _CLOCK_READ_EVERY = 0.02
 """How often a stream reads a clock that was given, in seconds: it may jump at any time."""
 _OF_STREAMS = frozenset(
@@ -195,6 +198,7 @@ class JobServer:
         self._received = 0
         self._wire = Wire()
         self._runner: web.ServerRunner | None = None
+        self._listening: socket.socket | None = None
         self._portal: BlockingPortal | None = None
         self._leave: ExitStack | None = None
 
@@ -259,18 +263,32 @@ class JobServer:
         runner = web.ServerRunner(web.Server(self._served, handler_cancellation=True, access_log=None))
         await runner.setup()
         try:
-            await web.TCPSite(runner, "127.0.0.1", self._port).start()
+            listening = socket.create_server(("127.0.0.1", self._port))
+            await web.SockSite(runner, listening).start()
         except OSError as error:
             await runner.cleanup()
             raise ConfigError(f"cannot listen on 127.0.0.1:{self._port}: {error.strerror}") from error
-        self._runner = runner
+        self._runner, self._listening = runner, listening
         self._port = int(runner.addresses[0][1])
 
     async def _stop(self) -> None:
         runner, self._runner = self._runner, None
         if runner is not None:
             self._wire.close()
+            await self._accept_no_more()
             await runner.cleanup()
+
+    async def _accept_no_more(self) -> None:
+        """Let connections that have just been accepted begin: to close their server before leaves them open for good.
+
+        In CPython 3.11 an assertion of `asyncio.Server._attach` then fails in the task that was to begin them.
+        """
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            with suppress(NotImplementedError):  # the loop of Windows has no readers
+                asyncio.get_running_loop().remove_reader(listening)
+        for _ in range(_STEPS):
+            await asyncio.sleep(0)
 
     def url_of(self, api: str) -> str:
         """Return the base URL of an API on this server.

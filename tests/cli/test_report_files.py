@@ -113,6 +113,15 @@ async def test_what_the_job_wrote_last_is_in_the_test_results(
     assert "line 9" not in told
 
 
+async def test_a_job_whose_end_nobody_waited_for_is_skipped(folder: Path) -> None:
+    assert await wait("job_1", "job_3", "--any", "--junit", "j.xml") == 0
+    cases = ET.parse(folder / "j.xml").iter("testcase")
+    assert {case.get("name"): [child.tag for child in case] for case in cases} == {
+        "job_1": ["system-out"],
+        "job_3": ["skipped"],
+    }
+
+
 async def test_an_end_that_is_accepted_is_no_failure(folder: Path) -> None:
     assert await wait("job_2", "--accept", "failed", "--junit", "j.xml") == 0
     (case,) = ET.parse(folder / "j.xml").iter("testcase")

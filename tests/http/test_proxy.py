@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 import traceback
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import trustme
 from aiohttp import web
+from aiohttp.client_reqrep import ConnectionKey
 
 from jobwatch import Client, ConfigError, LookError, Pace
 from jobwatch._client import secrets_of
-from jobwatch._http.proxies import proxy_for
+from jobwatch._http.errors import CertificateRefused
+from jobwatch._http.proxies import proxy_for, refused_by
 from jobwatch._http.source import HttpSource
+from jobwatch._http.transport import _fault_of, _fault_of_proxy
 from jobwatch._table.compile import api_of
 from jobwatch.cli import main
 from tests.http.proxy_server import ProxyServer
@@ -361,3 +366,38 @@ async def test_the_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert f"the proxy 127.0.0.1:{proxy.port} wants a user and a password" in err
     assert main(["get", "j", "--source", "x:y", "--no-proxy"]) == 2
     assert "leave out --no-proxy" in capsys.readouterr().err
+
+
+# --- what the page says ------------------------------------------------------------------------------------------
+
+
+def test_the_messages_on_the_page_are_those_that_are_told() -> None:
+    page = (Path(__file__).parents[2] / "jobwatch/cli/README.md").read_text("utf-8")
+    table = page[page.index("| message | what helps |") :].partition("\n\n")[0]
+    shown = [each for row in table.splitlines()[2:] for each in re.findall(r"`([a-zA-Z ,:()]+)`", row.split("|")[1])]
+    proxy, context = proxy_for("http://a.test", "http://P:1", {}), "H"
+    assert proxy is not None
+    told = [refused_by(proxy, status, "", context).message for status in (407, 403, 502)]
+    key = ConnectionKey("H", 443, True, True, None, None, None)
+    refused = OSError(111, "Connect call failed ('10.0.0.1', 443)")
+    errors: list[Exception] = [
+        aiohttp.ClientConnectorError(key, refused),
+        aiohttp.ClientConnectorCertificateError(key, ssl.SSLCertVerificationError("x")),
+        CertificateRefused("expired"),
+    ]
+    told += [_fault_of(error, "H", is_tls=True).message for error in errors]
+    told += [
+        fault.message
+        for error in (
+            aiohttp.ClientProxyConnectionError(key, refused),
+            aiohttp.ClientConnectorDNSError(ConnectionKey(proxy.host, 1, True, True, None, None, None), refused),
+        )
+        if (fault := _fault_of_proxy(error, "H", proxy)) is not None
+    ]
+    known = {"P:1": "HOST:PORT", "p:1": "HOST:PORT", "10.0.0.1": "ADDRESS"}
+    for text, word in known.items():
+        told = [each.replace(text, word) for each in told]
+    told = [re.sub(r"\bH\b", "HOST", each) for each in told]
+    assert len(shown) == len(told) == 8
+    for message in shown:
+        assert any(each.startswith(message) for each in told), (message, told)

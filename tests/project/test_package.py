@@ -64,13 +64,13 @@ def test_the_sdist_can_be_tested(built: tuple[Path, Path]) -> None:
 def test_the_wheel_runs_as_it_is(built: tuple[Path, Path], tmp_path: Path) -> None:
     with zipfile.ZipFile(built[0]) as wheel:
         wheel.extractall(tmp_path)
-    code = "import sys, jobwatch.cli; print(jobwatch.__file__); sys.exit(jobwatch.cli.main(['docs', 'cli']))"
+    code = "import sys, jobwatch.cli; print(jobwatch.__file__); sys.exit(jobwatch.cli.main(['docs', 'webhooks']))"
     argv = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}"]
     ran = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     where, _, page = ran.stdout.partition("\n")
     assert Path(where).is_relative_to(tmp_path)
-    assert page == text_of("jobwatch/cli/README.md")
+    assert page == text_of("jobwatch/_webhooks/README.md")
 
 
 @pytest.mark.slow(in_sample=True)

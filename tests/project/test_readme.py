@@ -29,7 +29,9 @@ LOADED = [block for block in BLOCKS if "load_api(" in block.text]  # run by the 
 SOURCES = [block for block in BLOCKS if block.text.startswith("# aws_jobs.py")]
 ENDPOINTS = [block for block in BLOCKS if "FastAPI(" in block.text]  # run by tests/test_fastapi.py
 AGENTS = [block for block in BLOCKS if block.document == "jobwatch/apis/AGENTS.md"]  # run by the tests of that page
-PROGRAMS = [block for block in BLOCKS if block not in [*TESTS, *SERVICES, *LOADED, *SOURCES, *AGENTS, *ENDPOINTS]]
+SYNC = [block for block in BLOCKS if block.document == "jobwatch/_sync/README.md"]  # run by tests/sync/test_docs.py
+ELSEWHERE = [*TESTS, *SERVICES, *LOADED, *SOURCES, *AGENTS, *ENDPOINTS, *SYNC]
+PROGRAMS = [block for block in BLOCKS if block not in ELSEWHERE]
 
 HEAD = """\
 import asyncio
