@@ -260,7 +260,9 @@ def _command(commands: _Commands, common: _Parser, name: str, about: str, epilog
 
 def _add_wait(commands: _Commands, common: _Parser) -> None:
     wait = _command(commands, common, "wait", "Wait for jobs to end, and exit by how they ended.", _WAIT_EPILOG)
-    wait.add_argument("jobs", nargs="+", metavar="JOB", help="a job's id, or - for the response that started it")
+    wait.add_argument(
+        "jobs", nargs="+", metavar="JOB", help="a job's id or its URL at the API, or - for the response that started it"
+    )
     _add_api(wait)
     limits = wait.add_argument_group("how long", "Durations: 90, 45s, 30m, 1h30m, 250ms.")
     limits.add_argument("--timeout", type=duration, metavar="TIME", help="give up after this long (default: never)")
@@ -382,7 +384,7 @@ def _add_get(commands: _Commands, common: _Parser) -> None:
         "Read one job, once, and show all that the API tells of it. A job that failed was read, so that is exit 0.",
         _READ_EPILOG,
     )
-    get.add_argument("job", metavar="JOB", help="the job's id")
+    get.add_argument("job", metavar="JOB", help="the job's id, or its URL at the API")
     _add_api(get)
     _add_json(get, "one JSON object; the API's own record is under 'wire'")
 
