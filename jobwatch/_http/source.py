@@ -344,7 +344,6 @@ class HttpSource:
             states=api.states,
             wanted=api.wanted_headers,
             elsewhere=elsewhere,
-            plain_gets=api.method == "GET" and not _posts(api),
             proxy=requests.proxy(),
             tls=tls,
             max_body=max_body or api.max_body or MAX_BODY,
@@ -508,12 +507,6 @@ class HttpSource:
 
     def _masked(self, seen: _T | Fault) -> _T | Fault:
         return self._requests.quiet(seen) if isinstance(seen, Fault) else seen
-
-
-def _posts(api: JobAPI) -> bool:
-    """Whether any request other than that for one job is a POST."""
-    bodies = [api.batch_body, api.history_body, *(each.body for each in (api.error, api.result) if each is not None)]
-    return any(body is not None for body in bodies)
 
 
 def believed_until(job: Job, reply: Reply) -> float:

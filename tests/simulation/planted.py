@@ -715,7 +715,7 @@ def _sent_again() -> Generator[None]:
         return await handler(request)
 
     with (
-        mock.patch.object(jobwatch._http.fast, "TESTED", frozenset[str]()),
+        mock.patch.object(jobwatch._http.fast, "is_stock", return_value=False),
         mock.patch.object(jobwatch._http.transport, "_sent_once", plain),
     ):
         yield
@@ -763,7 +763,7 @@ def _unread_is_whole(original: Any) -> Any:
 
 @contextmanager
 def _connection_kept() -> Generator[None]:
-    with mock.patch.object(aiohttp.ClientResponse, "close"):
+    with mock.patch.object(jobwatch._http.fast.Answer, "close"):
         yield
 
 
