@@ -31,13 +31,13 @@ class Phase(enum.Enum):
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
 
-    @property
-    def ended(self) -> bool:
-        """Whether a job in this phase will not change any more."""
-        return self in ENDED
+    ended: bool
+    """Whether a job in this phase will not change any more."""
 
 
 ENDED = frozenset({Phase.SUCCEEDED, Phase.PARTIAL, Phase.FINISHED, Phase.FAILED, Phase.CANCELLED})
+for _phase in Phase:
+    _phase.ended = _phase in ENDED  # not found out anew at each look, of which there are many
 
 
 class Unchanged(enum.Enum):

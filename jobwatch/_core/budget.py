@@ -81,7 +81,12 @@ class Budget:
         """Return how many requests a second may be sent; infinite where nothing limits them."""
         if self.is_unlimited:
             return UNLIMITED
-        return min(self._standing(now), self._recovered(now), self._told if now < self._told_until else UNLIMITED)
+        rate = self._given
+        if now < self._refill_until and self._refill < rate:
+            rate = self._refill
+        if self._found != UNLIMITED:
+            rate = min(rate, self._recovered(now))
+        return self._told if now < self._told_until and self._told < rate else rate
 
     def _standing(self, now: float) -> float:
         """Return the rate that holds whatever is left in the API's present window."""

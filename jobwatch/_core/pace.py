@@ -50,6 +50,7 @@ def interval(
     price: float = 1.0,
     phase: float | None = None,
     progress: float | None = None,
+    longest: float | None = None,
 ) -> float:
     """Return how long after one look to make the next.
 
@@ -61,12 +62,13 @@ def interval(
         phase: A number drawn evenly from 0 to 1, for a job's second look only: it makes the step half to one and a
             half times as long, so that jobs that started together spread, at no cost in looks.
         progress: How far the job is, from 0 to 1, where the API tells.
+        longest: What the pace's longest interval is now, in seconds, where that is another.
 
     Returns:
         Seconds, within the pace's shortest and longest interval.
     """
     step = math.sqrt(2.0 * pace.poll_cost * price)
-    least, most = pace.min_interval, pace.max_interval
+    least, most = pace.min_interval, pace.max_interval if longest is None else longest
     if phase is not None:
         step *= 0.5 + phase
     now = min(age, _OLDEST) if age > 0.0 else 0.0  # nan is not above 0

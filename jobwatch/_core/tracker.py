@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import assert_never
+from typing import Any, Final, assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -325,35 +325,33 @@ def _doubted(watched: Watched, job: Job, now: float) -> SuspectedEnd | None:
     return SuspectedEnd(job.status, before.since, before.looks + 1)
 
 
+_GOOD: Final[dict[str, Any]] = {
+    "fault": None,
+    "faults": 0,
+    "failing_since": None,
+    "missing": 0,
+    "missing_since": None,
+    "refused": 0,
+    "refused_since": None,
+    "doubted": None,
+}
+"""What a good look leaves of the failed ones before it."""
+
+
 def unchanged(watched: Watched, now: float) -> Watched:
     """Take a good look into account that showed the very same as the one before."""
-    return replace(
-        watched,
-        looks=watched.looks + 1,
-        looked_at=now,
-        fault=None,
-        faults=0,
-        failing_since=None,
-        missing=0,
-        missing_since=None,
-        refused=0,
-        refused_since=None,
-        doubted=None,
-    )
+    return replace(watched, looks=watched.looks + 1, looked_at=now, **_GOOD)
 
 
 def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
     steps = _from_snapshot(watched, job) if job.events is None else _from_history(watched, job, job.events)
-    seen_at = datetime.fromtimestamp(now, UTC)
-    transitions = tuple(
-        Transition(job.id, watched.seq + index, step.event.status, step.event.phase, step.event.at, seen_at, step.gap)
-        for index, step in enumerate(steps, start=1)
-    )
-    fingerprints = tuple(Fingerprint(step.event.status, _unix(step.event.at)) for step in steps[-_REMEMBERED:])
-    looked = unchanged(watched, now)
+    transitions, delivered = _told(watched, job, steps, now) if steps else ((), watched.delivered)
     observed = Observed(
         replace(
-            looked,
+            watched,
+            looks=watched.looks + 1,
+            looked_at=now,
+            **_GOOD,
             type=job.type or watched.type,
             project_id=job.project_id or watched.project_id,
             status=job.status,
@@ -364,12 +362,25 @@ def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
             updated_at=_unix(job.updated_at) or watched.updated_at,
             progress=job.progress,
             seq=watched.seq + len(steps),
-            delivered=(watched.delivered + fingerprints)[-_REMEMBERED:],
-            outcome=_outcome_of(job.phase),
+            delivered=delivered,
+            outcome=_outcome_of(job.phase) if job.phase.ended else None,
         ),
         transitions,
     )
     return observed if job.phase is not Phase.BLOCKED else _saw_blocked(watched, observed, job, now)
+
+
+def _told(
+    watched: Watched, job: Job, steps: Sequence[_Step], now: float
+) -> tuple[tuple[Transition, ...], tuple[Fingerprint, ...]]:
+    """Return the transitions that are new, and what is remembered of those delivered last, they included."""
+    seen_at = datetime.fromtimestamp(now, UTC)
+    transitions = tuple(
+        Transition(job.id, watched.seq + index, step.event.status, step.event.phase, step.event.at, seen_at, step.gap)
+        for index, step in enumerate(steps, start=1)
+    )
+    fingerprints = tuple(Fingerprint(step.event.status, _unix(step.event.at)) for step in steps[-_REMEMBERED:])
+    return transitions, (watched.delivered + fingerprints)[-_REMEMBERED:]
 
 
 def _saw_blocked(before: Watched, observed: Observed, job: Job, now: float) -> Observed:
@@ -438,6 +449,8 @@ def _entered_at(watched: Watched, job: Job, steps: Sequence[_Step], now: float, 
 
 def _from_history(watched: Watched, job: Job, told: tuple[Event, ...]) -> list[_Step]:
     known = watched.seq - watched.seq_before
+    if known and known == len(told) and watched.delivered and _is_as_delivered(watched, job, told):
+        return []
     ordered = in_order(job, watched.delivered, known, told)
     events = _settled(job, ordered)
     is_behind = bool(events) and events[-1].phase is not job.phase
@@ -450,6 +463,22 @@ def _from_history(watched: Watched, job: Job, told: tuple[Event, ...]) -> list[_
     if job.has_more_events and steps and (hole := _hole(watched, job, told, ordered)) is not None:
         steps[hole] = replace(steps[hole], gap=True)
     return steps
+
+
+def _is_as_delivered(watched: Watched, job: Job, told: Sequence[Event]) -> bool:
+    """Whether a history is plainly what was delivered: in order, its last entry the job's status, and nothing more.
+
+    Whatever is not plain is found out in `_from_history`, which this only saves from most looks.
+    """
+    first, last = told[0], told[-1]
+    if last.phase is not job.phase or job.phase.ended or not is_same_word(watched.delivered[-1].status, job.status):
+        return False
+    before = first.at
+    for event in told:
+        if event.at is None or before is None or event.at < before:
+            return False
+        before = event.at
+    return (len(told) == 1 or first.at != last.at) and begins_with(watched.delivered, len(told), told)
 
 
 def _hole(watched: Watched, job: Job, told: Sequence[Event], ordered: Sequence[Event]) -> int | None:
