@@ -290,7 +290,7 @@ def patience_ends_at(watched: Watched, patience: Patience) -> float:
 
 
 def _is_older(job: Job, watched: Watched) -> bool:
-    if job.phase in ENDED and job.events and _goes_on_to_an_end(watched, job, job.events):
+    if job.phase.ended and job.events and _goes_on_to_an_end(watched, job, job.events):
         return False
     updated_at = _unix(job.updated_at)
     if updated_at is not None and watched.updated_at is not None and updated_at != watched.updated_at:

@@ -108,7 +108,8 @@ class Looks:
         known = replace(watch.watched, failing_since=None)  # no patience is left whose end would be a time to look
         next_look = self._policy.next_look(known, self._unix(), self._clock.uniform(), self._shared(price, watch))
         next_look = min(next_look, LONGEST_PAUSE)
-        self._put_next(watch, Looked(watch.watched, (), None, next_look), next_look, price)
+        looked = Looked(watch.watched, (), None, next_look)
+        self._put_next(watch, looked, next_look, price, self._clock.now())
 
     def let_go(self, job_id: str) -> None:
         """End the look under way that the server holds, since another one is to be made now."""
@@ -174,11 +175,12 @@ class Looks:
             other.begin_look()
         asked_at = self._unix()
         try:
-            if watch.watched.place is not None and (unkept := await self._unkept(watch)) is not None:
-                for each in (watch, *others):
-                    self._enter_seen(each, Seen(unkept), self._unix())
-                return
-            asked_at = self._unix()
+            if watch.watched.place is not None:
+                if (unkept := await self._unkept(watch)) is not None:
+                    for each in (watch, *others):
+                        self._enter_seen(each, Seen(unkept), self._unix())
+                    return
+                asked_at = self._unix()
             seen = await self._seen(watch, others, hold)
             if seen is not None:
                 as_of = time_of(seen, asked_at, self._unix())
@@ -300,10 +302,11 @@ class Looks:
     def _enter_listed(self, watch: Watch, job: Job, retry_after: float | None) -> bool:
         """Enter what a list shows of a job, unless it lags behind what is known; return whether it was entered."""
         try:
-            price = self._schedule.price(self._clock.now())
+            now = self._clock.now()
+            price = self._schedule.price(now)
             shared = self._shared(price, watch)
             if watch.not_before:  # a list puts forward no look that the job's own answer has put off
-                retry_after = max(retry_after or 0.0, watch.not_before - self._clock.now())
+                retry_after = max(retry_after or 0.0, watch.not_before - now)
             if self._sleeps is not None:
                 self._sleeps.since_seen(watch)  # to notice a suspension before, and not after, the job is seen
             looked = self._policy.saw(
@@ -313,7 +316,7 @@ class Looks:
                 return False  # the job is to be asked for by itself
             due = self._schedule.remove(watch)
             watch.memo = None
-            self._enter(watch, looked, price)
+            self._enter(watch, looked, price, now)
             # The list may have begun before somebody said that the job has changed.
             woken = BEFORE_ALL if due == BEFORE_ALL else self._wakeups.pending(watch.watched.job_id)
             if due != NEVER and watch.stage is DUE and woken < watch.due:
@@ -328,7 +331,8 @@ class Looks:
     def _enter_seen(self, watch: Watch, seen: Seen, as_of: float, times: tuple[float, float] | None = None) -> None:
         """Enter what a look showed; `times` are how long it took, and might be held, where any look may be."""
         try:
-            price = self._schedule.price(self._clock.now())
+            now = self._clock.now()
+            price = self._schedule.price(now)
             shared = self._shared(price, watch) if self._grouping.is_possible else price
             if seen.looks > 1:
                 watch.watched = replace(watch.watched, looks=watch.watched.looks + seen.looks - 1)
@@ -347,14 +351,14 @@ class Looks:
             if seen.cached_for is not None or looked.watched.phase is Phase.UNKNOWN:
                 looked = with_remark(watch.watched, looked, as_of, seen.cached_for)
             if times is not None and self._held is not None:
-                looked = self._held.follow_up(watch, looked, *times, self._clock.now())
+                looked = self._held.follow_up(watch, looked, *times, now)
             if what is not UNCHANGED:
                 watch.memo = seen.memo if looked.job is not None and not looked.asks_anew else None
-            self._enter(watch, looked, price)
+            self._enter(watch, looked, price, now)
         except Exception as error:  # noqa: BLE001 - as in `_look_at`
             self._end_by(watch, error)
 
-    def _enter(self, watch: Watch, looked: Looked, price: float) -> None:
+    def _enter(self, watch: Watch, looked: Looked, price: float, now: float) -> None:
         """Enter what a look gave, have the next one made, and notify if there is news."""
         before, is_awaited = watch.watched, watch.awaits_this_look
         has_moved = before.project_id != looked.watched.project_id
@@ -369,7 +373,7 @@ class Looks:
         if looked.next_look is None or not watch.wanted:
             self._retire(watch)
         else:
-            self._put_next(watch, looked, looked.next_look, price)
+            self._put_next(watch, looked, looked.next_look, price, now)
             if has_moved:
                 self._grouping.join(watch)
         # Whoever asked for a look while this one was under way, or a list, waits for the next.
@@ -393,8 +397,8 @@ class Looks:
         if self._streams is not None:
             self._streams.end_unless_wanted(watch.watched.job_id)
 
-    def _put_next(self, watch: Watch, looked: Looked, next_look: float, price: float) -> None:
-        schedule, now = self._schedule, self._clock.now()
+    def _put_next(self, watch: Watch, looked: Looked, next_look: float, price: float, now: float) -> None:
+        schedule = self._schedule
         usually = max(next_look, self._policy.pace.min_interval) if looked.asks_anew else next_look
         spacing = self._without_jitter(looked, usually, price)
         if looked.is_followed_up and self._held is not None:
@@ -459,7 +463,7 @@ class Looks:
         )
         self._schedule.remove(watch)
         watch.memo = None
-        self._enter(watch, Looked(watched, (), Outcome.UNREADABLE, None), 1.0)
+        self._enter(watch, Looked(watched, (), Outcome.UNREADABLE, None), 1.0, self._clock.now())
 
     def _log_once(self, watch: Watch, error: Exception) -> None:
         """Log where an exception came from; not its message, which may quote a server or hold a secret."""

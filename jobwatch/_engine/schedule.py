@@ -110,6 +110,8 @@ class Schedule:
         watch = self._taken(now)
         watch.begin_look()
         self._places.begin(watch, now)
+        if not self._workers.has_free():
+            return watch  # whoever ends a look sees for himself
         due = self._due_at(now)
         if due <= now:
             self._workers.call()
@@ -165,7 +167,7 @@ class Schedule:
         if self._held_back:
             self._held_back.pop(watch, None)
         self._queue.put(watch, due)
-        if due < self._workers.alarm_at:
+        if due < self._workers.alarm_at and self._workers.has_free():
             self._workers.wake_at(max(due, self._held_until(self._time())))
 
     def remove(self, watch: Watch) -> float:
@@ -311,7 +313,8 @@ class Schedule:
             answer = await asking
         finally:
             self._in_flight -= 1
-        seconds = self._time() - asked_at
+        now = self._time()
+        seconds = now - asked_at
         if not held:
             taken = min(_ANSWER_MARGIN * seconds, _ANSWER_AT_MOST)
             self.answer_time += (taken - self.answer_time) * (_ANSWERS_WEIGHT if self.answer_time else 1.0)
@@ -322,7 +325,7 @@ class Schedule:
         if answer.aside is not None:
             self.heed(answer.aside)
         if answer.rate is not None:
-            self._budget.told(answer.rate, self._in_flight, self._time())
+            self._budget.told(answer.rate, self._in_flight, now)
         return answer
 
     def heed(self, fault: Fault) -> None:

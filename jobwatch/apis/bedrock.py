@@ -123,8 +123,8 @@ def _job(wire: CmsJob | VisionJob, job_id: str | int, progress: float | None) ->
         ended_at=moment_of(wire.completed_at),
         updated_at=moment_of(wire.updated_at),
         progress=progress,
-        events=None if wire.events is None else tuple(_event(entry) for entry in wire.events),
-        error=_problem(wire.error),
+        events=None if wire.events is None else tuple(map(_event, wire.events)),
+        error=None if wire.error is None else _problem(wire.error),
         result=plain(wire.results),
         wire=wire,
     )
