@@ -100,12 +100,10 @@ class Answer:
         status: The HTTP status.
         headers: The headers.
         content: The body, which may still be under way.
-        is_plain: Whether it is framed in a way that is known here; else it is read all the same, and the session asks
-            from now on.
         closed: Whether it has been given up or read to its end, and its connection is no longer its own.
     """
 
-    __slots__ = ("_connection", "_lanes", "closed", "content", "headers", "is_plain", "status")
+    __slots__ = ("_connection", "_lanes", "closed", "content", "headers", "status")
 
     def __init__(
         self, lanes: Lanes, connection: Connection, status: int, headers: CIMultiDictProxy[str], content: StreamReader
@@ -116,8 +114,6 @@ class Answer:
         self.headers = headers
         self.content = content
         self.closed = False
-        coding = headers.get("Transfer-Encoding")
-        self.is_plain = status != 101 and (coding is None or coding.lower() == "chunked")
 
     def close(self) -> None:
         """Give the connection back: for another request if this was read to its end, else to be closed."""
@@ -144,6 +140,8 @@ class Lanes:
         self._ticker: asyncio.TimerHandle | None = None
         self._waiting = 0
         self._is_left = False
+        self._has_met_odd = False
+        self._most = connector.limit + 1  # each time one that was kept is closed
         self._parser: Callable[..., Any] = functools.partial(
             aiohttp.http.HttpResponseParser,
             timer=TimerNoop(),
@@ -163,8 +161,8 @@ class Lanes:
             getattr({"request": request, "protocol": protocol, "connector": self._connector}[owner], name)
 
     def is_usable(self) -> bool:
-        """Return whether the session is aiohttp's own, in whose place these may be used."""
-        return is_stock()
+        """Return whether the session is aiohttp's own, in whose place these may be used, and all answers were plain."""
+        return is_stock() and not self._has_met_odd
 
     async def sent(self, url: URL, body: bytes | None, headers: Mapping[str, str] | None) -> Answer:
         """Send a request and wait for the head of its answer.
@@ -175,32 +173,39 @@ class Lanes:
             headers: What is sent with this request alone; validated.
 
         Raises:
-            NotSilent: The connection that was kept has something to say by itself; nothing was sent.
+            NotSilent: The server sends something by itself on all connections; nothing was sent.
         """
-        connection = self._kept.pop()[0] if self._kept else await self._connected(url)
-        try:
+        for _ in range(self._most):
+            connection = self._kept.pop()[0] if self._kept else await self._connected(url)
             protocol = connection.protocol
-            if not isinstance(protocol, Carrier) or protocol.has_heard:
-                raise NotSilent  # noqa: TRY301  # a function of its own costs a look more than it explains
-            if protocol.is_silent():
+            if isinstance(protocol, Carrier) and not protocol.has_heard and protocol.is_silent():
                 protocol.requests += 1
-            else:
-                await check_silent(connection)
-            transport = protocol.transport
-            assert transport is not None  # noqa: S101  # as just checked
+                break
+            if await _becomes_silent(connection):
+                break
+        else:
+            raise NotSilent
+        try:
+            assert isinstance(protocol, Carrier)  # noqa: S101  # as just checked
+            assert protocol.transport is not None  # noqa: S101  # likewise
             # A new one, which has seen no byte of an earlier answer.
             protocol.parse_by(self._parser(protocol, self._loop, READ_AHEAD))
-            transport.write(self._told(url, body, headers))
-            try:
+            protocol.transport.write(self._told(url, body, headers))
+            message, content = await protocol.read()
+            while 100 <= message.code <= 199 and message.code != 101:
                 message, content = await protocol.read()
-                while 100 <= message.code <= 199 and message.code != 101:
-                    message, content = await protocol.read()
-            except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-                raise lost(protocol, error) from None
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            reason = lost(protocol, error)
+            connection.close()
+            raise reason from None
         except BaseException:
             connection.close()
             raise
-        return Answer(self, connection, message.code, message.headers, content)
+        told = message.headers
+        coding = told.get("Transfer-Encoding")
+        if message.code == 101 or (coding is not None and coding.lower() != "chunked"):
+            self._has_met_odd = True  # it is read all the same; from now on the session asks
+        return Answer(self, connection, message.code, told, content)
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection whose answer was read to its end; close any other."""
@@ -268,6 +273,21 @@ class Lanes:
         for connection in old:
             connection.close()
         self._ticker = self._loop.call_later(_TICK, self._tick) if self._kept else None
+
+
+async def _becomes_silent(connection: Connection) -> bool:
+    """Whether a connection is silent once the loop has read what there was; closes it if not."""
+    try:
+        if isinstance(connection.protocol, Carrier) and not connection.protocol.has_heard:
+            await check_silent(connection)
+            return True
+    except NotSilent:
+        pass
+    except BaseException:
+        connection.close()
+        raise
+    connection.close()
+    return False
 
 
 def lanes_on(connector: BaseConnector, head: Head, connect_timeout: float, url: URL) -> Lanes | None:

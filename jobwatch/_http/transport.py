@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -223,6 +223,8 @@ class Transport:
                 return _CLOSED if self._closed else late
             # The frames below are aiohttp's, and their local variables hold our headers.
             raise cancelled.with_traceback(None)  # noqa: B904
+        except NotSilent:
+            answer = Fault(FaultKind.UNREADABLE, "the server sends responses that nobody asked for")
         except Exception as error:  # noqa: BLE001  # the one boundary: nothing of aiohttp's leaves, as a cause neither
             answer = self._fault_of(error, target.url.host or "the server")
         self._lifted(task, cancelling)
@@ -318,8 +320,6 @@ class Transport:
                     raise
                 asked_again = True
                 response = await self._sent(url, target, headers, hop)
-            if response is None:
-                return Fault(FaultKind.UNREADABLE, "the server sends responses that nobody asked for")
             try:
                 if response.status not in _REDIRECTS or response.status in self._states:
                     answer = await self._answered(response, target, etag)
@@ -344,27 +344,17 @@ class Transport:
             headers = self._headers.of_body()
         return headers if target.headers is None else {**(headers or {}), **target.headers}
 
-    async def _sent(
+    def _sent(
         self, url: URL, target: Target, headers: dict[str, str] | None, hop: int
-    ) -> ClientResponse | Answer | None:
-        """Send one request, on the first connection that is silent; None if none is, and nothing was sent."""
+    ) -> Coroutine[object, object, ClientResponse | Answer]:
+        """Send one request, on the first connection that is silent; `NotSilent` is raised if none is."""
         self.requests += 1
         lanes = self._lanes
-        if lanes is not None and (hop or target.is_head or (target.body and target.headers) or not lanes.is_usable()):
-            # What needs the session is seldom alone: it is what asks from now on.
-            self._leave_lanes()
-            lanes = None
-        for _ in range(self._max_connections + 1):  # each time one of those that were kept alive is closed
-            try:
-                if lanes is None:
-                    return await self._sent_by_session(url, target, headers)
-                answer = await lanes.sent(url, target.body, headers)
-            except NotSilent:
-                continue
-            if not answer.is_plain:
-                self._leave_lanes()
-            return answer
-        return None
+        if lanes is not None:
+            if lanes.is_usable() and not (hop or target.is_head or (target.body and target.headers)):
+                return lanes.sent(url, target.body, headers)
+            self._leave_lanes()  # what needs the session is seldom alone: that is what asks from now on
+        return self._sent_by_session(url, target, headers)
 
     def _leave_lanes(self) -> None:
         lanes, self._lanes = self._lanes, None
@@ -376,11 +366,16 @@ class Transport:
         if session is None:
             assert self._connector is not None  # noqa: S101  # it is there from the first look until the end
             session = self._session = self._session_on(self._connector)
-        if target.is_head:
-            return await session.head(url, allow_redirects=False, headers=headers)
-        if target.body is None:
-            return await session.get(url, allow_redirects=False, headers=headers)
-        return await session.post(url, data=target.body, allow_redirects=False, headers=headers)
+        for _ in range(self._max_connections + 1):  # each time one of those that were kept alive is closed
+            try:
+                if target.is_head:
+                    return await session.head(url, allow_redirects=False, headers=headers)
+                if target.body is None:
+                    return await session.get(url, allow_redirects=False, headers=headers)
+                return await session.post(url, data=target.body, allow_redirects=False, headers=headers)
+            except NotSilent:
+                continue
+        raise NotSilent
 
     async def _answered(self, response: ClientResponse | Answer, target: Target, etag: str | None) -> Reply | Fault:
         status = response.status
