@@ -358,8 +358,8 @@ def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
             phase=job.phase,
             entered_at=_entered_at(watched, job, steps, now, skew),
             attempt=job.attempt if steps else watched.attempt,
-            started_at=_unix(job.started_at),
-            updated_at=_unix(job.updated_at) or watched.updated_at,
+            started_at=None if job.started_at is None else job.started_at.timestamp(),
+            updated_at=watched.updated_at if job.updated_at is None else job.updated_at.timestamp(),
             progress=job.progress,
             seq=watched.seq + len(steps),
             delivered=delivered,
@@ -471,14 +471,20 @@ def _is_as_delivered(watched: Watched, job: Job, told: Sequence[Event]) -> bool:
     Whatever is not plain is found out in `_from_history`, which this only saves from most looks.
     """
     first, last = told[0], told[-1]
-    if last.phase is not job.phase or job.phase.ended or not is_same_word(watched.delivered[-1].status, job.status):
+    delivered = watched.delivered
+    if last.phase is not job.phase or job.phase.ended or delivered[-1].status != job.status:
         return False
     before = first.at
     for event in told:
         if event.at is None or before is None or event.at < before:
             return False
         before = event.at
-    return (len(told) == 1 or first.at != last.at) and begins_with(watched.delivered, len(told), told)
+    if len(delivered) > len(told) or (len(told) > 1 and first.at == last.at):
+        return False
+    for fingerprint, event in zip(delivered, told[-len(delivered) :], strict=True):
+        if fingerprint.status != event.status or event.at is None or fingerprint.at != event.at.timestamp():
+            return False
+    return True
 
 
 def _hole(watched: Watched, job: Job, told: Sequence[Event], ordered: Sequence[Event]) -> int | None:

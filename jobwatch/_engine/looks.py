@@ -96,9 +96,9 @@ class Looks:
             return self._turn_away(watch, schedule.paused(now))
         if self._held is not None and (hold := self._held.time_for(watch, now)):
             schedule.hold(watch)
-            return self._look_at(watch, hold)
+            return self._look_at(watch, now, hold)
         joint = self._grouping.joint(watch, self._interval(watch)) if self._grouping.is_possible else None
-        return self._look_at(watch) if joint is None else self._look_at_many(watch, joint)
+        return self._look_at(watch, now) if joint is None else self._look_at_many(watch, joint)
 
     def resume(self, watch: Watch) -> None:
         """Go on looking at a job whose watch was given up, at the pace that follows faults."""
@@ -164,31 +164,34 @@ class Looks:
 
     async def _turn_away(self, watch: Watch, fault: Fault) -> None:
         try:
-            self._enter_seen(watch, Seen(fault), self._unix())
+            self._enter_seen(watch, Seen(fault), self._unix(), self._clock.now())
         finally:
             self._schedule.end(watch)
 
-    async def _look_at(self, watch: Watch, hold: float = 0.0) -> None:
+    async def _look_at(self, watch: Watch, now: float, hold: float = 0.0) -> None:
         others = self._others_with(watch)
         for other in others:
             self._schedule.remove(other)
             other.begin_look()
-        asked_at = self._unix()
+        asked_at = self._clock.epoch + now
         try:
             if watch.watched.place is not None:
                 if (unkept := await self._unkept(watch)) is not None:
                     for each in (watch, *others):
-                        self._enter_seen(each, Seen(unkept), self._unix())
+                        self._enter_seen(each, Seen(unkept), self._unix(), self._clock.now())
                     return
                 asked_at = self._unix()
             seen = await self._seen(watch, others, hold)
             if seen is not None:
-                as_of = time_of(seen, asked_at, self._unix())
-                times = None if self._held is None else (self._unix() - asked_at, hold)
+                now = self._clock.now()
+                answered_at = self._clock.epoch + now
+                as_of = time_of(seen, asked_at, answered_at)
+                times = None if self._held is None else (answered_at - asked_at, hold)
                 if self._details is not None and not self._is_held_back((watch, *others), seen, as_of):
                     seen = await self._details.of(seen, (watch, *others))
+                    now = self._clock.now()
                 for each in (watch, *others):
-                    self._enter_seen(each, seen, as_of, times)
+                    self._enter_seen(each, seen, as_of, now, times)
             elif hold:
                 self._put_back_held((watch, *others), asked_at - self._clock.epoch)
         except Exception as error:  # noqa: BLE001 - whatever one job's look raises ends the watch of that job alone
@@ -328,10 +331,11 @@ class Looks:
 
     # --- what a look showed ------------------------------------------------------------------------------------
 
-    def _enter_seen(self, watch: Watch, seen: Seen, as_of: float, times: tuple[float, float] | None = None) -> None:
+    def _enter_seen(
+        self, watch: Watch, seen: Seen, as_of: float, now: float, times: tuple[float, float] | None = None
+    ) -> None:
         """Enter what a look showed; `times` are how long it took, and might be held, where any look may be."""
         try:
-            now = self._clock.now()
             price = self._schedule.price(now)
             shared = self._shared(price, watch) if self._grouping.is_possible else price
             if seen.looks > 1:
@@ -400,7 +404,7 @@ class Looks:
     def _put_next(self, watch: Watch, looked: Looked, next_look: float, price: float, now: float) -> None:
         schedule = self._schedule
         usually = max(next_look, self._policy.pace.min_interval) if looked.asks_anew else next_look
-        spacing = self._without_jitter(looked, usually, price)
+        spacing = usually if looked.watched.looks != 1 else self._without_jitter(looked, usually, price)
         if looked.is_followed_up and self._held is not None:
             spacing = max(next_look, self._held.longest)
         schedule.demand(watch, self._demand(watch, spacing, price, now))

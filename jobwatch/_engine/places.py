@@ -78,7 +78,7 @@ class Places:
         """Count a look as under way."""
         self._begun[watch] = now
         self._slow_jobs += watch.is_slow
-        if len(self._begun) >= self._most:
+        if self._alarm is None and self._extra and len(self._begun) >= self._most:
             self._set_alarm(now)
 
     def end(self, watch: Watch, now: float) -> None:

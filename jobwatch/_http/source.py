@@ -195,7 +195,9 @@ class HttpSource:
             fingerprint = hash((fingerprint, *sorted(reply.headers.items())))
         if memo is not None and is_same_again(memo, reply, fingerprint):
             return Seen(UNCHANGED, memo, rate=reply.rate, looks=reply.looks, retry_after=wait, cached_for=reply.age)
-        job = self._masked(self.api.job(reply.body, job_id, reply.http_status, headers=reply.headers))
+        job = self.api.job(reply.body, job_id, reply.http_status, headers=reply.headers)
+        if isinstance(job, Fault):
+            job = self._masked(job)
         if self._goes_on is not None and _is_not_there(job, reply) and self._goes_on(reply.body, reply.headers):
             job, fingerprint = await self._found_later(job_id, reply, turn), 0
         if isinstance(job, Fault):

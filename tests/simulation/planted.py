@@ -608,7 +608,7 @@ def _missing_is_gone(original: Any) -> Any:
             original(self, watch, due)
         else:
             fault = Fault(FaultKind.GONE, "the list does not show it")
-            self._enter_seen(watch, Seen(fault), self._unix())
+            self._enter_seen(watch, Seen(fault), self._unix(), self._clock.now())
 
     return put_back
 
