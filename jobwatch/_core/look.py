@@ -171,7 +171,7 @@ class Policy(Struct, frozen=True):
                 price=price,
                 phase=jitter if watched.looks == 1 else None,
                 progress=watched.progress,
-                longest=self._longest(price),
+                longest=None if price <= 1.0 else self._longest(price),
             )
         return delay if watched.fault is None else self._after_fault(watched, watched.fault, now, jitter, delay)
 

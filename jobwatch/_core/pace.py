@@ -71,7 +71,7 @@ def interval(
     least, most = pace.min_interval, pace.max_interval if longest is None else longest
     if phase is not None:
         step *= 0.5 + phase
-    now = min(age, _OLDEST) if age > 0.0 else 0.0  # nan is not above 0
+    now = (age if age < _OLDEST else _OLDEST) if age > 0.0 else 0.0  # nan is not above 0
     if progress is not None and now > 0.0 and 0.0 < progress < 1.0:
         whole = now / progress
         wanted = whole * _FORETOLD.advance(progress, step / math.sqrt(whole)) - now
@@ -79,7 +79,9 @@ def interval(
         wanted = curve.advance(now, step) - now
     if phase is not None:  # a bound must not align them again
         wanted = most * phase if wanted > most else max(wanted, least * (1.0 + phase))
-    return min(max(wanted, least), most)
+    if wanted > most:
+        return most
+    return wanted if wanted > least else least
 
 
 _OLDEST = 1e12

@@ -24,14 +24,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, assert_never
+from typing import assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from .._models import ENDED, Event, Fault, FaultKind, Job, Outcome, Phase, Transition
 from .._reading.words import is_same_word, lowered
-from .matching import Fingerprint, begins_with, is_same, new_from
+from .matching import Fingerprint, begins_with, is_same, new_from, unix_seconds
 from .moves import Place, arrived
 from .ordering import in_order
 from .settling import UnsettledEnd
@@ -51,6 +51,9 @@ CONFIRMED_AFTER = 10.0
 
 REFUSALS = frozenset({FaultKind.AUTH, FaultKind.REFUSED})
 """Faults that asking again does not mend, unless the refusal was a passing one."""
+
+
+_BLOCKED = Phase.BLOCKED  # until Python 3.12, to find a member takes longer than all that is done with it
 
 
 class SuspectedEnd(Struct, frozen=True, array_like=True, gc=False):
@@ -325,22 +328,21 @@ def _doubted(watched: Watched, job: Job, now: float) -> SuspectedEnd | None:
     return SuspectedEnd(job.status, before.since, before.looks + 1)
 
 
-_GOOD: Final[dict[str, Any]] = {
-    "fault": None,
-    "faults": 0,
-    "failing_since": None,
-    "missing": 0,
-    "missing_since": None,
-    "refused": 0,
-    "refused_since": None,
-    "doubted": None,
-}
-"""What a good look leaves of the failed ones before it."""
-
-
 def unchanged(watched: Watched, now: float) -> Watched:
     """Take a good look into account that showed the very same as the one before."""
-    return replace(watched, looks=watched.looks + 1, looked_at=now, **_GOOD)
+    return replace(
+        watched,
+        looks=watched.looks + 1,
+        looked_at=now,
+        fault=None,
+        faults=0,
+        failing_since=None,
+        missing=0,
+        missing_since=None,
+        refused=0,
+        refused_since=None,
+        doubted=None,
+    )
 
 
 def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
@@ -351,7 +353,14 @@ def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
             watched,
             looks=watched.looks + 1,
             looked_at=now,
-            **_GOOD,
+            fault=None,
+            faults=0,
+            failing_since=None,
+            missing=0,
+            missing_since=None,
+            refused=0,
+            refused_since=None,
+            doubted=None,
             type=job.type or watched.type,
             project_id=job.project_id or watched.project_id,
             status=job.status,
@@ -367,7 +376,7 @@ def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
         ),
         transitions,
     )
-    return observed if job.phase is not Phase.BLOCKED else _saw_blocked(watched, observed, job, now)
+    return observed if job.phase is not _BLOCKED else _saw_blocked(watched, observed, job, now)
 
 
 def _told(
@@ -482,7 +491,7 @@ def _is_as_delivered(watched: Watched, job: Job, told: Sequence[Event]) -> bool:
     if len(delivered) > len(told) or (len(told) > 1 and first.at == last.at):
         return False
     for fingerprint, event in zip(delivered, told[-len(delivered) :], strict=True):
-        if fingerprint.status != event.status or event.at is None or fingerprint.at != event.at.timestamp():
+        if fingerprint.status != event.status or event.at is None or fingerprint.at != unix_seconds(event.at):
             return False
     return True
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .wakeups import WakeUps
     from .watch import Registry, Watch
 
+_UNKNOWN = Phase.UNKNOWN  # until Python 3.12, to find a member takes longer than all that is done with it
 _log = logging.getLogger("jobwatch")
 
 
@@ -169,7 +170,7 @@ class Looks:
             self._schedule.end(watch)
 
     async def _look_at(self, watch: Watch, now: float, hold: float = 0.0) -> None:
-        others = self._others_with(watch)
+        others = self._others_with(watch) if self._registry.awaited and self._registry.background else []
         for other in others:
             self._schedule.remove(other)
             other.begin_look()
@@ -185,7 +186,7 @@ class Looks:
             if seen is not None:
                 now = self._clock.now()
                 answered_at = self._clock.epoch + now
-                as_of = time_of(seen, asked_at, answered_at)
+                as_of = time_of(seen, asked_at, answered_at) if isinstance(seen.what, Fault) else answered_at - seen.age
                 times = None if self._held is None else (answered_at - asked_at, hold)
                 if self._details is not None and not self._is_held_back((watch, *others), seen, as_of):
                     seen = await self._details.of(seen, (watch, *others))
@@ -262,8 +263,6 @@ class Looks:
 
     def _others_with(self, watch: Watch) -> list[Watch]:
         """Return the other watch of a job, if one and the same answer can serve it too."""
-        if not (self._registry.awaited and self._registry.background):
-            return []
         is_conditional = self._source.is_conditional(watch.memo)
         return [
             other
@@ -352,7 +351,7 @@ class Looks:
                 onward=seen.onward,
                 slept=0.0 if self._sleeps is None else self._sleeps.since_seen(watch),
             )
-            if seen.cached_for is not None or looked.watched.phase is Phase.UNKNOWN:
+            if seen.cached_for is not None or looked.watched.phase is _UNKNOWN:
                 looked = with_remark(watch.watched, looked, as_of, seen.cached_for)
             if times is not None and self._held is not None:
                 looked = self._held.follow_up(watch, looked, *times, now)
@@ -491,7 +490,8 @@ class Looks:
         readers = self._grouping.readers(watch, now) if self._grouping.is_possible else 1.0
         if self._registry.awaited and self._registry.background:
             readers *= len(self._registry.of(watch.watched.job_id))
-        return math.sqrt(price) / (next_look * max(1.0, readers))
+        wanted = math.sqrt(price) / next_look
+        return wanted / readers if readers > 1.0 else wanted
 
     def _without_jitter(self, looked: Looked, next_look: float, price: float) -> float:
         """Return how long it would be to the next look without jitter: what a second look's interval promises."""

@@ -101,7 +101,8 @@ class Places:
     def learn(self, seconds: float) -> None:
         """Learn how long an answer took."""
         self._usual += (seconds - self._usual) * (_WEIGHT if self._usual else 1.0)
-        self._slow_after = max(_SLOW, _MANY_TIMES * self._usual)
+        after = _MANY_TIMES * self._usual
+        self._slow_after = after if after > _SLOW else _SLOW
 
     def _slow_looks(self, now: float) -> int:
         """Return how many looks under way are slow, as far as that opens places."""

@@ -316,7 +316,8 @@ class Schedule:
         now = self._time()
         seconds = now - asked_at
         if not held:
-            taken = min(_ANSWER_MARGIN * seconds, _ANSWER_AT_MOST)
+            taken = _ANSWER_MARGIN * seconds
+            taken = taken if taken < _ANSWER_AT_MOST else _ANSWER_AT_MOST
             self.answer_time += (taken - self.answer_time) * (_ANSWERS_WEIGHT if self.answer_time else 1.0)
         if isinstance(answer.what, Fault):
             self.heed(answer.what)
@@ -353,12 +354,14 @@ class Schedule:
     def demand(self, watch: Watch, demand: float) -> None:
         """Note how many looks a second a job wants at the plain price; 0 where it wants none any more."""
         self.known += (demand > 0.0) - (watch.demand > 0.0)
-        self._budget.demand = max(0.0, self._budget.demand + demand - watch.demand) if self.known else 0.0
+        wanted = self._budget.demand + demand - watch.demand if self.known else 0.0
+        self._budget.demand = wanted if wanted > 0.0 else 0.0
         watch.demand = demand
 
     def priced(self, delay: float, price: float, now: float) -> float:
         """Cut a delay that a high price made long down to when the price will have fallen."""
-        return min(delay, self._budget.turn(delay / math.sqrt(price), now))
+        turn = self._budget.turn(delay / math.sqrt(price), now)
+        return turn if turn < delay else delay
 
 
 class DueQueue:
