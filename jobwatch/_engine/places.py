@@ -45,6 +45,9 @@ class Places:
     Args:
         most: How many there may be, as long as none is slow.
         opened: Told when one more may begin since one under way has become slow.
+
+    Attributes:
+        has_slow_jobs: Whether any look so far was slow.
     """
 
     def __init__(self, most: int, opened: Callable[[], None]) -> None:
@@ -55,7 +58,7 @@ class Places:
         self._loop = asyncio.get_running_loop()
         self._begun: dict[Watch, float] = {}  # the first to have begun comes first
         self._slow_jobs = 0
-        self._has_slow_jobs = False
+        self.has_slow_jobs = False
         self._usual = 0.0
         self._slow_after = _SLOW
         self._alarm: asyncio.TimerHandle | None = None
@@ -72,7 +75,7 @@ class Places:
     @property
     def hold_back_slow_jobs(self) -> bool:
         """Whether no look may begin at a job whose last one was slow."""
-        return self._has_slow_jobs and (self._slow_jobs >= self._for_slow or len(self._begun) >= self._most)
+        return self.has_slow_jobs and (self._slow_jobs >= self._for_slow or len(self._begun) >= self._most)
 
     def begin(self, watch: Watch, now: float) -> None:
         """Count a look as under way."""
@@ -85,7 +88,7 @@ class Places:
         """Count a look as over, and note whether it was slow."""
         self._slow_jobs -= watch.is_slow
         watch.is_slow = now - self._begun.pop(watch) >= self._slow_after
-        self._has_slow_jobs = self._has_slow_jobs or watch.is_slow
+        self.has_slow_jobs = self.has_slow_jobs or watch.is_slow
         if self._alarm is not None and not self._begun:
             self._alarm.cancel()
             self._alarm = None

@@ -100,7 +100,7 @@ class Schedule:
         Args:
             now: When, on the loop's clock.
         """
-        if self._closed or self._due_at(now) > now or now < self._pause_ends_at(now):
+        if self._closed or self._due_at(now) > now or (self.paused_until and now < self._pause_ends_at(now)):
             return None
         # While a pause lasts that is beyond all patience, no request is made, so none is paid for.
         wait = self._budget.spend(now) if now >= self.paused_until else 0.0
@@ -207,7 +207,12 @@ class Schedule:
     def _queue_due_at(self, now: float) -> float:
         """Return when the next look at a job seen before may be made; where many are late, one after the other."""
         due = self._queue.next_due()
-        while due <= now and self._places.hold_back_slow_jobs and self._is_held_back(self._queue.first()):
+        while (
+            due <= now
+            and self._places.has_slow_jobs
+            and self._places.hold_back_slow_jobs
+            and self._is_held_back(self._queue.first())
+        ):
             self._held_back[self._queue.pop()] = due
             due = self._queue.next_due()
         return max(due, self._next_late) if BEFORE_ALL < due < now - _LATE and self.known > _MANY else due
@@ -233,7 +238,7 @@ class Schedule:
         self._was_first_look = bool(self._first_looks) and self._newcomer_at(now) <= now and not by_turns
         if self._was_first_look:
             return self._first_looks.popleft()
-        if BEFORE_ALL < self._queue.next_due() < now - _LATE:
+        if self.known > _MANY and BEFORE_ALL < self._queue.next_due() < now - _LATE:
             usual = min(self._budget.demand, self._budget.rate(now))
             self._next_late = now + 1.0 / (_CATCH_UP * max(usual, 1.0 / LONGEST_PAUSE))
         return self._queue.pop()

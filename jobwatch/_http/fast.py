@@ -20,7 +20,9 @@ import aiohttp
 import aiohttp.client
 import aiohttp.http
 from aiohttp.helpers import TimerNoop
+from multidict import istr
 
+from .answer import look_up_by
 from .errors import NotSilent
 from .idle import Carrier, check_silent, lost
 from .urls import with_secret
@@ -38,6 +40,8 @@ KEPT_FOR: Final = 30.0
 
 _TICK: Final = KEPT_FOR / 4
 
+_TRANSFER_ENCODING: Final = istr("Transfer-Encoding")
+
 READ_AHEAD: Final = 16 * 1024
 """How many bytes of a body are kept before they are taken, and how many are read from a socket at once."""
 
@@ -48,6 +52,8 @@ _NEEDED: Final = (
     ("protocol", "should_close"),
     ("connector", "connect"),
 )
+
+look_up_by(istr)
 
 _stock: tuple[object, ...] = ()
 
@@ -202,7 +208,7 @@ class Lanes:
             connection.close()
             raise
         told = message.headers
-        coding = told.get("Transfer-Encoding")
+        coding = told.get(_TRANSFER_ENCODING)
         if message.code == 101 or (coding is not None and coding.lower() != "chunked"):
             self._has_met_odd = True  # it is read all the same; from now on the session asks
         return Answer(self, connection, message.code, told, content)

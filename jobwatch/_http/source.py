@@ -193,7 +193,7 @@ class HttpSource:
         fingerprint = hash((reply.http_status, reply.body))
         if reply.headers:
             fingerprint = hash((fingerprint, *sorted(reply.headers.items())))
-        if memo is not None and is_same_again(memo, reply, fingerprint):
+        if memo is not None and (memo == fingerprint or is_same_again(memo, reply, fingerprint)):
             return Seen(UNCHANGED, memo, rate=reply.rate, looks=reply.looks, retry_after=wait, cached_for=reply.age)
         job = self.api.job(reply.body, job_id, reply.http_status, headers=reply.headers)
         if isinstance(job, Fault):
