@@ -1,9 +1,10 @@
 """A server that costs next to nothing, so that what is measured is the client: fixed replies from a process of its own.
 
-Run with ``python -m benchmarks.look_server RUNNING ENDED LOOKS``: it prints its port, answers the first LOOKS requests
-of a path with the body RUNNING and later ones with ENDED. In either, ``@`` stands for the last segment of the path, and
-``~`` for a time: the same in every reply, or with ``--changing`` a second later in each than in the one before, as with
-a heartbeat or progress. With ``--tls FOLDER`` it speaks TLS, and leaves the certificate to trust there as ``ca.pem``.
+Run with ``python -m benchmarks.look_server RUNNING ENDED LOOKS [TRIP]``: it prints its port, answers the first LOOKS
+requests of a path with the body RUNNING and later ones with ENDED. In either, ``@`` stands for the last segment of the
+path, and ``~`` for a time: the same in every reply, or with ``--changing`` a second later in each than in the one
+before, as with a heartbeat or progress. Answers go out TRIP seconds later, if that is given. With ``--tls FOLDER`` it
+speaks TLS, and leaves the certificate to trust there as ``ca.pem``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ _UPDATED = datetime(2026, 1, 2, 3, 5, 5, tzinfo=UTC)
 class Replies(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, running: bytes, ended: bytes, looks: int, seen: Counter[bytes], *, changing: bool) -> None:
+    def __init__(
+        self, running: bytes, ended: bytes, looks: int, seen: Counter[bytes], trip: float, *, changing: bool
+    ) -> None:
+        self._trip = trip
         self._changing = changing
         self._running = running
         self._ended = ended
@@ -58,7 +62,11 @@ class Replies(asyncio.Protocol):
         at = _UPDATED + timedelta(seconds=self._seen[path] if self._changing else 0)
         body = body.replace(b"@", path.partition(b"?")[0].rpartition(b"/")[2])
         body = body.replace(b"~", at.strftime("%Y-%m-%dT%H:%M:%SZ").encode())
-        self._transport.write((_HEAD % len(body)).encode() + body)
+        answer = (_HEAD % len(body)).encode() + body
+        if self._trip:
+            asyncio.get_running_loop().call_later(self._trip, self._transport.write, answer)
+        else:
+            self._transport.write(answer)
 
 
 def _context(folder: Path) -> ssl.SSLContext:
@@ -71,10 +79,10 @@ def _context(folder: Path) -> ssl.SSLContext:
     return context
 
 
-async def _serve(running: str, ended: str, looks: int, *, changing: bool, tls: Path | None) -> None:
+async def _serve(running: str, ended: str, looks: int, trip: float, *, changing: bool, tls: Path | None) -> None:
     seen: Counter[bytes] = Counter()
     server = await asyncio.get_running_loop().create_server(
-        lambda: Replies(running.encode(), ended.encode(), looks, seen, changing=changing),
+        lambda: Replies(running.encode(), ended.encode(), looks, seen, trip, changing=changing),
         "127.0.0.1",
         0,
         ssl=None if tls is None else _context(tls),
@@ -89,10 +97,12 @@ def main() -> None:
     parser.add_argument("running")
     parser.add_argument("ended")
     parser.add_argument("looks", type=int)
+    parser.add_argument("trip", type=float, nargs="?", default=0.0)
     parser.add_argument("--changing", action="store_true")
     parser.add_argument("--tls", type=Path, metavar="FOLDER")
     chosen = parser.parse_args()
-    asyncio.run(_serve(chosen.running, chosen.ended, chosen.looks, changing=chosen.changing, tls=chosen.tls))
+    serving = _serve(chosen.running, chosen.ended, chosen.looks, chosen.trip, changing=chosen.changing, tls=chosen.tls)
+    asyncio.run(serving)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@
 
 The house, from the values that everybody speaks of up to the command line; imports point up this list only:
 
-_models, _errors, _tasks    jobs, faults, transitions; what is raised; waiting for tasks whatever is cancelled
+_models/, _errors, _tasks   jobs, faults, transitions; what is raised; waiting for tasks whatever is cancelled
 _reading/                   what a vendor's words mean: bytes in, a job or a fault out
 _core/                      what happened (tracker) and when to look next (pace); the seam to whoever is asked (source)
 _table/                     an API written down in TOML: its schema, its paths, the reader that comes of it
@@ -17,8 +17,10 @@ _files/                     files: the history of durations, locks, and what els
 _engine/                    which job is due, who asks, what the answer changes; the only clock and random source
 _wait, _completions         the handle of one wait, and of several
 _client                     what a user holds
+_sync/                      the same without async: a thread in which the loop runs
 _watching/                  the background watcher, its delivery and its journal
 _webhooks/                  vendors' requests to us, turned into wake-ups
+_report/                    what is written about jobs: summaries, pictures, test results; pure
 cli/                        the command line
 testing/                    a job server for tests; it knows the values only
 """
@@ -27,6 +29,7 @@ TYPE_CHECKING = False  # as in typing, which takes as long to import as Python t
 if TYPE_CHECKING:
     from ._client import Client
     from ._completions import Completions
+    from ._core.job_times import JobTimes
     from ._core.look import Looked
     from ._core.pace import Pace
     from ._core.source import JobSource
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
         JournalError,
         LookError,
         RateLimited,
+        ResultMismatch,
         Unreachable,
         UnreadableReply,
         WaitTimeout,
@@ -65,7 +69,12 @@ if TYPE_CHECKING:
         printable,
     )
     from ._reading.api import JobAPI
+    from ._reading.ids import JobId
+    from ._reading.periods import Duration
     from ._reading.started import Response
+    from ._sync.client import SyncClient
+    from ._sync.functions import wait, wait_all, watch
+    from ._sync.handle import SyncWait
     from ._wait import Wait
     from ._watching.changes import Change, ChangeKind, Health, WatchedJob, WatcherHealth
     from ._watching.watcher import Watcher
@@ -84,6 +93,7 @@ __all__ = [
     "Client",
     "Completions",
     "ConfigError",
+    "Duration",
     "Event",
     "Fault",
     "FaultKind",
@@ -95,10 +105,12 @@ __all__ = [
     "JobCancelled",
     "JobEnded",
     "JobFailed",
+    "JobId",
     "JobNotFound",
     "JobOutcomeUnknown",
     "JobPartiallyFailed",
     "JobSource",
+    "JobTimes",
     "JobwatchError",
     "JournalError",
     "LookError",
@@ -110,6 +122,9 @@ __all__ = [
     "RateLimited",
     "Received",
     "Response",
+    "ResultMismatch",
+    "SyncClient",
+    "SyncWait",
     "Transition",
     "Unchanged",
     "Unreachable",
@@ -124,6 +139,9 @@ __all__ = [
     "Webhooks",
     "load_api",
     "printable",
+    "wait",
+    "wait_all",
+    "watch",
     "webhook_app",
     "webhook_handler",
     "webhook_signature",
@@ -132,18 +150,25 @@ __all__ = [
 _NAMES_IN = {
     "._client": "Client",
     "._completions": "Completions",
+    "._core.job_times": "JobTimes",
     "._core.look": "Looked",
     "._core.pace": "Pace",
     "._core.source": "JobSource",
     "._core.tracker": "Watched",
     "._errors": (
         "AuthError ConfigError JobBlocked JobCancelled JobEnded JobFailed JobNotFound JobOutcomeUnknown "
-        "JobPartiallyFailed JobwatchError JournalError LookError RateLimited Unreachable UnreadableReply WaitTimeout"
+        "JobPartiallyFailed JobwatchError JournalError LookError RateLimited ResultMismatch Unreachable "
+        "UnreadableReply WaitTimeout"
     ),
     "._files.history": "History",
     "._models": "JSON UNCHANGED Event Fault FaultKind Job Outcome Phase Problem Transition Unchanged printable",
     "._reading.api": "JobAPI",
+    "._reading.ids": "JobId",
+    "._reading.periods": "Duration",
     "._reading.started": "Response",
+    "._sync.client": "SyncClient",
+    "._sync.functions": "wait wait_all watch",
+    "._sync.handle": "SyncWait",
     "._wait": "Wait",
     "._watching.changes": "Change ChangeKind Health WatchedJob WatcherHealth",
     "._watching.watcher": "Watcher",

@@ -7,15 +7,18 @@ import logging
 import math
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Literal, Self, cast
+from typing import TYPE_CHECKING, Generic, Literal, NoReturn, Self, cast, overload
 
 from msgspec.structs import replace
 
-from ._completions import Completions
+from ._completions import Completions, all_of
 from ._core.budget import Budget
 from ._core.ends import ends_of
 from ._core.look import Looked, Policy
+from ._core.moves import Place
 from ._core.pace import Pace
+from ._core.results import check_type, with_result
+from ._core.resuming import resumed, told
 from ._core.tracker import Patience, Watched, observe
 from ._engine.places import at_most
 from ._engine.poller import Poller
@@ -24,25 +27,36 @@ from ._errors import ConfigError
 from ._files.history import History
 from ._http.requests import Given
 from ._http.source import HttpSource
-from ._models import ENDED, Fault, Job, Phase
+from ._models import ENDED, Fault, Job, Phase, Result, Wire_co
 from ._reading.api import REQUEST_TIMEOUT, JobAPI
+from ._reading.ids import id_text
+from ._reading.periods import seconds_given
 from ._reading.sizes import size_of
 from ._reading.started import Found, Response, Started
-from ._tasks import finished
+from ._tasks import finished, running_loop
 from ._wait import Wait, error_of
 from .apis import api_named
 
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Unpack
 
-    from ._core.ends import Names
+    from msgspec import Struct
+
+    from ._core.durations import LearnedDurations
+    from ._core.ends import Ends, Names
     from ._core.source import JobSource, Source
+    from ._http.options import ClientOptions
     from ._http.tls import TLSContext
+    from ._reading.ids import JobId
+    from ._reading.periods import Duration
+    from .apis.bedrock import BedrockJob
+    from .apis.capydb import CapyJob
 
 _log = logging.getLogger("jobwatch")
 
 
-class Client:
+class Client(Generic[Wire_co]):
     """Reads and waits for the jobs of one API.
 
     Use it as an async context manager, or call `aclose` when done; it may be opened in one task and closed in
@@ -60,6 +74,9 @@ class Client:
             ``CAPYDB_API_URL``), else the vendor's address.
         api_version: The version to ask for, where the API has a header for it (Bedrock's ``X-API-Version``).
         params: What stands in the API's URLs beside a job's id: GitHub's ``owner`` and ``repo``.
+        headers: What else to send with each request to the API's own origin, such as a ``User-Agent`` of yours in place
+            of ``jobwatch/VERSION``, or what a gateway wants. Values are shown nowhere. The token's header, those of the
+            API's table, and those that say how to answer (``Accept``, ``If-None-Match``, ...) are not among them.
         proxy: The URL of the proxy to ask through, whatever the API's host; False for none. By default ``HTTPS_PROXY``,
             ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` say, in small letters too, and loopback has none.
         ssl: The `ssl.SSLContext` for connections to the API, with the certificates to trust or a client certificate; by
@@ -68,9 +85,10 @@ class Client:
         history: Where to remember how long jobs took, so that later ones are looked at when they are likely to end:
             a `History`, to be shared between clients, or a file's path; by default it is forgotten with the client.
         max_rate: How many requests a second may be made in all; by default as many as the API allows.
-        unreachable_after: For how many seconds on end looks may fail before a wait is given up.
-        appear_within: For how many seconds the API may not know a job before that is believed.
-        stable_for: For how many seconds an end has to stand before it is believed, or that of each kind, such as
+        unreachable_after: For how long on end looks may fail before a wait is given up: seconds, a text such as ``5m``,
+            or a `timedelta`, as are the others of these.
+        appear_within: For how long the API may not know a job before that is believed.
+        stable_for: For how long an end has to stand before it is believed, or that of each kind, such as
             ``{"failed": 10}``: for servers that show one for a moment before they try again. By default what the
             API's table says, and else an end is believed at first sight.
         max_in_flight: How many looks may be under way at once, or threads of a source; where some have no answer for
@@ -78,7 +96,7 @@ class Client:
             table lets the server hold (``long_poll``) have as many places of their own.
         max_body: The largest reply that is read, as received and without its content coding: ``16MiB``, or a number of
             bytes; by default what the API's table says, or 1 MiB.
-        request_timeout: How long one look may take, or one call of a source, in seconds; by default as the API's table
+        request_timeout: How long one look may take, or one call of a source; by default as the API's table
             says, else 30.
         streams: Whether to follow a job's stream of events where the API has one (Bedrock), so that a look comes at
             once when something happens, and seldom otherwise.
@@ -87,9 +105,27 @@ class Client:
         ConfigError: An argument or a variable is missing or wrong; nothing has been sent.
     """
 
+    @overload
+    def __init__(self: Client[CapyJob], api: Literal["capydb"], **options: Unpack[ClientOptions]) -> None: ...
+
+    @overload
+    def __init__(self: Client[BedrockJob], api: Literal["bedrock"], **options: Unpack[ClientOptions]) -> None: ...
+
+    @overload
+    def __init__(self, api: JobAPI[Wire_co], **options: Unpack[ClientOptions]) -> None: ...
+
+    @overload
+    def __init__(
+        self: Client[Struct | None],
+        api: str | JobAPI | None = None,
+        *,
+        source: JobSource | HttpSource | None = None,
+        **options: Unpack[ClientOptions],
+    ) -> None: ...
+
     def __init__(
         self,
-        api: str | JobAPI | None = None,
+        api: str | JobAPI[Wire_co] | JobAPI | None = None,
         *,
         source: JobSource | HttpSource | None = None,
         token: str | Callable[[], str | Awaitable[str]] | None = None,
@@ -97,24 +133,26 @@ class Client:
         base_url: str | None = None,
         api_version: str | None = None,
         params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         proxy: str | Literal[False] | None = None,
         ssl: TLSContext | None = None,
         pace: Pace | None = None,
         history: History | str | os.PathLike[str] | None = None,
         max_rate: float | None = None,
-        unreachable_after: float = 300.0,
-        appear_within: float = 10.0,
-        stable_for: float | Mapping[str, float] | None = None,
+        unreachable_after: Duration = 300.0,
+        appear_within: Duration = 10.0,
+        stable_for: Duration | Mapping[str, Duration] | None = None,
         max_in_flight: int = 16,
         max_body: int | str | None = None,
-        request_timeout: float | None = None,
+        request_timeout: Duration | None = None,
         streams: bool = True,
     ) -> None:
-        given = Given(token, base_url, params, token_file, proxy)
-        del token, token_file, base_url, params, proxy  # a traceback that shows local variables shall not show these
+        given = Given(token, base_url, params, token_file, proxy, headers=headers)
+        # A traceback that shows local variables shall not show these.
+        del token, token_file, base_url, params, proxy, headers
         patience = Patience(
-            unreachable_after=_not_negative("unreachable_after", unreachable_after),
-            appear_within=_not_negative("appear_within", appear_within),
+            unreachable_after=seconds_given("unreachable_after", unreachable_after),
+            appear_within=seconds_given("appear_within", appear_within),
         )
         self._history = history if isinstance(history, History) else History(history)
         self._budget = Budget(max_rate)
@@ -122,15 +160,16 @@ class Client:
             raise ConfigError(f"max_in_flight must be at least 1, not {max_in_flight}")
         self._max_in_flight = max_in_flight
         most_bytes = None if max_body is None else _size("max_body", max_body)
-        if request_timeout is not None and not _not_negative("request_timeout", request_timeout):
-            raise ConfigError("request_timeout must be above 0 seconds")
+        look_within: float | None = None
+        if request_timeout is not None:
+            look_within = seconds_given("request_timeout", request_timeout, above_zero=True)
         self._source: Source
         match source:
             case None if api is not None:
                 found = api_named(api) if isinstance(api, str) else api
                 most, tls = at_most(max_in_flight), None if ssl is None else _tls(ssl)
                 kind: type[HttpSource] = HttpSource
-                if found.continues is not None or found.allowed_origins:
+                if found.continues is not None or found.allowed_origins or found.by_header:
                     from ._http.moving import MovingSource  # noqa: PLC0415 - few tables need it
 
                     kind = MovingSource
@@ -141,7 +180,7 @@ class Client:
                     streams=streams,
                     max_connections=most + (max_in_flight if found.long_poll else 0),
                     max_body=most_bytes,
-                    request_timeout=request_timeout,
+                    request_timeout=look_within,
                     tls=tls,
                 )
             case None:
@@ -155,7 +194,7 @@ class Client:
             case _:
                 from ._engine.adapter import AdaptedSource  # noqa: PLC0415 - it loads threads, which few clients need
 
-                limit = REQUEST_TIMEOUT if request_timeout is None else request_timeout
+                limit = REQUEST_TIMEOUT if look_within is None else look_within
                 self._source = AdaptedSource(source, at_most(max_in_flight), limit)
         own = self._source.api if isinstance(self._source, HttpSource) else None
         stable: Mapping[Phase, float] = {} if own is None else own.stable_for
@@ -196,7 +235,17 @@ class Client:
 
     async def __aenter__(self) -> Self:
         """Return the client; it closes when the block is left."""
+        running_loop()
         return self
+
+    if not TYPE_CHECKING:  # checkers see that there is no such thing
+
+        def __enter__(self) -> NoReturn:
+            """Say that this is for ``async with``."""
+            raise ConfigError("a Client is for async with; without async, use jobwatch.SyncClient, or jobwatch.wait")
+
+        def __exit__(self, *_: object) -> None:
+            """Be there, so that ``with`` gets as far as what says why not."""
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -235,23 +284,38 @@ class Client:
 
     # --- one look ------------------------------------------------------------------------------------------
 
-    async def job(self, job_id: str) -> Job:
+    @overload
+    async def job(self, job_id: JobId, *, result: None = None) -> Job[Wire_co]: ...
+
+    @overload
+    async def job(self, job_id: JobId, *, result: type[Result]) -> Job[Wire_co, Result | None]: ...
+
+    async def job(
+        self, job_id: JobId, *, result: type[Result] | None = None
+    ) -> Job[Wire_co, Result | None] | Job[Wire_co]:
         """Read one job, once.
 
         Args:
-            job_id: Its id.
+            job_id: Its id, a text or a number; or its URL at the API.
+            result: The type to read its result into once it has succeeded, as for `wait_for`; before that it is None.
 
         Raises:
             LookError: It could not be read: see its subclasses.
             ConfigError: The id cannot stand in a URL.
+            ResultMismatch: The job has succeeded, and its result is of another type.
         """
-        self._check(job_id)
-        seen = await self._engine().job(job_id)
+        known_as = self._id_of(job_id)
+        if result is not None:
+            check_type(result)
+        seen = await self._engine().job(known_as)
         if isinstance(seen, Fault):
-            raise error_of(seen, job_id)
-        return seen
+            raise error_of(seen, known_as)
+        job = cast("Job[Wire_co]", seen)
+        if result is None:
+            return job
+        return with_result(job, result) if job.phase is Phase.SUCCEEDED else replace(job, result=None)
 
-    async def jobs(self, project_id: str, limit: int = 25) -> tuple[Job, ...]:
+    async def jobs(self, project_id: JobId, limit: int = 25) -> tuple[Job[Wire_co], ...]:
         """Read a project's latest jobs, in the API's order.
 
         Args:
@@ -264,20 +328,19 @@ class Client:
         """
         if not self._source.has_lists:
             raise ConfigError(f"{self.name} documents no list of jobs; ask for each by its id with job()")
-        text_of("a project's id", project_id)
+        project = id_text("a project's id", project_id)
         if limit < 1:
             raise ConfigError(f"limit must be at least 1, not {limit}")
-        seen = await self._engine().project(project_id, limit)
+        seen = await self._engine().project(project, limit)
         if isinstance(seen, Fault):
             raise error_of(seen, None)
         for job in seen:
             self._history.add(job, told=True)
-        return seen
+        return cast("tuple[Job[Wire_co], ...]", seen)
 
-    def watched(self, job_id: str) -> Watched:
+    def watched(self, job_id: JobId) -> Watched:
         """Return what is known of a job before the first look at it, for `look`."""
-        self._check(job_id)
-        return Watched(job_id=job_id, api=self.name)
+        return Watched(job_id=self._id_of(job_id), api=self.name)
 
     async def look(self, watched: Watched) -> Looked:
         """Make exactly one look at a job, and say what it changed and when to look next.
@@ -292,79 +355,183 @@ class Client:
         Raises:
             ConfigError: It belongs to another API.
         """
-        if watched.api != self.name:
-            raise ConfigError(f"job {watched.job_id} belongs to {watched.api}, and this client reads {self.name}")
+        self._check_own(watched)
         return await self._engine().look(watched)
 
     # --- waiting ------------------------------------------------------------------------------------------
 
+    @overload
     def wait_for(
         self,
-        job: str | Started,
-        timeout: float | None = None,
+        job: JobId | Started | Watched,
+        timeout: Duration | None = None,
         check: bool = True,
         *,
         accept: Names = (),
         fail_on: Names = (),
-    ) -> Wait:
+        result: None = None,
+    ) -> Wait[Wire_co]: ...
+
+    @overload
+    def wait_for(
+        self,
+        job: JobId | Started | Watched,
+        timeout: Duration | None = None,
+        check: Literal[True] = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+        result: type[Result],
+    ) -> Wait[Wire_co, Result]: ...
+
+    def wait_for(
+        self,
+        job: JobId | Started | Watched,
+        timeout: Duration | None = None,
+        check: bool = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+        result: type[Result] | None = None,
+    ) -> Wait[Wire_co, Result] | Wait[Wire_co]:
         """Wait for a job: await the handle for the finished job, iterate it for every state on the way.
 
         Args:
-            job: The job's id; or what the API answered when the job was started, as a `Response`, or its body as
-                bytes or decoded. A state that this shows already is taken into account, and needs no look.
-            timeout: How long to wait at most, in seconds, from the first await; one last look is made at the end.
+            job: The job's id, a text or a number, or its URL at the API; or what the API answered when the job was
+                started, as a `Response`, or its body as bytes or decoded. A state that this shows already is taken into
+                account, and needs no look. Or what an earlier wait knew, its `Wait.watched`, perhaps in another
+                process: the states that it was handed are not told again, `Transition.seq` goes on, and what has ended
+                is looked at once more, for the job.
+            timeout: How long to wait at most, from the first await: seconds, a text such as ``10m``, or a `timedelta`;
+                one last look is made at the end. That is a `WaitTimeout`, or of a job that was never read the
+                `LookError` that says why.
             check: Whether awaiting raises `JobFailed` and the like when the job ended badly.
             accept: Which ends are good besides success: ``{"partial"}``, ``{"finished"}``, or any other.
             fail_on: ``{"blocked"}`` has the wait end with `JobBlocked` once two looks, 10 s apart, have shown that the
                 job goes on only when somebody acts.
+            result: The type to read the job's result into: a msgspec Struct, a dataclass, a TypedDict, a ``list[int]``
+                or whatever else `msgspec.convert` takes. A job that ends well with another one raises `ResultMismatch`,
+                which has it as it came. By default it is left as plain JSON values.
 
         Raises:
-            ConfigError: The id cannot stand in a URL, the response names no job, the timeout is no duration, or there
-                is no such end.
+            ConfigError: The id cannot stand in a URL, the response names no job, the timeout is no duration, there
+                is no such end, or no such type.
         """
-        if timeout is not None:
-            _not_negative("timeout", timeout)
-        if isinstance(job, (bytes, Mapping, Response)):
-            found = self._source.started(job)
-        else:
-            found = Found(text_of("a job's id", job))
-        ends = ends_of(accept, fail_on)
+        return self._wait_for(job, timeout, check, ends_of(accept, fail_on), result)
+
+    def _wait_for(
+        self,
+        job: JobId | Started | Watched,
+        timeout: Duration | None,
+        check: bool,
+        ends: Ends,
+        result: type[Result] | None,
+    ) -> Wait[Wire_co, Result]:
+        limit = None if timeout is None else seconds_given("timeout", timeout)
+        if result is not None:
+            check_type(result)
+            if not check:
+                raise ConfigError("a job that ended badly has no result: leave out result=, or check=False")
+        if isinstance(job, Watched):
+            self._check_own(job)
+            earlier = job
+            return Wait(
+                lambda: self._enter_again(earlier), job.job_id, limit, check, ends, read=told(job), result=result
+            )
+        found = Found(self._id_of(job)) if isinstance(job, (int, str)) else self._started(job)
         if found.job is not None and found.is_over:
             over = found.job
-            return Wait(lambda: self._enter_over(over), over.id, timeout, check, ends)
+            return Wait(lambda: self._enter_over(over), over.id, limit, check, ends, result=result)
         watched = self.watched(found.job_id)
-        return Wait(lambda: self._enter(watched, found), found.job_id, timeout, check, ends)
+        if found.read_by:
+            watched = replace(watched, place=Place(found.job_id, found.read_by, is_url=True))
+        return Wait(lambda: self._enter(watched, found), found.job_id, limit, check, ends, result=result)
 
+    @overload
     def as_completed(
         self,
-        job_ids: Iterable[str],
-        timeout: float | None = None,
+        job_ids: Iterable[JobId],
+        timeout: Duration | None = None,
         check: bool = True,
         *,
         accept: Names = (),
         fail_on: Names = (),
-    ) -> Completions:
+        result: None = None,
+    ) -> Completions[Wire_co]: ...
+
+    @overload
+    def as_completed(
+        self,
+        job_ids: Iterable[JobId],
+        timeout: Duration | None = None,
+        check: Literal[True] = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+        result: type[Result],
+    ) -> Completions[Wire_co, Result]: ...
+
+    def as_completed(
+        self,
+        job_ids: Iterable[JobId],
+        timeout: Duration | None = None,
+        check: bool = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+        result: type[Result] | None = None,
+    ) -> Completions[Wire_co, Result] | Completions[Wire_co]:
         """Wait for several jobs and iterate over their handles as they end.
 
         Awaiting a handle that came out gives its job, or raises, at once.
 
         Args:
             job_ids: The jobs' ids.
-            timeout: How long to wait for each at most, in seconds.
-            check, accept, fail_on: As for `wait_for`.
+            timeout: How long to wait for each at most, as for `wait_for`.
+            check, accept, fail_on, result: As for `wait_for`.
         """
-        ids = _ids(job_ids)
-        return Completions([self.wait_for(each, timeout, check, accept=accept, fail_on=fail_on) for each in ids])
+        return self._as_completed(job_ids, timeout, check, ends_of(accept, fail_on), result)
 
+    def _as_completed(
+        self, job_ids: Iterable[JobId], timeout: Duration | None, check: bool, ends: Ends, result: type[Result] | None
+    ) -> Completions[Wire_co, Result]:
+        ids = _ids(job_ids)
+        return Completions([self._wait_for(each, timeout, check, ends, result) for each in ids])
+
+    @overload
     async def wait_all(
         self,
-        job_ids: Iterable[str],
-        timeout: float | None = None,
+        job_ids: Iterable[JobId],
+        timeout: Duration | None = None,
         check: bool = True,
         *,
         accept: Names = (),
         fail_on: Names = (),
-    ) -> list[Job]:
+        result: None = None,
+    ) -> list[Job[Wire_co]]: ...
+
+    @overload
+    async def wait_all(
+        self,
+        job_ids: Iterable[JobId],
+        timeout: Duration | None = None,
+        check: Literal[True] = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+        result: type[Result],
+    ) -> list[Job[Wire_co, Result]]: ...
+
+    async def wait_all(
+        self,
+        job_ids: Iterable[JobId],
+        timeout: Duration | None = None,
+        check: bool = True,
+        *,
+        accept: Names = (),
+        fail_on: Names = (),
+        result: type[Result] | None = None,
+    ) -> list[Job[Wire_co, Result]] | list[Job[Wire_co]]:
         """Wait for several jobs to end, and return them in the order of their ids.
 
         The first that cannot be read, or with ``check`` does not succeed, raises its error and ends the waiting
@@ -372,20 +539,18 @@ class Client:
 
         Args:
             job_ids: The jobs' ids.
-            timeout: How long to wait at most, in seconds.
-            check, accept, fail_on: As for `wait_for`.
+            timeout: How long to wait at most, as for `wait_for`.
+            check, accept, fail_on, result: As for `wait_for`.
 
         Raises:
-            JobEnded, JobBlocked, LookError, WaitTimeout: As awaiting `wait_for` would, for the first to go wrong.
+            JobEnded, JobBlocked, LookError, WaitTimeout, ResultMismatch: As awaiting `wait_for` would, for the first
+                to go wrong.
         """
-        async with self.as_completed(job_ids, timeout, check, accept=accept, fail_on=fail_on) as ended:
-            async for wait in ended:
-                await wait
-            return [await wait for wait in ended.waits]
+        return await all_of(self._as_completed(job_ids, timeout, check, ends_of(accept, fail_on), result))
 
     # --- news from elsewhere ----------------------------------------------------------------------------------
 
-    def wake(self, job_id: str) -> bool:
+    def wake(self, job_id: JobId) -> bool:
         """Have a job looked at now that somebody waits for or watches: there may be news of it.
 
         This is one look, however many wakes come before it is made. Looks that wakes ask for lie at least the pace's
@@ -397,9 +562,9 @@ class Client:
         Returns:
             Whether it will be looked at.
         """
-        return self._poller is not None and self._poller.wake(job_id)
+        return self._poller is not None and self._poller.wake(id_text("a job's id", job_id))
 
-    def wake_project(self, project_id: str) -> bool:
+    def wake_project(self, project_id: JobId) -> bool:
         """Have the jobs of a project looked at now that somebody waits for or watches, by one list if it has one.
 
         Args:
@@ -408,16 +573,37 @@ class Client:
         Returns:
             Whether any job will be looked at.
         """
-        return self._poller is not None and self._poller.wake_project(project_id)
+        return self._poller is not None and self._poller.wake_project(id_text("a project's id", project_id))
 
     # --- within ---------------------------------------------------------------------------------------------
 
-    def _check(self, job_id: object) -> None:
-        self._source.check(text_of("a job's id", job_id))
+    def _started(self, job: object) -> Found:
+        if isinstance(job, (bytes, Mapping, Response)):
+            return self._source.started(cast("Started", job))
+        raise ConfigError(f"a job's id is a text or a whole number, and not of type {type(job).__name__}")
+
+    def _id_of(self, given: object) -> str:
+        job_id = id_text("a job's id", given)
+        if isinstance(self._source, HttpSource):
+            job_id = self._source.requests.id_given(job_id)
+        self._source.check(job_id)
+        return job_id
+
+    def _check_own(self, watched: Watched) -> None:
+        if watched.api != self.name:
+            raise ConfigError(f"job {watched.job_id} belongs to {watched.api}, and this client reads {self.name}")
+
+    def _enter_again(self, watched: Watched) -> tuple[Poller, Watch]:
+        poller = self._engine()
+        watch = poller.listen(resumed(watched, poller.unix()))
+        if watch.listeners > 1:  # whose states may be numbered otherwise
+            poller.leave(watch)
+            raise ConfigError(f"job {watched.job_id} is waited for already: a wait that goes on has to be the first")
+        return poller, watch
 
     def _enter(self, watched: Watched, found: Found) -> tuple[Poller, Watch]:
         poller = self._engine()
-        watch = poller.listen(watched)
+        watch = poller.listen(watched, found.retry_after if found.job is None else None)
         if found.job is not None and not watch.watched.looks:
             poller.shown([found.job], found.retry_after)
         return poller, watch
@@ -441,9 +627,53 @@ def engine_of(client: Client) -> Poller:
     return client._engine()  # noqa: SLF001 - they are of one house  # pyright: ignore[reportPrivateUsage]
 
 
+def wait_of(
+    client: Client[Wire_co],
+    job: JobId | Started | Watched,
+    *,
+    timeout: Duration | None,
+    check: bool,
+    accept: Names,
+    fail_on: Names,
+    result: type[Result] | None,
+) -> Wait[Wire_co, Result]:
+    """Return what `Client.wait_for` does, for whoever passes on what it was given."""
+    ends = ends_of(accept, fail_on)
+    return client._wait_for(job, timeout, check, ends, result)  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+
+
+def completions_of(
+    client: Client[Wire_co],
+    job_ids: Iterable[JobId],
+    *,
+    timeout: Duration | None,
+    check: bool,
+    accept: Names,
+    fail_on: Names,
+    result: type[Result] | None,
+) -> Completions[Wire_co, Result]:
+    """Return what `Client.as_completed` does, for whoever passes on what it was given."""
+    ends = ends_of(accept, fail_on)
+    return client._as_completed(job_ids, timeout, check, ends, result)  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+
+
+def job_id_of(client: Client, given: object) -> str:
+    """Return a job's id as text, as a client takes it: a text, a number or the job's URL.
+
+    Raises:
+        ConfigError: It is none of these, or cannot stand in a URL.
+    """
+    return client._id_of(given)  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+
+
 def place_of(client: Client) -> str:
     """Return where a client's jobs are, in words that hold no secret, for a watcher."""
     return client._source.key  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+
+
+def learned_by(client: Client) -> LearnedDurations:
+    """Return what a client knows of how long jobs took, for whoever tells how much longer one may take."""
+    return client._history  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
 
 
 def secrets_of(client: Client) -> frozenset[str]:
@@ -464,21 +694,6 @@ async def check_token(client: Client) -> None:
         raise ConfigError(fault.message)
 
 
-def text_of(what: str, value: object) -> str:
-    """Return a value that has to be a text, or raise ConfigError, which says what it is."""
-    if not isinstance(value, str):
-        raise ConfigError(f"{what} is a text, and not of type {type(value).__name__}")
-    return value
-
-
-def _not_negative(name: str, seconds: object) -> float:
-    if not isinstance(seconds, (int, float)):
-        raise ConfigError(f"{name} is a number of seconds, and not of type {type(seconds).__name__}")
-    if not 0.0 <= seconds < float("inf"):
-        raise ConfigError(f"{name} must be a finite number of seconds, 0 or more, not {seconds!r}")
-    return seconds
-
-
 def _size(name: str, size: object) -> int:
     try:
         return size_of(size)
@@ -488,14 +703,14 @@ def _size(name: str, size: object) -> int:
 
 def _stable_for(given: object) -> Mapping[Phase, float]:
     if not isinstance(given, Mapping):
-        seconds = _not_negative("stable_for", given)
+        seconds = seconds_given("stable_for", given)
         return dict.fromkeys(ENDED, seconds) if seconds else {}
     ends = {phase.value: phase for phase in Phase if phase.ended}
     by_end = {getattr(end, "value", end): seconds for end, seconds in cast("Mapping[object, object]", given).items()}
     for end in by_end:
         if end not in ends:
             raise ConfigError(f"stable_for names {end!r}, which is no end; there are: {', '.join(ends)}")
-    return {ends[str(end)]: _not_negative("stable_for", seconds) for end, seconds in by_end.items()}
+    return {ends[str(end)]: seconds_given("stable_for", seconds) for end, seconds in by_end.items()}
 
 
 def _tls(context: object) -> TLSContext:
@@ -504,9 +719,9 @@ def _tls(context: object) -> TLSContext:
     return checked_context(context)
 
 
-def _ids(job_ids: object) -> list[str]:
+def _ids(job_ids: object) -> list[JobId]:
     if isinstance(job_ids, str):
         raise ConfigError(f"expected several job ids, not the string {job_ids!r}; use wait_for, or put it in a list")
     if not isinstance(job_ids, Iterable):
         raise ConfigError(f"expected several job ids, and not something of type {type(job_ids).__name__}")
-    return list(cast("Iterable[str]", job_ids))
+    return list(cast("Iterable[JobId]", job_ids))

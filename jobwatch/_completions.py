@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Generic, Self
 
-from ._tasks import ended
+from ._models import Result_co, ResultLeftOut, Wire_co
+from ._tasks import ended, running_loop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ._wait import Wait
 
 
-class Completions:
+class Completions(ResultLeftOut, Generic[Wire_co, Result_co]):
     """Waits for several jobs, and yields each handle once its wait is over.
 
     It starts with the first step of the iteration. Leaving the iteration early stops the remaining waits when this
@@ -25,17 +26,17 @@ class Completions:
         waits: The handles, in the order in which they were asked for.
     """
 
-    def __init__(self, waits: Sequence[Wait]) -> None:
+    def __init__(self, waits: Sequence[Wait[Wire_co, Result_co]]) -> None:
         self.waits = waits
-        self._ended: asyncio.Queue[Wait] = asyncio.Queue()
-        self._tasks: set[asyncio.Task[Job]] | None = None
+        self._ended: asyncio.Queue[Wait[Wire_co, Result_co]] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[Job[Wire_co, Result_co]]] | None = None
         self._left = len(waits)
 
     def __aiter__(self) -> Self:
         """Iterate over the handles as they end."""
         return self
 
-    async def __anext__(self) -> Wait:
+    async def __anext__(self) -> Wait[Wire_co, Result_co]:
         """Return the next handle whose wait is over."""
         if self._tasks is None:
             self._tasks = {_begun(wait, self._ended) for wait in self.waits}
@@ -73,14 +74,24 @@ class Completions:
                 task.cancel()
 
 
-def _begun(wait: Wait, queue: asyncio.Queue[Wait]) -> asyncio.Task[Job]:
+async def all_of(completions: Completions[Wire_co, Result_co]) -> list[Job[Wire_co, Result_co]]:
+    """Wait for all, and return the jobs in the order in which they were asked for; the first error ends the others."""
+    async with completions as ended:
+        async for wait in ended:
+            await wait
+        return [await wait for wait in ended.waits]
+
+
+def _begun(
+    wait: Wait[Wire_co, Result_co], queue: asyncio.Queue[Wait[Wire_co, Result_co]]
+) -> asyncio.Task[Job[Wire_co, Result_co]]:
     """Begin a wait that is put in a queue when it ends; the task knows no `Completions`, which so can be dropped."""
 
-    def end(task: asyncio.Task[Job]) -> None:
+    def end(task: asyncio.Task[Job[Wire_co, Result_co]]) -> None:
         if not task.cancelled():
             task.exception()  # read here, since whoever awaits the handle gets its own
         queue.put_nowait(wait)
 
-    task = asyncio.get_running_loop().create_task(wait)
+    task = running_loop().create_task(wait)
     task.add_done_callback(end)
     return task

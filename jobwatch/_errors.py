@@ -15,6 +15,7 @@
     │   │   └── JobPartiallyFailed   a part of it failed
     │   ├── JobOutcomeUnknown  it is over, and the API does not tell how it ended
     │   └── JobCancelled
+    ├── ResultMismatch         the job ended well, and its result is not of the type asked for; .job has it
     ├── JobBlocked             it goes on only when somebody acts, and the wait was to end then; .asked, .url
     ├── WaitTimeout            the wait ended first (also a TimeoutError); .job, .fault are the last seen
     └── JournalError           a watcher's journal is damaged, foreign, in use (.pid says by whom) or not writable
@@ -117,6 +118,26 @@ class JobOutcomeUnknown(JobEnded):
 
 class JobCancelled(JobEnded):
     """The job was cancelled."""
+
+
+class ResultMismatch(JobwatchError):
+    """The job ended well, and its result is not of the type that it was to be read into.
+
+    Attributes:
+        job: The job, with its result as plain JSON values.
+        expected: What that type is called.
+        trouble: What did not fit, and where: ``Expected `int`, got `str` - at `$.count```.
+    """
+
+    def __init__(self, job: Job, expected: str, trouble: str) -> None:
+        self.job = job
+        self.expected = expected
+        self.trouble = trouble
+        ended = "succeeded" if job.phase.value == "succeeded" else f"ended {job.told_status}"
+        super().__init__(f"job {job.id} {ended}, but its result is no {expected}: {trouble}")
+
+    def __reduce__(self) -> tuple[type[ResultMismatch], tuple[Job, str, str]]:
+        return type(self), (self.job, self.expected, self.trouble)
 
 
 class JobBlocked(JobwatchError):

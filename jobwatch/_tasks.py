@@ -1,4 +1,4 @@
-"""What must come to its end, whatever is cancelled meanwhile: closing, above all.
+"""Which loop this runs in, and what must come to its end, whatever is cancelled meanwhile: closing, above all.
 
 A cancel scope's shield keeps out its own kind of cancelling only, and not `asyncio.Task.cancel`.
 """
@@ -6,12 +6,36 @@ A cancel scope's shield keeps out its own kind of cancelling only, and not `asyn
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING
 
 import anyio
 
+from ._errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """Return the event loop that runs here.
+
+    Raises:
+        ConfigError: There is none, or it is not one of asyncio: the message says what to use instead.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        raise ConfigError(
+            "jobwatch runs on asyncio, and this is trio: call jobwatch.wait or a jobwatch.SyncClient in a thread, as in"
+            " await trio.to_thread.run_sync(jobwatch.wait, job_id, api)"
+        )
+    raise ConfigError(
+        "no asyncio event loop runs here: without async use jobwatch.wait or jobwatch.SyncClient, or else asyncio.run"
+    )
 
 
 async def ended(tasks: Iterable[asyncio.Task[object]]) -> None:

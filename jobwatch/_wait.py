@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Coroutine, Generator
-from typing import TYPE_CHECKING, Any, Self, assert_never, cast
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, assert_never, cast
 
-from ._core.tracker import REFUSALS
+from ._core.job_times import JobTimes, times_of
+from ._core.limits import SILENT, AtLimit, at_limit
+from ._core.results import with_result
 from ._engine.watch import NEVER, Watch
 from ._errors import (
     AuthError,
+    ConfigError,
     JobBlocked,
     JobCancelled,
     JobEnded,
@@ -24,7 +27,20 @@ from ._errors import (
     UnreadableReply,
     WaitTimeout,
 )
-from ._models import Fault, FaultKind, Job, Outcome, Phase, Transition
+from ._models import (
+    Fault,
+    FaultKind,
+    Job,
+    Outcome,
+    Phase,
+    Result_co,
+    ResultLeftOut,
+    Transition,
+    Wire_co,
+    excerpt,
+    shown,
+    state,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,18 +52,17 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("jobwatch")
 
-_OUTCOME_OF = {
-    FaultKind.AUTH: Outcome.AUTH,
-    FaultKind.REFUSED: Outcome.UNREADABLE,
-    FaultKind.NOT_FOUND: Outcome.NOT_FOUND,
-}
-"""The outcomes of faults that are verdicts."""
-
-_GRACE = 0.5
+_GRACE = 0.25
 """How long past its deadline a wait stays for an answer to its last look, in seconds."""
 
+_HOPELESS = 2.0
+"""How long a look has to have had no answer, in seconds, for no more time to be given to it then."""
 
-class Wait(Coroutine[Any, Any, Job]):
+_LEAST = 0.5
+"""How long a wait lasts at least, in seconds, before it is over without an answer."""
+
+
+class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[Wire_co, Result_co]):
     """One wait for one job: await it for the finished job, or iterate it for every state on the way.
 
     ``await`` gives the finished `Job`. ``async for`` yields each `Transition` once, in order, the last one
@@ -63,37 +78,59 @@ class Wait(Coroutine[Any, Any, Job]):
             it; iterating never raises these.
         JobBlocked: Awaited, with ``fail_on={"blocked"}``, also without ``check``, since the job is not over; iterating
             ends there, and does not raise it.
-        LookError: The API could not be read: see its subclasses.
-        WaitTimeout: The time limit was over first.
+        LookError: The API could not be read, at all until the time limit or for too long on end: see its subclasses.
+        WaitTimeout: The time limit was over first, and the job had been read, or no look had time for an answer.
+        ResultMismatch: Awaited, with ``result``: the job ended well, and its result is of another type.
     """
 
     def __init__(
-        self, enter: Callable[[], tuple[Poller, Watch]], job_id: str, timeout: float | None, check: bool, ends: Ends
+        self,
+        enter: Callable[[], tuple[Poller, Watch]],
+        job_id: str,
+        timeout: float | None,
+        check: bool,
+        ends: Ends,
+        *,
+        read: int = 0,
+        result: type[Result_co] | None = None,
     ) -> None:
         self.job_id = job_id
         self._enter = enter
         self._timeout = timeout
         self._check = check
         self._ends = ends
+        self._result = result
         self._poller: Poller | None = None
         self._watch: Watch | None = None
-        self._deadline = NEVER
-        self._read = 0
+        self._deadline = self._over_at = NEVER
+        self._read = read
         self._reader = object()
         self._told: Callable[[Job], None] | None = None
         self._looks_last = False
-        self._timed_out = False
+        self._looked_before: float | None = None
+        self._at_limit: AtLimit | None = None
         self._stood: float | None = None
         self._blocked: Job | None = None
         self._stopped_by: JobwatchError | None = None
-        self._coroutine: CoroutineType[Any, Any, Job] | None = None
+        self._coroutine: CoroutineType[Any, Any, Job[Wire_co, Result_co]] | None = None
+
+    def __repr__(self) -> str:
+        job = self.job
+        told = "not begun" if self._watch is None else "never read" if job is None else state(job.status, job.phase)
+        outcome = self.outcome
+        return shown(f"Wait {excerpt(self.job_id)}: {told}", None if outcome is None else f"over: {outcome.value}")
+
+    def _repr_html_(self) -> str:
+        from ._models.notebook import html_of_wait  # noqa: PLC0415 - where a notebook asks, and seldom else
+
+        return html_of_wait(self.job, self._watch.log if self._watch is not None else (), repr(self))
 
     # --- what is known so far -----------------------------------------------------------------------------
 
     @property
-    def job(self) -> Job | None:
-        """The job as last read, or None before the first good look."""
-        return self._watch.job if self._watch is not None else None
+    def job(self) -> Job[Wire_co] | None:
+        """The job as last read, its result as plain JSON values; None before the first good look."""
+        return cast("Job[Wire_co] | None", self._watch.job) if self._watch is not None else None
 
     @property
     def watched(self) -> Watched | None:
@@ -101,17 +138,46 @@ class Wait(Coroutine[Any, Any, Job]):
         return self._watch.watched if self._watch is not None else None
 
     @property
+    def times(self) -> JobTimes | None:
+        """When the job began and ended, for how long it ran, and how late its end was known; None if it was never read.
+
+        How long the wait itself took is something else, and is not in it.
+        """
+        watch = self._watch
+        if watch is None or watch.job is None:
+            return None
+        known_at = watch.watched.looked_at
+        now = known_at or 0.0 if self._poller is None else self._poller.unix()
+        return times_of(watch.job, known_at if watch.watched.looks else None, now, watch.ahead)
+
+    @property
     def outcome(self) -> Outcome | None:
         """How the wait ended, or None while it goes on."""
         if self._blocked is not None:
             return Outcome.BLOCKED
         outcome = self._watch.watched.outcome if self._watch is not None else None
-        if outcome is None and self._timed_out:
-            fault = self._last_verdict()
-            return Outcome.TIMEOUT if fault is None else _OUTCOME_OF[fault.kind]
+        if outcome is None and self._at_limit is not None:
+            fault = self._at_limit.verdict
+            return Outcome.TIMEOUT if fault is None else _outcome_of(fault)
         return outcome
 
-    def follow(self, told: Callable[[Job], None]) -> None:
+    @property
+    def fault(self) -> Fault | None:
+        """What is wrong with the last look, or that the first has had no answer for 5 s; None if nothing is."""
+        if self._at_limit is not None or self._watch is None:
+            return None if self._at_limit is None else self._at_limit.last
+        watched = self._watch.watched
+        if watched.looks or self._poller is None:
+            return watched.fault
+        unanswered = self._poller.unanswered(self._watch)
+        return None if unanswered is None or unanswered.seconds < SILENT else unanswered.fault
+
+    @property
+    def unread(self) -> tuple[Transition, ...]:
+        """The states that looks have shown, and that the iteration has not yielded yet."""
+        return () if self._watch is None else tuple(each for each in self._watch.log if each.seq > self._read)
+
+    def follow(self, told: Callable[[Job[Wire_co]], None]) -> None:
         """Have a function told of the job each time that a look shows it otherwise: in its progress, say, or output.
 
         That is before the state changes of the same look are delivered, and once at the beginning where the job has
@@ -121,7 +187,7 @@ class Wait(Coroutine[Any, Any, Job]):
             told: The function. It must not wait; if it raises, that is logged, and it is not called again.
         """
 
-        self._told = _until_it_raises(told, self.job_id)
+        self._told = _until_it_raises(cast("Callable[[Job], None]", told), self.job_id)
         if self._poller is not None:
             self._follow()
 
@@ -130,6 +196,12 @@ class Wait(Coroutine[Any, Any, Job]):
     def __aiter__(self) -> Self:
         """Iterate over the transitions not yet yielded."""
         return self
+
+    if not TYPE_CHECKING:  # checkers see that there is no such thing
+
+        def __iter__(self) -> NoReturn:
+            """Say that this is for ``async for``."""
+            raise ConfigError("a Wait is for async for; without async, iterate over jobwatch.watch or SyncClient.watch")
 
     async def __anext__(self) -> Transition:
         """Return the next transition."""
@@ -143,6 +215,16 @@ class Wait(Coroutine[Any, Any, Job]):
         self._read = transition.seq
         self._reads(watch)
         return transition
+
+    async def _several(self) -> list[Transition]:
+        """Return the next transition, and those after it that are known already; nothing at the end."""
+        found: list[Transition] = []
+        while not found or (self._watch is not None and self._watch.after(self._read) is not None):
+            transition = await anext(self, None)
+            if transition is None:
+                break
+            found.append(transition)
+        return found
 
     async def aclose(self) -> None:
         """Stop waiting."""
@@ -160,7 +242,7 @@ class Wait(Coroutine[Any, Any, Job]):
 
     # --- as a coroutine ----------------------------------------------------------------------------------------
 
-    def __await__(self) -> Generator[Any, Any, Job]:
+    def __await__(self) -> Generator[Any, Any, Job[Wire_co, Result_co]]:
         """Wait for the end and return the job."""
         return self._finished().__await__()
 
@@ -203,15 +285,15 @@ class Wait(Coroutine[Any, Any, Job]):
         """Stop the looks of a wait that was left early."""
         self._leave()
 
-    def _own_coroutine(self) -> CoroutineType[Any, Any, Job]:
+    def _own_coroutine(self) -> CoroutineType[Any, Any, Job[Wire_co, Result_co]]:
         if self._coroutine is None:
             # To mypy a call of an async function is no more than a Coroutine.
-            self._coroutine = cast("CoroutineType[Any, Any, Job]", self._finished())  # pyright: ignore[reportUnnecessaryCast]
+            self._coroutine = cast("CoroutineType[Any, Any, Job[Wire_co, Result_co]]", self._finished())  # pyright: ignore[reportUnnecessaryCast]
         return self._coroutine
 
     # --- the wait -------------------------------------------------------------------------------------------------
 
-    async def _finished(self) -> Job:
+    async def _finished(self) -> Job[Wire_co, Result_co]:
         watch = self._begun()
         try:
             while await self._news(watch):
@@ -227,14 +309,18 @@ class Wait(Coroutine[Any, Any, Job]):
         is_good = not self._check or watch.watched.outcome in self._ends.accepted
         if not is_good and (ended := _error_of_end(job)) is not None:
             raise ended
-        return job
+        read = cast("Job[Wire_co]", job)
+        return cast("Job[Wire_co, Result_co]", read) if self._result is None else with_result(read, self._result)
 
     def _begun(self) -> Watch:
         if self._watch is None:
             self._poller, self._watch = self._enter()
+            self._looked_before = self._watch.watched.looked_at
             self._follow()
             if self._timeout is not None:
-                self._deadline = self._poller.now() + self._timeout
+                now = self._poller.now()
+                self._deadline = now + self._timeout
+                self._over_at = max(self._deadline + _GRACE, now + _LEAST)
                 if self._watch.deadlines is None:
                     self._watch.deadlines = {}
                 self._watch.deadlines[self._reader] = self._deadline
@@ -245,7 +331,12 @@ class Wait(Coroutine[Any, Any, Job]):
         poller = self._poller
         if self._ends.stops_when_blocked and watch.watched.is_blocked and poller is not None:
             self._blocked = watch.job
-        if watch.watched.outcome is not None or self._timed_out or self._blocked is not None or poller is None:
+        if (
+            watch.watched.outcome is not None
+            or self._at_limit is not None
+            or self._blocked is not None
+            or poller is None
+        ):
             self._leave()
             return False
         now, last_look_at = poller.now(), self._deadline - poller.answer_time()
@@ -253,13 +344,22 @@ class Wait(Coroutine[Any, Any, Job]):
             self._looks_last = self._look_once_more(poller, watch)
         if now < self._deadline:
             await poller.news(watch, last_look_at if now < last_look_at else self._deadline)
-        elif now < self._deadline + _GRACE and (watch.tell_end() or (self._looks_last and watch.awaits_look)):
-            await poller.news(watch, self._deadline + _GRACE)
+        elif now < self._over_at and (watch.tell_end() or self._expects_answer(poller, watch)):
+            await poller.news(watch, self._over_at)
         else:
-            self._timed_out = True
+            was_read = watch.job is not None or watch.watched.looked_at != self._looked_before
+            unanswered = poller.unanswered(watch)
+            self._at_limit = at_limit(watch.watched, self._timeout or 0.0, unanswered, was_read=was_read)
             if (unsettled := watch.watched.unsettled) is not None:
                 self._stood = poller.unix() - unsettled.since
         return True
+
+    def _expects_answer(self, poller: Poller, watch: Watch) -> bool:
+        """Whether an answer may still come to the last look."""
+        if not (self._looks_last and watch.awaits_look):
+            return False
+        unanswered = poller.unanswered(watch)
+        return unanswered is None or unanswered.seconds < _HOPELESS
 
     def _look_once_more(self, poller: Poller, watch: Watch) -> bool:
         return poller.look_now(watch)
@@ -292,25 +392,17 @@ class Wait(Coroutine[Any, Any, Job]):
                 self._watch.followers.pop(self._reader, None)
             poller.leave(self._watch)
 
-    def _last_verdict(self) -> Fault | None:
-        """Return the fault that stands for the outcome when the time is over: a refusal, or no such job ever seen."""
-        watched = self._watch.watched if self._watch is not None else None
-        if watched is None or watched.fault is None:
-            return None
-        is_unknown = watched.fault.kind is FaultKind.NOT_FOUND and watched.looked_at is None
-        return watched.fault if is_unknown or watched.fault.kind in REFUSALS else None
-
     def _raise_unless_job_ended(self, watch: Watch) -> None:
         watched = watch.watched
         if self._blocked is not None:
             raise JobBlocked(self._blocked)
         if watched.outcome is None:
-            if not self._timed_out:
+            if self._at_limit is None:
                 told = f"the wait for job {self.job_id} was stopped before the job ended"
                 raise JobwatchError(f"{told}: {self._stopped_by}" if self._stopped_by else told) from self._stopped_by
-            if (fault := self._last_verdict()) is not None:
-                raise error_of(fault, self.job_id)
-            raise WaitTimeout(self.job_id, self._timeout or 0.0, watch.job, watched.fault, self._stood)
+            if self._at_limit.verdict is not None:
+                raise error_of(self._at_limit.verdict, self.job_id)
+            raise WaitTimeout(self.job_id, self._timeout or 0.0, watch.job, self._at_limit.last, self._stood)
         if watched.fault is not None:
             error = error_of(watched.fault, self.job_id)
             if isinstance(error, JobNotFound):
@@ -348,6 +440,21 @@ def _error_of_end(job: Job) -> JobEnded | None:
             return JobCancelled(job)
         case _:
             assert_never(job.phase)
+
+
+def _outcome_of(fault: Fault) -> Outcome:
+    """Return the outcome of a wait that ends by a fault."""
+    match fault.kind:
+        case FaultKind.AUTH:
+            return Outcome.AUTH
+        case FaultKind.NOT_FOUND | FaultKind.GONE:
+            return Outcome.NOT_FOUND
+        case FaultKind.RATE_LIMITED | FaultKind.UNREACHABLE | FaultKind.TLS:
+            return Outcome.UNREACHABLE
+        case FaultKind.UNREADABLE | FaultKind.REFUSED:
+            return Outcome.UNREADABLE
+        case _:
+            assert_never(fault.kind)
 
 
 def error_of(fault: Fault, job_id: str | None) -> LookError:

@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -53,10 +54,10 @@ def pytest_configure(config: pytest.Config) -> None:
 QUICK = Pace(min_interval=0.01, max_interval=0.02)
 
 
-def client_of(server: JobServer, api: str = "bedrock", *, token: str | None = "sk_test", **options: object) -> Client:
+def client_of(server: JobServer, api: str = "bedrock", *, token: str | None = "sk_test", **options: Any) -> Client:
     """Return a client of a job server, looking a hundred times a second."""
-    kept: dict[str, object] = {"pace": QUICK, "unreachable_after": 0.2, "appear_within": 0.05} | options
-    return Client(api, token=token, base_url=server.url_of(api), **kept)  # type: ignore[arg-type]
+    kept: dict[str, Any] = {"pace": QUICK, "unreachable_after": 0.2, "appear_within": 0.05} | options
+    return Client(api, token=token, base_url=server.url_of(api), **kept)
 
 
 @pytest_asyncio.fixture

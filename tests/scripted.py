@@ -87,6 +87,9 @@ class ScriptedTransport:
         kind, name = path.removeprefix("/v1/").split("/")[:2]
         return f"job:{name}" if kind == "jobs" else f"list:{name}?{(query or '').removeprefix('limit=')}"
 
+    def how_far(self, asker: object, since: float) -> str:
+        return "the server did not answer"
+
     async def aclose(self) -> None:
         """There is nothing to close."""
 

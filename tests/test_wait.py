@@ -28,6 +28,7 @@ from jobwatch import (
     JobwatchError,
     LookError,
     Outcome,
+    Pace,
     Phase,
     RateLimited,
     Transition,
@@ -502,10 +503,8 @@ async def test_a_timeout_of_zero_is_one_look(bedrock: Client, running: ServedJob
 async def test_a_time_out_names_the_last_fault(job_server: JobServer, running: ServedJob) -> None:
     job_server.trouble(Trouble.status(503), None)
     async with client_of(job_server, unreachable_after=60.0) as client:
-        with pytest.raises(WaitTimeout, match=r"never read; last look: the API is in trouble.*HTTP 503") as caught:
+        with pytest.raises(Unreachable, match=r"never read within 0.05 s: the API is in trouble.*HTTP 503") as caught:
             await client.wait_for(ID, timeout=0.05)
-    assert caught.value.job is None
-    assert caught.value.fault is not None
     assert caught.value.fault.http_status == 503
 
 
@@ -536,10 +535,90 @@ async def test_a_job_that_ends_just_before_the_deadline_is_seen() -> None:
 async def test_a_server_that_hangs_does_not_hold_the_time_out_for_long() -> None:
     source = FakeSource(delay=HANG)
     async with Client(source=source) as client:
-        with pytest.raises(WaitTimeout, match="never read"):
+        with pytest.raises(Unreachable, match=r"never read within 10 s: the source did not answer$"):
             await client.wait_for(ID, timeout=10)
-        assert now() <= 10.51
+        assert now() == pytest.approx(10.0), "there is no more time for a look that is hopeless"
     assert len(source.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "error", "ends"),
+    [
+        (0, WaitTimeout, 0.5),
+        (0.05, WaitTimeout, 0.5),
+        (0.5, WaitTimeout, 0.75),
+        (0.8, Unreachable, 1.05),
+        (1, Unreachable, 1.25),
+        (3, Unreachable, 3.0),
+        (20, Unreachable, 20.0),
+    ],
+)
+@on_virtual_clock
+async def test_a_limit_is_kept_whatever_the_server_does(limit: float, error: type[JobwatchError], ends: float) -> None:
+    async with Client(source=FakeSource(delay=HANG)) as client:
+        wait = client.wait_for(ID, timeout=limit)
+        with pytest.raises(error, match=r"never read.*: the source did not answer"):
+            await wait
+        assert now() == pytest.approx(ends, abs=0.001)
+        assert wait.outcome is (Outcome.TIMEOUT if error is WaitTimeout else Outcome.UNREACHABLE)
+        assert wait.fault is not None
+
+
+@on_virtual_clock
+async def test_a_limit_too_short_for_a_healthy_server_is_no_outage() -> None:
+    source = FakeSource(delay=0.8)
+    source.add(ID, ["completed"])
+    async with Client(source=source) as client:
+        with pytest.raises(WaitTimeout, match=r"never read; last look: the source did not answer within 0\.5 s"):
+            await client.wait_for(ID, timeout=0.05)
+    source = FakeSource(delay=0.4)
+    source.add(ID, ["completed"])
+    async with Client(source=source) as client:
+        assert (await client.wait_for(ID, timeout=0)).phase is Phase.SUCCEEDED, "a look is given half a second"
+
+
+@on_virtual_clock
+async def test_what_an_earlier_wait_has_read_does_not_make_an_api_reachable() -> None:
+    source = FakeSource()
+    source.add(ID, ["running"])
+    async with Client(source=source) as client:
+        earlier = client.wait_for(ID, timeout=1)
+        with pytest.raises(WaitTimeout):
+            await earlier
+    assert earlier.watched is not None
+    async with Client(source=FakeSource(delay=HANG)) as client:
+        with pytest.raises(Unreachable, match=r"never read within 3 s: the source did not answer"):
+            await client.wait_for(earlier.watched, timeout=3)
+
+
+@on_virtual_clock
+async def test_a_job_that_never_had_its_turn_is_no_outage() -> None:
+    source = FakeSource()
+    source.add("first", ["running"])
+    source.add("second", ["running"])
+    async with Client(source=source, max_rate=0.01) as client:
+        first, second = client.wait_for("first", timeout=3), client.wait_for("second", timeout=3)
+        ended = await asyncio.gather(first, second, return_exceptions=True)
+        assert [type(each) for each in ended] == [WaitTimeout, WaitTimeout]
+        assert str(ended[1]).endswith("(never read)")
+    assert len(source.asked) == 1
+
+
+@on_virtual_clock
+async def test_a_first_look_without_an_answer_is_worth_a_word() -> None:
+    source = FakeSource(delay=8.0)
+    source.add(ID, ["running"])
+    async with Client(source=source, pace=Pace(min_interval=0.5, max_interval=0.5)) as client:
+        wait = client.wait_for(ID, timeout=20)
+        waiting = asyncio.ensure_future(anext(wait))
+        await asyncio.sleep(4.9)
+        assert wait.fault is None
+        await asyncio.sleep(0.2)
+        assert str(wait.fault) == "the source did not answer within 5.1 s"
+        await waiting
+        assert wait.fault is None
+        with pytest.raises(WaitTimeout, match="last seen running; last look: the source did not answer within"):
+            await wait
 
 
 @on_virtual_clock
@@ -651,7 +730,9 @@ async def test_rows_3_24_39_61_68_91_trouble_that_passes_is_waited_out(
 
 
 async def test_capydb_errors_reach_the_user(capydb: Client, job_server: JobServer) -> None:
-    with pytest.raises(JobNotFound, match=r"the API knows no such job: job not found \(HTTP 404\)"):
+    with pytest.raises(
+        JobNotFound, match=r"the API knows no such job: job not found \(HTTP 404, asked http.*/v1/jobs/job_nowhere\)"
+    ):
         await capydb.wait_for("job_nowhere")
     job_server.token = "another"
     with pytest.raises(AuthError, match="unauthorized"):
@@ -743,7 +824,7 @@ async def test_a_deadline_within_retry_after_makes_no_look() -> None:
     source = FakeSource()
     source.trouble(Fault(FaultKind.RATE_LIMITED, "slowly", 429, retry_after=100.0), times=9)
     async with Client(source=source) as client:
-        with pytest.raises(WaitTimeout, match="slowly"):
+        with pytest.raises(RateLimited, match="never read within 50 s: slowly"):
             await client.wait_for(ID, timeout=50)
         assert now() == pytest.approx(50, abs=0.01)
     assert len(source.asked) == 1

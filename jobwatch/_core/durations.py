@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from .._models import Phase
 from .._reading.times import seconds_since_1970
+from .estimate import remaining
 from .hazard import PRIOR, Curve, Durations, curve, remembered
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from .._models import Event, Job
@@ -40,6 +41,23 @@ class LearnedDurations:
     def knows(self, api: str, job_type: str | None) -> bool:
         """Whether any job of a type has been seen to end."""
         return any((api, job_type or "", phase) in self._durations for phase in (Phase.PENDING, Phase.RUNNING))
+
+    def left(self, api: str, job_type: str | None, phase: Phase, age: float) -> tuple[float, float] | None:
+        """Return between which times a job will probably end, from those of its own type; see `remaining`.
+
+        Args:
+            api: The API's name.
+            job_type: The job's type, where the API tells one.
+            phase: The phase it is in.
+            age: For how many seconds it has been in that phase.
+        """
+        known = self._durations.get((api, job_type or "", phase))
+        return None if known is None else remaining(known.seconds, age)
+
+    @property
+    def kinds(self) -> Mapping[Kind, Durations]:
+        """What is known of each kind; that of all types of an API together has the type ``*``."""
+        return dict(self._durations)
 
     def curve(self, api: str, job_type: str | None, phase: Phase | None) -> Curve:
         """Return the poll clock of jobs of a type that are in a phase."""

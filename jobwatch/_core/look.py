@@ -124,7 +124,7 @@ class Policy(Struct, frozen=True):
             watched = unchanged(watched, now)
             looked = Looked(watched, (), None, self.next_look(watched, now, jitter, price), is_to_keep=is_to_keep)
             return looked if retry_after is None else self._put_off(looked, retry_after, now)
-        observed = observe(watched, what, now, self.patience, skew=_skew(server_time, now))
+        observed = observe(watched, what, now, self.patience, skew=skew_of(server_time, now))
         if self.stable_for or watched.unsettled is not None:
             observed = settled(watched, observed, what, now, self.stable_for, server_time=server_time)
         if self.retention is not None:
@@ -206,21 +206,33 @@ class Policy(Struct, frozen=True):
         That is a hint: what a look is to confirm is confirmed at its own pace, and patience ends when it ends.
         """
         watched, fault = looked.watched, looked.watched.fault
+        if watched.blocked is not None and watched.seems_blocked and fault is None and looked.next_look is not None:
+            least = min(self.hint(retry_after), _until_confirmed(watched.blocked, now))
+            return replace(looked, next_look=max(looked.next_look, least), least=least)
         is_to_confirm = watched.is_to_be_confirmed or (fault is not None and fault.kind not in _IN_TROUBLE)
         if looked.next_look is None or is_to_confirm:
             return looked
-        least = min(retry_after, max(self.pace.max_interval, LONGEST_HINT))
+        least = self.hint(retry_after)
         if fault is not None:
             least = max(0.0, min(least, patience_ends_at(watched, self.patience) - now))
         return replace(looked, next_look=max(looked.next_look, least), least=least)
 
-    def _while_blocked(self, blocked: SeenBlocked, now: float, price: float) -> float:
-        """Return when to look again at a job that waits for a person: to confirm it, then ever less often.
+    def hint(self, retry_after: float) -> float:
+        """Return for how many seconds a look is put off where an answer that is good asks for some."""
+        return min(retry_after, max(self.pace.max_interval, LONGEST_HINT))
 
-        A pause is as long as it has been blocked so far: whoever acts on it is in no hurry, and its age tells nothing.
+    def _while_blocked(self, blocked: SeenBlocked, now: float, price: float) -> float:
+        """Return when to look again at a job that waits for a person: ever less often, and in time to confirm it.
+
+        A pause is as long as it has been blocked so far: a program answers soon, and a person is in no hurry. Where
+        requests are scarce, none is made before the one that confirms it.
         """
         lasted = now - blocked.since
-        wanted = lasted if blocked.is_confirmed else CONFIRMED_AFTER + _LATE - lasted
+        wanted = lasted
+        if not blocked.is_confirmed:
+            wanted = _until_confirmed(blocked, now)
+            if price <= 1.0:
+                wanted = min(wanted, max(lasted, self.pace.min_interval))
         return min(max(wanted, self.pace.min_interval), self._longest(price))
 
     def _longest(self, price: float) -> float:
@@ -253,6 +265,11 @@ class Policy(Struct, frozen=True):
             self.history.add_duration((job.api, job.type or "", before.phase), max(0.0, ended_at - before.entered_at))
 
 
+def _until_confirmed(blocked: SeenBlocked, now: float) -> float:
+    """Return how long it is to the look that is to confirm that a job goes on only when somebody acts, in seconds."""
+    return max(0.0, blocked.since + CONFIRMED_AFTER + _LATE - now)
+
+
 def _of_unsettled_end(looked: Looked, before: UnsettledEnd | None) -> Looked:
     """Add what is to be known of a look at a job of which an end was, or is now, held back."""
     now = looked.watched.unsettled
@@ -275,7 +292,7 @@ def _is_behind(known: Watched, job: Job) -> bool:
     return (known.status, known.attempt) != (job.status, job.attempt)
 
 
-def _skew(server_time: float | None, now: float) -> float:
+def skew_of(server_time: float | None, now: float) -> float:
     """Return how far the server's clock is ahead of ours, in seconds, as far as that can be told."""
     skew = 0.0 if server_time is None else server_time - now
     return skew if abs(skew) > _SKEW_NOTICED else 0.0

@@ -8,17 +8,23 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from .._errors import ConfigError
+from .._reading.periods import seconds_given
 from .hazard import PRIOR, Curve, Durations, curve, remembered
+
+if TYPE_CHECKING:
+    from .._reading.periods import Duration
 
 __all__ = ["PRIOR", "Curve", "Durations", "Pace", "curve", "interval", "remembered"]
 
 
 class Pace(Struct, frozen=True, kw_only=True):
-    """How eagerly to look.
+    """How eagerly to look; made of seconds, texts such as ``"500ms"`` or ``"2m"``, or a `timedelta`.
 
     Attributes:
         poll_cost: How many seconds of learning late one request is worth: four times as much, half the looks.
@@ -33,11 +39,18 @@ class Pace(Struct, frozen=True, kw_only=True):
     min_interval: float = 0.5
     max_interval: float = 60.0
 
+    if TYPE_CHECKING:  # what is given may be written in other ways than what is kept
+
+        def __init__(
+            self, *, poll_cost: Duration = 0.03, min_interval: Duration = 0.5, max_interval: Duration = 60.0
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         figures = {"poll_cost": self.poll_cost, "min_interval": self.min_interval, "max_interval": self.max_interval}
-        for name, seconds in figures.items():
-            if not (math.isfinite(seconds) and seconds > 0.0):
-                raise ConfigError(f"{name} must be a finite number of seconds above 0, not {seconds!r}")
+        for name, given in figures.items():
+            seconds = seconds_given(name, given, above_zero=True)
+            if seconds is not given:
+                force_setattr(self, name, seconds)
         if self.min_interval > self.max_interval:
             raise ConfigError(f"min_interval ({self.min_interval:g} s) exceeds max_interval ({self.max_interval:g} s)")
 

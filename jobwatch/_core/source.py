@@ -236,6 +236,15 @@ class Source(Protocol):
         """Follow a job's stream of hints until it ends, is silent for so many seconds, or `heard` says False."""
         ...
 
+    def how_far(self, asker: object, since: float) -> str | None:
+        """Return how far a question is that has no answer yet, in words that say what is wrong with that, if known.
+
+        Args:
+            asker: The task that asks.
+            since: When it began to, on the loop's clock.
+        """
+        ...
+
     def aclose(self) -> Awaitable[None]:
         """Let go of all connections; what is under way ends with a fault."""
         ...

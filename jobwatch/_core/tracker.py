@@ -29,7 +29,7 @@ from typing import assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .._models import ENDED, Event, Fault, FaultKind, Job, Outcome, Phase, Transition
+from .._models import ENDED, Event, Fault, FaultKind, Job, Outcome, Phase, Transition, excerpt, shown, state
 from .._reading.words import is_same_word, lowered
 from .matching import Fingerprint, begins_with, is_same, new_from, unix_seconds
 from .moves import Place, arrived
@@ -172,6 +172,13 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     blocked: SeenBlocked | None = None
     outcome: Outcome | None = None
     remarked: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        told = "never read" if self.status is None or self.phase is None else state(self.status, self.phase)
+        what = f"Watched {excerpt(self.job_id)} of {excerpt(self.api, 20)}: {told}"
+        end = None if self.outcome is None else f"over: {self.outcome.value}"
+        looks = "1 look" if self.looks == 1 else f"{self.looks} looks"
+        return shown(what, end, looks, None if self.fault is None else self.fault.text)
 
     @property
     def is_blocked(self) -> bool:

@@ -155,6 +155,10 @@ class AdaptedSource:
         """Return at once: a user's source has no streams."""
         return StreamEnd(Fault(FaultKind.REFUSED, "a source has no streams"))
 
+    def how_far(self, asker: object, since: float) -> str:  # noqa: ARG002 - a call has no stages
+        """Say that a call has not come back."""
+        return "the source did not answer"
+
     async def aclose(self) -> None:
         """Cancel the async calls that are under way, and leave plain ones to themselves; the source stays open."""
         self._closed = True
@@ -235,7 +239,7 @@ class AdaptedSource:
     def _checked(self, told: object) -> Job | Fault:
         match told:
             case Job():
-                return told_job(told, self.name)
+                return told_job(cast("Job", told), self.name)
             case Fault():
                 return told_fault(told)
             case Unchanged.UNCHANGED:

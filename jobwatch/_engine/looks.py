@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from .._core.look import Looked
+from .._core.limits import Unanswered
+from .._core.look import Looked, skew_of
 from .._core.remarks import with_remark
 from .._core.source import Seen
 from .._errors import ConfigError, JobwatchError
 from .._models import UNCHANGED, Fault, FaultKind, Job, Outcome, Phase, printable
 from .batches import told_once
+from .logged import LookLog
 from .schedule import LONGEST_PAUSE
 from .sleeps import Sleeps
 from .watch import BEFORE_ALL, DUE, IDLE, LOOKING, NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine
+    from collections.abc import Callable, Collection, Coroutine, Iterable
 
     from .._core.look import Policy
     from .._core.source import Source
@@ -85,7 +87,9 @@ class Looks:
         self._details = details
         self._sleeps = None if policy.retention is None else Sleeps(clock, registry)
         self._cancellable: dict[Watch, asyncio.Task[object]] = {}
+        self._asking: dict[Watch, tuple[object, float]] = {}
         self._logged: set[str] = set()
+        self._log = LookLog(policy)
 
     def next(self) -> Coroutine[object, object, None] | None:
         """Return the look that is due, to be awaited; None if none is."""
@@ -116,6 +120,18 @@ class Looks:
         """End the look under way that the server holds, since another one is to be made now."""
         if self._held is not None:
             self._held.let_go(job_id)
+
+    def unanswered(self, watch: Watch) -> Unanswered | None:
+        """Return for how long the look under way at a job has had no answer, and why; None if there is none.
+
+        One that the server may hold is none: to have no answer is as it should be.
+        """
+        asking = self._asking.get(watch)
+        if asking is None:
+            return None
+        asker, since = asking
+        told = self._source.how_far(asker, since) or "the look was not answered"
+        return Unanswered(self._clock.now() - since, told)
 
     def drop(self, watch: Watch) -> None:
         """End the look under way that only a watch nobody wants any more was for."""
@@ -177,12 +193,15 @@ class Looks:
         asked_at = self._clock.epoch + now
         try:
             if watch.watched.place is not None:
-                if (unkept := await self._unkept(watch)) is not None:
-                    for each in (watch, *others):
-                        self._enter_seen(each, Seen(unkept), self._unix(), self._clock.now())
+                if await self._is_unkept(watch, others):
                     return
-                asked_at = self._unix()
-            seen = await self._seen(watch, others, hold)
+                now = self._clock.now()
+                asked_at = self._clock.epoch + now
+            looker = asyncio.current_task()
+            if not hold:
+                self._asks((watch, *others), looker, now)
+            seen = await self._seen(watch, others, hold, looker)
+            self._is_answered((watch, *others))
             if seen is not None:
                 now = self._clock.now()
                 answered_at = self._clock.epoch + now
@@ -199,7 +218,27 @@ class Looks:
             for each in (watch, *others):
                 self._end_by(each, error)
         finally:
+            self._is_answered((watch, *others))
             self._schedule.end(watch)
+
+    async def _is_unkept(self, watch: Watch, others: Collection[Watch]) -> bool:
+        """Whether it cannot be written down where a job goes on, so that it is not asked about."""
+        unkept = await self._unkept(watch)
+        if unkept is None:
+            return False
+        for each in (watch, *others):
+            self._enter_seen(each, Seen(unkept), self._unix(), self._clock.now())
+        return True
+
+    def _asks(self, watches: Iterable[Watch], looker: asyncio.Task[object] | None, now: float) -> None:
+        """Note that a task asks about jobs."""
+        asking = looker, now
+        for watch in watches:
+            self._asking[watch] = asking
+
+    def _is_answered(self, watches: Iterable[Watch]) -> None:
+        for watch in watches:
+            self._asking.pop(watch, None)
 
     def _is_held_back(self, watches: Collection[Watch], seen: Seen, as_of: float) -> bool:
         """Whether an answer tells an end that all of them know, and that none of them is to believe yet."""
@@ -217,7 +256,9 @@ class Looks:
                     self._schedule.put(watch, due)
                 self._wakeups.put_woken(watch.watched.job_id)
 
-    def _seen(self, watch: Watch, others: list[Watch], hold: float) -> Coroutine[object, object, Seen | None]:
+    def _seen(
+        self, watch: Watch, others: list[Watch], hold: float, looker: asyncio.Task[object] | None
+    ) -> Coroutine[object, object, Seen | None]:
         """Ask about a job that one watch or two want to hear of."""
         memo = watch.memo
         # Two that know different things are served by one whole answer; and somebody who waits for this very look, at a
@@ -233,7 +274,7 @@ class Looks:
         else:
             question = self._source.job(before.job_id, before.status, memo, self._schedule.turn, before.place)
         asking = self._schedule.answer(question)
-        return asking if others else self._while_wanted(watch, asking)
+        return asking if others else self._while_wanted(watch, asking, looker)
 
     async def _unkept(self, watch: Watch) -> Fault | None:
         """Wait until whoever keeps that has written down where a job goes on; return why that cannot be done."""
@@ -247,9 +288,10 @@ class Looks:
                 each.kept = None
         return None
 
-    async def _while_wanted(self, watch: Watch, asking: Coroutine[object, object, Seen]) -> Seen | None:
+    async def _while_wanted(
+        self, watch: Watch, asking: Coroutine[object, object, Seen], looker: asyncio.Task[object] | None
+    ) -> Seen | None:
         """Await an answer, but for no longer than somebody wants it: then the request is cancelled, and None comes."""
-        looker = asyncio.current_task()
         if looker is not None:
             self._cancellable[watch] = looker
         try:
@@ -281,13 +323,16 @@ class Looks:
     # --- many jobs ---------------------------------------------------------------------------------------------
 
     async def _look_at_many(self, first: Watch, joint: JointRequest) -> None:
+        self._asks(joint.due, asyncio.current_task(), self._clock.now())
         try:
             told = await self._grouping.jobs_of(joint)
+            self._is_answered(joint.due)
             jobs, hint = (None, None) if told is None else told
             entered = {watch for job in told_once(jobs or ()) for watch in self.shown(job, joint.due, hint)}
             for watch, due in self._grouping.left_over(joint, jobs, entered):
                 self._put_back(watch, due)
         finally:
+            self._is_answered(joint.due)
             self._schedule.end(first)
 
     def _put_back(self, watch: Watch, due: float) -> None:
@@ -355,6 +400,8 @@ class Looks:
                 looked = with_remark(watch.watched, looked, as_of, seen.cached_for)
             if times is not None and self._held is not None:
                 looked = self._held.follow_up(watch, looked, *times, now)
+            if looked.transitions or looked.outcome is not None:
+                watch.ahead = skew_of(seen.server_time, as_of)
             if what is not UNCHANGED:
                 watch.memo = seen.memo if looked.job is not None and not looked.asks_anew else None
             self._enter(watch, looked, price, now)
@@ -364,6 +411,9 @@ class Looks:
     def _enter(self, watch: Watch, looked: Looked, price: float, now: float) -> None:
         """Enter what a look gave, have the next one made, and notify if there is news."""
         before, is_awaited = watch.watched, watch.awaits_this_look
+        is_news = looked.transitions or looked.outcome or looked.confirms_blocked
+        if is_news or not before.looks:
+            self._log.news(looked)
         has_moved = before.project_id != looked.watched.project_id
         if has_moved:
             self._grouping.leave(watch)
@@ -380,7 +430,6 @@ class Looks:
             if has_moved:
                 self._grouping.join(watch)
         # Whoever asked for a look while this one was under way, or a list, waits for the next.
-        is_news = looked.transitions or looked.outcome or looked.confirms_blocked
         if looked.remark is not None:
             _log.warning("job %s: %s", printable(before.job_id), looked.remark)
         if is_news or is_awaited:
@@ -424,8 +473,10 @@ class Looks:
                 schedule.demand(watch, 1.0 / delay)
         if watch.awaits_next_look:
             schedule.put_first(watch)
-        else:
-            schedule.put(watch, now + delay)
+            return
+        schedule.put(watch, now + delay)
+        if self._log.explains:
+            self._log.next_look(looked, delay, price, self._unix())
 
     def _put_off(self, watch: Watch, until: float, now: float) -> None:
         """Note until when the API has asked not to be asked about a job: whichever of its watches the next look is for.

@@ -20,6 +20,7 @@ from .._core.source import Seen
 from .._core.tracker import Watched
 from .._errors import ConfigError, JobwatchError
 from .._models import Fault, FaultKind, Job, Unchanged
+from .._tasks import running_loop
 from .clock import Clock
 from .details import Details
 from .grouping import Grouping
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from .._core.budget import Budget
+    from .._core.limits import Unanswered
     from .._core.look import Policy
     from .._core.moves import Place
     from .._core.source import Source
@@ -58,10 +60,10 @@ class Poller:
     def __init__(
         self, policy: Policy, source: Source, budget: Budget, *, workers: int, clock: Clock | None = None
     ) -> None:
+        self._loop = running_loop()
         self.stopped = asyncio.Event()
         self._policy = policy
         self._source = source
-        self._loop = asyncio.get_running_loop()
         self.clock = clock or Clock()
         self._registry = Registry()
         self._closed = False
@@ -176,6 +178,10 @@ class Poller:
         """Return how long before a deadline to ask, so that the answer is there in time, in seconds."""
         return self._schedule.answer_time
 
+    def unanswered(self, watch: Watch) -> Unanswered | None:
+        """Return for how long the look under way at a job has had no answer, and why; None if there is none."""
+        return self._looks.unanswered(watch)
+
     def now(self) -> float:
         """Return the time of the loop's clock, in seconds."""
         return self.clock.now()
@@ -186,8 +192,13 @@ class Poller:
 
     # --- those who listen --------------------------------------------------------------------------------------
 
-    def listen(self, watched: Watched) -> Watch:
-        """Listen to a job; looks at it begin if nobody wanted it yet."""
+    def listen(self, watched: Watched, retry_after: float | None = None) -> Watch:
+        """Listen to a job; looks at it begin if nobody wanted it yet.
+
+        Args:
+            watched: What is known of it.
+            retry_after: For how many seconds the response that started it asks not to be asked about it.
+        """
         self.check()
         watch = self._registry.awaited.get(watched.job_id)
         if watch is None:
@@ -196,7 +207,7 @@ class Poller:
                 # Where it was before, it may not be any more.
                 watched = replace(watched, place=other.watched.place, visited=other.watched.visited)
             watch = self._registry.awaited[watched.job_id] = Watch(watched)
-            self._begin(watch)
+            self._begin(watch, 0.0 if retry_after is None else self._policy.hint(retry_after))
         watch.listeners += 1
         return watch
 
@@ -293,9 +304,10 @@ class Poller:
             raise JobwatchError("the poller has stopped by a fault of its own") from self._workers.crash
         if self._closed:
             raise JobwatchError("the client is closed")
-        if asyncio.get_running_loop() is not self._loop:
-            raise JobwatchError(
-                "this client belongs to another event loop: make one within each asyncio.run, thread and forked process"
+        if running_loop() is not self._loop:
+            raise ConfigError(
+                "this client belongs to another event loop: make one within each asyncio.run, thread and process,"
+                " or use jobwatch.SyncClient, which any thread may call"
             )
 
     def _notify_all(self) -> None:
@@ -303,9 +315,14 @@ class Poller:
             watch.notify()
         self.stopped.set()
 
-    def _begin(self, watch: Watch) -> None:
-        if watch.watched.outcome is None:
-            self._grouping.join(watch)
+    def _begin(self, watch: Watch, after: float = 0.0) -> None:
+        if watch.watched.outcome is not None:
+            return
+        self._grouping.join(watch)
+        if after:
+            watch.not_before = self.now() + after
+            self._schedule.put(watch, watch.not_before)
+        else:
             self._schedule.enqueue(watch)
 
     def _drop(self, watch: Watch) -> None:

@@ -3,8 +3,8 @@
 The rule, which `Schedule.next_at` states: the next request goes as soon as all four of these allow.
 
 1. A job's look is due. Jobs looked at before are due when the pace says so. New ones are due at once, and take turns
-   with the others; it is the second looks that are spread, by their jitter. Where a pause has made the looks at many
-   jobs late, whatever the pause was, they are spread over the time that lies between two looks at a job.
+   with the others; where there are many that go on, no faster than `FirstLooks` says. Where a pause has made the looks
+   at many jobs late, whatever the pause was, they are spread over the time that lies between two looks at a job.
 2. The API has asked for no pause, or for one that is beyond all patience: looks then end at once with that fault.
 3. The budget has a request left.
 4. Not too many looks are under way. Those that have no answer for long let some more begin, jobs whose last look was so
@@ -21,6 +21,7 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
+from .._core.first_looks import FirstLooks
 from .._core.look import pause_asked
 from .._core.source import SeenMany
 from .._models import Fault, FaultKind
@@ -81,6 +82,7 @@ class Schedule:
         self._queue = DueQueue()
         self._held_back: dict[Watch, float] = {}  # those due whose last look was slow, until there is a place for them
         self._first_looks: deque[Watch] = deque()
+        self._newcomers = FirstLooks()
         self._was_first_look = False
         self._next_late = 0.0
         self._no_token_until = 0.0
@@ -135,6 +137,8 @@ class Schedule:
         if self._long_polls and watch in self._long_polls:
             self._long_polls.discard(watch)
             return
+        if watch.watched.looks == 1:
+            self._newcomers.answered(goes_on=watch.demand > 0.0)
         self._places.end(watch, self._time())
         if self._held_back and not self._places.hold_back_slow_jobs:
             held = next(iter(self._held_back))
@@ -150,6 +154,8 @@ class Schedule:
     def enqueue(self, watch: Watch) -> None:
         """Have a job wait for its first look."""
         watch.to(FIRST)
+        if not self._first_looks:
+            self._newcomers = FirstLooks()
         self._first_looks.append(watch)
         self._workers.wake_at(self._time())
 
@@ -224,7 +230,9 @@ class Schedule:
 
     def _newcomer_at(self, now: float) -> float:
         """Return when the next first look may be made."""
-        return self._next_first_look_at() if self._places.has_room_for_newcomers(now) else NEVER
+        if not self._places.has_room_for_newcomers(now):
+            return NEVER
+        return max(self._next_first_look_at(), self._newcomers.next_at)
 
     def _next_first_look_at(self) -> float:
         waiting = self._first_looks
@@ -237,7 +245,9 @@ class Schedule:
         by_turns = self._was_first_look and self._queue_due_at(now) <= now
         self._was_first_look = bool(self._first_looks) and self._newcomer_at(now) <= now and not by_turns
         if self._was_first_look:
-            return self._first_looks.popleft()
+            watch = self._first_looks.popleft()
+            self._newcomers.made(now, len(self._first_looks), self.known, self._budget.demand)
+            return watch
         if self.known > _MANY and BEFORE_ALL < self._queue.next_due() < now - _LATE:
             usual = min(self._budget.demand, self._budget.rate(now))
             self._next_late = now + 1.0 / (_CATCH_UP * max(usual, 1.0 / LONGEST_PAUSE))

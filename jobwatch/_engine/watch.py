@@ -92,6 +92,7 @@ class Watch(Struct, gc=False, eq=False):
         log: The transitions seen since the first listener came, less what `enter` has left out.
         readers: The ``seq`` up to which each listener that iterates has read, by a key of its own.
         job: The job as last read.
+        ahead: How far the API's clock was ahead of ours at the last look that showed news, in seconds.
         followers: Whom to tell the job each time that a look shows it otherwise, by a key of their own.
         subscribers: What to set when there is news.
         alone: Whether its project's list, or a batch, has been seen not to hold it.
@@ -114,6 +115,7 @@ class Watch(Struct, gc=False, eq=False):
     log: tuple[Transition, ...] = ()
     readers: dict[object, int] | None = None
     job: Job | None = None
+    ahead: float = 0.0
     followers: dict[object, Callable[[Job], None]] | None = None
     subscribers: dict[asyncio.Future[None], None] | None = None
     alone: bool = False

@@ -170,13 +170,16 @@ class Lanes:
         """Return whether the session is aiohttp's own, in whose place these may be used, and all answers were plain."""
         return is_stock() and not self._has_met_odd
 
-    async def sent(self, url: URL, body: bytes | None, headers: Mapping[str, str] | None) -> Answer:
+    async def sent(
+        self, url: URL, body: bytes | None, headers: Mapping[str, str] | None, asker: asyncio.Task[object] | None
+    ) -> Answer:
         """Send a request and wait for the head of its answer.
 
         Args:
             url: What is asked for, without a secret.
             body: What a POST sends; None for a GET.
             headers: What is sent with this request alone; validated.
+            asker: The task that asks.
 
         Raises:
             NotSilent: The server sends something by itself on all connections; nothing was sent.
@@ -185,7 +188,7 @@ class Lanes:
             connection = self._kept.pop()[0] if self._kept else await self._connected(url)
             protocol = connection.protocol
             if isinstance(protocol, Carrier) and not protocol.has_heard and protocol.is_silent():
-                protocol.requests += 1
+                protocol.carry(asker)
                 break
             if await _becomes_silent(connection):
                 break

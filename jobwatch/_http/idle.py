@@ -8,8 +8,8 @@ order (RFC 9112, section 9.3), so such a response would be read as the next job'
 from __future__ import annotations
 
 import asyncio
+import enum
 import select
-from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import aiohttp
@@ -21,7 +21,9 @@ from .tls import refusal_in
 if TYPE_CHECKING:
     from asyncio import BaseTransport
     from asyncio.trsock import TransportSocket
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from functools import partial
+    from weakref import WeakSet
 
     from aiohttp.connector import BaseConnector, Connection
     from aiohttp.http import HttpResponseParser
@@ -33,6 +35,8 @@ class Carrier(ResponseHandler):
     Attributes:
         requests: How many requests it has carried.
         has_heard: Whether anything was received since the last of them, or since the answer to that was read.
+        asker: The task whose request it carries, or was made for.
+        since: When it began to, on the loop's clock.
     """
 
     requests = 0
@@ -45,6 +49,18 @@ class Carrier(ResponseHandler):
         super().connection_made(transport)
         self._is_secure = transport.get_extra_info("ssl_object") is not None
         self._poll = _poll_of(transport.get_extra_info("socket"))
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.asker = asyncio.current_task(loop)
+        self.since = loop.time()
+
+    def carry(self, asker: asyncio.Task[object] | None) -> None:
+        """Carry one more request, of a task."""
+        self.requests += 1
+        self.has_heard = False
+        self.asker = asker
+        self.since = self._loop.time()
 
     def data_received(self, data: bytes) -> None:
         """Take what was received."""
@@ -78,17 +94,28 @@ class Carrier(ResponseHandler):
         return not has_bytes and not self.should_close
 
 
-def carry_by(connector: BaseConnector) -> bool:
+def carry_by(connector: BaseConnector, carriers: WeakSet[Carrier]) -> bool:
     """Have a connector make its connections of `Carrier`; a version of aiohttp that makes them otherwise goes on so.
 
     Nothing is asked again then, since nobody knows whether an answer had begun.
+
+    Args:
+        connector: The connector.
+        carriers: Where its connections are to be found, for as long as there are any.
 
     Returns:
         Whether it makes them in the way that is known here.
     """
     is_known = hasattr(connector, "_factory")
-    made = cast("partial[ResponseHandler]", partial(Carrier, asyncio.get_running_loop()))
-    connector._factory = made  # noqa: SLF001 - there is no public way  # pyright: ignore[reportPrivateUsage]
+    loop = asyncio.get_running_loop()
+
+    def made() -> Carrier:
+        carrier = Carrier(loop)
+        carriers.add(carrier)
+        return carrier
+
+    factory = cast("partial[ResponseHandler]", made)
+    connector._factory = factory  # noqa: SLF001 - there is no public way  # pyright: ignore[reportPrivateUsage]
     return is_known
 
 
@@ -108,14 +135,32 @@ async def check_silent(connection: Connection) -> ResponseHandler:
         # which takes two turns.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        silent = protocol.is_connected() and not protocol.should_close
+        silent = not protocol.should_close  # one that is closing says why when it is asked
     if protocol.is_refused():
         raise lost(protocol, cast("Exception", protocol.exception()))
     if not silent:
         raise NotSilent
-    protocol.requests += 1
-    protocol.has_heard = False
+    protocol.carry(asyncio.current_task())
     return protocol
+
+
+def how_far(carriers: Iterable[Carrier], asker: object, since: float) -> Progress:
+    """Return how far a task's request is that has no answer yet.
+
+    Args:
+        carriers: The connections that there are.
+        asker: The task.
+        since: When its look began, on the loop's clock: what it asked before is over.
+    """
+    own = [each for each in carriers if each.asker is asker and each.since >= since]
+    if not own:
+        return Progress.UNCONNECTED
+    carrier = max(own, key=lambda each: each.since)
+    if carrier.transport is None:
+        return Progress.CONNECTED
+    if not carrier.requests:
+        return Progress.TUNNELLING
+    return Progress.ANSWERING if carrier.has_heard else Progress.ASKED
 
 
 def lost(carrier: ResponseHandler | None, error: Exception) -> Exception:
@@ -143,6 +188,18 @@ def _poll_of(socket: TransportSocket | None) -> Callable[[int], object] | None:
     poll = select.poll()
     poll.register(handle, select.POLLIN)
     return poll.poll
+
+
+class Progress(enum.Enum):
+    """How far a request is that has no answer yet."""
+
+    UNCONNECTED = "unconnected"
+    CONNECTED = "connected"
+    """There is a connection, and TLS is not agreed on over it."""
+    TUNNELLING = "tunnelling"
+    """There is a connection, over which the request was not sent: the proxy at its end has not let it through."""
+    ASKED = "asked"
+    ANSWERING = "answering"
 
 
 class StockRequest(aiohttp.ClientRequest):

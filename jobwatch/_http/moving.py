@@ -115,6 +115,8 @@ class MovingSource(HttpSource):
         hold: float = 0.0,  # noqa: ARG002 - a table of jobs that move has no `long_poll`
     ) -> Seen:
         """Ask about one job; for arguments see `Source`."""
+        if not self.late.is_done:
+            await self.late.done()
         try:
             there = self._there(job_id, place)
         except ConfigError as error:
@@ -159,6 +161,11 @@ class MovingSource(HttpSource):
         job_id = job.id
         return await super().details(replace(job, id=job.now), lambda found: told(replace(found, id=job_id)), turn)
 
+    def how_far(self, asker: object, since: float) -> str | None:
+        """Return how far a question is that has no answer yet, to whichever origin; for arguments see `Source`."""
+        transports = (source.transport for source in (self, *self._sources.values()))
+        return next(filter(None, (transport.how_far(asker, since) for transport in transports)), None)
+
     async def aclose(self) -> None:
         """Close every connection; what is under way ends with a fault."""
         await super().aclose()
@@ -176,6 +183,8 @@ class MovingSource(HttpSource):
     def _as_of_here(self, job: Job, job_id: str, place: Place | None) -> Job:
         if place is None:
             return job
+        if not place.hops:  # it is where it was from the beginning, and only read in another way
+            return replace(job, id=job_id, api=self.name)
         return replace(job, id=job_id, api=self.name, now=place.at, hops=place.hops)
 
     def _there(self, job_id: str, place: Place | None) -> _There:
@@ -190,12 +199,13 @@ class MovingSource(HttpSource):
             source = self._source_of(api, "", is_url=False)
             asked = source.requests.job(place.at)
             return _There(source, source.prepared(asked), place.at, source.requests.url_of(asked), place.name)
-        origin = origin_of(place.at)
+        at = place.at if place.hops else self._requests.url_of(self._requests.job(place.at))
+        origin = origin_of(at)
         if origin != self._home and origin not in self._allowed:
             raise ConfigError(f"{origin} is not among allowed_origins any more")
         source = self._source_of(api, origin, is_url=True)
-        asked = source.requests.job(place.at)
-        return _There(source, source.prepared(asked), job_id, place.at, place.name)
+        asked = source.requests.job(at)
+        return _There(source, source.prepared(asked), job_id, at, Place(at, place.api).name)
 
     @property
     def _is_url_kind(self) -> bool:
@@ -236,7 +246,8 @@ class MovingSource(HttpSource):
             allowed = self._allowed.get(at)
             api = _without_secrets(api, "" if allowed is None else allowed.token)
         params = {name: value for name, value in self._given.params.items() if name in api.params}
-        given = Given(token, base_url, params, token_file, self._given.proxy)
+        headers = self._given.headers if at == self._home else None
+        given = Given(token, base_url, params, token_file, self._given.proxy, headers=headers)
         elsewhere = frozenset({*self._allowed, self._home} - {at})
         return HttpSource(
             api,
@@ -276,7 +287,8 @@ class MovingSource(HttpSource):
         continues = there.source.api.continues
         if continues is None:
             return None
-        api = continues.api or ("" if place is None else place.api)
+        by_header = self.api.by_header.get(continues.header, "")
+        api = continues.api or by_header or ("" if place is None else place.api)
         api = "" if api == self.api.name else api
         if not continues.is_url:
             onward = Place(told, api)

@@ -24,10 +24,12 @@ from .._errors import ConfigError
 from .._models import Fault
 from .._table import templates
 from .credentials import Credentials
+from .extra_headers import ExtraHeaders
+from .job_urls import forms_of, has_job_urls, is_url, shape_of, values_in_url
 from .proxies import proxy_for
 from .renewal import Renewal
 from .secrets import Secrets, is_secret_name, spellings, without
-from .tokens import FileToken, GivenToken, token_source
+from .tokens import FileToken, GivenToken, needs_token, token_source
 from .urls import origin_of, quoted, reserved, segment, split, unfit_for_url, unquoted
 
 if TYPE_CHECKING:
@@ -81,8 +83,12 @@ class Given:
         params: Mapping[str, str] | None,
         token_file: str | os.PathLike[str] | None = None,
         proxy: str | bool | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.proxy = proxy
+        self.headers = ExtraHeaders(headers)
+        self._has_headers = headers is not None
         self.token = token
         self.token_file = token_file
         self.base_url = base_url
@@ -91,7 +97,7 @@ class Given:
     def any(self) -> bool:
         """Return whether anything was given."""
         given = (self.token, self.token_file, self.base_url, self.proxy)
-        return any(each is not None for each in given) or bool(self.params)
+        return any(each is not None for each in given) or bool(self.params) or self._has_headers
 
 
 class _Params(dict[str, str]):
@@ -125,6 +131,10 @@ class Requests:
         self._params = _params(api, given.params, _only_in_base_url(api) if elsewhere else frozenset())
         self._base_url = elsewhere or self._own_address()
         self._api_version = api_version
+        self._extra = given.headers
+        has_token = needs_token(api) or given.token is not None or given.token_file is not None
+        if trouble := self._extra.trouble(api, has_token=has_token):
+            raise ConfigError(trouble)
         _check_variables(api)  # before there is a secret among the local variables
         self._source = token_source(api, given.token, given.token_file)
         self._proxy = proxy_for(self._base_url, given.proxy, os.environ)
@@ -144,7 +154,8 @@ class Requests:
         """Return the API, which reads its replies by the parameters that were given where its table says so."""
         if self._api.with_params is None:
             return self._api
-        return replace(self._api.with_params(dict(self._params)), others=self._api.others)
+        read = self._api.with_params(dict(self._params))
+        return replace(read, others=self._api.others, by_header=self._api.by_header, inline=self._api.inline)
 
     def base_url(self) -> str:
         """Return the address of the API; a method, so that no repr shows it."""
@@ -206,12 +217,15 @@ class Requests:
         return self._proxy
 
     def other_secrets(self) -> Secrets:
-        """Return the token by itself, and what the proxy is told, in every spelling."""
+        """Return the token by itself, what the proxy is told, and parameters whose names say so, in every spelling."""
         return self._others
 
     def secrets(self) -> frozenset[str]:
-        """Return the secrets that are sent, in every spelling, and those that were sent before them."""
-        return self._secrets()
+        """Return the secrets that are sent, in every spelling, and those that were sent before them.
+
+        A header of the caller's is not among them if by its name it holds none: it may be a word that a job holds too.
+        """
+        return self._secrets(leave_out=self._extra.open_names())
 
     def quiet(self, fault: Fault) -> Fault:
         """Return a fault without the secrets that are sent with every request, should its reply have quoted them."""
@@ -273,21 +287,40 @@ class Requests:
         if self._job_path == "{url}":
             return self._without_token(url)
         target = asked.path + (f"?{asked.query}" if asked.query else "")
-        path, _, _ = self._job_path.partition("?")
-        # Where a job's state is read below its own URL, the start may name the job's: /item/7/ for /item/7/state.
-        thing, placed, below = path.partition("{job_id}")
-        own = f"{thing}{placed}" if below.startswith("/") and thing.strip("/") else path
-        for template, text in ((self._job_path, target), (path, asked.path), (own, asked.path.rstrip("/"))):
-            job_id = templates.value_in(template, text, "job_id")
+        for form, has_query in forms_of(self._job_path):
+            job_id = templates.value_in(form, target if has_query else asked.path, "job_id")
+            job_id = job_id or templates.value_in(form, asked.path.rstrip("/"), "job_id")
             if job_id is not None:
                 return unquoted(job_id)
         return None
 
+    def id_given(self, given: str) -> str:
+        """Return the id that somebody gave, who may have given the job's URL instead.
+
+        Raises:
+            ConfigError: It is a URL, and of no job that is asked for here; the message shows what one looks like.
+        """
+        if not is_url(given) or not has_job_urls(self._api):
+            return given
+        url = given.partition("#")[0]
+        shape = shape_of(self._api, self._base_url)
+        try:
+            job_id = self.id_in(url)
+        except ConfigError as error:
+            raise ConfigError(f"{error}; a job's URL looks like {shape}") from None
+        if job_id is not None:
+            return job_id
+        told = values_in_url(self._api, self._base_url, url)
+        others = [name for name in told if name in self._params and told[name] != self._params[name]]
+        what = f"another {' and '.join(others)} than params= says" if others else "no job that is asked for here"
+        raise ConfigError(f"the job's URL is of {what}: it looks like {shape}")
+
     # --- within --------------------------------------------------------------------------------------------
 
-    def _secrets(self) -> frozenset[str]:
+    def _secrets(self, leave_out: frozenset[str] = frozenset()) -> frozenset[str]:
         _, _, query = self._job_path.partition("?")
-        now = Credentials(self._headers, self.secret_query()).secrets(query, self._body("-"))
+        headers = {name: value for name, value in self._headers.items() if name not in leave_out}
+        now = Credentials(headers, self.secret_query()).secrets(query, self._body("-"))
         return now.union(self.other_secrets(), *self._former)
 
     def _renew(self, token: str) -> bool:
@@ -308,7 +341,8 @@ class Requests:
 
     def _spelt_out(self) -> Secrets:
         proxy = frozenset[str]() if self._proxy is None else self._proxy.secrets()
-        return Secrets(spellings(self._token) | proxy)
+        params = (spellings(value) for name, value in self._params.items() if is_secret_name(name))
+        return Secrets(spellings(self._token).union(proxy, *params))
 
     def _sendable_headers(self) -> dict[str, str]:
         _check_variables(self._api)
@@ -429,6 +463,7 @@ class Requests:
         for name, value in api.headers.items():
             if not _is_of_request(value):
                 headers[name] = self._in_header(value)
+        headers |= self._extra  # which are none of the others
         if not self._token or api.token_query is not None:
             return headers
         token = base64.b64encode(self._token.encode()).decode() if api.token_is_basic else self._token

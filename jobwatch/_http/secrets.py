@@ -71,10 +71,10 @@ def _without(text: str, secret: str) -> str:
 
 def without(secrets: frozenset[str], fault: Fault) -> Fault:
     """Return a fault that says none of these secrets."""
-    message, code, request_id = (
-        text and masked(text, secrets) for text in (fault.message, fault.code, fault.request_id)
+    message, code, request_id, url = (
+        text and masked(text, secrets) for text in (fault.message, fault.code, fault.request_id, fault.url)
     )
-    return replace(fault, message=message, code=code, request_id=request_id)
+    return replace(fault, message=message, code=code, request_id=request_id, url=url)
 
 
 def is_secret_name(name: str) -> bool:

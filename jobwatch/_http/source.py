@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -26,6 +27,8 @@ from .._reading.reply import Reply
 from .._reading.started import Response, found_in
 from .._reading.words import ABSENT, lowered
 from .._tasks import at_once
+from .headers import http_date, retry_after
+from .late import LateImport
 from .pages import JobsFound, Pages, pages_of
 from .renewing import RenewingTransport, transport_for
 from .requests import Asked, Requests
@@ -131,6 +134,7 @@ class HttpSource:
         elsewhere: frozenset[str] = frozenset(),
     ) -> None:
         self._requests = Requests(api, given, api_version)
+        self.late = LateImport()
         self.api = api = self._requests.api()
         self.name = api.name
         self._renewal: Renewal | None = None
@@ -166,7 +170,11 @@ class HttpSource:
 
     def started(self, started: Started) -> Found:
         """Return the job that a response started; raise ConfigError where it names none."""
-        return found_in(self.api, _unframed(started), self._requests.id_in)
+        found = found_in(self.api, _unframed(started), self._requests.id_in)
+        asked = _wait_asked(started.headers) if isinstance(started, Response) else None
+        if asked is None:
+            return found
+        return replace(found, retry_after=max(asked, found.retry_after or 0.0))
 
     async def job(
         self,
@@ -179,6 +187,8 @@ class HttpSource:
         hold: float = 0.0,
     ) -> Seen:
         """Ask about one job; for arguments see `Source`."""
+        if not self.late.is_done:
+            await self.late.done()
         if self._items is not None:
             return await self._job_in_pages(self._items, job_id, status, memo, turn)
         etag = memo.etag if isinstance(memo, Memo) and self._is_believed(memo) else None
@@ -221,6 +231,8 @@ class HttpSource:
 
     async def project(self, project_id: str, limit: int, turn: Turn = at_once) -> SeenMany:
         """Ask for a project's latest jobs; for arguments see `Source`."""
+        if not self.late.is_done:
+            await self.late.done()
         target = self.prepared(self._requests.jobs(project_id, limit))
         reply = await self.transport.get(target, turn=turn)
         if isinstance(reply, Fault):
@@ -233,6 +245,8 @@ class HttpSource:
 
     async def batch(self, known: Mapping[str, str | None], turn: Turn = at_once) -> SeenMany:
         """Ask about several jobs at once; for arguments see `Source`."""
+        if not self.late.is_done:
+            await self.late.done()
         target = self.prepared(self._requests.batch(known))
         reply = await self.transport.get(target, turn=turn)
         if isinstance(reply, Fault):
@@ -301,6 +315,10 @@ class HttpSource:
         if parser.overflowed:
             fault = Fault(FaultKind.UNREADABLE, f"an event of over {EVENT_CAP} bytes")
         return StreamEnd(fault, parser.overflowed)
+
+    def how_far(self, asker: object, since: float) -> str | None:
+        """Return how far a question is that has no answer yet; for arguments see `Source`."""
+        return self.transport.how_far(asker, since)
 
     async def aclose(self) -> None:
         """Close every connection; what is under way ends with a fault."""
@@ -533,6 +551,14 @@ def _is_not_there(job: Job | Fault, reply: Reply) -> bool:
 def is_state_known(status: str | None, job: Job) -> bool:
     """Whether a job's state is the one seen last."""
     return status is not None and lowered(status) == lowered(job.status)
+
+
+def _wait_asked(headers: Mapping[str, str]) -> float | None:
+    """Return for how many seconds the headers of a response ask not to be asked about what it started."""
+    values = {name.lower(): value.strip() for name, value in headers.items()}
+    if "retry-after" not in values:
+        return None
+    return retry_after([values["retry-after"]], http_date(values.get("date", "")), time.time)
 
 
 def _unframed(started: Started) -> Started:

@@ -10,16 +10,19 @@ What it promises, whatever the server does:
 * time and bytes are bounded, and a body that was cut off is never handed on as whole where HTTP can tell;
 * no header, token or query appears in a fault, a repr, a log line or a traceback of ours.
 
-aiohttp is imported when the first request is made, so that importing jobwatch stays cheap.
+aiohttp is imported when the first request is made, so that importing jobwatch stays cheap; see `late`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import re
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 from msgspec.structs import replace
 
@@ -33,10 +36,11 @@ from .answer import HintReader, ProblemReader, Verdict, judged, with_headers
 from .codings import CannotDecode, is_plain, unpacked
 from .credentials import NO_SECRETS, Credentials
 from .errors import CertificateRefused, LostWhenKept, NotSilent, Unanswered
+from .logged import LOGGER, RequestLog
 from .proxies import refused_by, told_by
 from .sse import EventParser, first_data
 from .tls import may_prove, refusal_in
-from .urls import checked_base, next_url, segment, unfit_for_url
+from .urls import checked_base, next_url, segment, split, unfit_for_url
 
 if TYPE_CHECKING:
     from aiohttp import ClientRequest, ClientResponse, ClientSession, TCPConnector
@@ -45,7 +49,9 @@ if TYPE_CHECKING:
 
     from .._core.source import Turn
     from .fast import Answer, Lanes
+    from .idle import Carrier
     from .proxies import Proxy
+    from .resolver import Resolver
     from .secrets import Secrets
     from .tls import TLSContext
 
@@ -55,6 +61,9 @@ MAX_BODY: Final = 1024 * 1024
 ERROR_BODY_CAP: Final = 64 * 1024
 MAX_HOPS: Final = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_ADDRESS = re.compile(r"\('([0-9A-Fa-f.:%]+)', \d+")
+"""The address in the text of asyncio's error: nothing else tells it."""
+
 _SAME_METHOD = frozenset({307, 308})
 
 
@@ -152,12 +161,16 @@ class Transport:
         self._tls = tls
         self._clock = clock
         self._proxy = proxy
+        self._log = RequestLog(self._headers, proxy)
         self._connector: TCPConnector | None = None
         self._lanes: Lanes | None = None
         self._origin: URL | None = None
         self._session: ClientSession | None = None
         self._streaming: ClientSession | None = None
         self._closed = False
+        self._carriers: WeakSet[Carrier] = WeakSet()
+        self._knows_carriers = False
+        self._resolver: Resolver | None = None
         self._deadlines: dict[asyncio.Task[object], float] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._sweeps_at = 0.0
@@ -212,15 +225,21 @@ class Transport:
         assert task is not None  # noqa: S101  # a coroutine that runs, runs in a task
         cancelling = task.cancelling()
         limit = target.limit or self._timeout
+        began = time.perf_counter() if LOGGER.isEnabledFor(logging.DEBUG) else None
         self._limit(task, limit)
         answer: Reply | Fault
         try:
-            answer = await self._looked(target, etag, turn)
+            answer = await self._looked(target, etag, turn, task)
         except asyncio.CancelledError as cancelled:
             if self._lifted(task, cancelling):
                 key = "long_poll" if target.limit else "request_timeout"
                 late = Fault(FaultKind.UNREACHABLE, f"no answer within {limit:g} s ({key}){self._via()}")
-                return _CLOSED if self._closed else late
+                answer = _CLOSED if self._closed else late
+                if began is not None:
+                    self._log.answer(target, answer, time.perf_counter() - began)
+                return answer
+            if began is not None:
+                self._log.answer(target, None, time.perf_counter() - began)
             # The frames below are aiohttp's, and their local variables hold our headers.
             raise cancelled.with_traceback(None)  # noqa: B904
         except NotSilent:
@@ -228,6 +247,8 @@ class Transport:
         except Exception as error:  # noqa: BLE001  # the one boundary: nothing of aiohttp's leaves, as a cause neither
             answer = self._fault_of(error, target.url.host or "the server")
         self._lifted(task, cancelling)
+        if began is not None:
+            self._log.answer(target, answer, time.perf_counter() - began)
         return answer if answer.http_status != 401 else await self._unauthorized(answer, generation, target, etag, turn)
 
     async def _unauthorized(
@@ -251,12 +272,46 @@ class Transport:
             return _CLOSED
         session = self._streaming or self._opened_for_streams()
         self.requests += 1
+        began = time.perf_counter()
         try:
-            return await self._followed(session, target, heard, silence)
+            end = await self._followed(session, target, heard, silence)
         except asyncio.CancelledError as cancelled:
             raise cancelled.with_traceback(None)  # noqa: B904  # as in `get`
         except Exception as error:  # noqa: BLE001  # as in `get`
-            return self._fault_of(error, target.url.host or "the server")
+            end = self._fault_of(error, target.url.host or "the server")
+        if LOGGER.isEnabledFor(logging.DEBUG):
+            self._log.stream(target, end, time.perf_counter() - began)
+        return end
+
+    def how_far(self, asker: object, since: float) -> str | None:
+        """Return how far a look is that has no answer yet, in words that say what is wrong with that, if it is ours.
+
+        Args:
+            asker: The task that makes it.
+            since: When it began, on the loop's clock.
+        """
+        if asker not in self._deadlines or self._resolver is None:
+            return None
+        from . import idle  # noqa: PLC0415  # it imports aiohttp
+
+        host = split(self._base).hostname or "the server"
+        first = host if self._proxy is None else f"the proxy {self._proxy.name}"
+        last = f"{host}{self._via()}" if self._base.startswith("https:") else first  # within a tunnel only TLS is
+        match idle.how_far(self._carriers, asker, since):
+            case idle.Progress.UNCONNECTED if not self._knows_carriers:
+                return f"{first} did not answer"
+            case idle.Progress.UNCONNECTED if self._resolver.under_way:
+                return f"no address was found for {first}"
+            case idle.Progress.UNCONNECTED:
+                return f"{first} did not take the connection"
+            case idle.Progress.CONNECTED:
+                return f"{last} took the connection and did not answer the TLS handshake"
+            case idle.Progress.TUNNELLING:
+                return f"{first} took the connection and did not answer"
+            case idle.Progress.ASKED:
+                return f"{last} took the connection and did not answer"
+            case idle.Progress.ANSWERING:
+                return f"{last} began to answer, and the answer did not end"
 
     async def aclose(self) -> None:
         """Close every connection; looks in flight end with a fault."""
@@ -305,7 +360,7 @@ class Transport:
             response.close()
         return None
 
-    async def _looked(self, target: Target, etag: str | None, turn: Turn) -> Reply | Fault:
+    async def _looked(self, target: Target, etag: str | None, turn: Turn, task: asyncio.Task[object]) -> Reply | Fault:
         url, asked_again = target.url, False
         headers = None
         if etag is not None or target.body is not None or target.headers is not None:
@@ -314,12 +369,13 @@ class Transport:
             if hop and (fault := await self._in_turn(turn)) is not None:
                 return fault
             try:
-                response = await self._sent(url, target, headers, hop)
+                response = await self._sent(url, target, headers, task, hop=hop)
             except LostWhenKept:
                 if asked_again or await self._in_turn(turn) is not None:
                     raise
                 asked_again = True
-                response = await self._sent(url, target, headers, hop)
+                self._log.again(target)
+                response = await self._sent(url, target, headers, task, hop=hop)
             try:
                 if response.status not in _REDIRECTS or response.status in self._states:
                     answer = await self._answered(response, target, etag)
@@ -334,6 +390,7 @@ class Transport:
                     response.close()
             if isinstance(step, Fault):
                 return self._headers.scrubbed(step, target.url, target.body)
+            self._log.redirect(target, response.status, step)
             url = step
         return Fault(FaultKind.REFUSED, f"more than {MAX_HOPS} redirects")
 
@@ -345,14 +402,14 @@ class Transport:
         return headers if target.headers is None else {**(headers or {}), **target.headers}
 
     def _sent(
-        self, url: URL, target: Target, headers: dict[str, str] | None, hop: int
+        self, url: URL, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], *, hop: int
     ) -> Coroutine[object, object, ClientResponse | Answer]:
         """Send one request, on the first connection that is silent; `NotSilent` is raised if none is."""
         self.requests += 1
         lanes = self._lanes
         if lanes is not None:
             if lanes.is_usable() and not (hop or target.is_head or (target.body and target.headers)):
-                return lanes.sent(url, target.body, headers)
+                return lanes.sent(url, target.body, headers, task)
             self._leave_lanes()  # what needs the session is seldom alone: that is what asks from now on
         return self._sent_by_session(url, target, headers)
 
@@ -418,6 +475,9 @@ class Transport:
         if status == 400 and b"SSL certificate" in body and target.url.scheme == "https":  # nginx says so in HTML
             told = f"{target.url.host} refused the client certificate, or wants one"
             answer = replace(answer, kind=FaultKind.TLS, message=told)
+        if answer.kind is FaultKind.NOT_FOUND or answer.kind is FaultKind.GONE:
+            # What was asked, and not where redirects led; a query may hold what is secret, and is never told.
+            answer = replace(answer, url=f"{target.url.origin()}{target.url.raw_path}")
         return self._headers.scrubbed(answer, target.url, target.body)
 
     def _via(self) -> str:
@@ -425,11 +485,22 @@ class Transport:
 
     def _fault_of(self, error: Exception, host: str) -> Fault:
         """Return what an exception from below amounts to, in words of ours."""
+        self._forget_addresses(error)
         fault = None if self._proxy is None else _fault_of_proxy(error, host, self._proxy)
         if fault is None:
             fault = _fault_of(error, host, is_tls=self._base.startswith("https:"))
             fault = replace(fault, message=f"{fault.message}{self._via()}") if self._proxy is not None else fault
         return fault
+
+    def _forget_addresses(self, error: Exception) -> None:
+        """Have names looked up anew where no connection could be opened: aiohttp keeps the address that failed."""
+        import aiohttp  # noqa: PLC0415  # see the module's docstring
+
+        if isinstance(error, (aiohttp.ClientConnectorError, TimeoutError)):
+            streams = None if self._streaming is None else self._streaming.connector
+            for connector in (self._connector, streams):
+                if isinstance(connector, aiohttp.TCPConnector):
+                    connector.clear_dns_cache()
 
     def _opened(self, target: Target) -> bool:
         """Make ready for looks, unless this has been closed."""
@@ -437,8 +508,8 @@ class Transport:
             return False
         from . import fast  # noqa: PLC0415  # it imports aiohttp
 
-        self._connector, is_known = self._connector_made()
-        if is_known and self._proxy is None and not may_prove(self._tls):
+        self._connector = self._connector_made()
+        if self._knows_carriers and self._proxy is None and not may_prove(self._tls):
             self._origin = target.url.origin()
             head = fast.Head(self._headers.complete(self._origin), self._headers.query())
             self._lanes = fast.lanes_on(self._connector, head, self._connect_timeout, self._origin)
@@ -446,22 +517,26 @@ class Transport:
 
     def _opened_for_streams(self) -> ClientSession:
         # A connector of its own: a stream keeps its connection, and shall keep no look from having one.
-        self._streaming = self._session_on(self._connector_made()[0], accept="text/event-stream")
+        self._streaming = self._session_on(self._connector_made(), accept="text/event-stream")
         return self._streaming
 
-    def _connector_made(self) -> tuple[TCPConnector, bool]:
-        """Return what opens connections, and whether it makes them of what we can tell their silence by."""
+    def _connector_made(self) -> TCPConnector:
+        """Return what opens connections, of `Carrier` where that can be."""
         import aiohttp  # noqa: PLC0415  # see the module's docstring
 
         from . import fast, idle  # noqa: PLC0415  # they import aiohttp
+        from .resolver import Resolver  # noqa: PLC0415  # as above
 
+        self._resolver = self._resolver or Resolver()
         connector = aiohttp.TCPConnector(
+            resolver=self._resolver,
             limit=self._max_connections,
             ttl_dns_cache=60,
             keepalive_timeout=fast.KEPT_FOR,
             ssl=True if self._tls is None else self._tls,
         )
-        return connector, idle.carry_by(connector)
+        self._knows_carriers = idle.carry_by(connector, self._carriers)
+        return connector
 
     def _session_on(self, connector: TCPConnector, accept: str = "application/json") -> ClientSession:
         import aiohttp  # noqa: PLC0415  # see the module's docstring
@@ -639,7 +714,8 @@ def _fault_of(error: Exception, host: str, *, is_tls: bool) -> Fault:
         case aiohttp.ClientConnectorDNSError():
             return Fault(FaultKind.UNREACHABLE, f"no address found for {host}")
         case aiohttp.ClientConnectorError():
-            return Fault(FaultKind.UNREACHABLE, f"no connection to {host}: {_os_reason(error.os_error)}")
+            where = f"{host}{_addresses_in(error.os_error, host)}"
+            return Fault(FaultKind.UNREACHABLE, f"no connection to {where}: {_os_reason(error.os_error)}")
         case TimeoutError():
             return Fault(FaultKind.UNREACHABLE, f"no connection to {host} in time")
         case aiohttp.ClientPayloadError():
@@ -654,6 +730,12 @@ def _fault_of(error: Exception, host: str, *, is_tls: bool) -> Fault:
             return Fault(FaultKind.UNREACHABLE, f"the connection to {host} was lost")
         case _:
             return Fault(FaultKind.UNREACHABLE, f"the request to {host} failed: {type(error).__name__}")
+
+
+def _addresses_in(error: OSError, host: str) -> str:
+    """Return which address was tried last, in brackets, where that is another than the host: it may have moved."""
+    found = dict.fromkeys(_ADDRESS.findall(str(error)))
+    return f" ({', '.join(found)})" if found and host not in found else ""
 
 
 def _os_reason(error: OSError) -> str:

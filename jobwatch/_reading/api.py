@@ -11,13 +11,13 @@ from __future__ import annotations
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final, TypeAlias, TypeVar, TypeVarTuple
+from typing import Final, Generic, TypeAlias, TypeVar, TypeVarTuple
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, printable
+from .._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, Wire_co, printable
 from .pages import Items, Paging
 from .reply import Reply
 from .structs import MOST_ENTRIES
@@ -70,6 +70,7 @@ class Continuation(Struct, frozen=True, kw_only=True):
         read: Returns the URL or the id from a body and the id asked for; None where the reply names none.
         header: The header that holds the URL, in lower case, in place of that.
         http: The HTTP statuses of replies that may name one; empty for all.
+        unless: Reads what a reply that names none holds; None where nothing says so.
         is_url: Whether it is a URL.
         api: The API by which the job is read there; empty for the same.
     """
@@ -77,6 +78,7 @@ class Continuation(Struct, frozen=True, kw_only=True):
     read: Callable[[bytes, str], str | None] | None = None
     header: str = ""
     http: frozenset[int] = frozenset()
+    unless: Callable[[bytes, str], str | None] | None = None
     is_url: bool = True
     api: str = ""
 
@@ -84,6 +86,8 @@ class Continuation(Struct, frozen=True, kw_only=True):
         """Return where a reply says that the job goes on, or why it cannot be read; None where it names no place."""
         if self.http and reply.http_status not in self.http:
             return None
+        if self.unless is not None and (held := _read(self.unless, reply.body, job_id)) is not None:
+            return held if isinstance(held, Fault) else None
         if self.header:
             return reply.headers.get(self.header)
         return None if self.read is None else _read(self.read, reply.body, job_id)
@@ -96,8 +100,8 @@ class AllowedOrigin(Struct, frozen=True):
     token: str = ""
 
 
-class JobAPI(Struct, frozen=True, kw_only=True):
-    """One vendor's job API, as data.
+class JobAPI(Struct, Generic[Wire_co], frozen=True, kw_only=True):
+    """One vendor's job API, as data; `Wire_co` is what its jobs hold as `Job.wire`.
 
     Attributes:
         name: What `Client(...)` and ``--api`` call it.
@@ -145,7 +149,9 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         reads_headers: Whether a job's state, or another field of it, may be in one of these.
         started_headers: The headers of the response that started a job which may hold its id, or its URL.
         at_start: The HTTP statuses of a response that names no job, by which the work is over, and how it ended.
+        inline: Reads how the work ended from a response that names no job, since it is the answer already.
         started: Read the id from the decoded body of the response that started a job, where it is not with the job.
+        id_places: Where the id is looked for in that body, in the words of its documentation or table.
         read_start: Reads a job's state from that response, in place of `read_reply`: neither its HTTP status nor a
             field that it lacks is a state.
         read_retry_after: Reads from a body, and the id asked for, for how many seconds not to ask about the job again.
@@ -166,6 +172,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         retention: For how many seconds jobs are kept after their end, infinite where only their replies may say.
         continues: Finds where a reply says that the job goes on.
         others: The APIs by which jobs are read that go on there, by their names.
+        by_header: By which of them a job is read whose URL a header names, by that header's name in lower case.
         allowed_origins: Where, beside its own origin, a redirect or a place may lead.
     """
 
@@ -175,7 +182,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     base_url_variable: str
     token_variable: str
     job_path: str
-    read_job: Callable[[bytes], Job]
+    read_job: Callable[[bytes], Job[Wire_co]]
     read_problem: Callable[[bytes], Problem | None]
     token_file_variable: str = ""
     token_header: str = "Authorization"  # noqa: S105 - a header's name
@@ -183,7 +190,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     token_query: str | None = None
     version_header: str | None = None
     list_path: str | None = None
-    read_jobs: Callable[[bytes], tuple[Job, ...]] | None = None
+    read_jobs: Callable[[bytes], tuple[Job[Wire_co], ...]] | None = None
     token_is_basic: bool = False
     token_is_optional: bool = False
     headers: Mapping[str, str] = {}
@@ -193,11 +200,11 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     body: str | None = None
     states: frozenset[int] = frozenset()
     verdict: Callable[[int, bytes], FaultKind | bool] | None = None
-    read_reply: Callable[[bytes, int, str, Mapping[str, str]], Job | Fault] | None = None
+    read_reply: Callable[[bytes, int, str, Mapping[str, str]], Job[Wire_co] | Fault] | None = None
     batch_path: str | None = None
     batch_body: str | None = None
     batch_most: int = 100
-    read_batch: Callable[[bytes], tuple[Job, ...]] | None = None
+    read_batch: Callable[[bytes], tuple[Job[Wire_co], ...]] | None = None
     history_path: str | None = None
     history_body: str | None = None
     read_history: Callable[[bytes], tuple[Event, ...] | None] | None = None
@@ -215,12 +222,14 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     reads_headers: bool = False
     started_headers: tuple[str, ...] = ()
     at_start: Mapping[int, Phase] = {}
+    inline: Callable[[bytes, int], Job | Fault] | None = None
     started: tuple[Callable[[JSON], JSON], ...] = ()
-    read_start: Callable[[bytes, str], Job | Fault] | None = None
+    id_places: tuple[str, ...] = ()
+    read_start: Callable[[bytes, str], Job[Wire_co] | Fault] | None = None
     read_retry_after: Callable[[bytes, str], float | None] | None = None
     request_timeout: float = REQUEST_TIMEOUT
     long_poll: float = 0.0
-    with_params: Callable[[Mapping[str, str]], JobAPI] | None = None
+    with_params: Callable[[Mapping[str, str]], JobAPI[Wire_co]] | None = None
     max_body: int | None = None
     decodes_all: bool = False
     stream_path: str | None = None
@@ -233,6 +242,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
     retention: float | None = None
     continues: Continuation | None = None
     others: Mapping[str, JobAPI] = {}
+    by_header: Mapping[str, str] = {}
     allowed_origins: tuple[AllowedOrigin, ...] = ()
 
     def job(
@@ -244,7 +254,7 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         *,
         any_id: bool = False,
         headers: Mapping[str, str] | None = None,
-    ) -> Job | Fault:
+    ) -> Job[Wire_co] | Fault:
         """Read the job asked for from a reply's body, or say why it cannot be read.
 
         Args:
@@ -273,6 +283,11 @@ class JobAPI(Struct, frozen=True, kw_only=True):
         if self.read_start is None:
             return self.job(body, job_id)
         return _read(self.read_start, body, job_id)
+
+    def answered(self, body: bytes, http_status: int) -> Job | None:
+        """Read how work ended that the response to its start answers already; None where it does not say."""
+        seen = _read_or_none(self.inline, body, http_status)
+        return seen if isinstance(seen, Job) and seen.phase.ended else None
 
     def any_job(self, body: bytes) -> Job | None:
         """Read a job, whichever it is, or None where the body shows none."""

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from .._errors import ConfigError
+
+if TYPE_CHECKING:
+    from datetime import timedelta  # the command line, which reads periods too, starts without it
+
+Duration: TypeAlias = "float | str | timedelta"
+"""How long something takes: a number of seconds, a text such as ``10m``, ``1h30m`` or ``250ms``, or a `timedelta`."""
 
 _LONGEST = 10 * 365 * 86_400.0
 _SHOWN = 64
@@ -48,3 +56,38 @@ def seconds_of(text: str) -> float:
     if seconds > _LONGEST:
         raise ValueError(f"{text[:_SHOWN]!r} is longer than ten years")
     return seconds
+
+
+def seconds_given(name: str, given: object, *, above_zero: bool = False) -> float:
+    """Return the seconds of a duration that was given as an argument.
+
+    Args:
+        name: What the argument is called.
+        given: A number of seconds, a text, or a `timedelta`.
+        above_zero: Whether it has to be longer than nothing.
+
+    Raises:
+        ConfigError: It is none of these, not finite, or below what it has to be: the message names the argument, shows
+            the value, and says what may be given.
+    """
+    match given:
+        case str():
+            try:
+                seconds = seconds_of(given.strip())
+            except ValueError as error:
+                raise ConfigError(f"{name}: {error}; or give seconds, or a timedelta") from None
+        case bool():
+            raise ConfigError(f"{name}: {given!r} is no duration: {_ACCEPTED}")
+        case int() | float():
+            seconds = given
+        case _ if (total := getattr(given, "total_seconds", None)) is not None:  # as `timedelta` has
+            seconds = total()
+        case _:
+            raise ConfigError(f"{name}: a value of type {type(given).__name__} is no duration: {_ACCEPTED}")
+    if not 0.0 <= seconds < float("inf") or (above_zero and not seconds):
+        least = "above 0" if above_zero else "0 or more"
+        raise ConfigError(f"{name} must be a finite duration, {least}, not {given!r}: {_ACCEPTED}")
+    return float(seconds)
+
+
+_ACCEPTED = "give seconds, a text such as '45s', '10m' or '1h30m', or a timedelta"

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .._errors import ConfigError
 from .._models import JSON, Job, Phase, printable
@@ -29,6 +30,9 @@ _HEAD = re.compile(rb"HTTP/[\d.]+ (\d{3})[^\n]*\n((?:[^\r\n][^\n]*\n)*)\r?\n")
 _URLS = ("operation-location", "azure-asyncoperation", "location")
 _SHOWN = 120
 _NO_ID = "-"
+_OVER = "over at its start"
+_CREATED = 201
+_BY_ITS_URL = ": wait for the URL of what was made, which the request went to"
 
 
 class Response(Struct, frozen=True):
@@ -55,12 +59,14 @@ class Found(Struct, frozen=True):
         job_id: Its id; a hyphen where nothing is left that has one.
         job: How it stood then, as far as the response tells.
         retry_after: For how many seconds the response asks not to be asked about it.
+        read_by: By which of the APIs that the API holds it is read; empty for the API itself.
         is_over: Whether the job was over at its start, so that there is nothing to look at.
     """
 
     job_id: str
     job: Job | None = None
     retry_after: float | None = None
+    read_by: str = ""
     is_over: bool = False
 
 
@@ -81,9 +87,9 @@ def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | Non
         problem = api.problem(body)
         told = problem.message if problem and problem.code == str(response.status) else problem
         raise ConfigError(f"no job was started: HTTP {response.status}" + (f", {told}" if told else ""))
-    job_id, not_followed = _in_headers(api, response.headers, id_in_url)
-    if job_id is not None:
-        return Found(job_id)  # the body is then the resource that the job works on, and says nothing of the job
+    job_id, header, not_followed = _in_headers(api, response.headers, id_in_url)
+    if job_id is not None:  # the body is then the resource that the job works on, and says nothing of the job
+        return Found(job_id, read_by=api.by_header.get(header, ""))
     if is_envelope(plain_body(body)) and (envelope := error_in(body)) is not None:
         raise ConfigError(f"no job was started: {envelope[1]}")
     job_id = _in_body(api, body, id_in_url)
@@ -92,25 +98,40 @@ def found_in(api: JobAPI, started: Started, id_in_url: Callable[[str], str | Non
             raise not_followed
         if (error := reported_error(body)) is not None:
             raise ConfigError(f"no job was started: {error}")
-        if isinstance(started, Response) and (phase := api.at_start.get(response.status)) is not None:
+        if (answered := api.answered(body, response.status)) is not None:
+            return Found(_NO_ID, replace(answered, id=_NO_ID, status=_OVER), is_over=True)
+        is_told = body.strip() or response.status != _CREATED  # what was made, and how it stands, is in the body
+        if is_told and isinstance(started, Response) and (phase := api.at_start.get(response.status)) is not None:
+            if body.strip() and plain_body(body) is None:  # which may have told a state
+                raise ConfigError(f"the response names no job of {api.name}, and its body is no JSON that can be read")
             shown = api.start(body, _NO_ID) if body.strip() else None
             if isinstance(shown, Job) and shown.phase is not phase:  # such as a resource that is still at work
                 state = printable(shown.status)[:_SHOWN]
-                raise ConfigError(f"the response names no job of {api.name}, and says {state}: it cannot be waited for")
+                raise ConfigError(f"the response names no job of {api.name}, and says {state}{_BY_ITS_URL}")
             return Found(_NO_ID, _over(api, phase, body), is_over=True)
         start = body[:_SHOWN].decode("utf-8", "replace").strip()
         excerpt = f": {printable(start)}" if start else ", and its body is empty"
         hint = "" if api.lacking is None else "; started says where its id lies"
-        raise ConfigError(f"the response names no job of {api.name} that it started{excerpt}{hint}")
+        if response.status == _CREATED and api.at_start:
+            hint = _BY_ITS_URL
+        raise ConfigError(f"the response names no job of {api.name} that it started{_looked_for(api)}{excerpt}{hint}")
     seen = api.start(body, job_id)
     if not isinstance(seen, Job) or seen.phase.ended:
         return Found(job_id)
     return Found(job_id, seen, retry_after=api.retry_after(body, job_id))
 
 
+def _looked_for(api: JobAPI) -> str:
+    """Return where an id was looked for in a body: by itself where `JobAPI.started` finds it, else in a whole job."""
+    if not api.id_places:
+        return ""
+    beside = "" if api.started else ", beside its status"
+    return f" (its id was looked for at {' and '.join(api.id_places)}{beside})"
+
+
 def _over(api: JobAPI, phase: Phase, body: bytes) -> Job:
     error = None if phase is Phase.SUCCEEDED else api.problem(body)
-    return Job(id=_NO_ID, api=api.name, status="over at its start", phase=phase, error=error)
+    return Job(id=_NO_ID, api=api.name, status=_OVER, phase=phase, error=error)
 
 
 def response_in(text: bytes) -> Response:
@@ -141,23 +162,23 @@ def _body_of(given: bytes | str | Mapping[str, Any]) -> bytes:
 
 def _in_headers(
     api: JobAPI, headers: Mapping[str, str], id_in_url: Callable[[str], str | None]
-) -> tuple[str | None, ConfigError | None]:
-    """Return the id that a header leads to, and why one that leads elsewhere was not followed."""
-    values = {name.lower(): value for name, value in headers.items()}
-    for told in filter(None, map(values.get, api.started_headers)):
-        job_id = _followed(api, told, id_in_url)
+) -> tuple[str | None, str, ConfigError | None]:
+    """Return the id that a header leads to, that header, and why one that leads elsewhere was not followed."""
+    values = {name.lower(): value for name, value in headers.items() if value}
+    for header in filter(values.__contains__, api.started_headers):
+        job_id = _followed(api, values[header], id_in_url)
         if job_id is not None:
-            return job_id, None
+            return job_id, header, None
     refused: ConfigError | None = None
-    for url in filter(None, map(values.get, _URLS)):
+    for header in filter(values.__contains__, _URLS):
         try:
-            job_id = id_in_url(url)
+            job_id = id_in_url(values[header])
         except ConfigError as error:
             refused = refused or error
             continue
         if job_id is not None:
-            return job_id, None
-    return None, refused
+            return job_id, header, None
+    return None, "", refused
 
 
 def _in_body(api: JobAPI, body: bytes, id_in_url: Callable[[str], str | None]) -> str | None:

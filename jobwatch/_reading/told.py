@@ -50,6 +50,7 @@ class _Fault(Struct):
     code: str | None
     request_id: str | None
     retry_after: Annotated[float, Meta(ge=0.0, le=_LONGEST)] | None
+    url: str | None
 
 
 def told_job(told: Job, api: str) -> Job | Fault:

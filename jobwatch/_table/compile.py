@@ -45,6 +45,7 @@ from .fields import (
     headers_in,
     in_reply,
     list_of,
+    places_of,
     several,
 )
 from .hints import hint_reader, paths_of, period_of
@@ -58,6 +59,7 @@ from .reader import Layout, TableReader
 from .requests import body_of, detail_of, text_of_body
 from .rpc import below_result, kind_of, with_errors
 from .schema import BatchTable, ListTable, Table, checked
+from .starting import by_header, with_inline
 from .streams import hint_of_stream
 
 _OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url", "now", "long_poll"})
@@ -83,7 +85,11 @@ def api_of(table: Mapping[str, object], name: str) -> JobAPI:
     Raises:
         TableError: The table is wrong.
     """
-    return _Build(checked(table), name, {}).api()
+    read = checked(table)
+    api = _Build(read, name, {}).api()
+    if read.inline:
+        api = with_inline(api, table, read.inline, api_of)
+    return by_header(api, table, read.started_by, api_of) if read.started_by else api
 
 
 class _Build:
@@ -197,6 +203,7 @@ class _Build:
             at_start={_status_at_start(key): Phase(end) for key, end in table.at_start.items()},
             started_headers=tuple(headers_in("started", table.started)),
             started=self._started(),
+            id_places=self._id_places(),
             read_start=lambda body, job_id: start.reply(body, 200, job_id),
             long_poll=long_poll_of(table),
             request_timeout=period_of("request_timeout", table.request_timeout),
@@ -285,6 +292,15 @@ class _Build:
         below = [] if root is None else [_in_body(each, root) for each in ids]
         return (*below, *map(_in_body, ids))
 
+    def _id_places(self) -> tuple[str, ...]:
+        """Return where the id is looked for in the response that started a job, for people."""
+        table = self._table
+        told = tuple(each for each in places_of(table.started or table.id) if isinstance(each, str))
+        root = self._root()
+        if table.started or root is None or "job_id" in root.names:
+            return told
+        return (*(f"{table.root}.{each}" for each in told if not each.startswith("$")), *told)
+
     # --- the expressions ---------------------------------------------------------------------------------
 
     def _root(self) -> Expression | None:
@@ -327,7 +343,8 @@ class _Build:
             yield from (table.events.path, *several(table.events.status), *several(table.events.at))
         yield from retention_places(table.retention)
         if isinstance(table.continues_as, OnwardTable):
-            yield from (*several(table.continues_as.url), *several(table.continues_as.id))
+            onward = table.continues_as
+            yield from (*several(onward.url), *several(onward.id), *several(onward.unless))
         else:
             yield from several(table.continues_as)
         yield table.root
@@ -498,6 +515,7 @@ class _Build:
         def reader(words: Words, http: dict[int, Phase]) -> TableReader:
             no_error = frozenset(map(normalized, self._table.no_error))
             more: dict[str, Any] = {"root": root, "zone": zone, "http": http, "given": self._given}
+            more["http_alone"] = self._table.http_alone
             return TableReader(self._name, words, typed, loose, no_error=no_error, **more)
 
         return reader(words, http), reader(words.stated(), {}), typed.is_whole

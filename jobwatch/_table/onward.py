@@ -33,6 +33,7 @@ class OnwardTable(Struct, frozen=True, forbid_unknown_fields=True):
         header: The header that holds its URL.
         api: The table by which it is read there, where that is another one.
         http: The HTTP statuses of the replies that may name it, where not all may.
+        unless: Places: a reply that holds a value in one of them names nothing.
     """
 
     url: Paths = []
@@ -40,6 +41,7 @@ class OnwardTable(Struct, frozen=True, forbid_unknown_fields=True):
     header: str = ""
     api: str = ""
     http: int | list[int] = []
+    unless: Paths = []
 
 
 class OriginTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,13 +74,16 @@ def continuation_of(
     if any(not 200 <= status <= 599 for status in statuses):
         raise TableError(("continues_as", "http"), "an HTTP status is a number from 200 to 599")
     http = frozenset(statuses)
+    unless = None
+    if table.unless:
+        unless = text_reader(Fields(names, root), "continues_as.unless", table.unless, given, layout)
     if table.header:
         if not _HEADER.fullmatch(table.header):
             raise TableError(("continues_as", "header"), 'write the name of a header, such as "Location"')
-        return Continuation(header=table.header.lower(), http=http, api=table.api)
+        return Continuation(header=table.header.lower(), http=http, unless=unless, api=table.api)
     key = ("continues_as", "id" if table.id else "url") if isinstance(told, OnwardTable) else ("continues_as",)
     read = text_reader(Fields(names, root), ".".join(key), table.id or table.url, given, layout)
-    return Continuation(read=read, http=http, is_url=not table.id, api=table.api)
+    return Continuation(read=read, http=http, unless=unless, is_url=not table.id, api=table.api)
 
 
 def text_reader(

@@ -37,6 +37,8 @@ _Number = TypeVar("_Number", int, float)
 
 _FRACTION = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*/\s*(\d{1,15}(?:\.\d{1,15})?)\s*", re.ASCII)
 _PERCENT = re.compile(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*%\s*", re.ASCII)
+_NOTHING = re.compile(rb"\s*\{\s*\}\s*")
+_OK = 200
 _SHOWN = 200
 _LONGEST_TEXT = 1024
 _BAD_ENDS = (Phase.FAILED, Phase.CANCELLED, Phase.PARTIAL)
@@ -140,6 +142,7 @@ class TableReader:
         root: Where the job lies.
         zone: The zone of times that name none.
         http: Which HTTP statuses are states.
+        http_alone: Whether 200 is one even of a body that tells nothing.
         given: The values of the names in braces that stand in expressions.
         no_error: What it says where an error would be that is none, as it is compared.
 
@@ -158,6 +161,7 @@ class TableReader:
         root: Expression | None = None,
         zone: tzinfo = UTC,
         http: dict[int, Phase] | None = None,
+        http_alone: bool = False,
         given: Mapping[str, str] | None = None,
         no_error: frozenset[str] = frozenset(),
     ) -> None:
@@ -172,13 +176,13 @@ class TableReader:
         self._no_error = no_error
         self.headers = layout.headers
         self.ignores_body = layout.ignores_body
-        self._tells_by_http_alone = not (layout.fields.status or layout.fields.id or root)
+        self._tells_by_http_alone = http_alone or not (layout.fields.status or layout.fields.id or root)
 
     def reply(
         self, body: bytes, http_status: int, job_id: str, headers: Mapping[str, str] | None = None
     ) -> Job | Fault:
         """Read the reply to a look at one job, with the headers that are wanted of it, by their names in lower case."""
-        phase = self._http.get(http_status)
+        phase = self._phase_of(http_status, body)
         try:
             seen = self._reply(b"{}" if self.ignores_body else body, http_status, job_id, headers or {})
         except CannotEvaluate as error:
@@ -186,7 +190,7 @@ class TableReader:
         except msgspec.MsgspecError as error:
             if self._loose.fields.limited and self.is_limited(body):
                 return _limited(http_status, body)
-            if phase is not None and (http_status != 200 or self._tells_by_http_alone):
+            if phase is not None and (http_status != _OK or self._tells_by_http_alone):
                 return self._stateless((f"HTTP {http_status}", phase), job_id, body)
             if isinstance(error, msgspec.ValidationError) and (problem := read_problem(body)) is not None:
                 raise msgspec.ValidationError(f"{error}; it says: {problem}") from None
@@ -202,7 +206,7 @@ class TableReader:
         if headers:
             given = {**given, **{header_key(name): value for name, value in headers.items()}}
         base = None if root is None else layout.base(root, given)
-        phase = self._http.get(http_status)
+        phase = self._phase_of(http_status, body)
         otherwise = None if phase is None else (f"HTTP {http_status}", phase)
         fields, scope = layout.fields, layout.fields.scope(base, root, given)
         if base is UNSET or base is None:
@@ -220,6 +224,14 @@ class TableReader:
         if fields.limited and _tells_no_state(fields, scope) and _any_holds(fields.limited, scope):
             return _limited(http_status, body)
         return self.job(fields, scope, job_id, otherwise) or _not_there(http_status, body)
+
+    def _phase_of(self, http_status: int, body: bytes) -> Phase | None:
+        """Return what an HTTP status means where the body tells no state: 200 nothing, where that tells nothing at all.
+
+        A 200 is what any reply has that could be read, so it is a state beside others only of what is there.
+        """
+        is_nothing = http_status == _OK and not self._tells_by_http_alone and _NOTHING.fullmatch(body) is not None
+        return None if is_nothing else self._http.get(http_status)
 
     def _decoded(self, body: bytes) -> tuple[Layout, object]:
         """Return a body decoded, and how the fields lie in it: as JSON, or as the text that it may be."""

@@ -124,6 +124,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         limited_if: What means of a 403, or of a reply in which no status can be read, that fewer requests are wanted.
         no_error: Texts in the place of an error that say that there is none.
         http: Which HTTP statuses are states.
+        http_alone: Whether 200 is one of them even where its body is empty or tells nothing, or is no JSON.
         type, project, attempt: Places.
         error, result: Places, or requests of their own that are made once, at the end.
         asked: The place of what a blocked job asks of somebody.
@@ -141,6 +142,8 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         retry_after: Where a reply says when to come back.
         stable_for: For how long an end has to stand before it is believed, such as ``10s``; or that of each kind.
         retention: For how long jobs are kept after their end, such as ``15m``, or where a reply says that.
+        inline: What is different where the response of the start is the answer already: other values of these keys.
+        started_by: What is different, by the header that named the job's URL: other values of these keys.
         continues_as: Where the URL lies at which the watch goes on, or more of how it does.
         allowed_origins: Other origins that a redirect or `continues_as` may lead to.
         long_poll: How long the server may hold a request for a job until there is news; ``{long_poll}`` is the seconds.
@@ -183,6 +186,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     missing_if: Paths = []
     limited_if: Paths = []
     http: dict[str, State] = {}
+    http_alone: bool = False
     type: Places = []
     project: Places = []
     error: Told = []
@@ -204,6 +208,8 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     stream: str = ""
     started: Places = []
     at_start: dict[str, End] = {}
+    inline: dict[str, Any] = {}
+    started_by: dict[str, dict[str, Any]] = {}
     retry_after: HintPaths = []
     stable_for: str | dict[End, str] = {}
     retention: Paths = []

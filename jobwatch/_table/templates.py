@@ -76,10 +76,20 @@ def is_repeatable(template: str) -> bool:
 
 def value_in(template: str, text: str, name: str) -> str | None:
     """Return what stands in a text in place of a name of the template; None where the text is not made from it."""
+    found = values_in(template, text)
+    return None if found is None else found.get(name)
+
+
+def values_in(template: str, text: str) -> dict[str, str] | None:
+    """Return what stands in a text in place of each name of the template; None where the text is not made from it."""
+    seen: set[str] = set()
 
     def inside(placeholder: Placeholder) -> str:
-        any_value = ".+" if placeholder["plus"] else "[^/?&]+"
-        return f"(?P<value>{any_value})" if placeholder["name"] == name else any_value
+        name = placeholder["name"]
+        if name in seen:
+            return f"(?P={name})"
+        seen.add(name)
+        return f"(?P<{name}>{'.+' if placeholder['plus'] else '[^/?&]+'})"
 
     found = re.fullmatch(mapped(template, re.escape, inside), text)
-    return found.groupdict().get("value") if found is not None else None
+    return None if found is None else found.groupdict()

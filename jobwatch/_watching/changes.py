@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from .._models import Fault, Outcome, Phase, Problem, Transition, need, printable
+from .._models import AsJSON, Fault, Outcome, Phase, Problem, Transition, clock, excerpt, need, printable, shown, state
 
 
 class ChangeKind(enum.Enum):
@@ -37,7 +37,7 @@ class Health(enum.Enum):
     AUTH = "auth"
 
 
-class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Change(Struct, AsJSON, frozen=True, omit_defaults=True, kw_only=True):
     """One thing that happened to a watched job, handed out once.
 
     Attributes:
@@ -93,14 +93,27 @@ class Change(Struct, frozen=True, omit_defaults=True, kw_only=True):
         at = self.transition.at if self.transition is not None else None
         return at or self.seen_at
 
+    def __repr__(self) -> str:
+        what = f"Change {excerpt(self.key)} at {clock(self.at)}: {self.kind.value} {excerpt(self._word, 24)}"
+        return shown(what, self._reason)
+
     def __str__(self) -> str:
-        word = self.status or (self.outcome or self.health or self.kind).value
-        asked = printable(need(self.asked, self.url)) if self.kind is ChangeKind.BLOCKED else None
-        reason = self.error or self.fault or asked or self.remark
-        return f"{printable(self.job_id)} {printable(word)}" + (f": {reason}" if reason is not None else "")
+        reason = self._reason
+        told = f"{printable(self.job_id)} {printable(self._word)}"
+        return told if reason is None else f"{told}: {printable(reason)}"
+
+    @property
+    def _word(self) -> str:
+        return self.status or (self.outcome or self.health or self.kind).value
+
+    @property
+    def _reason(self) -> str | None:
+        if (wrong := self.error or self.fault) is not None:
+            return wrong.text
+        return need(self.asked, self.url) if self.kind is ChangeKind.BLOCKED else self.remark
 
 
-class WatchedJob(Struct, frozen=True, kw_only=True):
+class WatchedJob(Struct, AsJSON, frozen=True, kw_only=True):
     """How a watched job stands.
 
     Attributes:
@@ -134,8 +147,15 @@ class WatchedJob(Struct, frozen=True, kw_only=True):
     asked: str | None = None
     url: str | None = None
 
+    def __repr__(self) -> str:
+        told = "never read" if self.status is None or self.phase is None else state(self.status, self.phase)
+        end = None if self.outcome is None else f"over: {self.outcome.value}"
+        seen = None if self.health is Health.OK else self.health.value
+        why = None if self.fault is None else self.fault.text
+        return shown(f"WatchedJob {excerpt(self.job_id)}: {told}", end, seen, why or self.refused or self.asked)
 
-class WatcherHealth(Struct, frozen=True, kw_only=True):
+
+class WatcherHealth(Struct, AsJSON, frozen=True, kw_only=True):
     """How a watcher stands.
 
     Attributes:

@@ -39,6 +39,10 @@ _LONGEST_PAUSE = 60.0
 _log = logging.getLogger("jobwatch")
 
 
+def _never() -> bool:
+    return False
+
+
 class Outbox:
     """Changes that are written and not acknowledged, in order.
 
@@ -60,23 +64,30 @@ class Outbox:
         self._journal = journal
         self._batches: weakref.ref[Batches] | None = None
 
-    def stream(self) -> Stream:
+    def stream(self, is_over: Callable[[], bool] = _never) -> Stream:
         """Begin a loop over the changes; the one in flight, if a loop was left at it, comes first.
+
+        Args:
+            is_over: As for `batches`.
 
         Raises:
             JobwatchError: Another loop has not been left yet.
         """
-        return Stream(self.batches(1))
+        return Stream(self.batches(1, is_over))
 
-    def batches(self, most: int) -> Batches:
+    def batches(self, most: int, is_over: Callable[[], bool] = _never) -> Batches:
         """Begin a loop over the changes, so many of them at a time at most; those in flight come first.
+
+        Args:
+            most: How many.
+            is_over: Says, when there is nothing to hand out, whether the loop ends.
 
         Raises:
             JobwatchError: Another loop has not been left yet.
         """
         if self._batches is not None and self._batches() is not None:
             raise JobwatchError("another loop over this watcher's changes is going on; one at a time")
-        batches = Batches(self, most)
+        batches = Batches(self, most, is_over)
         self._batches = weakref.ref(batches)
         self.in_flight = ()
         return batches
@@ -95,8 +106,8 @@ class Outbox:
         """Whether a change is still to be handed out; not one of a job that was dropped since it was read."""
         return self._jobs.wants(change)
 
-    async def next_after(self, number: int) -> list[tuple[int, Change]]:
-        """Wait for changes after one, by its number; none at all once the outbox is closed.
+    async def next_after(self, number: int, is_over: Callable[[], bool] = _never) -> list[tuple[int, Change]]:
+        """Wait for changes after one, by its number; none at all once the outbox is closed, or this is over.
 
         Raises:
             JobwatchError: There are none, and will be none.
@@ -115,6 +126,8 @@ class Outbox:
                 break
             if self.error is not None:
                 raise self.error
+            if is_over():
+                break
             await self._journal.news.wait()
         return []
 
@@ -157,11 +170,13 @@ class Batches:
     Args:
         outbox: Where the changes come from.
         most: How many changes are handed out at a time at most.
+        is_over: Says, when there is nothing to hand out, whether the loop ends.
     """
 
-    def __init__(self, outbox: Outbox, most: int) -> None:
+    def __init__(self, outbox: Outbox, most: int, is_over: Callable[[], bool]) -> None:
         self._outbox = outbox
         self._most = most
+        self._is_over = is_over
         self._read_ahead: deque[Change] = deque()
         self._after = 0
         self._mark = 0
@@ -190,7 +205,7 @@ class Batches:
                 if not outbox.closed and (batch := tuple(self._wanted())):
                     outbox.in_flight = batch
                     return batch
-                found = await outbox.next_after(self._after)
+                found = await outbox.next_after(self._after, self._is_over)
                 if outbox.closed or not found:
                     break
                 self._after = found[-1][0]

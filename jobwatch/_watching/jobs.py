@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .._core.settling import restarted
+from .._core.resuming import with_times_until
 from .._core.tracker import Watched
 from .._models import Outcome
 from .changes import Change, ChangeKind, Health, WatchedJob
@@ -32,11 +31,6 @@ _TROUBLED: dict[Outcome | None, Health] = {
     Outcome.AUTH: Health.AUTH,
 }
 """Outcomes of looks that end a wait, and not a watch."""
-
-_OUR_TIMES = ("added_at", "entered_at", "looked_at", "failing_since", "missing_since", "refused_since")
-"""The times in `Watched` that are by our own clock."""
-
-_our_times_of = attrgetter(*_OUR_TIMES)
 
 
 class _Job(Struct, eq=False):
@@ -82,6 +76,9 @@ class JobList:
 
     def __contains__(self, job_id: str) -> bool:
         return job_id in self._jobs
+
+    def __len__(self) -> int:
+        return len(self._jobs)
 
     def close(self) -> None:
         """Have no more looks made."""
@@ -150,6 +147,14 @@ class JobList:
         async with self.adding:
             self._remove(job_id)
             self._journal.put(Forgotten(job_id))
+
+    async def ended(self, job_id: str) -> WatchedJob | None:
+        """Return how a job has ended, by this list or by the journal; None where neither knows of an end."""
+        job = self._jobs.get(job_id)
+        if job is None:
+            record = (await self._journal.find([job_id])).get(job_id)
+            job = None if record is None else _job_of(record, record.acknowledged, self._poller.unix())
+        return None if job is None or job.watched.outcome is None else _overview_of(job_id, job, None)
 
     def overview(self, refused: Mapping[str, str]) -> tuple[WatchedJob, ...]:
         """Return how each job stands; `refused` holds the jobs of which the consumer would not take a change."""
@@ -281,19 +286,6 @@ class JobList:
 
 def _job_of(record: JobRecord, acknowledged: int, now: float) -> _Job:
     return _Job(with_times_until(record.watched, now), record.generation, record.seq, acknowledged, record.health)
-
-
-def with_times_until(watched: Watched, now: float) -> Watched:
-    """Return what is known of a job, without times ahead of the clock: that was wrong, then or now.
-
-    Else patience with a job that is missing, or cannot be seen, would last until the clock is there.
-    """
-    unsettled = restarted(watched.unsettled, now)
-    if unsettled is not watched.unsettled:
-        watched = replace(watched, unsettled=unsettled)
-    if max(filter(None, _our_times_of(watched)), default=now) <= now:  # so it is, of thousands of jobs at a start
-        return watched
-    return replace(watched, **{name: now for name in _OUR_TIMES if (getattr(watched, name) or now) > now})
 
 
 def changes_of(looked: Looked, seq: int, health: Health, seen_at: datetime, generation: int = 0) -> tuple[Change, ...]:

@@ -60,6 +60,9 @@ class Follower:
     def __contains__(self, project_id: str) -> bool:
         return project_id in self._tasks
 
+    def __len__(self) -> int:
+        return len(self._tasks)
+
     def begin(self, project: Project) -> asyncio.Task[None]:
         """Follow a project, and return the task that does."""
         task = asyncio.get_running_loop().create_task(self._follow(project), name=f"jobwatch {project.project_id}")

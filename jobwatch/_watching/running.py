@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 import anyio
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from .._errors import ConfigError, JobwatchError
+from .._reading.periods import seconds_given
 from .delivery import Callback, Callbacks, Outbox
 from .jobs import JobList
 from .projects import Follower
@@ -22,6 +24,7 @@ from .records import Expired
 if TYPE_CHECKING:
     from .._client import Client
     from .._engine.poller import Poller
+    from .._reading.periods import Duration
     from .journal import Journal
     from .memory import Memory
     from .records import Contents
@@ -47,11 +50,22 @@ class Settings(Struct, frozen=True, kw_only=True):
     callback_timeout: float
     callback_attempts: int
 
+    if TYPE_CHECKING:  # what is given may be written in other ways than what is kept
+
+        def __init__(
+            self,
+            *,
+            on_change: Callback | None,
+            stale_after: Duration,
+            follow_interval: Duration,
+            keep: Duration,
+            callback_timeout: Duration,
+            callback_attempts: int,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         for name in ("stale_after", "follow_interval", "keep", "callback_timeout"):
-            figure: float = getattr(self, name)
-            if not 0.0 < figure < float("inf"):
-                raise ConfigError(f"{name} must be a finite number of seconds above 0, not {figure!r}")
+            force_setattr(self, name, seconds_given(name, getattr(self, name), above_zero=True))
         if inspect.isgeneratorfunction(self.on_change) or inspect.isasyncgenfunction(self.on_change):
             raise ConfigError("on_change is a generator function: to call it runs nothing of it")
         if self.callback_attempts < 1:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Self
 
-from .._client import engine_of, place_of, text_of
+from .._client import engine_of, job_id_of, place_of
 from .._errors import ConfigError, JobwatchError
 from .._http.urls import segment
+from .._reading.ids import id_text
 from .._tasks import finished
 from .changes import Change, WatcherHealth
 from .delivery import Callback
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .._client import Client
+    from .._reading.ids import JobId
+    from .._reading.periods import Duration
     from .changes import WatchedJob
     from .delivery import Outbox
 
@@ -47,10 +50,11 @@ class Watcher:
         on_change: A function, plain or async, to be called with each change; one job's changes one after another,
             different jobs' at the same time. One that raises is called again, ever more slowly; what it returns, or
             its awaitable gives, is ignored.
-        stale_after: For how many seconds looks at a job may fail before it is called stale.
-        follow_interval: Seconds between two looks at the list of a project that is followed.
-        keep: How long jobs that ended and were acknowledged stay in the journal, in seconds.
-        callback_timeout: How long one call of `on_change` may take, in seconds.
+        stale_after: For how long looks at a job may fail before it is called stale: seconds, a text such as ``5m``, or
+            a `timedelta`, as are the next three.
+        follow_interval: How long between two looks at the list of a project that is followed.
+        keep: How long jobs that ended and were acknowledged stay in the journal.
+        callback_timeout: How long one call of `on_change` may take.
         callback_attempts: How often a change is handed to `on_change` before no more changes of that job are, until
             `retry` or the next start.
 
@@ -64,10 +68,10 @@ class Watcher:
         *,
         journal: str | os.PathLike[str] | None = None,
         on_change: Callback | None = None,
-        stale_after: float = 60.0,
-        follow_interval: float = 30.0,
-        keep: float = 7 * 86_400.0,
-        callback_timeout: float = 60.0,
+        stale_after: Duration = 60.0,
+        follow_interval: Duration = 30.0,
+        keep: Duration = 7 * 86_400.0,
+        callback_timeout: Duration = 60.0,
         callback_attempts: int = 8,
     ) -> None:
         self._client = client
@@ -141,7 +145,7 @@ class Watcher:
 
     # --- what is watched -----------------------------------------------------------------------------------
 
-    async def add(self, *job_ids: str) -> tuple[str, ...]:
+    async def add(self, *job_ids: JobId) -> tuple[str, ...]:
         """Watch jobs; those that are watched already, or whose end is in the journal, are left as they are.
 
         So a service may add all its jobs at each start. An end stays in the journal for `keep` seconds: until then a
@@ -159,14 +163,15 @@ class Watcher:
             JournalError: The journal cannot be written at present. The jobs may be watched all the same; to add
                 them again does no harm.
         """
-        jobs = {job_id: self._client.watched(job_id) for job_id in job_ids}
+        watched = [self._client.watched(job_id) for job_id in job_ids]
+        jobs = {each.job_id: each for each in watched}
         running = self._going_on()
         added = await running.jobs.add(jobs.values())
         self._going_on()
         await running.journal.written()
         return added
 
-    async def drop(self, job_id: str) -> bool:
+    async def drop(self, job_id: JobId) -> bool:
         """Stop watching a job, and tell no more of its changes, not even those that are not acknowledged yet.
 
         Args:
@@ -178,13 +183,13 @@ class Watcher:
         Raises:
             JournalError: The journal cannot be written at present; the job is dropped until the next start.
         """
-        running = self._going_on()
-        dropped = await running.jobs.drop(job_id)
-        running.refused.pop(job_id, None)
+        running, known_as = self._going_on(), job_id_of(self._client, job_id)
+        dropped = await running.jobs.drop(known_as)
+        running.refused.pop(known_as, None)
         await running.journal.written()
         return dropped
 
-    async def forget(self, job_id: str) -> None:
+    async def forget(self, job_id: JobId) -> None:
         """Drop a job, and keep nothing of it in the journal: added again, it begins anew, with ``seq`` 1 and new keys.
 
         The consumer may be at a change of the old run meanwhile: its acknowledgement does not touch the new one.
@@ -195,12 +200,12 @@ class Watcher:
         Raises:
             JournalError: The journal cannot be written at present.
         """
-        running = self._going_on()
-        await running.jobs.forget(job_id)
-        running.refused.pop(job_id, None)
+        running, known_as = self._going_on(), job_id_of(self._client, job_id)
+        await running.jobs.forget(known_as)
+        running.refused.pop(known_as, None)
         await running.journal.written()
 
-    async def retry(self, job_id: str) -> bool:
+    async def retry(self, job_id: JobId) -> bool:
         """Hand changes of a job to `on_change` again that it would not take, from the one that was refused on.
 
         Args:
@@ -213,9 +218,9 @@ class Watcher:
             JournalError: The journal can never be read again; else this waits until it can be.
         """
         callbacks = self._going_on().callbacks
-        return callbacks is not None and await callbacks.retry(job_id)
+        return callbacks is not None and await callbacks.retry(job_id_of(self._client, job_id))
 
-    async def add_project(self, project_id: str) -> bool:
+    async def add_project(self, project_id: JobId) -> bool:
         """Watch the jobs of a project that go on now, and every one that it starts from now on.
 
         Args:
@@ -231,15 +236,16 @@ class Watcher:
         """
         if not self._client.has_lists:
             raise ConfigError(f"{self._client.name} documents no list of jobs; add each job by its id")
-        segment(text_of("a project's id", project_id))
+        project = id_text("a project's id", project_id)
+        segment(project)
         running = self._going_on()
-        is_new = project_id not in running.follower
+        is_new = project not in running.follower
         if is_new:
-            running.depend_on(running.follower.add(Project(project_id=project_id, added_at=running.poller.unix())))
+            running.depend_on(running.follower.add(Project(project_id=project, added_at=running.poller.unix())))
         await running.journal.written()
         return is_new
 
-    async def drop_project(self, project_id: str) -> bool:
+    async def drop_project(self, project_id: JobId) -> bool:
         """Stop following a project; those of its jobs that are watched stay so.
 
         Args:
@@ -252,11 +258,11 @@ class Watcher:
             JournalError: The journal cannot be written at present.
         """
         running = self._going_on()
-        was_followed = running.follower.drop(project_id)
+        was_followed = running.follower.drop(id_text("a project's id", project_id))
         await running.journal.written()
         return was_followed
 
-    def wake(self, job_id: str) -> bool:
+    def wake(self, job_id: JobId) -> bool:
         """Have a job looked at now, if it is watched: there may be news of it (see `webhook_app`).
 
         This is one look, however many wakes come before it is made. Looks that wakes ask for lie at least the pace's
@@ -269,9 +275,10 @@ class Watcher:
             Whether it will be looked at; never so before `start` and after `aclose`.
         """
         running = self._opened if self._closing is None else None
-        return running is not None and job_id in running.jobs and running.poller.wake(job_id)
+        known_as = id_text("a job's id", job_id)
+        return running is not None and known_as in running.jobs and running.poller.wake(known_as)
 
-    def wake_project(self, project_id: str) -> bool:
+    def wake_project(self, project_id: JobId) -> bool:
         """Have the watched jobs of a project looked at now, by one list request if its API has one.
 
         Args:
@@ -281,7 +288,7 @@ class Watcher:
             Whether any job will be looked at.
         """
         running = self._opened if self._closing is None else None
-        return running is not None and running.poller.wake_project(project_id)
+        return running is not None and running.poller.wake_project(id_text("a project's id", project_id))
 
     def jobs(self) -> tuple[WatchedJob, ...]:
         """Return how the jobs stand that are watched, or have ended with changes not acknowledged yet."""
@@ -312,6 +319,33 @@ class Watcher:
             JobwatchError: Another loop is at it, the changes go to `on_change`, or the watcher was never started.
         """
         return self._outbox_for_a_loop().stream()
+
+    def until_ended(self) -> AsyncIterator[Change]:
+        """Iterate over the changes until all jobs that are watched have ended, and the last change is acknowledged.
+
+        A loop over the watcher itself goes on then, for jobs that are added later. This one is for a program that waits
+        for certain jobs: run again, it ends at once, since the journal has their ends, and `ended` tells how that was.
+        It goes on for as long as a project is followed.
+
+        Raises:
+            JobwatchError: As for a loop over the watcher.
+        """
+        running = self._running()
+        return self._outbox_for_a_loop().stream(lambda: not (len(running.jobs) or len(running.follower)))
+
+    async def ended(self, job_id: str) -> WatchedJob | None:
+        """Return how a job ended, also if its end was acknowledged long ago, for as long as the journal keeps it.
+
+        Args:
+            job_id: Its id.
+
+        Returns:
+            How it stood at its end; None if it goes on, or if the journal does not know it (any more).
+
+        Raises:
+            JournalError: The journal cannot be written or read at present.
+        """
+        return await self._going_on().jobs.ended(job_id)
 
     def batches(self, most: int = 256) -> AsyncIterator[tuple[Change, ...]]:
         """Iterate over the changes several at a time, for a loop that has to keep up with thousands a second.

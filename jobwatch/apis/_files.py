@@ -208,7 +208,7 @@ def _with_others(api: JobAPI, apis: dict[str, Any], file: Path, content: str, se
                 f" built in, in this file, or beside it as {printable(name)}.toml"
             )
         asking = others[name]
-    return replace(api, others=others) if others else api
+    return replace(api, others={**api.others, **others}) if others else api
 
 
 def _missing_in(others: dict[str, JobAPI], *asking: JobAPI) -> str | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from sys import intern
+from typing import TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
@@ -85,6 +86,10 @@ class VisionJob(_AnyJob, frozen=True, kw_only=True):
     progress: float | Steps | None = None
 
 
+BedrockJob: TypeAlias = CmsJob | VisionJob
+"""What `Job.wire` is for Bedrock's jobs: the record of whichever of the two APIs answered."""
+
+
 class _Envelope(Struct, frozen=True):
     data: CmsJob | None = None
 
@@ -102,7 +107,7 @@ _statuses = msgspec.json.Decoder(str | None)
 _ENDS = frozenset({"completed", "failed", "canceled"})
 
 
-def read_job(body: bytes) -> Job:
+def read_job(body: bytes) -> Job[BedrockJob]:
     """Read either documented body of ``GET /jobs/{job_id}``."""
     wire = decoded(_envelopes, body).data
     if wire is not None:
@@ -111,7 +116,7 @@ def read_job(body: bytes) -> Job:
     return _job(bare, bare.job_id, _share(bare.progress))
 
 
-def _job(wire: CmsJob | VisionJob, job_id: str | int, progress: float | None) -> Job:
+def _job(wire: BedrockJob, job_id: str | int, progress: float | None) -> Job[BedrockJob]:
     status, phase = WORDS.meaning(wire.status)
     return Job(
         id=str(job_id),
@@ -167,7 +172,7 @@ def read_hint(data: bytes, name: str) -> Hint | None:
     return Hint(*WORDS.meaning(status), None if job_id is None else str(job_id))
 
 
-BEDROCK = JobAPI(
+BEDROCK: JobAPI[BedrockJob] = JobAPI(
     name="bedrock",
     docs="https://docs.bedrock.cv/cms-api/jobs/get",
     base_url="https://api.bedrock.cv",
@@ -175,6 +180,7 @@ BEDROCK = JobAPI(
     token_variable="BEDROCK_API_KEY",  # noqa: S106 - a variable's name
     version_header="X-API-Version",
     job_path="/jobs/{job_id}",
+    id_places=("data.id", "job_id"),
     read_job=read_job,
     read_problem=read_problem,
     stream_path="/jobs/{job_id}/stream",

@@ -65,17 +65,17 @@ _jobs = msgspec.json.Decoder(CapyJob)
 _manies = msgspec.json.Decoder(_Many)
 
 
-def read_job(body: bytes) -> Job:
+def read_job(body: bytes) -> Job[CapyJob]:
     """Read the body of ``GET /v1/jobs/{job_id}``."""
     return _job(decoded(_ones, body).job)
 
 
-def read_jobs(body: bytes) -> tuple[Job, ...]:
+def read_jobs(body: bytes) -> tuple[Job[CapyJob], ...]:
     """Read the body of ``GET /v1/projects/{project_id}/jobs``."""
     return tuple(map(_job, each_decoded(_jobs, _manies.decode(body).jobs or (), body)))
 
 
-def _job(wire: CapyJob) -> Job:
+def _job(wire: CapyJob) -> Job[CapyJob]:
     created_at, started_at = moment_of(wire.created_at), moment_of(wire.started_at)
     proven = Event("pending", Phase.PENDING, created_at), Event("running", Phase.RUNNING, started_at)
     status, phase = WORDS.meaning(wire.state)
@@ -98,13 +98,14 @@ def _job(wire: CapyJob) -> Job:
     )
 
 
-CAPYDB = JobAPI(
+CAPYDB: JobAPI[CapyJob] = JobAPI(
     name="capydb",
     docs="https://docs.capydb.dev/docs/reference/api/jobs",
     base_url="https://capydb.dev/api/capydb",
     base_url_variable="CAPYDB_API_URL",
     token_variable="CAPYDB_API_KEY",  # noqa: S106 - a variable's name
     job_path="/v1/jobs/{job_id}",
+    id_places=("job.id",),
     list_path="/v1/projects/{project_id}/jobs?limit={limit}",
     read_job=read_job,
     read_jobs=read_jobs,

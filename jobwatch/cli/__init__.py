@@ -1,4 +1,4 @@
-"""The command line: ``jobwatch wait``, ``get``, ``list``, ``apis``, ``serve`` and ``demo``.
+"""The command line: ``jobwatch wait``, ``get``, ``list``, ``timeline``, ``stats``, ``apis``, ``serve`` and others.
 
 A thin layer over `jobwatch.Client`. A command's module is imported when the command is called, so that ``--version``
 and ``--help`` cost next to nothing.
@@ -24,9 +24,12 @@ _COMMANDS = {
     "wait": ("_wait", "run"),
     "get": ("_read", "get"),
     "list": ("_read", "list_jobs"),
+    "timeline": ("_timeline", "run"),
+    "stats": ("_stats", "run"),
     "apis": ("_apis", "run"),
     "serve": ("_demo", "serve"),
     "demo": ("_demo", "demo"),
+    "docs": ("_docs", "run"),
 }
 """Each command's module and function."""
 

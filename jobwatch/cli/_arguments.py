@@ -6,13 +6,14 @@ It imports nothing that takes long, so that ``--help`` is quick.
 from __future__ import annotations
 
 import argparse
+import sys
 
 from .. import __version__
 from .._reading.periods import seconds_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import NoReturn
 
 _SECRETS = ("--token", "--api-key", "--api-token", "--key", "--bearer", "--password")
@@ -24,6 +25,7 @@ class Options(argparse.Namespace):
     command: str = ""
     debug: bool = False
     json: bool = False
+    verbose: int = 0
     api: str | None = None
     source: str | None = None
     token_file: str | None = None
@@ -31,6 +33,8 @@ class Options(argparse.Namespace):
     base_url: str | None = None
     api_version: str | None = None
     param: tuple[str, ...] | list[str] = ()
+    header: tuple[str, ...] | list[str] = ()
+    header_env: tuple[str, ...] | list[str] = ()
     check: str | None = None
     upgrade: str | None = None
     from_openapi: str | None = None
@@ -59,10 +63,23 @@ class Options(argparse.Namespace):
     no_fail: bool = False
     accept: list[str] | None = None
     fail_on: list[str] | None = None
+    exit_code: list[str] | None = None
+    fail_fast: bool = False
+    any: bool = False
+    outputs: str | None = None
+    cursor: str | None = None
     follow_output: bool = False
+    summary: str | None = None
+    no_summary: bool = False
+    timeline: str | None = None
+    junit: str | None = None
+    file: str = ""
+    output: str | None = None
+    history: str | None = None
     project: str = ""
     limit: int = 25
     port: int = 0
+    page: str | None = None
 
 
 def parsed(argv: Sequence[str] | None = None) -> Options:
@@ -71,12 +88,18 @@ def parsed(argv: Sequence[str] | None = None) -> Options:
     Raises:
         SystemExit: With 2 after an error, which is printed on stderr; with 0 after ``--help`` or ``--version``.
     """
-    parser = _parser()
-    options, left_over = parser.parse_known_args(argv, Options())
+    parser, commands = _parser()
+    words = sys.argv[1:] if argv is None else argv
+    if words and not words[0].startswith("-") and words[0] not in commands:
+        # Nor is this, unless it is like a command.
+        meant = _meant(words[0], commands)
+        parser.error(f"there is no command {words[0]}{meant}" if meant else f"commands are {', '.join(commands)}")
+    options, left_over = parser.parse_known_args(words, Options())
     unknown = [word.partition("=")[0] for word in left_over if word.startswith("-") and word != "-"]
     if unknown:
         # Their values are not repeated: one of them may have been meant as a token.
-        parser.error(f"unknown option {', '.join(unknown)}")
+        known = [f"--{name.replace('_', '-')}" for name in usual_options()]
+        parser.error(f"unknown option {', '.join(word + _meant(word, known) for word in unknown)}")
     if options.body is not None and options.check is None:
         parser.error("--body goes with --check: the table that is to read it")
     if left_over and options.command != "wait":
@@ -84,6 +107,19 @@ def parsed(argv: Sequence[str] | None = None) -> Options:
     if left_over:
         options.jobs = [*options.jobs, *left_over]  # ids on both sides of an option
     return options
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    """Return which known word a mistyped one is like, for a message about it."""
+    from difflib import get_close_matches  # noqa: PLC0415 - few command lines are mistyped
+
+    close = get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def usual_options() -> dict[str, object]:
+    """Return what each option is when it is not given."""
+    return {name: getattr(Options, name) for name in Options.__annotations__ if hasattr(Options, name)}
 
 
 def duration(text: str) -> float:
@@ -167,7 +203,8 @@ class _Refused(argparse.Action):
         )
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
+    """Return the parser, and the names of the commands."""
     common = _Parser(add_help=False, allow_abbrev=False)
     common.add_argument(
         "--debug",
@@ -194,10 +231,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_wait(commands, common)
     _add_get(commands, common)
     _add_list(commands, common)
+    _add_timeline(commands, common)
+    _add_stats(commands, common)
     _add_apis(commands, common)
     _add_serve(commands, common)
     _add_demo(commands, common)
-    return parser
+    _add_docs(commands, common)
+    return parser, list(commands.choices or ())
 
 
 if TYPE_CHECKING:
@@ -258,7 +298,8 @@ def _add_wait(commands: _Commands, common: _Parser) -> None:
     pace.add_argument(
         "--no-history",
         action="store_true",
-        help="neither use nor keep what earlier jobs took, which else is kept in your cache directory",
+        help="neither use nor keep what earlier jobs took, which else is kept in your cache directory, where the extra"
+        " jobwatch-client[cli] is installed",
     )
     pace.add_argument(
         "--no-streams",
@@ -285,12 +326,52 @@ def _add_wait(commands: _Commands, common: _Parser) -> None:
         help="exit 0 for these ends too: partial, finished, failed, cancelled, with commas between",
     )
     output.add_argument(
+        "--exit-code",
+        action="append",
+        metavar="END=CODE",
+        help="exit with another code for an end, such as timeout=75; once for each",
+    )
+    enough = output.add_mutually_exclusive_group()
+    enough.add_argument(
+        "--fail-fast", action="store_true", help="end with the first job that ends badly; the others go on"
+    )
+    enough.add_argument(
+        "--any", action="store_true", help="end with the first job that ends well, which is exit 0; the others go on"
+    )
+    output.add_argument(
+        "--outputs",
+        metavar="FILE",
+        help="write how it ended as NAME=value lines, for later steps; GITHUB_OUTPUT is written without this",
+    )
+    output.add_argument(
+        "--cursor",
+        metavar="FILE",
+        help="keep in this file what was printed: the same command, run again, prints only the rest",
+    )
+    output.add_argument(
         "--fail-on",
         type=_words,
         action="extend",
         metavar="STATES",
         help="blocked: end the wait for a job once two looks, 10 s apart, have shown that it waits for a person",
     )
+
+    _add_reports(wait)
+
+
+def _add_reports(wait: _Parser) -> None:
+    reports = wait.add_argument_group("reports", "Files that are written when the wait is over, whole or not at all.")
+    reports.add_argument(
+        "--summary",
+        metavar="FILE",
+        help="a table of the jobs in Markdown, and their states as a Mermaid chart; on GitHub Actions it is added to"
+        " the step's summary without being asked for",
+    )
+    reports.add_argument("--no-summary", action="store_true", help="add nothing to GitHub's step summary")
+    reports.add_argument(
+        "--timeline", metavar="FILE", help="a picture of the states over time, as FILE.svg, or FILE.html with a table"
+    )
+    reports.add_argument("--junit", metavar="FILE", help="the jobs as test results, in JUnit's XML")
 
 
 def _add_get(commands: _Commands, common: _Parser) -> None:
@@ -314,6 +395,25 @@ def _add_list(commands: _Commands, common: _Parser) -> None:
     listing.add_argument("--limit", type=_limit, default=25, metavar="N", help="how many at most (default: 25)")
     _add_api(listing)
     _add_json(listing, "one JSON object a line for each job")
+
+
+def _add_timeline(commands: _Commands, common: _Parser) -> None:
+    about = "Draw the states of jobs over time, and how late their ends were known."
+    timeline = _command(commands, common, "timeline", about, _FILES_EPILOG)
+    timeline.add_argument(
+        "file", metavar="FILE", help="a watcher's journal, or what jobwatch wait --json has printed; - for stdin"
+    )
+    timeline.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help="the picture: FILE.svg, or FILE.html with a table"
+    )
+
+
+def _add_stats(commands: _Commands, common: _Parser) -> None:
+    about = "Show how long each kind of job took, and how often jobwatch would look at one."
+    stats = _command(commands, common, "stats", about, _FILES_EPILOG)
+    stats.add_argument("--history", metavar="FILE", help="the history (default: the one in your cache directory)")
+    stats.add_argument("-o", "--output", metavar="FILE", help="draw it, too, as FILE.svg (needs matplotlib)")
+    _add_json(stats, "one JSON object a line for each kind")
 
 
 def _add_apis(commands: _Commands, common: _Parser) -> None:
@@ -354,6 +454,11 @@ def _add_demo(commands: _Commands, common: _Parser) -> None:
     _add_json(demo, "one JSON object a line on stdout, as wait --json gives them")
 
 
+def _add_docs(commands: _Commands, common: _Parser) -> None:
+    docs = _command(commands, common, "docs", "Print a page of the documentation, or list the pages.")
+    docs.add_argument("page", nargs="?", metavar="PAGE", help="such as cli; without it, the pages are listed")
+
+
 def _add_api(parser: _Parser) -> None:
     api = parser.add_argument_group(
         "which API", "The token comes from the API's environment variable (see jobwatch apis), a file or a command."
@@ -386,6 +491,20 @@ def _add_api(parser: _Parser) -> None:
         metavar="NAME=VALUE",
         help="what stands in the API's URLs beside the job's id, such as owner=... for github; once for each",
     )
+    api.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="'NAME: VALUE'",
+        help="what else to send with each request, such as a User-Agent of yours; once for each",
+    )
+    api.add_argument(
+        "--header-env",
+        action="append",
+        default=[],
+        metavar="NAME=VARIABLE",
+        help="the same for a value that others may not read: the environment variable that holds it",
+    )
     api.add_argument("--base-url", metavar="URL", help="where it is served (default: its variable, else the vendor)")
     proxy = api.add_mutually_exclusive_group()
     proxy.add_argument(
@@ -406,6 +525,13 @@ def _add_api(parser: _Parser) -> None:
         metavar="TIME",
         help="how long one request may take, its answer included (default: as the API's table says, else 30s)",
     )
+    api.add_argument(
+        "-v",
+        "--verbose",
+        action="count",
+        default=0,
+        help="a line on stderr for each request; -vv also says why the next look is made when it is",
+    )
     api.add_argument("--api-version", metavar="V", help="the version to ask for, where the API has versions (Bedrock)")
 
 
@@ -421,6 +547,7 @@ _FIRST_STEPS = """\
 first steps:
   jobwatch demo                                  see it work; needs nothing
   jobwatch apis                                  which variable holds which token
+  jobwatch docs                                  pages to read: options, tables, ...
   jobwatch wait job_01JABCD123 --api bedrock --timeout 30m"""
 
 _WAIT_EPILOG = """\
@@ -454,6 +581,10 @@ _READ_EPILOG = """\
 exit codes:
   0 read, 2 usage or configuration, 3 the API refused the token,
   4 not found, 7 unreachable or unreadable"""
+
+_FILES_EPILOG = """\
+exit codes:
+  0 done, 2 usage or configuration, or a file could not be read or written"""
 
 _APIS_EPILOG = """\
 exit codes:

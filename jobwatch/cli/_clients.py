@@ -11,13 +11,17 @@ from .._core.pace import Pace
 from .._core.tracker import Patience
 from .._errors import ConfigError
 from .._files.history import History
+from .._http.job_urls import is_url, params_in_url
 from .._http.requests import secrets_of
-from .._http.secrets import spellings
+from .._http.secrets import is_secret_name, spellings
 from .._http.tokens import needs_token, variables_of
 from ..apis import APIS, BEDROCK, CAPYDB
 from ._output import mask, mask_also, note
+from ._render import safe
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .._http.tls import TLSContext
     from .._http.tokens import TokenFunction
     from .._reading.api import JobAPI
@@ -30,7 +34,7 @@ _GUESSED = (BEDROCK, CAPYDB)
 
 
 _OF_AN_API = (
-    *("api", "base_url", "api_version", "param", "token_file", "token_command", "max_body"),
+    *("api", "base_url", "api_version", "param", "header", "header_env", "token_file", "token_command", "max_body"),
     *("proxy", "no_proxy", "tls_cert", "tls_key", "tls_ca"),
 )
 """The options that say how an HTTP API is asked."""
@@ -53,7 +57,8 @@ def client_for(options: Options) -> Client:
         token_file=options.token_file,
         base_url=options.base_url,
         api_version=options.api_version,
-        params=params_for(options),
+        params=params_in_urls(api, options) | params_for(options),
+        headers=headers_for(options) or None,
         proxy=False if options.no_proxy else options.proxy,
         ssl=_tls(options),
         max_body=options.max_body,
@@ -165,19 +170,61 @@ def params_for(options: Options) -> dict[str, str]:
     return params
 
 
+def params_in_urls(api: JobAPI, options: Options) -> dict[str, str]:
+    """Return the parameters that the URLs of the jobs show, where jobs are given by their URLs.
+
+    Raises:
+        ConfigError: One is no URL of a job of the API.
+    """
+    urls = [job for job in (options.job, *getattr(options, "jobs", ())) if is_url(job)]
+    base_url = options.base_url or os.environ.get(api.base_url_variable)
+    return params_in_url(api, base_url, urls[0]) if urls else {}
+
+
+def headers_for(options: Options) -> dict[str, str]:
+    """Return the headers given as they are or by a variable, whose value is masked in all output from now on.
+
+    Raises:
+        ConfigError: One is not of that form, or given twice, or there is no such variable. No value is shown.
+    """
+    headers: dict[str, str] = {}
+    for text in options.header:
+        name, colon, value = (part.strip() for part in text.partition(":"))
+        if not (name and colon and value) or name in headers:
+            raise ConfigError("--header takes 'NAME: VALUE', and each name once")
+        if is_secret_name(name):
+            note(f"others on this machine can read the value of --header {safe(name)}: --header-env hides it")
+        headers[name] = value
+    for text in options.header_env:
+        name, equals, variable = (part.strip() for part in text.partition("="))
+        if not (name and equals and variable) or name in headers:
+            raise ConfigError("--header-env takes NAME=VARIABLE, and each name once")
+        headers[name] = os.environ.get(variable, "").strip()
+        if not headers[name]:
+            raise ConfigError(f"--header-env {safe(name)}: the environment variable it names is not set, or empty")
+        mask(spellings(headers[name]))
+    return headers
+
+
 def history_for(options: Options) -> History | None:
     """Return the history in the user's cache directory, or None and a note on stderr if it cannot be used."""
-    if options.no_history:
+    path = None if options.no_history else history_path()
+    if path is None:
         return None
     try:
-        from platformdirs import user_cache_path  # noqa: PLC0415 - comes with the extra "cli"
-
-        return History(user_cache_path("jobwatch", appauthor=False) / "durations.json")
-    except ImportError:
-        return None
+        return History(path)
     except ConfigError as error:
         note(f"going without a history: {error}")
         return None
+
+
+def history_path() -> Path | None:
+    """Return the history's file in the user's cache directory; None where the extra "cli" is not installed."""
+    try:
+        from platformdirs import user_cache_path  # noqa: PLC0415 - comes with the extra "cli"
+    except ImportError:
+        return None
+    return user_cache_path("jobwatch", appauthor=False) / "durations.json"
 
 
 def pace_for(options: Options) -> Pace:

@@ -29,6 +29,9 @@ _PACE = Pace(min_interval=0.2, max_interval=0.3)
 _SPEED = 1.0
 """How many times faster than scripted the demo runs; tests raise it."""
 
+_FRESH = 1.0
+"""For how long a served job waits to be asked for, in seconds, before it is made anew, so that it is never old."""
+
 _KEPT = 30.0
 """How long a served job stays as it ended once that was read, in seconds, before it starts anew."""
 
@@ -213,11 +216,16 @@ async def _serve(port: int) -> int:
 
 
 async def _play(server: JobServer, script: Script) -> None:
-    """Let a job run through its script each time somebody asks for it."""
+    """Let a job run through its script each time somebody asks for it, as one that was created just then."""
     first = script.steps[0][0]
     while True:
         job = server.add(script.api, script.job_id, [first], **script.options)
-        await job.looked(1)
+        try:
+            async with asyncio.timeout(_FRESH):
+                await job.looked(1)
+        except TimeoutError:
+            server.remove(job)
+            continue
         for (_, before), (status, at) in pairwise(script.steps):
             await asyncio.sleep(at - before)
             job.advance(status)

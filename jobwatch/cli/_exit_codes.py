@@ -6,10 +6,12 @@ not read to its end never counts as a success.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from typing import assert_never
 
-from .._errors import AuthError, JobNotFound, LookError
+from msgspec import Struct
+
+from .._errors import AuthError, ConfigError, JobNotFound, LookError
 from .._models import Outcome
 
 SUCCESS = 0
@@ -38,29 +40,82 @@ MEANINGS = {
 }
 """What each exit code of ``jobwatch wait`` means; the other commands return some of them."""
 
+_READ_TO_ITS_END = (1, 5, 9, 10)
+_LARGEST = 255
+_NAMES = {outcome.value: outcome for outcome in Outcome if outcome is not Outcome.INTERRUPTED}
+"""What can be given another code: not a signal, whose code tells the shell that it was one."""
+
 _SIGNALLED = 128
 """What a shell adds to a signal's number to report a process that the signal ended."""
 
 
-def exit_code(
-    outcomes: Iterable[Outcome], *, forgiving: bool = False, accepted: Collection[Outcome] = frozenset()
-) -> int:
-    """Return the exit code for jobs that ended so.
+class Verdict(Struct, frozen=True):
+    """What the command makes of how jobs ended.
 
-    Args:
-        outcomes: One for each job; without any, it is no success either.
+    Attributes:
         forgiving: Whether a job that was read to its end, whatever that is, counts as a success (``--no-fail``).
         accepted: Which other ends count as a success (``--accept``).
+        codes: The codes of those ends that have others than usual (``--exit-code``); these go before the other two.
+        one_is_enough: Whether one success makes the others not matter (``--any``).
     """
-    codes = {SUCCESS if outcome in accepted else code_of(outcome) for outcome in outcomes}
-    if not codes:
-        return USAGE
-    if forgiving:
-        codes = {SUCCESS if code in (1, 5, 9, 10) else code for code in codes}
-    for code in PRECEDENCE:
-        if code in codes:
-            return code
-    return max(codes)
+
+    forgiving: bool = False
+    accepted: frozenset[Outcome] = frozenset()
+    codes: Mapping[Outcome, int] = {}
+    one_is_enough: bool = False
+
+    def is_good(self, outcome: Outcome) -> bool:
+        """Whether an end counts as a success."""
+        return self.code_of(outcome) == SUCCESS
+
+    def code_of(self, outcome: Outcome) -> int:
+        """Return the exit code for one job that ended so."""
+        if outcome in self.codes:
+            return self.codes[outcome]
+        code = code_of(outcome)
+        return SUCCESS if outcome in self.accepted or (self.forgiving and code in _READ_TO_ITS_END) else code
+
+    def exit_code(self, outcomes: Iterable[Outcome]) -> int:
+        """Return the exit code for jobs that ended so: that of the gravest, and whatever code it is given.
+
+        Args:
+            outcomes: One for each job; without any, it is no success either.
+        """
+        all_of_them = list(outcomes)
+        if not all_of_them:
+            return USAGE
+        bad = [outcome for outcome in all_of_them if not self.is_good(outcome)]
+        if not bad or (self.one_is_enough and len(bad) < len(all_of_them)):
+            return SUCCESS
+        return self.code_of(min(bad, key=gravity))
+
+
+def gravity(outcome: Outcome) -> int:
+    """Return where an end stands in `PRECEDENCE`, then a signal, then success: the smaller, the graver."""
+    order = (*PRECEDENCE, code_of(Outcome.INTERRUPTED), SUCCESS)
+    return order.index(code_of(outcome))
+
+
+def codes_of(options: Iterable[str]) -> dict[Outcome, int]:
+    """Read what ``--exit-code`` says, such as ``timeout=75``.
+
+    Raises:
+        ConfigError: One is not of that form, names no outcome, or is no exit code; or an outcome has two.
+    """
+    codes: dict[Outcome, int] = {}
+    for text in options:
+        name, equals, number = text.partition("=")
+        word = name.strip().casefold()
+        if not equals or word not in _NAMES:
+            raise ConfigError(
+                f"--exit-code takes END=CODE, such as timeout=75, not {text!r}; ends: {', '.join(_NAMES)}"
+            )
+        code = number.strip()
+        if not (code.isascii() and code.isdigit() and len(code) <= len(str(_LARGEST)) and int(code) <= _LARGEST):
+            raise ConfigError(f"--exit-code {word}={number}: an exit code is a whole number from 0 to {_LARGEST}")
+        if codes.setdefault(_NAMES[word], int(code)) != int(code):
+            raise ConfigError(f"--exit-code gives {word} two codes")
+    return codes
 
 
 def code_of(outcome: Outcome) -> int:

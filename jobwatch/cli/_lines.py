@@ -8,20 +8,25 @@ from types import TracebackType
 from typing import Self
 
 from .._models import Fault, Phase, Transition
+from ._endings import ending
 from ._output import echo, is_unicode, note, say
 from ._render import (
     OutcomeRecord,
+    ProgressRecord,
     TransitionRecord,
     blocked_notice,
     fault_notice,
-    human_duration,
     json_line,
-    look_count,
     output_line,
+    percent,
     safe,
     stamp,
 )
+from ._standing import Standing
 from ._tail import Line
+
+_EARLY, _MANY = 2, 4
+"""A line that says that we still wait is left out after another; those of the first two minutes, after four."""
 
 
 def print_json(value: object) -> None:
@@ -65,7 +70,18 @@ class _Lines:
         """Print it on stderr, so that stdout holds states and nothing else."""
         echo(output_line(job_id, name, line))
 
-    def refresh(self, looks: Mapping[str, int]) -> None:
+    def link(self, job_id: str, url: str) -> None:
+        """Print it on stderr."""
+        note(f"{safe(job_id)}: see {safe(url)}")
+
+    def waiting(self, line: str) -> None:
+        """Print it on stderr."""
+        note(line)
+
+    def progress_before(self, job_id: str, progress: float) -> None:
+        """Do nothing: what was printed before is not printed again."""
+
+    def refresh(self, standing: Mapping[str, Standing]) -> None:
         """Do nothing: lines stay as they were printed."""
 
 
@@ -75,6 +91,10 @@ class JsonLines(_Lines):
     def transition(self, transition: Transition) -> None:
         """Print the transition's record."""
         print_json(TransitionRecord.of(transition))
+
+    def progress(self, job_id: str, progress: float, seen_at: datetime) -> None:
+        """Print its record."""
+        print_json(ProgressRecord(job_id, progress, seen_at))
 
     def outcome(self, record: OutcomeRecord) -> None:
         """Print the record."""
@@ -89,6 +109,9 @@ class PlainLines(_Lines):
 
     def __init__(self, job_ids: Sequence[str]) -> None:
         self._width = min(40, max((len(safe(job_id)) for job_id in job_ids), default=0))
+        self._quarters: dict[str, int] = {}
+        self._said = 0
+        self._beats = 0
 
     def transition(self, transition: Transition) -> None:
         """Print the time, the job, its state, our word for that, and what is not certain about it."""
@@ -98,12 +121,32 @@ class PlainLines(_Lines):
         when = stamp(transition.at or transition.seen_at)
         status = f"{safe(transition.status)} ({transition.phase.value})"
         asked = f": {blocked_notice(transition)}" if transition.phase is Phase.BLOCKED else ""
-        say(f"{when}  {safe(transition.job_id):<{self._width}}  {status}{marks}{asked}")
+        self._say(f"{when}  {safe(transition.job_id):<{self._width}}  {status}{marks}{asked}")
+
+    def waiting(self, line: str) -> None:
+        """Print it, dated as every line is, unless lines since the one before show as much."""
+        self._beats += 1
+        if self._said < (_MANY if self._beats <= _EARLY else 1):
+            say(f"{stamp(datetime.now(UTC))}  {line}")
+        self._said = 0
+
+    def progress_before(self, job_id: str, progress: float) -> None:
+        """Take it that the quarters up to there were printed by an earlier run."""
+        self._quarters[job_id] = int(progress * 4)
+
+    def progress(self, job_id: str, progress: float, seen_at: datetime) -> None:
+        """Print how far the job is whenever another quarter is done, so that a log stays short."""
+        quarters = int(progress * 4)
+        if 0 < quarters < 4 and quarters > self._quarters.get(job_id, 0):
+            self._quarters[job_id] = quarters
+            self._say(f"{stamp(seen_at)}  {safe(job_id):<{self._width}}  {percent(progress)} done")
 
     def outcome(self, record: OutcomeRecord) -> None:
-        """Print how the wait ended, how long it took, and why."""
+        """Print how the wait ended, when the job did and how late that was known, and why."""
         why = f": {safe(record.reason)}" if record.reason else ""
-        say(
-            f"{stamp(datetime.now(UTC))}  {safe(record.job_id):<{self._width}}"
-            f"  => {record.outcome.value} after {human_duration(record.elapsed)} and {look_count(record.looks)}{why}"
-        )
+        now = datetime.now(UTC)
+        self._say(f"{stamp(now)}  {safe(record.job_id):<{self._width}}  => {ending(record, now)}{why}")
+
+    def _say(self, line: str) -> None:
+        self._said += 1
+        say(line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -16,8 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from .._models import Fault, Outcome, Phase, Transition
+from ._endings import count, time_of_day
 from ._output import echo, without_secrets
-from ._render import OutcomeRecord, blocked_notice, fault_notice, human_duration, output_line, safe
+from ._render import OutcomeRecord, blocked_notice, fault_notice, human_duration, output_line, percent, safe
+from ._standing import Standing
 from ._tail import Line
 
 _PHASES = {
@@ -54,7 +56,7 @@ class _Row:
         self.states: list[Transition] = []
         self.fault: Fault | None = None
         self.end: OutcomeRecord | None = None
-        self.looks = 0
+        self.standing = Standing()
         self.spinner = Spinner("dots", style="cyan")
 
 
@@ -102,10 +104,23 @@ class LiveTable:
         """Print it on stderr; where that is the terminal too, it appears above the table."""
         echo(output_line(job_id, name, line))
 
-    def refresh(self, looks: Mapping[str, int]) -> None:
+    def link(self, job_id: str, url: str) -> None:
+        """Print it on stderr, above the table."""
+        echo(f"see {_safe(url)} of {_safe(job_id)}")
+
+    def waiting(self, line: str) -> None:
+        """Do nothing: the table shows it."""
+
+    def progress_before(self, job_id: str, progress: float) -> None:
+        """Do nothing, as for `progress`."""
+
+    def progress(self, job_id: str, progress: float, seen_at: datetime) -> None:
+        """Do nothing: it is drawn with the rest of how the job stands."""
+
+    def refresh(self, standing: Mapping[str, Standing]) -> None:
         """Draw the table anew."""
-        for job_id, number in looks.items():
-            self._rows[job_id].looks = number
+        for job_id, each in standing.items():
+            self._rows[job_id].standing = each
         self._live.refresh()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -115,20 +130,19 @@ class LiveTable:
         table.add_column("", width=1)
         table.add_column("Job", overflow="fold")
         table.add_column("States (UTC)", overflow="fold")
-        table.add_column("Time", justify="right", no_wrap=True)
+        table.add_column("Ran", justify="right", no_wrap=True)
+        table.add_column("Known", justify="right", no_wrap=True)
         table.add_column("Looks", justify="right", no_wrap=True)
         rows = self._visible(console.height)
         for job_id, row in rows:
-            states = _ARROW.join(_states(row.states))
-            took = row.end.elapsed if row.end else time.monotonic() - self._began
-            looks = row.end.looks if row.end else row.looks
-            table.add_row(_mark(row), Text(_safe(job_id)), states, human_duration(took), str(looks))
+            ran, known, looks = _numbers(row)
+            table.add_row(_mark(row), Text(_safe(job_id)), _ARROW.join(_states(row)), ran, known, looks)
             if note := _note(row):
-                table.add_row("", "", note, "", "")
+                table.add_row("", "", note, "", "", "")
         yield table
         if hidden := len(self._rows) - len(rows):
             yield Text(f"   … and {hidden} more", style="dim")
-        if legend := _legend([state for row in self._rows.values() for state in row.states]):
+        if legend := _legend(self._rows.values()):
             yield legend
 
     def _visible(self, height: int) -> list[tuple[str, _Row]]:
@@ -141,11 +155,10 @@ class LiveTable:
         return sorted(rows, key=lambda item: item[1].end is not None)[:room]
 
     def _heading(self) -> Text:
-        ended = sum(row.end is not None for row in self._rows.values())
-        blocked = sum(_is_blocked(row) for row in self._rows.values())
-        asks = f", {blocked} {'waits' if blocked == 1 else 'wait'} for a person" if blocked else ""
+        rows = self._rows.values()
+        told = count((row.end for row in rows), sum(map(_is_blocked, rows)))
         taken = human_duration(time.monotonic() - self._began)
-        return Text.assemble((self._title, "bold"), (f"  {ended} of {len(self._rows)} ended{asks}, {taken}", "dim"))
+        return Text.assemble((self._title, "bold"), (f"  {told}, {taken}", "dim"))
 
 
 def _is_blocked(row: _Row) -> bool:
@@ -159,14 +172,27 @@ def _mark(row: _Row) -> Spinner | Text:
     return Text(mark, style=f"bold {style}")
 
 
-def _states(states: Sequence[Transition]) -> list[Text]:
+def _numbers(row: _Row) -> tuple[str, str, str]:
+    """Return for how long the job ran, how late its end was known, and how many looks it took."""
+    if row.end is None:
+        ran = row.standing.ran
+        return "" if ran is None else human_duration(ran), "", str(row.standing.looks)
+    ran, late = row.end.ran, row.end.known_after
+    return (
+        "" if ran is None else human_duration(ran),
+        "" if late is None else f"+{human_duration(late)}",
+        str(row.end.looks),
+    )
+
+
+def _states(row: _Row) -> list[Text]:
     """Return each state with its time: the first as time of day, the others as time since the first."""
     texts: list[Text] = []
     first: datetime | None = None
-    for state in states:
+    for state in row.states:
         at = state.at or state.seen_at
         if first is None:
-            when = _time_of_day(at)
+            when = time_of_day(at, datetime.now(UTC))
             first = at
         else:
             when = f"+{human_duration(max(0.0, (at - first).total_seconds()))}"
@@ -174,22 +200,21 @@ def _states(states: Sequence[Transition]) -> list[Text]:
         gap = "… " if state.gap else ""
         status = (_safe(state.status), f"bold {_PHASES[state.phase]}")
         texts.append(Text.assemble((gap, "dim"), status, (f" {seen}{when}", "dim")))
+    progress = row.standing.progress if row.end is None else None
+    if texts and progress is not None:
+        texts[-1].append(f" {percent(progress)}", "dim")
     return texts
 
 
-def _legend(states: Sequence[Transition]) -> Text | None:
+def _legend(rows: Collection[_Row]) -> Text | None:
+    states = [state for row in rows for state in row.states]
     notes = [
         "~ when we saw it; the API does not say when it was" if any(state.at is None for state in states) else "",
         "… what lay before is not told" if any(state.gap for state in states) else "",
+        "Known: after its end" if any(row.end is not None and row.end.known_after for row in rows) else "",
     ]
     text = "   ".join(filter(None, notes))
     return Text(text, style="dim") if text else None
-
-
-def _time_of_day(at: datetime) -> str:
-    at = at.astimezone(UTC)
-    same_day = at.date() == datetime.now(UTC).date()
-    return at.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M:%S")
 
 
 def _note(row: _Row) -> Text | None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 _SHORTEST_SECRET = 8  # shorter ones occur in other words by chance
+# What begins, opens or closes a group of a log of Buildkite's, at the beginning of a line only
+# (https://buildkite.com/docs/pipelines/configure/managing-log-output, read on 2026-11-29).
+_HEADINGS = ("--- ", "+++ ", "~~~ ", "^^^ ")
 _secrets: set[str] = set()
 _more_secrets: list[Callable[[], Iterable[str]]] = []
 
@@ -46,6 +49,13 @@ def say(line: str) -> None:
     _write(sys.stdout, line)
 
 
+def say_own(text: str) -> None:
+    """Write a text of our own to stdout as it is, such as a page of the documentation."""
+    if sys.stdout is not None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
 def note(line: str) -> None:
     """Write one line to stderr, after our name; it is no error if that fails."""
     echo(f"jobwatch: {line}")
@@ -57,10 +67,33 @@ def echo(line: str) -> None:
         _write(sys.stderr, line)
 
 
+def command(line: str, *, on_stdout: bool) -> None:
+    """Write one line that a CI runner is to obey, as it is but for secrets; it is no error if that fails on stderr.
+
+    This is the only way by which a line may begin with what a runner looks for. Whoever makes the line has made
+    everything in it harmless that came from elsewhere; see `_annotations`.
+
+    Args:
+        line: The line.
+        on_stdout: Whether stdout is the log; otherwise it goes to stderr.
+    """
+    if not line.isprintable():
+        raise ValueError("a command is one line of printable characters")
+    line = without_secrets(line)
+    if on_stdout:
+        _put(sys.stdout, line)
+    else:
+        with contextlib.suppress(OSError, ValueError):
+            _put(sys.stderr, line)
+
+
 def _write(stream: TextIO | None, line: str) -> None:
+    _put(stream, _harmless(without_secrets(line)))
+
+
+def _put(stream: TextIO | None, line: str) -> None:
     if stream is None:
         return
-    line = _harmless(without_secrets(line))
     # In one piece, where print() would write the line's end by itself if the stream is unbuffered.
     stream.write(line + "\n")
     stream.flush()
@@ -74,6 +107,8 @@ def _harmless(line: str) -> str:
         line = safe(line)  # most parts were made safe before, so that columns align; doing it twice changes nothing
     if line.lstrip().startswith("::"):  # a command of GitHub's runner, which ignores blanks before it
         line = line.replace("::", r":\x3a", 1)
+    elif line.startswith(_HEADINGS):
+        line = rf"\x{ord(line[0]):02x}{line[1:]}"
     return line
 
 

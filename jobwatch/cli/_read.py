@@ -22,7 +22,7 @@ _HEADINGS = ("PHASE", "JOB", "STATUS", "TYPE", "CREATED", "ENDED", "ERROR")
 
 def get(options: Options) -> int:
     """Read one job and print it."""
-    return run(_get(client_for(options), options))
+    return run(_get(client_for(options), options), verbose=options.verbose)
 
 
 async def _get(client: Client, options: Options) -> int:
@@ -42,7 +42,7 @@ def list_jobs(options: Options) -> int:
     client = client_for(options)
     if not client.has_lists:
         raise ConfigError(f"{client.name} documents no list of jobs; ask for one by its id: jobwatch get JOB")
-    return run(_list(client, options))
+    return run(_list(client, options), verbose=options.verbose)
 
 
 async def _list(client: Client, options: Options) -> int:

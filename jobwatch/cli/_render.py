@@ -19,6 +19,9 @@ from ._tail import Line
 # GitHub's "::error::" counts at the beginning of a line only, and there we put words of our own.
 _COMMAND = re.compile(r"##(?=\w*\[)")
 
+_DAYS_FROM = 48
+"""From how many hours on a duration is told in days."""
+
 _FACTS = (
     *(
         "type",
@@ -72,10 +75,15 @@ class OutcomeRecord(Struct, frozen=True, omit_defaults=True, tag_field="type", t
         phase: Our word for it.
         error: What went wrong, in the API's words where it gave any; None if nothing did.
         looks: How many looks were made.
-        elapsed: How long the wait took, in seconds.
+        elapsed: How long the wait took, in seconds; for how long the job ran is `ran`.
         end_missed: Whether the API has forgotten the job after no look was good for longer than it keeps jobs.
         asked: What a blocked job asks of somebody; left out where it does not.
-        url: A page about that, for people; left out where there is none.
+        url: A page about the job, for people; like all that follows, it is left out where it is not known.
+        created_at, started_at, ended_at: By the API's clock; the last one only of a job that has ended.
+        ran: For how many seconds the job ran, by that clock.
+        known_after: How many seconds after the job's end the look was answered that showed it.
+        progress: How far the job was when last read, from 0 to 1.
+        result: What the job made.
     """
 
     job_id: str
@@ -88,11 +96,31 @@ class OutcomeRecord(Struct, frozen=True, omit_defaults=True, tag_field="type", t
     end_missed: bool = False
     asked: str | None = None
     url: str | None = None
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    ran: float | None = None
+    known_after: float | None = None
+    progress: float | None = None
+    result: JSON = None
 
     @property
     def reason(self) -> str | None:
         """Why the wait ended so, the server's words as they came; None where that says itself."""
         return need(self.asked, self.url) if self.outcome is Outcome.BLOCKED else self.error
+
+
+class ProgressRecord(Struct, frozen=True, tag_field="type", tag="progress"):
+    """How far a job is that goes on, each time that a look shows it otherwise.
+
+    Attributes:
+        progress: From 0 to 1, as the API tells it.
+        seen_at: When the look was answered that showed it, by our clock.
+    """
+
+    job_id: str
+    progress: float
+    seen_at: datetime
 
 
 class ApiRecord(Struct, frozen=True, tag_field="type", tag="api"):
@@ -217,7 +245,7 @@ def stamp(at: datetime) -> str:
 
 
 def human_duration(seconds: float) -> str:
-    """Return a duration as people write it: ``0.4 s``, ``12 s``, ``1m 30s``, ``2h 05m``."""
+    """Return a duration as people write it: ``0.4 s``, ``12 s``, ``1m 30s``, ``2h 05m``, ``3d 04h``."""
     if seconds < 9.95:  # what would be rounded to 10.0 is written without a fraction
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -225,7 +253,14 @@ def human_duration(seconds: float) -> str:
     if not minutes:
         return f"{whole} s"
     hours, minutes = divmod(minutes, 60)
+    if hours >= _DAYS_FROM:
+        return f"{hours // 24}d {hours % 24:02d}h"
     return f"{hours}h {minutes:02d}m" if hours else f"{minutes}m {rest:02d}s"
+
+
+def percent(progress: float) -> str:
+    """Return how much is done, in whole percents that no rounding makes more: ``41 %``."""
+    return f"{int(min(max(progress, 0.0), 1.0) * 100 + 1e-9)} %"
 
 
 def look_count(looks: int) -> str:

@@ -21,22 +21,34 @@ _GRACE = 4.0
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SHOW_CURSOR = b"\x1b[?25h"
+_received: list[int] = []
 
 
-def run(work: Coroutine[Any, Any, int]) -> int:
+_TOLD = {"jobwatch.http": 1, "jobwatch.engine": 2}
+"""From how many ``-v`` on all is shown of what a logger is told."""
+
+
+def run(work: Coroutine[Any, Any, int], *, verbose: int = 0) -> int:
     """Run a command to its end and return its exit code.
 
     The first SIGINT or SIGTERM cancels it, so that it can print what it knows. The second ends the process at once,
-    and so does a command that takes longer than 4 seconds to end.
+    and so does a command that takes longer than 4 seconds to end. With `verbose` 1 each request is noted, with 2 also
+    why the next look is made when it is.
     """
-    with _logs_as_notes():
+    with _logs_as_notes(verbose):
         return asyncio.run(_interruptible(work))
+
+
+def code_when_stopped() -> int:
+    """Return the exit code of a command that is being cancelled: that of the signal that it got."""
+    return code_of_signal(_received[0] if _received else signal.SIGINT)
 
 
 async def _interruptible(work: Coroutine[Any, Any, int]) -> int:
     loop = asyncio.get_running_loop()
     task = loop.create_task(work)
-    received: list[int] = []
+    received = _received
+    received.clear()
 
     def stop(number: int, _frame: FrameType | None) -> None:
         received.append(number)
@@ -93,11 +105,20 @@ class _Notes(logging.Handler):
 
 
 @contextlib.contextmanager
-def _logs_as_notes() -> Generator[None]:
-    """Write warnings and errors that are logged as notes; left alone, Python would write them to stderr as they are."""
-    handler, root = _Notes(logging.WARNING), logging.getLogger()
-    root.addHandler(handler)
+def _logs_as_notes(verbose: int) -> Generator[None]:
+    """Write what is logged as notes: warnings and errors, which Python would write to stderr as they are, and more."""
+    notes, root = _Notes(logging.WARNING), logging.getLogger()
+    all_notes = _Notes(logging.DEBUG)
+    all_notes.addFilter(lambda record: record.levelno < logging.WARNING)  # the others come by the root
+    loggers = [logging.getLogger(name) for name, least in _TOLD.items() if least <= verbose]
+    root.addHandler(notes)
+    for each in loggers:
+        each.addHandler(all_notes)
+        each.setLevel(logging.DEBUG)
     try:
         yield
     finally:
-        root.removeHandler(handler)
+        root.removeHandler(notes)
+        for each in loggers:
+            each.removeHandler(all_notes)
+            each.setLevel(logging.NOTSET)

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -18,6 +19,10 @@ _NEEDLE = 32
 
 _TRIES = 1000
 """How many places are compared at most: a text of one repeated character matches almost everywhere."""
+
+
+_LONGEST = 500
+"""How many characters of a line are shown after a failure; `Tail` shows all."""
 
 
 class Line(Struct, frozen=True):
@@ -81,4 +86,27 @@ def overlap(before: str, after: str) -> int | None:
         if before.endswith(after[: at + _NEEDLE]):
             return at + _NEEDLE
         end = at + _NEEDLE - 1
+    return None
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+
+
+def last_lines(outputs: Mapping[str, str | None], most: int) -> tuple[str, list[Line]] | None:
+    """Return the end of what a job wrote: of its ``stderr``, else of the first other output that holds anything.
+
+    Args:
+        outputs: Its outputs, by their names.
+        most: How many lines at most; that some are left out is told by a remark before them.
+
+    Returns:
+        The output's name and the lines; None if it wrote nothing.
+    """
+    for name in sorted(outputs, key=lambda name: name != "stderr"):
+        lines = [line for line in _LINE_END.split((outputs[name] or "").rstrip()) if line.strip()]
+        if lines:
+            left_out = len(lines) - most
+            remark = [Line(f"the last {most} of {len(lines)} lines", is_remark=True)] if left_out > 0 else []
+            return name, remark + [Line(_cut(line)) for line in lines[-most:]]
     return None

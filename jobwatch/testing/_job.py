@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias, TypedDict, Unpack
@@ -13,6 +14,7 @@ from msgspec import Struct
 
 from .._errors import ConfigError
 from .._models import JSON, Problem
+from ._signal import Signal
 
 Steps: TypeAlias = Sequence[str | tuple[str, float]]
 
@@ -174,7 +176,8 @@ class ServedJob:
         self.options = options
         self._script = script
         self._now = now
-        self._changed = asyncio.Event()
+        self._changed = Signal()
+        self._lock = threading.Lock()
 
     @property
     def status(self) -> str | None:
@@ -204,13 +207,34 @@ class ServedJob:
 
     async def looked(self, times: int) -> None:
         """Wait until the job has been asked for so many times in all; by then the last answer is decided."""
+        changed = self._changed  # taken before the count is read, which another thread may raise
         while self.looks < times:
-            await self._changed.wait()
+            await changed.wait()
+            changed = self._changed
+
+    def wait_until_looked(self, times: int, timeout: float = 5.0) -> None:
+        """Wait as `looked` does, in a test without async: this thread does nothing else meanwhile.
+
+        Args:
+            times: How often the job must have been asked for in all.
+            timeout: How long to wait at most, in seconds.
+
+        Raises:
+            TimeoutError: It was not asked for so often by then.
+        """
+        ends = time.monotonic() + timeout
+        changed = self._changed
+        while self.looks < times:
+            if not changed.wait_in_thread(max(0.0, ends - time.monotonic())):
+                raise TimeoutError(f"{self!r} within {timeout:g} s, and not {times}")
+            changed = self._changed
 
     async def streamed(self, times: int) -> None:
         """Wait until the job's stream has been opened so many times in all."""
+        changed = self._changed
         while self.streams < times:
-            await self._changed.wait()
+            await changed.wait()
+            changed = self._changed
 
     def count_stream(self) -> None:
         """Count one stream opened for the job; the server calls this."""
@@ -227,13 +251,14 @@ class ServedJob:
         return self._script.next_at(now)
 
     @property
-    def changed(self) -> asyncio.Event:
+    def changed(self) -> Signal:
         """Set at the next request for the job and at the next state entered by hand; a new event each time."""
         return self._changed
 
     def _notify(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+        with self._lock:
+            changed, self._changed = self._changed, Signal()
+        changed.set()
 
     def __repr__(self) -> str:
         return f"<{self.api} job {self.id}: {self.status}, {self.looks} looks>"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+import socket
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from types import TracebackType
@@ -16,6 +18,7 @@ from urllib.parse import unquote
 
 import msgspec
 from aiohttp import web
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from msgspec import Struct
 from multidict import CIMultiDictProxy
 
@@ -41,6 +44,8 @@ _DIALECTS = {dialect.name: dialect for dialect in (BEDROCK, CAPYDB, NEUTRAL)}
 _UNLIMITED = (1_000_000, 60.0)
 _ONE_PAGE = Pages()
 _REQUESTS_KEPT = 100_000
+_STEPS = 3
+"""How many steps of the loop it takes at most from accepting a connection to knowing it."""
 _CLOCK_READ_EVERY = 0.02
 """How often a stream reads a clock that was given, in seconds: it may jump at any time."""
 _OF_STREAMS = frozenset(
@@ -135,6 +140,9 @@ class _Queued(Struct):
 class JobServer:
     """An HTTP server on loopback that speaks Bedrock's and CapyDB's job APIs and a neutral one, and runs scripted jobs.
 
+    ``async with`` runs it in the event loop that is there, ``with`` in a thread of its own, which serves tests without
+    async and subprocesses as well; its methods may then be called from any thread.
+
     The neutral API does what other servers do and these two vendors do not; `jobwatch.testing` lists its paths.
 
     Attributes:
@@ -190,6 +198,9 @@ class JobServer:
         self._received = 0
         self._wire = Wire()
         self._runner: web.ServerRunner | None = None
+        self._listening: socket.socket | None = None
+        self._portal: BlockingPortal | None = None
+        self._leave: ExitStack | None = None
 
     async def start(self) -> None:
         """Listen; after `aclose` on the same port again, as a server that was down.
@@ -197,6 +208,50 @@ class JobServer:
         Raises:
             ConfigError: It is listening already, or the port is taken.
         """
+        await self._in_its_loop(self._start)
+
+    async def aclose(self) -> None:
+        """Close every connection and stop listening; may be called twice, and from another task than `start`."""
+        await self._in_its_loop(self._stop)
+
+    async def __aenter__(self) -> Self:
+        """Run in this event loop, as long as the block lasts."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        await self.aclose()
+
+    def __enter__(self) -> Self:
+        """Run in a thread of its own, as long as the block lasts: for tests without async, and for subprocesses."""
+        if self._leave is not None:
+            raise ConfigError("the job server runs in a thread of its own already")
+        with ExitStack() as stack:
+            self._portal = stack.enter_context(start_blocking_portal(name="jobwatch job server"))
+            stack.callback(setattr, self, "_portal", None)
+            stack.callback(self._portal.call, self._stop)
+            self._portal.call(self._start)
+            self._leave = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop, and end the thread."""
+        leave, self._leave = self._leave, None
+        if leave is not None:
+            leave.close()
+
+    async def _in_its_loop(self, function: Callable[[], Awaitable[None]]) -> None:
+        if self._portal is None:
+            await function()
+        else:
+            await asyncio.wrap_future(self._portal.start_task_soon(function))
+
+    async def _start(self) -> None:
         if self._runner is not None:
             raise ConfigError(f"the job server is already listening on port {self._port}")
         if self._started_at is None:
@@ -208,28 +263,32 @@ class JobServer:
         runner = web.ServerRunner(web.Server(self._served, handler_cancellation=True, access_log=None))
         await runner.setup()
         try:
-            await web.TCPSite(runner, "127.0.0.1", self._port).start()
+            listening = socket.create_server(("127.0.0.1", self._port))
+            await web.SockSite(runner, listening).start()
         except OSError as error:
             await runner.cleanup()
             raise ConfigError(f"cannot listen on 127.0.0.1:{self._port}: {error.strerror}") from error
-        self._runner = runner
+        self._runner, self._listening = runner, listening
         self._port = int(runner.addresses[0][1])
 
-    async def aclose(self) -> None:
-        """Close every connection and stop listening; may be called twice, and from another task than `start`."""
+    async def _stop(self) -> None:
         runner, self._runner = self._runner, None
         if runner is not None:
             self._wire.close()
+            await self._accept_no_more()
             await runner.cleanup()
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
+    async def _accept_no_more(self) -> None:
+        """Let connections that have just been accepted begin: to close their server before leaves them open for good.
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
+        In CPython 3.11 an assertion of `asyncio.Server._attach` then fails in the task that was to begin them.
+        """
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            with suppress(NotImplementedError):  # the loop of Windows has no readers
+                asyncio.get_running_loop().remove_reader(listening)
+        for _ in range(_STEPS):
+            await asyncio.sleep(0)
 
     def url_of(self, api: str) -> str:
         """Return the base URL of an API on this server.
@@ -351,9 +410,11 @@ class JobServer:
         job.held += 1
         job.count_look()
         try:
+            changed = job.changed  # taken before the state is read, which another thread may change
             while (now := self.now()) < ends and len(job.until(now)) == steps:
                 pause = min(job.next_step_at(now), ends) - now
-                await self._wire.wait(job.changed, min(_CLOCK_READ_EVERY, pause) if self._clock_was_given else pause)
+                await self._wire.wait(changed, min(_CLOCK_READ_EVERY, pause) if self._clock_was_given else pause)
+                changed = job.changed
         except ServerClosed:
             return True  # nobody reads what is answered now
         finally:
@@ -393,12 +454,12 @@ class JobServer:
             now = self.now()
 
     def _next_trouble(self, received: Request) -> Trouble | None:
-        for queued in self._troubles:
+        for queued in list(self._troubles):
             fits = queued.api in {None, received.api} and queued.job_id in {None, received.job_id}
             if fits and queued.stream is received.is_for_stream and queued.path in received.path_and_query:
                 if queued.left is not None:
                     queued.left -= 1
-                    if not queued.left:
+                    if not queued.left and queued in self._troubles:  # else another thread has calmed it
                         self._troubles.remove(queued)
                 return queued.trouble
         return None
@@ -448,7 +509,7 @@ class JobServer:
         """Return what the neutral API answers from."""
         lag = _lag(trouble)
         return Served(
-            {job.id: job for job in self._jobs.values() if job.api == NEUTRAL.name},
+            {job.id: job for job in list(self._jobs.values()) if job.api == NEUTRAL.name},
             lambda job: self._record(job, now, trouble),
             lambda job: job.until(now - lag),
             f"http://127.0.0.1:{self._port}",
@@ -473,7 +534,7 @@ class JobServer:
             return CAPYDB.problem(400, request_id, "limit must be a positive integer")
         # Newest first; of two that begin at the same moment, the one added later.
         found: list[tuple[float, int, ServedJob, JSON]] = []
-        for order, job in enumerate(self._jobs.values()):
+        for order, job in enumerate(list(self._jobs.values())):
             if job.api == CAPYDB.name and job.options.get("project_id") == received.project_id:
                 record = self._record(job, received.at, trouble)
                 if record is not None:

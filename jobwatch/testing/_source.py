@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from .._errors import ConfigError
 from .._models import UNCHANGED, Event, Fault, FaultKind, Job, Phase, Unchanged
 from ._job import Script, Steps
+from ._signal import Signal
 
 HANG: Final = math.inf
 """The delay of an answer that never comes."""
@@ -69,7 +70,7 @@ class FakeJob:
         self.looks = 0
         self._script = script
         self._fields = _checked(fields)
-        self._told = asyncio.Event()
+        self._told = Signal()
 
     def advance(self, status: str, **fields: object) -> None:
         """Let the job enter a state now; what was scripted to follow is dropped.
@@ -86,8 +87,10 @@ class FakeJob:
 
     async def looked(self, times: int) -> None:
         """Wait until so many answers in all have been about the job."""
+        told = self._told  # taken before the count is read, which another thread may raise
         while self.looks < times:
-            await self._told.wait()
+            await told.wait()
+            told = self._told
 
     def at(self, now: float, epoch: float) -> Job | None:
         """Return the job as it is at a moment of the loop's clock; None before its first state.
@@ -125,8 +128,8 @@ class FakeJob:
     def count(self) -> None:
         """Count one answer that tells of the job; the source calls this."""
         self.looks += 1
-        self._told.set()
-        self._told = asyncio.Event()
+        told, self._told = self._told, Signal()
+        told.set()
 
     def __repr__(self) -> str:
         return f"<job {self.id}: {self.looks} looks>"

@@ -14,6 +14,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from ._answer import Answer, phrase
+from ._signal import Signal
 from ._troubles import Kind, Trouble
 
 
@@ -59,7 +60,7 @@ class Wire:
         except ServerClosed:
             return _cut_off(request)
 
-    async def wait(self, event: asyncio.Event, seconds: float) -> None:
+    async def wait(self, event: Signal, seconds: float) -> None:
         """Wait for an event, or so many seconds; raise `ServerClosed` as soon as the server is being closed."""
         waiting = [asyncio.ensure_future(each.wait()) for each in (event, self._closing)]
         try:

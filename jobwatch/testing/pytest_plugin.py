@@ -1,11 +1,12 @@
 """The pytest fixture ``job_server``: a started `jobwatch.testing.JobServer`, fresh for each test.
 
-Works with pytest-asyncio, in its auto mode and in its strict mode.
+It runs in a thread of its own, so that it serves tests with and without async, under pytest-asyncio and anyio's plugin
+alike, and the subprocesses that they start.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,21 +14,11 @@ import pytest
 if TYPE_CHECKING:
     from ._server import JobServer
 
-try:
-    import pytest_asyncio
-except ImportError:
 
-    @pytest.fixture(name="job_server")
-    def missing_job_server() -> None:
-        """Say what is missing."""
-        pytest.fail("the fixture job_server needs pytest-asyncio: install it", pytrace=False)
+@pytest.fixture(name="job_server")
+def started_job_server() -> Iterator[JobServer]:
+    """A `jobwatch.testing.JobServer`, started, with the token "sk_test"."""
+    from ._server import JobServer  # noqa: PLC0415 - late, so that this plugin costs a test run nothing
 
-else:
-
-    @pytest_asyncio.fixture(name="job_server")
-    async def started_job_server() -> AsyncIterator[JobServer]:
-        """A `jobwatch.testing.JobServer`, started, with the token "sk_test"."""
-        from ._server import JobServer  # noqa: PLC0415 - late, so that this plugin costs a test run nothing
-
-        async with JobServer() as server:
-            yield server
+    with JobServer() as server:
+        yield server

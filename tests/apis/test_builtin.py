@@ -204,6 +204,14 @@ DOCUMENTED: list[tuple[str, str, list[dict[str, Any]], str, Phase, str | None]] 
         T,
         None,
     ),
+    (  # a server that writes a file of errors in any case, as OGX does
+        "openai",
+        "batch_abc123",
+        [batch("completed", request_counts={"total": 2, "completed": 2, "failed": 0}, error_file_id="file-1")],
+        "completed",
+        S,
+        None,
+    ),
     ("openai", "batch_abc123", [batch("cancelling"), batch("cancelled")], "cancelled", C, None),
     ("openai", "batch_abc123", [batch("expired")], "expired", F, None),
     (
@@ -445,10 +453,10 @@ async def test_the_events_of_an_agent_bring_the_look_that_sees_the_end(first: st
     assert "/tasks/t-1:subscribe" in [path for _, path, _, _ in server.requests]
 
 
-def test_an_answer_of_an_agent_that_started_no_task_starts_no_wait() -> None:
+def test_a_start_that_an_agent_refused_or_left_open_starts_no_wait() -> None:
     refused = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32009, "message": "version 0.3 is not supported"}}
-    said = {"jsonrpc": "2.0", "id": 1, "result": {"message": {"messageId": "m", "parts": [{"text": "42"}]}}}
-    inline = {"jsonrpc": "2.0", "id": 1, "result": {"content": [], "isError": True}}
+    said = {"jsonrpc": "2.0", "id": 1, "result": {"message": {"messageId": "m"}}}
+    inline = {"jsonrpc": "2.0", "id": 1, "result": {"resultType": "complete"}}
     for api, body, why in [
         ("a2a-rpc", refused, "not supported"),
         ("a2a-rpc", said, "names no job"),

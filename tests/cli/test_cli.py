@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
+import msgspec
 import pytest
 from msgspec import Struct
 from rich.console import Console
@@ -29,6 +30,7 @@ from jobwatch.cli._lines import PlainLines
 from jobwatch.cli._live import LiveTable
 from jobwatch.cli._render import OutcomeRecord
 from jobwatch.cli._run import Run
+from jobwatch.cli._standing import Standing
 from jobwatch.cli._wait import display_for, run_to_end
 from jobwatch.testing import JobServer, Trouble
 
@@ -39,6 +41,7 @@ TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"
 
 TRANSITION_KEYS = ["type", "job_id", "seq", "status", "phase", "at", "seen_at", "gap"]
 OUTCOME_KEYS = ["type", "job_id", "outcome", "status", "phase", "error", "looks", "elapsed"]
+TIME_KEYS = ["created_at", "started_at", "ended_at", "ran", "known_after"]
 
 # The vendors' own examples, from https://docs.bedrock.cv/cms-api/jobs/get,
 # https://docs.bedrock.cv/vision-api/async-jobs/polling and https://docs.capydb.dev/docs/reference/api/jobs.
@@ -159,7 +162,7 @@ async def test_the_bedrock_example_gives_three_transitions(command: Command) -> 
         ran = await command("wait", "job_01JABCD123", "--base-url", url, "--json")
     assert ran.code == 0
     assert ran.err == ""
-    assert [list(record) for record in ran.records] == [*[TRANSITION_KEYS] * 3, OUTCOME_KEYS]
+    assert [list(record) for record in ran.records] == [*[TRANSITION_KEYS] * 3, [*OUTCOME_KEYS, *TIME_KEYS]]
     assert [(r["seq"], r["status"], r["phase"], r["at"], r["gap"]) for r in ran.records[:3]] == [
         (1, "PENDING", "pending", "2024-06-17T08:55:00Z", False),
         (2, "RUNNING", "running", "2024-06-17T08:55:02Z", False),
@@ -170,6 +173,9 @@ async def test_the_bedrock_example_gives_three_transitions(command: Command) -> 
     elapsed = end.pop("elapsed")
     assert isinstance(elapsed, float)
     assert 0 <= elapsed < 10
+    known_after = end.pop("known_after")
+    assert isinstance(known_after, float)
+    assert known_after > 365 * 86_400, "the example is of 2024"
     assert end == {
         "type": "outcome",
         "job_id": "job_01JABCD123",
@@ -178,6 +184,10 @@ async def test_the_bedrock_example_gives_three_transitions(command: Command) -> 
         "phase": "succeeded",
         "error": None,
         "looks": 1,
+        "created_at": "2024-06-17T08:55:00Z",
+        "started_at": "2024-06-17T08:55:02Z",
+        "ended_at": "2024-06-17T08:56:30Z",
+        "ran": 88.0,
     }
 
 
@@ -192,7 +202,8 @@ async def test_the_bedrock_example_in_plain_lines(command: Command) -> None:
         ["2024-06-17T08:55:02Z", "job_01JABCD123", "RUNNING", "(running)"],
         ["2024-06-17T08:56:30Z", "job_01JABCD123", "COMPLETED", "(succeeded)"],
     ]
-    assert re.fullmatch(TIME + r" +job_01JABCD123  => succeeded after \d\.\d s and 1 look", end)
+    told = r"succeeded, ended 2024-06-17 08:56:30, ran 1m 28s; that was \d+d \d\dh before this wait, 1 look"
+    assert re.fullmatch(f"{TIME} +job_01JABCD123  => {told}", end)
 
 
 async def test_the_other_bedrock_example_marks_what_it_does_not_tell(command: Command) -> None:
@@ -254,10 +265,46 @@ async def test_answers_have_their_outcomes_and_codes(
             *("--unreachable-after", patience, "--appear-within", "0.1"),
         )
     assert (ran.code, ran.records[-1]["outcome"]) == (code, outcome)
-    assert list(ran.records[-1]) == OUTCOME_KEYS
+    assert list(ran.records[-1]) == [*OUTCOME_KEYS, *(TIME_KEYS if code == 0 else TIME_KEYS[:2] if code == 6 else [])]
     assert told in str(ran.records[-1]["error"])
     if code == 3:
         assert "BEDROCK_API_KEY" in ran.err
+
+
+async def test_a_wrong_base_path_shows_in_the_url_that_was_asked(command: Command, server: JobServer) -> None:
+    server.add("bedrock", "job_1", ["COMPLETED"])
+    wrong = f"{server.url_of('bedrock')}/wrong"
+    for argv in (("get", "job_1"), ("wait", "job_1", "--appear-within", "0.1", *FAST)):
+        ran = await command(*argv, "--api", "bedrock", "--base-url", wrong)
+        assert ran.code == 4
+        assert f"asked {wrong}/jobs/job_1)" in ran.out + ran.err
+
+
+@pytest.mark.slow
+async def test_a_server_that_says_nothing_is_unreachable_and_the_limit_is_kept(command: Command) -> None:
+    async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    listening = await asyncio.start_server(silence, "127.0.0.1", 0)
+    async with listening:
+        url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        began = asyncio.get_running_loop().time()
+        ran = await command("wait", "job_1", "--api", "bedrock", "--base-url", url, "--timeout", "1", "--json")
+        assert asyncio.get_running_loop().time() - began < 3  # 1.25 s on a machine with nothing else to do
+    assert ran.code == 7
+    assert ran.records == [
+        {
+            "type": "outcome",
+            "job_id": "job_1",
+            "outcome": "unreachable",
+            "status": None,
+            "phase": None,
+            "error": "never read within 1 s: 127.0.0.1 took the connection and did not answer",
+            "looks": 0,
+            "elapsed": ran.records[0]["elapsed"],
+        }
+    ]
 
 
 # --- jobs that change while they are watched -----------------------------------------------------------------------
@@ -283,8 +330,8 @@ async def test_a_failure_is_told_in_the_apis_own_words(command: Command, server:
     server.add("bedrock", "job_1", ["PENDING", "RUNNING", "FAILED"], error=Problem("no source image", "E_SRC"))
     plain, lines = await command("wait", "job_1"), await command("wait", "job_1", "--json")
     assert plain.code == lines.code == 1
-    assert "=> failed after" in plain.out
-    assert plain.out.endswith(" and 1 look: E_SRC: no source image\n")
+    assert re.search(r"=> failed, ended [\d:]{8}, ran 0\.0 s; known (at once|\d\.\d s later), 1 look", plain.out)
+    assert plain.out.endswith(", 1 look: E_SRC: no source image\n")
     assert lines.records[-1]["error"] == "E_SRC: no source image"
 
 
@@ -341,6 +388,8 @@ async def test_a_timeout_tells_the_last_state(command: Command, server: JobServe
     end = ran.records[-1]
     assert (end["outcome"], end["status"], end["phase"]) == ("timeout", "RUNNING", "running")
     assert "within 0.1 s" in str(end["error"])
+    assert "started_at" in end
+    assert not {"ended_at", "ran", "known_after"} & end.keys(), "it goes on"
 
 
 @pytest.mark.slow
@@ -549,6 +598,37 @@ async def test_row_108_a_known_verdict_outlives_its_reader(
         assert await run_to_end(Run([client.wait_for("job_1", check=False)], Deaf(error))) == code
 
 
+async def test_what_a_signal_stops_is_said_to_go_on_only_if_it_was_read(
+    server: JobServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from jobwatch import Client
+
+    server.add("bedrock", "good", ["COMPLETED"])
+    server.add("bedrock", "slow", ["PENDING", "RUNNING"])
+    jobs = ["good", "slow", "nosuch"]
+    console = Console(file=io.StringIO(), width=120, force_terminal=True, no_color=True)
+    async with Client("bedrock") as client:
+        for display in (LiveTable(jobs, "Title", console), PlainLines(jobs)):
+            with display:
+                run = Run([client.wait_for(job, check=False) for job in jobs], display)
+                following = asyncio.create_task(run.follow())
+                await asyncio.sleep(0.1)
+                following.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await following
+            if isinstance(display, LiveTable):
+                drawn = Console(file=io.StringIO(), width=120, record=True)
+                drawn.print(display)
+                heading = drawn.export_text().splitlines()[0]
+                assert heading.startswith("Title  1 of 3 ended, 1 goes on, 1 could not be read, ")
+            assert run.verdict == [Outcome.SUCCEEDED, Outcome.INTERRUPTED, Outcome.INTERRUPTED]
+    ends = {line.split()[1]: line for line in capsys.readouterr().out.splitlines() if " => " in line}
+    assert re.search(
+        r"=> interrupted after a wait of \d\.\d s, \d looks?: stopped by a signal; the job goes on$", ends["slow"]
+    )
+    assert "; the job was never read; last look: the API knows no such job" in ends["nosuch"]
+
+
 async def test_a_wait_without_an_outcome_is_a_fault_of_our_own(server: JobServer) -> None:
     from jobwatch import Client
 
@@ -585,7 +665,7 @@ def test_the_table_shows_states_with_times() -> None:
         table.transition(transition("PENDING", Phase.PENDING, 0))
         table.transition(transition("RUNNING", Phase.RUNNING, 2))
         table.transition(transition("COMPLETED", Phase.SUCCEEDED, None, gap=True))
-        table.refresh({"job_1": 7})
+        table.refresh({"job_1": Standing(7)})
 
     told = drawn(use)
     assert "Title [red]  0 of 1 ended" in told
@@ -600,14 +680,16 @@ def test_the_table_shows_trouble_while_it_lasts_and_ends_for_good() -> None:
 
     def ended(table: LiveTable) -> None:
         struggling(table)
-        table.outcome(OutcomeRecord("job_1", Outcome.FAILED, "F", Phase.FAILED, "E_SRC: [red] no \x1b image", 9, 75.0))
+        record = OutcomeRecord("job_1", Outcome.FAILED, "F", Phase.FAILED, "E_SRC: [red] no \x1b image", 9, 80.0)
+        table.outcome(msgspec.structs.replace(record, ran=75.0, known_after=0.2))
 
     assert "cannot be read for now: no connection [red]" in drawn(struggling)
     told = drawn(ended)
     assert "cannot be read" not in told
     assert r"failed: E_SRC: [red] no \x1b image" in told
     assert "✘" in told
-    assert re.search(r"1m 15s +9\n", told)
+    assert re.search(r"1m 15s  \+0\.2 s +9\n", told)
+    assert told.endswith("Known: after its end\n")
 
 
 def test_a_table_higher_than_the_screen_shows_what_goes_on_first() -> None:
@@ -670,7 +752,7 @@ async def test_the_demo_goes_as_scripted_and_needs_no_token(command: Command) ->
     ran = await command("demo")
     assert ran.code == 0, ran.out + ran.err
     assert "PROCESSING_ERROR: Unable to process sheet" in ran.out
-    assert "=> cancelled after" in ran.out
+    assert "=> cancelled, ended " in ran.out
     assert "All as scripted" in ran.out
 
 
@@ -711,6 +793,22 @@ async def test_a_served_job_starts_when_asked_for_and_starts_anew(monkeypatch: p
                     seen.append(status)
                 await asyncio.sleep(0.005)
         assert [seen[0], *seen[-2:]] == ["PENDING", "COMPLETED", "PENDING"], "it waits to be asked for, each time"
+        player.cancel()
+
+
+@pytest.mark.slow
+async def test_a_served_job_is_never_old_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobwatch import Client
+
+    monkeypatch.setattr(_demo, "_FRESH", 0.02)
+    script = _demo.Script("capydb", "demo", (("pending", 0.0), ("running", 0.02), ("completed", 0.04)))
+    async with JobServer() as server, Client("capydb", token="sk_test", base_url=server.url_of("capydb")) as client:
+        player = asyncio.create_task(_demo._play(server, script))
+        await asyncio.sleep(0.3)
+        before = datetime.now(UTC)
+        job = await client.wait_for("demo")
+        assert job.created_at is not None
+        assert (before - job.created_at).total_seconds() < 0.15
         player.cancel()
 
 

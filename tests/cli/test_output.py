@@ -20,7 +20,8 @@ from jobwatch.cli import _output, main
 from jobwatch.cli._lines import PlainLines
 from jobwatch.cli._live import LiveTable
 from jobwatch.cli._render import output_line
-from jobwatch.cli._run import Run
+from jobwatch.cli._run import Extras, Run
+from jobwatch.cli._standing import Standing
 from jobwatch.cli._tail import Line, Tail, overlap
 from jobwatch.testing import JobServer
 from jobwatch.testing._job import ServedJob
@@ -278,7 +279,7 @@ async def test_what_was_begun_is_shown_when_it_is_stopped(
     job = job_server.add("capydb", "job_1", ["pending", "running"])
     writes(job, "one\ntw")
     async with Client("capydb", base_url=job_server.url_of("capydb"), token=job_server.token) as client:
-        run = Run([client.wait_for("job_1")], PlainLines(["job_1"]), client.api.output)
+        run = Run([client.wait_for("job_1")], PlainLines(["job_1"]), Extras(follow=client.api.output))
         following = asyncio.create_task(run.follow())
         await job.looked(2)
         following.cancel()
@@ -308,7 +309,7 @@ def test_with_a_table_it_is_printed_above(monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with LiveTable(["job_1"], "Title", console) as table:
         table.output("job_1", "stdout", Line("[red]dumping"))
-        table.refresh({"job_1": 1})
+        table.refresh({"job_1": Standing(1)})
     text = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", terminal.getvalue())
     assert "stdout job_1 | [red]dumping" in text
     assert text.index("dumping") < text.rindex("Title")

@@ -12,11 +12,11 @@ from rich.console import Console
 
 from jobwatch import Client, Outcome
 from jobwatch.cli import main
-from jobwatch.cli._exit_codes import exit_code
+from jobwatch.cli._exit_codes import Verdict
 from jobwatch.cli._lines import JsonLines, PlainLines
 from jobwatch.cli._live import LiveTable
 from jobwatch.cli._run import Display, Run
-from jobwatch.cli._wait import Verdict, run_to_end
+from jobwatch.cli._wait import run_to_end
 from jobwatch.testing import FakeSource
 from tests.virtual import on_virtual_clock
 
@@ -62,7 +62,7 @@ def test_of_several_the_graver_that_is_not_accepted_counts() -> None:
 
 
 def test_blocked_is_neither_forgiven_nor_accepted() -> None:
-    assert exit_code([Outcome.BLOCKED], forgiving=True, accepted=frozenset(Outcome) - {Outcome.BLOCKED}) == 8
+    assert Verdict(forgiving=True, accepted=frozenset(Outcome) - {Outcome.BLOCKED}).exit_code([Outcome.BLOCKED]) == 8
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ async def test_plain_lines_say_what_is_asked_at_once_and_why_the_wait_ended(caps
     assert len(lines) == 3
     assert lines[1].endswith(f"a  blocked (blocked): {SAFE}")
     assert lines[2].endswith(f"looks: {SAFE}")
-    assert "=> blocked after 1" in lines[2]
+    assert "=> blocked after a wait of 1" in lines[2]
 
 
 @on_virtual_clock

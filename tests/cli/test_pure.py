@@ -17,7 +17,7 @@ from jobwatch._wait import error_of
 from jobwatch.cli import main
 from jobwatch.cli._arguments import Options, duration, parsed
 from jobwatch.cli._clients import api_name, pace_for
-from jobwatch.cli._exit_codes import MEANINGS, code_of_error, exit_code
+from jobwatch.cli._exit_codes import MEANINGS, Verdict, code_of_error
 from jobwatch.cli._render import human_duration, json_line, moment, safe, stamp
 
 HOSTILE = "\x1b[31m\r\n\x00\x7f\x9b\u202e\u2028\ufeff\U000e0041::set-env x ##vso[task.x]y ##[error]z"
@@ -43,7 +43,7 @@ CODES = {
 
 @pytest.mark.parametrize("outcome", Outcome, ids=lambda outcome: outcome.value)
 def test_one_job_has_its_own_code(outcome: Outcome) -> None:
-    assert exit_code([outcome]) == CODES[outcome]
+    assert Verdict().exit_code([outcome]) == CODES[outcome]
 
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.permutations([1, 9, 10, 5, 8, 4, 3, 7, 6, 0], 2)))
@@ -51,19 +51,19 @@ def test_of_two_jobs_the_graver_counts(first: int, second: int) -> None:
     of_code = {code: outcome for outcome, code in CODES.items()}
     order = [1, 9, 10, 5, 8, 4, 3, 7, 6, 0]
     graver = min(first, second, key=order.index)
-    assert exit_code([of_code[first], of_code[second]]) == graver
+    assert Verdict().exit_code([of_code[first], of_code[second]]) == graver
 
 
 def test_no_job_is_no_success() -> None:
-    assert exit_code([]) != 0
-    assert exit_code([], forgiving=True) != 0
+    assert Verdict().exit_code([]) != 0
+    assert Verdict(forgiving=True).exit_code([]) != 0
 
 
 @pytest.mark.parametrize("outcome", Outcome, ids=lambda outcome: outcome.value)
 def test_forgiving_forgives_only_what_was_read_to_its_end(outcome: Outcome) -> None:
     read = {Outcome.SUCCEEDED, Outcome.PARTIAL, Outcome.FINISHED, Outcome.FAILED, Outcome.CANCELLED}
-    assert exit_code([outcome], forgiving=True) == (0 if outcome in read else CODES[outcome])
-    assert exit_code([Outcome.FAILED, outcome], forgiving=True) == (0 if outcome in read else CODES[outcome])
+    assert Verdict(forgiving=True).exit_code([outcome]) == (0 if outcome in read else CODES[outcome])
+    assert Verdict(forgiving=True).exit_code([Outcome.FAILED, outcome]) == (0 if outcome in read else CODES[outcome])
 
 
 @pytest.mark.parametrize(
@@ -137,15 +137,23 @@ def test_all_options_of_wait_are_read() -> None:
         " --no-history --no-streams --json --no-fail --follow-output --debug --param x=y"
         " --token-file f --token-command c --max-body 2MiB --request-timeout 9s"
         " --accept partial,finished --accept failed --fail-on blocked"
-        " --proxy http://p --tls-cert f --tls-key g --tls-ca h"
+        " -vv --header X-A:1 --header-env X-B=B --proxy http://p --tls-cert f --tls-key g --tls-ca h"
+        " --exit-code timeout=75 --fail-fast --outputs o --cursor k"
+        " --summary s.md --no-summary --timeline t.svg --junit j.xml"
     )
     options = parsed(line.split())
     assert vars(options) == {
         "source": None,
+        "summary": "s.md",
+        "no_summary": True,
+        "timeline": "t.svg",
+        "junit": "j.xml",
         "param": ["x=y"],
         "token_file": "f",
         "token_command": "c",
         "max_body": 2 * 1024 * 1024,
+        "header": ["X-A:1"],
+        "header_env": ["X-B=B"],
         "proxy": "http://p",
         "no_proxy": False,
         "tls_cert": "f",
@@ -169,10 +177,16 @@ def test_all_options_of_wait_are_read() -> None:
         "no_streams": True,
         "json": True,
         "no_fail": True,
+        "exit_code": ["timeout=75"],
+        "fail_fast": True,
+        "any": False,
+        "outputs": "o",
+        "cursor": "k",
         "accept": ["partial", "finished", "failed"],
         "fail_on": ["blocked"],
         "follow_output": True,
         "debug": True,
+        "verbose": 2,
     }
 
 
@@ -246,7 +260,7 @@ def test_help_tells_the_exit_codes_and_the_defaults_that_are(capsys: pytest.Capt
         assert duration(text) == seconds
 
 
-@pytest.mark.parametrize("command", ["wait", "get", "list", "apis", "serve", "demo"])
+@pytest.mark.parametrize("command", ["wait", "get", "list", "timeline", "stats", "apis", "serve", "demo"])
 def test_every_command_has_help_and_names_exit_codes_that_are(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     told = capsys.readouterr().out

@@ -237,7 +237,7 @@ async def test_an_id_steers_no_runner_where_it_cannot_be_read(
 ) -> None:
     monkeypatch.setattr("jobwatch.cli._lines._Lines.tick", 0.01)
     job_server.trouble(Trouble.status(503), times=None)
-    assert await asyncio.to_thread(main, ["wait", job_id, "--timeout", "0.2"]) == 6
+    assert await asyncio.to_thread(main, ["wait", job_id, "--timeout", "0.2"]) == 7
     assert await asyncio.to_thread(main, ["get", job_id]) == 7
     out, err = capsys.readouterr()
     assert "cannot be read for now" in err

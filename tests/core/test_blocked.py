@@ -38,8 +38,8 @@ class Looking:
         self.policy = Policy(Pace(max_interval=max_interval), Patience(), self.history)
         self.watched = Watched(job_id="j", api="own")
 
-    def look(self, what: Job | Fault, seconds: float, price: float = 1.0) -> Looked:
-        looked = self.policy.saw(self.watched, what, NOW + seconds, 0.5, price)
+    def look(self, what: Job | Fault, seconds: float, price: float = 1.0, retry_after: float | None = None) -> Looked:
+        looked = self.policy.saw(self.watched, what, NOW + seconds, 0.5, price, retry_after=retry_after)
         self.watched = msgspec.json.decode(msgspec.json.encode(looked.watched), type=Watched)
         assert self.watched == looked.watched
         return looked
@@ -115,17 +115,33 @@ def test_nothing_is_asked_of_a_state_that_is_not_blocked() -> None:
 # --- when to look --------------------------------------------------------------------------------------------------
 
 
-def test_it_is_looked_at_after_ten_seconds_and_then_ever_less_often() -> None:
-    looking, seconds, times = Looking(), 0.0, []
-    for _ in range(8):
-        seconds += looking.look(BLOCKED, seconds).next_look or 0.0
-        times.append(round(seconds))
-    assert times == [10, 20, 40, 80, 140, 200, 260, 320]
+def looks_at(looking: Looking, count: int, **options: float) -> list[float]:
+    """Return when looks are made at a job that stays blocked."""
+    seconds, times = 0.0, []
+    for _ in range(count):
+        seconds += looking.look(BLOCKED, seconds, **options).next_look or 0.0
+        times.append(round(seconds, 1))
+    return times
+
+
+def test_it_is_looked_at_ever_less_often_and_in_time_to_confirm_it() -> None:
+    times = looks_at(Looking(), 13)
+    assert times == pytest.approx([0.5, 1, 2, 4, 8, 10.1, 20, 40, 80, 140, 200, 260, 320], abs=0.7)
+
+
+def test_where_requests_are_scarce_the_look_that_confirms_it_is_the_first() -> None:
+    assert looks_at(Looking(), 2, price=1.5) == pytest.approx([10.1, 20], abs=0.2)
+
+
+def test_the_apis_hint_puts_off_each_of_these_but_the_one_that_confirms_it() -> None:
+    assert looks_at(Looking(), 3, retry_after=4.0) == pytest.approx([4, 8, 10.1], abs=0.1)
+    assert looks_at(Looking(), 2, retry_after=30.0) == pytest.approx([10.1, 40.1], abs=0.2)
 
 
 def test_a_short_longest_interval_bounds_it() -> None:
     looking = Looking(max_interval=2.0)
-    assert looking.look(BLOCKED, 0.0).next_look == 2.0
+    assert looking.look(BLOCKED, 0.0).next_look == 0.5
+    assert looking.look(BLOCKED, 7.0).next_look == 2.0
     assert looking.look(BLOCKED, 9.5).next_look == pytest.approx(0.55)
     assert looking.look(BLOCKED, 11.0).next_look == 2.0
 

@@ -287,7 +287,7 @@ class TestPace:
     @pytest.mark.parametrize("name", ["poll_cost", "min_interval", "max_interval"])
     @pytest.mark.parametrize("seconds", [0.0, -1.0, math.nan, math.inf])
     def test_a_figure_must_be_finite_and_above_zero(self, name: str, seconds: float) -> None:
-        with pytest.raises(ConfigError, match=f"{name} must be a finite number of seconds above 0"):
+        with pytest.raises(ConfigError, match=f"{name} must be a finite duration, above 0"):
             Pace(**{name: seconds})
 
     def test_the_shortest_may_not_exceed_the_longest(self) -> None:

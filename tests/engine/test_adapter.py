@@ -144,7 +144,10 @@ async def test_an_id_is_any_text_on_one_line(job_id: str) -> None:
         assert (await client.wait_for(job_id)).id == job_id
 
 
-@pytest.mark.parametrize("job_id", ["", "two\nlines", "\x1b[2J", "\u202eevil", "\ud800", 7, None, b"j"], ids=repr)
+CANNOT_BE_IDS = ["", "two\nlines", "\x1b[2J", "\u202eevil", "\ud800", 7.0, True, None, b"j"]
+
+
+@pytest.mark.parametrize("job_id", CANNOT_BE_IDS, ids=repr)
 @on_virtual_clock
 async def test_what_cannot_be_an_id_is_refused_before_the_source_is_asked(job_id: Any) -> None:
     source = FakeSource()
@@ -757,7 +760,7 @@ async def test_what_a_call_raises_that_nobody_waits_for_is_nobodys_trouble() -> 
             raise KeyError(job_id)
 
     async with client_of(Mine(job)) as client:
-        with pytest.raises(WaitTimeout):
+        with pytest.raises(Unreachable):
             await client.wait_for("j", timeout=1.0)
         await asyncio.sleep(0.1)
         gc.collect()
@@ -785,9 +788,9 @@ class Stubborn:
 async def test_a_call_that_does_not_let_itself_be_cancelled_holds_up_neither_a_wait_nor_closing() -> None:
     source = Stubborn(3.0)
     client = client_of(source)
-    with pytest.raises(WaitTimeout):
+    with pytest.raises(Unreachable):
         await client.wait_for("j", timeout=1.0)
-    assert running_loop().time() == pytest.approx(1.5, abs=0.6)
+    assert running_loop().time() == pytest.approx(1.25, abs=0.01)
     began = running_loop().time()
     await client.aclose()
     assert running_loop().time() - began < 3.1

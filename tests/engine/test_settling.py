@@ -90,7 +90,7 @@ def test_what_a_client_is_told_goes_before_its_table() -> None:
     assert [*Client(api, stable_for={"failed": 3})._policy.stable_for.values()] == [3.0]
     with pytest.raises(ConfigError, match=r"stable_for names 'running', which is no end"):
         Client(api, stable_for={"running": 3})
-    with pytest.raises(ConfigError, match="stable_for must be a finite number"):
+    with pytest.raises(ConfigError, match="stable_for must be a finite duration"):
         Client(api, stable_for=-1)
 
 

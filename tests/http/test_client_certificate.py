@@ -181,7 +181,7 @@ async def test_nginx_says_it_in_html(authority: trustme.CA) -> None:
 def test_what_is_no_context_for_clients_is_refused() -> None:
     for wrong in (True, "x.pem", object()):
         with pytest.raises(ConfigError, match=r"ssl= is an ssl\.SSLContext, and not of type"):
-            Client(api("https://a.test"), ssl=wrong)  # type: ignore[arg-type]
+            Client(api("https://a.test"), ssl=wrong)  # type: ignore[call-overload]
     with pytest.raises(ConfigError, match="ssl= is a context for servers"):
         Client(api("https://a.test"), ssl=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
 

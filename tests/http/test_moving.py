@@ -272,6 +272,14 @@ async def test_an_expression_that_cannot_be_evaluated_lets_no_end_be_believed() 
             await waited(api_of(table(servers["home"], continues_as="starts_with(to, 'x') && to"), "a"))
 
 
+async def test_a_reply_that_holds_what_is_said_names_no_place() -> None:
+    answers = by_path(jobs=[(200, {"s": "running", "done": 0}, {"Location": "/builds/9"}), {"s": "succeeded"}])
+    async with serving(home=answers) as servers:
+        onward = {"header": "Location", "unless": ["done", "missing"]}
+        told, job = await waited(api_of(table(servers["home"], continues_as=onward), "a"))
+        assert (told, job.now) == (["running", "succeeded"], None)
+
+
 async def test_azures_other_half_is_waited_for() -> None:
     answers = [(202, b"", {"Location": "/results/2"}), (202, b"", {}), (200, {"id": "/thing"}, {})]
     async with serving(home=answers) as servers:

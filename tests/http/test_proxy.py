@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import socket
+import re
 import ssl
 import traceback
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import trustme
 from aiohttp import web
+from aiohttp.client_reqrep import ConnectionKey
 
 from jobwatch import Client, ConfigError, LookError, Pace
 from jobwatch._client import secrets_of
-from jobwatch._http.proxies import proxy_for
+from jobwatch._http.errors import CertificateRefused
+from jobwatch._http.proxies import proxy_for, refused_by
 from jobwatch._http.source import HttpSource
+from jobwatch._http.transport import _fault_of, _fault_of_proxy
 from jobwatch._table.compile import api_of
 from jobwatch.cli import main
 from tests.http.proxy_server import ProxyServer
@@ -365,37 +368,36 @@ async def test_the_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert "leave out --no-proxy" in capsys.readouterr().err
 
 
-# --- a real one ------------------------------------------------------------------------------------------------
+# --- what the page says ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(shutil.which("squid") is None, reason="squid is not installed")
-async def test_through_squid(authority: trustme.CA, tmp_path: Path) -> None:
-    config = tmp_path / "squid.conf"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    config.write_text(
-        f"http_port 127.0.0.1:{port}\npid_filename none\ncache deny all\nmemory_cache_shared off\naccess_log none\n"
-        "cache_log /dev/null\nhttp_access allow all\nshutdown_lifetime 0 seconds\n"
-    )
-    process = await asyncio.create_subprocess_exec("squid", "-N", "-n", f"jobwatch{port}", "-f", str(config))
-    proxy = f"http://127.0.0.1:{port}"
-    try:
-        secure = RawServer(http(SUCCEEDED), tls=proving(authority, "127.0.0.1"))
-        async with secure:
-            client = Client(api(secure.url), proxy=proxy, ssl=trusting(authority))
-            assert (await client.wait_for("j", 20)).status == "succeeded"
-            await client.aclose()
-        async with TableServer(states("running", "succeeded")) as server:
-            async with Client(api(server.url), proxy=proxy, pace=QUICK) as client:
-                assert (await client.wait_for("j", 20)).status == "succeeded"
-            gone = server.url
-        async with Client(api(gone), proxy=proxy) as client:
-            with pytest.raises(LookError, match=f"the proxy 127.0.0.1:{port} cannot reach the API: ERR_CONNECT_FAIL"):
-                await client.job("j")
-        async with Client(api(secure.url), proxy=proxy, ssl=trusting(authority)) as client:
-            with pytest.raises(LookError, match=rf"the proxy 127\.0\.0\.1:{port} cannot reach 127\.0\.0\.1"):
-                await client.job("j")
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+def test_the_messages_on_the_page_are_those_that_are_told() -> None:
+    page = (Path(__file__).parents[2] / "jobwatch/cli/README.md").read_text("utf-8")
+    table = page[page.index("| message | what helps |") :].partition("\n\n")[0]
+    shown = [each for row in table.splitlines()[2:] for each in re.findall(r"`([a-zA-Z ,:()]+)`", row.split("|")[1])]
+    proxy, context = proxy_for("http://a.test", "http://P:1", {}), "H"
+    assert proxy is not None
+    told = [refused_by(proxy, status, "", context).message for status in (407, 403, 502)]
+    key = ConnectionKey("H", 443, True, True, None, None, None)
+    refused = OSError(111, "Connect call failed ('10.0.0.1', 443)")
+    errors: list[Exception] = [
+        aiohttp.ClientConnectorError(key, refused),
+        aiohttp.ClientConnectorCertificateError(key, ssl.SSLCertVerificationError("x")),
+        CertificateRefused("expired"),
+    ]
+    told += [_fault_of(error, "H", is_tls=True).message for error in errors]
+    told += [
+        fault.message
+        for error in (
+            aiohttp.ClientProxyConnectionError(key, refused),
+            aiohttp.ClientConnectorDNSError(ConnectionKey(proxy.host, 1, True, True, None, None, None), refused),
+        )
+        if (fault := _fault_of_proxy(error, "H", proxy)) is not None
+    ]
+    known = {"P:1": "HOST:PORT", "p:1": "HOST:PORT", "10.0.0.1": "ADDRESS"}
+    for text, word in known.items():
+        told = [each.replace(text, word) for each in told]
+    told = [re.sub(r"\bH\b", "HOST", each) for each in told]
+    assert len(shown) == len(told) == 8
+    for message in shown:
+        assert any(each.startswith(message) for each in told), (message, told)

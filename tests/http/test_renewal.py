@@ -402,7 +402,7 @@ def test_a_token_is_given_in_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="two ways to say the same"):
         Client(api(), token=NEW, token_file="x")
     with pytest.raises(ConfigError, match="a function that returns one, and not of type int"):
-        Client(api(), token=7)  # type: ignore[arg-type]
+        Client(api(), token=7)  # type: ignore[call-overload]
     with pytest.raises(
         ConfigError, match=r"set EXPIRING or FILED \(the path of a file that holds it\), or pass token="
     ):

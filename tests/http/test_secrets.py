@@ -38,7 +38,8 @@ QUERY = "qk/canary+9d2e77/query&="
 BODY = 'bk"canary+4c5a90/body\\'
 USER = "uk-canary-2f7d38"
 PASSWORD = "pk-canary-e1a64b-userinfo"
-CANARIES = (HEADER, EXTRA, QUERY, BODY, USER, PASSWORD)
+GATE = "gk/canary+58d2f4/gate~~"
+CANARIES = (HEADER, EXTRA, QUERY, BODY, USER, PASSWORD, GATE)
 
 QUICK = Pace(min_interval=0.01, max_interval=0.02)
 TABLE = """
@@ -101,7 +102,7 @@ def told(error: BaseException) -> str:
 
 def echo(request: web.BaseRequest, body: str = BODY) -> str:
     """Return what a server says that quotes all it was sent, as it came and as it reads."""
-    own = {name: value for name, value in request.headers.items() if name.startswith(("X-O", "Auth"))}
+    own = {name: value for name, value in request.headers.items() if name.startswith(("X-O", "X-G", "Auth"))}
     return f"{own} {request.raw_path} {dict(request.query)} {body} {json.dumps(body)} {packed(HEADER)}"
 
 
@@ -147,6 +148,7 @@ ANSWERS: dict[str, Callable[[web.BaseRequest], object]] = {
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("OWN_KEY", HEADER)
     monkeypatch.setenv("OWN_ORG", EXTRA)
+    monkeypatch.setenv("OWN_GATE", GATE)
     monkeypatch.setenv("HTTP_PROXY", f"http://{USER}:{PASSWORD}@127.0.0.1:9")
     gc.freeze()
     yield
@@ -156,6 +158,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def client_of(url: str, **options: Any) -> Client:
     kept: dict[str, Any] = {"unreachable_after": 0.0, "appear_within": 0.0, "pace": QUICK, "params": PARAMS}
+    kept["headers"] = {"X-Gateway": GATE}
     return Client(api_of(tomllib.loads(TABLE), "own"), base_url=url, **(kept | options))
 
 
@@ -234,7 +237,7 @@ async def test_row_122_no_secret_in_what_a_client_says(name: str, caplog: pytest
         _, path, headers, body = server.requests[0]
     assert len(errors) == 5
     assert all(isinstance(error, LookError) for error in errors)
-    assert (headers["X-Own-Key"], headers["X-Org-Secret"]) == (HEADER, EXTRA), "all of them were sent"
+    assert [headers[name] for name in ("X-Own-Key", "X-Org-Secret", "X-Gateway")] == [HEADER, EXTRA, GATE]
     assert path == f"/jobs/j1?api_key={quote(QUERY, safe='')}"
     assert json.loads(body)["auth"]["password"] == BODY
     assert found_in(*said, *map(told, errors), *(error.fault for error in errors if isinstance(error, LookError))) == []
@@ -285,14 +288,18 @@ async def test_row_122_no_secret_in_a_cancelled_wait_or_one_that_timed_out(caplo
         {"params": {"key": f"{QUERY}\u202e", "password": BODY}},
         {"params": {"key": QUERY, "password": BODY, "unheard_of": QUERY}},
         {"api_version": "1"},
+        {"headers": {"X-Gateway": f"{GATE}\r\nX-Evil: 1"}},
+        {"headers": {"Authorization": GATE, "accept": GATE}},
+        {"headers": [("X-Gateway", GATE)]},
+        {"headers": {"X-Gateway": GATE.encode()}},
         {"max_in_flight": 0},
         {"max_rate": -1.0},
         {"unreachable_after": float("nan")},
     ],
-    ids=range(14),
+    ids=range(18),
 )
 def test_row_122_no_secret_in_an_error_of_configuration(wrong: dict[str, Any]) -> None:
-    options: dict[str, Any] = {"base_url": "https://api.test", "params": PARAMS} | wrong
+    options: dict[str, Any] = {"base_url": "https://api.test", "params": PARAMS, "headers": {"X-G": GATE}} | wrong
     with pytest.raises(ConfigError) as caught:
         Client(api_of(tomllib.loads(TABLE), "own"), **options)
     shown = told(caught.value)
@@ -404,6 +411,7 @@ async def test_row_122_no_secret_in_what_the_command_line_says(
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     options = ("--api", str(tmp_path / "own.toml"), "--base-url", url, "--unreachable-after", "0.1", *lines)
+    options += ("--header-env", "X-Gateway=OWN_GATE", "-vv")
     async with command("wait", "refused", "troubled", "failed", *options) as child:
         await came.wait()
         argv = Path(f"/proc/{child.pid}/cmdline")
@@ -416,5 +424,7 @@ async def test_row_122_no_secret_in_what_the_command_line_says(
         assert child.returncode == 2
     await runner.cleanup()
     assert b"***" in out
+    assert b"jobwatch: GET http://127.0.0.1:" in err
+    assert b"next look in" in err
     files = [each.read_bytes().decode("latin-1") for each in tmp_path.rglob("*") if each.is_file()]
     assert found_in(out.decode(), err.decode(), *(text.decode() for text in wrong), shown, *files) == []

@@ -13,6 +13,7 @@ import resource
 import socket
 import ssl
 import sys
+import threading
 import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -216,7 +217,7 @@ async def test_row_4_nothing_is_asked_again_once_a_byte_has_come(drop: Callable[
 async def test_row_4_nothing_is_asked_again_where_nobody_can_tell_whether_a_byte_came(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("jobwatch._http.idle.carry_by", lambda _connector: None)
+    monkeypatch.setattr("jobwatch._http.idle.carry_by", lambda *_: None)
     async with served(http(JSON), closing(b""), http(JSON)) as (server, transport):
         answers = [type(await look(transport)) for _ in range(3)]
     assert answers == [Reply, Fault, Reply]
@@ -289,35 +290,39 @@ async def test_row_6_slow_loris_in_the_head_or_in_the_body(upto: int) -> None:
     ("code", "text"), [(socket.EAI_NONAME, "Name or service not known"), (socket.EAI_AGAIN, "Temporary failure")]
 )
 async def test_rows_8_9_no_address_is_found(monkeypatch: pytest.MonkeyPatch, code: int, text: str) -> None:
-    async def unknown(*_: object, **__: object) -> None:
+    def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(code, text)
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
     transport = Transport("http://api.example.com", {})
     assert await look(transport) == Fault(FaultKind.UNREACHABLE, "no address found for api.example.com")
     await transport.aclose()
 
 
 async def test_row_9_a_resolver_that_never_answers_ends_with_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def hang(*_: object, **__: object) -> None:
-        await asyncio.sleep(60)
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", hang)
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(10) and [])
     transport = Transport("http://api.example.com", {}, timeout=0.02)
-    assert await look(transport) == Fault(FaultKind.UNREACHABLE, "no answer within 0.02 s (request_timeout)")
-    await transport.aclose()
+    try:
+        assert await look(transport) == Fault(FaultKind.UNREACHABLE, "no answer within 0.02 s (request_timeout)")
+        assert [thread.daemon for thread in threading.enumerate() if thread.name == "jobwatch resolver"] == [True], (
+            "nothing waits for it"
+        )
+        await transport.aclose()
+    finally:
+        over.set()
 
 
 def resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
     """Have a host name stand for these addresses, at each question for the next ones; return the names asked for."""
     asked: list[str] = []
 
-    async def answer(host: str, port: int, **_: object) -> list[object]:
+    def answer(host: str, port: int, *_: object, **__: object) -> list[object]:
         addresses = answers[min(len(asked), len(answers) - 1)]
         asked.append(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (each, port)) for each in addresses]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", answer)
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
     return asked
 
 
@@ -583,9 +588,28 @@ async def test_an_error_in_the_apis_own_words() -> None:
     def reader(body: bytes) -> Problem:
         return Problem(body.decode(), "NO_SUCH", "req_body")
 
-    fault = await fault_of(http(b"no job here", status="404 Not Found"), problem=reader)
-    message = "the API knows no such job: no job here"
-    assert fault == Fault(FaultKind.NOT_FOUND, message, 404, "NO_SUCH", "req_body")
+    fault = await fault_of(http(b"no job here", status="409 Conflict"), problem=reader)
+    message = "the API refused the request: no job here"
+    assert fault == Fault(FaultKind.REFUSED, message, 409, "NO_SUCH", "req_body")
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "410 Gone"])
+async def test_where_there_is_nothing_the_url_is_told_and_no_secret(status: str) -> None:
+    redirect = http(b"", "Location: /wrong/other?sig=s3cr3t_sig", status="307 Temporary Redirect")
+    for answers in ([http(b"{}", status=status)], [redirect, http(b"{}", status=status)]):
+        async with RawServer(*answers) as server:
+            transport = Transport(f"{server.url}/wrong", {}, secret_query=("key", "s3cr3t_key"))
+            fault = await transport.get(transport.prepared("/jobs/s3cr3t_key%2Fj", "token=s3cr3t_query"))
+            await transport.aclose()
+        assert isinstance(fault, Fault)
+        assert fault.url == f"{server.url}/wrong/jobs/***%2Fj", "what was asked, and not where that led"
+        assert str(fault).endswith(f"(HTTP {status[:3]}, asked {fault.url})")
+        assert "s3cr3t" not in repr(fault)
+
+
+async def test_where_there_is_something_no_url_is_told() -> None:
+    for status in ("401 Unauthorized", "409 Conflict", "503 Busy"):
+        assert (await fault_of(http(b"{}", status=status))).url is None
 
 
 async def test_an_error_whose_body_is_broken_is_still_that_error() -> None:
@@ -1055,7 +1079,8 @@ async def test_aioresponses_can_stand_in() -> None:
         first, second = await look(transport), await look(transport)
     await transport.aclose()
     assert first == Reply(200, JSON, '"v1"', content_type="application/json")
-    assert second == Fault(FaultKind.GONE, "the API does not know this job any more: {}", 410)
+    gone, url = "the API does not know this job any more: {}", "http://api.example.com/jobs/job_1"
+    assert second == Fault(FaultKind.GONE, gone, 410, url=url)
 
 
 # --- cancelling, closing, time ----------------------------------------------------------------------------------

@@ -13,10 +13,13 @@ DOCUMENTS = (
     ".github/CONTRIBUTING.md",
     "benchmarks/README.md",
     "jobwatch/_core/README.md",
+    "jobwatch/_models/README.md",
+    "jobwatch/_sync/README.md",
     "jobwatch/_watching/README.md",
     "jobwatch/_webhooks/README.md",
     "jobwatch/apis/AGENTS.md",
     "jobwatch/apis/README.md",
+    "jobwatch/cli/CI.md",
     "jobwatch/cli/README.md",
 )
 _BLOCK = re.compile(r"^```([a-z]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

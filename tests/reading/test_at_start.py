@@ -1,4 +1,4 @@
-"""A start that leaves nothing to wait for: only the HTTP status of a response that names no job may say so."""
+"""A start that leaves nothing to wait for: the HTTP status of a response that names no job may say so, or its body."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from jobwatch import Client, ConfigError, JobFailed, Outcome, Phase, Response
+from jobwatch._reading.started import found_in
+from jobwatch._table.compile import api_of
 from jobwatch._table.fields import TableError
+from jobwatch.apis import APIS
 from jobwatch.cli import main
 from tests.table.test_table import table
 
@@ -83,3 +86,83 @@ def test_only_ends_by_good_statuses_may_be_said(text: str) -> None:
 def test_the_outcome_is_the_jobs_own() -> None:
     assert AZURE.at_start == {200: Phase.SUCCEEDED, 204: Phase.SUCCEEDED, 299: Phase.FAILED}
     assert Outcome.SUCCEEDED.value == Phase.SUCCEEDED.value
+
+
+def rpc(result: object) -> dict[str, object]:
+    return {"jsonrpc": "2.0", "id": 1, "result": result}
+
+
+TEXT = [{"type": "text", "text": "42"}]
+MESSAGE = {"messageId": "m", "role": "ROLE_AGENT", "parts": [{"text": "42"}]}
+
+
+@pytest.mark.parametrize(
+    ("api", "body", "phase", "error"),
+    [
+        ("mcp", rpc({"content": TEXT, "structuredContent": {"answer": 42}, "isError": False}), Phase.SUCCEEDED, None),
+        ("mcp", rpc({"content": TEXT}), Phase.SUCCEEDED, None),
+        ("mcp", rpc({"content": [], "isError": False}), Phase.SUCCEEDED, None),
+        ("mcp", rpc({"content": TEXT, "isError": True}), Phase.FAILED, "42"),
+        ("mcp", rpc({"content": [], "isError": True}), Phase.FAILED, None),
+        ("a2a", {"message": MESSAGE}, Phase.FINISHED, None),
+        ("a2a", {"message": {"messageId": "m", "content": [{"text": "42"}]}}, Phase.FINISHED, None),
+        ("a2a-rpc", rpc({"message": MESSAGE}), Phase.FINISHED, None),
+        ("a2a-rpc", rpc({"kind": "message", "parts": [{"kind": "text", "text": "42"}]}), Phase.FINISHED, None),
+    ],
+)
+def test_what_an_agent_answers_at_once_is_over_at_its_start(
+    api: str, body: dict[str, object], phase: Phase, error: str | None
+) -> None:
+    found = found_in(APIS[api], Response(body), lambda _: None)
+    assert found.is_over
+    assert found.job is not None
+    assert (found.job_id, found.job.status, found.job.phase) == ("-", "over at its start", phase)
+    assert (found.job.error.message if found.job.error else None) == error
+    assert found.job.result is not None
+
+
+@pytest.mark.parametrize(
+    ("api", "body"),
+    [
+        ("mcp", rpc({"tools": []})),
+        ("mcp", rpc({})),
+        ("mcp", {"jsonrpc": "2.0", "id": 1, "error": {"code": -32602, "message": "no such tool"}}),
+        ("mcp", b'{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text"'),
+        ("a2a", {"message": "hello"}),
+        ("a2a", {"text": "42"}),
+        ("a2a-rpc", rpc({"message": None})),
+    ],
+)
+def test_nothing_else_that_it_answers_is(api: str, body: dict[str, object] | bytes) -> None:
+    with pytest.raises(ConfigError):
+        found_in(APIS[api], Response(body), lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("api", "body"),
+    [
+        ("mcp", rpc({"resultType": "task", "taskId": "t", "status": "completed", "content": TEXT, "isError": False})),
+        ("a2a", {"task": {"id": "t", "status": {"state": "TASK_STATE_COMPLETED"}}, "message": MESSAGE}),
+    ],
+)
+def test_an_answer_beside_a_task_is_none(api: str, body: dict[str, object]) -> None:
+    found = found_in(APIS[api], Response(body), lambda _: None)
+    assert (found.job_id, found.is_over) == ("t", False)
+
+
+def test_a_table_says_by_inline_what_is_an_answer() -> None:
+    table = {"job": "https://a.test/{job_id}", "id": "id", "status": "state"}
+    api = api_of(table | {"inline": {"id": [], "status": [], "succeeded_if": "answer", "result": "answer"}}, "a")
+    found = found_in(api, Response({"answer": 42}), lambda _: None)
+    assert found.job is not None
+    assert (found.is_over, found.job.phase, found.job.result) == (True, Phase.SUCCEEDED, 42)
+    running = api_of(table | {"inline": {"id": [], "status": [], "running_if": "answer"}}, "a")
+    with pytest.raises(ConfigError, match="names no job"):  # that goes on, and nobody can ask about it
+        found_in(running, Response({"answer": 42}), lambda _: None)
+
+
+@pytest.mark.parametrize("keys", [{"params": {}}, {"inline": {}}, {"stats": "s"}, {"succeeded_if": "a[["}])
+def test_what_cannot_be_different_is_refused(keys: dict[str, object]) -> None:
+    with pytest.raises(TableError) as raised:
+        api_of({"job": "https://a.test/{job_id}", "status": "state", "inline": keys}, "a")
+    assert raised.value.keys[:2] == ("inline", *keys)

@@ -51,4 +51,4 @@ def test_a_table_and_a_client_name_the_key() -> None:
     with pytest.raises(ConfigError, match="max_body: '16M' is no size"):
         Client("bedrock", token="t", max_body="16M")
     with pytest.raises(ConfigError, match="a source has its own"):
-        Client(source=object(), max_body=5)  # type: ignore[arg-type]
+        Client(source=object(), max_body=5)  # type: ignore[call-overload]

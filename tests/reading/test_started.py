@@ -30,7 +30,7 @@ async def test_what_started_a_job_is_enough_to_wait_for_it(job_server: JobServer
     raw = json.dumps(body).encode()
     started = {"bytes": raw, "dict": body, "response": Response(raw, 202, {"Content-Type": "application/json"})}[form]
     async with client_of(job_server) as client:
-        changes = [change.status async for change in client.wait_for(started, timeout=5)]  # type: ignore[arg-type]
+        changes = [change.status async for change in client.wait_for(started, timeout=5)]  # type: ignore[call-overload]
     assert changes == ["Queued", "Completed"]
 
 
@@ -120,7 +120,7 @@ JSON_RPC = {"job": "https://a.test/{job_id}", "status": "result.state", "id": "r
 )
 def test_a_start_that_was_refused_starts_no_wait(table: dict[str, str], body: object, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
-        Client(api_of(table, "own")).wait_for(body)  # type: ignore[arg-type]
+        Client(api_of(table, "own")).wait_for(body)  # type: ignore[call-overload]
 
 
 async def test_the_job_beside_what_it_makes_is_the_one(job_server: JobServer) -> None:
@@ -172,11 +172,13 @@ HALF = r'{"job":{"id":"job_1","state":"pending","error":"half of a smile: \ud83d
 @pytest.mark.parametrize(
     ("api", "started", "told"),
     [
-        ("bedrock", b"", "names no job of bedrock that it started, and its body is empty"),
+        ("bedrock", b"", r"names no job of bedrock that it started \(its id was .*\), and its body is empty"),
         ("bedrock", b"<html>", "names no job"),
         ("bedrock", {"code": "NOT_FOUND", "detail": "no such block"}, "names no job"),
         ("capydb", {"preview": {"id": "pvw_1"}}, "names no job"),
-        ("capydb", {"id": "prj_1"}, "names no job"),
+        ("capydb", {"id": "prj_1"}, r"looked for at job\.id, beside its status\): \{\"id\":\"prj_1\"\}"),
+        ("bedrock", {"id": "demo-ok"}, r"looked for at data\.id and job_id, beside its status\)"),
+        ("openai", {"ident": "b"}, r"looked for at id\): .*; started says where its id lies"),
         ("capydb", Response({"error": "project has an active operation"}, 409), "HTTP 409, project has an active"),
         ("azure", Response(b"", 202, {"Operation-Location": "https://evil.test/1"}), "is not on https://api.test"),
         ("azure", Response({"id": "x"}, 202), "names no job"),

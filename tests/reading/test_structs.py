@@ -28,7 +28,7 @@ from jobwatch.apis import BEDROCK, CAPYDB
 def test_an_optional_field_of_another_type_is_left_out(field: bytes) -> None:
     job = CAPYDB.job(b'{"job":{"id":"a","state":"completed","last_stdout":"done",%s}}' % field, "a")
     assert isinstance(job, Job)
-    assert (job.phase, job.wire.last_stdout) == (Phase.SUCCEEDED, "done")  # type: ignore[union-attr]
+    assert (job.phase, job.wire.last_stdout) == (Phase.SUCCEEDED, "done")
     assert (job.attempt, job.project_id, job.error, job.type) == (None, None, None, None)
 
 
@@ -157,9 +157,9 @@ def test_a_large_reply_with_hard_numbers_is_read_all_the_same() -> None:
     jobs = CAPYDB.jobs(b'{"jobs":[{"id":"a","state":"completed",%s,"result":[%s]}]}' % (times, HARD))
     assert isinstance(jobs, tuple)
     assert [(each.result, each.attempt) for each in jobs] == [(job.result, 7)]
-    job = BEDROCK.job(b'{"id":"a","job_id":"a","status":"RUNNING","progress":5e-324,"x":[%s]}' % HARD, "a")
-    assert isinstance(job, Job)
-    assert job.progress is None, "a hard number is no share"
+    other = BEDROCK.job(b'{"id":"a","job_id":"a","status":"RUNNING","progress":5e-324,"x":[%s]}' % HARD, "a")
+    assert isinstance(other, Job)
+    assert other.progress is None, "a hard number is no share"
 
 
 def test_row_71_a_number_out_of_range_is_unreadable_where_others_are_hard_too() -> None:

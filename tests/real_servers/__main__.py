@@ -30,13 +30,17 @@ SERVERS = (
     "a2a_restarted",
     "ray",
     "wes",
+    "azure",
+    "ogx",
 )
-_UNDER_WAY = frozenset({"accepted", "running", "started", "claimed=true", "working", "task_state_working"})
+_UNDER_WAY = frozenset(
+    {"accepted", "running", "started", "claimed=true", "working", "task_state_working", "in_progress"}
+)
 
 
 async def watched(server: Any, kind: str, options: Mapping[str, Any]) -> tuple[str, str]:
     """Start a job, wait for it, and return its outcome and what was seen on the way."""
-    response: Response = await asyncio.to_thread(server.start, kind)
+    response: Response | str = await asyncio.to_thread(server.start, kind)
     began = time.monotonic()
     seen: list[str] = []
     async with server.client() as client:

@@ -31,7 +31,7 @@ OUTCOMES = {
     "unknown": "not_found",
     "refused": "refused",
     "breaks": "refused",
-    "says": "refused",
+    "says": "finished",
 }
 TOLD = {
     "bad": "the oven is cold",
@@ -41,7 +41,7 @@ TOLD = {
     "authorizes": "log in first",
     "refused": "A2A version '0.3' is not supported",
     "breaks": "unknown exception",
-    "says": "names no job",
+    "says": "over at its start",
 }
 OPTIONS: dict[str, dict[str, Any]] = {"parked": {"fail_on": {"blocked"}}, "unfinished": {"timeout": 4.0}}
 NOWHERE: dict[str, Any] = {"id": "none", "contextId": "none", "status": {"state": "TASK_STATE_SUBMITTED"}}

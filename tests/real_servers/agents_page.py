@@ -22,7 +22,8 @@ WAITS = [
     ("call.json", {"research": "raises", '"topic": "otters"': ""}, "", 1, "the protocol broke"),
     ("call.json", {"research": "parked", '"topic": "otters"': ""}, "--fail-on blocked", 8, "which colour?"),
     ("call.json", {'"io.modelcontextprotocol/tasks": {}': ""}, "", 2, "-32021 "),
-    ("call.json", {"topic": "subject"}, "", 2, "names no job"),
+    ("call.json", {"topic": "subject"}, "", 1, "subject"),
+    ("message.json", {"book a table": "says"}, "--json", 10, "42"),
 ]
 """Of a block: what is changed in it, more options, the exit code, and what is told."""
 

@@ -31,16 +31,48 @@ def own_api(name: str) -> JobAPI:
     return api_of(tomllib.loads(TABLES[name]), name)
 
 
-def environment(folder: Path, requirement: str) -> Path:
-    """Return the bin folder of a virtual environment for a package and what it needs, made if it is not there."""
+def environment(folder: Path, requirement: str, python: str = "") -> Path:
+    """Return the bin folder of a virtual environment for a package and what it needs, made if it is not there.
+
+    Args:
+        folder: Where the environments are.
+        requirement: The package and more, as pip takes them.
+        python: The version of Python that it needs, where it needs a newer one than this.
+    """
     name = re.split(r"[=\[]", requirement)[0]
     place = folder / name
     done = place / ".installed"
     if not done.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
+        subprocess.run([_interpreter(python), "-m", "venv", str(place)], check=True)
         subprocess.run([str(place / "bin" / "pip"), "install", "--quiet", *requirement.split()], check=True)
         done.write_text(requirement)
     return place / "bin"
+
+
+def _interpreter(version: str) -> str:
+    """Return an interpreter of at least a version: this one, or one among pyenv's or on the path."""
+    wanted = tuple(map(int, version.split("."))) if version else ()
+    if sys.version_info[:2] >= wanted:
+        return sys.executable
+    names = [f"python3.{minor}" for minor in range(wanted[1], wanted[1] + 6)]
+    pyenv = Path.home() / ".pyenv" / "versions"
+    kept = [str(each) for name in names for each in sorted(pyenv.glob(f"{name.removeprefix('python')}.*/bin/{name}"))]
+    found = next(filter(None, map(shutil.which, [*kept, *names])), None)
+    if found is None:
+        raise RuntimeError(f"it needs Python {version} or newer, which is not here")
+    return found
+
+
+def node_package(folder: Path, requirement: str) -> Path:
+    """Return the folder of a package of Node.js, installed with what it needs if it is not there."""
+    name = requirement.rpartition("@")[0]
+    place = folder / name.rpartition("/")[2]
+    done = place / ".installed"
+    if not done.exists():
+        place.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["npm", "install", "--silent", "--no-fund", "--no-audit", requirement], cwd=place, check=True)
+        done.write_text(requirement)
+    return place / "node_modules" / name
 
 
 def free_port() -> int:

@@ -29,8 +29,10 @@ OUTCOMES = {
     "forgotten": "not_found",
     "given_up": "not_found",
     "refused": "refused",
-    "inline": "refused",
-    "nothing": "refused",
+    "inline": "failed",
+    "nothing": "failed",
+    "quick": "succeeded",
+    "quick_nothing": "succeeded",
 }
 TOLD = {
     "bad": "the oven is cold",
@@ -41,8 +43,10 @@ TOLD = {
     "given_up": "which colour?",
     "patient": "(3 looks",  # the start, and after 5 s and 10 s, as it says: the tool takes 6 s
     "refused": "-32021 ",
-    "inline": "names no job",
-    "nothing": "names no job",
+    "inline": "over at its start: ",
+    "nothing": "over at its start: ",
+    "quick": "over at its start",
+    "quick_nothing": "over at its start",
 }
 OPTIONS: dict[str, dict[str, Any]] = {"parked": {"fail_on": {"blocked"}}, "long": {"timeout": 4.0}}
 KEPT = 3
@@ -84,6 +88,16 @@ task = TaskConfig(mode="required", poll_interval=timedelta(seconds=1))
 async def good(seconds: float = 2) -> dict:
     await asyncio.sleep(seconds)
     return {"answer": 42}
+
+
+@server.tool
+async def quick() -> str:
+    return "done"
+
+
+@server.tool
+async def quick_nothing() -> None:
+    pass
 
 
 @server.tool(task=task)

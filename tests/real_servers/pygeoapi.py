@@ -1,4 +1,7 @@
-"""pygeoapi: OGC API - Processes, with a process that sleeps and may fail. To dismiss a job there is to delete it."""
+"""pygeoapi: OGC API - Processes, with a process that sleeps and may fail.
+
+To dismiss a job there is to delete it, so a manager of our own keeps it as dismissed until it is deleted once more.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from jobwatch import Client, Response
 from .house import ask, environment, free_port, process, until_it_answers, workplace
 
 REQUIREMENT = "pygeoapi==0.21.0"
-OUTCOMES = {"good": "succeeded", "bad": "failed", "stopped": "not_found"}
+OUTCOMES = {"good": "succeeded", "bad": "failed", "stopped": "cancelled", "stopped_twice": "not_found"}
+TOLD = {"bad": "could not sleep", "stopped": "dismissed"}
 
 _PROCESSOR = """
 import time
@@ -35,6 +39,16 @@ class Nap(BaseProcessor):
         return "application/json", {"slept": data["seconds"]}
 """
 
+_MANAGER = """
+from pygeoapi.process.manager.tinydb_ import TinyDBManager
+
+class Keeping(TinyDBManager):
+    def delete_job(self, job_id):
+        if self.get_job(job_id)["status"] == "dismissed":
+            return super().delete_job(job_id)
+        return self.update_job(job_id, {"status": "dismissed"})
+"""
+
 _CONFIG = """
 server:
   bind: {{host: 127.0.0.1, port: {port}}}
@@ -44,7 +58,7 @@ server:
   languages: [en-US]
   limits: {{default_items: 10, max_items: 100}}
   map: {{url: "https://example.com", attribution: none}}
-  manager: {{name: TinyDB, connection: {folder}/jobs.db, output_dir: {folder}}}
+  manager: {{name: keeping.Keeping, connection: {folder}/jobs.db, output_dir: {folder}}}
 logging: {{level: ERROR}}
 metadata:
   identification:
@@ -69,6 +83,7 @@ class Server:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._kind = ""
 
     def client(self) -> Client:
         """Return a client of it."""
@@ -76,7 +91,8 @@ class Server:
 
     def start(self, kind: str) -> Response:
         """Start a job."""
-        seconds = {"good": 2, "bad": -2, "stopped": 60}[kind]
+        self._kind = kind
+        seconds = {"good": 2, "bad": -2}.get(kind, 60)
         return ask(
             "POST",
             f"{self.url}/processes/nap/execution",
@@ -86,7 +102,8 @@ class Server:
 
     def cancel(self, job_id: str) -> Response:
         """Cancel a job."""
-        return ask("DELETE", f"{self.url}/jobs/{job_id}")
+        told = ask("DELETE", f"{self.url}/jobs/{job_id}")
+        return ask("DELETE", f"{self.url}/jobs/{job_id}") if self._kind == "stopped_twice" else told
 
 
 @contextlib.contextmanager
@@ -95,6 +112,7 @@ def served(environments: Path) -> Iterator[Server]:
     bin_folder, port = environment(environments, REQUIREMENT), free_port()
     with workplace() as folder:
         (folder / "nap.py").write_text(_PROCESSOR)
+        (folder / "keeping.py").write_text(_MANAGER)
         (folder / "config.yml").write_text(_CONFIG.format(port=port, folder=folder))
         variables = {
             "PYTHONPATH": str(folder),

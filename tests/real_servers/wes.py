@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
 from jobwatch import Client, Response
 
-from .house import ask, environment, free_port, process, until_it_answers, workplace
+from .house import ask, environment, free_port, plain, process, until_it_answers, workplace
 
 REQUIREMENT = "sapporo==2.4.0"
-OUTCOMES = {"good": "succeeded", "bad": "failed", "stopped": "cancelled", "unknown": "not_found"}
+OUTCOMES = {
+    "good": "succeeded",
+    "bad": "failed",
+    "breaks": "failed",
+    "preempted": "failed",
+    "paused": "succeeded",
+    "stopped": "cancelled",
+    "deleted": "cancelled",
+    "unknown": "not_found",
+}
+TOLD = {"breaks": "SYSTEM_ERROR", "preempted": "PREEMPTED", "paused": "PAUSED (", "deleted": "DELETED"}
 
 _RUNNER = """
 folder=$1
@@ -29,6 +40,9 @@ printf RUNNING >"$folder/state.txt"
 if grep -q stopped "$folder/exe/workflow_params.json"; then sleep 60 & else sleep 2 & fi
 napping=$!
 wait $napping
+if grep -q paused "$folder/exe/workflow_params.json"; then printf PAUSED >"$folder/state.txt"; sleep 4; fi
+if grep -q breaks "$folder/exe/workflow_params.json"; then ended 2 SYSTEM_ERROR; fi
+if grep -q preempted "$folder/exe/workflow_params.json"; then ended 3 PREEMPTED; fi
 if grep -q bad "$folder/exe/workflow_params.json"; then ended 1 EXECUTOR_ERROR; fi
 ended 0 COMPLETE
 """
@@ -56,7 +70,11 @@ class Server:
             "workflow_url": "https://workflows.example.com/nap.cwl",
         }
         form = {"Content-Type": "application/x-www-form-urlencoded"}
-        return ask("POST", f"{self.url}/runs", urlencode(told).encode(), form)
+        started = ask("POST", f"{self.url}/runs", urlencode(told).encode(), form)
+        if kind == "deleted":
+            time.sleep(4)
+            ask("DELETE", f"{self.url}/runs/{plain(started)['run_id']}")
+        return started
 
     def cancel(self, job_id: str) -> Response:
         """Cancel a run."""

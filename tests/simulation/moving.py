@@ -34,7 +34,7 @@ from multidict import CIMultiDict
 
 import jobwatch._engine.clock
 import jobwatch._http.source
-from jobwatch import Client, JobEnded, JobNotFound, Outcome, Pace, Phase, WaitTimeout, Watcher
+from jobwatch import Client, JobEnded, LookError, Outcome, Pace, Phase, WaitTimeout, Watcher
 from jobwatch._client import engine_of
 from jobwatch._core.source import Turn
 from jobwatch._core.tracker import Watched
@@ -310,6 +310,9 @@ class _Transport:
         record.answered = loop.time()
         return judged(status, CIMultiDict(headers), body, etag=etag, problem=self.problem)
 
+    def how_far(self, asker: object, since: float) -> str:
+        return "the server did not answer"
+
     async def aclose(self) -> None:
         pass
 
@@ -441,7 +444,7 @@ class _Run:
             async for change in wait:
                 heard.told.append((change.status, change.seen_at.timestamp() - EPOCH))
             await wait
-        except (JobEnded, JobNotFound):
+        except (JobEnded, LookError):
             pass
         except WaitTimeout as error:
             heard.stood = error.stood
@@ -613,10 +616,13 @@ def _wrongs(world: MovingWorld, heard: Listener) -> Iterator[str]:
         world.sometimes["a time limit with an end held back"] += model.held is not None
         if (heard.stood is not None) != (model.held is not None):
             yield f"M2 the time limit names {heard.stood}, and held back was {model.held}"
-    elif heard.outcome is Outcome.NOT_FOUND and heard.timeout is not None and not told:
+    elif heard.outcome in _UNREAD and heard.timeout is not None and not told:
         pass  # never seen when the time was over
     elif heard.outcome is not None:
         yield f"M2 {heard.outcome.value} was told, which no answer bears out"
+
+
+_UNREAD = frozenset({Outcome.NOT_FOUND, Outcome.UNREACHABLE, Outcome.UNREADABLE})
 
 
 def _is_same(one: tuple[str, float], other: tuple[str, float]) -> bool:

@@ -13,7 +13,8 @@ Of what each listener was told of a job:
   once, and last. No such answer, no such end (no false green, and failures only of jobs that failed).
 * O6 **no end without reason**: not found, unreachable, unreadable and refused are what the answers really were, for
   as long as the patience says; and the other way round, patience ends when it should.
-* O7 **time limits** are kept, with a last look at the end, and its fault named if it failed.
+* O7 **time limits** are kept, with a last look at the end, and its fault named if it failed; where a job was never
+  read, what kept it from being read is told in place of the limit.
 * O8 **agreement**: those who listened at the same time through the same client were told the same.
 * O9 **closed errors**: nothing is raised but the library's own errors.
 * O10 **prompt**: an end that a stream tells has a look made at once.
@@ -58,9 +59,12 @@ if TYPE_CHECKING:
 TICK = 0.002
 """How far apart two times may be that are the same; a transition's time has microseconds only."""
 
-GRACE = 0.5
+GRACE, LEAST = 0.25, 0.5
 ASKED_EARLY = 1.0
-"""How long past its time limit a wait may stay for its last look."""
+"""How long past its time limit a wait may stay for its last look, and how long it may last in all, if that is more."""
+
+SILENT = 1.0
+"""For how long a look has to have had no answer, where none ever came, for the API to be called unreachable."""
 
 GONE_LOOKS, GONE_SECONDS = 3, 10.0
 REFUSED_LOOKS, REFUSED_SECONDS = 3, 10.0
@@ -485,13 +489,44 @@ class _Judgement:
             yield f"O7 it timed out with {heard.error!r}"
         if not heard.prompt and heard.who == "iterates":
             return  # it was asleep itself
-        if not deadline - TICK <= self.until <= deadline + GRACE + TICK:
-            yield f"O7 the time limit was {deadline:.3f}, and it timed out at {self.until:.3f}"
+        yield from self._wrong_moment(heard.timeout)
+        if self._is_never_read() and (why := self._kept_from_reading()) is not None:
+            yield f"O7 never read, since {why}, and that is no time limit"
         if not self._may_miss_last_look(deadline) and not self._looked_at(deadline):
             yield f"O7 no last look at {deadline:.3f}"
         last = self.answers[-1] if self.answers else None
         if last and last.verdict in _FAILING and isinstance(heard.error, WaitTimeout) and heard.error.fault is None:
             yield f"O7 the look at {last.at:.3f} failed ({last.verdict}), and the time-out does not say so"
+
+    def _wrong_moment(self, timeout: float) -> Iterable[str]:
+        """Whatever a wait that its limit ended came to, it ended at the limit."""
+        deadline = self.heard.began + timeout
+        latest = max(deadline + GRACE, self.heard.began + LEAST)
+        if not deadline - TICK <= self.until <= latest + TICK:
+            yield f"O7 the time limit was {deadline:.3f}, and it timed out at {self.until:.3f}"
+
+    def _is_at_limit(self) -> bool:
+        """Whether a wait ended no sooner than its limit."""
+        return self.heard.timeout is not None and self.until >= self.heard.began + self.heard.timeout - TICK
+
+    def _is_never_read(self) -> bool:
+        # A list that showed the job while a look at it was under way may count or not: then nothing is asked of it.
+        return not self.unsure and not any(each.verdict in (faults.GOOD, "same") for each in self.answers)
+
+    def _kept_from_reading(self) -> str | None:
+        """Return what kept a job from being read that never was, if anything but the shortness of the time."""
+        singles = [each for each in self.answers if each.single]
+        if singles and singles[-1].verdict in _FAILING:
+            return f"the look at {singles[-1].at:.3f} failed ({singles[-1].verdict})"
+        leg = self.heard.legs[0]
+        since = self._watched_since(leg.client, leg.began)  # what was asked for others before, was given up with them
+        unanswered = [
+            each.asked if each.began is None else each.began
+            for each in self.world.by_client.get(leg.client, ())
+            if each.job_id == self.heard.job_id and (each.answered is None or each.answered > self.until)
+        ]
+        asked = max((at for at in unanswered if since <= at <= self.until), default=self.until)
+        return f"the look at {asked:.3f} had no answer" if self.until - asked >= SILENT + TICK and not singles else None
 
     def _looked_at(self, deadline: float) -> bool:
         asked = (each.asked for each in self.world.by_client[self.heard.legs[0].client])
@@ -519,8 +554,12 @@ class _Judgement:
             return
         singles = [each for each in self.answers if each.single]
         last = singles[-1] if singles else None
+        never_read = self._is_at_limit() and self._is_never_read()
+        if heard.timeout is not None and never_read and (heard.prompt or heard.who != "iterates"):
+            yield from self._wrong_moment(heard.timeout)
         if last is None:
-            yield f"O6 {ending.value} without a look"
+            if not (never_read and ending is Outcome.UNREACHABLE and self._kept_from_reading()):
+                yield f"O6 {ending.value} without a look"
             return
         if heard.who in ("awaits", "iterates") and not isinstance(heard.error, LookError):
             yield f"O6 {ending.value} was raised as {heard.error!r}"
@@ -533,9 +572,9 @@ class _Judgement:
             Outcome.NOT_FOUND: last.verdict == faults.GONE or self._is_missing(singles),
             Outcome.UNREADABLE: last.verdict == faults.RAISES
             or (last.verdict == faults.REFUSED and self._is_refused(singles))
-            or (spent and last.verdict == faults.UNREADABLE),
+            or ((spent or never_read) and last.verdict == faults.UNREADABLE),
             Outcome.UNREACHABLE: last.verdict == faults.TLS
-            or ((spent or too_long) and last.verdict in (faults.UNREACHABLE, faults.LIMITED))
+            or ((spent or too_long or never_read) and last.verdict in (faults.UNREACHABLE, faults.LIMITED))
             or self._is_shut_out(),
         }
         if not reasons.get(ending, False):

@@ -27,6 +27,7 @@ import jobwatch._http.transport
 import jobwatch._watching.sqlite
 from jobwatch import Change, Health, Job, Phase, Watched
 from jobwatch._core.budget import Budget
+from jobwatch._core.limits import AtLimit
 from jobwatch._core.look import Looked, Policy
 from jobwatch._core.source import Seen
 from jobwatch._core.tracker import SeenBlocked
@@ -45,7 +46,7 @@ from jobwatch._reading.api import JobAPI
 from jobwatch._reading.reply import Reply
 from jobwatch._reading.words import Words
 from jobwatch._wait import Wait
-from jobwatch._watching.delivery import Callbacks, Outbox, Stream
+from jobwatch._watching.delivery import Batches, Callbacks, Outbox
 from jobwatch._watching.jobs import JobList
 from jobwatch._watching.records import Acknowledged, Changed, Contents, Entry, JobRecord, RecordState
 from jobwatch._watching.sqlite import JournalFile
@@ -371,6 +372,10 @@ def _stays_longer(original: Any) -> Any:
     return begun
 
 
+def _only_a_limit(watched: Watched, *_given: object, **_named: object) -> AtLimit:
+    return AtLimit(None, watched.fault)
+
+
 def _never_dropped(_original: Any) -> Any:
     return lambda _self, _watch: None
 
@@ -434,12 +439,13 @@ def _failed_list_again(_original: Any) -> Any:
 
 
 def _acknowledged_first(original: Any) -> Any:
-    async def next_change(self: Stream) -> Change:
-        change: Change = await original(self)
-        await self._outbox.acknowledged(self._outbox.acknowledge(change))
-        return change
+    async def next_changes(self: Batches) -> tuple[Change, ...]:
+        changes: tuple[Change, ...] = await original(self)
+        for change in changes:
+            await self._outbox.acknowledged(self._outbox.acknowledge(change))
+        return changes
 
-    return next_change
+    return next_changes
 
 
 async def _acknowledged_some_time(_self: Outbox, _mark: int) -> bool:
@@ -856,13 +862,15 @@ BUGS: tuple[Bug, ...] = (
     Bug("who comes late misses what was", method(Wait, "_begun", _late_comers_hear_what_is_new)),
     Bug("no last look", method(Wait, "_look_once_more", instead(_no_last_look))),
     Bug("a time limit is not kept", method(Wait, "_begun", _stays_longer)),
+    Bug("what was never read is a time limit", function("_core.limits", "at_limit", instead(_only_a_limit))),
+    Bug("a limit too short for an answer is an outage", _lasting("TELLING", 0.0, "_core.limits")),
     Bug("a job nobody waits for is looked at", method(Poller, "leave", _never_dropped)),
     Bug("a timer is left behind", method(Poller, "news", _left_alarm)),
     Bug("closing leaves the poller at work", method(Poller, "aclose", _left_working)),
     Bug("the log loses a transition", method(Looks, "_enter", _log_lost)),
     Bug("an error of another library gets out", method(Wait, "_raise_unless_job_ended", _error_for_all)),
     Bug("listed jobs are told apart by their place", method(JobAPI, "jobs", _by_place)),
-    Bug("a change is acknowledged before it is handed out", method(Stream, "_next", _acknowledged_first)),
+    Bug("a change is acknowledged before it is handed out", method(Batches, "_next", _acknowledged_first)),
     Bug(
         "the next change does not wait for the acknowledgement",
         method(Outbox, "acknowledged", instead(_acknowledged_some_time)),

@@ -123,5 +123,8 @@ class SeamTransport:
             return Fault(below, f"simulated: {answer.trouble}")
         return judged(answer.status, CIMultiDict(answer.headers), body, etag=etag, problem=self._problem)
 
+    def how_far(self, asker: object, since: float) -> str:
+        return "the server did not answer"
+
     async def aclose(self) -> None:
         self.closed = True

@@ -202,7 +202,7 @@ def test_a_history_that_is_cut_short_for_once_delivers_nothing_twice() -> None:
 
 def test_a_slow_404_speaks_for_when_it_was_asked() -> None:
     async def main(loop: VirtualLoop) -> Job:
-        client = Client(CAPYDB, token="t", base_url="http://api.example", appear_within=10.0)
+        client: Client = Client(CAPYDB, token="t", base_url="http://api.example", appear_within=10.0)
         asked: list[float] = []
         true = TrueJob(
             "job-0", "capydb", None, "t", (*_LONG, State("completed", Phase.SUCCEEDED, START + 20.0, 1)), 0.0

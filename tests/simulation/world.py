@@ -462,7 +462,8 @@ class _Run:
         return client
 
     def _source(self, name: str) -> HttpSource:
-        plan, api = self.plan, BEDROCK if self.plan.api == "bedrock" else CAPYDB
+        plan = self.plan
+        api: JobAPI = BEDROCK if plan.api == "bedrock" else CAPYDB
         if "told by HTTP status" in plan.traits:
             api = replace(api, read_reply=read_by_status)
         if "more phases" in plan.traits:

@@ -114,7 +114,9 @@ async def test_the_id_of_a_started_job_may_be_in_a_header() -> None:
     async with TableServer(in_order({"status": "completed"})) as server, client(server, api) as own:
         assert own.wait_for(Response(b"null", 200, {"x-request-id": "r1"})).job_id == "r1"
         assert own.wait_for(Response(b'{"id":"r2"}', 200, {})).job_id == "r2"
-        with pytest.raises(ConfigError, match="names no job of own that it started: null"):
+        with pytest.raises(
+            ConfigError, match=r"names no job of own that it started \(its id was looked for at id\): null"
+        ):
             own.wait_for(Response(b"null", 200, {"X-Other": "r1"}))
 
 

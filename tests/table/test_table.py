@@ -84,9 +84,9 @@ def fault(text: str, body: object, http_status: int = 200) -> Fault:
     return job
 
 
-def client(server: TableServer, api: JobAPI, **options: object) -> Client:
-    kept: dict[str, object] = {"pace": QUICK, "base_url": server.url, "appear_within": 0.05, "unreachable_after": 0.2}
-    return Client(api, **(kept | options))  # type: ignore[arg-type]
+def client(server: TableServer, api: JobAPI, **options: Any) -> Client:
+    kept: dict[str, Any] = {"pace": QUICK, "base_url": server.url, "appear_within": 0.05, "unreachable_after": 0.2}
+    return Client(api, **(kept | options))
 
 
 # --- what is read -------------------------------------------------------------------------------------------------

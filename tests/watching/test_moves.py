@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
 import time
@@ -25,7 +26,7 @@ KEYS = {"status": "s", "continues_as": "to"}
 
 def place_in(path: Path) -> str | None:
     """Return where a journal says that the job is asked about."""
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         row = connection.execute("SELECT watched FROM jobs").fetchone()
     place = None if row is None else msgspec.json.decode(row[0], type=Watched).place
     return None if place is None else place.at

@@ -1,0 +1,191 @@
+"""How long does it take to learn that jobs have ended already, against a gather of bare requests?
+
+    python -m benchmarks.ended [--jobs N ...] [--rounds N] [--trip SECONDS] [--json]
+
+A service that starts again, or a gate over yesterday's jobs, asks about thousands of jobs that have long ended. The
+server runs in a process of its own, on loopback, and says of every job that it has ended; ``--trip`` has it answer that
+much later, as a server far away does. Each way runs in a fresh process, after one job to warm up, with 64 connections;
+the ways take turns, and the median of the rounds is shown.
+
+* **Ours**: ``wait_all``, ``as_completed``, and a ``Watcher`` without a journal, until the last end is known.
+* **Rival**: aiohttp with msgspec, `asyncio.gather` over one request a job, in one session.
+
+The last row holds the price down: the same client must not let a herd through. 10,000 waits for jobs that go on start
+at the same moment on a clock that stands still while something runs; it is the fullest second of 300 over their mean
+(stage ``spread`` of `benchmarks.fleet_stages`), beside 1 for requests that are spread evenly.
+
+**Bias.** *For us*: none that we know of. *Against us*: a gather keeps no state of any job, sends all at once, and does
+not mind what the server says of its limits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from .look_rivals import JOB_DONE, TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobwatch import Client
+
+GOAL = 1.3
+MOST_OF_A_HERD = 1.5
+CONNECTIONS = 64
+HERD = 10_000
+_RIVAL = "bare"
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure beside a rival's; the smaller the better."""
+
+    what: str
+    ours: float
+    rival: float
+    rival_name: str
+    ratio: float
+    goal: float
+
+
+def _client(url: str) -> Client:
+    from jobwatch import Client
+
+    return Client("bedrock", token=TOKEN, base_url=f"{url}/v1", max_in_flight=CONNECTIONS)
+
+
+async def wait_all(url: str, ids: Sequence[str]) -> None:
+    """Wait for all jobs together."""
+    async with _client(url) as client:
+        await client.wait_all(ids)
+
+
+async def as_completed(url: str, ids: Sequence[str]) -> None:
+    """Take the jobs as they end."""
+    async with _client(url) as client:
+        async for handle in client.as_completed(ids):
+            await handle
+
+
+async def watcher(url: str, ids: Sequence[str]) -> None:
+    """Watch the jobs in the background until the end of each was told."""
+    from jobwatch import ChangeKind, Watcher
+
+    async with _client(url) as client, Watcher(client) as watching:
+        await watching.add(*ids)
+        left = len(ids)
+        async for change in watching:
+            left -= change.kind is ChangeKind.END
+            if not left:
+                break
+
+
+async def bare(url: str, ids: Sequence[str]) -> None:
+    """Ask about each job once."""
+    import aiohttp
+
+    from .look_rivals.bare import Envelope
+
+    decoder = msgspec.json.Decoder(Envelope)
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS)
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}, connector=connector) as session:
+
+        async def ask(job_id: str) -> None:
+            async with session.get(f"{url}/v1/jobs/{job_id}") as response:
+                response.raise_for_status()
+                assert decoder.decode(await response.read()).data.status == "COMPLETED"
+
+        await asyncio.gather(*map(ask, ids))
+
+
+WAYS = {"wait_all": wait_all, "as_completed": as_completed, "watcher": watcher, _RIVAL: bare}
+
+
+def time_one(way: str, url: str, jobs: str) -> None:
+    """Print the seconds that one way takes, warm; run in a process of its own."""
+
+    async def run() -> float:
+        await WAYS[way](url, ["job_warm"])
+        ids = [f"job_{number}" for number in range(int(jobs))]
+        began = time.perf_counter()
+        await WAYS[way](url, ids)
+        return time.perf_counter() - began
+
+    print(asyncio.run(run()))
+
+
+def _seconds(way: str, jobs: int, trip: float) -> float:
+    server = [sys.executable, "-m", "benchmarks.look_server", JOB_DONE, JOB_DONE, "0", str(trip)]
+    child = "import sys; from benchmarks.ended import time_one; time_one(*sys.argv[1:])"
+    with subprocess.Popen(server, stdout=subprocess.PIPE, text=True) as serving:
+        try:
+            assert serving.stdout is not None
+            url = f"http://127.0.0.1:{serving.stdout.readline().strip()}"
+            command = [sys.executable, "-c", child, way, url, str(jobs)]
+            return float(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        finally:
+            serving.terminate()
+
+
+def _herd() -> float:
+    command = [sys.executable, "-m", "benchmarks.fleet_stages", "spread", "jobwatch", str(HERD)]
+    found: dict[str, float] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    return found["peak_over_mean"]
+
+
+def measure(sizes: Sequence[int], rounds: int, trip: float) -> list[Row]:
+    """Answer the module's question.
+
+    Args:
+        sizes: For how many jobs.
+        rounds: How often each way is timed.
+        trip: How much later the server answers, in seconds.
+    """
+    rows: list[Row] = []
+    for jobs in sizes:
+        took: dict[str, list[float]] = {way: [] for way in WAYS}
+        for _ in range(rounds):
+            for way, each in took.items():
+                each.append(_seconds(way, jobs, trip))
+        medians = {way: statistics.median(each) for way, each in took.items()}
+        rows += [_row(f"{way}, {jobs:,} jobs", medians[way], medians[_RIVAL]) for way in WAYS if way != _RIVAL]
+    peak = _herd()
+    name = "spread evenly"
+    rows.append(
+        Row(what="fullest second of a herd", ours=peak, rival=1.0, rival_name=name, ratio=peak, goal=MOST_OF_A_HERD)
+    )
+    return rows
+
+
+def _row(what: str, ours: float, rival: float) -> Row:
+    name = "aiohttp and gather"
+    return Row(what=f"seconds: {what}", ours=ours, rival=rival, rival_name=name, ratio=ours / rival, goal=GOAL)
+
+
+def main() -> None:
+    """Measure, and print a line a figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, nargs="+", default=[1_000, 10_000])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--trip", type=float, default=0.0, help="seconds after which the server answers")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    rows = measure(options.jobs, options.rounds, options.trip)
+    if options.json:
+        print(json.dumps({"rows": msgspec.to_builtins(rows)}))
+        return
+    for each in rows:
+        compared = f"{each.ours:.2f}; {each.rival_name} {each.rival:.2f}; ratio {each.ratio:.2f}, goal {each.goal:g}"
+        print(f"{each.what}: {compared}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""A report from what a watcher's journal holds. Pure.
+
+A journal holds what a watcher needs to go on, and no history: of a job that is watched, the last 64 states; of one that
+ended, its last state and when it was started; and of both, every change that is not acknowledged yet. What it has let
+go of is a gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
+
+from .._core.tracker import Watched
+from .._models import Fault, Phase, Transition
+from .._reading.times import seconds_since_1970
+from .._reading.words import USUAL_WORDS, normalized
+from .._watching.changes import Change, ChangeKind
+from .._watching.records import JobRecord, RecordState
+from .model import Entered, Report, ReportedJob, made
+
+
+def report_of(api: str, records: Iterable[JobRecord], changes: Iterable[Change]) -> Report:
+    """Return what a journal tells of its jobs.
+
+    Args:
+        api: The name of the API whose jobs it is for.
+        records: The jobs.
+        changes: The changes that it still holds.
+    """
+    held: dict[str, list[Change]] = {}
+    for change in changes:
+        held.setdefault(change.job_id, []).append(change)
+    records = tuple(records)
+    moments = [record.watched.looked_at or record.changed_at for record in records]
+    jobs = [_job(record, held.get(record.job_id, ()), max(moments)) for record in records]
+    return Report(jobs=tuple(jobs), api=api)
+
+
+def _job(record: JobRecord, changes: Sequence[Change], last: float) -> ReportedJob:
+    watched = record.watched
+    transitions = {each.transition.seq: each.transition for each in changes if each.transition is not None}
+    entered = _entered(watched, transitions)
+    has_ended = watched.phase is not None and watched.phase.ended
+    if has_ended and entered and entered[-1].seen_at is None:
+        entered = (*entered[:-1], replace(entered[-1], seen_at=record.changed_at))
+    until = last if record.state is RecordState.WATCHED else watched.looked_at
+    blocked = watched.blocked if watched.phase is Phase.BLOCKED else None
+    job = ReportedJob(
+        job_id=record.job_id,
+        outcome=watched.outcome,
+        status=watched.status,
+        phase=watched.phase,
+        looks=watched.looks,
+        progress=watched.progress,
+        error=_error(changes, watched.fault),
+        asked=None if blocked is None else blocked.asked,
+        url=None if blocked is None else blocked.url,
+        is_dropped=record.state is RecordState.DROPPED,
+    )
+    return made(job, entered, until)
+
+
+def _entered(watched: Watched, transitions: dict[int, Transition]) -> tuple[Entered, ...]:
+    """Return the states that are known: those of the changes, and of the others what is remembered to know them."""
+    first = watched.seq - len(watched.delivered) + 1
+    numbers = sorted({*transitions, *range(first, watched.seq + 1)})
+    states: list[Entered] = []
+    for place, number in enumerate(numbers):
+        is_hole = number != (numbers[place - 1] + 1 if place else 1)
+        if number in transitions:
+            each = transitions[number]
+            at = None if each.at is None else seconds_since_1970(each.at)
+            seen_at = seconds_since_1970(each.seen_at)
+            gap = each.gap or is_hole
+            states.append(Entered(status=each.status, phase=each.phase, at=at, seen_at=seen_at, gap=gap))
+        else:
+            remembered = watched.delivered[number - first]
+            is_last = number == watched.seq
+            phase = watched.phase if is_last and watched.phase is not None else _usual(remembered.status)
+            seen = watched.entered_at if is_last and remembered.at is None else None
+            states.append(Entered(status=remembered.status, phase=phase, at=remembered.at, seen_at=seen, gap=is_hole))
+    return _with_start(watched, tuple(states))
+
+
+def _with_start(watched: Watched, states: tuple[Entered, ...]) -> tuple[Entered, ...]:
+    """Put the start before the end of a job of which no other state is kept: that it ran then is what its API said."""
+    started_at = watched.started_at
+    if len(states) != 1 or not states[0].phase.ended or started_at is None:
+        return states
+    end = states[0].at or states[0].seen_at
+    if end is not None and started_at > end:
+        return states
+    return (Entered(status="started", phase=Phase.RUNNING, at=started_at), *states)
+
+
+def _usual(status: str) -> Phase:
+    """Return what a word means nearly wherever it is met: the journal keeps the API's word alone."""
+    phase = USUAL_WORDS.get(normalized(status), Phase.UNKNOWN)
+    return Phase.UNKNOWN if phase.ended else phase  # a job that went on had not ended
+
+
+def _error(changes: Sequence[Change], fault: Fault | None) -> str | None:
+    for change in reversed(changes):
+        if change.kind is ChangeKind.END and change.error is not None:
+            return change.error.text
+    return None if fault is None else fault.text

@@ -1,0 +1,196 @@
+"""An event loop in a thread of its own, and calls into it that block.
+
+Not anyio's blocking portal: one that is never left keeps the interpreter from ending, leaving it joins its thread for
+as long as that takes, so that Ctrl-C would wait for a hanging name look-up, and a wait costs a tenth more by it
+(``python -m benchmarks.sync``). This is `asyncio.run` in a daemon thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import wait as settled
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .._errors import ConfigError, JobwatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+_T = TypeVar("_T")
+
+_CLOSES_WITHIN = 5.0
+_INTERRUPTED_WITHIN = 0.1
+_ENDS_WITHIN = 1.0
+"""How long to wait for the thread once all is closed, in seconds: what is left is a name look-up that hangs."""
+
+_TICK = 0.05 if sys.platform == "win32" else None
+"""How often to look for Ctrl-C, in seconds: on Windows it does not interrupt a wait for another thread."""
+
+
+def run(function: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    """Run one coroutine function in a loop and a thread of its own, and return what it returns.
+
+    As `LoopThread.call`, without what is to be done for more than one call.
+    """
+    future, once = Future[_T](), _Once()
+    thread = threading.Thread(target=once.run, args=(function, future), name="jobwatch", daemon=True)
+    thread.start()
+    try:
+        return _result(future)
+    except BaseException as error:
+        if not isinstance(error, Exception):
+            once.cancel()
+            thread.join(_INTERRUPTED_WITHIN)
+        raise
+    finally:
+        thread.join(0.0 if not future.done() else _ENDS_WITHIN)
+        del future  # it knows the error, which knows this frame
+
+
+class _Once:
+    """The one call of a thread, which may be cancelled from another."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._cancelled = False
+        self._task: asyncio.Task[Any] | None = None
+
+    def run(self, function: Callable[[], Coroutine[Any, Any, _T]], future: Future[_T]) -> None:
+        try:
+            future.set_result(asyncio.run(self._called(function)))
+        except asyncio.CancelledError:
+            future.cancel()
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is waited for
+            future.set_exception(error)
+
+    def cancel(self) -> None:
+        with self._lock:
+            self._cancelled, task = True, self._task
+        if task is not None:
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                task.get_loop().call_soon_threadsafe(task.cancel)
+
+    async def _called(self, function: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        with self._lock:
+            self._task = asyncio.current_task()
+            if self._cancelled:
+                raise asyncio.CancelledError
+        return await function()
+
+
+class LoopThread:
+    """A thread with an event loop, which begins with the first call and ends when it is closed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] | None = None
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def call(self, function: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        """Run a coroutine function in the loop, and return what it returns.
+
+        What interrupts the wait, as Ctrl-C does, cancels it.
+
+        Raises:
+            ConfigError: This thread is that of the loop, or the process has forked since.
+            JobwatchError: It is closed.
+        """
+        future = _begun(function, self._running())
+        try:
+            return _result(future)
+        except BaseException:
+            future.cancel()  # which does nothing to one that is done
+            raise
+        finally:
+            del future  # it knows the error, which knows this frame
+
+    def post(self, function: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Have a coroutine function run in the loop some time, from any thread; not at all once that is closed."""
+        if self._started is None or self._closed or self._pid != os.getpid():
+            return
+        with suppress(JobwatchError):
+            _begun(function, self._started.result()[0])
+
+    def close(self, last: Callable[[], Coroutine[Any, Any, None]], *, interrupted: bool = False) -> None:
+        """Run a last coroutine function, and end the loop and its thread; may be called again, and from any thread.
+
+        Args:
+            last: The coroutine function.
+            interrupted: Whether the caller is in haste: then what is not closed yet is closed a moment later.
+        """
+        with self._lock:
+            was_closed, self._closed = self._closed, True
+        if was_closed or self._started is None or self._thread is None or self._pid != os.getpid():
+            return
+        loop, stop = self._started.result()
+
+        async def end() -> None:
+            try:
+                await last()
+            finally:
+                stop.set()  # here, so that the loop ends even if nobody waits for it any more
+
+        future = _begun(end, loop)
+        if threading.get_ident() == self._thread.ident:
+            return
+        settled((future,), _INTERRUPTED_WITHIN if interrupted else _CLOSES_WITHIN)
+        self._thread.join(_INTERRUPTED_WITHIN / 2 if interrupted else _ENDS_WITHIN)
+        if future.done() and not interrupted:
+            future.result()
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        if self._pid != os.getpid():
+            raise ConfigError("this client was made before the process forked: make one in each process")
+        with self._lock:
+            if self._closed:
+                raise JobwatchError("the client is closed")
+            if self._started is None:
+                self._started = Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]()
+                self._thread = threading.Thread(target=_run, args=(self._started,), name="jobwatch", daemon=True)
+                self._thread.start()
+            started, thread = self._started, self._thread
+        if thread is not None and threading.get_ident() == thread.ident:
+            raise ConfigError("this would block the event loop that it waits for: within that, use jobwatch.Client")
+        return started.result()[0]
+
+
+def _run(started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
+    async def stay() -> None:
+        stop = asyncio.Event()
+        started.set_result((asyncio.get_running_loop(), stop))
+        await stop.wait()
+
+    try:
+        asyncio.run(stay())
+    except BaseException as error:  # noqa: BLE001 - it is raised by the call that it came from, or by the first
+        if not started.done():
+            started.set_exception(error)
+
+
+def _result(future: Future[_T]) -> _T:
+    """Wait for the result of a call, in a way that Ctrl-C interrupts."""
+    try:
+        while _TICK is not None and not future.done():
+            settled((future,), _TICK)
+        return future.result()
+    except CancelledError:
+        raise JobwatchError("the client was closed while this waited") from None
+    except JobwatchError as error:
+        # It tells what happened; where in the loop it was raised is of no use to whoever called.
+        raise error.with_traceback(None)  # noqa: B904 - it is the same error
+
+
+def _begun(function: Callable[[], Coroutine[Any, Any, _T]], loop: asyncio.AbstractEventLoop) -> Future[_T]:
+    coroutine = function()
+    try:
+        return asyncio.run_coroutine_threadsafe(coroutine, loop)
+    except RuntimeError:
+        coroutine.close()
+        raise JobwatchError("the event loop of this client has ended") from None

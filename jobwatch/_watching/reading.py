@@ -1,0 +1,121 @@
+"""A journal's file, read and left as it is, also while a watcher uses it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from .._core.tracker import Watched
+from .._errors import JournalError
+from .._files.regular import read_regular
+from .._models import printable
+from .changes import Change
+from .records import JobRecord
+from .sqlite_open import APPLICATION_ID, STEPS, damaged, unusable
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+_T = TypeVar("_T")
+
+MAGIC = b"SQLite format 3\0"
+"""How a journal begins, and any other file of SQLite."""
+
+_BUSY_SECONDS = 2.0
+_COLUMNS = ("job_id", "state", "health", "seq", "watched", "changed_at")  # those of all formats
+
+
+class Copy(Struct, frozen=True):
+    """What a journal held at a moment.
+
+    Attributes:
+        api: The name of the API whose jobs it is for.
+        records: Its jobs, those first that were added first.
+        changes: The changes of them that it still holds: as a rule those that are not acknowledged.
+    """
+
+    api: str
+    records: tuple[JobRecord, ...]
+    changes: tuple[Change, ...]
+
+
+def is_database(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file is one of SQLite's.
+
+    Raises:
+        OSError: It cannot be read, or is no regular file.
+    """
+    return read_regular(path, len(MAGIC)) == MAGIC
+
+
+def copy_of(path: str | os.PathLike[str]) -> Copy:
+    """Return what a journal holds.
+
+    Raises:
+        JournalError: It is damaged, foreign, of a newer jobwatch, or cannot be read.
+    """
+    try:
+        with _connected(Path(os.path.realpath(path))) as connection:
+            return _read(connection, path)
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
+        raise unusable(path, error) from None
+
+
+@contextlib.contextmanager
+def _connected(path: Path) -> Generator[sqlite3.Connection]:
+    # A connection makes a log beside the file where there is none, and one that only reads leaves it there. Whoever
+    # uses the journal has one: where there is none, nobody does, and the file can be read as something that stands.
+    has_log = path.with_name(f"{path.name}-wal").exists()
+    mode = "mode=ro" if has_log else "mode=ro&immutable=1"
+    connection = sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
+    try:
+        connection.execute("BEGIN")  # all of it as it is at one moment
+        yield connection
+    finally:
+        connection.close()
+
+
+def _read(connection: sqlite3.Connection, path: str | os.PathLike[str]) -> Copy:
+    version, newest = _pragma(connection, "user_version"), len(STEPS)
+    if _pragma(connection, "application_id") != APPLICATION_ID:
+        raise JournalError(str(path), "is a database of something else than jobwatch; name another file")
+    if version > newest:
+        raise JournalError(str(path), f"was written by a newer jobwatch (format {version}, known here: {newest})")
+    facts: dict[str, str] = dict(connection.execute("SELECT name, value FROM facts"))
+    records = [
+        _record(path, job_id, dict(zip(_COLUMNS, (job_id, *others), strict=True)))
+        for job_id, *others in connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM jobs")  # noqa: S608 - our own words
+    ]
+    changes = [
+        _decoded(path, Change, f"delivery {number}", change)
+        for number, change in connection.execute("SELECT number, change FROM deliveries ORDER BY number")
+    ]
+    records.sort(key=lambda record: (record.watched.added_at or record.changed_at, record.job_id))
+    return Copy(facts.get("api", ""), tuple(records), tuple(changes))
+
+
+def _record(path: str | os.PathLike[str], job_id: object, columns: dict[str, object]) -> JobRecord:
+    what = f"job {printable(str(job_id))}"
+    watched = _decoded(path, Watched, what, str(columns["watched"]))
+    try:
+        return msgspec.convert({**columns, "watched": watched}, JobRecord)
+    except msgspec.MsgspecError:
+        raise damaged(path, f"{what} cannot be read") from None
+
+
+def _decoded(path: str | os.PathLike[str], kind: type[_T], what: str, text: str) -> _T:
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, TypeError):
+        raise damaged(path, f"{what} cannot be read") from None
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    (value,) = connection.execute(f"PRAGMA {name}").fetchone()
+    return int(value)
