@@ -1,4 +1,4 @@
-"""When looks go past aiohttp's session, and when they do not: what a mock, a proxy or an odd answer has to do with it."""
+"""When looks go past aiohttp's session, and when they do not: with a mock, a proxy, a redirect, an odd answer."""
 
 from __future__ import annotations
 
@@ -106,10 +106,7 @@ async def test_whatever_stands_in_for_a_method_of_the_session_is_heard(method: s
 
 
 async def test_a_session_of_another_class_is_used() -> None:
-    class Mine(aiohttp.ClientSession):
-        pass
-
-    with mock.patch.object(aiohttp, "ClientSession", Mine):
+    with mock.patch.object(aiohttp, "ClientSession"):
         assert not fast.is_stock()
     assert fast.is_stock()
 

@@ -336,8 +336,9 @@ async def test_row_10_a_host_that_moves_is_found_again(monkeypatch: pytest.Monke
         for _ in range(2):
             assert isinstance(await look(transport), Reply)
         late = 61.0
-        for _ in range(4 if transport._lanes is not None else 0):
-            transport._lanes._tick()
+        if (lanes := transport._lanes) is not None:
+            for _ in range(4):
+                lanes._tick()
         for _ in range(2):
             assert isinstance(await look(transport), Reply)
         await transport.aclose()
