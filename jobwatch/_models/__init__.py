@@ -94,10 +94,8 @@ class Phase(enum.Enum):
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
 
-    @property
-    def ended(self) -> bool:
-        """Whether a job in this phase will not change any more."""
-        return self in ENDED
+    ended: bool
+    """Whether a job in this phase will not change any more."""
 
 
 _AT_WORK = frozenset({Phase.RUNNING, Phase.BLOCKED, Phase.UNKNOWN})
@@ -105,6 +103,8 @@ _ROUNDED: Final = 1.0
 """By how many seconds an end may lie before its start and still be told as at once: some APIs cut off the fraction."""
 
 ENDED = frozenset({Phase.SUCCEEDED, Phase.PARTIAL, Phase.FINISHED, Phase.FAILED, Phase.CANCELLED})
+for _phase in Phase:
+    _phase.ended = _phase in ENDED  # not found out anew at each look, of which there are many
 
 
 class Unchanged(enum.Enum):
