@@ -21,7 +21,8 @@ every ratio a little towards 1; or CPU seconds (``--by seconds``), which are rou
 Bias. Against us: `jobwatch` does more in a look than the bare loop does: it bounds time and bytes, checks that a
 connection is silent, reads the rate limit, keeps a budget and a schedule, and tells states apart; the bare loop is what
 one writes at first, on the settings of aiohttp that make it cheapest. Its list requests and its history would save it
-looks, but are not used here. For us: there are no pauses, so its timers are short; there is one API; with ``--body
+looks, but are not used here. For us: there are no pauses, so its timers are short; there is one API, whose limit is
+far away; with ``--body
 same`` it compares a hash where every rival decodes, and with both the history of a job does not grow. The rivals run
 their own poll loops with every pause set to zero, on the smallest body that their format allows (where that has no
 place for a time, it is the same each time; they decode it all the same), and some on another HTTP client than aiohttp,
@@ -71,6 +72,10 @@ class Setting(NamedTuple):
     tls: bool
 
 
+SAME = Setting("same", tls=False)
+"""The body never changes, and there is no TLS."""
+
+
 class Row(TypedDict):
     """One line of the result: what a look costs `what`, and what it costs the bare loop."""
 
@@ -102,7 +107,7 @@ def missing(name: str) -> str | None:
 
 
 @contextlib.contextmanager
-def serving(name: str, each: int, setting: Setting) -> Iterator[str]:
+def serving(name: str, each: int, setting: Setting = SAME) -> Iterator[str]:
     """Run the server of a rival, which ends a job after so many looks at it; with TLS, it is trusted meanwhile."""
     rival = importlib.import_module(f"{_RUN}.{name}")
     command = [sys.executable, "-m", "benchmarks.look_server", rival.RUNNING, rival.ENDED, str(each)]
@@ -220,9 +225,11 @@ def main() -> None:
     parser.add_argument("--looks", type=int, help="how many looks to measure over")
     parser.add_argument("--rounds", type=int, help="how often to measure each")
     parser.add_argument("--body", choices=["changing", "same"], default="changing", help="what each reply brings")
-    parser.add_argument("--tls", action="store_true", help="over TLS; needs trustme")
+    parser.add_argument("--tls", action="store_true", help="over TLS, for which trustme is needed (extra 'test')")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
+    if chosen.tls and importlib.util.find_spec("trustme") is None:
+        parser.error("--tls needs trustme, which the extra 'test' has")
     exact = chosen.by == "callgrind"
     setting = Setting(chosen.body, chosen.tls)
     skipped = {name: what for name in chosen.names if (what := missing(name))}

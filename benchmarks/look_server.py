@@ -18,7 +18,7 @@ from pathlib import Path
 
 _HEAD = (
     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: Fri, 02 Jan 2026 03:05:06 GMT\r\n"
-    "X-Request-Id: req_01JABCD123\r\nX-RateLimit-Limit: 1000000\r\nX-RateLimit-Remaining: 999999\r\n"
+    "X-Request-Id: req_01JABCD123\r\nX-RateLimit-Limit: 1000000000\r\nX-RateLimit-Remaining: 999999999\r\n"
     "X-RateLimit-Reset: 1\r\nContent-Length: %d\r\n\r\n"
 )
 

@@ -218,7 +218,8 @@ class Looks:
             for each in (watch, *others):
                 self._end_by(each, error)
         finally:
-            self._is_answered((watch, *others))
+            if watch in self._asking:
+                self._is_answered((watch, *others))
             self._schedule.end(watch)
 
     async def _is_unkept(self, watch: Watch, others: Collection[Watch]) -> bool:

@@ -52,6 +52,8 @@ class Carrier(ResponseHandler):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
+        if not (hasattr(self, "_reading_paused") and hasattr(self, "_buffer_paused")):
+            self._reading_paused = self._buffer_paused = True  # of a version that has none: it is always asked
         self.asker = asyncio.current_task(loop)
         self.since = loop.time()
 
@@ -73,7 +75,7 @@ class Carrier(ResponseHandler):
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         """Read on, if reading was paused: aiohttp calls this for each body, and nearly none is so long."""
-        if getattr(self, "_reading_paused", True) or getattr(self, "_buffer_paused", True):
+        if self._reading_paused or self._buffer_paused:
             super().resume_reading(resume_parser)
 
     def is_refused(self) -> bool:
