@@ -198,7 +198,7 @@ class Lanes:
             assert isinstance(protocol, Carrier)  # noqa: S101  # as just checked
             assert protocol.transport is not None  # noqa: S101  # likewise
             # A new one, which has seen no byte of an earlier answer.
-            protocol.parse_by(self._parser(protocol, self._loop, READ_AHEAD))
+            protocol._parser = self._parser(protocol, self._loop, READ_AHEAD)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             protocol.transport.write(self._told(url, body, headers))
             message, content = await protocol.read()
             while 100 <= message.code <= 199 and message.code != 101:

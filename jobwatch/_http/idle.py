@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from weakref import WeakSet
 
     from aiohttp.connector import BaseConnector, Connection
-    from aiohttp.http import HttpResponseParser
 
 
 class Carrier(ResponseHandler):
@@ -68,10 +67,6 @@ class Carrier(ResponseHandler):
         """Take what was received."""
         self.has_heard = True
         super().data_received(data)
-
-    def parse_by(self, parser: HttpResponseParser) -> None:
-        """Have answers read by a parser from now on."""
-        self._parser = parser
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         """Read on, if reading was paused: aiohttp calls this for each body, and nearly none is so long."""
