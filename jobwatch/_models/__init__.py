@@ -94,6 +94,7 @@ class Phase(enum.Enum):
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
 
+    _value_: str
     ended: bool
     """Whether a job in this phase will not change any more."""
 

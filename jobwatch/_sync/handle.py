@@ -122,7 +122,7 @@ class SyncWait(ResultLeftOut, Generic[Wire_co, Result_co]):
 
     async def _step(self) -> list[Transition]:
         # All that there are at once: each way to the loop and back takes its time.
-        found = await self._wait._several()  # pyright: ignore[reportPrivateUsage]
+        found = await self._wait._several()  # noqa: SLF001 - they are one  # pyright: ignore[reportPrivateUsage]
         if not found:
             await self._finish()  # now, while the loop is there
         return found

@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 
 _CLOSES_WITHIN = 5.0
 _INTERRUPTED_WITHIN = 0.1
-_ENDS_WITHIN = 1.0
+_ENDS_WITHIN = 0.3
 """How long to wait for the thread once all is closed, in seconds: what is left is a name look-up that hangs."""
 
 _TICK = 0.05 if sys.platform == "win32" else None
@@ -41,14 +41,18 @@ def run(function: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
     thread = threading.Thread(target=once.run, args=(function, future), name="jobwatch", daemon=True)
     thread.start()
     try:
-        return _result(future)
+        result = _result(future)
     except BaseException as error:
+        ends_within = _ENDS_WITHIN
         if not isinstance(error, Exception):
             once.cancel()
-            thread.join(_INTERRUPTED_WITHIN)
+            ends_within = _INTERRUPTED_WITHIN
+        thread.join(ends_within)
         raise
+    else:
+        thread.join(_ENDS_WITHIN)
+        return result
     finally:
-        thread.join(0.0 if not future.done() else _ENDS_WITHIN)
         del future  # it knows the error, which knows this frame
 
 
@@ -62,11 +66,10 @@ class _Once:
 
     def run(self, function: Callable[[], Coroutine[Any, Any, _T]], future: Future[_T]) -> None:
         try:
-            future.set_result(asyncio.run(self._called(function)))
-        except asyncio.CancelledError:
-            future.cancel()
-        except BaseException as error:  # noqa: BLE001 - it is raised where the result is waited for
-            future.set_exception(error)
+            asyncio.run(self._called(function, future))
+        except BaseException as error:  # noqa: BLE001 - as below
+            if not future.done():
+                future.set_exception(error)
 
     def cancel(self) -> None:
         with self._lock:
@@ -75,12 +78,19 @@ class _Once:
             with suppress(RuntimeError):  # the loop has ended meanwhile
                 task.get_loop().call_soon_threadsafe(task.cancel)
 
-    async def _called(self, function: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    async def _called(self, function: Callable[[], Coroutine[Any, Any, _T]], future: Future[_T]) -> None:
         with self._lock:
             self._task = asyncio.current_task()
-            if self._cancelled:
-                raise asyncio.CancelledError
-        return await function()
+            is_late = self._cancelled
+        try:  # here, since the end of a loop waits for its threads, and one may look up a name that has no answer
+            if is_late:
+                future.cancel()
+            else:
+                future.set_result(await function())
+        except asyncio.CancelledError:
+            future.cancel()
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is waited for
+            future.set_exception(error)
 
 
 class LoopThread:

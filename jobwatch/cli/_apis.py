@@ -230,6 +230,10 @@ def _describe_other_requests(api: JobAPI) -> None:
     if api.continues is not None:
         by = f", read by {safe(api.continues.api)}" if api.continues.api else ""
         say(f"  goes on at the {'URL' if api.continues.is_url else 'id'} that a reply names{by}")
+    if api.by_header:
+        say(f"  reads in a way of its own what a start names by {safe(', '.join(sorted(api.by_header)))}")
+    if api.inline is not None:
+        say("  knows an answer that comes in place of a job: it is over at its start")
     for allowed in api.allowed_origins:
         sent = f"sends ${allowed.token} there" if allowed.token else "sends nothing there that came from a variable"
         say(f"  may be led to {safe(allowed.origin)}, and {sent}")

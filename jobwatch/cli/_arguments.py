@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import NoReturn
 
+    from _typeshed import SupportsWrite
+
 _SECRETS = ("--token", "--api-key", "--api-token", "--key", "--bearer", "--password")
 
 
@@ -181,6 +183,10 @@ def _port(text: str) -> int:
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line and never repeat what might be a secret."""
 
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        # argparse itself says nothing where help that is longer than the stream's buffer cannot be written.
+        (sys.stdout if file is None else file).write(self.format_help())
+
     def error(self, message: str) -> NoReturn:
         from ._render import safe  # noqa: PLC0415 - it imports msgspec, and --help needs none of it
 
@@ -260,7 +266,9 @@ def _command(commands: _Commands, common: _Parser, name: str, about: str, epilog
 
 def _add_wait(commands: _Commands, common: _Parser) -> None:
     wait = _command(commands, common, "wait", "Wait for jobs to end, and exit by how they ended.", _WAIT_EPILOG)
-    wait.add_argument("jobs", nargs="+", metavar="JOB", help="a job's id, or - for the response that started it")
+    wait.add_argument(
+        "jobs", nargs="+", metavar="JOB", help="a job's id or its URL at the API, or - for the response that started it"
+    )
     _add_api(wait)
     limits = wait.add_argument_group("how long", "Durations: 90, 45s, 30m, 1h30m, 250ms.")
     limits.add_argument("--timeout", type=duration, metavar="TIME", help="give up after this long (default: never)")
@@ -382,7 +390,7 @@ def _add_get(commands: _Commands, common: _Parser) -> None:
         "Read one job, once, and show all that the API tells of it. A job that failed was read, so that is exit 0.",
         _READ_EPILOG,
     )
-    get.add_argument("job", metavar="JOB", help="the job's id")
+    get.add_argument("job", metavar="JOB", help="the job's id, or its URL at the API")
     _add_api(get)
     _add_json(get, "one JSON object; the API's own record is under 'wire'")
 

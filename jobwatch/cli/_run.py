@@ -278,14 +278,14 @@ class Run:
         outcome = wait.outcome
         if outcome is None:
             raise error or JobwatchError(f"the wait for job {wait.job_id} ended without an outcome")
-        record = self._record(wait, outcome, _reason(wait.job, error))
+        record = self._record(wait, outcome, _reason(wait, error))
         self._note_end(wait, record)
         self._show_end(record, wait.job)
 
     def _note_end(self, wait: Wait, record: OutcomeRecord) -> None:
         if self._extras.cursor is not None:
             if wait.watched is not None and wait.watched.outcome is not record.outcome:
-                self._extras.cursor.seen(wait.watched, wait.unread)
+                self._extras.cursor.seen(wait.watched, ())
             self._extras.cursor.ended(record)
 
     def _show_end(self, record: OutcomeRecord, job: Job | None = None) -> None:
@@ -324,9 +324,21 @@ class Run:
             self._handle(self._queue.get_nowait())
         for wait in self._waits.values():
             if wait.job_id not in self.outcomes:
+                self._show_rest(wait)
+                if wait.outcome is not None:  # which a look has just shown
+                    self._end(wait, None)
+                    continue
                 record = self._record(wait, Outcome.INTERRUPTED, reason(wait))
                 self._note_end(wait, record)
                 self._show_end(record)
+
+    def _show_rest(self, wait: Wait) -> None:
+        """Show the states that looks have shown, and that were not read yet."""
+        unread = wait.unread
+        if unread and wait.watched is not None and self._extras.cursor is not None:
+            self._extras.cursor.seen(wait.watched, unread)
+        for transition in unread:
+            self._show(transition)
 
     def _record(self, wait: Wait, outcome: Outcome, reason: str | None) -> OutcomeRecord:
         watched = wait.watched
@@ -344,7 +356,8 @@ class Run:
 
     def _tick(self) -> None:
         for job_id, wait in self._waits.items():
-            if job_id not in self.outcomes and wait.watched is not None:
+            # What a wait ended by is told with its end, which is on its way.
+            if job_id not in self.outcomes and wait.watched is not None and wait.outcome is None:
                 self._report_fault(job_id, wait.fault)
         self._display_progress()
         if self._extras.heartbeat is not None:
@@ -406,11 +419,13 @@ def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 3)
 
 
-def _reason(job: Job | None, error: Exception | None) -> str | None:
+def _reason(wait: Wait, error: Exception | None) -> str | None:
     """Return why a wait ended so, the server's words as they came; whoever prints them escapes them."""
     match error:
+        case None if wait.outcome is not None and not wait.outcome.is_end_of_job:
+            return None if wait.fault is None else wait.fault.text
         case None:
-            return None if job is None or job.error is None else job.error.text
+            return None if wait.job is None or wait.job.error is None else wait.job.error.text
         case LookError():
             return error.fault.text
         case WaitTimeout():

@@ -109,14 +109,13 @@ async def test_without_the_jobs_that_ended_before_nothing_is_asked_for_them(
 
 @pytest.mark.slow
 async def test_a_job_that_could_not_be_read_is_tried_anew(server: JobServer, command: Command) -> None:
-    server.add("bedrock", "a", ["PENDING"])
+    job = server.add("bedrock", "a", ["PENDING"])
     assert (await command("a", timeout="50ms"))[0] == 6
     server.renew_token("another_token_0")
     code, records = await command("a", timeout="50ms")
     assert (code in (3, 6), states(records)) == (True, [])
     server.renew_token(CANARY)
-    server.remove(server.add("bedrock", "a", ["PENDING"]))
-    server.add("bedrock", "a", ["PENDING", "COMPLETED"])
+    job.advance("COMPLETED")
     code, records = await command("a")
     assert (code, [seq for _, seq, _ in states(records)]) == (0, [2])
 

@@ -174,14 +174,46 @@ async def test_what_is_accepted_does_not_end_a_run(capsys: pytest.CaptureFixture
 
 
 @on_virtual_clock
-async def test_ends_that_are_known_together_are_all_told(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_of_bad_ends_that_are_known_together_none_is_said_to_go_on_and_the_first_is_the_reason(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     source = FakeSource("s")
+    source.add("late", [("running", 0)])
     for job_id in "abc":
-        source.add(job_id, [("running", 0), ("failed", 10)], error=Problem(job_id))
-    assert await ran(Until.FIRST_BAD, "a", "b", "c", source=source) == 1
-    found = ends(capsys.readouterr().out)
-    assert found.keys() == {"a", "b", "c"}
-    assert found["a"] == ("failed", "a") or found["b"] == ("failed", "b") or found["c"] == ("failed", "c")
+        source.add(job_id, ["running", "failed"], error=Problem(job_id))
+    assert await ran(Until.FIRST_BAD, "late", "a", "b", "c", source=source) == 1
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    told = [(each["job_id"], each["outcome"], each["error"]) for each in records if each["type"] == "outcome"]
+    states = {(each["job_id"], each["status"]) for each in records if each["type"] == "transition"}
+    first = told[0][0]
+    assert len([outcome for _, outcome, _ in told if outcome == "failed"]) >= 2, "they are known together"
+    for job_id, outcome, error in told:
+        if outcome == "failed":
+            assert error == job_id
+            assert states >= {(job_id, "running"), (job_id, "failed")}
+        else:
+            how = "the job goes on" if (job_id, "running") in states else "the job was never read"
+            assert error == f"not waited for any more after {first}: failed (--fail-fast); {how}"
+            assert (job_id, "failed") not in states
+
+
+@on_virtual_clock
+async def test_an_end_that_a_look_has_just_shown_is_told_when_a_signal_comes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source = FakeSource("s")
+    source.add("a", ["running", "failed"], error=Problem("boom"))
+
+    class Stopping(Run):
+        def _changed(self, wait: object, job: object) -> None:
+            following.cancel()  # in the very step in which a look has shown the end
+
+    async with Client(source=source) as client:
+        following = asyncio.create_task(Stopping([client.wait_for("a", check=False)], JsonLines()).follow())
+        with pytest.raises(asyncio.CancelledError):
+            await following
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each.get("seq", each.get("outcome")) for each in records] == [1, 2, "failed"]
 
 
 # --- why it failed ---------------------------------------------------------------
@@ -301,7 +333,7 @@ def how_to_go_on(line: str, left: list[str]) -> str:
     ("line", "left", "told"),
     [
         ("wait a b --api capydb", ["b"], "jobwatch wait --api capydb b"),
-        ("wait a --timeout 90m --json --debug", ["a"], "jobwatch wait --timeout 1h30m --json a"),
+        ("wait a --timeout 90m --json --debug -v", ["a"], "jobwatch wait --timeout 1h30m --json a"),
         ("wait a --cursor 'my file'", ["a b"], "jobwatch wait --cursor 'my file' 'a b'"),
         (
             "wait a --accept partial,finished --fail-on blocked --exit-code timeout=75 --exit-code failed=3",
@@ -313,6 +345,12 @@ def how_to_go_on(line: str, left: list[str]) -> str:
         ("wait a --token-file /run/t", ["a"], "jobwatch wait --token-file /run/t a"),
         ("wait a --param api_key=s3cr3t", ["a"], "jobwatch wait --param api_key=... a"),
         ("wait a --proxy http://u:p@proxy:3128", ["a"], "jobwatch wait --proxy ... a"),
+        (
+            "wait a --header 'X-Key: s3cr3t' --header-env X-B=B",
+            ["a"],
+            "jobwatch wait --header ... --header-env X-B=B a",
+        ),
+        ("wait a --junit j.xml --outputs o.env", ["a"], "jobwatch wait --outputs o.env --junit j.xml a"),
         ("wait a --proxy http://proxy:3128", ["a"], "jobwatch wait --proxy http://proxy:3128 a"),
         ("wait -- -x", ["-x"], "jobwatch wait -- -x"),
         ("wait a", ["$(id)"], "jobwatch wait '$(id)'"),

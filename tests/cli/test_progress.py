@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from jobwatch import Client, Job, Pace, Phase
 from jobwatch.cli._lines import JsonLines, PlainLines
 from jobwatch.cli._live import LiveTable
 from jobwatch.cli._run import Display, Run
+from jobwatch.testing import HANG, FakeSource
 from tests.virtual import on_virtual_clock
 
 
@@ -73,3 +75,20 @@ async def test_the_table_shows_it_behind_the_last_state() -> None:
     await following
     drawn.print(table)
     assert " %" not in drawn.export_text(), "it has ended"
+
+
+@on_virtual_clock
+async def test_a_first_look_without_an_answer_is_noted_and_not_once_more_at_the_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    display = PlainLines(["j"])
+    display.tick = 0.9
+    async with Client(source=FakeSource(delay=HANG)) as client:
+        for limit in (3.0, 9.0):
+            await Run([client.wait_for("j", limit, check=False)], display).follow()
+    out, err = capsys.readouterr()
+    assert [line.partition("=> ")[2] for line in out.splitlines()] == [
+        f"unreachable after a wait of {limit}.0 s, 0 looks: never read within {limit} s: the source did not answer"
+        for limit in (3, 9)
+    ]
+    assert re.fullmatch(r"jobwatch: j: cannot be read for now: the source did not answer within 5\.\d s\n", err)

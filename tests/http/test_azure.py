@@ -59,7 +59,7 @@ async def test_a_status_monitor_without_a_status_tells_no_end(api: str, header: 
 
 
 @pytest.mark.parametrize("api", ["azure", "azure-arm"])
-@pytest.mark.parametrize("body", [b"", b"{}", b'{"id": "1"}'])
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"id": "1"}', b'"success"', b'[{"id": "1"}]', b"text"])
 async def test_a_location_that_answers_200_tells_a_success_whatever_its_body(api: str, body: bytes) -> None:
     told, phase, asked = await waited(api, "Location", (202, b"", {}), (200, body, {}))
     assert (told, phase, asked) == (["HTTP 202", "HTTP 200"], Phase.SUCCEEDED, ["/ops/1", "/ops/1"])

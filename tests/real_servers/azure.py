@@ -13,6 +13,7 @@ import itertools
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -101,6 +102,10 @@ POST error/post/202/retry/invalidheader
 POST error/postasync/retry/nopayload
 POST error/postasync/retry/invalidheader
 POST error/postasync/retry/invalidjsonpolling
+PUT customheader/putasync/retry/succeeded
+POST customheader/postasync/retry/succeeded
+PUT customheader/put/201/creating/succeeded/200
+POST customheader/post/202/retry/200
 """.strip().splitlines()
 
 CORRECTED: Mapping[str, str | None] = {
@@ -112,6 +117,7 @@ CORRECTED: Mapping[str, str | None] = {
 resource that comes with it says Failed or Canceled; and to it a 202 without any URL is a success."""
 
 _ENDS = {"succeeded": "succeeded", "failed": "failed", "canceled": "cancelled"}
+_HEADERS = {"x-ms-client-request-id": "9C4D50EE-2D56-4CD3-8152-34347DC9F2B0"}
 _UNREAD = frozenset({"refused", "unreadable", "unreachable", "not_found"})
 """What jobwatch may say where the vendor's poller raises, since no end was read."""
 
@@ -128,8 +134,9 @@ from azure.mgmt.core.polling.arm_polling import ARMPolling
 
 def outcome(url, scenario):
     method, path = scenario.split()
-    client = PipelineClient(url, policies=[RequestIdPolicy(), RetryPolicy(retry_backoff_factor=0.01)])
-    request = HttpRequest(method, f"{url}/lro/{path}", json=None if method == "DELETE" else {})
+    marked = RequestIdPolicy(request_id=HEADERS["x-ms-client-request-id"])
+    client = PipelineClient(url, policies=[marked, RetryPolicy(retry_backoff_factor=0.01)])
+    request = HttpRequest(method, f"{url}/lro/{path}", json=None if method == "DELETE" else {}, headers=HEADERS)
     first = client._pipeline.run(request)
     if first.http_response.status_code >= 400:
         return "raised"
@@ -144,7 +151,7 @@ def outcome(url, scenario):
     return polling.status()
 
 
-told = {}
+told, HEADERS = {}, json.loads(sys.argv[3])
 for scenario in json.loads(sys.argv[2]):
     try:
         told[scenario] = outcome(sys.argv[1], scenario).lower()
@@ -163,9 +170,10 @@ class Server:
 
     def client(self) -> Client:
         """Return a client of it."""
+        options: dict[str, Any] = {"token": "none", "headers": _HEADERS, "unreachable_after": 2.0, "appear_within": 1.0}
         if self.api == "azure":
-            return Client(APIS["azure"], base_url=self.url, token="none", unreachable_after=2.0, appear_within=1.0)
-        return Client("azure-arm", base_url=self.url, token="none", unreachable_after=2.0, appear_within=1.0)
+            return Client(APIS["azure"], base_url=self.url, **options)
+        return Client("azure-arm", base_url=self.url, **options)
 
     def start(self, scenario: str) -> Response | str:
         """Start an operation; where the response names none, the resource itself is what tells: return its URL."""
@@ -182,7 +190,7 @@ class Server:
 
     @staticmethod
     def _ask(method: str, url: str) -> Response:
-        return ask(method, url, None if method == "DELETE" else {})
+        return ask(method, url, None if method == "DELETE" else {}, _HEADERS)
 
 
 def tried(environments: Path) -> list[bool]:
@@ -202,8 +210,8 @@ def tried(environments: Path) -> list[bool]:
 
 def _by_the_vendor(environments: Path, url: str) -> Mapping[str, str]:
     python = environment(environments, REQUIREMENT) / "python"
-    scenarios = msgspec.json.encode(SCENARIOS).decode()
-    ran = subprocess.run([str(python), "-c", _POLLER, url, scenarios], check=True, capture_output=True)
+    given = [msgspec.json.encode(each).decode() for each in (SCENARIOS, _HEADERS)]
+    ran = subprocess.run([str(python), "-c", _POLLER, url, *given], check=True, capture_output=True)
     return msgspec.json.decode(ran.stdout, type=dict[str, str])
 
 

@@ -166,15 +166,20 @@ def test_a_client_that_is_only_dropped_ends_its_thread(source: FakeSource) -> No
     assert threads() == []
 
 
-def test_as_completed_that_is_left_early_stops_the_other_waits(source: FakeSource) -> None:
+@pytest.mark.parametrize("use", ["watch", "as_completed"])
+def test_what_is_dropped_stops_its_looks_in_its_own_loop(
+    use: str, source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")  # so that a loop tells who touches it from another thread
     with SyncClient(source=source, pace=QUICK) as client:
-        ended = client.as_completed(["long", "job_1"])
-        assert next(ended).job_id == "job_1"
-        del ended
-        asked, looks = time.monotonic() + 0.04, len(source.asked)
-        while time.monotonic() < asked:
-            time.sleep(0.01)
-        assert len(source.asked) <= looks + 1
+        waits: list[object] = [client.watch("long") if use == "watch" else client.as_completed(["long", "job_1"])]
+        next(cast("Iterator[object]", waits[0]))
+        waits.clear()
+        gc.collect()
+        client.job("job_1")  # what is to be done in the loop before is done by then
+        looks = len(source.asked)
+        time.sleep(0.045)
+        assert len(source.asked) == looks
 
 
 def test_many_threads_use_one_client(source: FakeSource) -> None:
@@ -314,7 +319,7 @@ def test_ctrl_c_ends_it_at_once_and_leaves_nothing(job_server: JobServer, use: s
             {use}
         except KeyboardInterrupt:
             began = time.monotonic()
-            while any(one.name == "jobwatch" for one in threading.enumerate()) and time.monotonic() < began + 2:
+            while threading.active_count() > 1 and time.monotonic() < began + 2:
                 time.sleep(0.001)
             print("interrupted", [one.name for one in threading.enumerate()])
     """
@@ -328,30 +333,38 @@ def test_ctrl_c_ends_it_at_once_and_leaves_nothing(job_server: JobServer, use: s
 
 @pytest.mark.slow(in_sample=True)
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send")
-def test_ctrl_c_does_not_wait_for_what_will_not_end() -> None:
-    # A source that hangs in its clean-up, as a name look-up that has no answer does.
+@pytest.mark.parametrize("use", ["wait", "wait_for"])
+@pytest.mark.parametrize("ended_by", ["ctrl-c", "limit"])
+def test_nothing_waits_for_a_thread_that_hangs(use: str, ended_by: str) -> None:
+    # As one does that looks up a name which has no answer: a loop that ends waits for its threads.
     program = """
-        import asyncio, os, signal, threading, time, jobwatch
+        import asyncio, os, signal, sys, threading, time, jobwatch
+
+        ended_by, use = sys.argv[1:]
 
         class Hanging:
             key = "hanging"
             async def job(self, job_id):
-                threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
-                await asyncio.get_running_loop().run_in_executor(None, time.sleep, 1.5)
+                if ended_by == "ctrl-c":
+                    threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+                await asyncio.get_running_loop().run_in_executor(None, time.sleep, 20)
 
-        began = None
-        def note(*_):
-            global began
-            began = time.monotonic()
-            raise KeyboardInterrupt
-        signal.signal(signal.SIGINT, note)
+        limit = 0.1 if ended_by == "limit" else None
+        began = time.monotonic()
         try:
-            jobwatch.wait("job_1", source=Hanging())
-        except KeyboardInterrupt:
-            print("in time" if time.monotonic() - began < 1.0 else "late")
+            if use == "wait":
+                jobwatch.wait("job_1", source=Hanging(), timeout=limit)
+            else:
+                with jobwatch.SyncClient(source=Hanging()) as client:
+                    client.wait_for("job_1", timeout=limit)
+        except (KeyboardInterrupt, jobwatch.JobwatchError) as error:
+            told = "in time" if time.monotonic() - began < 10 else "late"
+            print(type(error).__name__, told, flush=True)
+        os._exit(0)
     """
-    done = run(program)
-    assert (done.stdout, done.stderr) == ("in time\n", "")
+    done = run(program, ended_by, use)
+    error = "KeyboardInterrupt" if ended_by == "ctrl-c" else "WaitTimeout"
+    assert (done.stdout, done.stderr) == (f"{error} in time\n", "")
 
 
 @pytest.mark.slow(in_sample=True)
