@@ -19,7 +19,8 @@ callgrind's user instructions, exact but without the kernel's share, which is ab
 every ratio a little towards 1; or CPU seconds (``--by seconds``), which are rough.
 
 Bias. Against us: `jobwatch` does more in a look than the bare loop does: it bounds time and bytes, checks that a
-connection is silent, reads the rate limit, keeps a budget and a schedule, and tells states apart; the bare loop is one writes at first, with aiohttp's own settings (to keep no cookies saves it nothing). Its list requests and its
+connection is silent, reads the rate limit, keeps a budget and a schedule, and tells states apart; the bare loop is what
+one writes at first, with aiohttp's own settings (to keep no cookies saves it nothing). Its list requests and its
 history would save it looks, but are not used here. For us: there are no pauses, so its timers are short; there is one
 API, whose limit is far away; with ``--body same`` it compares a hash where every rival decodes, and with both the
 history of a job does not grow. The rivals run their own poll loops with every pause set to zero, on the smallest body
