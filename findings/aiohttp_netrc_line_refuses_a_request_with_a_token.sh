@@ -1,12 +1,12 @@
 #!/bin/sh
 # aiohttp 3.14.5 (PyPI), client and server on loopback.
 #
-# Guess: a session with `trust_env=True`, which a poller needs for the proxies of the environment, takes the login of a netrc
-# file only for requests that say nothing of their own, so that one with an Authorization header goes out as it is.
+# Guess: a session with `trust_env=True`, which a poller needs for the proxies of the environment, takes the login of a
+# netrc file only for requests that say nothing of their own, and one with an Authorization header goes out as it is.
 # Seen: a netrc line for the host, or a `default` line, and the header together are a ValueError that speaks of an AUTH
-# argument which nobody gave, before anything is sent; the header of a session as that of a request. Without the line, or
-# with one for another host, the same request is answered. So the poller fails in one user's home and not in another's, and
-# with an error that is none of aiohttp's own.
+# argument which nobody gave, before anything is sent; the header of a session as that of a request. Without the line,
+# or with one for another host, the same request is answered. So the poller fails in one user's home and not in
+# another's, and with an error that is none of aiohttp's own.
 #
 # Prints what was seen and exits 0; exits 1 when any of it changes.
 set -eu

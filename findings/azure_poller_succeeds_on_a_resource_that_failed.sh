@@ -4,10 +4,10 @@
 #
 # Guess: the poller of a long-running operation ends as `Failed` when the resource that it polls says
 # `"provisioningState": "Failed"`, whatever the operation was started by.
-# Seen: so it does where a PUT is polled at its own URL. Where a DELETE is polled at its Location, the same resource, with
-# the same word, in an answer 200, ends the operation as `Succeeded`; `result()` raises nothing and returns the resource
-# that says Failed, or Canceled. At a Location nothing but the HTTP status is looked at, so who wants to know how it
-# ended has to read the result too.
+# Seen: so it does where a PUT is polled at its own URL. Where a DELETE is polled at its Location, the same resource,
+# with the same word, in an answer 200, ends the operation as `Succeeded`; `result()` raises nothing and returns the
+# resource that says Failed, or Canceled. At a Location nothing but the HTTP status is looked at, so who wants to know
+# how it ended has to read the result too.
 #
 # Prints what was seen and exits 0; exits 1 when any of it changes.
 set -eu
@@ -15,7 +15,8 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install -q --disable-pip-version-check azure-core==1.41.0 azure-mgmt-core==1.6.0 requests==2.34.2
-npm install --silent --no-audit --no-fund --prefix "$folder" @microsoft.azure/autorest.testserver@3.3.51
+npm install --loglevel=error --no-audit --no-fund --prefix "$folder" \
+  @microsoft.azure/autorest.testserver@3.3.51 >/dev/null
 cat >"$folder/loopback.cjs" <<'JAVASCRIPT'
 const { Server } = require("node:net");
 
@@ -57,8 +58,9 @@ def ended(method, path):
 
 
 server = subprocess.Popen(
-    ["node", "--require", f"{folder}/loopback.cjs", f"{folder}/node_modules/@microsoft.azure/autorest.testserver/dist/cli/cli.js",
-     "run", "--port", str(port), "--coverageDirectory", f"{folder}/coverage"],
+    ["node", "--require", f"{folder}/loopback.cjs",
+     f"{folder}/node_modules/@microsoft.azure/autorest.testserver/dist/cli/cli.js", "run", "--port", str(port),
+     "--coverageDirectory", f"{folder}/coverage"],
     stdout=subprocess.DEVNULL,
     stderr=subprocess.DEVNULL,
 )

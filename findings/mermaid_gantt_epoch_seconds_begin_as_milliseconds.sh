@@ -1,18 +1,19 @@
 #!/bin/sh
 # mermaid 11.17.2 with jsdom 29.1.1 (npm), in Node without a browser: the times that the gantt chart is drawn from.
 #
-# Guess: under `dateFormat X`, epoch seconds, both times of a task are read as seconds, as under `x` both are milliseconds.
-# Seen: the start is read as milliseconds and the end as seconds: each job of ten seconds begins in January 1970 and lasts
-# for more than fifty years. With a length in place of the end, all of it lies in January 1970. `parse` finds nothing wrong
-# with either. Only a start with a fraction is refused. Under `x` all is right, so a page that draws jobs must multiply by
-# 1000 and round. mermaid 12.3.0 does the same.
+# Guess: under `dateFormat X`, epoch seconds, both times of a task are read as seconds, as both are milliseconds under
+# `x`.
+# Seen: the start is read as milliseconds and the end as seconds: each job of ten seconds begins in January 1970 and
+# lasts for more than fifty years. With a length in place of the end, all of it lies in January 1970. `parse` finds
+# nothing wrong with either. Only a start with a fraction is refused. Under `x` all is right, so a page that draws jobs
+# must multiply by 1000 and round. mermaid 12.3.0 does the same.
 #
 # Prints what was seen and exits 0; exits 1 when any of it changes.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-npm install --silent --no-audit --no-fund --prefix "$folder" mermaid@11.17.2 jsdom@29.1.1
+npm install --loglevel=error --no-audit --no-fund --prefix "$folder" mermaid@11.17.2 jsdom@29.1.1 >/dev/null
 cat >"$folder/look.mjs" <<'JAVASCRIPT'
 import assert from "node:assert/strict";
 

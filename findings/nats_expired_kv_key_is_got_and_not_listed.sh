@@ -1,12 +1,12 @@
 #!/bin/sh
 # nats-py 2.16.0 with nats-server 2.15.1 (PyPI), JetStream on loopback, a key-value bucket with `limit_marker_ttl`.
 #
-# Guess: a key whose `msg_ttl` has run out is gone, like one that was deleted: `get` raises KeyNotFoundError, and `create`
-# makes it anew. The marker that `limit_marker_ttl` leaves only lets the watchers hear of it.
+# Guess: a key whose `msg_ttl` has run out is gone, like one that was deleted: `get` raises KeyNotFoundError, and
+# `create` makes it anew. The marker that `limit_marker_ttl` leaves only lets the watchers hear of it.
 # Seen: while the marker is kept, `get` returns an entry without a value, and `create` is refused with
-# KeyWrongLastSequenceError, as for a key that exists, while `keys` does not list it. When the marker is gone too, all is as
-# in a bucket without markers. A lease that has run out is nobody's for that long, and nobody can take it; a key that was
-# deleted leaves a marker as well, and can be made anew at once.
+# KeyWrongLastSequenceError, as for a key that exists, while `keys` does not list it. When the marker is gone too, all
+# is as in a bucket without markers. A lease that has run out is nobody's for that long, and nobody can take it; a key
+# that was deleted leaves a marker as well, and can be made anew at once.
 #
 # Prints what was seen and exits 0; exits 1 when any of it changes.
 set -eu
@@ -49,9 +49,9 @@ async def main():
     plain = await stream.create_key_value(bucket="plain")
     marked = await stream.create_key_value(bucket="marked", limit_marker_ttl=5)
     for bucket in (plain, marked):
-        await bucket.create("lease", b"first", msg_ttl=1)
+        await bucket.create("lease", b"first", msg_ttl=2)
     held = [await look(bucket) for bucket in (plain, marked)]
-    await asyncio.sleep(3.0)
+    await asyncio.sleep(4.0)
     expired = [await look(bucket) for bucket in (plain, marked)]
     await asyncio.sleep(5.0)
     late = await look(marked)
@@ -77,12 +77,12 @@ finally:
     server.terminate()
     server.wait()
 print("what get, keys and create tell of a key")
-print("held, without markers:          ", *held[0])
-print("held, with markers:             ", *held[1])
-print("expired, without markers:       ", *expired[0])
-print("expired, with markers, after 3s:", *expired[1])
-print("the same, after 8 s:            ", *late)
-print("deleted, with markers:          ", *deleted)
+print("held, without markers:           ", *held[0])
+print("held, with markers:              ", *held[1])
+print("expired, without markers:        ", *expired[0])
+print("expired, with markers, after 4 s:", *expired[1])
+print("the same, after 9 s:             ", *late)
+print("deleted, with markers:           ", *deleted)
 missing, refused = KeyNotFoundError.__name__, "KeyWrongLastSequenceError"
 assert held[0] == held[1] == ("an entry with b'first'", ["lease"], refused), held
 assert expired[0][:2] == (missing, NoKeysError.__name__) and isinstance(expired[0][2], int), expired[0]
