@@ -15,12 +15,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import io
-import re
 import socket
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
+from .._reading.patterns import pattern
 from .errors import NotPlain
 from .progress import Progress
 from .threads import Threads
@@ -49,8 +49,8 @@ _HELD: Final = 64 * 1024
 _STAGGERED: Final = 0.25
 """After how many seconds the next address is tried as well: RFC 8305, section 5, and aiohttp."""
 
-_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
-_LENGTH: Final = re.compile(r"[0-9]{1,15}")
+_NAME: Final = pattern(r"[A-Za-z0-9_-]+")
+_LENGTH: Final = pattern(r"[0-9]{1,15}")
 
 
 class Whole:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Final
@@ -29,6 +28,7 @@ from msgspec.structs import replace
 from .._errors import ConfigError
 from .._models import Fault, FaultKind, printable
 from .._reading.api import REQUEST_TIMEOUT
+from .._reading.patterns import pattern
 from .._reading.reply import Reply
 from .._table.templates import is_encoded_path
 from .._tasks import at_once
@@ -64,7 +64,7 @@ MAX_BODY: Final = 1024 * 1024
 ERROR_BODY_CAP: Final = 64 * 1024
 MAX_HOPS: Final = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_ADDRESS = re.compile(r"\('([0-9A-Fa-f.:%]+)', \d+")
+_ADDRESS = pattern(r"\('([0-9A-Fa-f.:%]+)', \d+")
 """The address in the text of asyncio's error: nothing else tells it."""
 
 _SAME_METHOD = frozenset({307, 308})
