@@ -44,15 +44,16 @@ RUNS = 21
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One program's cost, and its ratio to that of another."""
+    """One program's cost beside another's, in the report's unit, and how their seconds compare."""
 
-    name: str
-    against: str
-    seconds: float
-    instructions: int | None
+    what: str
+    ours: float
+    rival: float
+    rival_name: str
     ratio: float
-    ratio_of_seconds: float
     goal: float
+    seconds: float
+    ratio_of_seconds: float
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,13 +106,14 @@ def measure(runs: int, by: str) -> Report:
         runs=runs,
         rows=[
             Row(
-                name=name,
-                against=against,
-                seconds=seconds[name],
-                instructions=counts.get(name),
+                what=name,
+                ours=costs[name],
+                rival=costs[against],
+                rival_name=against,
                 ratio=costs[name] / costs[against],
-                ratio_of_seconds=seconds[name] / seconds[against],
                 goal=goal,
+                seconds=seconds[name],
+                ratio_of_seconds=seconds[name] / seconds[against],
             )
             for name, against, goal in _COMPARED
         ],
@@ -133,7 +135,7 @@ def printed(report: Report) -> str:
     lines = [f"{'':20s}{'against':32s}{'ms':>7s}{'ratio':>9s}{'of seconds':>12s}{'goal':>8s}"]
     for row in report.rows:
         cells = f"{row.seconds * 1e3:7.1f}{row.ratio:8.2f}x{row.ratio_of_seconds:11.2f}x{row.goal:7.2f}x"
-        lines.append(f"{row.name:20s}{row.against:32s}{cells}")
+        lines.append(f"{row.what:20s}{row.rival_name:32s}{cells}")
     return "\n".join([*lines, f"ratios are of {report.by}; milliseconds are medians of {report.runs} runs"])
 
 

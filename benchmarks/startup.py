@@ -7,7 +7,8 @@ same server on loopback answers all of them, from a process of its own:
 
 * **Ours**: ``jobwatch wait``, the installed command or ``python -m jobwatch``, with its history and streams on;
 * **aiohttp loop**: the 15 lines that somebody writes by hand, with a pause that grows;
-* **httpx loop** and **urllib loop**: the same, with `httpx.Client` (extra "bench") and with the standard library;
+* **httpx loop** and **urllib loop**: the same, with `httpx.Client` (extra "bench"; without its own command line, which
+  it imports where click and rich are installed) and with the standard library;
 * **curl and jq**: the same in bash, where the two are installed;
 * ``python -c pass``: what any program in Python pays.
 
@@ -70,6 +71,7 @@ sys.exit(asyncio.run(main(sys.argv[1])))
 
 _HTTPX = """
 import os, sys, time
+sys.modules["click"] = None  # else httpx imports its own command line, where rich is installed, too
 import httpx
 
 pause = 1.0

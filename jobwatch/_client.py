@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import math
 import os
@@ -27,6 +28,7 @@ from ._errors import ConfigError
 from ._files.history import History
 from ._http.requests import Given
 from ._http.source import HttpSource
+from ._http.threads import Threads
 from ._models import ENDED, Fault, Job, Phase, Result, Wire_co
 from ._reading.api import REQUEST_TIMEOUT, JobAPI
 from ._reading.ids import id_text
@@ -276,7 +278,7 @@ class Client(Generic[Wire_co]):
         if not self._history.unsaved:
             return
         try:
-            await asyncio.to_thread(self._history.save)
+            await Threads(1, contextvars.copy_context(), "jobwatch history").call(self._history.save)
         except ConfigError as error:
             _log.warning("%s; what was learned is lost", error)  # which costs requests later, and no answer now
 
