@@ -22,7 +22,6 @@ use jobwatch do, pays less for jobwatch than is shown.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -35,6 +34,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from . import instructions
+from .rows import Row as Compared
+from .rows import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,16 +45,15 @@ RUNS = 21
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One program's cost beside another's, in the report's unit, and how their seconds compare."""
+    """One program's cost, and its ratio to that of another."""
 
-    what: str
-    ours: float
-    rival: float
-    rival_name: str
-    ratio: float
-    goal: float
+    name: str
+    against: str
     seconds: float
+    instructions: int | None
+    ratio: float
     ratio_of_seconds: float
+    goal: float
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,14 +106,13 @@ def measure(runs: int, by: str) -> Report:
         runs=runs,
         rows=[
             Row(
-                what=name,
-                ours=costs[name],
-                rival=costs[against],
-                rival_name=against,
-                ratio=costs[name] / costs[against],
-                goal=goal,
+                name=name,
+                against=against,
                 seconds=seconds[name],
+                instructions=counts.get(name),
+                ratio=costs[name] / costs[against],
                 ratio_of_seconds=seconds[name] / seconds[against],
+                goal=goal,
             )
             for name, against, goal in _COMPARED
         ],
@@ -130,12 +129,28 @@ def _timed(programs: dict[str, list[str]], runs: int) -> dict[str, float]:
     return {name: statistics.median(each[1:]) for name, each in took.items()}
 
 
+def compared_rows(report: Report) -> list[Compared]:
+    """Return a report as the rows that every benchmark has: of instructions where those were counted."""
+    costs = {row.name: float(row.instructions or 0) or row.seconds for row in report.rows}
+    return [
+        Compared(
+            what=f"{row.name}, {report.by}",
+            ours=costs[row.name],
+            rival=costs[row.name] / row.ratio,
+            rival_name=row.against,
+            ratio=row.ratio,
+            goal=row.goal,
+        )
+        for row in report.rows
+    ]
+
+
 def printed(report: Report) -> str:
     """Return a report as text."""
     lines = [f"{'':20s}{'against':32s}{'ms':>7s}{'ratio':>9s}{'of seconds':>12s}{'goal':>8s}"]
     for row in report.rows:
         cells = f"{row.seconds * 1e3:7.1f}{row.ratio:8.2f}x{row.ratio_of_seconds:11.2f}x{row.goal:7.2f}x"
-        lines.append(f"{row.what:20s}{row.rival_name:32s}{cells}")
+        lines.append(f"{row.name:20s}{row.against:32s}{cells}")
     return "\n".join([*lines, f"ratios are of {report.by}; milliseconds are medians of {report.runs} runs"])
 
 
@@ -156,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.runs < 1:
         parser.error(f"--runs is {options.runs}; it must be at least 1")
     report = measure(options.runs, options.by)
-    print(json.dumps(msgspec.to_builtins(report), indent=2) if options.json else printed(report))
+    print(as_json(compared_rows(report), report=report) if options.json else printed(report))
     return 0
 
 

@@ -135,6 +135,7 @@ class HttpSource:
     ) -> None:
         self._requests = Requests(api, given, api_version)
         self.late = LateImport()
+        self.late.is_done = transport is not None
         self._importing: asyncio.Task[None] | None = None
         self._begins_without_aiohttp = False
         self.api = api = self._requests.api()
