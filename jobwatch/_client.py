@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import math
 import os
@@ -27,6 +28,7 @@ from ._errors import ConfigError
 from ._files.history import History
 from ._http.requests import Given
 from ._http.source import HttpSource
+from ._http.threads import Threads
 from ._models import ENDED, Fault, Job, Phase, Result, Wire_co
 from ._reading.api import REQUEST_TIMEOUT, JobAPI
 from ._reading.ids import id_text
@@ -276,9 +278,7 @@ class Client(Generic[Wire_co]):
         if not self._history.unsaved:
             return
         try:
-            from anyio import to_thread  # noqa: PLC0415 - most histories have no file
-
-            await to_thread.run_sync(self._history.save)
+            await Threads(1, contextvars.copy_context(), "jobwatch history").call(self._history.save)
         except ConfigError as error:
             _log.warning("%s; what was learned is lost", error)  # which costs requests later, and no answer now
 
@@ -680,6 +680,13 @@ def secrets_of(client: Client) -> frozenset[str]:
     """Return the secrets that a client sends, and those that it sent before them, for whoever prints."""
     source = client._source  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
     return source.secrets() if isinstance(source, HttpSource) else frozenset()
+
+
+def look_first_without_aiohttp(client: Client) -> None:
+    """Have a client make its first look without aiohttp, if it can: for a process that may be over by then."""
+    source = client._source  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+    if isinstance(source, HttpSource):
+        source.begin_without_aiohttp()
 
 
 async def check_token(client: Client) -> None:

@@ -6,10 +6,9 @@ A cancel scope's shield keeps out its own kind of cancelling only, and not `asyn
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from typing import TYPE_CHECKING
-
-import anyio
 
 from ._errors import ConfigError
 
@@ -46,7 +45,7 @@ async def ended(tasks: Iterable[asyncio.Task[object]]) -> None:
     """
     tasks = list(tasks)
     cancelled: asyncio.CancelledError | None = None
-    with anyio.CancelScope(shield=True):  # else an outer scope would cancel the wait anew at every step of the loop
+    with _shield():  # else an outer scope would cancel the wait anew at every step of the loop
         while going := [task for task in tasks if not task.done()]:
             try:
                 await asyncio.wait(going)
@@ -57,6 +56,15 @@ async def ended(tasks: Iterable[asyncio.Task[object]]) -> None:
             task.exception()  # read here, since whoever is cancelled does not
     if cancelled is not None:
         raise cancelled
+
+
+def _shield() -> contextlib.AbstractContextManager[object]:
+    """Return a scope that no outer one of anyio's cancels; where its part for asyncio is not loaded, there is none."""
+    if "anyio._backends._asyncio" not in sys.modules:
+        return contextlib.nullcontext()
+    import anyio  # noqa: PLC0415  # as said: it takes a while
+
+    return anyio.CancelScope(shield=True)
 
 
 async def finished(task: asyncio.Task[None]) -> None:

@@ -11,7 +11,6 @@ remembered of the place before, to know its replies again, says nothing about th
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -112,4 +111,6 @@ def _astray(watched: Watched, message: str) -> Watched:
 
 
 def _digest(name: str) -> str:
+    import hashlib  # noqa: PLC0415 - it loads OpenSSL, and few jobs move
+
     return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=_DIGEST).hexdigest()

@@ -24,6 +24,7 @@ from typing import Protocol, TypeAlias
 from msgspec.structs import replace
 
 from .._models import Fault, FaultKind, Problem, printable
+from .._reading.patterns import pattern
 from .._reading.reply import RateLimit, Reply
 from .headers import http_date, rate_limit, retry_after
 
@@ -34,9 +35,9 @@ Verdict: TypeAlias = Callable[[int, bytes], FaultKind | bool]
 _MESSAGE_CAP = 400
 _EXCERPT_CAP = 200
 _WORD_CAP = 128
-_PLAIN_TYPE = re.compile(r"text/plain|application/(?:[\w.+-]+\+)?json", re.ASCII | re.IGNORECASE)
+_PLAIN_TYPE = pattern(r"text/plain|application/(?:[\w.+-]+\+)?json", re.ASCII | re.IGNORECASE)
 
-_SECONDS = re.compile(r"\d{1,10}", re.ASCII)
+_SECONDS = pattern(r"\d{1,10}", re.ASCII)
 
 _PHRASES = {
     FaultKind.AUTH: "the API refused the token",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from .._models import printable
+from .._reading.patterns import pattern
 from .secrets import Secrets, in_body, in_headers, in_query, spellings, without
 from .urls import quoted, with_secret
 
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 
     from .._models import Fault
 
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_OUR_HEADER = re.compile(
+_HEADER_NAME = pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OUR_HEADER = pattern(
     r"accept-encoding|connection|content-length|expect|host|if-none-match|transfer-encoding|upgrade", re.IGNORECASE
 )
-_HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
+_HEADER_VALUE = pattern(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
 _FORMER = 4
 """How many that were replaced are remembered: a late reply may quote one."""
 

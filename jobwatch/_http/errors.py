@@ -17,3 +17,7 @@ class Unanswered(Exception):
 
 class CertificateRefused(Exception):
     """The server refused our certificate; the text is the alert that it sent. RFC 8446, section 6.2."""
+
+
+class NotPlain(Exception):
+    """A connection is not for a first look without aiohttp, or could not be opened so; nothing was sent."""

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from .._models import printable
+from .._reading.patterns import pattern
 from .credentials import Credentials
 from .secrets import is_secret_name
 
 if TYPE_CHECKING:
     from .._reading.api import JobAPI
 
-_OURS = re.compile(
+_OURS = pattern(
     r"accept|accept-encoding|cache-control|connection|content-.*|expect|host|if-.*|keep-alive|last-event-id|pragma"
     r"|proxy-.*|range|te|trailer|transfer-encoding|upgrade",
     re.IGNORECASE,

@@ -7,10 +7,10 @@ wrong guess here is a poller that hammers an API, or one that sleeps for ever. N
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from .._reading.patterns import pattern
 from .._reading.reply import RateLimit
 
 MAX_RESET_IN = 3600.0
@@ -19,9 +19,9 @@ MAX_RESET_IN = 3600.0
 _MOST_DIGITS = 13
 """Unix milliseconds have 13 digits; what has more is no number that a server means."""
 
-_SECONDS = re.compile(rf"[0-9]{{1,{_MOST_DIGITS}}}(?:\.[0-9]{{1,{_MOST_DIGITS}}})?")
+_SECONDS = pattern(rf"[0-9]{{1,{_MOST_DIGITS}}}(?:\.[0-9]{{1,{_MOST_DIGITS}}})?")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_IMF_FIXDATE = re.compile(
+_IMF_FIXDATE = pattern(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), ([0-9]{2}) (" + "|".join(_MONTHS) + r") ([0-9]{4})"
     r" ([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT"
 )

@@ -8,7 +8,6 @@ order (RFC 9112, section 9.3), so such a response would be read as the next job'
 from __future__ import annotations
 
 import asyncio
-import enum
 import select
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +15,7 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
 from .errors import CertificateRefused, LostWhenKept, NotSilent, Unanswered
+from .progress import Progress
 from .tls import refusal_in
 
 if TYPE_CHECKING:
@@ -189,18 +189,6 @@ def _poll_of(socket: TransportSocket | None) -> Callable[[int], object] | None:
     poll = select.poll()
     poll.register(handle, select.POLLIN)
     return poll.poll
-
-
-class Progress(enum.Enum):
-    """How far a request is that has no answer yet."""
-
-    UNCONNECTED = "unconnected"
-    CONNECTED = "connected"
-    """There is a connection, and TLS is not agreed on over it."""
-    TUNNELLING = "tunnelling"
-    """There is a connection, over which the request was not sent: the proxy at its end has not let it through."""
-    ASKED = "asked"
-    ANSWERING = "answering"
 
 
 class StockRequest(aiohttp.ClientRequest):

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from .._errors import ConfigError
 from .._models import Fault, FaultKind, printable
+from .._reading.patterns import pattern
 from .secrets import Secrets, spellings
 from .urls import quoted, split, unquoted
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from .answer import Headers
 
 _PORTS = {"http": 80, "https": 443}
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_PROXIES = re.compile(r"(?:tinyproxy|squid|privoxy|mitmproxy|zscaler|bluecoat|mcafee web gateway)\b", re.IGNORECASE)
+_SCHEME = pattern(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_PROXIES = pattern(r"(?:tinyproxy|squid|privoxy|mitmproxy|zscaler|bluecoat|mcafee web gateway)\b", re.IGNORECASE)
 """What proxies call themselves where a server's name stands; one that only hands on leaves the server's there."""
 
 _OWN = {407: "wants a user and a password, or others than it was given", 401: "refused its user or password"}

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from .._errors import ConfigError
 from .._models import Fault
+from .._reading.patterns import pattern
 from .._table import templates
 from .credentials import Credentials
 from .extra_headers import ExtraHeaders
@@ -39,12 +40,12 @@ if TYPE_CHECKING:
     from .tokens import TokenFunction
 
 _VARIABLE = r"\$\{(?P<variable>[A-Za-z_][A-Za-z0-9_]*)\}"
-_VARIABLE_OR_PARAM = re.compile(_VARIABLE + r"|\{\+?(?P<param>[A-Za-z_][A-Za-z0-9_]*)\}")
+_VARIABLE_OR_PARAM = pattern(_VARIABLE + r"|\{\+?(?P<param>[A-Za-z_][A-Za-z0-9_]*)\}")
 _XML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"})
 _NOW = "now"
-_VISIBLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
-_HOST_PART = re.compile(r"[0-9A-Za-z.:\[\]-]+")
-_AUTHORITY = re.compile(r"https?://[^/]*")
+_VISIBLE = pattern(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+_HOST_PART = pattern(r"[0-9A-Za-z.:\[\]-]+")
+_AUTHORITY = pattern(r"https?://[^/]*")
 _HOLD = "long_poll"
 """The name in braces that stands for how many seconds a server may hold a request."""
 

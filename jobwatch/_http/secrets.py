@@ -15,14 +15,15 @@ import msgspec
 from msgspec.structs import replace
 
 from .._models import JSON, Fault
+from .._reading.patterns import pattern
 from .._reading.words import lowered
 from .urls import quoted, unquoted
 
 SHORTEST = 6
 """What has fewer characters stands in other words by chance."""
 
-_SECRET_NAME = re.compile(r"auth|cookie|key|pass|pwd|secret|sig|token", re.IGNORECASE)
-_OPEN_HEADER = re.compile(r"accept|content-type|user-agent|.*version", re.IGNORECASE)
+_SECRET_NAME = pattern(r"auth|cookie|key|pass|pwd|secret|sig|token", re.IGNORECASE)
+_OPEN_HEADER = pattern(r"accept|content-type|user-agent|.*version", re.IGNORECASE)
 _SCHEMES = frozenset({"basic", "bearer", "digest", "apikey"})
 
 

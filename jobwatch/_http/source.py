@@ -136,6 +136,8 @@ class HttpSource:
         self._requests = Requests(api, given, api_version)
         self.late = LateImport()
         self.late.is_done = transport is not None
+        self._importing: asyncio.Task[None] | None = None
+        self._begins_without_aiohttp = False
         self.api = api = self._requests.api()
         self.name = api.name
         self._renewal: Renewal | None = None
@@ -189,9 +191,25 @@ class HttpSource:
     ) -> Seen:
         """Ask about one job; for arguments see `Source`."""
         if not self.late.is_done:
+            if self._begins_without_aiohttp and self._items is None and self.transport.begins_without_aiohttp:
+                return await self._job_first(job_id, status, turn, hold)
             await self.late.done()
         if self._items is not None:
             return await self._job_in_pages(self._items, job_id, status, memo, turn)
+        return await self._job(job_id, status, memo, turn, hold)
+
+    def begin_without_aiohttp(self) -> None:
+        """Ask first without aiohttp, if that can be; see `first`."""
+        self._begins_without_aiohttp = self.transport.begin_without_aiohttp()
+
+    async def _job_first(self, job_id: str, status: str | None, turn: Turn, hold: float) -> Seen:
+        """Ask about a job while aiohttp is not there; where the job goes on, it is imported before the next look."""
+        seen = await self._job(job_id, status, None, turn, hold)
+        if not (isinstance(seen.what, Job) and seen.what.phase.ended):
+            self._importing = asyncio.get_running_loop().create_task(self.late.done(), name="jobwatch import")
+        return seen
+
+    async def _job(self, job_id: str, status: str | None, memo: object, turn: Turn, hold: float) -> Seen:
         etag = memo.etag if isinstance(memo, Memo) and self._is_believed(memo) else None
         target = self._targets.get(job_id) or self._target_of(job_id, hold)
         reply = await self.transport.get(target, etag=etag, turn=turn)
@@ -323,6 +341,8 @@ class HttpSource:
 
     async def aclose(self) -> None:
         """Close every connection; what is under way ends with a fault."""
+        if self._importing is not None:
+            self._importing.cancel()
         await self.transport.aclose()
 
     async def token_fault(self) -> Fault | None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Final
@@ -29,14 +28,17 @@ from msgspec.structs import replace
 from .._errors import ConfigError
 from .._models import Fault, FaultKind, printable
 from .._reading.api import REQUEST_TIMEOUT
+from .._reading.patterns import pattern
 from .._reading.reply import Reply
 from .._table.templates import is_encoded_path
 from .._tasks import at_once
 from .answer import HintReader, ProblemReader, Verdict, judged, with_headers
 from .codings import CannotDecode, is_plain, unpacked
 from .credentials import NO_SECRETS, Credentials
-from .errors import CertificateRefused, LostWhenKept, NotSilent, Unanswered
+from .errors import CertificateRefused, LostWhenKept, NotPlain, NotSilent, Unanswered
+from .late import LateImport
 from .logged import LOGGER, RequestLog
+from .progress import Progress
 from .proxies import refused_by, told_by
 from .sse import EventParser, first_data
 from .tls import may_prove, refusal_in
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 
     from .._core.source import Turn
     from .fast import Answer, Lanes
+    from .first import FirstAnswer, FirstLook
     from .idle import Carrier
     from .proxies import Proxy
     from .resolver import Resolver
@@ -61,7 +64,7 @@ MAX_BODY: Final = 1024 * 1024
 ERROR_BODY_CAP: Final = 64 * 1024
 MAX_HOPS: Final = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_ADDRESS = re.compile(r"\('([0-9A-Fa-f.:%]+)', \d+")
+_ADDRESS = pattern(r"\('([0-9A-Fa-f.:%]+)', \d+")
 """The address in the text of asyncio's error: nothing else tells it."""
 
 _SAME_METHOD = frozenset({307, 308})
@@ -171,6 +174,9 @@ class Transport:
         self._carriers: WeakSet[Carrier] = WeakSet()
         self._knows_carriers = False
         self._resolver: Resolver | None = None
+        self._late = LateImport()
+        self._first: FirstLook | None = None
+        self._first_asker: asyncio.Task[object] | None = None
         self._deadlines: dict[asyncio.Task[object], float] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._sweeps_at = 0.0
@@ -219,10 +225,10 @@ class Transport:
             turn: Awaited before each request beyond the first, which then has as long as was left.
         """
         generation = self.generation
-        if self._connector is None and not self._opened(target):
-            return _CLOSED
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # a coroutine that runs, runs in a task
+        if self._connector is None and not (self._looks_first(target, etag, task) or await self._ready(target)):
+            return _CLOSED
         cancelling = task.cancelling()
         limit = target.limit or self._timeout
         began = time.perf_counter() if LOGGER.isEnabledFor(logging.DEBUG) else None
@@ -290,27 +296,34 @@ class Transport:
             asker: The task that makes it.
             since: When it began, on the loop's clock.
         """
-        if asker not in self._deadlines or self._resolver is None:
+        if asker not in self._deadlines:
             return None
-        from . import idle  # noqa: PLC0415  # it imports aiohttp
+        if self._first is not None and self._first_asker is asker:
+            progress, is_known, is_resolving = self._first.progress(), True, self._first.is_resolving
+        elif self._resolver is None:
+            return None
+        else:
+            from . import idle  # noqa: PLC0415  # it imports aiohttp
 
+            progress = idle.how_far(self._carriers, asker, since)
+            is_known, is_resolving = self._knows_carriers, bool(self._resolver.under_way)
         host = split(self._base).hostname or "the server"
         first = host if self._proxy is None else f"the proxy {self._proxy.name}"
         last = f"{host}{self._via()}" if self._base.startswith("https:") else first  # within a tunnel only TLS is
-        match idle.how_far(self._carriers, asker, since):
-            case idle.Progress.UNCONNECTED if not self._knows_carriers:
+        match progress:
+            case Progress.UNCONNECTED if not is_known:
                 return f"{first} did not answer"
-            case idle.Progress.UNCONNECTED if self._resolver.under_way:
+            case Progress.UNCONNECTED if is_resolving:
                 return f"no address was found for {first}"
-            case idle.Progress.UNCONNECTED:
+            case Progress.UNCONNECTED:
                 return f"{first} did not take the connection"
-            case idle.Progress.CONNECTED:
+            case Progress.CONNECTED:
                 return f"{last} took the connection and did not answer the TLS handshake"
-            case idle.Progress.TUNNELLING:
+            case Progress.TUNNELLING:
                 return f"{first} took the connection and did not answer"
-            case idle.Progress.ASKED:
+            case Progress.ASKED:
                 return f"{last} took the connection and did not answer"
-            case idle.Progress.ANSWERING:
+            case Progress.ANSWERING:
                 return f"{last} began to answer, and the answer did not end"
 
     async def aclose(self) -> None:
@@ -403,9 +416,34 @@ class Transport:
 
     def _sent(
         self, url: URL, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], *, hop: int
-    ) -> Coroutine[object, object, ClientResponse | Answer]:
+    ) -> Coroutine[object, object, ClientResponse | Answer | FirstAnswer]:
         """Send one request, on the first connection that is silent; `NotSilent` is raised if none is."""
         self.requests += 1
+        if self._connector is None:
+            return self._sent_first(url, target, headers, task, hop=hop)
+        return self._sent_by_aiohttp(url, target, headers, task, hop=hop)
+
+    async def _sent_first(
+        self, url: URL, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], *, hop: int
+    ) -> ClientResponse | Answer | FirstAnswer:
+        """Send a request while there is nothing of aiohttp's: the first, and where that led if it was redirected."""
+        if self._first is not None and self._first_asker is task:
+            try:
+                return await self._first.sent(url)
+            except NotPlain:
+                pass  # nothing was sent
+            except Exception:
+                await self._late.done()  # what tells one exception from another knows aiohttp's
+                raise
+            finally:
+                self._first = self._first_asker = None
+        if not await self._ready(target):
+            raise Unanswered
+        return await self._sent_by_aiohttp(url, target, headers, task, hop=hop)
+
+    def _sent_by_aiohttp(
+        self, url: URL, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], *, hop: int
+    ) -> Coroutine[object, object, ClientResponse | Answer]:
         lanes = self._lanes
         if lanes is not None:
             if lanes.is_usable() and not (hop or target.is_head or (target.body and target.headers)):
@@ -434,7 +472,9 @@ class Transport:
                 continue
         raise NotSilent
 
-    async def _answered(self, response: ClientResponse | Answer, target: Target, etag: str | None) -> Reply | Fault:
+    async def _answered(
+        self, response: ClientResponse | Answer | FirstAnswer, target: Target, etag: str | None
+    ) -> Reply | Fault:
         status = response.status
         good = 200 <= status <= 299
         body: bytes | None
@@ -501,6 +541,51 @@ class Transport:
             for connector in (self._connector, streams):
                 if isinstance(connector, aiohttp.TCPConnector):
                     connector.clear_dns_cache()
+
+    def begin_without_aiohttp(self) -> bool:
+        """Make the first look without aiohttp, if it is a plain one and aiohttp is not there yet; see `first`.
+
+        Returns:
+            Whether that may be.
+        """
+        from . import first  # noqa: PLC0415  # for a command only
+
+        if self._proxy is not None or may_prove(self._tls) or self._connector is not None or not first.is_worth_it():
+            return False
+        self._first = first.FirstLook(
+            self._headers.complete,
+            self._headers.query,
+            tls=self._tls,
+            connect_timeout=self._connect_timeout,
+            max_body=self._max_body,
+            late=self._late,
+            carriers=self._carriers,
+        )
+        return True
+
+    @property
+    def begins_without_aiohttp(self) -> bool:
+        """Whether the next look may be made without aiohttp."""
+        return self._first is not None and self._first_asker is None
+
+    def _looks_first(self, target: Target, etag: str | None, task: asyncio.Task[object]) -> bool:
+        """Whether a look is made without aiohttp, as the first may be if it is plain."""
+        if not self.begins_without_aiohttp or self._closed:
+            return False
+        from . import first  # noqa: PLC0415  # as above
+
+        is_plain = etag is None and target.body is None and target.headers is None and not target.is_head
+        if is_plain and not target.limit and first.is_plain_url(target.url) and first.is_worth_it():
+            self._first_asker = task
+            return True
+        self._first = None
+        return False
+
+    async def _ready(self, target: Target) -> bool:
+        """Make ready for looks, unless this has been closed; aiohttp is imported off the loop."""
+        if not self._late.is_done:
+            await self._late.done()
+        return self._connector is not None or self._opened(target)
 
     def _opened(self, target: Target) -> bool:
         """Make ready for looks, unless this has been closed."""
@@ -628,12 +713,12 @@ def _unpackable(error: CannotDecode, status: int) -> Fault:
     return Fault(FaultKind.UNREADABLE, f"{message}; {_LARGER}" if "too large" in message else message, status)
 
 
-def _is_event_stream(response: ClientResponse | Answer) -> bool:
+def _is_event_stream(response: ClientResponse | Answer | FirstAnswer) -> bool:
     """Whether a reply is framed as server-sent events, as some servers frame a single one: the first counts."""
     return response.headers.get("Content-Type", "").partition(";")[0].strip().lower() == "text/event-stream"
 
 
-async def _to_first_event(response: ClientResponse | Answer, cap: int) -> bytes | None:
+async def _to_first_event(response: ClientResponse | Answer | FirstAnswer, cap: int) -> bytes | None:
     """Return the beginning of a body up to the end of its first event, or None if that is larger than the cap."""
     content, parser = response.content, EventParser(cap)
     parts: list[bytes] = []
@@ -646,7 +731,7 @@ async def _to_first_event(response: ClientResponse | Answer, cap: int) -> bytes 
     return None if parser.overflowed else b"".join(parts)
 
 
-async def _whole(response: ClientResponse | Answer, cap: int) -> bytes | None:
+async def _whole(response: ClientResponse | Answer | FirstAnswer, cap: int) -> bytes | None:
     """Return the whole body of a response, or None if it is larger than the cap.
 
     Raises whatever aiohttp does if the body ends early.
@@ -662,7 +747,7 @@ async def _whole(response: ClientResponse | Answer, cap: int) -> bytes | None:
     return b"".join(parts)
 
 
-async def _start(response: ClientResponse | Answer, cap: int) -> bytes:
+async def _start(response: ClientResponse | Answer | FirstAnswer, cap: int) -> bytes:
     """Return as much of an error's body as can be had: its status has already said what happened."""
     parts: list[bytes] = []
     try:

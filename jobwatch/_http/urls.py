@@ -5,12 +5,12 @@ Nothing here is repaired. A URL that would have to be guessed at is refused befo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .._errors import ConfigError
 from .._models import Fault, FaultKind, printable
+from .._reading.patterns import pattern
 from .._table.templates import is_encoded_path
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 _PORTS = {"https": 443, "http": 80}
 _MAX_ID = 1024
 _MAX_URL = 8192
-_PLAIN_ID = re.compile(r"[0-9A-Za-z_-]{1,128}")  # nearly every id there is; it is its own quotation
-_LABEL = re.compile(r"[0-9A-Za-z_-]{1,63}")
-_NO_AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:(?!//[^/?#])|//(?![^/?#]))")
-_NOT_IN_URL = re.compile(r"[^\x21-\x7e]|[\\\"<>^`{|}]")
+_PLAIN_ID = pattern(r"[0-9A-Za-z_-]{1,128}")  # nearly every id there is; it is its own quotation
+_LABEL = pattern(r"[0-9A-Za-z_-]{1,63}")
+_NO_AUTHORITY = pattern(r"(?:[A-Za-z][A-Za-z0-9+.-]*:(?!//[^/?#])|//(?![^/?#]))")
+_NOT_IN_URL = pattern(r"[^\x21-\x7e]|[\\\"<>^`{|}]")
 
 
 def quoted(text: str, safe: str = "") -> str:

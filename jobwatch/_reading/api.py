@@ -19,13 +19,14 @@ from msgspec.structs import replace
 
 from .._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, Wire_co, printable
 from .pages import Items, Paging
+from .patterns import pattern
 from .reply import Reply
 from .structs import MOST_ENTRIES
 from .words import Words
 
 REQUEST_TIMEOUT: Final = 30.0
 """How long one look may take where nobody says otherwise, in seconds."""
-_UUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+_UUID = pattern(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import re
 from codecs import BOM_UTF8
 from collections.abc import Callable
 from math import isfinite
@@ -13,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from .._models import JSON
+from .patterns import pattern
 
 NOTHING = Raw(b"null")
 """A part of a body that is not there; an empty `Raw` could not be written out as JSON again."""
@@ -20,7 +20,7 @@ NOTHING = Raw(b"null")
 LARGE: Final = 16 * 1024
 """From how many bytes on it is looked at what a body would cost before it is decoded."""
 
-_LINE = re.compile(r"[^\s<{\[\"\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,199}")
+_LINE = pattern(r"[^\s<{\[\"\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,199}")
 """A body that is a text: one line, and no beginning of JSON, HTML or XML."""
 _LONGEST_LINE = 1024  # bytes, with what white space there is around it
 

@@ -17,6 +17,7 @@ from msgspec import Raw, Struct
 
 from .._models import JSON, Fault, FaultKind, Job
 from .bodies import Steps, plain
+from .patterns import pattern
 from .problems import reported_error
 from .words import normalized
 
@@ -29,11 +30,11 @@ MOST_BYTES = 8 * 1024 * 1024
 _MOST_COMMAS = 200_000
 """In one page: each item of a list takes its time, however small it is."""
 
-_LINK = re.compile(r"<([^<>]*)>([^<]*)")
-_RELATION = re.compile(r";\s*rel\s*=\s*\"?([^\";,]*)", re.IGNORECASE)
-_ANCHOR = re.compile(r";\s*anchor\s*=", re.IGNORECASE)
-_URL = re.compile(r"[/?]|https?://", re.IGNORECASE)
-_COUNT = re.compile(r"\d{1,15}", re.ASCII)
+_LINK = pattern(r"<([^<>]*)>([^<]*)")
+_RELATION = pattern(r";\s*rel\s*=\s*\"?([^\";,]*)", re.IGNORECASE)
+_ANCHOR = pattern(r";\s*anchor\s*=", re.IGNORECASE)
+_URL = pattern(r"[/?]|https?://", re.IGNORECASE)
+_COUNT = pattern(r"\d{1,15}", re.ASCII)
 _LONGEST = 8 * 1024
 
 _TOTALS = frozenset({"total", "totalcount", "totalsize", "totalitems", "totalresults", "totalelements", "totalrecords"})

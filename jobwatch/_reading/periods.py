@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from .._errors import ConfigError
+from .patterns import pattern
 
 if TYPE_CHECKING:
     from datetime import timedelta  # the command line, which reads periods too, starts without it
@@ -19,10 +20,10 @@ _SHOWN = 64
 UNITS: Final = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 """How many seconds each unit has, the largest first."""
 
-_NUMBER = re.compile(r"\d{1,15}(?:\.\d{0,15})?|\.\d{1,15}", re.ASCII)
-_PERIOD = re.compile("".join(rf"(?:\d{{1,15}}(?:\.\d{{1,15}})?{unit})?" for unit in UNITS), re.ASCII)
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])", re.ASCII)
-_ISO = re.compile(
+_NUMBER = pattern(r"\d{1,15}(?:\.\d{0,15})?|\.\d{1,15}", re.ASCII)
+_PERIOD = pattern("".join(rf"(?:\d{{1,15}}(?:\.\d{{1,15}})?{unit})?" for unit in UNITS), re.ASCII)
+_PART = pattern(r"(\d+(?:\.\d+)?)(ms|[dhms])", re.ASCII)
+_ISO = pattern(
     r"P(?=[\dT])(?:(\d{1,15})D)?(?:T(?=\d)(?:(\d{1,15})H)?(?:(\d{1,15})M)?(?:(\d{1,15}(?:\.\d{1,15})?)S)?)?", re.ASCII
 )
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from .patterns import pattern
+
 _UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
-_SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,6})?) ?([kmg]?i?b)?", re.ASCII | re.IGNORECASE)
+_SIZE = pattern(r"(\d{1,12}(?:\.\d{1,6})?) ?([kmg]?i?b)?", re.ASCII | re.IGNORECASE)
 _MOST = 1024**3
 
 

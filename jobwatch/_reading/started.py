@@ -11,7 +11,6 @@ is a protocol in which a response that names no job says by its HTTP status that
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -23,10 +22,11 @@ from .._errors import ConfigError
 from .._models import JSON, Job, Phase, printable
 from .api import JobAPI
 from .bodies import line_in, plain_body
+from .patterns import pattern
 from .problems import reported_error
 from .rpc import error_in, is_envelope, without_envelope_id
 
-_HEAD = re.compile(rb"HTTP/[\d.]+ (\d{3})[^\n]*\n((?:[^\r\n][^\n]*\n)*)\r?\n")
+_HEAD = pattern(rb"HTTP/[\d.]+ (\d{3})[^\n]*\n((?:[^\r\n][^\n]*\n)*)\r?\n")
 _URLS = ("operation-location", "azure-asyncoperation", "location")
 _SHOWN = 120
 _NO_ID = "-"

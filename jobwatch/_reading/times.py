@@ -7,12 +7,14 @@ import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TypeAlias
 
+from .patterns import pattern
+
 Moment: TypeAlias = str | int | float | None
 """A timestamp as APIs send it: RFC 3339 text, or seconds since 1970, or milli-, micro- or nanoseconds."""
 
 _MILLISECONDS_FROM = 1e11  # as seconds this is the year 5138: a number this large counts something smaller
 _UNITS = (1, 1e3, 1e6, 1e9)
-_NUMBER = re.compile(r"\d{10,19}(?:\.\d+)?", re.ASCII)
+_NUMBER = pattern(r"\d{10,19}(?:\.\d+)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 _LONGEST = 40  # characters of a text that is remembered: a time with nanoseconds and a zone has 35

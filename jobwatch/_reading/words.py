@@ -17,10 +17,11 @@ from copy import copy
 from typing import TypeAlias
 
 from .._models import Phase
+from .patterns import pattern
 
 Word: TypeAlias = str | int | float | bool
 
-_BETWEEN = re.compile(r"[\s_-]+", re.ASCII)
+_BETWEEN = pattern(r"[\s_-]+", re.ASCII)
 _ANY = "surrogatepass"  # as bytes, only the letters of ASCII have a case
 _REMEMBERED = 512
 _EXACT = 2**53  # below it, a float that is whole is one number, and not the nearest to several
@@ -62,7 +63,7 @@ _OF_SEVERAL = (
 """Which phase a job is in that tells several words: the first of these."""
 
 
-_WHOLE = re.compile(r"(-?\d{1,15})\.0{1,15}", re.ASCII)
+_WHOLE = pattern(r"(-?\d{1,15})\.0{1,15}", re.ASCII)
 """A whole number that a text spells with a fraction."""
 
 

@@ -9,14 +9,16 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
+from .._reading.patterns import pattern
+
 Placeholder: TypeAlias = re.Match[str]
 """A placeholder in a template: its group ``name`` is the name, its group ``plus`` is ``+`` where slashes stay."""
 
-_PLACEHOLDER = re.compile(r"(?<!\$)\{(?P<plus>\+?)(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}")
-_TEXT = re.compile(r'(?<!\\)(?<!"query":)(?<!"query": )"\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}"')
-_FORM = re.compile(r"(?:^|&)[^=&{}\s]+=\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}(?=&|$)")
-_PATH = re.compile(r"(?:/(?!(?:\.|%2[eE]){1,2}(?:/|$))(?:[!$&'()*+,.0-9:;=@A-Za-z_~\[\]-]|%[0-9A-Fa-f]{2})*)+")
-_PART_FOR_EACH = re.compile(r"(?<=[?&])[^?&#]*\{job_id\}[^?&#]*")
+_PLACEHOLDER = pattern(r"(?<!\$)\{(?P<plus>\+?)(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}")
+_TEXT = pattern(r'(?<!\\)(?<!"query":)(?<!"query": )"\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}"')
+_FORM = pattern(r"(?:^|&)[^=&{}\s]+=\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}(?=&|$)")
+_PATH = pattern(r"(?:/(?!(?:\.|%2[eE]){1,2}(?:/|$))(?:[!$&'()*+,.0-9:;=@A-Za-z_~\[\]-]|%[0-9A-Fa-f]{2})*)+")
+_PART_FOR_EACH = pattern(r"(?<=[?&])[^?&#]*\{job_id\}[^?&#]*")
 
 
 def is_encoded_path(path: str) -> bool:

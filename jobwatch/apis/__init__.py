@@ -33,7 +33,8 @@ class _BuiltIn(Mapping[str, JobAPI]):
 
     def __getitem__(self, name: str) -> JobAPI:
         if name not in self._read:
-            self._read[name] = _from_file(self._files[name])
+            is_module = name in GROUPS["Modules"]  # which is found without reading the folder
+            self._read[name] = _from_module(name) if is_module else _from_file(self._files[name])
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -46,10 +47,14 @@ class _BuiltIn(Mapping[str, JobAPI]):
         return f"APIS({', '.join(self)})"
 
 
+def _from_module(name: str) -> JobAPI:
+    api: JobAPI = getattr(import_module(f".{name}", __name__), name.upper())
+    return api
+
+
 def _from_file(file: Path) -> JobAPI:
     if file.suffix == ".py":
-        api: JobAPI = getattr(import_module(f".{file.stem}", __name__), file.stem.upper())
-        return api
+        return _from_module(file.stem)
     import tomllib  # noqa: PLC0415 - 2 ms to import, and wanted where a table is asked for
 
     from .._table.compile import api_of  # noqa: PLC0415 - 10 ms to import with what it needs

@@ -15,7 +15,7 @@ from .._http.job_urls import is_url, params_in_url
 from .._http.requests import secrets_of
 from .._http.secrets import is_secret_name, spellings
 from .._http.tokens import needs_token, variables_of
-from ..apis import APIS, BEDROCK, CAPYDB
+from ..apis import APIS, GROUPS
 from ._output import mask, mask_also, note
 from ._render import safe
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "JOBWATCH_API"
 
-_GUESSED = (BEDROCK, CAPYDB)
+_GUESSED = GROUPS["Modules"]
 """The APIs chosen without being asked for. Any other token may be set for another reason, as GITHUB_TOKEN mostly is."""
 
 
@@ -251,13 +251,14 @@ def api_name(given: str | None) -> str:
     name = given or os.environ.get(VARIABLE)
     if name:
         return name
-    ready = [api.name for api in _GUESSED if os.environ.get(api.token_variable)]
+    guessed = [APIS[each] for each in _GUESSED]
+    ready = [api.name for api in guessed if os.environ.get(api.token_variable)]
     if len(ready) == 1:
         return ready[0]
-    names = " or ".join(api.name for api in _GUESSED)
+    names = " or ".join(api.name for api in guessed)
     if ready:
         raise ConfigError(f"tokens of several APIs are set: choose one with --api {names}, or set {VARIABLE}")
-    variables = " or ".join(api.token_variable for api in _GUESSED)
+    variables = " or ".join(api.token_variable for api in guessed)
     raise ConfigError(
         f"no API chosen: give --api {names}, or another of jobwatch apis, or set {VARIABLE}; its token goes into"
         f" {variables}"

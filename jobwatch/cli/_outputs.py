@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,6 +90,8 @@ class GitHubOutputs:
         values = _fitting(finished, _MOST_GITHUB, self.name)
         with open(self._path, "a", encoding="utf-8", newline="\n") as file:  # noqa: PTH123 - as the runner gives it
             for name, value in values.items():
+                import secrets  # noqa: PLC0415 - few values have several lines
+
                 mark = f"jobwatch_{secrets.token_hex(16)}"
                 file.write(f"{name}<<{mark}\n{value}\n{mark}\n")
 

@@ -8,12 +8,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from msgspec import Struct
 
-_LINE_END = re.compile(r"\r\n|\n|\r(?!\Z)")
+from .._reading.patterns import pattern
+
+_LINE_END = pattern(r"\r\n|\n|\r(?!\Z)")
 _NEEDLE = 32
 """How many characters have to overlap to be taken for the same place in the output."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from .._client import check_token, engine_of, learned_by
+from .._client import check_token, engine_of, learned_by, look_first_without_aiohttp
 from .._core.ends import ACCEPTABLE, STOPPING, outcomes_of
 from .._errors import ConfigError
 from .._models import Outcome
@@ -61,6 +61,8 @@ def run(options: Options) -> int:
     begun = {given: client.wait_for(job, options.timeout, check=False, fail_on=fail_on) for given, job in jobs.items()}
     given = {wait.job_id: wait.job_id if text == "-" else text for text, wait in begun.items()}
     waits = {wait.job_id: wait for wait in begun.values()}
+    if len(waits) == 1:  # which may have ended long ago: then aiohttp would take longer to import than all else
+        look_first_without_aiohttp(client)
     with Remembered(options.cursor, client) as remembered:
         for job_id, known in remembered.jobs(waits).items():
             if known.end is not None:

@@ -10,6 +10,7 @@ import pytest
 from jobwatch._http import fast
 from jobwatch._table.compile import api_of
 
+from .first_looks import begin_all_without_aiohttp
 from .hostile import GROUPS, POST, TABLE, TABLES_OWN, wrong
 
 
@@ -31,6 +32,17 @@ async def test_so_it_is_with_the_session_of_aiohttp(group: str, monkeypatch: pyt
     monkeypatch.setattr(fast, "is_stock", lambda: False)
     cases = GROUPS[group]
     said = await asyncio.gather(*map(wrong, cases.values()))
+    assert {name: each for name, each in zip(cases, said, strict=True) if each is not None} == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("group", GROUPS)
+async def test_so_it_is_where_the_first_look_is_made_without_aiohttp(
+    group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin_all_without_aiohttp(monkeypatch)
+    cases = GROUPS[group]
+    said = await asyncio.gather(*(wrong(answer, first=True) for answer in cases.values()))
     assert {name: each for name, each in zip(cases, said, strict=True) if each is not None} == {}
 
 

@@ -32,6 +32,7 @@ from jobwatch._http.transport import ERROR_BODY_CAP, Transport, segment
 from jobwatch._models import Fault, FaultKind, Problem
 from jobwatch._reading.reply import RateLimit, Reply
 
+from .first_looks import begin_all_without_aiohttp
 from .raw_server import Answer, RawServer, Script, closing, dribbling, endless, http, resetting, silent
 from .response import Response
 
@@ -41,13 +42,28 @@ JSON = b'{"id":"job_1","status":"Running"}'
 LARGER = 'max_body = "16MiB" in the table, Client(max_body=) or --max-body lets it be larger'
 DATE = "Date: Tue, 06 Jan 2026 12:00:00 GMT"
 
+OF_KEPT_CONNECTIONS = {
+    "test_row_22_a_connection_is_used_again",
+    "test_rows_3_4_a_dead_connection_is_a_fault_and_only_a_kept_one_a_second_request",
+    "test_row_4_the_race_with_a_server_that_closes_an_idle_connection_is_no_fault",
+    "test_row_4_what_is_asked_again_waits_for_its_turn",
+    "test_row_10_a_host_that_moves_is_found_again",
+    "test_row_21_no_file_descriptor_is_left",
+    "test_row_21_no_more_connections_than_allowed",
+}
+"""They are about a second look on the connection of the first, or count them."""
 
-@pytest.fixture(params=["fast", "session"], autouse=True)
+
+@pytest.fixture(params=["fast", "session", "first"], autouse=True)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Everything holds with aiohttp's session and without it."""
+    """Everything holds with aiohttp's session and without it, and where the first look is made without aiohttp."""
     assert isinstance(request.param, str)
     if request.param == "session":
         monkeypatch.setattr(fast, "is_stock", lambda: False)
+    if request.param == "first":
+        if request.function.__name__ in OF_KEPT_CONNECTIONS:
+            pytest.skip("the first look keeps none")
+        begin_all_without_aiohttp(monkeypatch)
     return request.param
 
 

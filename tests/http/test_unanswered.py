@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 import trustme
 
-from jobwatch._http.idle import Progress, how_far
+from jobwatch._http.idle import how_far
+from jobwatch._http.progress import Progress
 from jobwatch._http.proxies import proxy_for
 from jobwatch._http.transport import Transport
 from jobwatch._reading.reply import Reply
 
+from .first_looks import begin_all_without_aiohttp
 from .raw_server import RawServer, Script, dribbling, http, silent
 from .test_transport import deaf
 
@@ -42,10 +44,22 @@ async def looking(transport: Transport) -> AsyncIterator[Callable[[], str | None
 kinds = pytest.mark.parametrize("way", ["fast", "session"])
 
 
+@pytest.fixture(params=[False, True], ids=["", "first"])
+def is_first(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the look is one that is made without aiohttp."""
+    if request.param:
+        begin_all_without_aiohttp(monkeypatch)
+    return bool(request.param)
+
+
+first_too = pytest.mark.usefixtures("is_first")
+
+
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n{"
 
 
 @kinds
+@first_too
 @pytest.mark.parametrize(
     ("script", "told"),
     [
@@ -76,17 +90,20 @@ async def test_it_counts_from_the_look_on_where_the_connection_was_kept(
             assert so_far() == "127.0.0.1 took the connection and did not answer"
 
 
+@first_too
 async def test_no_connection() -> None:
     with deaf() as port:
         async with looking(Transport(f"http://127.0.0.1:{port}", {})) as so_far:
             assert so_far() == "127.0.0.1 did not take the connection"
 
 
+@first_too
 async def test_no_tls() -> None:
     async with RawServer(silent()) as server, looking(Transport(f"https://127.0.0.1:{server.port}", {})) as so_far:
         assert so_far() == "127.0.0.1 took the connection and did not answer the TLS handshake"
 
 
+@first_too
 async def test_tls_and_then_nothing() -> None:
     authority = trustme.CA()
     server_tls, client_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
@@ -99,6 +116,7 @@ async def test_tls_and_then_nothing() -> None:
         assert so_far() == "127.0.0.1 took the connection and did not answer"
 
 
+@first_too
 async def test_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(10) and [])
