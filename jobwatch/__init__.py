@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ._core.look import Looked
     from ._core.pace import Pace
     from ._core.source import JobSource
+    from ._core.stats import Lag, Stats
     from ._core.tracker import Watched
     from ._errors import (
         AuthError,
@@ -113,6 +114,7 @@ __all__ = [
     "JobTimes",
     "JobwatchError",
     "JournalError",
+    "Lag",
     "LookError",
     "Looked",
     "Outcome",
@@ -123,6 +125,7 @@ __all__ = [
     "Received",
     "Response",
     "ResultMismatch",
+    "Stats",
     "SyncClient",
     "SyncWait",
     "Transition",
@@ -154,6 +157,7 @@ _NAMES_IN = {
     "._core.look": "Looked",
     "._core.pace": "Pace",
     "._core.source": "JobSource",
+    "._core.stats": "Lag Stats",
     "._core.tracker": "Watched",
     "._errors": (
         "AuthError ConfigError JobBlocked JobCancelled JobEnded JobFailed JobNotFound JobOutcomeUnknown "

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .._core.ends import Names
     from .._core.look import Looked
     from .._core.source import JobSource
+    from .._core.stats import Stats
     from .._core.tracker import Watched
     from .._http.options import ClientOptions
     from .._http.source import HttpSource
@@ -95,6 +96,11 @@ class SyncClient(Generic[Wire_co]):
             ConfigError: The client asks a source, which has none.
         """
         return self._client.api
+
+    @property
+    def stats(self) -> Stats:
+        """What it has done so far, and what it watches; see `Client.stats`."""
+        return self._client.stats  # it copies before it reads, so any thread may, and after the client is closed
 
     def __enter__(self) -> Self:
         """Return the client; it closes when the block is left."""
