@@ -21,6 +21,7 @@ _sync/                      the same without async: a thread in which the loop r
 _watching/                  the background watcher, its delivery and its journal
 _webhooks/                  vendors' requests to us, turned into wake-ups
 _report/                    what is written about jobs: summaries, pictures, test results; pure
+otel/                       spans and metrics for OpenTelemetry
 cli/                        the command line
 testing/                    a job server for tests; it knows the values only
 """

@@ -681,6 +681,11 @@ def place_of(client: Client) -> str:
     return client._source.key  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
 
 
+def counters_of(client: Client) -> Counters:
+    """Return what counts what a client does, for whoever measures it."""
+    return client._counters  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+
+
 def learned_by(client: Client) -> LearnedDurations:
     """Return what a client knows of how long jobs took, for whoever tells how much longer one may take."""
     return client._history  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]

@@ -58,6 +58,7 @@ class Poller:
 
     Attributes:
         stopped: Set when no more looks will be made: `check` then says why.
+        counters: What was done so far, and who measures it.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Poller:
         clock: Clock | None = None,
         counters: Counters | None = None,
     ) -> None:
-        self._counters = Counters() if counters is None else counters
+        self.counters = Counters() if counters is None else counters
         self._budget = budget
         self._loop = running_loop()
         self.stopped = asyncio.Event()
@@ -85,8 +86,8 @@ class Poller:
             crashed=self._notify_all,
         )
         pace = policy.pace
-        self._schedule = Schedule(budget, policy.patience.unreachable_after, self._workers, workers, self._counters)
-        self._grouping = Grouping(source, self._schedule, policy.history, self._counters)
+        self._schedule = Schedule(budget, policy.patience.unreachable_after, self._workers, workers, self.counters)
+        self._grouping = Grouping(source, self._schedule, policy.history, self.counters)
         self._wakeups = WakeUps(self._registry, self._schedule, pace.min_interval)
         self._streams = Streams(source, pace, self._registry, self._schedule) if source.has_streams else None
         held = None
@@ -104,7 +105,7 @@ class Poller:
             streams=self._streams,
             held=held,
             details=self._details,
-            counters=self._counters,
+            counters=self.counters,
         )
         self._workers.employ(self._looks.next, self._schedule.next_at)
 
@@ -152,7 +153,7 @@ class Poller:
         if fault is not None:
             return fault
         told = await self._schedule.answer(self._source.project(project_id, limit, self._schedule.turn))
-        self._counters.joint += 1
+        self.counters.joint += 1
         return told.what
 
     def shown(self, jobs: Iterable[Job], retry_after: float | None = None) -> None:
@@ -200,7 +201,7 @@ class Poller:
     def stats(self) -> Stats:
         """Return what has been done so far, in numbers."""
         watches = {**self._registry.background, **self._registry.awaited}
-        return self._counters.stats(watches.values(), self._budget, self.clock.now())
+        return self.counters.stats(watches.values(), self._budget, self.clock.now())
 
     def now(self) -> float:
         """Return the time of the loop's clock, in seconds."""

@@ -304,3 +304,8 @@ async def _next(ended: Completions[Wire_co, Result_co]) -> Wait[Wire_co, Result_
 
 async def _awaited(wait: Wait[Wire_co, Result_co]) -> Job[Wire_co, Result_co]:
     return await wait
+
+
+def client_of(client: SyncClient[Wire_co]) -> Client[Wire_co]:
+    """Return the client that one without async uses."""
+    return client._client  # noqa: SLF001 - they are of one house  # pyright: ignore[reportPrivateUsage]

@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import unquote
 
 from .._errors import ConfigError
@@ -24,11 +24,19 @@ from ._output import mask, note, without_secrets
 from ._render import OutcomeRecord, safe
 
 if TYPE_CHECKING:
-    from apprise import Apprise
+    from typing import Protocol
 
     from ._arguments import Options
     from ._exit_codes import Verdict
     from ._telling import Work
+
+    class _Apprise(Protocol):
+        """What is used of Apprise, whose own types name too much."""
+
+        def add(self, url: str, /) -> bool: ...
+
+        def notify(self, body: str, title: str, kind: str, /, *, body_format: str) -> object: ...
+
 
 _LIMIT: Final = 30.0
 """For how many seconds one message may take; Apprise gives up a request that has no answer for 4 s."""
@@ -179,7 +187,7 @@ def targets_of(options: Options) -> Targets:
     return targets
 
 
-def _apprise() -> Apprise:
+def _apprise() -> _Apprise:
     try:
         from apprise import Apprise  # noqa: PLC0415 - an extra, and it takes long to import
     except ImportError:
@@ -188,7 +196,7 @@ def _apprise() -> Apprise:
     logger = logging.getLogger("apprise")
     logger.propagate = False
     logger.addHandler(logging.NullHandler())
-    return Apprise()
+    return cast("_Apprise", Apprise())
 
 
 def _parts(url: str) -> list[str]:

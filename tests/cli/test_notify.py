@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import warnings
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,14 @@ async def inbox(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Inbox]:
     await inbox.server.close()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def apprise() -> None:
+    """Have Apprise load its plugins, which takes longer than any test here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        __import__("apprise").Apprise().add("json://127.0.0.1:9/")
+
+
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, job_server: JobServer) -> None:
     monkeypatch.setenv("BEDROCK_API_KEY", str(job_server.token))
@@ -93,6 +102,7 @@ async def test_a_run_of_several_jobs_is_one_message(inbox: Inbox, job_server: Jo
     assert body.startswith("job_9 failed: ")
 
 
+@pytest.mark.slow(in_sample=True)
 async def test_a_job_that_waits_for_a_person_is_a_message_and_a_reminder(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
