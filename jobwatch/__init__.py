@@ -21,6 +21,7 @@ _sync/                      the same without async: a thread in which the loop r
 _watching/                  the background watcher, its delivery and its journal
 _webhooks/                  vendors' requests to us, turned into wake-ups
 _report/                    what is written about jobs: summaries, pictures, test results; pure
+otel/                       spans and metrics for OpenTelemetry
 cli/                        the command line
 testing/                    a job server for tests; it knows the values only
 """
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ._core.look import Looked
     from ._core.pace import Pace
     from ._core.source import JobSource
+    from ._core.stats import Lag, Stats
     from ._core.tracker import Watched
     from ._errors import (
         AuthError,
@@ -113,6 +115,7 @@ __all__ = [
     "JobTimes",
     "JobwatchError",
     "JournalError",
+    "Lag",
     "LookError",
     "Looked",
     "Outcome",
@@ -123,6 +126,7 @@ __all__ = [
     "Received",
     "Response",
     "ResultMismatch",
+    "Stats",
     "SyncClient",
     "SyncWait",
     "Transition",
@@ -154,6 +158,7 @@ _NAMES_IN = {
     "._core.look": "Looked",
     "._core.pace": "Pace",
     "._core.source": "JobSource",
+    "._core.stats": "Lag Stats",
     "._core.tracker": "Watched",
     "._errors": (
         "AuthError ConfigError JobBlocked JobCancelled JobEnded JobFailed JobNotFound JobOutcomeUnknown "

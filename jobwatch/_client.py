@@ -21,6 +21,7 @@ from ._core.pace import Pace
 from ._core.results import check_type, with_result
 from ._core.resuming import resumed, told
 from ._core.tracker import Patience, Watched, observe
+from ._engine.counters import Counters
 from ._engine.places import at_most
 from ._engine.poller import Poller
 from ._engine.watch import Watch
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from ._core.durations import LearnedDurations
     from ._core.ends import Ends, Names
     from ._core.source import JobSource, Source
+    from ._core.stats import Stats
     from ._http.options import ClientOptions
     from ._http.tls import TLSContext
     from ._reading.ids import JobId
@@ -207,6 +209,7 @@ class Client(Generic[Wire_co]):
             stable if stable_for is None else _stable_for(stable_for),
             math.inf if own is None else own.retention,
         )
+        self._counters = Counters()
         self._poller: Poller | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -234,6 +237,11 @@ class Client(Generic[Wire_co]):
     def has_lists(self) -> bool:
         """Whether a project's jobs can be read: by `jobs`, and by a watcher that follows a project."""
         return self._source.has_lists
+
+    @property
+    def stats(self) -> Stats:
+        """What it has done so far, and what it watches: a value of its own each time."""
+        return self._counters.stats((), self._budget, 0.0) if self._poller is None else self._poller.stats()
 
     async def __aenter__(self) -> Self:
         """Return the client; it closes when the block is left."""
@@ -618,7 +626,9 @@ class Client(Generic[Wire_co]):
 
     def _engine(self) -> Poller:
         if self._poller is None:
-            self._poller = Poller(self._policy, self._source, self._budget, workers=self._max_in_flight)
+            self._poller = Poller(
+                self._policy, self._source, self._budget, workers=self._max_in_flight, counters=self._counters
+            )
         return self._poller
 
 
@@ -669,6 +679,11 @@ def job_id_of(client: Client, given: object) -> str:
 def place_of(client: Client) -> str:
     """Return where a client's jobs are, in words that hold no secret, for a watcher."""
     return client._source.key  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+
+
+def counters_of(client: Client) -> Counters:
+    """Return what counts what a client does, for whoever measures it."""
+    return client._counters  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
 
 
 def learned_by(client: Client) -> LearnedDurations:

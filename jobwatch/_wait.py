@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from types import CodeType, CoroutineType, FrameType, TracebackType
 
     from ._core.ends import Ends
+    from ._core.observer import Observer
     from ._core.tracker import Watched
     from ._engine.poller import Poller
 
@@ -113,6 +114,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         self._blocked: Job | None = None
         self._stopped_by: JobwatchError | None = None
         self._coroutine: CoroutineType[Any, Any, Job[Wire_co, Result_co]] | None = None
+        self._observed: tuple[Observer, object] | None = None
 
     def __repr__(self) -> str:
         job = self.job
@@ -316,6 +318,8 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         if self._watch is None:
             self._poller, self._watch = self._enter()
             self._looked_before = self._watch.watched.looked_at
+            if (observer := self._poller.counters.observer) is not None:
+                self._observed = observer, observer.began(self.job_id)
             self._follow()
             if self._timeout is not None:
                 now = self._poller.now()
@@ -390,6 +394,9 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
                 self._watch.readers.pop(self._reader, None)
             if self._watch.followers is not None:
                 self._watch.followers.pop(self._reader, None)
+            if self._observed is not None:
+                (observer, wait), self._observed = self._observed, None
+                observer.left(wait, self._watch.watched, self.outcome, self._watch.log)
             poller.leave(self._watch)
 
     def _raise_unless_job_ended(self, watch: Watch) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .._core.durations import LearnedDurations
     from .._core.source import Source
+    from .counters import Counters
     from .lists import Page
     from .schedule import Schedule
     from .watch import Watch
@@ -45,12 +46,14 @@ class Grouping:
         source: What is asked.
         schedule: What the watches that are taken along are taken off.
         history: What is known of how long jobs take.
+        counters: Counts the requests.
 
     Attributes:
         is_possible: Whether any request can show several jobs.
     """
 
-    def __init__(self, source: Source, schedule: Schedule, history: LearnedDurations) -> None:
+    def __init__(self, source: Source, schedule: Schedule, history: LearnedDurations, counters: Counters) -> None:
+        self._counters = counters
         self._source = source
         self._schedule = schedule
         has_lists = source.has_lists and not source.has_moves
@@ -156,11 +159,14 @@ class Grouping:
 
     async def _jobs_on(self, page: Page) -> SeenMany:
         try:
-            return await self._schedule.answer(self._source.project(page.project_id, page.limit, self._schedule.turn))
+            told = await self._schedule.answer(self._source.project(page.project_id, page.limit, self._schedule.turn))
         except ConfigError as error:  # a project's id is the server's word, and need not be fit for a URL
             return SeenMany(Fault(FaultKind.REFUSED, str(error)))
+        self._counters.joint += 1
+        return told
 
     async def _jobs_named(self, joint: JointRequest) -> SeenMany:
         known = {watch.watched.job_id: watch.watched.status for watch in joint.due}
         told = await self._schedule.answer(self._source.batch(known, self._schedule.turn))
+        self._counters.joint += 1
         return told if isinstance(told.what, Fault) else replace(told, what=agreed(told.what, known))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from .._core.job_times import times_of
 from .._core.limits import Unanswered
 from .._core.look import Looked, skew_of
 from .._core.remarks import with_remark
@@ -21,6 +22,7 @@ from .._core.source import Seen
 from .._errors import ConfigError, JobwatchError
 from .._models import UNCHANGED, Fault, FaultKind, Job, Outcome, Phase, printable
 from .batches import told_once
+from .counters import Counters
 from .logged import LookLog
 from .schedule import LONGEST_PAUSE
 from .sleeps import Sleeps
@@ -59,6 +61,7 @@ class Looks:
         streams: Which jobs' streams are followed, if any are to be.
         held: Which looks the server may hold, if any.
         details: Asks for what is told of an end by requests of its own, if anything is.
+        counters: Counts what lists show, and the ends.
     """
 
     def __init__(
@@ -74,7 +77,9 @@ class Looks:
         streams: Streams | None,
         held: HeldLooks | None = None,
         details: Details | None = None,
+        counters: Counters | None = None,
     ) -> None:
+        self._counters = Counters() if counters is None else counters
         self._policy = policy
         self._source = source
         self._schedule = schedule
@@ -161,7 +166,9 @@ class Looks:
         if self._details is not None and job.phase.ended:
             self._ask_singly(awaiting)
             return []
-        return [watch for watch in awaiting if self._enter_listed(watch, job, retry_after)]
+        entered = [watch for watch in awaiting if self._enter_listed(watch, job, retry_after)]
+        self._counters.listed += len(entered)
+        return entered
 
     def _ask_singly(self, watches: Collection[Watch]) -> None:
         """Have looks made at once that show all of an end, which a list does not tell.
@@ -415,6 +422,7 @@ class Looks:
         is_news = looked.transitions or looked.outcome or looked.confirms_blocked
         if is_news or not before.looks:
             self._log.news(looked)
+            self._count_end(watch, looked)
         has_moved = before.project_id != looked.watched.project_id
         if has_moved:
             self._grouping.leave(watch)
@@ -441,6 +449,18 @@ class Looks:
             self._report(watch.on_look, watch, looked, before)
         if self._wakeups.woken:
             self._wakeups.put_woken(watch.watched.job_id)
+
+    def _count_end(self, watch: Watch, looked: Looked) -> None:
+        """Count an end once, though two may watch the job, and how late it was known if the job was seen before."""
+        outcome = looked.outcome
+        if outcome is None or not outcome.is_end_of_job:
+            return
+        if watch.on_look is not None and watch.watched.job_id in self._registry.awaited:
+            return
+        lag = None
+        if looked.job is not None and watch.watched.looks:
+            lag = times_of(looked.job, looked.watched.looked_at, 0.0, watch.ahead).known_after
+        self._counters.ended(outcome, lag)
 
     def _retire(self, watch: Watch) -> None:
         """Let go of a job that ended, or that nobody wants any more."""

@@ -22,6 +22,7 @@ from .._errors import ConfigError, JobwatchError
 from .._models import Fault, FaultKind, Job, Unchanged
 from .._tasks import running_loop
 from .clock import Clock
+from .counters import Counters
 from .details import Details
 from .grouping import Grouping
 from .held import HeldLooks
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from .._core.look import Policy
     from .._core.moves import Place
     from .._core.source import Source
+    from .._core.stats import Stats
 
 
 class Poller:
@@ -52,14 +54,25 @@ class Poller:
         budget: Says what a request costs, and when the next may go.
         workers: How many looks may be under way at once; where some are slow, some more (see `places`).
         clock: The time and the random source; by default, the loop's and the system's.
+        counters: Counts what is done.
 
     Attributes:
         stopped: Set when no more looks will be made: `check` then says why.
+        counters: What was done so far, and who measures it.
     """
 
     def __init__(
-        self, policy: Policy, source: Source, budget: Budget, *, workers: int, clock: Clock | None = None
+        self,
+        policy: Policy,
+        source: Source,
+        budget: Budget,
+        *,
+        workers: int,
+        clock: Clock | None = None,
+        counters: Counters | None = None,
     ) -> None:
+        self.counters = Counters() if counters is None else counters
+        self._budget = budget
         self._loop = running_loop()
         self.stopped = asyncio.Event()
         self._policy = policy
@@ -73,8 +86,8 @@ class Poller:
             crashed=self._notify_all,
         )
         pace = policy.pace
-        self._schedule = Schedule(budget, policy.patience.unreachable_after, self._workers, workers)
-        self._grouping = Grouping(source, self._schedule, policy.history)
+        self._schedule = Schedule(budget, policy.patience.unreachable_after, self._workers, workers, self.counters)
+        self._grouping = Grouping(source, self._schedule, policy.history, self.counters)
         self._wakeups = WakeUps(self._registry, self._schedule, pace.min_interval)
         self._streams = Streams(source, pace, self._registry, self._schedule) if source.has_streams else None
         held = None
@@ -92,6 +105,7 @@ class Poller:
             streams=self._streams,
             held=held,
             details=self._details,
+            counters=self.counters,
         )
         self._workers.employ(self._looks.next, self._schedule.next_at)
 
@@ -138,7 +152,9 @@ class Poller:
         self.check()
         if fault is not None:
             return fault
-        return (await self._schedule.answer(self._source.project(project_id, limit, self._schedule.turn))).what
+        told = await self._schedule.answer(self._source.project(project_id, limit, self._schedule.turn))
+        self.counters.joint += 1
+        return told.what
 
     def shown(self, jobs: Iterable[Job], retry_after: float | None = None) -> None:
         """Take jobs that a list showed into account, as looks at those of them that are watched.
@@ -181,6 +197,11 @@ class Poller:
     def unanswered(self, watch: Watch) -> Unanswered | None:
         """Return for how long the look under way at a job has had no answer, and why; None if there is none."""
         return self._looks.unanswered(watch)
+
+    def stats(self) -> Stats:
+        """Return what has been done so far, in numbers."""
+        watches = {**self._registry.background, **self._registry.awaited}
+        return self.counters.stats(watches.values(), self._budget, self.clock.now())
 
     def now(self) -> float:
         """Return the time of the loop's clock, in seconds."""

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, TypeVar
 from .._core.first_looks import FirstLooks
 from .._core.look import pause_asked
 from .._core.source import SeenMany
-from .._models import Fault, FaultKind
+from .._models import UNCHANGED, Fault, FaultKind
+from .counters import Counters
 from .places import Places
 from .watch import BEFORE_ALL, DUE, FIRST, NEVER, URGENT
 
@@ -64,6 +65,7 @@ class Schedule:
         patience: For how many seconds on end looks may fail before a wait is given up.
         workers: Whom to wake when something is due earlier than they know.
         most: How many looks may be under way at once, as long as none is slow.
+        counters: Counts the questions.
 
     Attributes:
         known: How many watched jobs have been looked at and go on.
@@ -71,7 +73,10 @@ class Schedule:
         answer_time: How long answers have taken of late, in seconds, with something to spare.
     """
 
-    def __init__(self, budget: Budget, patience: float, workers: Workers, most: int) -> None:
+    def __init__(
+        self, budget: Budget, patience: float, workers: Workers, most: int, counters: Counters | None = None
+    ) -> None:
+        self._counters = Counters() if counters is None else counters
         self._budget = budget
         self._patience = patience
         self._workers = workers
@@ -334,10 +339,16 @@ class Schedule:
             taken = _ANSWER_MARGIN * seconds
             taken = taken if taken < _ANSWER_AT_MOST else _ANSWER_AT_MOST
             self.answer_time += (taken - self.answer_time) * (_ANSWERS_WEIGHT if self.answer_time else 1.0)
+        counters = self._counters
+        counters.requests += 1
         if isinstance(answer.what, Fault):
+            counters.failed(answer.what.kind)
             self.heed(answer.what)
-        elif not held:
-            self._places.learn(seconds)
+        else:
+            if answer.what is UNCHANGED:
+                counters.unchanged += 1
+            if not held:
+                self._places.learn(seconds)
         if answer.aside is not None:
             self.heed(answer.aside)
         if answer.rate is not None:

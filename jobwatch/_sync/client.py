@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .._core.ends import Names
     from .._core.look import Looked
     from .._core.source import JobSource
+    from .._core.stats import Stats
     from .._core.tracker import Watched
     from .._http.options import ClientOptions
     from .._http.source import HttpSource
@@ -95,6 +96,11 @@ class SyncClient(Generic[Wire_co]):
             ConfigError: The client asks a source, which has none.
         """
         return self._client.api
+
+    @property
+    def stats(self) -> Stats:
+        """What it has done so far, and what it watches; see `Client.stats`."""
+        return self._client.stats  # it copies before it reads, so any thread may, and after the client is closed
 
     def __enter__(self) -> Self:
         """Return the client; it closes when the block is left."""
@@ -298,3 +304,8 @@ async def _next(ended: Completions[Wire_co, Result_co]) -> Wait[Wire_co, Result_
 
 async def _awaited(wait: Wait[Wire_co, Result_co]) -> Job[Wire_co, Result_co]:
     return await wait
+
+
+def client_of(client: SyncClient[Wire_co]) -> Client[Wire_co]:
+    """Return the client that one without async uses."""
+    return client._client  # noqa: SLF001 - they are of one house  # pyright: ignore[reportPrivateUsage]

@@ -75,6 +75,10 @@ class Options(argparse.Namespace):
     no_summary: bool = False
     timeline: str | None = None
     junit: str | None = None
+    exec: str | None = None
+    notify: tuple[str, ...] | list[str] = ()
+    notify_env: tuple[str, ...] | list[str] = ()
+    remind: float | None = None
     file: str = ""
     output: str | None = None
     history: str | None = None
@@ -364,7 +368,40 @@ def _add_wait(commands: _Commands, common: _Parser) -> None:
         help="blocked: end the wait for a job once two looks, 10 s apart, have shown that it waits for a person",
     )
 
+    _add_telling(wait)
     _add_reports(wait)
+
+
+def _add_telling(wait: _Parser) -> None:
+    telling = wait.add_argument_group(
+        "telling somebody", "What goes wrong with it is a note on stderr, and never changes the exit code."
+    )
+    telling.add_argument(
+        "--exec",
+        metavar="COMMAND",
+        help="run this, without a shell, when a job has ended or waits for a person, with JOBWATCH_JOB_ID,"
+        " JOBWATCH_OUTCOME and more in its environment",
+    )
+    telling.add_argument(
+        "--notify",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="send a message by Apprise when it is over, and when a job waits for a person; once for each place",
+    )
+    telling.add_argument(
+        "--notify-env",
+        action="append",
+        default=[],
+        metavar="VARIABLE",
+        help="the same for a URL that others may not read, as most hold secrets: the environment variable that has it",
+    )
+    telling.add_argument(
+        "--remind",
+        type=_above_zero,
+        metavar="TIME",
+        help="send another message if a job still waits for a person after this long",
+    )
 
 
 def _add_reports(wait: _Parser) -> None:

@@ -14,9 +14,9 @@ HIDDEN = "..."
 
 _DURATIONS = frozenset(
     {"timeout", "unreachable_after", "appear_within", "stable_for", "min_interval", "max_interval", "poll_cost"}
-    | {"request_timeout"}
+    | {"request_timeout", "remind"}
 )
-_SECRET = frozenset({"token_command", "header", "headers"})
+_SECRET = frozenset({"token_command", "header", "headers", "exec", "notify"})
 _NO_OPTIONS = frozenset({"command", "jobs", "debug", "verbose"})
 
 

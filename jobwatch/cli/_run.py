@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ._cursor import Cursor
     from ._heartbeat import Heartbeat
     from ._reports import Record
+    from ._telling import Telling
 
 _SHOWN = 20
 """How many lines of what a job wrote are shown when it has failed."""
@@ -105,6 +106,7 @@ class Extras(Struct, frozen=True):
         verdict: Which ends are bad.
         heartbeat: Says from time to time that the wait goes on.
         cursor: Notes what has been printed, and says what was printed before.
+        telling: Tells somebody how jobs end, and that they wait for a person.
     """
 
     follow: Mapping[str, str] = {}
@@ -113,6 +115,7 @@ class Extras(Struct, frozen=True):
     verdict: Verdict = Verdict()
     heartbeat: Heartbeat | None = None
     cursor: Cursor | None = None
+    telling: Telling | None = None
 
 
 class _Ended(Struct, frozen=True):
@@ -281,6 +284,8 @@ class Run:
             raise error or JobwatchError(f"the wait for job {wait.job_id} ended without an outcome")
         record = self._record(wait, outcome, _reason(wait, error))
         self._note_end(wait, record)
+        if self._extras.telling is not None:
+            self._extras.telling.ended(record)
         self._show_end(record, wait.job)
 
     def _note_end(self, wait: Wait, record: OutcomeRecord) -> None:
@@ -363,6 +368,7 @@ class Run:
             if job_id not in self.outcomes and wait.watched is not None and wait.outcome is None:
                 self._report_fault(job_id, wait.fault)
         self._display_progress()
+        self._tell_blocked()
         if self._extras.heartbeat is not None:
             waited = asyncio.get_running_loop().time() - self._began
             left = {job_id: wait.watched for job_id, wait in self._waits.items() if job_id not in self.outcomes}
@@ -371,6 +377,14 @@ class Run:
                 self._display.waiting(line)
         standing = {job_id: Standing.of(wait) for job_id, wait in self._waits.items()}
         self._display.refresh({job_id: each for job_id, each in standing.items() if each is not None})
+
+    def _tell_blocked(self) -> None:
+        """Tell which jobs wait for a person and are waited for all the same."""
+        if self._extras.telling is None:
+            return
+        going_on = [wait for job_id, wait in self._waits.items() if job_id not in self.outcomes]
+        blocked = [wait for wait in going_on if wait.watched is not None and wait.watched.is_blocked]
+        self._extras.telling.blocked([self._record(wait, Outcome.BLOCKED, None) for wait in blocked])
 
     def _display_progress(self) -> None:
         """Display how far jobs are, behind the states that the same looks have shown."""

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import shlex
-import signal
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from .._errors import ConfigError
-from ._output import without_secrets
-
-if TYPE_CHECKING:
-    from asyncio.subprocess import Process
+from ._processes import beginning, end, how_it_ended, last_words, words_of
 
 _LIMIT: Final = 29.0
 """For how many seconds it may run: less than a client waits for a token, so that its own words are told."""
@@ -22,7 +16,6 @@ _PAUSE: Final = 30.0
 """How many seconds lie at least between two runs, but for the first two: what prints a token from a cache may print one
 that is about to expire, and a refusal would be believed before the next run."""
 
-_LARGEST: Final = 64 * 1024
 _SHOWN: Final = 300
 """How many characters of what it wrote on stderr are shown: the last, since that is where the reason stands."""
 
@@ -38,12 +31,7 @@ class TokenCommand:
     """
 
     def __init__(self, text: str) -> None:
-        try:
-            self._words = shlex.split(text)
-        except ValueError as error:
-            raise ConfigError(f"--token-command cannot be read: {str(error).lower()}") from None
-        if not self._words:
-            raise ConfigError("--token-command is empty: write one that prints a token")
+        self._words = words_of(text, "--token-command", "one that prints a token")
         self._name = f"the token command {os.path.basename(self._words[0])}"  # noqa: PTH119 - its arguments may be secret
         self._ran_at: float | None = None
         self._is_first = False
@@ -80,39 +68,16 @@ class TokenCommand:
             raise ConfigError(f"{self._name} cannot be run: {reason}") from None
         try:
             async with asyncio.timeout(_LIMIT):
-                out, told = await asyncio.gather(_read(process.stdout), _read(process.stderr))
+                out, told = await asyncio.gather(beginning(process.stdout), beginning(process.stderr))
                 code = await process.wait()
         except TimeoutError:
             raise ConfigError(f"{self._name} printed no token within {_LIMIT:g} s") from None
         finally:
-            await _ended(process)
+            await end(process)
         if code:
-            how = f"exit code {code}" if code > 0 else f"ended by signal {-code}"
-            raise ConfigError(f"{self._name} failed: {how}" + (f": {reason}" if (reason := _reason(told)) else ""))
+            reason = last_words(told, _SHOWN)
+            raise ConfigError(f"{self._name} failed: {how_it_ended(code)}" + (f": {reason}" if reason else ""))
         token = out.decode("utf-8", "replace").strip()
         if len(token.split()) != 1:
             raise ConfigError(f"{self._name} printed " + ("several words, and no token" if token else "no token"))
         return token
-
-
-async def _read(stream: asyncio.StreamReader | None) -> bytes:
-    """Return the beginning of what is written, and read the rest away, so that nobody waits for us."""
-    kept = b""
-    while stream is not None and (piece := await stream.read(_LARGEST)):
-        kept = (kept + piece)[:_LARGEST]
-    return kept
-
-
-async def _ended(process: Process) -> None:
-    """End a command that still runs, and what it has started."""
-    if process.returncode is None:
-        with contextlib.suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-
-
-def _reason(told: bytes) -> str:
-    """Return the end of what a command wrote, on one line and without the secrets that are known."""
-    text = " ".join(told.decode("utf-8", "replace").split())
-    text = without_secrets(text)
-    return text if len(text) <= _SHOWN else f"...{text[-_SHOWN:]}"

@@ -33,12 +33,13 @@ from ._signals import code_when_stopped
 from ._signals import run as run_until_signal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .._client import Client
     from .._wait import Wait
     from ._arguments import Options
     from ._reports import Report
+    from ._telling import Telling
 
 _GOES_ON = (Outcome.TIMEOUT, Outcome.INTERRUPTED, Outcome.UNREACHABLE)
 """The ends of a wait after which the job may go on, and which a longer wait might have spared."""
@@ -81,12 +82,14 @@ class Plan(Struct, frozen=True):
         until: When it is over.
         runner: The CI system that runs it.
         reports: What is made of the run.
+        telling: Makes what tells somebody, of the API's name and the number of jobs.
     """
 
     verdict: Verdict
     until: Until
     runner: Runner
     reports: tuple[Report, ...]
+    telling: Callable[[str, int], Telling | None]
 
 
 def _plan(options: Options) -> Plan:
@@ -98,7 +101,20 @@ def _plan(options: Options) -> Plan:
     )
     until = Until.FIRST_GOOD if options.any else Until.FIRST_BAD if options.fail_fast else Until.ALL
     runner = runner_of(os.environ)
-    return Plan(verdict, until, runner, tuple(reports_for(options, runner, verdict)))
+    return Plan(verdict, until, runner, tuple(reports_for(options, runner, verdict)), _telling(options, verdict))
+
+
+def _telling(options: Options, verdict: Verdict) -> Callable[[str, int], Telling | None]:
+    """Return what makes that which tells somebody.
+
+    Raises:
+        ConfigError: A command or a URL is none, or what sends it is not installed.
+    """
+    if options.exec is None and options.remind is None and not options.notify and not options.notify_env:
+        return lambda _api, _total: None
+    from ._tellers import tellers_for  # noqa: PLC0415 - few waits tell anybody
+
+    return tellers_for(options, verdict)
 
 
 def _start_response() -> Response | bytes:
@@ -129,26 +145,29 @@ async def _wait(
         if options.token_command is not None:
             await check_token(client)
         display = display_for(list(given), title, json=options.json)
-        extras = _extras(client, options, plan, remembered)
+        telling = plan.telling(client.name, len(given))
+        extras = _extras(client, options, plan, remembered, telling)
         run = Run(waits, display, extras, remembered.ends)
-        code, began_at = OWN_FAULT, datetime.now(UTC)
+        code, began_at, is_stopped = OWN_FAULT, datetime.now(UTC), False
         try:
             with display:
                 code = await run_to_end(run, plan.verdict)
         except asyncio.CancelledError:
-            code = code_when_stopped()
+            code, is_stopped = code_when_stopped(), True
             raise
         finally:
             _say_how_to_go_on(run, options, given)
             outputs = outputs_of(waits, extras.outputs) if plan.reports else {}
             over = Finished(tuple(run.records), code, began_at, datetime.now(UTC), client.name, outputs)
             finish(plan.reports, over)
+            if telling is not None:
+                await telling.finish(over.outcomes, is_stopped=is_stopped)
     if Outcome.AUTH in run.outcomes.values() and options.source is None:
         note(f"the token came from {token_origin(client.api, options)}")
     return code
 
 
-def _extras(client: Client, options: Options, plan: Plan, remembered: Remembered) -> Extras:
+def _extras(client: Client, options: Options, plan: Plan, remembered: Remembered, telling: Telling | None) -> Extras:
     outputs: Mapping[str, str] = {} if options.source is not None else client.api.output
     return Extras(
         follow=outputs if options.follow_output else {},
@@ -157,6 +176,7 @@ def _extras(client: Client, options: Options, plan: Plan, remembered: Remembered
         verdict=plan.verdict,
         heartbeat=Heartbeat(learned_by(client), engine_of(client).unix),
         cursor=remembered.cursor,
+        telling=telling,
     )
 
 

@@ -140,6 +140,7 @@ def test_all_options_of_wait_are_read() -> None:
         " -vv --header X-A:1 --header-env X-B=B --proxy http://p --tls-cert f --tls-key g --tls-ca h"
         " --exit-code timeout=75 --fail-fast --outputs o --cursor k"
         " --summary s.md --no-summary --timeline t.svg --junit j.xml"
+        " --exec true --notify json://h --notify json://i --notify-env N --remind 10s"
     )
     options = parsed(line.split())
     assert vars(options) == {
@@ -148,6 +149,10 @@ def test_all_options_of_wait_are_read() -> None:
         "no_summary": True,
         "timeline": "t.svg",
         "junit": "j.xml",
+        "exec": "true",
+        "notify": ["json://h", "json://i"],
+        "notify_env": ["N"],
+        "remind": 10.0,
         "param": ["x=y"],
         "token_file": "f",
         "token_command": "c",

@@ -17,6 +17,7 @@ DOCUMENTS = (
     "jobwatch/_sync/README.md",
     "jobwatch/_watching/README.md",
     "jobwatch/_webhooks/README.md",
+    "jobwatch/otel/README.md",
     "jobwatch/apis/AGENTS.md",
     "jobwatch/apis/README.md",
     "jobwatch/cli/CI.md",

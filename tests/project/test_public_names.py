@@ -12,10 +12,11 @@ import pytest
 
 import jobwatch
 import jobwatch.apis
+import jobwatch.otel
 import jobwatch.testing
 from jobwatch import _errors
 
-MODULES = (jobwatch, jobwatch.apis, jobwatch.testing)
+MODULES = (jobwatch, jobwatch.apis, jobwatch.otel, jobwatch.testing)
 
 
 def ruff_order(name: str) -> tuple[int, str]:
