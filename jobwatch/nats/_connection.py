@@ -15,7 +15,7 @@ from .._errors import ConfigError, JobwatchError
 from ._subjects import checked_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
     from types import TracebackType
 
     from nats.aio.client import Client as Connected
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 OLDEST: Final = (2, 14, 0)
 """The server that first had all that is needed: schedules that purge themselves, and atomic batches."""
 
-CONNECTED_WITHIN: Final = 10.0
+CONNECTED_WITHIN: Final = 5.0
 ANSWERED_WITHIN: Final = 5.0
+_CANCELLED_AGAIN: Final = 0.1
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _log = logging.getLogger("jobwatch.nats")
 
@@ -131,12 +132,22 @@ class Connection:
         await self.client.close()
 
 
-async def connect(options: ServerOptions, name: str) -> Connection:
+async def cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended: where nats-py flushes, it takes a cancel for something to pass over."""
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_CANCELLED_AGAIN)
+
+
+async def connect(options: ServerOptions, name: str, *, within: float = CONNECTED_WITHIN) -> Connection:
     """Connect to a server.
 
     Args:
         options: Which one.
         name: What the server shows of the connection.
+        within: How long that may take, in seconds.
 
     Raises:
         ConfigError: The extra "nats" is not installed, the credentials are refused, or the server is too old.
@@ -157,7 +168,7 @@ async def connect(options: ServerOptions, name: str) -> Connection:
         _log.debug("NATS: %s", type(error).__name__)
 
     try:
-        async with asyncio.timeout(CONNECTED_WITHIN):
+        async with asyncio.timeout(within):
             client = await nats.connect(  # pyright: ignore[reportUnknownMemberType]
                 servers,
                 name=name,

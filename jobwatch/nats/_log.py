@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from .._errors import JobwatchError
+from ._connection import cancelled
 from ._pull import Pull
 from ._rules import EXPECTED, Message, Verdict, changes_in
 
@@ -140,7 +141,7 @@ class LogOfStream:
             ahead.put_nowait,
             until_silent=True,
         )
-        pulling = asyncio.ensure_future(pull.run())
+        pulling = asyncio.get_running_loop().create_task(pull.run(), name="jobwatch pull")
         pulling.add_done_callback(lambda _: ahead.put_nowait(None))
         number, connected = 0, self._connection.times_connected
         try:
@@ -161,8 +162,7 @@ class LogOfStream:
                 await self._hand_on(message, sequence.stream)
                 pull.again()
         finally:
-            pulling.cancel()
-            await asyncio.wait([pulling])
+            await cancelled([pulling])
 
     async def _hand_on(self, message: Msg, seq: int) -> None:
         try:

@@ -14,10 +14,10 @@ from .._client import Client, job_id_of, place_of
 from .._errors import ConfigError, JobwatchError
 from .._http.tokens import needs_token
 from .._models import AsJSON
+from .._reading.api import JobAPI
 from .._reading.ids import id_text
-from .._tasks import ended
 from ..apis import api_named
-from ._connection import ServerOptions, connect
+from ._connection import ServerOptions, cancelled, connect
 from ._jobs import Jobs, Standing
 from ._log import Entry, LogOfStream
 from ._stream import open_streams
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .._http.tls import TLSContext
-    from .._reading.api import JobAPI
     from .._reading.ids import JobId
     from .._watching.changes import Change
     from ._connection import Connection
@@ -89,6 +88,7 @@ class Watcher:
     Args:
         url: The NATS server's URL, or several with commas between.
         api: The API that the jobs are on, as for `jobwatch.Client`, as are the next two. No token is needed here.
+        client: The client of the workers, in place of these three, where one is at hand; it is not closed.
         base_url: Where the API is served, as the workers' clients know it.
         params: What stands in the API's URLs beside a job's id.
         name: The reader's name.
@@ -107,7 +107,8 @@ class Watcher:
         self,
         url: str,
         *,
-        api: str | JobAPI,
+        api: str | JobAPI | None = None,
+        client: Client | None = None,
         base_url: str | None = None,
         params: Mapping[str, str] | None = None,
         name: str = "default",
@@ -117,7 +118,14 @@ class Watcher:
         credentials: str | os.PathLike[str] | None = None,
         tls: TLSContext | None = None,
     ) -> None:
-        self._client = tokenless_client(api, base_url, params)
+        match api, client:
+            case None, Client():
+                self._client = client
+            case ((str() | JobAPI()), None):
+                self._client = tokenless_client(api, base_url, params)
+            case _:
+                raise ConfigError("say where the jobs are: give api=, or client=, and not both")
+        self._own = self._client if client is None else None
         self._server = ServerOptions(url=url, prefix=prefix, credentials=credentials, tls=tls)
         if inspect.isgeneratorfunction(on_change) or inspect.isasyncgenfunction(on_change):
             raise ConfigError("on_change is a generator function: to call it runs nothing of it")
@@ -181,12 +189,10 @@ class Watcher:
         self._stopped.set()
         if self._connection is None:
             return
-        tasks = [*self._tasks, *self._waking.values()]
-        for task in tasks:
-            task.cancel()
-        await ended(tasks)
+        await cancelled([*self._tasks, *self._waking.values()])
         await self._connection.aclose()
-        await self._client.aclose()
+        if self._own is not None:
+            await self._own.aclose()
 
     def _begin(self, work: Coroutine[object, object, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)

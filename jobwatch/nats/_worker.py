@@ -17,7 +17,7 @@ from .._client import engine_of, place_of
 from .._core.resuming import with_times_until
 from .._errors import ConfigError, JobwatchError
 from .._reading.periods import seconds_given
-from ._connection import connect
+from ._connection import cancelled, connect
 from ._pull import Pull
 from ._rules import Settings, Verdict, after_look, is_current, record_in
 from ._stream import open_streams
@@ -136,7 +136,7 @@ class Worker:
             finally:
                 self._draining = True
                 await self._drain(tasks)
-                signs.cancel()
+                await cancelled([signs])
 
     async def _consumer(self, connection: Connection, stream: Stream, place: str) -> None:
         """Make the consumer that all workers share, or take the one that is there."""
@@ -252,7 +252,4 @@ class Worker:
         """Let looks under way end, and leave the others to whoever works next."""
         if self._in_hand:
             await asyncio.wait(list(self._in_hand), timeout=DRAINED_WITHIN)
-        for task in [*pulls, *self._in_hand]:
-            task.cancel()
-        if left := [*pulls, *self._in_hand]:
-            await asyncio.wait(left, timeout=1.0)
+        await cancelled([*pulls, *self._in_hand])

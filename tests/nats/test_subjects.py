@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jobwatch import ConfigError
 from jobwatch.nats._subjects import Names, checked_prefix, place_token, shard_of, token
 
-IDS = st.text(min_size=1, max_size=1000)
+IDS = st.text(min_size=1, max_size=100)
 LEGAL = re.compile(r"[A-Za-z0-9_=~-]+")
 
 
