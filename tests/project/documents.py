@@ -21,6 +21,7 @@ DOCUMENTS = (
     "jobwatch/apis/README.md",
     "jobwatch/cli/CI.md",
     "jobwatch/cli/README.md",
+    "jobwatch/nats/README.md",
 )
 _BLOCK = re.compile(r"^```([a-z]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
