@@ -25,7 +25,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from .look import serving
+from .look import Setting, serving
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -102,7 +102,7 @@ def measured(runs: int) -> dict[str, dict[str, float]]:
     """Return the medians of each."""
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in NAMES}
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    with serving("jobwatch", 1_000_000) as url:
+    with serving("jobwatch", 1_000_000, Setting("same", tls=False)) as url:
         for _ in range(runs):
             for name, each in found.items():
                 argv = [sys.executable, "-c", _CHILD, name, url]

@@ -3,23 +3,30 @@
 ::
 
     python -m benchmarks.look                       # every rival that is installed, with 1 and with 64 in flight
-    python -m benchmarks.look --json
-    python -m benchmarks.look --by callgrind bare jobwatch
+    python -m benchmarks.look --body same           # bodies that never change, which jobwatch does not decode again
+    python -m benchmarks.look --tls bare jobwatch
+    python -m benchmarks.look --json --by callgrind bare jobwatch
 
 Method. Every variant watches the same number of jobs on a server in a process of its own, which answers from memory,
-over loopback and without TLS. Each runs in a fresh process, once with N looks and once with 2N; the difference, divided
-by N, is what a look costs when everything is imported, connected and warm. The variants take turns, and the median of
-the rounds is shown. ``ratio`` is against `bare` with as many in flight: below 1 is cheaper than writing it oneself.
+over loopback. In each reply ``updated_at`` is a second later than in the one before (``--body changing``), as with a
+heartbeat or progress, or the whole body is the same (``--body same``). Each variant runs in a fresh process, once with
+N looks and once with 2N; the difference, divided by N, is what a look costs when everything is imported, connected and
+warm. The variants take turns, and the median of the rounds is shown. ``ratio`` is against `bare` with as many in
+flight, in the same run: below 1 is cheaper than writing it oneself; ``goal`` is the ratio that is aimed at.
 
 Counted are user and kernel instructions, where the processor may be asked for them (``--by counter``); else
 callgrind's user instructions, exact but without the kernel's share, which is about the same for all and would pull
 every ratio a little towards 1; or CPU seconds (``--by seconds``), which are rough.
 
-Bias. `jobwatch` does more in a look than the bare loop does: it bounds time and bytes, reads the rate limit, keeps a
-budget and a schedule, and tells states apart; the bare loop is what one writes at first. Its list requests and its
-history would save it looks, but are not used here. In its favour: no pauses, so its timers are short; one API; no TLS,
-whose cost would be equal. The rivals run their own poll loops with every pause set to zero, on the smallest body that
-their format allows, and some on another HTTP client than aiohttp, which is most of the difference.
+Bias. Against us: `jobwatch` does more in a look than the bare loop does: it bounds time and bytes, checks that a
+connection is silent, reads the rate limit, keeps a budget and a schedule, and tells states apart; the bare loop is what
+one writes at first, on the settings of aiohttp that make it cheapest. Its list requests and its history would save it
+looks, but are not used here. For us: there are no pauses, so its timers are short; there is one API, whose limit is
+far away; with ``--body
+same`` it compares a hash where every rival decodes, and with both the history of a job does not grow. The rivals run
+their own poll loops with every pause set to zero, on the smallest body that their format allows (where that has no
+place for a time, it is the same each time; they decode it all the same), and some on another HTTP client than aiohttp,
+which is most of the difference.
 """
 
 from __future__ import annotations
@@ -34,8 +41,10 @@ import statistics
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections import defaultdict
-from typing import TYPE_CHECKING, TypedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from .instructions import callgrind, counter, has_callgrind
 from .look_rivals import ALL
@@ -47,20 +56,44 @@ _RUN = "benchmarks.look_rivals"
 _CHILD = "import sys; from benchmarks.look import count_one; count_one(*sys.argv[1:])"
 
 
-class Variant(TypedDict):
-    """One line of the result."""
+_GOALS = {("same", False): 0.7, ("changing", False): 1.0, ("same", True): 0.75, ("changing", True): 1.0}
+"""What the whole of jobwatch may cost over the bare loop, by what the bodies do and whether there is TLS."""
 
+
+class Setting(NamedTuple):
+    """What the server does.
+
+    Attributes:
+        body: Whether each reply's body is the "same" or "changing".
+        tls: Whether it speaks TLS.
+    """
+
+    body: str
+    tls: bool
+
+
+SAME = Setting("same", tls=False)
+"""The body never changes, and there is no TLS."""
+
+
+class Row(TypedDict):
+    """One line of the result: what a look costs `what`, and what it costs the bare loop."""
+
+    what: str
+    ours: float
+    rival: float
+    rival_name: str
+    ratio: float
+    goal: float
     name: str
     in_flight: int
-    instructions: float
-    ratio: float
 
 
 class Result(TypedDict):
     """The whole result; `unit` says what was counted."""
 
     unit: str
-    variants: list[Variant]
+    rows: list[Row]
     skipped: dict[str, str]
 
 
@@ -74,16 +107,36 @@ def missing(name: str) -> str | None:
 
 
 @contextlib.contextmanager
-def serving(name: str, each: int) -> Iterator[str]:
-    """Run the server of a rival, which ends a job after so many looks at it."""
+def serving(name: str, each: int, setting: Setting = SAME) -> Iterator[str]:
+    """Run the server of a rival, which ends a job after so many looks at it; with TLS, it is trusted meanwhile."""
     rival = importlib.import_module(f"{_RUN}.{name}")
     command = [sys.executable, "-m", "benchmarks.look_server", rival.RUNNING, rival.ENDED, str(each)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        if setting.body == "changing":
+            command.append("--changing")
+        if setting.tls:
+            command += ["--tls", folder]
+            for variable in ("SSL_CERT_FILE", "AWS_CA_BUNDLE"):
+                stack.enter_context(_variable(variable, str(Path(folder) / "ca.pem")))
+        server = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
         assert server.stdout is not None
         try:
-            yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
+            yield f"http{'s' if setting.tls else ''}://127.0.0.1:{server.stdout.readline().strip()}"
         finally:
             server.terminate()
+
+
+@contextlib.contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def count_one(kind: str, name: str, url: str, in_flight: str, each: str) -> None:
@@ -98,11 +151,11 @@ def count_one(kind: str, name: str, url: str, in_flight: str, each: str) -> None
     print(read() - before)
 
 
-def cost(kind: str, name: str, in_flight: int, each: int) -> float:
+def cost(kind: str, name: str, in_flight: int, each: int, setting: Setting) -> float:
     """Return what one look costs a rival."""
 
     def total(each: int) -> float:
-        with serving(name, each) as url:
+        with serving(name, each, setting) as url:
             arguments = [name, url, str(in_flight), str(each)]
             if kind == "callgrind":
                 return callgrind([sys.executable, "-m", _RUN, *arguments])
@@ -112,20 +165,38 @@ def cost(kind: str, name: str, in_flight: int, each: int) -> float:
     return (total(2 * each) - total(each)) / (in_flight * each)
 
 
-def measured(kind: str, names: list[str], in_flights: list[int], looks: int, rounds: int) -> list[Variant]:
+def measured(
+    kind: str, names: list[str], in_flights: list[int], looks: int, *, rounds: int, setting: Setting
+) -> list[Row]:
     """Return the median cost of every variant, measured in turns."""
     costs: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
     for number in range(rounds):
         for name in names:
             for in_flight in in_flights:
-                costs[name, in_flight].append(cost(kind, name, in_flight, max(1, looks // in_flight)))
+                costs[name, in_flight].append(cost(kind, name, in_flight, max(1, looks // in_flight), setting))
                 print(f"round {number + 1}/{rounds}  {name} x {in_flight}", end="\x1b[K\r", file=sys.stderr)
     print("\x1b[K", end="", file=sys.stderr)
     medians = {variant: statistics.median(found) for variant, found in costs.items()}
     return [
-        Variant(name=name, in_flight=in_flight, instructions=median, ratio=median / medians["bare", in_flight])
+        _row(name, in_flight, median, medians["bare", in_flight], setting)
         for (name, in_flight), median in medians.items()
+        if name != "bare"
     ]
+
+
+def _row(name: str, in_flight: int, ours: float, bare: float, setting: Setting) -> Row:
+    told = f"a look of {name}, body {setting.body}{', TLS' if setting.tls else ''}, {in_flight} in flight"
+    goal = _GOALS[setting] if name == "jobwatch" else 1.0
+    return Row(
+        what=told,
+        ours=ours,
+        rival=bare,
+        rival_name="bare",
+        ratio=ours / bare,
+        goal=goal,
+        name=name,
+        in_flight=in_flight,
+    )
 
 
 def best_kind() -> str:
@@ -153,21 +224,27 @@ def main() -> None:
     parser.add_argument("--in-flight", type=int, nargs="+", default=[1, 64])
     parser.add_argument("--looks", type=int, help="how many looks to measure over")
     parser.add_argument("--rounds", type=int, help="how often to measure each")
+    parser.add_argument("--body", choices=["changing", "same"], default="changing", help="what each reply brings")
+    parser.add_argument("--tls", action="store_true", help="over TLS, for which trustme is needed (extra 'test')")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
+    if chosen.tls and importlib.util.find_spec("trustme") is None:
+        parser.error("--tls needs trustme, which the extra 'test' has")
     exact = chosen.by == "callgrind"
+    setting = Setting(chosen.body, chosen.tls)
     skipped = {name: what for name in chosen.names if (what := missing(name))}
     names = [name for name in dict.fromkeys(["bare", *chosen.names]) if name not in skipped]
     looks = chosen.looks or (640 if exact else 6400)
-    variants = measured(chosen.by, names, chosen.in_flight, looks, chosen.rounds or (1 if exact else 5))
-    result = Result(unit=unit_of(chosen.by), variants=variants, skipped=skipped)
+    rounds = chosen.rounds or (1 if exact else 5)
+    rows = measured(chosen.by, names, chosen.in_flight, looks, rounds=rounds, setting=setting)
+    result = Result(unit=unit_of(chosen.by), rows=rows, skipped=skipped)
     if chosen.json:
         print(json.dumps(result, indent=2))
         return
     print(f"{result['unit']} a look; Python {sysconfig.get_python_version()}, {os.uname().machine}")
-    for variant in variants:
+    for row in rows:
         print(
-            f"{variant['name']:20} x {variant['in_flight']:<3} {variant['instructions']:14,.6g} {variant['ratio']:6.2f}"
+            f"{row['what']:60} {row['ours']:12,.6g} of {row['rival']:12,.6g} {row['ratio']:6.2f} (goal {row['goal']})"
         )
     for name, what in skipped.items():
         print(f"{name:20} skipped: {what} is not installed (pip install jobwatch-client[bench])")

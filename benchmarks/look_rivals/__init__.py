@@ -1,7 +1,8 @@
 """The ways to wait for a job that `benchmarks.look` compares, one a file.
 
 Each module says what it ``NEEDS`` to be installed and the bodies that its server answers with (``RUNNING``, ``ENDED``;
-`JOB` and `JOB_DONE` where it has no format of its own), and has::
+`JOB` and `JOB_DONE` where it has no format of its own; what ``@`` and ``~`` in them mean is said in `look_server`),
+and has::
 
     async def looks(url: str, jobs: int, each: int) -> None
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 _JOB = (
     '{"data":{"id":"@","type":"drawing.compare","status":"%s","created_at":"2026-01-02T03:04:05Z",'
-    '"updated_at":"2026-01-02T03:05:05Z","events":[{"status":"PENDING","timestamp":"2026-01-02T03:04:05Z"},'
+    '"updated_at":"~","events":[{"status":"PENDING","timestamp":"2026-01-02T03:04:05Z"},'
     '{"status":"RUNNING","timestamp":"2026-01-02T03:04:09Z"}]}}'
 )
 JOB = _JOB % "RUNNING"

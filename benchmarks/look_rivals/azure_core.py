@@ -13,8 +13,8 @@ from azure.core.polling.async_base_polling import AsyncLROBasePolling
 from azure.core.rest import HttpRequest
 
 NEEDS = ("azure.core", "aiohttp")
-RUNNING = '{"id":"@","status":"InProgress","createdDateTime":"2026-01-02T03:04:05Z"}'
-ENDED = '{"id":"@","status":"Succeeded","createdDateTime":"2026-01-02T03:04:05Z"}'
+RUNNING = '{"id":"@","status":"InProgress","createdDateTime":"2026-01-02T03:04:05Z","lastActionDateTime":"~"}'
+ENDED = '{"id":"@","status":"Succeeded","createdDateTime":"2026-01-02T03:04:05Z","lastActionDateTime":"~"}'
 
 
 async def looks(url: str, jobs: int, each: int) -> None:  # noqa: ARG001  # the server ends the jobs after so many

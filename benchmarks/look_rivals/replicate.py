@@ -10,7 +10,7 @@ from replicate.client import Client
 
 NEEDS = ("replicate",)
 RUNNING = (
-    '{"id":"@","model":"a/b","version":"v","status":"processing","input":{},"output":null,"logs":"","error":null,'
+    '{"id":"@","model":"a/b","version":"v","status":"processing","input":{},"output":null,"logs":"~","error":null,'
     '"metrics":null,"created_at":"2026-01-02T03:04:05Z","started_at":null,"completed_at":null,"urls":{}}'
 )
 ENDED = RUNNING.replace("processing", "succeeded")

@@ -81,7 +81,12 @@ class Budget:
         """Return how many requests a second may be sent; infinite where nothing limits them."""
         if self.is_unlimited:
             return UNLIMITED
-        return min(self._standing(now), self._recovered(now), self._told if now < self._told_until else UNLIMITED)
+        rate = self._given
+        if now < self._refill_until and self._refill < rate:
+            rate = self._refill
+        if self._found != UNLIMITED:
+            rate = min(rate, self._recovered(now))
+        return self._told if now < self._told_until and self._told < rate else rate
 
     def _standing(self, now: float) -> float:
         """Return the rate that holds whatever is left in the API's present window."""
@@ -134,8 +139,9 @@ class Budget:
         passed = now - self._at
         self._at = now
         if rate != UNLIMITED:
-            burst = max(1.0, rate * _BURST_SECONDS)
-            self._tokens = min(burst, self._tokens + passed * rate)
+            burst, tokens = rate * _BURST_SECONDS, self._tokens + passed * rate
+            burst = burst if burst > 1.0 else 1.0
+            self._tokens = tokens if tokens < burst else burst
             if self._tokens < 1.0:
                 wait = (1.0 - self._tokens) / rate
                 return max(min(wait, self._told_until - now) if now < self._told_until else wait, 1e-6)
@@ -147,15 +153,19 @@ class Budget:
         if limit is None or limit.reset_in is None:
             return
         self.is_unlimited = False
-        left, window = max(limit.remaining - in_flight, 0), max(limit.reset_in, 1.0)
-        self._told = max(left / window, _LEAST)
+        left = limit.remaining - in_flight if limit.remaining > in_flight else 0
+        window = limit.reset_in if limit.reset_in > 1.0 else 1.0
+        told = left / window
+        self._told = told if told > _LEAST else _LEAST
         self._told_until = now + limit.reset_in
         if not left:
             self._tokens = min(self._tokens, 0.0)
         if limit.limit is not None:
             # How long a window is, nobody tells; the longest time to a reset comes near it.
-            self._window = max(self._window, window)
-            self._refill = max(limit.limit / self._window, _LEAST)
+            if window > self._window:
+                self._window = window
+            refill = limit.limit / self._window
+            self._refill = refill if refill > _LEAST else _LEAST
             self._refill_until = self._told_until + self._window
 
     def throttled(self, now: float) -> None:

@@ -128,7 +128,7 @@ class Curve:
         Returns:
             The integral of the square root of the hazard up to that age, in square roots of a second.
         """
-        root = math.sqrt(min(age, _OLDEST)) if age > 0.0 else 0.0
+        root = math.sqrt(age if age < _OLDEST else _OLDEST) if age > 0.0 else 0.0
         cell = bisect_right(_ROOTS, root) - 1
         return self._clock[cell] + self._rates[cell] * (root - _ROOTS[cell])
 

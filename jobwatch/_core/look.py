@@ -165,12 +165,13 @@ class Policy(Struct, frozen=True):
         else:
             entered_at = watched.entered_at if watched.entered_at is not None else watched.added_at
             delay = interval(
-                self._priced(price),
+                self.pace,
                 0.0 if entered_at is None else now - entered_at,
                 self.history.curve(watched.api, watched.type, watched.phase),
                 price=price,
                 phase=jitter if watched.looks == 1 else None,
                 progress=watched.progress,
+                longest=None if price <= 1.0 else self._longest(price),
             )
         return delay if watched.fault is None else self._after_fault(watched, watched.fault, now, jitter, delay)
 
@@ -232,11 +233,11 @@ class Policy(Struct, frozen=True):
             wanted = _until_confirmed(blocked, now)
             if price <= 1.0:
                 wanted = min(wanted, max(lasted, self.pace.min_interval))
-        return min(max(wanted, self.pace.min_interval), self._priced(price).max_interval)
+        return min(max(wanted, self.pace.min_interval), self._longest(price))
 
-    def _priced(self, price: float) -> Pace:
-        """Let the longest interval grow with the price too, so that old jobs slow down with the young ones."""
-        return self.pace if price <= 1.0 else replace(self.pace, max_interval=self.pace.max_interval * math.sqrt(price))
+    def _longest(self, price: float) -> float:
+        """Return the longest interval, which grows with the price too, so that old jobs slow down with the young."""
+        return self.pace.max_interval if price <= 1.0 else self.pace.max_interval * math.sqrt(price)
 
     def _after_fault(self, watched: Watched, fault: Fault, now: float, jitter: float | None, delay: float) -> float:
         shortest, longest = self.pace.min_interval, self.pace.max_interval

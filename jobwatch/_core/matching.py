@@ -5,8 +5,10 @@ Pure. An entry has no name of its own, so it is known again by its word and its 
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -19,6 +21,10 @@ class Fingerprint(Struct, frozen=True, array_like=True, gc=False):
 
     status: str
     at: float | None = None
+
+
+unix_seconds: Callable[[datetime], float] = functools.lru_cache(maxsize=2048)(datetime.timestamp)
+"""Return a moment as Unix seconds: nearly always one that was asked for before, since histories come again."""
 
 
 def new_from(
@@ -79,7 +85,7 @@ def is_same(fingerprint: Fingerprint, event: Event) -> bool:
     """Whether an entry may be one that was delivered: the same word, and the same time where both are told."""
     if not is_same_word(fingerprint.status, event.status):
         return False
-    return fingerprint.at is None or event.at is None or fingerprint.at == event.at.timestamp()
+    return fingerprint.at is None or event.at is None or fingerprint.at == unix_seconds(event.at)
 
 
 def _resumed_after(last: Fingerprint, seq: int, events: Sequence[Event]) -> int:

@@ -63,6 +63,7 @@ def interval(
     price: float = 1.0,
     phase: float | None = None,
     progress: float | None = None,
+    longest: float | None = None,
 ) -> float:
     """Return how long after one look to make the next.
 
@@ -74,15 +75,16 @@ def interval(
         phase: A number drawn evenly from 0 to 1, for a job's second look only: it makes the step half to one and a
             half times as long, so that jobs that started together spread, at no cost in looks.
         progress: How far the job is, from 0 to 1, where the API tells.
+        longest: What the pace's longest interval is now, in seconds, where that is another.
 
     Returns:
         Seconds, within the pace's shortest and longest interval.
     """
     step = math.sqrt(2.0 * pace.poll_cost * price)
-    least, most = pace.min_interval, pace.max_interval
+    least, most = pace.min_interval, pace.max_interval if longest is None else longest
     if phase is not None:
         step *= 0.5 + phase
-    now = min(age, _OLDEST) if age > 0.0 else 0.0  # nan is not above 0
+    now = (age if age < _OLDEST else _OLDEST) if age > 0.0 else 0.0  # nan is not above 0
     if progress is not None and now > 0.0 and 0.0 < progress < 1.0:
         whole = now / progress
         wanted = whole * _FORETOLD.advance(progress, step / math.sqrt(whole)) - now
@@ -90,7 +92,9 @@ def interval(
         wanted = curve.advance(now, step) - now
     if phase is not None:  # a bound must not align them again
         wanted = most * phase if wanted > most else max(wanted, least * (1.0 + phase))
-    return min(max(wanted, least), most)
+    if wanted > most:
+        return most
+    return wanted if wanted > least else least
 
 
 _OLDEST = 1e12

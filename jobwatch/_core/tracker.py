@@ -31,7 +31,7 @@ from msgspec.structs import replace
 
 from .._models import ENDED, Event, Fault, FaultKind, Job, Outcome, Phase, Transition, excerpt, shown, state
 from .._reading.words import is_same_word, lowered
-from .matching import Fingerprint, begins_with, is_same, new_from
+from .matching import Fingerprint, begins_with, is_same, new_from, unix_seconds
 from .moves import Place, arrived
 from .ordering import in_order
 from .settling import UnsettledEnd
@@ -51,6 +51,9 @@ CONFIRMED_AFTER = 10.0
 
 REFUSALS = frozenset({FaultKind.AUTH, FaultKind.REFUSED})
 """Faults that asking again does not mend, unless the refusal was a passing one."""
+
+
+_BLOCKED = Phase.BLOCKED  # until Python 3.12, to find a member takes longer than all that is done with it
 
 
 class SuspectedEnd(Struct, frozen=True, array_like=True, gc=False):
@@ -297,7 +300,7 @@ def patience_ends_at(watched: Watched, patience: Patience) -> float:
 
 
 def _is_older(job: Job, watched: Watched) -> bool:
-    if job.phase in ENDED and job.events and _goes_on_to_an_end(watched, job, job.events):
+    if job.phase.ended and job.events and _goes_on_to_an_end(watched, job, job.events):
         return False
     updated_at = _unix(job.updated_at)
     if updated_at is not None and watched.updated_at is not None and updated_at != watched.updated_at:
@@ -351,32 +354,49 @@ def unchanged(watched: Watched, now: float) -> Watched:
 
 def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
     steps = _from_snapshot(watched, job) if job.events is None else _from_history(watched, job, job.events)
-    seen_at = datetime.fromtimestamp(now, UTC)
-    transitions = tuple(
-        Transition(job.id, watched.seq + index, step.event.status, step.event.phase, step.event.at, seen_at, step.gap)
-        for index, step in enumerate(steps, start=1)
-    )
-    fingerprints = tuple(Fingerprint(step.event.status, _unix(step.event.at)) for step in steps[-_REMEMBERED:])
-    looked = unchanged(watched, now)
+    transitions, delivered = _told(watched, job, steps, now) if steps else ((), watched.delivered)
     observed = Observed(
         replace(
-            looked,
+            watched,
+            looks=watched.looks + 1,
+            looked_at=now,
+            fault=None,
+            faults=0,
+            failing_since=None,
+            missing=0,
+            missing_since=None,
+            refused=0,
+            refused_since=None,
+            doubted=None,
             type=job.type or watched.type,
             project_id=job.project_id or watched.project_id,
             status=job.status,
             phase=job.phase,
             entered_at=_entered_at(watched, job, steps, now, skew),
             attempt=job.attempt if steps else watched.attempt,
-            started_at=_unix(job.started_at),
-            updated_at=_unix(job.updated_at) or watched.updated_at,
+            started_at=None if job.started_at is None else job.started_at.timestamp(),
+            updated_at=watched.updated_at if job.updated_at is None else job.updated_at.timestamp(),
             progress=job.progress,
             seq=watched.seq + len(steps),
-            delivered=(watched.delivered + fingerprints)[-_REMEMBERED:],
-            outcome=_outcome_of(job.phase),
+            delivered=delivered,
+            outcome=_outcome_of(job.phase) if job.phase.ended else None,
         ),
         transitions,
     )
-    return observed if job.phase is not Phase.BLOCKED else _saw_blocked(watched, observed, job, now)
+    return observed if job.phase is not _BLOCKED else _saw_blocked(watched, observed, job, now)
+
+
+def _told(
+    watched: Watched, job: Job, steps: Sequence[_Step], now: float
+) -> tuple[tuple[Transition, ...], tuple[Fingerprint, ...]]:
+    """Return the transitions that are new, and what is remembered of those delivered last, they included."""
+    seen_at = datetime.fromtimestamp(now, UTC)
+    transitions = tuple(
+        Transition(job.id, watched.seq + index, step.event.status, step.event.phase, step.event.at, seen_at, step.gap)
+        for index, step in enumerate(steps, start=1)
+    )
+    fingerprints = tuple(Fingerprint(step.event.status, _unix(step.event.at)) for step in steps[-_REMEMBERED:])
+    return transitions, (watched.delivered + fingerprints)[-_REMEMBERED:]
 
 
 def _saw_blocked(before: Watched, observed: Observed, job: Job, now: float) -> Observed:
@@ -445,6 +465,8 @@ def _entered_at(watched: Watched, job: Job, steps: Sequence[_Step], now: float, 
 
 def _from_history(watched: Watched, job: Job, told: tuple[Event, ...]) -> list[_Step]:
     known = watched.seq - watched.seq_before
+    if known and known == len(told) and watched.delivered and _is_as_delivered(watched, job, told):
+        return []
     ordered = in_order(job, watched.delivered, known, told)
     events = _settled(job, ordered)
     is_behind = bool(events) and events[-1].phase is not job.phase
@@ -457,6 +479,28 @@ def _from_history(watched: Watched, job: Job, told: tuple[Event, ...]) -> list[_
     if job.has_more_events and steps and (hole := _hole(watched, job, told, ordered)) is not None:
         steps[hole] = replace(steps[hole], gap=True)
     return steps
+
+
+def _is_as_delivered(watched: Watched, job: Job, told: Sequence[Event]) -> bool:
+    """Whether a history is plainly what was delivered: in order, its last entry the job's status, and nothing more.
+
+    Whatever is not plain is found out in `_from_history`, which this only saves from most looks.
+    """
+    first, last = told[0], told[-1]
+    delivered = watched.delivered
+    if last.phase is not job.phase or job.phase.ended or delivered[-1].status != job.status:
+        return False
+    before = first.at
+    for event in told:
+        if event.at is None or before is None or event.at < before:
+            return False
+        before = event.at
+    if len(delivered) > len(told) or (len(told) > 1 and first.at == last.at):
+        return False
+    for fingerprint, event in zip(delivered, told[-len(delivered) :], strict=True):
+        if fingerprint.status != event.status or event.at is None or fingerprint.at != unix_seconds(event.at):
+            return False
+    return True
 
 
 def _hole(watched: Watched, job: Job, told: Sequence[Event], ordered: Sequence[Event]) -> int | None:

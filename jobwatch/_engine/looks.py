@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .wakeups import WakeUps
     from .watch import Registry, Watch
 
+_UNKNOWN = Phase.UNKNOWN  # until Python 3.12, to find a member takes longer than all that is done with it
 _log = logging.getLogger("jobwatch")
 
 
@@ -100,9 +101,9 @@ class Looks:
             return self._turn_away(watch, schedule.paused(now))
         if self._held is not None and (hold := self._held.time_for(watch, now)):
             schedule.hold(watch)
-            return self._look_at(watch, hold)
+            return self._look_at(watch, now, hold)
         joint = self._grouping.joint(watch, self._interval(watch)) if self._grouping.is_possible else None
-        return self._look_at(watch) if joint is None else self._look_at_many(watch, joint)
+        return self._look_at(watch, now) if joint is None else self._look_at_many(watch, joint)
 
     def resume(self, watch: Watch) -> None:
         """Go on looking at a job whose watch was given up, at the pace that follows faults."""
@@ -112,7 +113,8 @@ class Looks:
         known = replace(watch.watched, failing_since=None)  # no patience is left whose end would be a time to look
         next_look = self._policy.next_look(known, self._unix(), self._clock.uniform(), self._shared(price, watch))
         next_look = min(next_look, LONGEST_PAUSE)
-        self._put_next(watch, Looked(watch.watched, (), None, next_look), next_look, price)
+        looked = Looked(watch.watched, (), None, next_look)
+        self._put_next(watch, looked, next_look, price, self._clock.now())
 
     def let_go(self, job_id: str) -> None:
         """End the look under way that the server holds, since another one is to be made now."""
@@ -179,45 +181,59 @@ class Looks:
 
     async def _turn_away(self, watch: Watch, fault: Fault) -> None:
         try:
-            self._enter_seen(watch, Seen(fault), self._unix())
+            self._enter_seen(watch, Seen(fault), self._unix(), self._clock.now())
         finally:
             self._schedule.end(watch)
 
-    async def _look_at(self, watch: Watch, hold: float = 0.0) -> None:
-        others = self._others_with(watch)
+    async def _look_at(self, watch: Watch, now: float, hold: float = 0.0) -> None:
+        others = self._others_with(watch) if self._registry.awaited and self._registry.background else []
         for other in others:
             self._schedule.remove(other)
             other.begin_look()
-        asked_at = self._unix()
+        asked_at = self._clock.epoch + now
         try:
-            if watch.watched.place is not None and (unkept := await self._unkept(watch)) is not None:
-                for each in (watch, *others):
-                    self._enter_seen(each, Seen(unkept), self._unix())
-                return
-            asked_at = self._unix()
+            if watch.watched.place is not None:
+                if await self._is_unkept(watch, others):
+                    return
+                now = self._clock.now()
+                asked_at = self._clock.epoch + now
+            looker = asyncio.current_task()
             if not hold:
-                self._asks((watch, *others))
-            seen = await self._seen(watch, others, hold)
+                self._asks((watch, *others), looker, now)
+            seen = await self._seen(watch, others, hold, looker)
             self._is_answered((watch, *others))
             if seen is not None:
-                as_of = time_of(seen, asked_at, self._unix())
-                times = None if self._held is None else (self._unix() - asked_at, hold)
+                now = self._clock.now()
+                answered_at = self._clock.epoch + now
+                as_of = time_of(seen, asked_at, answered_at) if isinstance(seen.what, Fault) else answered_at - seen.age
+                times = None if self._held is None else (answered_at - asked_at, hold)
                 if self._details is not None and not self._is_held_back((watch, *others), seen, as_of):
                     seen = await self._details.of(seen, (watch, *others))
+                    now = self._clock.now()
                 for each in (watch, *others):
-                    self._enter_seen(each, seen, as_of, times)
+                    self._enter_seen(each, seen, as_of, now, times)
             elif hold:
                 self._put_back_held((watch, *others), asked_at - self._clock.epoch)
         except Exception as error:  # noqa: BLE001 - whatever one job's look raises ends the watch of that job alone
             for each in (watch, *others):
                 self._end_by(each, error)
         finally:
-            self._is_answered((watch, *others))
+            if watch in self._asking:
+                self._is_answered((watch, *others))
             self._schedule.end(watch)
 
-    def _asks(self, watches: Iterable[Watch]) -> None:
-        """Note that this task asks about jobs."""
-        asking = asyncio.current_task(), self._clock.now()
+    async def _is_unkept(self, watch: Watch, others: Collection[Watch]) -> bool:
+        """Whether it cannot be written down where a job goes on, so that it is not asked about."""
+        unkept = await self._unkept(watch)
+        if unkept is None:
+            return False
+        for each in (watch, *others):
+            self._enter_seen(each, Seen(unkept), self._unix(), self._clock.now())
+        return True
+
+    def _asks(self, watches: Iterable[Watch], looker: asyncio.Task[object] | None, now: float) -> None:
+        """Note that a task asks about jobs."""
+        asking = looker, now
         for watch in watches:
             self._asking[watch] = asking
 
@@ -241,7 +257,9 @@ class Looks:
                     self._schedule.put(watch, due)
                 self._wakeups.put_woken(watch.watched.job_id)
 
-    def _seen(self, watch: Watch, others: list[Watch], hold: float) -> Coroutine[object, object, Seen | None]:
+    def _seen(
+        self, watch: Watch, others: list[Watch], hold: float, looker: asyncio.Task[object] | None
+    ) -> Coroutine[object, object, Seen | None]:
         """Ask about a job that one watch or two want to hear of."""
         memo = watch.memo
         # Two that know different things are served by one whole answer; and somebody who waits for this very look, at a
@@ -257,7 +275,7 @@ class Looks:
         else:
             question = self._source.job(before.job_id, before.status, memo, self._schedule.turn, before.place)
         asking = self._schedule.answer(question)
-        return asking if others else self._while_wanted(watch, asking)
+        return asking if others else self._while_wanted(watch, asking, looker)
 
     async def _unkept(self, watch: Watch) -> Fault | None:
         """Wait until whoever keeps that has written down where a job goes on; return why that cannot be done."""
@@ -271,9 +289,10 @@ class Looks:
                 each.kept = None
         return None
 
-    async def _while_wanted(self, watch: Watch, asking: Coroutine[object, object, Seen]) -> Seen | None:
+    async def _while_wanted(
+        self, watch: Watch, asking: Coroutine[object, object, Seen], looker: asyncio.Task[object] | None
+    ) -> Seen | None:
         """Await an answer, but for no longer than somebody wants it: then the request is cancelled, and None comes."""
-        looker = asyncio.current_task()
         if looker is not None:
             self._cancellable[watch] = looker
         try:
@@ -287,8 +306,6 @@ class Looks:
 
     def _others_with(self, watch: Watch) -> list[Watch]:
         """Return the other watch of a job, if one and the same answer can serve it too."""
-        if not (self._registry.awaited and self._registry.background):
-            return []
         is_conditional = self._source.is_conditional(watch.memo)
         return [
             other
@@ -307,7 +324,7 @@ class Looks:
     # --- many jobs ---------------------------------------------------------------------------------------------
 
     async def _look_at_many(self, first: Watch, joint: JointRequest) -> None:
-        self._asks(joint.due)
+        self._asks(joint.due, asyncio.current_task(), self._clock.now())
         try:
             told = await self._grouping.jobs_of(joint)
             self._is_answered(joint.due)
@@ -333,10 +350,11 @@ class Looks:
     def _enter_listed(self, watch: Watch, job: Job, retry_after: float | None) -> bool:
         """Enter what a list shows of a job, unless it lags behind what is known; return whether it was entered."""
         try:
-            price = self._schedule.price(self._clock.now())
+            now = self._clock.now()
+            price = self._schedule.price(now)
             shared = self._shared(price, watch)
             if watch.not_before:  # a list puts forward no look that the job's own answer has put off
-                retry_after = max(retry_after or 0.0, watch.not_before - self._clock.now())
+                retry_after = max(retry_after or 0.0, watch.not_before - now)
             if self._sleeps is not None:
                 self._sleeps.since_seen(watch)  # to notice a suspension before, and not after, the job is seen
             looked = self._policy.saw(
@@ -346,7 +364,7 @@ class Looks:
                 return False  # the job is to be asked for by itself
             due = self._schedule.remove(watch)
             watch.memo = None
-            self._enter(watch, looked, price)
+            self._enter(watch, looked, price, now)
             # The list may have begun before somebody said that the job has changed.
             woken = BEFORE_ALL if due == BEFORE_ALL else self._wakeups.pending(watch.watched.job_id)
             if due != NEVER and watch.stage is DUE and woken < watch.due:
@@ -358,10 +376,12 @@ class Looks:
 
     # --- what a look showed ------------------------------------------------------------------------------------
 
-    def _enter_seen(self, watch: Watch, seen: Seen, as_of: float, times: tuple[float, float] | None = None) -> None:
+    def _enter_seen(
+        self, watch: Watch, seen: Seen, as_of: float, now: float, times: tuple[float, float] | None = None
+    ) -> None:
         """Enter what a look showed; `times` are how long it took, and might be held, where any look may be."""
         try:
-            price = self._schedule.price(self._clock.now())
+            price = self._schedule.price(now)
             shared = self._shared(price, watch) if self._grouping.is_possible else price
             if seen.looks > 1:
                 watch.watched = replace(watch.watched, looks=watch.watched.looks + seen.looks - 1)
@@ -377,19 +397,19 @@ class Looks:
                 onward=seen.onward,
                 slept=0.0 if self._sleeps is None else self._sleeps.since_seen(watch),
             )
-            if seen.cached_for is not None or looked.watched.phase is Phase.UNKNOWN:
+            if seen.cached_for is not None or looked.watched.phase is _UNKNOWN:
                 looked = with_remark(watch.watched, looked, as_of, seen.cached_for)
             if times is not None and self._held is not None:
-                looked = self._held.follow_up(watch, looked, *times, self._clock.now())
+                looked = self._held.follow_up(watch, looked, *times, now)
             if looked.transitions or looked.outcome is not None:
                 watch.ahead = skew_of(seen.server_time, as_of)
             if what is not UNCHANGED:
                 watch.memo = seen.memo if looked.job is not None and not looked.asks_anew else None
-            self._enter(watch, looked, price)
+            self._enter(watch, looked, price, now)
         except Exception as error:  # noqa: BLE001 - as in `_look_at`
             self._end_by(watch, error)
 
-    def _enter(self, watch: Watch, looked: Looked, price: float) -> None:
+    def _enter(self, watch: Watch, looked: Looked, price: float, now: float) -> None:
         """Enter what a look gave, have the next one made, and notify if there is news."""
         before, is_awaited = watch.watched, watch.awaits_this_look
         is_news = looked.transitions or looked.outcome or looked.confirms_blocked
@@ -407,7 +427,7 @@ class Looks:
         if looked.next_look is None or not watch.wanted:
             self._retire(watch)
         else:
-            self._put_next(watch, looked, looked.next_look, price)
+            self._put_next(watch, looked, looked.next_look, price, now)
             if has_moved:
                 self._grouping.join(watch)
         # Whoever asked for a look while this one was under way, or a list, waits for the next.
@@ -430,10 +450,10 @@ class Looks:
         if self._streams is not None:
             self._streams.end_unless_wanted(watch.watched.job_id)
 
-    def _put_next(self, watch: Watch, looked: Looked, next_look: float, price: float) -> None:
-        schedule, now = self._schedule, self._clock.now()
+    def _put_next(self, watch: Watch, looked: Looked, next_look: float, price: float, now: float) -> None:
+        schedule = self._schedule
         usually = max(next_look, self._policy.pace.min_interval) if looked.asks_anew else next_look
-        spacing = self._without_jitter(looked, usually, price)
+        spacing = usually if looked.watched.looks != 1 else self._without_jitter(looked, usually, price)
         if looked.is_followed_up and self._held is not None:
             spacing = max(next_look, self._held.longest)
         schedule.demand(watch, self._demand(watch, spacing, price, now))
@@ -498,7 +518,7 @@ class Looks:
         )
         self._schedule.remove(watch)
         watch.memo = None
-        self._enter(watch, Looked(watched, (), Outcome.UNREADABLE, None), 1.0)
+        self._enter(watch, Looked(watched, (), Outcome.UNREADABLE, None), 1.0, self._clock.now())
 
     def _log_once(self, watch: Watch, error: Exception) -> None:
         """Log where an exception came from; not its message, which may quote a server or hold a secret."""
@@ -522,7 +542,8 @@ class Looks:
         readers = self._grouping.readers(watch, now) if self._grouping.is_possible else 1.0
         if self._registry.awaited and self._registry.background:
             readers *= len(self._registry.of(watch.watched.job_id))
-        return math.sqrt(price) / (next_look * max(1.0, readers))
+        wanted = math.sqrt(price) / next_look
+        return wanted / readers if readers > 1.0 else wanted
 
     def _without_jitter(self, looked: Looked, next_look: float, price: float) -> float:
         """Return how long it would be to the next look without jitter: what a second look's interval promises."""

@@ -45,6 +45,9 @@ class Places:
     Args:
         most: How many there may be, as long as none is slow.
         opened: Told when one more may begin since one under way has become slow.
+
+    Attributes:
+        has_slow_jobs: Whether any look so far was slow.
     """
 
     def __init__(self, most: int, opened: Callable[[], None]) -> None:
@@ -55,7 +58,7 @@ class Places:
         self._loop = asyncio.get_running_loop()
         self._begun: dict[Watch, float] = {}  # the first to have begun comes first
         self._slow_jobs = 0
-        self._has_slow_jobs = False
+        self.has_slow_jobs = False
         self._usual = 0.0
         self._slow_after = _SLOW
         self._alarm: asyncio.TimerHandle | None = None
@@ -72,20 +75,20 @@ class Places:
     @property
     def hold_back_slow_jobs(self) -> bool:
         """Whether no look may begin at a job whose last one was slow."""
-        return self._has_slow_jobs and (self._slow_jobs >= self._for_slow or len(self._begun) >= self._most)
+        return self.has_slow_jobs and (self._slow_jobs >= self._for_slow or len(self._begun) >= self._most)
 
     def begin(self, watch: Watch, now: float) -> None:
         """Count a look as under way."""
         self._begun[watch] = now
         self._slow_jobs += watch.is_slow
-        if len(self._begun) >= self._most:
+        if self._alarm is None and self._extra and len(self._begun) >= self._most:
             self._set_alarm(now)
 
     def end(self, watch: Watch, now: float) -> None:
         """Count a look as over, and note whether it was slow."""
         self._slow_jobs -= watch.is_slow
         watch.is_slow = now - self._begun.pop(watch) >= self._slow_after
-        self._has_slow_jobs = self._has_slow_jobs or watch.is_slow
+        self.has_slow_jobs = self.has_slow_jobs or watch.is_slow
         if self._alarm is not None and not self._begun:
             self._alarm.cancel()
             self._alarm = None
@@ -101,7 +104,8 @@ class Places:
     def learn(self, seconds: float) -> None:
         """Learn how long an answer took."""
         self._usual += (seconds - self._usual) * (_WEIGHT if self._usual else 1.0)
-        self._slow_after = max(_SLOW, _MANY_TIMES * self._usual)
+        after = _MANY_TIMES * self._usual
+        self._slow_after = after if after > _SLOW else _SLOW
 
     def _slow_looks(self, now: float) -> int:
         """Return how many looks under way are slow, as far as that opens places."""

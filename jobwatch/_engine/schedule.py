@@ -102,7 +102,7 @@ class Schedule:
         Args:
             now: When, on the loop's clock.
         """
-        if self._closed or self._due_at(now) > now or now < self._pause_ends_at(now):
+        if self._closed or self._due_at(now) > now or (self.paused_until and now < self._pause_ends_at(now)):
             return None
         # While a pause lasts that is beyond all patience, no request is made, so none is paid for.
         wait = self._budget.spend(now) if now >= self.paused_until else 0.0
@@ -112,6 +112,8 @@ class Schedule:
         watch = self._taken(now)
         watch.begin_look()
         self._places.begin(watch, now)
+        if not self._workers.has_free():
+            return watch  # whoever ends a look sees for himself
         due = self._due_at(now)
         if due <= now:
             self._workers.call()
@@ -171,7 +173,7 @@ class Schedule:
         if self._held_back:
             self._held_back.pop(watch, None)
         self._queue.put(watch, due)
-        if due < self._workers.alarm_at:
+        if due < self._workers.alarm_at and self._workers.has_free():
             self._workers.wake_at(max(due, self._held_until(self._time())))
 
     def remove(self, watch: Watch) -> float:
@@ -211,7 +213,12 @@ class Schedule:
     def _queue_due_at(self, now: float) -> float:
         """Return when the next look at a job seen before may be made; where many are late, one after the other."""
         due = self._queue.next_due()
-        while due <= now and self._places.hold_back_slow_jobs and self._is_held_back(self._queue.first()):
+        while (
+            due <= now
+            and self._places.has_slow_jobs
+            and self._places.hold_back_slow_jobs
+            and self._is_held_back(self._queue.first())
+        ):
             self._held_back[self._queue.pop()] = due
             due = self._queue.next_due()
         return max(due, self._next_late) if BEFORE_ALL < due < now - _LATE and self.known > _MANY else due
@@ -241,7 +248,7 @@ class Schedule:
             watch = self._first_looks.popleft()
             self._newcomers.made(now, len(self._first_looks), self.known, self._budget.demand)
             return watch
-        if BEFORE_ALL < self._queue.next_due() < now - _LATE:
+        if self.known > _MANY and BEFORE_ALL < self._queue.next_due() < now - _LATE:
             usual = min(self._budget.demand, self._budget.rate(now))
             self._next_late = now + 1.0 / (_CATCH_UP * max(usual, 1.0 / LONGEST_PAUSE))
         return self._queue.pop()
@@ -321,9 +328,11 @@ class Schedule:
             answer = await asking
         finally:
             self._in_flight -= 1
-        seconds = self._time() - asked_at
+        now = self._time()
+        seconds = now - asked_at
         if not held:
-            taken = min(_ANSWER_MARGIN * seconds, _ANSWER_AT_MOST)
+            taken = _ANSWER_MARGIN * seconds
+            taken = taken if taken < _ANSWER_AT_MOST else _ANSWER_AT_MOST
             self.answer_time += (taken - self.answer_time) * (_ANSWERS_WEIGHT if self.answer_time else 1.0)
         if isinstance(answer.what, Fault):
             self.heed(answer.what)
@@ -332,7 +341,7 @@ class Schedule:
         if answer.aside is not None:
             self.heed(answer.aside)
         if answer.rate is not None:
-            self._budget.told(answer.rate, self._in_flight, self._time())
+            self._budget.told(answer.rate, self._in_flight, now)
         return answer
 
     def heed(self, fault: Fault) -> None:
@@ -360,12 +369,14 @@ class Schedule:
     def demand(self, watch: Watch, demand: float) -> None:
         """Note how many looks a second a job wants at the plain price; 0 where it wants none any more."""
         self.known += (demand > 0.0) - (watch.demand > 0.0)
-        self._budget.demand = max(0.0, self._budget.demand + demand - watch.demand) if self.known else 0.0
+        wanted = self._budget.demand + demand - watch.demand if self.known else 0.0
+        self._budget.demand = wanted if wanted > 0.0 else 0.0
         watch.demand = demand
 
     def priced(self, delay: float, price: float, now: float) -> float:
         """Cut a delay that a high price made long down to when the price will have fallen."""
-        return min(delay, self._budget.turn(delay / math.sqrt(price), now))
+        turn = self._budget.turn(delay / math.sqrt(price), now)
+        return turn if turn < delay else delay
 
 
 class DueQueue:

@@ -64,9 +64,13 @@ class Workers:
         """
         self._work, self._due = work, due
 
+    def has_free(self) -> bool:
+        """Return whether any of them could be woken, or called."""
+        return bool(self._idle) or self._working < self._most
+
     def wake_at(self, due: float) -> None:
         """See to it that a worker wakes at a time, unless all of them are at work, who will see for themselves."""
-        if due >= self.alarm_at or not (self._idle or self._working < self._most):
+        if due >= self.alarm_at or not self.has_free():
             return
         if self._closed or self.crash is not None:
             return

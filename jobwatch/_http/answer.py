@@ -60,6 +60,21 @@ _KINDS = {
 }
 
 
+_DATE, _AGE, _ETAG, _CONTENT_TYPE = "Date", "Age", "ETag", "Content-Type"
+_REQUEST_ID, _RETRY_AFTER, _TRANSFER_ENCODING = "X-Request-Id", "Retry-After", "Transfer-Encoding"
+_REMAINING, _LIMIT, _RESET = "X-RateLimit-Remaining", "X-RateLimit-Limit", "X-RateLimit-Reset"
+_NAMES = (
+    *("_DATE", "_AGE", "_ETAG", "_CONTENT_TYPE", "_REQUEST_ID", "_RETRY_AFTER", "_TRANSFER_ENCODING"),
+    *("_REMAINING", "_LIMIT", "_RESET"),
+)
+
+
+def look_up_by(kind: Callable[[str], str]) -> None:
+    """Have headers looked up by another kind of text: aiohttp's mapping finds its own, `istr`, in half the time."""
+    for name in _NAMES:
+        globals()[name] = kind(globals()[name])
+
+
 class Headers(Protocol):
     """The headers of a reply, looked up without regard to case."""
 
@@ -118,19 +133,19 @@ def with_headers(reply: Reply, headers: Headers, wanted: Sequence[str]) -> Reply
 
 
 def _reply(http_status: int, headers: Headers, body: bytes, etag: str | None, clock: Callable[[], float]) -> Reply:
-    date = headers.get("Date")
+    date = headers.get(_DATE)
     server_time = None if date is None else _server_time(date)
-    remaining = headers.get("X-RateLimit-Remaining")
+    remaining = headers.get(_REMAINING)
     return Reply(
         http_status,
         body,
-        _validator(headers.get("ETag")) or etag,
+        _validator(headers.get(_ETAG)) or etag,
         server_time,
         None if remaining is None else _rate(headers, remaining, server_time),
-        headers.get("X-Request-Id"),
-        headers.get("Content-Type"),
-        retry_after=None if headers.get("Retry-After") is None else _wait(headers, server_time, clock),
-        age=None if (age := headers.get("Age")) is None else _age(age),
+        headers.get(_REQUEST_ID),
+        headers.get(_CONTENT_TYPE),
+        retry_after=None if headers.get(_RETRY_AFTER) is None else _wait(headers, server_time, clock),
+        age=None if (age := headers.get(_AGE)) is None else _age(age),
     )
 
 
@@ -139,7 +154,7 @@ def _age(age: str) -> float | None:
 
 
 def _unreadable(headers: Headers, body: bytes) -> str | None:
-    transfer = headers.get("Transfer-Encoding")
+    transfer = headers.get(_TRANSFER_ENCODING)
     if transfer is not None and transfer.lower() != "chunked":
         return f"the reply came in a transfer coding that was not asked for: {transfer[:_WORD_CAP]}"
     # `{` and `[` first, since that is what every good reply of a JSON API starts with.
@@ -148,7 +163,7 @@ def _unreadable(headers: Headers, body: bytes) -> str | None:
     start = body[:64].removeprefix(BOM_UTF8).lstrip()
     if not start and not body.strip():
         return "the reply is empty"
-    kind = (headers.get("Content-Type") or "").lower()
+    kind = (headers.get(_CONTENT_TYPE) or "").lower()
     if start.startswith(b"<") or (kind.startswith("text/html") and not start.startswith((b"{", b"["))):
         return "the reply is HTML, perhaps a login page"
     return None
@@ -168,9 +183,9 @@ def _fault(
     hint: HintReader | None,
     meant: FaultKind | None = None,
 ) -> Fault:
-    server_time = _server_time(headers.get("Date") or "")
+    server_time = _server_time(headers.get(_DATE) or "")
     wait = _wait(headers, server_time, clock)
-    rate = _rate(headers, headers.get("X-RateLimit-Remaining") or "", server_time)
+    rate = _rate(headers, headers.get(_REMAINING) or "", server_time)
     spent = rate is not None and rate.remaining == 0
     kind = meant or _kind(http_status)
     if http_status == 403 and (wait is not None or spent):
@@ -223,7 +238,7 @@ def _problem(body: bytes, problem: ProblemReader | None) -> Problem | None:
 
 
 def _excerpt(headers: Headers, body: bytes) -> str:
-    if not _PLAIN_TYPE.match(headers.get("Content-Type") or ""):
+    if not _PLAIN_TYPE.match(headers.get(_CONTENT_TYPE) or ""):
         return ""
     text = " ".join(body[: _EXCERPT_CAP * 4].decode("utf-8", "replace").split())
     if text.startswith("<"):
@@ -232,7 +247,7 @@ def _excerpt(headers: Headers, body: bytes) -> str:
 
 
 def _request_id(headers: Headers, problem: Problem | None) -> str | None:
-    request_id = (problem.request_id if problem else None) or headers.get("X-Request-Id")
+    request_id = (problem.request_id if problem else None) or headers.get(_REQUEST_ID)
     return request_id[:_WORD_CAP] if request_id else None
 
 
@@ -242,7 +257,7 @@ def _validator(etag: str | None) -> str | None:
 
 
 def _rate(headers: Headers, remaining: str, server_time: float | None) -> RateLimit | None:
-    return rate_limit(remaining, headers.get("X-RateLimit-Limit"), headers.get("X-RateLimit-Reset"), server_time)
+    return rate_limit(remaining, headers.get(_LIMIT), headers.get(_RESET), server_time)
 
 
 # Answers come many to the second, and reading a date costs more than finding it again.

@@ -1,34 +1,80 @@
-"""aiohttp's request and response, without what a GET that has no body and keeps no cookies does not need.
+"""Looks on aiohttp's connections and parser without its session, which for a plain request is most of what they cost.
 
-`ClientSession` takes the classes of its requests and responses as arguments. These two save an eighth of the
-instructions of a look, and they keep the token out of aiohttp's hands: it is in the bytes that are sent and in no
-header object that a traceback or a log could show. They do so by filling in attributes that aiohttp does not promise
-to keep, so they are used with the versions in `TESTED` alone; with any other the stock classes do the same, slower.
+What opens connections (names, addresses, TLS, the limit on their number) is aiohttp's connector, and what reads answers
+is aiohttp's parser within its protocol. Left out is `ClientSession`, with cookies, redirects, proxies, middlewares and
+traces. A request is one write of bytes, so that the token is in no object of aiohttp's that a traceback could show.
 
-They also make one request of one: aiohttp sends a GET again by itself after the two errors that `start` renames.
+Some of the names taken here are not promised by aiohttp, and mocks and instruments take the place of the session's
+methods. So `lanes_on` returns None where something is missing, and `is_stock` says whether the session is still
+aiohttp's own: with the session everything works as well, only slower.
 """
 
-# ruff: noqa: ARG002  # the parent's signature has to be met in full
 from __future__ import annotations
 
+import asyncio
 import functools
-from typing import TYPE_CHECKING, Final, cast
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
+import aiohttp.client
+import aiohttp.http
 from aiohttp.helpers import TimerNoop
+from multidict import istr
 
-from .idle import check_silent, lost
+from .answer import look_up_by
+from .errors import NotSilent
+from .idle import Carrier, check_silent, lost
 from .urls import with_secret
 
 if TYPE_CHECKING:
-    import asyncio
-    from ssl import SSLContext
+    from collections.abc import Callable, Mapping
 
-    from aiohttp.connector import Connection
-    from multidict import CIMultiDict
+    from aiohttp import StreamReader
+    from aiohttp.connector import BaseConnector, Connection
+    from multidict import CIMultiDictProxy
     from yarl import URL
 
-TESTED: Final = frozenset({"3.14.4", "3.14.5"})
+KEPT_FOR: Final = 30.0
+"""For how many seconds a connection is kept at most: below the 60 s and more that most servers allow."""
+
+_TICK: Final = KEPT_FOR / 4
+
+_TRANSFER_ENCODING: Final = istr("Transfer-Encoding")
+
+READ_AHEAD: Final = 16 * 1024
+"""How many bytes of a body are kept before they are taken, and how many are read from a socket at once."""
+
+_NEEDED: Final = (
+    ("request", "connection_key"),
+    ("protocol", "_parser"),
+    ("protocol", "read"),
+    ("protocol", "should_close"),
+    ("connector", "connect"),
+)
+
+look_up_by(istr)
+
+_stock: tuple[object, ...] = ()
+
+
+def is_stock() -> bool:
+    """Return whether aiohttp's session is its own: nobody has put a mock or an instrument in the place of a method."""
+    session = aiohttp.ClientSession
+    found = (session, session.__init__, session._request, session.get, session.post)  # noqa: SLF001  # what mocks replace  # pyright: ignore[reportPrivateUsage]
+    return found == _stock or _learned(found)
+
+
+def _learned(found: tuple[object, ...]) -> bool:
+    global _stock  # noqa: PLW0603  # found out once, and not at import, when there may be a mock already
+    session, *methods = found
+    theirs = aiohttp.client.__file__
+    if session is not aiohttp.client.ClientSession or any(
+        type(method) is not FunctionType or method.__code__.co_filename != theirs for method in methods
+    ):
+        return False
+    _stock = found
+    return True
 
 
 class Head:
@@ -53,107 +99,218 @@ class Head:
         return "Head()"
 
 
-class LeanResponse(aiohttp.ClientResponse):
-    """A response whose request has already been sent whole."""
+class Answer:
+    """An answer whose head has come, and its body as far as it has; read as aiohttp's own response is.
 
-    def __init__(self, url: URL, session: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop) -> None:
-        self.method = "GET"
-        self._real_url = self._url = url
-        self._timer = TimerNoop()
-        self._cache = {}
-        self._traces = []
-        self._loop = loop
-        self._session = session
+    Attributes:
+        status: The HTTP status.
+        headers: The headers.
+        content: The body, which may still be under way.
+        closed: Whether it has been given up or read to its end, and its connection is no longer its own.
+    """
 
-    async def start(self, connection: Connection) -> LeanResponse:
-        """Wait for the headers of the answer."""
-        self._closed = False
-        self._connection = connection
-        protocol = connection.protocol
-        assert protocol is not None  # noqa: S101  # a connection that was just handed out
-        try:
-            message, payload = await protocol.read()
-            while 100 <= message.code <= 199 and message.code != 101:
-                message, payload = await protocol.read()
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-            raise lost(protocol, error) from None
-        payload.on_eof(self._response_eof)
-        self.version = message.version
-        self.status = message.code
-        self.reason = message.reason
-        self._headers = message.headers
-        self._raw_headers = message.raw_headers
-        self.content = payload
-        return self
+    __slots__ = ("_connection", "_lanes", "closed", "content", "headers", "status")
 
-
-class LeanRequest(aiohttp.ClientRequest):
-    """A GET that is one write of bytes prepared beforehand. Made by `lean_get`, which adds the head."""
-
-    _body = None
-    auth = None
-    chunked = None
-    compress = None
-    length = None
-    proxy = None
-    proxy_auth = None
-    proxy_headers = None
-    response_class = LeanResponse
-
-    # All of the parent's parameters by name: gathering the unused ones in a dict would cost more than all the rest.
     def __init__(
-        self,
-        head: Head,
-        method: str,
-        url: URL,
-        *,
-        params: object,
-        headers: CIMultiDict[str],
-        skip_auto_headers: object,
-        data: object,
-        cookies: object,
-        auth: object,
-        version: object,
-        compress: object,
-        chunked: object,
-        expect100: object,
-        loop: asyncio.AbstractEventLoop,
-        response_class: object,
-        proxy: object,
-        proxy_auth: object,
-        timer: object,
-        session: aiohttp.ClientSession,
-        ssl: SSLContext | bool | aiohttp.Fingerprint,
-        server_hostname: str | None,
-        proxy_headers: object,
-        traces: object,
-        trust_env: object,
+        self, lanes: Lanes, connection: Connection, status: int, headers: CIMultiDictProxy[str], content: StreamReader
     ) -> None:
-        self._head = head
-        self._session = session
-        self._ssl = ssl
+        self._lanes = lanes
+        self._connection = connection
+        self.status = status
         self.headers = headers
-        self.loop = loop
-        self.method = method
-        self.original_url = self.url = url
-        self.server_hostname = server_hostname
+        self.content = content
+        self.closed = False
 
-    async def send(self, conn: Connection) -> LeanResponse:
-        """Write the request, which is too small to need waiting for."""
-        protocol = await check_silent(conn)
-        more = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items()) if self.headers else ""
-        path, secret = self.url.raw_path_qs, self._head.secret
-        if secret is not None:
-            path = with_secret(path, secret)
-        assert protocol.transport is not None  # noqa: S101  # as just checked
-        protocol.transport.write(f"GET {path} HTTP/1.1\r\n{self._head.lines}{more}\r\n".encode("ascii"))
-        return LeanResponse(self.url, self._session, self.loop)
+    def close(self) -> None:
+        """Give the connection back: for another request if this was read to its end, else to be closed."""
+        self.closed = True
+        self._lanes.give_back(self._connection)
 
 
-def lean_get(head: Head) -> type[aiohttp.ClientRequest]:
-    """Return what `ClientSession` is to be given as its ``request_class``.
+class Lanes:
+    """Sends plain requests, and keeps connections for the next.
 
     Args:
+        connector: What opens connections.
         head: What is sent with every request.
+        connect_timeout: The longest a connection may take to open, in seconds.
     """
-    return cast("type[aiohttp.ClientRequest]", functools.partial(LeanRequest, head))
+
+    def __init__(self, connector: BaseConnector, head: Head, connect_timeout: float) -> None:
+        self.head = head
+        self._connector = connector
+        self._limits = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
+        self._loop = asyncio.get_running_loop()
+        self._kept: list[tuple[Connection, int]] = []
+        self._ticks = 0
+        self._ticker: asyncio.TimerHandle | None = None
+        self._waiting = 0
+        self._is_left = False
+        self._has_met_odd = False
+        self._most = connector.limit + 1  # each time one that was kept is closed
+        self._parser: Callable[..., Any] = functools.partial(
+            aiohttp.http.HttpResponseParser,
+            timer=TimerNoop(),
+            payload_exception=aiohttp.ClientPayloadError,
+            read_until_eof=True,
+            auto_decompress=False,
+        )
+
+    def __repr__(self) -> str:
+        return "Lanes()"
+
+    def check(self, url: URL) -> None:
+        """Raise an exception where a name is missing that is needed for a request."""
+        request, protocol = aiohttp.ClientRequest("GET", url, loop=self._loop), Carrier(self._loop)
+        self._parser(protocol, self._loop, READ_AHEAD)
+        for owner, name in _NEEDED:
+            getattr({"request": request, "protocol": protocol, "connector": self._connector}[owner], name)
+
+    def is_usable(self) -> bool:
+        """Return whether the session is aiohttp's own, in whose place these may be used, and all answers were plain."""
+        return is_stock() and not self._has_met_odd
+
+    async def sent(
+        self, url: URL, body: bytes | None, headers: Mapping[str, str] | None, asker: asyncio.Task[object] | None
+    ) -> Answer:
+        """Send a request and wait for the head of its answer.
+
+        Args:
+            url: What is asked for, without a secret.
+            body: What a POST sends; None for a GET.
+            headers: What is sent with this request alone; validated.
+            asker: The task that asks.
+
+        Raises:
+            NotSilent: The server sends something by itself on all connections; nothing was sent.
+        """
+        for _ in range(self._most):
+            connection = self._kept.pop()[0] if self._kept else await self._connected(url)
+            protocol = connection.protocol
+            if isinstance(protocol, Carrier) and not protocol.has_heard and protocol.is_silent():
+                protocol.carry(asker)
+                break
+            if await _becomes_silent(connection):
+                break
+        else:
+            raise NotSilent
+        try:
+            assert isinstance(protocol, Carrier)  # noqa: S101  # as just checked
+            assert protocol.transport is not None  # noqa: S101  # likewise
+            # A new one, which has seen no byte of an earlier answer.
+            protocol.parse_by(self._parser(protocol, self._loop, READ_AHEAD))
+            protocol.transport.write(self._told(url, body, headers))
+            message, content = await protocol.read()
+            while 100 <= message.code <= 199 and message.code != 101:
+                message, content = await protocol.read()
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            reason = lost(protocol, error)
+            connection.close()
+            raise reason from None
+        except BaseException:
+            connection.close()
+            raise
+        told = message.headers
+        coding = told.get(_TRANSFER_ENCODING)
+        if message.code == 101 or (coding is not None and coding.lower() != "chunked"):
+            self._has_met_odd = True  # it is read all the same; from now on the session asks
+        return Answer(self, connection, message.code, told, content)
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection whose answer was read to its end; close any other."""
+        protocol = connection.protocol
+        if not isinstance(protocol, Carrier) or protocol.should_close:
+            connection.close()
+            return
+        protocol.has_heard = False
+        if self._waiting or self._is_left:
+            connection.release()
+            return
+        self._kept.append((connection, self._ticks))
+        if self._ticker is None:
+            self._ticker = self._loop.call_later(_TICK, self._tick)
+
+    def leave(self) -> None:
+        """Keep nothing any more: whatever is kept, or given back later, is the connector's, for its session."""
+        self._is_left = True
+        kept, self._kept = self._kept, []
+        for connection, _ in kept:
+            self.give_back(connection)
+        if self._ticker is not None:
+            self._ticker.cancel()
+            self._ticker = None
+
+    def close(self) -> None:
+        """Close what is kept, and what is given back later."""
+        for connection, _ in self._kept:
+            connection.close()
+        self._kept.clear()
+        self.leave()
+
+    async def _connected(self, url: URL) -> Connection:
+        self._waiting += 1
+        try:
+            # What is asked for is sent by us: this request says where to, and nothing else.
+            connection = await self._connector.connect(
+                aiohttp.ClientRequest("GET", url, loop=self._loop), [], self._limits
+            )
+        finally:
+            self._waiting -= 1
+        transport: Any = connection.transport
+        if hasattr(transport, "max_size"):
+            # A socket is read into as many bytes as this, 256 KiB by default, which are fetched from the system and
+            # given back each time. It has no documented name; on loops that have none of it, nothing is gained.
+            transport.max_size = READ_AHEAD
+        return connection
+
+    def _told(self, url: URL, body: bytes | None, headers: Mapping[str, str] | None) -> bytes:
+        path, head = url.raw_path_qs, self.head
+        if head.secret is not None:
+            path = with_secret(path, head.secret)
+        more = "".join(f"{name}: {value}\r\n" for name, value in headers.items()) if headers else ""
+        if body is None:
+            return f"GET {path} HTTP/1.1\r\n{head.lines}{more}\r\n".encode("ascii")
+        told = f"POST {path} HTTP/1.1\r\n{head.lines}{more}Content-Length: {len(body)}\r\n\r\n"
+        return told.encode("ascii") + body
+
+    def _tick(self) -> None:
+        """Close what has been kept for longer than `KEPT_FOR` will have been at the next time."""
+        first = self._ticks - 2
+        old = [connection for connection, since in self._kept if since < first]
+        self._kept = [each for each in self._kept if each[1] >= first]
+        self._ticks += 1
+        for connection in old:
+            connection.close()
+        self._ticker = self._loop.call_later(_TICK, self._tick) if self._kept else None
+
+
+async def _becomes_silent(connection: Connection) -> bool:
+    """Whether a connection is silent once the loop has read what there was; closes it if not."""
+    try:
+        if isinstance(connection.protocol, Carrier) and not connection.protocol.has_heard:
+            await check_silent(connection)
+            return True
+    except NotSilent:
+        pass
+    except BaseException:
+        connection.close()
+        raise
+    connection.close()
+    return False
+
+
+def lanes_on(connector: BaseConnector, head: Head, connect_timeout: float, url: URL) -> Lanes | None:
+    """Return what sends requests on a connector's connections, or None where this aiohttp is other than expected.
+
+    Args:
+        connector: What opens connections; they are made of `Carrier`.
+        head: What is sent with every request.
+        connect_timeout: The longest a connection may take to open, in seconds.
+        url: One that will be asked for.
+    """
+    try:
+        lanes = Lanes(connector, head, connect_timeout)
+        lanes.check(url)
+    except Exception:  # noqa: BLE001  # whatever is other than expected, there is the session
+        return None
+    return lanes

@@ -6,6 +6,7 @@ wrong guess here is a poller that hammers an API, or one that sleeps for ever. N
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -106,6 +107,7 @@ def _reset_in(reset: str, server_time: float | None) -> float | None:
     return None
 
 
+@functools.lru_cache(maxsize=128)  # limits and resets are the same few again and again
 def _whole_number(text: str) -> int | None:
     # `isascii`, since `isdigit` and `int` also take Arabic and other digits.
     return int(text) if text.isdigit() and text.isascii() and len(text) <= _MOST_DIGITS else None

@@ -19,12 +19,14 @@ from .errors import CertificateRefused, LostWhenKept, NotSilent, Unanswered
 from .tls import refusal_in
 
 if TYPE_CHECKING:
+    from asyncio import BaseTransport
     from asyncio.trsock import TransportSocket
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from functools import partial
     from weakref import WeakSet
 
     from aiohttp.connector import BaseConnector, Connection
+    from aiohttp.http import HttpResponseParser
 
 
 class Carrier(ResponseHandler):
@@ -32,24 +34,34 @@ class Carrier(ResponseHandler):
 
     Attributes:
         requests: How many requests it has carried.
-        has_heard: Whether anything was received since the last of them.
+        has_heard: Whether anything was received since the last of them, or since the answer to that was read.
         asker: The task whose request it carries, or was made for.
         since: When it began to, on the loop's clock.
     """
 
     requests = 0
     has_heard = False
+    _is_secure = True
+    _poll: Callable[[int], object] | None = None
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Take what carries the bytes, once it is open."""
+        super().connection_made(transport)
+        self._is_secure = transport.get_extra_info("ssl_object") is not None
+        self._poll = _poll_of(transport.get_extra_info("socket"))
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
+        if not (hasattr(self, "_reading_paused") and hasattr(self, "_buffer_paused")):
+            self._reading_paused = self._buffer_paused = True  # of a version that has none: it is always asked
         self.asker = asyncio.current_task(loop)
         self.since = loop.time()
 
-    def carry(self) -> None:
-        """Carry one more request, of this task."""
+    def carry(self, asker: asyncio.Task[object] | None) -> None:
+        """Carry one more request, of a task."""
         self.requests += 1
         self.has_heard = False
-        self.asker = asyncio.current_task(self._loop)
+        self.asker = asker
         self.since = self._loop.time()
 
     def data_received(self, data: bytes) -> None:
@@ -57,8 +69,34 @@ class Carrier(ResponseHandler):
         self.has_heard = True
         super().data_received(data)
 
+    def parse_by(self, parser: HttpResponseParser) -> None:
+        """Have answers read by a parser from now on."""
+        self._parser = parser
 
-def carry_by(connector: BaseConnector, carriers: WeakSet[Carrier]) -> None:
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Read on, if reading was paused: aiohttp calls this for each body, and nearly none is so long."""
+        if self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
+
+    def is_refused(self) -> bool:
+        """Whether it is a new one with TLS that is gone already: another would go, too.
+
+        So a client certificate is refused under TLS 1.3.
+        """
+        return self._is_secure and not self.requests and self.exception() is not None
+
+    def is_silent(self) -> bool | None:
+        """Whether nothing has come that is not read yet; None where the loop has to read that, to say."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return False
+        has_bytes = bool(self._poll(0)) if self._poll is not None else self._is_secure
+        if self._is_secure and (has_bytes or not self.requests):
+            return None
+        return not has_bytes and not self.should_close
+
+
+def carry_by(connector: BaseConnector, carriers: WeakSet[Carrier]) -> bool:
     """Have a connector make its connections of `Carrier`; a version of aiohttp that makes them otherwise goes on so.
 
     Nothing is asked again then, since nobody knows whether an answer had begun.
@@ -66,7 +104,11 @@ def carry_by(connector: BaseConnector, carriers: WeakSet[Carrier]) -> None:
     Args:
         connector: The connector.
         carriers: Where its connections are to be found, for as long as there are any.
+
+    Returns:
+        Whether it makes them in the way that is known here.
     """
+    is_known = hasattr(connector, "_factory")
     loop = asyncio.get_running_loop()
 
     def made() -> Carrier:
@@ -76,27 +118,31 @@ def carry_by(connector: BaseConnector, carriers: WeakSet[Carrier]) -> None:
 
     factory = cast("partial[ResponseHandler]", made)
     connector._factory = factory  # noqa: SLF001 - there is no public way  # pyright: ignore[reportPrivateUsage]
+    return is_known
 
 
 async def check_silent(connection: Connection) -> ResponseHandler:
     """Return what carries a connection, for one more request; raise `NotSilent` if it has bytes waiting."""
     protocol = connection.protocol
-    transport = None if protocol is None else protocol.transport
-    if protocol is None or transport is None or transport.is_closing():
-        raise NotSilent
-    if transport.get_extra_info("ssl_object") is not None:
-        # What the socket holds may be no more than a session ticket: let the loop read it, which takes two turns.
+    if not isinstance(protocol, Carrier):  # of a version of aiohttp that is not known here
+        if protocol is None or protocol.transport is None or protocol.transport.is_closing() or protocol.should_close:
+            raise NotSilent
+        poll = _poll_of(protocol.transport.get_extra_info("socket"))
+        if poll is not None and poll(0):
+            raise NotSilent
+        return protocol
+    silent = protocol.is_silent()
+    if silent is None:
+        # What the socket of a connection with TLS holds may be no more than a session ticket: let the loop read it,
+        # which takes two turns.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        if isinstance(protocol, Carrier) and not protocol.requests and (error := protocol.exception()) is not None:
-            # A new one that is gone already: so a client certificate is refused under TLS 1.3. Another would go, too.
-            raise lost(protocol, cast("Exception", error))
-    elif _has_bytes(transport.get_extra_info("socket")):
+        silent = not protocol.should_close  # one that is closing says why when it is asked
+    if protocol.is_refused():
+        raise lost(protocol, cast("Exception", protocol.exception()))
+    if not silent:
         raise NotSilent
-    if protocol.should_close:
-        raise NotSilent
-    if isinstance(protocol, Carrier):
-        protocol.carry()
+    protocol.carry(asyncio.current_task())
     return protocol
 
 
@@ -134,18 +180,16 @@ def lost(carrier: ResponseHandler | None, error: Exception) -> Exception:
     return Unanswered() if carrier.requests <= 1 else LostWhenKept()
 
 
-def _has_bytes(socket: TransportSocket | None) -> bool:
-    """Whether a socket has something to read that the loop has not read yet."""
-    if socket is None:
-        return False
-    handle = socket.fileno()
+def _poll_of(socket: TransportSocket | None) -> Callable[[int], object] | None:
+    """Return what tells whether a socket has something to read that the loop has not read yet."""
+    handle = -1 if socket is None else socket.fileno()
     if handle < 0:
-        return True
+        return None
     if not hasattr(select, "poll"):  # Windows
-        return bool(select.select([handle], (), (), 0.0)[0])
+        return lambda _: select.select([handle], (), (), 0.0)[0]
     poll = select.poll()
     poll.register(handle, select.POLLIN)
-    return bool(poll.poll(0))
+    return poll.poll
 
 
 class Progress(enum.Enum):

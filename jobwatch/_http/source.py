@@ -203,9 +203,11 @@ class HttpSource:
         fingerprint = hash((reply.http_status, reply.body))
         if reply.headers:
             fingerprint = hash((fingerprint, *sorted(reply.headers.items())))
-        if memo is not None and is_same_again(memo, reply, fingerprint):
+        if memo is not None and (memo == fingerprint or is_same_again(memo, reply, fingerprint)):
             return Seen(UNCHANGED, memo, rate=reply.rate, looks=reply.looks, retry_after=wait, cached_for=reply.age)
-        job = self._masked(self.api.job(reply.body, job_id, reply.http_status, headers=reply.headers))
+        job = self.api.job(reply.body, job_id, reply.http_status, headers=reply.headers)
+        if isinstance(job, Fault):
+            job = self._masked(job)
         if self._goes_on is not None and _is_not_there(job, reply) and self._goes_on(reply.body, reply.headers):
             job, fingerprint = await self._found_later(job_id, reply, turn), 0
         if isinstance(job, Fault):
@@ -362,7 +364,6 @@ class HttpSource:
             states=api.states,
             wanted=api.wanted_headers,
             elsewhere=elsewhere,
-            plain_gets=api.method == "GET" and not _posts(api),
             proxy=requests.proxy(),
             tls=tls,
             max_body=max_body or api.max_body or MAX_BODY,
@@ -526,12 +527,6 @@ class HttpSource:
 
     def _masked(self, seen: _T | Fault) -> _T | Fault:
         return self._requests.quiet(seen) if isinstance(seen, Fault) else seen
-
-
-def _posts(api: JobAPI) -> bool:
-    """Whether any request other than that for one job is a POST."""
-    bodies = [api.batch_body, api.history_body, *(each.body for each in (api.error, api.result) if each is not None)]
-    return any(body is not None for body in bodies)
 
 
 def believed_until(job: Job, reply: Reply) -> float:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ssl
-from typing import TypeAlias
+from typing import Final, TypeAlias
+from weakref import WeakSet
 
 from .._errors import ConfigError
 
 TLSContext: TypeAlias = ssl.SSLContext
+
+_TRUSTING: Final[WeakSet[ssl.SSLContext]] = WeakSet()
+"""The contexts made here that hold no certificate of ours: of any other, nothing tells."""
 
 
 def checked_context(context: object) -> TLSContext:
@@ -40,9 +44,16 @@ def context_of(cert: str | None, key: str | None, ca: str | None) -> TLSContext 
         raise ConfigError(f"--tls-ca {ca}: no certificates in PEM") from None
     except OSError as error:
         raise ConfigError(f"--tls-ca {ca}: {error.strerror}") from None
-    if cert is not None:
+    if cert is None:
+        _TRUSTING.add(context)
+    else:
         _load(context, cert, key)
     return context
+
+
+def may_prove(context: TLSContext | None) -> bool:
+    """Whether a context may hold a certificate by which we prove ourselves."""
+    return context is not None and context not in _TRUSTING
 
 
 def without_certificate(context: TLSContext) -> TLSContext:
@@ -56,6 +67,7 @@ def without_certificate(context: TLSContext) -> TLSContext:
         made.load_verify_locations(cadata=b"".join(trusted))
     else:
         made.load_default_certs()  # which are read one by one, when they are needed
+    _TRUSTING.add(made)
     return made
 
 

@@ -20,7 +20,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
@@ -39,16 +39,16 @@ from .errors import CertificateRefused, LostWhenKept, NotSilent, Unanswered
 from .logged import LOGGER, RequestLog
 from .proxies import refused_by, told_by
 from .sse import EventParser, first_data
-from .tls import refusal_in
+from .tls import may_prove, refusal_in
 from .urls import checked_base, next_url, segment, split, unfit_for_url
 
 if TYPE_CHECKING:
-    from aiohttp import ClientRequest, ClientResponse, ClientSession
+    from aiohttp import ClientRequest, ClientResponse, ClientSession, TCPConnector
     from aiohttp.client_middlewares import ClientHandlerType
     from yarl import URL
 
     from .._core.source import Turn
-    from .fast import Head
+    from .fast import Answer, Lanes
     from .idle import Carrier
     from .proxies import Proxy
     from .resolver import Resolver
@@ -104,7 +104,6 @@ class Transport:
         states: The HTTP statuses that tell a state of the job, so that no redirect among them is followed.
         wanted: The headers of replies that the API reads, by their names in lower case.
         elsewhere: Other origins to which a redirect may lead: it comes back as `Elsewhere`, and nothing is sent there.
-        plain_gets: Whether all targets are asked for by GET.
         max_body: The largest body that is read, in bytes, as received and without its content coding.
         timeout: The longest one `get` may take, redirects and body included, in seconds.
         connect_timeout: The longest a connection may take to open, TLS included, in seconds.
@@ -134,7 +133,6 @@ class Transport:
         states: frozenset[int] = frozenset(),
         wanted: tuple[str, ...] = (),
         elsewhere: frozenset[str] = frozenset(),
-        plain_gets: bool = True,
         max_body: int = MAX_BODY,
         timeout: float = REQUEST_TIMEOUT,
         connect_timeout: float = 10.0,
@@ -156,7 +154,6 @@ class Transport:
         self._states = states
         self._wanted = wanted
         self._elsewhere = elsewhere
-        self._plain_gets = plain_gets
         self._max_body = max_body
         self._timeout = timeout
         self._connect_timeout = connect_timeout
@@ -165,7 +162,9 @@ class Transport:
         self._clock = clock
         self._proxy = proxy
         self._log = RequestLog(self._headers, proxy)
-        self._head: tuple[Head, URL] | None = None
+        self._connector: TCPConnector | None = None
+        self._lanes: Lanes | None = None
+        self._origin: URL | None = None
         self._session: ClientSession | None = None
         self._streaming: ClientSession | None = None
         self._closed = False
@@ -205,10 +204,9 @@ class Transport:
         """Send these from now on, in place of those that were given; they have been checked."""
         self._headers.replace(headers, secret_query, secrets)
         self.generation += 1
-        if self._head is not None:
-            head, url = self._head
-            head.fill(self._headers.complete(url), self._headers.query())
-        for session in (None if self._head is not None else self._session, self._streaming):
+        if self._lanes is not None:
+            self._lanes.head.fill(self._headers.complete(self._origin), self._headers.query())
+        for session in (self._session, self._streaming):
             if session is not None:
                 session.headers.update(self._headers.theirs())
 
@@ -221,8 +219,7 @@ class Transport:
             turn: Awaited before each request beyond the first, which then has as long as was left.
         """
         generation = self.generation
-        session = self._session or self._opened(target)
-        if session is None:
+        if self._connector is None and not self._opened(target):
             return _CLOSED
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # a coroutine that runs, runs in a task
@@ -232,7 +229,7 @@ class Transport:
         self._limit(task, limit)
         answer: Reply | Fault
         try:
-            answer = await self._looked(session, target, etag, turn)
+            answer = await self._looked(target, etag, turn, task)
         except asyncio.CancelledError as cancelled:
             if self._lifted(task, cancelling):
                 key = "long_poll" if target.limit else "request_timeout"
@@ -245,6 +242,8 @@ class Transport:
                 self._log.answer(target, None, time.perf_counter() - began)
             # The frames below are aiohttp's, and their local variables hold our headers.
             raise cancelled.with_traceback(None)  # noqa: B904
+        except NotSilent:
+            answer = Fault(FaultKind.UNREADABLE, "the server sends responses that nobody asked for")
         except Exception as error:  # noqa: BLE001  # the one boundary: nothing of aiohttp's leaves, as a cause neither
             answer = self._fault_of(error, target.url.host or "the server")
         self._lifted(task, cancelling)
@@ -317,15 +316,18 @@ class Transport:
     async def aclose(self) -> None:
         """Close every connection; looks in flight end with a fault."""
         self._closed = True
-        session, self._session = self._session, None
-        streaming, self._streaming = self._streaming, None
+        sessions, self._session, self._streaming = (self._session, self._streaming), None, None
+        connector, self._connector = self._connector, None
+        lanes, self._lanes = self._lanes, None
         for task in list(self._deadlines):
             del self._deadlines[task]
             task.cancel()
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
-        for each in (session, streaming):
+        if lanes is not None:
+            lanes.close()
+        for each in (*sessions, connector):
             if each is not None:
                 await each.close()
 
@@ -358,26 +360,22 @@ class Transport:
             response.close()
         return None
 
-    async def _looked(self, session: ClientSession, target: Target, etag: str | None, turn: Turn) -> Reply | Fault:
+    async def _looked(self, target: Target, etag: str | None, turn: Turn, task: asyncio.Task[object]) -> Reply | Fault:
         url, asked_again = target.url, False
-        headers = None if etag is None else {"If-None-Match": etag}
-        if target.body is not None:
-            headers = self._headers.of_body()
-        if target.headers is not None:
-            headers = {**(headers or {}), **target.headers}
+        headers = None
+        if etag is not None or target.body is not None or target.headers is not None:
+            headers = self._headers_for(target, etag)
         for hop in range(MAX_HOPS + 1):
             if hop and (fault := await self._in_turn(turn)) is not None:
                 return fault
             try:
-                response = await self._sent(session, url, target, headers)
+                response = await self._sent(url, target, headers, task, hop=hop)
             except LostWhenKept:
                 if asked_again or await self._in_turn(turn) is not None:
                     raise
                 asked_again = True
                 self._log.again(target)
-                response = await self._sent(session, url, target, headers)
-            if response is None:
-                return Fault(FaultKind.UNREADABLE, "the server sends responses that nobody asked for")
+                response = await self._sent(url, target, headers, task, hop=hop)
             try:
                 if response.status not in _REDIRECTS or response.status in self._states:
                     answer = await self._answered(response, target, etag)
@@ -396,11 +394,35 @@ class Transport:
             url = step
         return Fault(FaultKind.REFUSED, f"more than {MAX_HOPS} redirects")
 
-    async def _sent(
-        self, session: ClientSession, url: URL, target: Target, headers: dict[str, str] | None
-    ) -> ClientResponse | None:
-        """Send one request, on the first connection that is silent; None if none is, and nothing was sent."""
+    def _headers_for(self, target: Target, etag: str | None) -> dict[str, str] | None:
+        """Return what is sent with this request alone."""
+        headers = None if etag is None else {"If-None-Match": etag}
+        if target.body is not None:
+            headers = self._headers.of_body()
+        return headers if target.headers is None else {**(headers or {}), **target.headers}
+
+    def _sent(
+        self, url: URL, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], *, hop: int
+    ) -> Coroutine[object, object, ClientResponse | Answer]:
+        """Send one request, on the first connection that is silent; `NotSilent` is raised if none is."""
         self.requests += 1
+        lanes = self._lanes
+        if lanes is not None:
+            if lanes.is_usable() and not (hop or target.is_head or (target.body and target.headers)):
+                return lanes.sent(url, target.body, headers, task)
+            self._leave_lanes()  # what needs the session is seldom alone: that is what asks from now on
+        return self._sent_by_session(url, target, headers)
+
+    def _leave_lanes(self) -> None:
+        lanes, self._lanes = self._lanes, None
+        if lanes is not None:
+            lanes.leave()
+
+    async def _sent_by_session(self, url: URL, target: Target, headers: dict[str, str] | None) -> ClientResponse:
+        session = self._session
+        if session is None:
+            assert self._connector is not None  # noqa: S101  # it is there from the first look until the end
+            session = self._session = self._session_on(self._connector)
         for _ in range(self._max_connections + 1):  # each time one of those that were kept alive is closed
             try:
                 if target.is_head:
@@ -410,9 +432,9 @@ class Transport:
                 return await session.post(url, data=target.body, allow_redirects=False, headers=headers)
             except NotSilent:
                 continue
-        return None
+        raise NotSilent
 
-    async def _answered(self, response: ClientResponse, target: Target, etag: str | None) -> Reply | Fault:
+    async def _answered(self, response: ClientResponse | Answer, target: Target, etag: str | None) -> Reply | Fault:
         status = response.status
         good = 200 <= status <= 299
         body: bytes | None
@@ -474,52 +496,53 @@ class Transport:
         """Have names looked up anew where no connection could be opened: aiohttp keeps the address that failed."""
         import aiohttp  # noqa: PLC0415  # see the module's docstring
 
-        if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
-            for session in (self._session, self._streaming):
-                if session is not None and isinstance(session.connector, aiohttp.TCPConnector):
-                    session.connector.clear_dns_cache()
+        if isinstance(error, (aiohttp.ClientConnectorError, TimeoutError)):
+            streams = None if self._streaming is None else self._streaming.connector
+            for connector in (self._connector, streams):
+                if isinstance(connector, aiohttp.TCPConnector):
+                    connector.clear_dns_cache()
 
-    def _opened(self, target: Target) -> ClientSession | None:
+    def _opened(self, target: Target) -> bool:
+        """Make ready for looks, unless this has been closed."""
         if self._closed:
-            return None
+            return False
+        from . import fast  # noqa: PLC0415  # it imports aiohttp
+
+        self._connector = self._connector_made()
+        if self._knows_carriers and self._proxy is None and not may_prove(self._tls):
+            self._origin = target.url.origin()
+            head = fast.Head(self._headers.complete(self._origin), self._headers.query())
+            self._lanes = fast.lanes_on(self._connector, head, self._connect_timeout, self._origin)
+        return True
+
+    def _opened_for_streams(self) -> ClientSession:
+        # A connector of its own: a stream keeps its connection, and shall keep no look from having one.
+        self._streaming = self._session_on(self._connector_made(), accept="text/event-stream")
+        return self._streaming
+
+    def _connector_made(self) -> TCPConnector:
+        """Return what opens connections, of `Carrier` where that can be."""
         import aiohttp  # noqa: PLC0415  # see the module's docstring
 
         from . import fast, idle  # noqa: PLC0415  # they import aiohttp
-
-        # Not every version of aiohttp has been seen to work with the lean classes; the stock ones always do.
-        self._knows_carriers = aiohttp.__version__ in fast.TESTED
-        lean = self._knows_carriers and self._plain_gets and self._proxy is None
-        request_class: type[ClientRequest] = idle.StockRequest
-        if lean:
-            head = fast.Head(self._headers.complete(target.url), self._headers.query())
-            self._head, request_class = (head, target.url), fast.lean_get(head)
-        self._session = self._session_for(request_class)
-        return self._session
-
-    def _opened_for_streams(self) -> ClientSession:
-        from . import idle  # noqa: PLC0415  # it imports aiohttp
-
-        # A session of its own: a stream keeps its connection, and shall keep no look from having one.
-        self._streaming = self._session_for(idle.StockRequest, accept="text/event-stream")
-        return self._streaming
-
-    def _session_for(self, request_class: type[ClientRequest], accept: str = "application/json") -> ClientSession:
-        import aiohttp  # noqa: PLC0415  # see the module's docstring
-
-        from . import idle  # noqa: PLC0415  # it imports aiohttp
         from .resolver import Resolver  # noqa: PLC0415  # as above
 
-        stock = request_class is idle.StockRequest
         self._resolver = self._resolver or Resolver()
         connector = aiohttp.TCPConnector(
             resolver=self._resolver,
             limit=self._max_connections,
             ttl_dns_cache=60,
-            # Below the 60 s and more that most servers allow, so that they seldom close one as we use it.
-            keepalive_timeout=30.0,
+            keepalive_timeout=fast.KEPT_FOR,
             ssl=True if self._tls is None else self._tls,
         )
-        idle.carry_by(connector, self._carriers)
+        self._knows_carriers = idle.carry_by(connector, self._carriers)
+        return connector
+
+    def _session_on(self, connector: TCPConnector, accept: str = "application/json") -> ClientSession:
+        import aiohttp  # noqa: PLC0415  # see the module's docstring
+
+        from . import fast, idle  # noqa: PLC0415  # they import aiohttp
+
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -529,10 +552,10 @@ class Transport:
             # Of the environment only what `proxy_for` reads: with this, aiohttp would send the passwords of a netrc.
             trust_env=False,
             proxy=None if self._proxy is None else self._proxy.url(),
-            read_bufsize=16 * 1024,
-            headers=self._headers.complete(accept=accept) if stock else None,
-            request_class=request_class,
-            middlewares=(self._headers.in_query, _sent_once) if stock else (),
+            read_bufsize=fast.READ_AHEAD,
+            headers=self._headers.complete(accept=accept),
+            request_class=idle.StockRequest,
+            middlewares=(self._headers.in_query, _sent_once),
         )
 
     async def _in_turn(self, turn: Turn) -> Fault | None:
@@ -605,12 +628,12 @@ def _unpackable(error: CannotDecode, status: int) -> Fault:
     return Fault(FaultKind.UNREADABLE, f"{message}; {_LARGER}" if "too large" in message else message, status)
 
 
-def _is_event_stream(response: ClientResponse) -> bool:
+def _is_event_stream(response: ClientResponse | Answer) -> bool:
     """Whether a reply is framed as server-sent events, as some servers frame a single one: the first counts."""
     return response.headers.get("Content-Type", "").partition(";")[0].strip().lower() == "text/event-stream"
 
 
-async def _to_first_event(response: ClientResponse, cap: int) -> bytes | None:
+async def _to_first_event(response: ClientResponse | Answer, cap: int) -> bytes | None:
     """Return the beginning of a body up to the end of its first event, or None if that is larger than the cap."""
     content, parser = response.content, EventParser(cap)
     parts: list[bytes] = []
@@ -623,7 +646,7 @@ async def _to_first_event(response: ClientResponse, cap: int) -> bytes | None:
     return None if parser.overflowed else b"".join(parts)
 
 
-async def _whole(response: ClientResponse, cap: int) -> bytes | None:
+async def _whole(response: ClientResponse | Answer, cap: int) -> bytes | None:
     """Return the whole body of a response, or None if it is larger than the cap.
 
     Raises whatever aiohttp does if the body ends early.
@@ -639,7 +662,7 @@ async def _whole(response: ClientResponse, cap: int) -> bytes | None:
     return b"".join(parts)
 
 
-async def _start(response: ClientResponse, cap: int) -> bytes:
+async def _start(response: ClientResponse | Answer, cap: int) -> bytes:
     """Return as much of an error's body as can be had: its status has already said what happened."""
     parts: list[bytes] = []
     try:

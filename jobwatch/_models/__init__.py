@@ -78,6 +78,9 @@ def _plain(part: object) -> object:
     raise TypeError(f"{type(part).__name__} is no JSON value")
 
 
+_ENDS = frozenset({"succeeded", "partial", "finished", "failed", "cancelled"})
+
+
 class Phase(enum.Enum):
     """Our word for where a job stands, whatever the vendor calls it."""
 
@@ -94,17 +97,16 @@ class Phase(enum.Enum):
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
 
-    @property
-    def ended(self) -> bool:
-        """Whether a job in this phase will not change any more."""
-        return self in ENDED
+    def __init__(self, word: str) -> None:
+        self.ended: Final = word in _ENDS
+        """Whether a job in this phase will not change any more; found out once, and not at each of many looks."""
 
 
 _AT_WORK = frozenset({Phase.RUNNING, Phase.BLOCKED, Phase.UNKNOWN})
 _ROUNDED: Final = 1.0
 """By how many seconds an end may lie before its start and still be told as at once: some APIs cut off the fraction."""
 
-ENDED = frozenset({Phase.SUCCEEDED, Phase.PARTIAL, Phase.FINISHED, Phase.FAILED, Phase.CANCELLED})
+ENDED = frozenset(phase for phase in Phase if phase.ended)
 
 
 class Unchanged(enum.Enum):

@@ -42,7 +42,10 @@ def decoded(decoder: Decoder[_T], body: bytes) -> _T:
     """
     if len(body) > LARGE:
         body = _bounded(Raw(body), decoder.type, is_hard=has_hard_numbers(body)) or body
-    return _Repair().decoded(decoder, body)
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as wrong:
+        return _Repair().repaired(decoder, body, wrong)
 
 
 def each_decoded(decoder: Decoder[_T], items: Sequence[Raw], body: bytes) -> list[_T]:
@@ -104,7 +107,10 @@ class _Repair:
         try:
             return decoder.decode(body)
         except msgspec.ValidationError as wrong:
-            first = wrong
+            return self.repaired(decoder, body, wrong)
+
+    def repaired(self, decoder: Decoder[_T], body: bytes | Raw, first: msgspec.ValidationError) -> _T:
+        """Return what can be decoded without the fields that are wrong; raise what was wrong first."""
         try:
             return decoder.decode(self._fitting(Raw(body), decoder.type) or body)
         except msgspec.ValidationError:

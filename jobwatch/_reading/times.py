@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TypeAlias
@@ -14,6 +15,7 @@ _UNITS = (1, 1e3, 1e6, 1e9)
 _NUMBER = re.compile(r"\d{10,19}(?:\.\d+)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
+_LONGEST = 40  # characters of a text that is remembered: a time with nanoseconds and a zone has 35
 
 
 def moment_of(value: Moment) -> datetime | None:
@@ -23,15 +25,14 @@ def moment_of(value: Moment) -> datetime | None:
     microseconds are cut: the vendors document UTC, and Go servers send nanoseconds. Go's zero time, the year 1,
     and whatever else is not after 1970 stand for "not yet".
     """
+    if isinstance(value, str):
+        # Nearly all that a reply tells was told by the one before.
+        return _remembered(value) if len(value) <= _LONGEST else _told_by(value)
+    if value is None or isinstance(value, bool):
+        return None
     try:
-        match value:
-            case None | bool():
-                return None
-            case str():
-                moment = _from_text(value)
-            case _:
-                seconds = next(part for unit in _UNITS if abs(part := value / unit) < _MILLISECONDS_FROM)
-                moment = datetime.fromtimestamp(seconds, UTC)
+        seconds = next(part for unit in _UNITS if abs(part := value / unit) < _MILLISECONDS_FROM)
+        moment = datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError, StopIteration):
         return None
     return moment if moment > _EPOCH else None
@@ -51,6 +52,17 @@ def moment_in(value: Moment, zone: tzinfo) -> datetime | None:
     if zone is not UTC:
         value = _with_zone(value, zone)
     return moment_of(value) or _from_mail_date(value)
+
+
+def _told_by(text: str) -> datetime | None:
+    try:
+        moment = _from_text(text)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment > _EPOCH else None
+
+
+_remembered = functools.lru_cache(maxsize=2048)(_told_by)
 
 
 def _from_text(text: str) -> datetime:

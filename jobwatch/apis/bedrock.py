@@ -9,6 +9,7 @@ documents (https://docs.bedrock.cv/api-reference/errors) that spell the request 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from sys import intern
 from typing import TypeAlias
 
@@ -128,15 +129,26 @@ def _job(wire: BedrockJob, job_id: str | int, progress: float | None) -> Job[Bed
         ended_at=moment_of(wire.completed_at),
         updated_at=moment_of(wire.updated_at),
         progress=progress,
-        events=None if wire.events is None else tuple(_event(entry) for entry in wire.events),
-        error=_problem(wire.error),
-        result=plain(wire.results),
+        events=None if wire.events is None else tuple(map(_event, wire.events)),
+        error=None if wire.error is None else _problem(wire.error),
+        result=None if wire.results is NOTHING else plain(wire.results),
         wire=wire,
     )
 
 
 def _event(entry: EventEntry) -> Event:
-    return Event(*WORDS.meaning(entry.status), moment_of(entry.timestamp))
+    status, at = entry.status, entry.timestamp
+    if isinstance(at, str) and len(at) + len(status) <= _LONGEST:
+        return _remembered(status, at)
+    return _made(status, at)
+
+
+def _made(status: str, at: Moment) -> Event:
+    return Event(*WORDS.meaning(status), moment_of(at))
+
+
+_LONGEST = 80  # characters of an entry that is remembered, since each look at a job tells all of its entries again
+_remembered = lru_cache(maxsize=2048)(_made)
 
 
 def _share(progress: float | Steps | None) -> float | None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import NoReturn
 
+    from _typeshed import SupportsWrite
+
 _SECRETS = ("--token", "--api-key", "--api-token", "--key", "--bearer", "--password")
 
 
@@ -198,6 +200,10 @@ def _port(text: str) -> int:
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line and never repeat what might be a secret."""
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        # argparse itself says nothing where help that is longer than the stream's buffer cannot be written.
+        (sys.stdout if file is None else file).write(self.format_help())
 
     def error(self, message: str) -> NoReturn:
         from ._render import safe  # noqa: PLC0415 - it imports msgspec, and --help needs none of it

@@ -17,7 +17,7 @@ _DURATIONS = frozenset(
     | {"request_timeout"}
 )
 _SECRET = frozenset({"token_command", "header", "headers"})
-_NO_OPTIONS = frozenset({"command", "jobs", "debug"})
+_NO_OPTIONS = frozenset({"command", "jobs", "debug", "verbose"})
 
 
 def command(given: Mapping[str, object], usual: Mapping[str, object], jobs: Iterable[str]) -> str:

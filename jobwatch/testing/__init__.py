@@ -9,7 +9,8 @@
         job.advance("COMPLETED")                # no sleeping in tests
         server.trouble(Trouble.status(503))     # the next request goes wrong
 
-With pytest and pytest-asyncio installed, the fixture ``job_server`` gives a started one. `FakeSource` is for code that
+``with`` runs it in a thread of its own, for tests without async; the pytest fixture ``job_server`` gives such a one,
+started, to tests of either kind. `FakeSource` is for code that
 takes any client: there is no server, no port and no token, and it runs on whatever clock the event loop has::
 
     source = FakeSource()

@@ -333,7 +333,7 @@ def how_to_go_on(line: str, left: list[str]) -> str:
     ("line", "left", "told"),
     [
         ("wait a b --api capydb", ["b"], "jobwatch wait --api capydb b"),
-        ("wait a --timeout 90m --json --debug", ["a"], "jobwatch wait --timeout 1h30m --json a"),
+        ("wait a --timeout 90m --json --debug -v", ["a"], "jobwatch wait --timeout 1h30m --json a"),
         ("wait a --cursor 'my file'", ["a b"], "jobwatch wait --cursor 'my file' 'a b'"),
         (
             "wait a --accept partial,finished --fail-on blocked --exit-code timeout=75 --exit-code failed=3",
@@ -345,6 +345,12 @@ def how_to_go_on(line: str, left: list[str]) -> str:
         ("wait a --token-file /run/t", ["a"], "jobwatch wait --token-file /run/t a"),
         ("wait a --param api_key=s3cr3t", ["a"], "jobwatch wait --param api_key=... a"),
         ("wait a --proxy http://u:p@proxy:3128", ["a"], "jobwatch wait --proxy ... a"),
+        (
+            "wait a --header 'X-Key: s3cr3t' --header-env X-B=B",
+            ["a"],
+            "jobwatch wait --header ... --header-env X-B=B a",
+        ),
+        ("wait a --junit j.xml --outputs o.env", ["a"], "jobwatch wait --outputs o.env --junit j.xml a"),
         ("wait a --proxy http://proxy:3128", ["a"], "jobwatch wait --proxy http://proxy:3128 a"),
         ("wait -- -x", ["-x"], "jobwatch wait -- -x"),
         ("wait a", ["$(id)"], "jobwatch wait '$(id)'"),

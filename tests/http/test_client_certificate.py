@@ -32,10 +32,9 @@ from tests.http.raw_server import RawServer, http
 SUCCEEDED = b'{"id":"j","status":"succeeded"}'
 
 
-@pytest.fixture(params=["lean", "stock"], autouse=True)
+@pytest.fixture(params=["fast", "session"], autouse=True)
 def _any_client(request: pytest.FixtureRequest) -> Iterator[None]:
-    tested = frozenset({aiohttp.__version__} if request.param == "lean" else ())
-    with mock.patch("jobwatch._http.fast.TESTED", tested):
+    with mock.patch("jobwatch._http.fast.is_stock", return_value=request.param == "fast"):
         yield
 
 

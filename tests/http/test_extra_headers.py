@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import aiohttp
 import pytest
 from aiohttp import web
 
@@ -43,10 +42,9 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     _output._secrets.clear()
 
 
-@pytest.fixture(params=["lean", "stock"])
+@pytest.fixture(params=["fast", "session"])
 def _any_client(request: pytest.FixtureRequest) -> Iterator[None]:
-    tested = frozenset({aiohttp.__version__} if request.param == "lean" else ())
-    with mock.patch("jobwatch._http.fast.TESTED", tested):
+    with mock.patch("jobwatch._http.fast.is_stock", return_value=request.param == "fast"):
         yield
 
 

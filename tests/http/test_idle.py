@@ -9,7 +9,6 @@ import ssl
 import pytest
 import trustme
 
-from jobwatch._http.errors import NotSilent
 from jobwatch._http.transport import Transport
 from jobwatch._models import Fault
 from jobwatch._reading.reply import Reply
@@ -65,14 +64,14 @@ async def asked_for_b(server: RawServer, url: str, tls: ssl.SSLContext | None, p
 
 @pytest.mark.slow
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
-@pytest.mark.parametrize("lean", [False, True], ids=["stock", "lean"])
+@pytest.mark.parametrize("fast", [False, True], ids=["session", "fast"])
 @pytest.mark.parametrize("after", [0.0, 0.002, 0.01])
 @pytest.mark.parametrize("kind", SURPLUS)
 async def test_a_late_second_response_is_not_the_next_jobs(
-    monkeypatch: pytest.MonkeyPatch, authority: trustme.CA, *, kind: str, after: float, lean: bool, secure: bool
+    monkeypatch: pytest.MonkeyPatch, authority: trustme.CA, *, kind: str, after: float, fast: bool, secure: bool
 ) -> None:
-    if not lean:
-        monkeypatch.setattr("jobwatch._http.fast.TESTED", frozenset[str]())
+    if not fast:
+        monkeypatch.setattr("jobwatch._http.fast.is_stock", lambda: False)
     status, body = SURPLUS[kind]
     running = {"id": "B", "status": "running"}
     serving = trusting = None
@@ -103,10 +102,7 @@ async def test_bytes_that_the_loop_has_not_read_yet_count_too() -> None:
 
 
 async def test_no_more_connections_are_tried_than_were_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def never_silent(_connection: object) -> None:
-        raise NotSilent
-
-    monkeypatch.setattr("jobwatch._http.fast.check_silent", never_silent)
+    monkeypatch.setattr("jobwatch._http.idle.Carrier.is_silent", lambda _: False)
     async with RawServer(answer({})) as server:
         transport = Transport(f"http://127.0.0.1:{server.port}", {}, max_connections=2)
         seen = await transport.get(transport.prepared("/A"))

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import aiohttp
 import pytest
 from aiohttp import web
 
@@ -34,10 +33,9 @@ AUTHS: dict[str, Callable[[web.BaseRequest], str]] = {
 }
 
 
-@pytest.fixture(params=["lean", "stock"], autouse=True)
+@pytest.fixture(params=["fast", "session"], autouse=True)
 def _any_client(request: pytest.FixtureRequest) -> Iterator[None]:
-    tested = frozenset({aiohttp.__version__} if request.param == "lean" else ())
-    with mock.patch("jobwatch._http.fast.TESTED", tested):
+    with mock.patch("jobwatch._http.fast.is_stock", return_value=request.param == "fast"):
         yield
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import aiohttp
 import pytest
 
 from jobwatch import Client, ConfigError, Fault, JobwatchError, Pace
@@ -38,11 +37,10 @@ def hidden(*shown: object) -> bool:
     return not any(part in text for part in (CANARY, QUOTED, "c@nary", "c%40nary"))
 
 
-@pytest.fixture(params=["lean", "stock"])
+@pytest.fixture(params=["fast", "session"])
 def any_client(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Whichever of aiohttp's classes are used."""
-    tested = frozenset({aiohttp.__version__} if request.param == "lean" else ())
-    with mock.patch("jobwatch._http.fast.TESTED", tested):
+    """With aiohttp's session and without it."""
+    with mock.patch("jobwatch._http.fast.is_stock", return_value=request.param == "fast"):
         yield
 
 

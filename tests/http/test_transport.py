@@ -27,7 +27,7 @@ import trustme
 from aioresponses import aioresponses
 
 from jobwatch._errors import ConfigError
-from jobwatch._http import fast as _lean
+from jobwatch._http import fast
 from jobwatch._http.transport import ERROR_BODY_CAP, Transport, segment
 from jobwatch._models import Fault, FaultKind, Problem
 from jobwatch._reading.reply import RateLimit, Reply
@@ -42,12 +42,12 @@ LARGER = 'max_body = "16MiB" in the table, Client(max_body=) or --max-body lets 
 DATE = "Date: Tue, 06 Jan 2026 12:00:00 GMT"
 
 
-@pytest.fixture(params=["lean", "stock"], autouse=True)
-def aiohttp_classes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Everything holds with our lean classes and with aiohttp's own, which an untested version falls back to."""
+@pytest.fixture(params=["fast", "session"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Everything holds with aiohttp's session and without it."""
     assert isinstance(request.param, str)
-    tested = {aiohttp.__version__} if request.param == "lean" else set[str]()
-    monkeypatch.setattr(_lean, "TESTED", frozenset(tested))
+    if request.param == "session":
+        monkeypatch.setattr(fast, "is_stock", lambda: False)
     return request.param
 
 
@@ -180,9 +180,12 @@ async def test_row_2_a_black_hole_ends_with_the_connect_timeout() -> None:
 
 async def test_rows_2_5_6_18_the_limits_of_a_look_unless_others_are_given() -> None:
     transport = Transport("http://api.example.com", {})
-    session = transport._opened(transport.prepared("/jobs/job_1"))
-    assert session is not None
-    assert session.timeout.sock_connect == 10.0
+    transport._opened(transport.prepared("/jobs/job_1"))
+    assert transport._connector is not None
+    transport._session = transport._session_on(transport._connector)
+    assert transport._session.timeout.sock_connect == 10.0
+    assert transport._lanes is not None
+    assert transport._lanes._limits.sock_connect == 10.0
     assert transport._timeout == 30.0
     await transport.aclose()
 
@@ -333,6 +336,9 @@ async def test_row_10_a_host_that_moves_is_found_again(monkeypatch: pytest.Monke
         for _ in range(2):
             assert isinstance(await look(transport), Reply)
         late = 61.0
+        if (lanes := transport._lanes) is not None:
+            for _ in range(4):
+                lanes._tick()
         for _ in range(2):
             assert isinstance(await look(transport), Reply)
         await transport.aclose()
@@ -346,9 +352,8 @@ async def test_row_11_a_dead_address_beside_one_that_is_alive(monkeypatch: pytes
     async with RawServer(http(JSON)) as server:
         with deaf(("127.0.0.2", server.port)):
             transport = Transport(f"http://api.example.com:{server.port}", {}, connect_timeout=1.0)
-            session = transport._opened(transport.prepared("/jobs/job_1"))
-            assert session is not None
-            connector = session.connector
+            transport._opened(transport.prepared("/jobs/job_1"))
+            connector = transport._connector
             assert isinstance(connector, aiohttp.TCPConnector)
             assert connector._happy_eyeballs_delay == 0.25
             connector._happy_eyeballs_delay = 0.01
@@ -1019,7 +1024,7 @@ async def test_row_122_no_secret_in_the_traceback_of_a_wrong_configuration(url: 
 async def test_row_122_no_secret_in_what_the_session_is_made_of() -> None:
     async with served(http(JSON)) as (_, transport):
         await look(transport)
-        assert TOKEN not in repr([vars(transport), _lean.Head({"Authorization": TOKEN})])
+        assert TOKEN not in repr([vars(transport), fast.Head({"Authorization": TOKEN})])
 
 
 async def test_row_122_no_exception_of_aiohttp_is_kept_alive_by_a_fault() -> None:
@@ -1297,11 +1302,3 @@ def test_headers_that_the_caller_cannot_set(name: str) -> None:
 def test_header_values_that_cannot_be_sent(value: str) -> None:
     with pytest.raises(ConfigError, match="Authorization"):
         Transport("http://api.example.com", {"Authorization": value})
-
-
-def test_the_lean_classes_have_been_tried_with_this_aiohttp(aiohttp_classes: str) -> None:
-    # When this fails: run these tests with the new version, then add it to TESTED. Until then it works, only slower.
-    if aiohttp_classes == "lean":
-        source = (_lean.__file__ or "").strip()
-        with open(source, encoding="utf-8") as text:  # noqa: PTH123
-            assert f'"{aiohttp.__version__}"' in text.read()

@@ -39,7 +39,7 @@ async def looking(transport: Transport) -> AsyncIterator[Callable[[], str | None
         await transport.aclose()
 
 
-kinds = pytest.mark.parametrize("plain_gets", [True, False], ids=["lean", "stock"])
+kinds = pytest.mark.parametrize("way", ["fast", "session"])
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n{"
@@ -56,15 +56,21 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n{"
     ],
     ids=["nothing", "half a head", "half a body", "a byte at a time"],
 )
-async def test_a_server_that_takes_the_connection(script: Script, told: str, plain_gets: bool) -> None:
-    async with RawServer(script) as server, looking(Transport(server.url, {}, plain_gets=plain_gets)) as so_far:
+async def test_a_server_that_takes_the_connection(
+    monkeypatch: pytest.MonkeyPatch, script: Script, told: str, way: str
+) -> None:
+    monkeypatch.setattr("jobwatch._http.fast.is_stock", lambda: way == "fast")
+    async with RawServer(script) as server, looking(Transport(server.url, {})) as so_far:
         assert so_far() == told
 
 
 @kinds
-async def test_it_counts_from_the_look_on_where_the_connection_was_kept(plain_gets: bool) -> None:
+async def test_it_counts_from_the_look_on_where_the_connection_was_kept(
+    monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setattr("jobwatch._http.fast.is_stock", lambda: way == "fast")
     async with RawServer(http(b"{}"), silent()) as server:
-        transport = Transport(server.url, {}, plain_gets=plain_gets)
+        transport = Transport(server.url, {})
         assert isinstance(await transport.get(transport.prepared("/jobs/job_1")), Reply)
         async with looking(transport) as so_far:
             assert so_far() == "127.0.0.1 took the connection and did not answer"
@@ -113,7 +119,6 @@ async def test_a_proxy_that_says_nothing(scheme: str) -> None:
 
 async def test_another_version_of_aiohttp_may_make_its_connections_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobwatch._http.idle.carry_by", lambda *_: None)
-    monkeypatch.setattr("jobwatch._http.fast.TESTED", frozenset[str]())
     async with RawServer(silent()) as server, looking(Transport(server.url, {})) as so_far:
         assert so_far() == "127.0.0.1 did not answer", "nobody knows whether there is a connection"
 

@@ -20,6 +20,7 @@ DOCUMENTS = (
     "jobwatch/apis/AGENTS.md",
     "jobwatch/apis/README.md",
     "jobwatch/cli/CI.md",
+    "jobwatch/cli/EXAMPLES.md",
     "jobwatch/cli/README.md",
     "jobwatch/nats/README.md",
 )

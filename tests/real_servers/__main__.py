@@ -7,6 +7,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ SERVERS = (
     "dagster",
     "flower",
     "luigi",
+    "aria2",
     "a2a",
     "a2a_rpc",
     "a2a_03",
@@ -34,7 +36,7 @@ SERVERS = (
     "ogx",
 )
 _UNDER_WAY = frozenset(
-    {"accepted", "running", "started", "claimed=true", "working", "task_state_working", "in_progress"}
+    {"accepted", "running", "started", "claimed=true", "active", "working", "task_state_working", "in_progress"}
 )
 
 
@@ -84,14 +86,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("servers", nargs="*", default=[], help=f"of {', '.join(SERVERS)}; all by default")
     parser.add_argument("--environments", type=Path, default=Path.home() / ".cache" / "jobwatch-real-servers")
+    parser.add_argument("--at-once", type=int, default=1, help="how many servers to try at the same time; 1 by default")
     options = parser.parse_args()
-    results: list[bool] = []
-    for name in options.servers or SERVERS:
+
+    def results_of(name: str) -> list[bool]:
         try:
-            results += tried(name, options.environments)
+            return tried(name, options.environments)
         except Exception as error:  # noqa: BLE001 - one server that does not start does not keep the others from it
             print(f"BAD  {name}: {error}", flush=True)
-            results.append(False)
+            return [False]
+
+    names = options.servers or SERVERS
+    with ThreadPoolExecutor(options.at_once) as pool:
+        results = [each for told in pool.map(results_of, names) for each in told]
+    print(f"{len(names)} servers: ", end="")
     print(f"{len(results)} jobs, {sum(results)} right, {len(results) - sum(results)} wrong")
     return 0 if all(results) else 1
 

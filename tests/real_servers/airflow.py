@@ -51,7 +51,13 @@ class Server:
         return self._ask("POST", f"/api/v2/dags/{kind}/dagRuns", {"logical_date": None})
 
     def cancel(self, job_id: str) -> Response:
-        """Mark a run as failed."""
+        """Mark a run as failed, once its task runs: one that is about to would make it a success all the same."""
+        path = f"/api/v2/dags/{self._dag}/dagRuns/{job_id}/taskInstances"
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if any(each["state"] == "running" for each in plain(self._ask("GET", path)).get("task_instances", [])):
+                break
+            time.sleep(0.5)
         return self._ask("PATCH", f"/api/v2/dags/{self._dag}/dagRuns/{job_id}", {"state": "failed"})
 
     def until_parsed(self) -> None:

@@ -614,7 +614,7 @@ def _missing_is_gone(original: Any) -> Any:
             original(self, watch, due)
         else:
             fault = Fault(FaultKind.GONE, "the list does not show it")
-            self._enter_seen(watch, Seen(fault), self._unix())
+            self._enter_seen(watch, Seen(fault), self._unix(), self._clock.now())
 
     return put_back
 
@@ -721,7 +721,7 @@ def _sent_again() -> Generator[None]:
         return await handler(request)
 
     with (
-        mock.patch.object(jobwatch._http.fast, "TESTED", frozenset[str]()),
+        mock.patch.object(jobwatch._http.fast, "is_stock", return_value=False),
         mock.patch.object(jobwatch._http.transport, "_sent_once", plain),
     ):
         yield
@@ -769,7 +769,7 @@ def _unread_is_whole(original: Any) -> Any:
 
 @contextmanager
 def _connection_kept() -> Generator[None]:
-    with mock.patch.object(aiohttp.ClientResponse, "close"):
+    with mock.patch.object(jobwatch._http.fast.Answer, "close"):
         yield
 
 
