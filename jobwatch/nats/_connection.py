@@ -141,13 +141,13 @@ async def cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
         _, left = await asyncio.wait(left, timeout=_CANCELLED_AGAIN)
 
 
-async def connect(options: ServerOptions, name: str, *, within: float = CONNECTED_WITHIN) -> Connection:
+async def connect(options: ServerOptions, name: str, *, within: float | None = None) -> Connection:
     """Connect to a server.
 
     Args:
         options: Which one.
         name: What the server shows of the connection.
-        within: How long that may take, in seconds.
+        within: How long that may take, in seconds; by default `CONNECTED_WITHIN`.
 
     Raises:
         ConfigError: The extra "nats" is not installed, the credentials are refused, or the server is too old.
@@ -168,7 +168,7 @@ async def connect(options: ServerOptions, name: str, *, within: float = CONNECTE
         _log.debug("NATS: %s", type(error).__name__)
 
     try:
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(CONNECTED_WITHIN if within is None else within):
             client = await nats.connect(  # pyright: ignore[reportUnknownMemberType]
                 servers,
                 name=name,

@@ -78,11 +78,15 @@ class Pull:
         from nats import errors  # noqa: PLC0415 - the extra "nats"
 
         loop, client = asyncio.get_running_loop(), self._connection.client
+        connected = self._connection.times_connected
         subscription: Subscription = await self._connection.subscribe(f"{self._inbox}.*", self._received)
         try:
             while self.trouble is None:
                 self._changed.clear()
                 now = loop.time()
+                if self._connection.times_connected != connected:  # what was asked for before went with the connection
+                    connected = self._connection.times_connected
+                    self._requests.clear()
                 self._requests = {name: each for name, each in self._requests.items() if each.left and each.until > now}
                 wanted = self._room() - sum(each.left for each in self._requests.values())
                 if wanted > 0 and client.is_connected:

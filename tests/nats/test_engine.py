@@ -11,6 +11,8 @@ import pytest_asyncio
 
 from jobwatch import Change, ChangeKind, Client, Health, JobwatchError, Outcome, Pace
 from jobwatch.nats import EmbeddedServer, ServerOptions, Standing, Watcher, Worker
+from jobwatch.nats._connection import connect
+from jobwatch.nats._stream import open_streams
 from jobwatch.testing import JobServer, Trouble
 
 pytestmark = pytest.mark.slow
@@ -129,6 +131,23 @@ async def test_what_was_not_acknowledged_comes_again_under_the_same_key(at: Serv
         assert again == first
 
 
+async def test_a_loop_that_is_left_is_gone_on_with_where_it_was(at: ServerOptions, jobs: JobServer) -> None:
+    jobs.add("bedrock", "j", [("PENDING", 0), ("COMPLETED", 0)])
+    async with working(at, jobs), watcher_of(at, jobs) as watcher, asyncio.timeout(10):
+        await watcher.add("j")
+        async for change in watcher:
+            assert change.seq == 1
+            break
+        changes = aiter(watcher)
+        with pytest.raises(JobwatchError, match="another loop"):
+            watcher.batches()
+        assert [(await anext(changes)).seq for _ in range(2)] == [1, 2]
+        del changes
+        async for batch in watcher.batches():
+            assert [change.seq for change in batch] == [2]
+            break
+
+
 async def test_a_second_process_takes_a_reader_over_and_the_first_is_told(at: ServerOptions, jobs: JobServer) -> None:
     jobs.add("bedrock", "j", [("PENDING", 0), ("COMPLETED", 0)])
     async with working(at, jobs), watcher_of(at, jobs) as first, watcher_of(at, jobs) as second:
@@ -193,6 +212,21 @@ async def test_an_outage_is_told_and_the_job_is_still_watched(at: ServerOptions,
     assert healths[-1] is Health.OK
     assert [change.status for change in told if change.status] == ["PENDING", "COMPLETED"]
     assert [change.seq for change in told] == list(range(1, len(told) + 1))
+
+
+async def test_no_message_holds_the_token_though_the_api_quotes_it(at: ServerOptions, jobs: JobServer) -> None:
+    jobs.add("bedrock", "j", ["PENDING", "COMPLETED"])
+    quoted = f'{{"error": "no such key: {jobs.token}"}}'.encode()
+    jobs.trouble(Trouble.status(403, quoted), times=2)
+    async with working(at, jobs, stale_after=0.01), watcher_of(at, jobs) as watcher:
+        await watcher.add("j")
+        told = await read(watcher, ends(1))
+    assert told[0].fault is not None
+    async with await connect(at, "test") as connection:
+        (stream,) = (await open_streams(connection, "any")).each
+        bodies = [stored.body async for stored in stream.all("jobwatch.0.>")]
+    assert len(bodies) > len(told)
+    assert not any(str(jobs.token).encode() in body for body in bodies)
 
 
 async def test_a_callback_that_raises_gets_the_same_change_again(at: ServerOptions, jobs: JobServer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -199,6 +200,12 @@ async def test_wrong_arguments_are_refused() -> None:
             Worker(client, ServerOptions(url="nats://x"), concurrency=0)
     with pytest.raises(JobwatchError, match="not been started"):
         aiter(Watcher("nats://x", api="capydb"))
+
+
+def test_the_package_loads_no_nats_before_it_is_needed() -> None:
+    script = "import sys, jobwatch.nats, jobwatch.cli._nats; print('nats' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert told == "False\n"
 
 
 def test_a_password_in_the_url_is_shown_nowhere() -> None:
