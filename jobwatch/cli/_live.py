@@ -15,10 +15,10 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from .._models import Fault, Outcome, Phase, Transition
+from .._models import Fault, Outcome, Phase, Transition, need
 from ._endings import count, time_of_day
-from ._output import echo, without_secrets
-from ._render import OutcomeRecord, blocked_notice, fault_notice, human_duration, output_line, percent, safe
+from ._output import brief, echo, without_secrets
+from ._render import OutcomeRecord, fault_notice, human_duration, output_line, percent, safe
 from ._standing import Standing
 from ._tail import Line
 
@@ -222,12 +222,13 @@ def _note(row: _Row) -> Text | None:
         if row.fault is not None:
             return Text(without_secrets(fault_notice(row.fault)), style="yellow", no_wrap=True, overflow="ellipsis")
         if _is_blocked(row):
-            return Text(without_secrets(blocked_notice(row.states[-1])), style=_PHASES[Phase.BLOCKED], overflow="fold")
+            asked = need(row.states[-1].asked, row.states[-1].url)
+            return Text(brief(asked), style=_PHASES[Phase.BLOCKED], overflow="fold")
         return None
     if row.end.reason is None:
         return None
     _, style = _ENDS.get(row.end.outcome, _UNREAD)
-    return Text(f"{row.end.outcome.value.replace('_', ' ')}: {_safe(row.end.reason)}", style=style)
+    return Text(f"{row.end.outcome.value.replace('_', ' ')}: {brief(row.end.reason)}", style=style)
 
 
 def _safe(text: str) -> str:
