@@ -20,6 +20,7 @@ _client                     what a user holds
 _sync/                      the same without async: a thread in which the loop runs
 _watching/                  the background watcher, its delivery and its journal
 _webhooks/                  vendors' requests to us, turned into wake-ups
+nats/                       the same watching by many workers, on NATS JetStream
 _report/                    what is written about jobs: summaries, pictures, test results; pure
 otel/                       spans and metrics for OpenTelemetry
 cli/                        the command line

@@ -28,7 +28,7 @@ from .grouping import Grouping
 from .held import HeldLooks
 from .looks import Looks, time_of
 from .places import at_most
-from .schedule import Schedule
+from .schedule import LONGEST_PAUSE, Schedule
 from .streams import Streams
 from .wakeups import WakeUps
 from .watch import IDLE, LOOKING, NEVER, Registry, Watch
@@ -129,6 +129,12 @@ class Poller:
             onward=seen.onward,
         )
         return with_remark(watched, looked, as_of, seen.cached_for)
+
+    def after_giving_up(self, watched: Watched) -> float:
+        """Return after how many seconds to look again at a job whose looks have failed for as long as a wait lasts."""
+        known = replace(watched, outcome=None, failing_since=None)  # no patience is left whose end would be a time
+        price = self._schedule.price(self.clock.now())
+        return min(LONGEST_PAUSE, self._policy.next_look(known, self.unix(), self.clock.uniform(), price))
 
     async def job(self, job_id: str) -> Job | Fault:
         """Ask about a job, once a request may go; at once a fault, if the API has asked for a pause."""

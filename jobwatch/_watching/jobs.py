@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from .._core.resuming import with_times_until
 from .._core.tracker import Watched
-from .._models import Outcome
 from .changes import Change, ChangeKind, Health, WatchedJob
 from .records import Acknowledged, Changed, Forgotten, JobRecord, RecordState
+from .showing import TROUBLED, changes_of, has_ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,13 +24,6 @@ if TYPE_CHECKING:
     from .._engine.watch import Watch
     from .journal import Journal
     from .memory import Memory
-
-_TROUBLED: dict[Outcome | None, Health] = {
-    Outcome.UNREACHABLE: Health.UNREACHABLE,
-    Outcome.UNREADABLE: Health.UNREADABLE,
-    Outcome.AUTH: Health.AUTH,
-}
-"""Outcomes of looks that end a wait, and not a watch."""
 
 
 class _Job(Struct, eq=False):
@@ -210,10 +203,10 @@ class JobList:
         if job is None or job.watch is not watch:
             return
         changes = changes_of(looked, job.seq, job.health, self._now(), job.generation)
-        if looked.outcome in _TROUBLED:
+        if looked.outcome in TROUBLED:
             self._poller.resume(watch)
         self._time_failing(job_id, failing=looked.watched.fault is not None and looked.outcome is None)
-        if _has_ended(looked):
+        if has_ended(looked):
             self._unwatch(job)
             job.last = replace(job.last, delivered=job.last.delivered[-1:])
         self._change(job, changes, also=looked.is_to_keep)
@@ -286,47 +279,6 @@ class JobList:
 
 def _job_of(record: JobRecord, acknowledged: int, now: float) -> _Job:
     return _Job(with_times_until(record.watched, now), record.generation, record.seq, acknowledged, record.health)
-
-
-def changes_of(looked: Looked, seq: int, health: Health, seen_at: datetime, generation: int = 0) -> tuple[Change, ...]:
-    """Return the changes that a look shows.
-
-    Args:
-        looked: What the look gave.
-        seq: How many changes of the job there have been.
-        health: How well it could be seen before.
-        seen_at: When the look was made.
-        generation: See `Change.generation`.
-    """
-    fault, states, ended = looked.watched.fault, looked.transitions, _has_ended(looked)
-    changes: list[Change] = []
-
-    def change(kind: ChangeKind) -> Change:
-        job_id, number = looked.watched.job_id, seq + len(changes) + 1
-        return Change(job_id=job_id, seq=number, generation=generation, kind=kind, seen_at=seen_at)
-
-    now = Health.OK if fault is None else _TROUBLED.get(looked.outcome, health)
-    if now is not health:
-        changes.append(replace(change(ChangeKind.HEALTH), health=now, fault=fault))
-    last = states[-1] if ended and states and states[-1].phase.ended else None
-    for transition in states if last is None else states[:-1]:
-        changes += [replace(change(ChangeKind.STATE), transition=transition)]
-    if looked.confirms_blocked and looked.watched.blocked is not None:
-        blocked = looked.watched.blocked
-        changes.append(replace(change(ChangeKind.BLOCKED), asked=blocked.asked, url=blocked.url))
-    if looked.remark is not None:
-        changes.append(replace(change(ChangeKind.REMARK), remark=looked.remark))
-    if ended:
-        error = looked.error if looked.job is None else looked.job.error
-        end = replace(change(ChangeKind.END), transition=last, outcome=looked.outcome, error=error, fault=fault)
-        if looked.watched.end_missed:
-            end = replace(end, end_missed=True)
-        changes.append(end)
-    return tuple(changes)
-
-
-def _has_ended(looked: Looked) -> bool:
-    return looked.outcome is not None and looked.outcome not in _TROUBLED
 
 
 def _overview_of(job_id: str, job: _Job, refused: str | None) -> WatchedJob:

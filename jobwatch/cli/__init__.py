@@ -27,6 +27,7 @@ _COMMANDS = {
     "timeline": ("_timeline", "run"),
     "stats": ("_stats", "run"),
     "apis": ("_apis", "run"),
+    "nats": ("_nats", "run"),
     "serve": ("_demo", "serve"),
     "demo": ("_demo", "demo"),
     "docs": ("_docs", "run"),

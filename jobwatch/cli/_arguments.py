@@ -86,6 +86,20 @@ class Options(argparse.Namespace):
     limit: int = 25
     port: int = 0
     page: str | None = None
+    action: str = ""
+    url: str | None = None
+    prefix: str = "jobwatch"
+    shards: int | None = None
+    replicas: int | None = None
+    credentials: str | None = None
+    nats_tls_ca: str | None = None
+    nats_tls_cert: str | None = None
+    nats_tls_key: str | None = None
+    embedded: bool = False
+    store: str | None = None
+    concurrency: int = 64
+    keep: float | None = None
+    stale_after: float | None = None
 
 
 def parsed(argv: Sequence[str] | None = None) -> Options:
@@ -176,6 +190,10 @@ def _words(text: str) -> list[str]:
     return [word for word in text.split(",") if word.strip()]
 
 
+def _count(text: str) -> int:
+    return _whole(text, 1, 10_000)
+
+
 def _limit(text: str) -> int:
     return _whole(text, 1, 1_000_000)
 
@@ -244,6 +262,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
     _add_timeline(commands, common)
     _add_stats(commands, common)
     _add_apis(commands, common)
+    _add_nats(commands, common)
     _add_serve(commands, common)
     _add_demo(commands, common)
     _add_docs(commands, common)
@@ -481,6 +500,59 @@ def _add_apis(commands: _Commands, common: _Parser) -> None:
     _add_json(apis, "one JSON object a line for each API, for the sample, or for the words")
 
 
+def _add_nats(commands: _Commands, common: _Parser) -> None:
+    about = "Watch jobs on NATS JetStream, with any number of workers. See jobwatch docs nats."
+    nats = _command(commands, common, "nats", about, _NATS_EPILOG)
+    actions = nats.add_subparsers(
+        prog="jobwatch nats", dest="action", metavar="ACTION", required=True, title="actions", parser_class=_Parser
+    )
+    worker = _command(actions, common, "worker", "Look at jobs that are due, until Ctrl-C or SIGTERM.", _NATS_EPILOG)
+    worker.add_argument(
+        "--embedded", action="store_true", help="start a server on loopback first, for trying things, where --url says"
+    )
+    worker.add_argument("--store", metavar="DIR", help="with --embedded: where it keeps its data")
+    worker.add_argument(
+        "--concurrency", type=_count, default=64, metavar="N", help="how many looks at once (default: 64)"
+    )
+    worker.add_argument("--max-rate", type=_rate, metavar="N", help="at most N requests a second of this worker")
+    worker.add_argument(
+        "--keep", type=_above_zero, metavar="TIME", help="for how long changes and ends are kept (default: 720h)"
+    )
+    worker.add_argument(
+        "--stale-after", type=_above_zero, metavar="TIME", help="tell that looks have failed for so long (default: 1m)"
+    )
+    add = _command(actions, common, "add", "Have jobs watched.", _NATS_EPILOG)
+    add.add_argument("jobs", nargs="*", metavar="JOB", help="a job's id, or its URL at the API")
+    add.add_argument("--project", default="", metavar="ID", help="the jobs of a project that go on now")
+    add.add_argument("--limit", type=_limit, default=25, metavar="N", help="how many of them at most (default: 25)")
+    remove = _command(actions, common, "remove", "Stop watching jobs, and forget them.", _NATS_EPILOG)
+    remove.add_argument("jobs", nargs="+", metavar="JOB", help="a job's id, or its URL at the API")
+    listing = _command(actions, common, "list", "Show what is watched, and how far readers are.", _NATS_EPILOG)
+    for each in (worker, add, remove, listing):
+        _add_nats_server(each)
+        _add_api(each)
+        if each is not worker:
+            _add_json(each, "one JSON object a line for each job")
+
+
+def _add_nats_server(parser: _Parser) -> None:
+    server = parser.add_argument_group("which NATS server", "2.14 or newer, with JetStream.")
+    server.add_argument(
+        "--url",
+        metavar="URL",
+        help="its URL, or several with commas between (default: JOBWATCH_NATS_URL, else nats://127.0.0.1:4222)",
+    )
+    server.add_argument("--credentials", metavar="FILE", help="the user's credentials, a .creds file")
+    server.add_argument("--nats-tls-ca", metavar="FILE", help="the certificates to trust (default: the system's)")
+    server.add_argument("--nats-tls-cert", metavar="FILE", help="the client certificate, in PEM")
+    server.add_argument("--nats-tls-key", metavar="FILE", help="its private key, if that is in a file of its own")
+    server.add_argument(
+        "--prefix", default="jobwatch", metavar="WORD", help="what streams and subjects begin with (default: jobwatch)"
+    )
+    server.add_argument("--shards", type=_count, metavar="N", help="how many streams there are to be (default: 1)")
+    server.add_argument("--replicas", type=_count, metavar="N", help="on how many servers each is to be: 1, 3 or 5")
+
+
 def _add_serve(commands: _Commands, common: _Parser) -> None:
     serve = _command(
         commands, common, "serve", "Serve both APIs on loopback, with jobs to try things on.", _SERVE_EPILOG
@@ -634,6 +706,11 @@ exit codes:
 _APIS_EPILOG = """\
 exit codes:
   0 shown, 1 the sample of --body cannot be read, 2 usage or configuration"""
+
+_NATS_EPILOG = """\
+exit codes:
+  0 done, or stopped by SIGINT or SIGTERM; 2 usage or configuration, such as a
+  server that is too old; 7 the NATS server or the API could not be reached"""
 
 _SERVE_EPILOG = """\
 It prints the exports that let another shell use it, and runs until Ctrl-C or

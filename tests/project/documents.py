@@ -23,6 +23,7 @@ DOCUMENTS = (
     "jobwatch/cli/CI.md",
     "jobwatch/cli/EXAMPLES.md",
     "jobwatch/cli/README.md",
+    "jobwatch/nats/README.md",
 )
 _BLOCK = re.compile(r"^```([a-z]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 

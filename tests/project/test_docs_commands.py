@@ -59,8 +59,8 @@ async def run(command: str, folder: Path, variables: dict[str, str]) -> tuple[in
 
 def test_all_commands_are_of_a_kind_that_is_tried_here() -> None:
     others = {each.command for each in SHOWN if each not in [*OF_JOBWATCH, *OF_PYTHON, *ENVIRONMENTS]}
-    pages = ("jobwatch/apis/README.md", "jobwatch/apis/AGENTS.md", "jobwatch/cli/EXAMPLES.md")
-    elsewhere = {each.command for each in commands(*pages)}  # tried by their own tests
+    own = ("jobwatch/apis/README.md", "jobwatch/apis/AGENTS.md", "jobwatch/cli/EXAMPLES.md", "jobwatch/nats/README.md")
+    elsewhere = {each.command for each in commands(*own)}  # tried by their own tests
     assert others - elsewhere == {". .venv/bin/activate"}
 
 

@@ -30,7 +30,8 @@ SOURCES = [block for block in BLOCKS if block.text.startswith("# aws_jobs.py")]
 ENDPOINTS = [block for block in BLOCKS if "FastAPI(" in block.text]  # run by tests/test_fastapi.py
 AGENTS = [block for block in BLOCKS if block.document == "jobwatch/apis/AGENTS.md"]  # run by the tests of that page
 SYNC = [block for block in BLOCKS if block.document == "jobwatch/_sync/README.md"]  # run by tests/sync/test_docs.py
-ELSEWHERE = [*TESTS, *SERVICES, *LOADED, *SOURCES, *AGENTS, *ENDPOINTS, *SYNC]
+ON_NATS = [block for block in BLOCKS if block.document == "jobwatch/nats/README.md"]  # run by tests/nats/test_docs.py
+ELSEWHERE = [*TESTS, *SERVICES, *LOADED, *SOURCES, *AGENTS, *ENDPOINTS, *SYNC, *ON_NATS]
 PROGRAMS = [block for block in BLOCKS if block not in ELSEWHERE]
 
 HEAD = """\

@@ -27,7 +27,7 @@ from jobwatch._client import engine_of
 from jobwatch._core.look import Looked
 from jobwatch._core.resuming import with_times_until
 from jobwatch._core.tracker import Watched
-from jobwatch._watching.jobs import changes_of
+from jobwatch._watching.showing import changes_of
 from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport, client_of
 
 from .journals import NOON

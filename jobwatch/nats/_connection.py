@@ -1,0 +1,219 @@
+"""The connection to the server; nats-py is imported when one is made, and not before."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from .._errors import ConfigError, JobwatchError
+from ._subjects import checked_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+    from types import TracebackType
+
+    from nats.aio.client import Client as Connected
+    from nats.aio.msg import Msg
+    from nats.aio.subscription import Subscription
+    from nats.js.api import ConsumerConfig, ConsumerInfo
+    from nats.js.client import JetStreamContext
+
+    from .._http.tls import TLSContext
+
+OLDEST: Final = (2, 14, 0)
+"""The server that first had all that is needed: schedules that purge themselves, and atomic batches."""
+
+CONNECTED_WITHIN: Final = 5.0
+ANSWERED_WITHIN: Final = 5.0
+_CANCELLED_AGAIN: Final = 0.1
+_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+_log = logging.getLogger("jobwatch.nats")
+
+
+class ServerOptions(Struct, frozen=True, kw_only=True):
+    """Which server, and what is to be there.
+
+    Attributes:
+        url: Its URL, or several with commas between.
+        prefix: What all subjects and streams begin with.
+        shards: How many streams there are; None for as many as there are, or one.
+        replicas: On how many servers each stream is; None for as many as there are, or one.
+        credentials: The file with the user's credentials (``.creds``).
+        tls: What TLS trusts, and the client certificate.
+    """
+
+    url: str
+    prefix: str = "jobwatch"
+    shards: int | None = None
+    replicas: int | None = None
+    credentials: str | os.PathLike[str] | None = None
+    tls: TLSContext | None = None
+
+    def __post_init__(self) -> None:
+        checked_prefix(self.prefix)
+        if self.shards is not None and not 1 <= self.shards <= 256:
+            raise ConfigError(f"shards are 1 to 256, not {self.shards}")
+        if self.replicas not in (None, 1, 3, 5):
+            raise ConfigError(f"replicas are 1, 3 or 5, not {self.replicas}")
+
+    def __repr__(self) -> str:
+        return f"ServerOptions({self.servers})"
+
+    @property
+    def servers(self) -> str:
+        """Which servers these are, in words that hold no secret."""
+        return ", ".join(_without_user(url.strip()) for url in self.url.split(","))
+
+
+def _without_user(url: str) -> str:
+    return urlsplit(url if "://" in url else f"nats://{url}").netloc.rpartition("@")[2]
+
+
+class Connection:
+    """An open connection.
+
+    Args:
+        options: Which server.
+        client: nats-py's client, connected.
+
+    Attributes:
+        client: nats-py's client.
+        js: Its JetStream.
+    """
+
+    def __init__(self, options: ServerOptions, client: Connected) -> None:
+        self.options = options
+        self.client = client
+        self.js: JetStreamContext = client.jetstream(timeout=ANSWERED_WITHIN)  # pyright: ignore[reportUnknownMemberType]
+
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a connection at present; one that is lost is made again."""
+        return self.client.is_connected
+
+    @property
+    def times_connected(self) -> int:
+        """How often it was made again."""
+        return self.client.stats["reconnects"]
+
+    async def consumer(self, stream: str, config: ConsumerConfig) -> ConsumerInfo:
+        """Make a consumer."""
+        return await self.js.add_consumer(stream, config)  # pyright: ignore[reportUnknownMemberType]
+
+    async def subscribe(self, subject: str, received: Callable[[Msg], Awaitable[None]]) -> Subscription:
+        """Have a function called with each message under a subject."""
+        return await self.client.subscribe(subject, cb=received)  # pyright: ignore[reportUnknownMemberType]
+
+    async def __aenter__(self) -> Self:
+        """Return it; it is closed when the block is left."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close it."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Send what is still to be sent, if that is soon, and close."""
+        import nats.errors  # noqa: PLC0415 - the extra "nats"
+
+        try:
+            if self.client.is_connected:
+                await self.client.flush(timeout=1)
+        except (TimeoutError, nats.errors.Error, OSError) as error:
+            _log.debug("not all was sent before the connection was closed: %s", type(error).__name__)
+        await self.client.close()
+
+
+async def cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended: where nats-py flushes, it takes a cancel for something to pass over."""
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_CANCELLED_AGAIN)
+
+
+async def connect(options: ServerOptions, name: str, *, within: float | None = None) -> Connection:
+    """Connect to a server.
+
+    Args:
+        options: Which one.
+        name: What the server shows of the connection.
+        within: How long that may take, in seconds; by default `CONNECTED_WITHIN`.
+
+    Raises:
+        ConfigError: The extra "nats" is not installed, the credentials are refused, or the server is too old.
+        JobwatchError: No server answers.
+    """
+    try:
+        import nats  # noqa: PLC0415 - as above
+        import nats.errors  # noqa: PLC0415 - as above
+    except ImportError:
+        raise ConfigError("NATS needs nats-py: pip install 'jobwatch-client[nats]'") from None
+    if options.credentials is not None:
+        _check_readable(options.credentials)
+    trouble: list[str] = []
+    servers = [url.strip() for url in options.url.split(",")]
+
+    async def note(error: Exception) -> None:
+        trouble.append(str(error) or type(error).__name__)
+        _log.debug("NATS: %s", type(error).__name__)
+
+    try:
+        async with asyncio.timeout(CONNECTED_WITHIN if within is None else within):
+            client = await nats.connect(  # pyright: ignore[reportUnknownMemberType]
+                servers,
+                name=name,
+                error_cb=note,
+                user_credentials=None if options.credentials is None else os.fspath(options.credentials),
+                tls=options.tls,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.5,  # pyright: ignore[reportArgumentType] - it waits for so many seconds
+                connect_timeout=3,
+                pending_size=16 * 1024 * 1024,
+            )
+    except (nats.errors.Error, OSError, ValueError, TimeoutError) as error:
+        raise _not_connected(options, [*trouble, str(error)]) from None
+    connection = Connection(options, client)
+    try:
+        _check_version(str(client.connected_server_version), options)
+    except ConfigError:
+        await client.close()
+        raise
+    return connection
+
+
+def _not_connected(options: ServerOptions, told: list[str]) -> JobwatchError:
+    text = " ".join(told).lower()
+    if "authorization" in text or "authentication" in text:
+        return ConfigError(f"{options.servers} refused the credentials")
+    if "certificate" in text:
+        return ConfigError(f"{options.servers}: the certificate is not trusted, or ours is refused; see --nats-tls-ca")
+    return JobwatchError(f"no NATS server answers at {options.servers}")
+
+
+def _check_readable(file: str | os.PathLike[str]) -> None:
+    try:
+        with open(file, "rb"):  # noqa: PTH123 - it may be any path
+            pass
+    except OSError as error:
+        raise ConfigError(f"credentials {os.fspath(file)}: {error.strerror}") from None
+
+
+def _check_version(text: str, options: ServerOptions) -> None:
+    found = _VERSION.search(text)
+    if found is None or tuple(int(part) for part in found.groups()) < OLDEST:
+        version = found[0] if found else text
+        oldest = ".".join(str(part) for part in OLDEST)
+        raise ConfigError(
+            f"the NATS server at {options.servers} is {version}, and jobwatch needs {oldest} or newer:"
+            " it has message schedules and atomic batches"
+        )
