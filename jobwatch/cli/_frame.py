@@ -26,7 +26,7 @@ from ._rows import (
     history,
     left_text,
     mark,
-    note,
+    notes,
     summary,
     time_now,
     wrapped,
@@ -117,12 +117,13 @@ class _Drawing:
         if waited and len(lefts) == len(waited):
             left = f", {left_text((max(low for low, _ in lefts), max(high for _, high in lefts)))}"
         told = f"{told}, {human_duration(scene.taken)}{left}"
+        parts = told.split(", ")
         title = scene.title
         if cell_len(title) + 2 + cell_len(told) <= self._screen.width:
             return [[(title, "bold"), (f"  {told}", "dim")]]
         return [
             *([(line, "bold")] for line in wrapped(title, self._screen.width)),
-            *([(line, "dim")] for line in wrapped(told, self._screen.width)),
+            *flowed([[(f"{part},", "dim")] for part in parts[:-1]] + [[(parts[-1], "dim")]], self._screen.width),
         ]
 
     def _ending(self) -> list[Line]:
@@ -163,7 +164,7 @@ class _Drawing:
             if with_states:
                 units = history(row, time_now(self._scene.now), self._glyphs)
                 lines += ([(_INDENT, ""), *line] for line in flowed(units, self._screen.width - len(_INDENT)))
-            lines += self._note(row)
+            lines += self._notes(row)
         return lines
 
     def _left_standing(self) -> list[Line]:
@@ -182,7 +183,7 @@ class _Drawing:
         shown: list[Row] = []
         lines = 0
         for row in pinned:
-            needed = 1 + (len(self._note(row)) if row.is_blocked else 0)
+            needed = 1 + (len(self._notes(row)) if row.asks else 0)
             if lines + needed > max(1, room - for_others):
                 break
             shown.append(row)
@@ -193,7 +194,7 @@ class _Drawing:
         body: list[Line] = []
         for row in shown:
             body.append(self._row(row, scale, with_reason=True))
-            body += self._note(row) if row.is_blocked else []
+            body += self._notes(row) if row.asks else []
         hidden = [*pinned[kept:], *others[len(shown) - kept :]]
         return [*body, *self._more(hidden)]
 
@@ -210,7 +211,7 @@ class _Drawing:
 
     def _row(self, row: Row, scale: float, *, with_reason: bool) -> Line:
         name = cut(row.name, self._id_width, self._glyphs.cut)
-        style = "bold" if row.is_blocked else ""
+        style = "bold" if row.asks else ""
         line = [mark(row, self._glyphs), (f" {name}{' ' * (self._id_width - cell_len(name) + 1)}", style)]
         taken = self._spans(row)
         if self._bar_width:
@@ -223,12 +224,9 @@ class _Drawing:
         age = taken[-1][1] if taken else 0.0
         return [*line, *about(row, age, max(0, room), with_reason=with_reason, glyphs=self._glyphs)]
 
-    def _note(self, row: Row) -> list[Line]:
-        told = note(row)
-        if told is None:
-            return []
-        text, style = told
-        return [[(_INDENT, ""), (line, style)] for line in wrapped(text, max(8, self._screen.width - len(_INDENT)))]
+    def _notes(self, row: Row) -> list[Line]:
+        width = max(8, self._screen.width - len(_INDENT))
+        return [[(_INDENT, ""), (line, style)] for text, style in notes(row) for line in wrapped(text, width)]
 
     def _spans(self, row: Row) -> list[tuple[Phase, float]]:
         until = self._scene.now if row.end_at is None else row.end_at
