@@ -179,7 +179,7 @@ class _Drawing:
         room = max(1, room - 1)
         pinned = [row for row in ranked if row.rank < 2]
         others = ranked[len(pinned) :]
-        for_others = min(len(others), room // 3)
+        for_others = min(len(others), room // 4)
         shown: list[Row] = []
         lines = 0
         for row in pinned:
