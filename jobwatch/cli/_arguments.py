@@ -82,6 +82,7 @@ class Options(argparse.Namespace):
     limit: int = 25
     port: int = 0
     page: str | None = None
+    shell: str = ""
 
 
 def parsed(argv: Sequence[str] | None = None) -> Options:
@@ -209,6 +210,11 @@ class _Refused(argparse.Action):
         )
 
 
+def parser_of_all() -> argparse.ArgumentParser:
+    """Return the parser of all commands, for whoever writes down what there is."""
+    return _parser()[0]
+
+
 def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
     """Return the parser, and the names of the commands."""
     common = _Parser(add_help=False, allow_abbrev=False)
@@ -243,6 +249,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
     _add_serve(commands, common)
     _add_demo(commands, common)
     _add_docs(commands, common)
+    _add_completion(commands, common)
     return parser, list(commands.choices or ())
 
 
@@ -467,6 +474,12 @@ def _add_docs(commands: _Commands, common: _Parser) -> None:
     docs.add_argument("page", nargs="?", metavar="PAGE", help="such as cli; without it, the pages are listed")
 
 
+def _add_completion(commands: _Commands, common: _Parser) -> None:
+    about = "Print a script by which your shell completes commands, options and APIs."
+    completion = _command(commands, common, "completion", about, _COMPLETION_EPILOG)
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
+
+
 def _add_api(parser: _Parser) -> None:
     api = parser.add_argument_group(
         "which API", "The token comes from the API's environment variable (see jobwatch apis), a file or a command."
@@ -593,6 +606,12 @@ exit codes:
 _FILES_EPILOG = """\
 exit codes:
   0 done, 2 usage or configuration, or a file could not be read or written"""
+
+_COMPLETION_EPILOG = """\
+where it belongs:
+  jobwatch completion bash > ~/.local/share/bash-completion/completions/jobwatch
+  jobwatch completion zsh > ~/.zfunc/_jobwatch      # with ~/.zfunc in $fpath
+  jobwatch completion fish > ~/.config/fish/completions/jobwatch.fish"""
 
 _APIS_EPILOG = """\
 exit codes:
