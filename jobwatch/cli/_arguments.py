@@ -13,7 +13,7 @@ from .._reading.periods import seconds_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import NoReturn
 
     from _typeshed import SupportsWrite
@@ -210,13 +210,14 @@ class _Refused(argparse.Action):
         )
 
 
-def parser_of_all() -> argparse.ArgumentParser:
-    """Return the parser of all commands, for whoever writes down what there is."""
-    return _parser()[0]
+def parsers() -> tuple[argparse.ArgumentParser, list[argparse.ArgumentParser]]:
+    """Return the parser of the command line, and that of each command, for whoever writes down what there is."""
+    parser, commands = _parser()
+    return parser, list(commands.values())
 
 
-def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
-    """Return the parser, and the names of the commands."""
+def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, _Parser]]:
+    """Return the parser, and that of each command by its name."""
     common = _Parser(add_help=False, allow_abbrev=False)
     common.add_argument(
         "--debug",
@@ -250,7 +251,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
     _add_demo(commands, common)
     _add_docs(commands, common)
     _add_completion(commands, common)
-    return parser, list(commands.choices or ())
+    return parser, commands.choices
 
 
 if TYPE_CHECKING:

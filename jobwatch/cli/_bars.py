@@ -92,7 +92,7 @@ def spans(states: Sequence[Transition], now: float, age: float | None = None) ->
     before: float | None = None
     for earlier, later in pairwise(states):
         before = _later(before, earlier)
-        found.append((earlier.phase, max(0.0, _later(before, later) - before)))
+        found.append((earlier.phase, _later(before, later) - before))
     if states and not states[-1].phase.ended:
         last = states[-1]
         lasted = now - min(_later(before, last), last.seen_at.timestamp())

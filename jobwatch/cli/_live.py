@@ -59,7 +59,7 @@ class LiveTable:
         self._title = self._clean(title)
         self._rows = {job_id: Row(self._clean(job_id)) for job_id in job_ids}
         self._drawn = _Frame(())
-        self._size = Size(*self._console.size)
+        self._size: Size = _size_of(self._console)
         self._pushed_off: tuple[int, ...] = ()
         self._live = Live(
             self._drawn,
@@ -134,13 +134,14 @@ class LiveTable:
         yield _Frame(self._lines(options.max_width, console.height))
 
     def _draw(self, *, at_once: bool = True) -> None:
-        size = Size(*self._console.size)
+        size = _size_of(self._console)
         lines = self._lines(size.width, size.height - 1)  # the cursor's line is free, so that nothing scrolls by itself
         if size == self._size and lines == self._drawn.lines:
             return
         if size != self._size:
             self._wipe_off(size)
-        self._size, self._drawn = size, _Frame(lines)
+        self._size = size
+        self._drawn = _Frame(lines)
         self._live.update(self._drawn, refresh=at_once)
 
     def _wipe_off(self, size: Size) -> None:
@@ -165,6 +166,11 @@ class LiveTable:
 
     def _cleaned(self, text: str | None) -> str | None:
         return None if text is None else self._clean(text)
+
+
+def _size_of(console: Console) -> Size:
+    width, height = console.size
+    return Size(width, height)
 
 
 def _draws_unicode(encoding: str, variables: Mapping[str, str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 from collections.abc import Sequence
@@ -13,15 +14,20 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from jobwatch import Fault, FaultKind, Outcome, Phase, Transition
+from jobwatch import Client, Fault, FaultKind, Outcome, Phase, Transition
+from jobwatch._client import engine_of, learned_by
 from jobwatch.cli import _output
 from jobwatch.cli._bars import ASCII, UNICODE, Glyphs, bar, scale_of, spans
 from jobwatch.cli._frame import Scene, Screen, frame
+from jobwatch.cli._heartbeat import Heartbeat
 from jobwatch.cli._live import LiveTable, _draws_unicode
 from jobwatch.cli._render import OutcomeRecord
 from jobwatch.cli._resize import Size, Wiping, wiping
 from jobwatch.cli._rows import Row, cut, left_text, summary, wrapped
+from jobwatch.cli._run import Extras, Run
 from jobwatch.cli._standing import Standing
+from jobwatch.testing import FakeSource
+from tests.virtual import on_virtual_clock
 
 BEGIN = datetime(2026, 11, 29, 8, 0, tzinfo=UTC)
 NOW = BEGIN.timestamp() + 20
@@ -157,6 +163,25 @@ def test_what_is_wrong_with_the_looks_is_told_while_it_lasts() -> None:
     assert "    cannot be read for now: HTTP 503" in drawn([row])
     crowded = drawn([row, *rows_of(*["pending"] * 30)], width=100, height=10)
     assert any(line.startswith("▸ j  ") and line.endswith("  cannot be read for now: HTTP 503") for line in crowded)
+
+
+@on_virtual_clock
+async def test_the_range_of_the_time_left_comes_from_earlier_jobs_of_the_type() -> None:
+    source = FakeSource()
+    for number in range(5):
+        source.add(f"old_{number}", [("running", 0), ("succeeded", 20 + 10 * number)], type="build")
+    async with Client(source=source) as client:
+        await client.wait_all([f"old_{number}" for number in range(5)])
+        source.add("new", [("running", 0), ("succeeded", 100)], type="build")
+        table = LiveTable(["new"], "t", Console(file=io.StringIO(), width=100, height=20))
+        heartbeat = Heartbeat(learned_by(client), engine_of(client).unix)
+        following = asyncio.create_task(Run([client.wait_for("new")], table, Extras(heartbeat=heartbeat)).follow())
+        await asyncio.sleep(10.1)
+        shown = Console(file=io.StringIO(), width=100, record=True)
+        shown.print(table)
+        following.cancel()
+        await asyncio.wait([following])
+    assert re.search(r"running 10 s 1[678] to 4[234] s left", shown.export_text())
 
 
 # --- where there is room for less -----------------------------------------------------------------------------------
