@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
 import sys
 from statistics import fmean, quantiles
@@ -40,6 +39,8 @@ from jobwatch._files.history import History
 from jobwatch._reading.reply import Reply
 
 from . import durations, virtual
+from .rows import Row as Compared
+from .rows import as_json, compared
 from .simulated import API, Server, SimulatedJob, most_in_a_second, poller_of
 
 if TYPE_CHECKING:
@@ -219,6 +220,21 @@ def _delays(queues: Queues, seconds: float) -> list[float]:
     return [delay for at, delay in queues.delays if at >= _LEFT_OUT * seconds]
 
 
+def compared_rows(report: Report) -> list[Compared]:
+    """Return a report as the rows that every benchmark has."""
+    ways = [(row, report.rows[at + 1]) for at, row in enumerate(report.rows) if row.name != "round robin"]
+    rows = [
+        compared(f"{what} delay in s, {row.name}", ours, rival, "round robin", 1.0)
+        for row, other in ways
+        for what, ours, rival in (
+            ("mean", row.mean_delay, other.mean_delay),
+            ("95th percentile of the", row.p95_delay, other.p95_delay),
+        )
+    ]
+    allowed = [("most requests in 1 s", row.most_in_a_second, row.allowed_in_a_second) for row, _ in ways]
+    return [*rows, *(compared(what, ours, most, "allowed", 1.0) for what, ours, most in allowed)]
+
+
 def printed(report: Report) -> str:
     """Return a report as text."""
     lines = [
@@ -255,7 +271,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.seconds >= 60.0:
         parser.error(f"--seconds is {options.seconds}; it must be at least 60")
     report = measure(options.rate, options.seconds, options.seed)
-    print(json.dumps(msgspec.to_builtins(report), indent=2) if options.json else printed(report))
+    print(as_json(compared_rows(report), report=report) if options.json else printed(report))
     return 0
 
 

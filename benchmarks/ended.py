@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from .look_rivals import JOB_DONE, TOKEN
+from .rows import Row, as_json, as_text, compared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,17 +44,6 @@ MOST_OF_A_HERD = 1.5
 CONNECTIONS = 64
 HERD = 10_000
 _RIVAL = "bare"
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure beside a rival's; the smaller the better."""
-
-    what: str
-    ours: float
-    rival: float
-    rival_name: str
-    ratio: float
-    goal: float
 
 
 def _client(url: str) -> Client:
@@ -156,18 +146,14 @@ def measure(sizes: Sequence[int], rounds: int, trip: float) -> list[Row]:
             for way, each in took.items():
                 each.append(_seconds(way, jobs, trip))
         medians = {way: statistics.median(each) for way, each in took.items()}
-        rows += [_row(f"{way}, {jobs:,} jobs", medians[way], medians[_RIVAL]) for way in WAYS if way != _RIVAL]
+        rows += [
+            compared(f"seconds: {way}, {jobs:,} jobs", medians[way], medians[_RIVAL], "aiohttp and gather", GOAL)
+            for way in WAYS
+            if way != _RIVAL
+        ]
     peak = _herd()
     name = "spread evenly"
-    rows.append(
-        Row(what="fullest second of a herd", ours=peak, rival=1.0, rival_name=name, ratio=peak, goal=MOST_OF_A_HERD)
-    )
-    return rows
-
-
-def _row(what: str, ours: float, rival: float) -> Row:
-    name = "aiohttp and gather"
-    return Row(what=f"seconds: {what}", ours=ours, rival=rival, rival_name=name, ratio=ours / rival, goal=GOAL)
+    return [*rows, compared("fullest second of a herd, over the mean", peak, 1.0, name, MOST_OF_A_HERD)]
 
 
 def main() -> None:
@@ -179,12 +165,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     rows = measure(options.jobs, options.rounds, options.trip)
-    if options.json:
-        print(json.dumps({"rows": msgspec.to_builtins(rows)}))
-        return
-    for each in rows:
-        compared = f"{each.ours:.2f}; {each.rival_name} {each.rival:.2f}; ratio {each.ratio:.2f}, goal {each.goal:g}"
-        print(f"{each.what}: {compared}")
+    print(as_json(rows) if options.json else as_text(rows))
 
 
 if __name__ == "__main__":

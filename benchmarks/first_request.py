@@ -26,6 +26,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .look import Setting, serving
+from .rows import as_json, compared
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -127,7 +128,9 @@ def main() -> None:
     options = parser.parse_args()
     found = measured(options.runs)
     if options.json:
-        print(json.dumps({"runs": options.runs, "programs": found}))
+        ours, rival = (found[name] for name in NAMES[:2])
+        rows = [compared("longest hold of the loop in ms", ours["held_ms"], rival["held_ms"], NAMES[1], 1.0)]
+        print(as_json(rows, runs=options.runs, programs=found))
         return
     print(f"{options.runs} runs; the loop is held for (median, longest), and it takes (median)")
     for name, each in found.items():

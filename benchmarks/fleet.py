@@ -45,7 +45,6 @@ nothing but the last status, catch no error and know no deadline.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING, TypeVar
@@ -54,6 +53,8 @@ import msgspec
 
 from . import instructions
 from .fleet_stages import Counted, Held, Spread, Way
+from .rows import Row as Compared
+from .rows import as_json, compared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -195,6 +196,21 @@ def _stage(kind: type[T], stage: str, way: Way, jobs: int, *more: int) -> T:
     return msgspec.json.decode(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout, type=kind)
 
 
+def compared_rows(report: Report) -> list[Compared]:
+    """Return a report as the rows that every benchmark has, against the first of the rivals."""
+    rival = report.rivals[0]
+    name = f"a task of {rival.name} a job"
+    wakes = (report.instructions.wake, rival.instructions.wake)
+    return [
+        compared("bytes a job", report.bytes_per_job, rival.bytes_per_job, name, 900.0 / rival.bytes_per_job),
+        compared("longest garbage collection in ms", report.gc_pause_ms, rival.gc_pause_ms, name, 1.0),
+        compared("largest loop lag in ms", report.loop_lag_ms, rival.loop_lag_ms, name, 1.0),
+        compared("processor time a look in us", report.cpu_us_per_look, rival.cpu_us_per_look, name, 1.0),
+        compared("fullest second over the mean", report.peak_over_mean, rival.peak_over_mean, name, 1.5),
+        compared(f"a wake, {report.instructions.unit}", *wakes, name, 1.0),
+    ]
+
+
 def printed(report: Report) -> str:
     """Return a report as text."""
     ours = Row(name="jobwatch", **{field: getattr(report, field) for field in Row.__struct_fields__ if field != "name"})
@@ -256,7 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.jobs < 1:
         parser.error(f"--jobs is {options.jobs}; it must be at least 1")
     report = measure(options.jobs, options.counter)
-    print(json.dumps(msgspec.to_builtins(report), indent=2) if options.json else printed(report))
+    print(as_json(compared_rows(report), report=report) if options.json else printed(report))
     return 0
 
 

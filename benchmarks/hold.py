@@ -12,7 +12,6 @@ Run ``python -m benchmarks.hold [--rounds N] [--json]``.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from functools import partial
 
 from multidict import CIMultiDict
 
+from benchmarks.rows import as_json, compared
 from benchmarks.table import TABLE
 from jobwatch import Job, JobAPI
 from jobwatch._core.tracker import Patience, Watched, observe
@@ -188,7 +188,11 @@ def main() -> None:
         measured.setdefault(reader, []).append((milliseconds(read, options.rounds), name))
     longest = {reader: sorted(held, reverse=True)[:3] for reader, held in measured.items()}
     if options.json:
-        print(json.dumps({"limit_ms": LIMIT, "cases": sum(map(len, measured.values())), "longest_ms": longest}))
+        rows = [
+            compared(f"{reader} in ms: {held[0][1]}", held[0][0], LIMIT, "the limit", 1.0)
+            for reader, held in longest.items()
+        ]
+        print(as_json(rows, cases=sum(map(len, measured.values())), longest_ms=longest))
         return
     for reader, held in longest.items():
         print(f"{reader}: " + ", ".join(f"{taken:.1f} ms ({name})" for taken, name in held))

@@ -22,7 +22,6 @@ use jobwatch do, pays less for jobwatch than is shown.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -35,6 +34,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from . import instructions
+from .rows import Row as Compared
+from .rows import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,6 +129,22 @@ def _timed(programs: dict[str, list[str]], runs: int) -> dict[str, float]:
     return {name: statistics.median(each[1:]) for name, each in took.items()}
 
 
+def compared_rows(report: Report) -> list[Compared]:
+    """Return a report as the rows that every benchmark has: of instructions where those were counted."""
+    costs = {row.name: float(row.instructions or 0) or row.seconds for row in report.rows}
+    return [
+        Compared(
+            what=f"{row.name}, {report.by}",
+            ours=costs[row.name],
+            rival=costs[row.name] / row.ratio,
+            rival_name=row.against,
+            ratio=row.ratio,
+            goal=row.goal,
+        )
+        for row in report.rows
+    ]
+
+
 def printed(report: Report) -> str:
     """Return a report as text."""
     lines = [f"{'':20s}{'against':32s}{'ms':>7s}{'ratio':>9s}{'of seconds':>12s}{'goal':>8s}"]
@@ -154,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.runs < 1:
         parser.error(f"--runs is {options.runs}; it must be at least 1")
     report = measure(options.runs, options.by)
-    print(json.dumps(msgspec.to_builtins(report), indent=2) if options.json else printed(report))
+    print(as_json(compared_rows(report), report=report) if options.json else printed(report))
     return 0
 
 

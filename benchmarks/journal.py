@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sqlite3
 import tempfile
 import time
@@ -35,21 +34,12 @@ import msgspec
 from jobwatch import Change, Client, Fault, Job, Pace, Phase, Watcher
 from jobwatch._watching.sqlite import JournalFile
 
+from .rows import Row, as_json, as_text, compared
+
 SYNC = 0.002
 _SYNCS = 2
 _BATCH = 256
 _THEN = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure beside a rival's; the smaller the better."""
-
-    what: str
-    ours: float
-    rival: float
-    rival_name: str
-    ratio: float
-    goal: float
 
 
 class Jobs:
@@ -180,15 +170,11 @@ def measure(jobs: int, changes: int, rounds: int) -> list[Row]:
     one_at_a_time, goal = "one change at a time", 258 / 2500  # of the changes a second that were, those that are wanted
     add_goal, start_goal = jobs * 1.0e-5 / added_by_hand, jobs * 0.5e-5 / started_by_hand
     return [
-        _row("a change in ms, batches(256), 2 ms a sync", batches * 1e3, loop * 1e3, one_at_a_time, goal),
-        _row("a change in ms, on_change, 2 ms a sync", function * 1e3, loop * 1e3, one_at_a_time, goal),
-        _row(f"add of {jobs:,} jobs in s", added, added_by_hand, f"insert of {jobs:,} rows", add_goal),
-        _row(f"start with {jobs:,} jobs in s", started, started_by_hand, "select and decode", start_goal),
+        compared("a change in ms, batches(256), 2 ms a sync", batches * 1e3, loop * 1e3, one_at_a_time, goal),
+        compared("a change in ms, on_change, 2 ms a sync", function * 1e3, loop * 1e3, one_at_a_time, goal),
+        compared(f"add of {jobs:,} jobs in s", added, added_by_hand, f"insert of {jobs:,} rows", add_goal),
+        compared(f"start with {jobs:,} jobs in s", started, started_by_hand, "select and decode", start_goal),
     ]
-
-
-def _row(what: str, ours: float, rival: float, rival_name: str, goal: float) -> Row:
-    return Row(what=what, ours=ours, rival=rival, rival_name=rival_name, ratio=ours / rival, goal=goal)
 
 
 def main() -> None:
@@ -200,12 +186,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     rows = measure(options.jobs, options.changes, options.rounds)
-    if options.json:
-        print(json.dumps({"rows": msgspec.to_builtins(rows)}))
-        return
-    for each in rows:
-        ratios = f"ratio {each.ratio:.3f}, goal {each.goal:.3f}"
-        print(f"{each.what}: {each.ours:.3f}; {each.rival_name}: {each.rival:.3f}; {ratios}")
+    print(as_json(rows) if options.json else as_text(rows))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How many looks does the learned pace need, against the default polling policies of ten widely used clients?
 
-    python -m benchmarks.pace [--trace FILE.csv] [--jobs N] [--json] [--plot FILE.png] [--seed N]
+    python -m benchmarks.pace [--trace FILE.csv] [--jobs N] [--json] [--plot FILE.png] [--seed N] [--seeds N]
 
 FILE has the header ``type,seconds``, one finished job a row, in order. Without it a trace is drawn from the durations
 of 40 types of image-generation jobs (see `benchmarks.durations`).
@@ -36,7 +36,6 @@ clairvoyant knows the very jobs it is measured on; a type that drifts is learned
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import random
 import sys
@@ -44,13 +43,13 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
 from jobwatch._core.pace import PRIOR, Curve, Durations, Pace, curve, remembered
 
 from . import clairvoyant, durations, picture, policies
 from .durations import Finished
-from .pace_report import LEARNED, Clairvoyant, Line, Point, Report, Row, WrongHistory, as_text
+from .pace_report import LEARNED, Clairvoyant, Line, Point, Report, Row, WrongHistory, as_text, compared_rows
+from .rows import as_json
+from .rows import as_text as table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -252,9 +251,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw looks against delay; needs matplotlib")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same figures")
+    parser.add_argument("--seeds", type=int, default=1, help="from how many seeds to take the median, that one first")
     options = parser.parse_args(arguments)
     if options.jobs < 1:
         parser.error(f"--jobs is {options.jobs}; it must be at least 1")
+    if options.seeds < 1:
+        parser.error(f"--seeds is {options.seeds}; it must be at least 1")
     try:
         trace = (
             durations.read(options.trace, options.seed)
@@ -266,7 +268,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     name = options.trace.name if options.trace else "drawn from 40 types of image jobs"
     report, ours, if_known = measure(trace, name, options.seed)
-    print(json.dumps(msgspec.to_builtins(report), indent=2) if options.json else as_text(report))
+    reports = [report]
+    for seed in range(options.seed + 1, options.seed + options.seeds):
+        again = durations.read(options.trace, seed) if options.trace else durations.drawn(options.jobs, seed)
+        reports.append(measure(again, name, seed)[0])
+    rows = compared_rows(reports)
+    if options.json:
+        print(as_json(rows, reports=reports))
+    else:
+        print(as_text(report) if options.seeds == 1 else table(rows))
     if options.plot:
         picture.draw(report, ours, if_known, options.plot)
     return 0

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+
+from .rows import Row as Compared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .policies import Kind
+
+SHARE = 0.97
+"""How much of the gain that knowing the durations would give is wanted."""
 
 LEARNED = 20
 """From this many jobs of a type on, our cost is compared with the clairvoyant's."""
@@ -85,6 +91,33 @@ def _between(points: Sequence[tuple[float, float]], x: float) -> float | None:
             part = math.log(x / x0) / math.log(x1 / x0) if x1 > x0 else 0.0
             return math.exp(math.log(y0) + part * math.log(y1 / y0))
     return None
+
+
+def compared_rows(reports: Sequence[Report]) -> list[Compared]:
+    """Return reports of one trace, each of another seed, as the rows that every benchmark has.
+
+    A row is a rival: its looks over ours at its own delay, and that ratio's goal is what it would be if the durations
+    were known, with 3 % of the gain given away. Each is the median over the seeds.
+    """
+    rows: list[Compared] = []
+    for at, first in enumerate(reports[0].rivals):
+        found = [report.rivals[at] for report in reports]
+        gains = [row.fewer_looks_at_same_delay for row in found if row.fewer_looks_at_same_delay]
+        known = [row.fewer_looks_if_known for row in found if row.fewer_looks_if_known]
+        if not gains or not known:
+            continue
+        gain, if_known, theirs = median(gains), median(known), median(row.looks for row in found)
+        rows.append(
+            Compared(
+                what=f"looks a job at the delay of {first.name}",
+                ours=theirs / gain,
+                rival=theirs,
+                rival_name=first.name,
+                ratio=1.0 / gain,
+                goal=1.0 / (SHARE * if_known),
+            )
+        )
+    return rows
 
 
 def as_text(report: Report) -> str:

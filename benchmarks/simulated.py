@@ -142,6 +142,10 @@ class Named:
         *_, kind, name = path.removesuffix("/jobs").split("/")
         return f"{_KINDS[kind]} {name} {(query or '0').removeprefix('limit=')}"
 
+    def how_far(self, asker: object, since: float) -> str:  # noqa: ARG002 - as any source has it
+        """Say what is wrong with a look that has no answer yet."""
+        return "the server did not answer"
+
     async def aclose(self) -> None:
         """There is nothing to close."""
 

@@ -16,17 +16,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import statistics
 import sys
 from typing import TYPE_CHECKING
-
-import msgspec
 
 import jobwatch
 from jobwatch.testing import JobServer
 
 from .instructions import between_marks, has_callgrind, mark
+from .rows import Row, as_json, as_text, compared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,17 +35,6 @@ WAITS = 7
 GOAL = 1.1
 _JOB = "job_1"
 _CHILD = "import sys; from benchmarks.sync import wait_often; wait_often(*sys.argv[1:])"
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """What something costs, in instructions, and what its rival does."""
-
-    what: str
-    ours: float
-    rival: float
-    rival_name: str
-    ratio: float
-    goal: float
 
 
 def wait_often(name: str, base_url: str, waits: str) -> None:
@@ -135,8 +122,7 @@ def measure(waits: int) -> list[Row]:
             (f"{ours}, first of a process", [float(each[0]) for each in found]),
             (ours, [statistics.median(each[1:]) for each in found]),
         ):
-            ratio = costs[0] / costs[1]
-            rows.append(Row(what=what, ours=costs[0], rival=costs[1], rival_name=rival, ratio=ratio, goal=GOAL))
+            rows.append(compared(what, costs[0], costs[1], rival, GOAL))
     return rows
 
 
@@ -159,11 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("this needs valgrind: instructions are counted by callgrind", file=sys.stderr)
         return 1
     rows = measure(options.waits)
-    if options.json:
-        print(json.dumps(msgspec.to_builtins(rows), indent=2))
-        return 0
-    for row in rows:
-        print(f"{row.what:42s}{row.ours:14,.0f}  {row.rival_name:26s}{row.rival:14,.0f}{row.ratio:7.2f}x of {row.goal}")
+    print(as_json(rows) if options.json else as_text(rows))
     return 0
 
 

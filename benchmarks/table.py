@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import time
 import tomllib
 from collections.abc import Callable, Sequence
@@ -28,6 +27,8 @@ from jobwatch._reading.times import moment_of
 from jobwatch._table.compile import api_of
 from jobwatch.apis import CAPYDB
 from jobwatch.apis.capydb import WORDS
+
+from .rows import as_json, as_text, compared
 
 LIMITS = {"documented": 2.5, "6 KB": 3.0, "6 KB, a filter": 8.0, "4 MB": 1.3}
 """How many times as long a table may take as what is written by hand."""
@@ -188,12 +189,11 @@ def main() -> None:
         "6 KB, a filter": quickest(by_hand, filtered, medium),
         "4 MB": quickest(by_hand, filtered, large),
     }
-    for name, (hand, read) in figures.items():
-        if options.json:
-            record = {"reply": name, "hand_us": hand, "table_us": read, "ratio": read / hand, "limit": LIMITS[name]}
-            print(json.dumps(record))
-        else:
-            print(f"{name}: by hand {hand:.1f} us, table {read:.1f} us: {read / hand:.2f} times, limit {LIMITS[name]}")
+    rows = [
+        compared(f"a reply in us: {name}", read, hand, "a Struct written by hand", LIMITS[name])
+        for name, (hand, read) in figures.items()
+    ]
+    print(as_json(rows) if options.json else as_text(rows))
 
 
 if __name__ == "__main__":

@@ -139,7 +139,7 @@ def _reply(http_status: int, headers: Headers, body: bytes, etag: str | None, cl
     return Reply(
         http_status,
         body,
-        _validator(headers.get(_ETAG)) or etag,
+        etag if (told := headers.get(_ETAG)) is None else _validator(told) or etag,
         server_time,
         None if remaining is None else _rate(headers, remaining, server_time),
         headers.get(_REQUEST_ID),
@@ -251,7 +251,7 @@ def _request_id(headers: Headers, problem: Problem | None) -> str | None:
     return request_id[:_WORD_CAP] if request_id else None
 
 
-def _validator(etag: str | None) -> str | None:
+def _validator(etag: str) -> str | None:
     # It goes back to the server in a header: nothing that could not have come from one honest line.
     return etag if etag and len(etag) <= 256 and etag.isascii() and etag.isprintable() else None
 

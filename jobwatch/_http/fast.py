@@ -80,7 +80,7 @@ def _learned(found: tuple[object, ...]) -> bool:
 class Head:
     """The request's headers as they are sent, and what goes into the query of each; no repr shows them."""
 
-    __slots__ = ("lines", "secret")
+    __slots__ = ("lines", "rest", "secret")
 
     def __init__(self, headers: dict[str, str], secret: str | None = None) -> None:
         self.fill(headers, secret)
@@ -94,6 +94,7 @@ class Head:
         """
         self.secret = secret
         self.lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self.rest = f" HTTP/1.1\r\n{self.lines}\r\n".encode("ascii")
 
     def __repr__(self) -> str:
         return "Head()"
@@ -187,7 +188,8 @@ class Lanes:
         for _ in range(self._most):
             connection = self._kept.pop()[0] if self._kept else await self._connected(url)
             protocol = connection.protocol
-            if isinstance(protocol, Carrier) and not protocol.has_heard and protocol.is_silent():
+            # What was read until it was kept forbids nothing, see `give_back`, and nothing was read since.
+            if isinstance(protocol, Carrier) and not protocol.has_heard and protocol.is_quiet():
                 protocol.carry(asker)
                 break
             if await _becomes_silent(connection):
@@ -198,7 +200,7 @@ class Lanes:
             assert isinstance(protocol, Carrier)  # noqa: S101  # as just checked
             assert protocol.transport is not None  # noqa: S101  # likewise
             # A new one, which has seen no byte of an earlier answer.
-            protocol.parse_by(self._parser(protocol, self._loop, READ_AHEAD))
+            protocol._parser = self._parser(protocol, self._loop, READ_AHEAD)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             protocol.transport.write(self._told(url, body, headers))
             message, content = await protocol.read()
             while 100 <= message.code <= 199 and message.code != 101:
@@ -267,6 +269,8 @@ class Lanes:
         path, head = url.raw_path_qs, self.head
         if head.secret is not None:
             path = with_secret(path, head.secret)
+        if body is None and not headers:
+            return b"GET " + path.encode("ascii") + head.rest
         more = "".join(f"{name}: {value}\r\n" for name, value in headers.items()) if headers else ""
         if body is None:
             return f"GET {path} HTTP/1.1\r\n{head.lines}{more}\r\n".encode("ascii")

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from weakref import WeakSet
 
     from aiohttp.connector import BaseConnector, Connection
-    from aiohttp.http import HttpResponseParser
 
 
 class Carrier(ResponseHandler):
@@ -69,10 +68,6 @@ class Carrier(ResponseHandler):
         self.has_heard = True
         super().data_received(data)
 
-    def parse_by(self, parser: HttpResponseParser) -> None:
-        """Have answers read by a parser from now on."""
-        self._parser = parser
-
     def resume_reading(self, resume_parser: bool = True) -> None:
         """Read on, if reading was paused: aiohttp calls this for each body, and nearly none is so long."""
         if self._reading_paused or self._buffer_paused:
@@ -86,6 +81,10 @@ class Carrier(ResponseHandler):
         return self._is_secure and not self.requests and self.exception() is not None
 
     def is_silent(self) -> bool | None:
+        """Whether it may carry a request: as `is_quiet` says, and nothing that was read forbids it."""
+        return not self.should_close if (quiet := self.is_quiet()) else quiet
+
+    def is_quiet(self) -> bool | None:
         """Whether nothing has come that is not read yet; None where the loop has to read that, to say."""
         transport = self.transport
         if transport is None or transport.is_closing():
@@ -93,7 +92,7 @@ class Carrier(ResponseHandler):
         has_bytes = bool(self._poll(0)) if self._poll is not None else self._is_secure
         if self._is_secure and (has_bytes or not self.requests):
             return None
-        return not has_bytes and not self.should_close
+        return not has_bytes
 
 
 def carry_by(connector: BaseConnector, carriers: WeakSet[Carrier]) -> bool:

@@ -135,6 +135,7 @@ class HttpSource:
     ) -> None:
         self._requests = Requests(api, given, api_version)
         self.late = LateImport()
+        self.late.is_done = transport is not None
         self.api = api = self._requests.api()
         self.name = api.name
         self._renewal: Renewal | None = None

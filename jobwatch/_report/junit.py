@@ -14,11 +14,14 @@ from datetime import UTC, datetime
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from .._models import Outcome, printable
+from .._models.shortened import shortened
 from .model import Report, ReportedJob
 from .words import about, late, one_line, outcome, reason
 
 _NAME = "jobwatch"
 _OUTPUT = 100_000
+_MESSAGE = 1000
+"""How many characters of the reason stand in the message; below it stands more."""
 
 
 def junit(report: Report, accepted: Iterable[Outcome] = ()) -> bytes:
@@ -47,7 +50,7 @@ def _case(job: ReportedJob, api: str | None, accepted: frozenset[Outcome]) -> Te
     if (result := _result(job, accepted)) is not None:
         if not isinstance(result, Skipped):  # that has no attributes in the schema of Jenkins' plugin
             why = reason(job)
-            result.message = one_line(f"{outcome(job)}: {why}" if why else outcome(job))
+            result.message = one_line(f"{outcome(job)}: {shortened(why, _MESSAGE)}" if why else outcome(job))
         result.text = "\n".join(_lines(job))
         case.result = [result]
     else:
@@ -74,7 +77,7 @@ def _lines(job: ReportedJob) -> list[str]:
     lateness = late(job)
     facts = [
         f"{one_line(job.job_id)}: {outcome(job)}{f', known {lateness}' if lateness else ''}",
-        *([one_line(why)] if (why := reason(job)) else []),
+        *([one_line(shortened(why, _OUTPUT))] if (why := reason(job)) else []),
         *([one_line(job.url)] if job.url else []),
         *(about(state, job) for state in job.states),
     ]

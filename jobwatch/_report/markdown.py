@@ -11,9 +11,10 @@ import re
 from collections.abc import Sequence
 
 from .._models import Outcome
+from .._models.shortened import shortened
 from .mermaid import MOST_CHARACTERS, gantt
 from .model import Report, ReportedJob
-from .words import duration, headline, kept, late, one_line, outcome, progress, reason, shortened
+from .words import duration, headline, kept, late, one_line, outcome, progress, reason
 
 MOST_BYTES = 1024 * 1024
 """How large a summary of one step may be. Source: GitHub's docs, "Workflow commands", November 2026."""

@@ -17,8 +17,9 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from .._models import Outcome, Phase
+from .._models.shortened import shortened
 from .model import Report, ReportedJob, State
-from .words import duration, late, one_line, outcome, shortened
+from .words import duration, late, one_line, outcome
 
 MOST_CHARACTERS = 40_000
 """What Mermaid takes is 50,000."""

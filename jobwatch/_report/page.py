@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
+from .._models.shortened import shortened
 from .model import Report, ReportedJob
 from .svg import svg
-from .words import about, duration, headline, late, moment, one_line, outcome, progress, reason, shortened
+from .words import about, duration, headline, late, moment, one_line, outcome, progress, reason
 
 MOST_ROWS = 5000
 _MOST_STATES = 200

@@ -12,8 +12,9 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from .._models.shortened import shortened
 from .stats import KindPicture
-from .words import duration, one_line, shortened
+from .words import duration, one_line
 
 MOST_KINDS = 40
 _LEAST = 0.05

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from html import escape
 
 from .._models import Outcome, Phase
+from .._models.shortened import shortened
 from .axis import ticks
 from .model import Report, ReportedJob, State
 from .style import DEFINITIONS, STYLE
-from .words import about, duration, headline, kept, late, moment, one_line, outcome, progress, reason, shortened
+from .words import about, duration, headline, kept, late, moment, one_line, outcome, progress, reason
 
 MOST_JOBS = 500
 """How many rows a picture has at most."""
@@ -28,6 +29,7 @@ _LEAST = 2.0
 _LETTER = 6.2  # how wide a letter of 11 pixels is, as a rule
 _NAME = 25
 _WORDS = 31
+_WHY = 2000
 
 _OPENING = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="{wide:g}" height="{high:g}" viewBox="0 {top:g} {wide:g} {high:g}"'
@@ -110,7 +112,8 @@ def _row(job: ReportedJob, top: float, scale: _Scale) -> Iterator[str]:
     why = reason(job)
     ran = f", ran {duration(job.ran)}" if job.ran is not None else ""
     lateness = f", known {late(job)}" if job.known_after is not None else ""
-    tooltip = "\n".join(filter(None, [f"{name}: {words}{ran}{lateness}", one_line(why) if why else None]))
+    told = shortened(one_line(why), _WHY) if why else None
+    tooltip = "\n".join(filter(None, [f"{name}: {words}{ran}{lateness}", told]))
     yield f'<g class="job"><title>{escape(tooltip)}</title>'
     yield f'<rect class="row" x="0" y="{top:g}" width="{_WIDTH:g}" height="{_ROW:g}"/>'
     yield f'<text class="name" x="12" y="{base:g}">{escape(shortened(name, _NAME))}</text>'

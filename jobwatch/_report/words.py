@@ -34,17 +34,6 @@ def moment(at: float) -> str:
     return f"{text.removesuffix('+00:00').removesuffix('.000')}Z"
 
 
-def shortened(text: str, most: int) -> str:
-    """Return a text of at most so many characters, with an ellipsis in place of its middle where it was longer.
-
-    The end is kept: of ids and of errors it often tells more than the middle.
-    """
-    if len(text) <= most:
-        return text
-    tail = max(0, (most - 1) // 3)
-    return f"{text[: most - 1 - tail]}…{text[len(text) - tail :]}"
-
-
 def one_line(text: str) -> str:
     """Return a text of a server's on one line, with what cannot be seen escaped."""
     return printable(" ".join(text.split()))

@@ -7,14 +7,13 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from .._models import Fault, Phase, Transition
+from .._models import Fault, Phase, Transition, need
 from ._endings import ending
-from ._output import echo, is_unicode, note, say
+from ._output import brief, echo, is_unicode, note, say
 from ._render import (
     OutcomeRecord,
     ProgressRecord,
     TransitionRecord,
-    blocked_notice,
     fault_notice,
     json_line,
     output_line,
@@ -120,7 +119,7 @@ class PlainLines(_Lines):
             marks += " [time as seen]"
         when = stamp(transition.at or transition.seen_at)
         status = f"{safe(transition.status)} ({transition.phase.value})"
-        asked = f": {blocked_notice(transition)}" if transition.phase is Phase.BLOCKED else ""
+        asked = f": {brief(need(transition.asked, transition.url))}" if transition.phase is Phase.BLOCKED else ""
         self._say(f"{when}  {safe(transition.job_id):<{self._width}}  {status}{marks}{asked}")
 
     def waiting(self, line: str) -> None:
@@ -143,7 +142,7 @@ class PlainLines(_Lines):
 
     def outcome(self, record: OutcomeRecord) -> None:
         """Print how the wait ended, when the job did and how late that was known, and why."""
-        why = f": {safe(record.reason)}" if record.reason else ""
+        why = f": {brief(record.reason)}" if record.reason else ""
         now = datetime.now(UTC)
         self._say(f"{stamp(now)}  {safe(record.job_id):<{self._width}}  => {ending(record, now)}{why}")
 

@@ -23,7 +23,7 @@ from .._models import Fault, Transition
 from ._bars import ASCII, UNICODE
 from ._frame import Line as FrameLine
 from ._frame import Scene, Screen, frame
-from ._output import echo, without_secrets
+from ._output import brief, echo, without_secrets
 from ._render import OutcomeRecord, fault_notice, output_line, safe
 from ._resize import Size, wiping
 from ._rows import Row
@@ -161,7 +161,7 @@ class LiveTable:
 
     def _clean(self, text: str) -> str:
         """Return a text as it may be drawn. Before it is laid out: a secret on two lines could not be masked."""
-        text = without_secrets(safe(text))
+        text = brief(text)
         return text.encode("ascii", "backslashreplace").decode() if self._is_ascii else text
 
     def _cleaned(self, text: str | None) -> str | None:

@@ -19,6 +19,9 @@ _SHORTEST_SECRET = 8  # shorter ones occur in other words by chance
 # What begins, opens or closes a group of a log of Buildkite's, at the beginning of a line only
 # (https://buildkite.com/docs/pipelines/configure/managing-log-output, read on 2026-11-29).
 _HEADINGS = ("--- ", "+++ ", "~~~ ", "^^^ ")
+_LONGEST = 2000
+"""How many characters of a reason a line holds, so that a log can be read; ``--json`` has all."""
+
 _secrets: set[str] = set()
 _more_secrets: list[Callable[[], Iterable[str]]] = []
 
@@ -42,6 +45,17 @@ def without_secrets(text: str) -> str:
     from .._http.secrets import masked  # noqa: PLC0415 - where there is a secret there is a client, which imported it
 
     return masked(text, _secrets)
+
+
+def brief(text: str) -> str:
+    """Return a server's words as they stand within a line: masked, cut where they are very long, and then harmless.
+
+    In this order: of a secret that was cut or escaped nobody would know the rest again.
+    """
+    from .._models.shortened import shortened  # noqa: PLC0415 - imported once there is something to say of a job
+    from ._render import safe  # noqa: PLC0415 - the same
+
+    return safe(shortened(without_secrets(text), _LONGEST))
 
 
 def say(line: str) -> None:

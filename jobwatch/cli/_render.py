@@ -273,11 +273,6 @@ def fault_notice(fault: Fault | None) -> str:
     return "can be read again" if fault is None else f"cannot be read for now: {safe(str(fault))}"
 
 
-def blocked_notice(transition: Transition) -> str:
-    """Return what to print of a state in which a job waits for a person."""
-    return safe(need(transition.asked, transition.url))
-
-
 def output_line(job_id: str, name: str, line: Line) -> str:
     """Return a line that a job wrote, or a remark about it.
 

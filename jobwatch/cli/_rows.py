@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from rich.cells import cell_len, set_cell_size
 
-from .._models import Outcome, Phase, Transition
+from .._models import Outcome, Phase, Transition, need
 from ._bars import END_STYLES, PHASE_STYLES, Glyphs, Piece
 from ._endings import known, time_of_day
-from ._render import OutcomeRecord, blocked_notice, human_duration, look_count, percent
+from ._render import OutcomeRecord, human_duration, look_count, percent
 from ._standing import Standing
 
 _STOPPED = "yellow"
@@ -176,7 +176,7 @@ def notes(row: Row) -> list[Piece]:
     """Return what is to be told of a job on lines of its own: what it asks, what is wrong, why it ended so."""
     told: list[Piece] = []
     if row.asks:
-        told.append((blocked_notice(row.states[-1]), PHASE_STYLES[Phase.BLOCKED]))
+        told.append((need(row.states[-1].asked, row.states[-1].url), PHASE_STYLES[Phase.BLOCKED]))
     if row.end is None:
         return [*told, (row.trouble, _STOPPED)] if row.trouble else told
     if row.end.reason is not None and row.end.outcome is not Outcome.BLOCKED:

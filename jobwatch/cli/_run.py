@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from .._errors import JobwatchError, LookError, WaitTimeout, timeout_text
 from .._models import Fault, FaultKind, Job, Outcome, Transition
 from ._exit_codes import Verdict
+from ._output import without_secrets
 from ._render import OutcomeRecord, TransitionRecord
 from ._standing import Standing
 from ._tail import Line, Tail, last_lines
@@ -304,8 +305,10 @@ class Run:
 
     def _show_why(self, job: Job) -> None:
         """Show the end of what a failed job wrote, unless it was shown as it came, and where there is more."""
-        texts = {name: getattr(job.wire, field, None) for name, field in self._extras.outputs.items()}
-        written = last_lines({name: text for name, text in texts.items() if isinstance(text, str)}, _SHOWN)
+        told = {name: getattr(job.wire, field, None) for name, field in self._extras.outputs.items()}
+        # Without secrets before lines are cut: of half a secret nobody would know that it is one.
+        texts = {name: without_secrets(text) for name, text in told.items() if isinstance(text, str)}
+        written = last_lines(texts, _SHOWN)
         if written is not None and not self._output and self._tails_shown < _SHOWN_OF:
             self._tails_shown += 1
             name, lines = written

@@ -39,6 +39,8 @@ def test_the_fleet_tells_its_figures_and_those_of_its_rivals(monkeypatch: pytest
 @pytest.mark.slow
 def test_the_fleet_prints_the_keys_that_are_promised() -> None:
     found = run("benchmarks.fleet", "--jobs", "50", "--counter", "processor")
+    assert {"what", "ours", "rival", "rival_name", "ratio", "goal"} <= set(found["rows"][0])  # type: ignore[index]
+    found = found["report"]  # type: ignore[assignment]
     assert found["jobs"] == 50
     assert {"bytes_per_job", "gc_pause_ms", "loop_lag_ms", "peak_over_mean", "instructions", "rivals"} <= set(found)
 

@@ -178,7 +178,7 @@ class TestReport:
             assert pace.main(["--jobs", "1200", "--json", "--seed", seed]) == 0
             told.append(capsys.readouterr().out)
         assert told[0] == told[1] != told[2]
-        report = json.loads(told[0])
+        (report,) = json.loads(told[0])["reports"]
         assert set(report["rivals"][0]) == {
             "name",
             "kind",

@@ -209,6 +209,21 @@ def test_a_secret_is_masked_before_it_is_escaped(
     assert "canary" not in err
 
 
+@pytest.mark.parametrize("before", [0, 1300, 1320, 1330, 1340, 5000])
+def test_a_reason_of_a_megabyte_is_a_line_that_can_be_read_without_a_part_of_a_secret(
+    before: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_output, "_secrets", {"sk_canary_canary_81"})
+    reason = f"{'x' * before}sk_canary_canary_81" + "\x1b" * 1_000_000 + ": no such backup"
+    PlainLines(["job_1"]).outcome(ended(Outcome.FAILED, reason, "job_1"))
+    asked = Transition("job_1", 1, "blocked", Phase.BLOCKED, NOW, NOW, gap=False, asked=reason)
+    PlainLines(["job_1"]).transition(asked)
+    for line in capsys.readouterr().out.splitlines():
+        assert len(line) < 9000, "each of the characters is escaped"
+        assert line.endswith(r"\x1b: no such backup")
+        assert "sk_c" not in line
+
+
 def test_only_what_is_bad_is_annotated(capsys: pytest.CaptureFixture[str]) -> None:
     report = AnnotationReport(Runner.AZURE, Verdict(accepted=frozenset({Outcome.PARTIAL})), on_stdout=True)
     stopped = ended(Outcome.INTERRUPTED, "not waited for any more", "job_3")

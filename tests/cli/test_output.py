@@ -293,6 +293,16 @@ async def test_without_the_option_nothing_is_shown(waiting: Waiting, job_server:
     assert (ran.code, ran.err) == (0, "")
 
 
+@pytest.mark.parametrize("before", range(500 - len(CANARY), 501))
+async def test_no_part_of_a_secret_is_left_where_a_long_line_is_cut(
+    before: int, waiting: Waiting, job_server: JobServer
+) -> None:
+    job_server.add("capydb", "job_1", ["failed"], stderr=f"{'x' * before}{CANARY}{'y' * 500}\n")
+    ran = await waiting("job_1", *(option for option in OPTIONS if option != "--follow-output"))
+    (line,) = ran.err.splitlines()
+    assert re.fullmatch(r"stderr job_1 \| x+(\*{1,3}y*)?\.\.\.", line)
+
+
 async def test_an_api_that_tells_no_output_is_a_usage_error_before_any_request(
     waiting: Waiting, job_server: JobServer
 ) -> None:

@@ -102,7 +102,7 @@ async def test_bytes_that_the_loop_has_not_read_yet_count_too() -> None:
 
 
 async def test_no_more_connections_are_tried_than_were_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobwatch._http.idle.Carrier.is_silent", lambda _: False)
+    monkeypatch.setattr("jobwatch._http.idle.Carrier.is_quiet", lambda _: False)
     async with RawServer(answer({})) as server:
         transport = Transport(f"http://127.0.0.1:{server.port}", {}, max_connections=2)
         seen = await transport.get(transport.prepared("/A"))

@@ -49,6 +49,10 @@ async def test_every_command_returns_what_the_page_says(block: Block, job_server
         code, printed = await run(command, tmp_path, variables)
         assert code == wanted, f"{command}: {printed}"
         assert not output or printed == output, command
+        if "echo" in command:
+            assert printed.splitlines()[-1].strip(), f"{command}: it prints an empty line"
+        if "OUTCOME" in command:
+            assert printed.splitlines()[-1] == "succeeded"
     if (tmp_path / "outcome.json").exists():
         assert msgspec.json.decode((tmp_path / "outcome.json").read_bytes())["outcome"] == "succeeded"
     if (tmp_path / "restore.cursor").exists():

@@ -52,6 +52,16 @@ def test_each_outcome_is_the_result_that_it_is(outcome: Outcome | None) -> None:
     )
 
 
+def test_a_reason_of_a_megabyte_is_a_short_message_and_a_bounded_text() -> None:
+    reason = f"{'x' * 1_000_000}: no such backup"
+    written = junit(of(ReportedJob(job_id="a", outcome=Outcome.FAILED, error=reason)))
+    (case,) = cases_of(written)
+    message = case[0].get("message", "")
+    assert len(message) < 1100
+    assert message.endswith("x: no such backup")
+    assert 50_000 < len(written) < 110_000
+
+
 def test_a_case_says_how_long_the_job_ran_and_why_it_failed() -> None:
     failed = job(
         "job_2", ("RUNNING", Phase.RUNNING, 5.0), ("FAILED", Phase.FAILED, 40.0), outcome=Outcome.FAILED,

@@ -11,9 +11,10 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from jobwatch._models import Outcome, Phase
+from jobwatch._models.shortened import shortened
 from jobwatch._report.markdown import MOST_BYTES, MOST_ROWS, code, summary, web_address
 from jobwatch._report.model import Report, ReportedJob
-from jobwatch._report.words import one_line, shortened
+from jobwatch._report.words import one_line
 
 from .gantt_grammar import parsed
 from .making import BAD, GOOD, OPEN, job, of, reports, texts

@@ -38,6 +38,12 @@ def told_by(row: ET.Element) -> str:
     return "\n".join(title.text or "" for title in row.iter(f"{SVG}title"))
 
 
+def test_a_reason_of_a_megabyte_is_cut() -> None:
+    (row,) = rows_of(svg(of(ReportedJob(job_id="a", outcome=Outcome.FAILED, error=f"{'x' * 1_000_000}: no"))))
+    assert len(told_by(row)) < 2100
+    assert told_by(row).endswith("x: no")
+
+
 def test_bars_lie_where_their_times_do() -> None:
     good, bad, still = rows_of(svg(of(GOOD, BAD, OPEN)))
     (pending, running), (failing,), (going,) = (bars_of(row, "pending", "running") for row in (good, bad, still))

@@ -101,7 +101,7 @@ class AnySequence(RuleBasedStateMachine):
     @rule(job_id=JOBS)
     def fail(self, job_id: str) -> None:
         seq = self.jobs[job_id].seq if job_id in self.jobs else 0
-        with pytest.raises(TypeError):
+        with pytest.raises(AttributeError):
             self.file.write([changed(job_id, seq + 1, seq + 1), Forgotten("a"), Changed(None)])  # type: ignore[arg-type]
 
     @invariant()
