@@ -31,6 +31,7 @@ _COMMANDS = {
     "serve": ("_demo", "serve"),
     "demo": ("_demo", "demo"),
     "docs": ("_docs", "run"),
+    "completion": ("_completion", "run"),
 }
 """Each command's module and function."""
 

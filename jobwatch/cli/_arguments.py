@@ -13,7 +13,7 @@ from .._reading.periods import seconds_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import NoReturn
 
     from _typeshed import SupportsWrite
@@ -100,6 +100,7 @@ class Options(argparse.Namespace):
     concurrency: int = 64
     keep: float | None = None
     stale_after: float | None = None
+    shell: str = ""
 
 
 def parsed(argv: Sequence[str] | None = None) -> Options:
@@ -231,8 +232,14 @@ class _Refused(argparse.Action):
         )
 
 
-def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
-    """Return the parser, and the names of the commands."""
+def parsers() -> tuple[argparse.ArgumentParser, list[argparse.ArgumentParser]]:
+    """Return the parser of the command line, and that of each command, for whoever writes down what there is."""
+    parser, commands = _parser()
+    return parser, list(commands.values())
+
+
+def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, _Parser]]:
+    """Return the parser, and that of each command by its name."""
     common = _Parser(add_help=False, allow_abbrev=False)
     common.add_argument(
         "--debug",
@@ -266,7 +273,8 @@ def _parser() -> tuple[argparse.ArgumentParser, Iterable[str]]:
     _add_serve(commands, common)
     _add_demo(commands, common)
     _add_docs(commands, common)
-    return parser, list(commands.choices or ())
+    _add_completion(commands, common)
+    return parser, commands.choices
 
 
 if TYPE_CHECKING:
@@ -576,6 +584,12 @@ def _add_docs(commands: _Commands, common: _Parser) -> None:
     docs.add_argument("page", nargs="?", metavar="PAGE", help="such as cli; without it, the pages are listed")
 
 
+def _add_completion(commands: _Commands, common: _Parser) -> None:
+    about = "Print a script by which your shell completes commands, options and APIs."
+    completion = _command(commands, common, "completion", about, _COMPLETION_EPILOG)
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
+
+
 def _add_api(parser: _Parser) -> None:
     api = parser.add_argument_group(
         "which API", "The token comes from the API's environment variable (see jobwatch apis), a file or a command."
@@ -702,6 +716,12 @@ exit codes:
 _FILES_EPILOG = """\
 exit codes:
   0 done, 2 usage or configuration, or a file could not be read or written"""
+
+_COMPLETION_EPILOG = """\
+where it belongs:
+  jobwatch completion bash > ~/.local/share/bash-completion/completions/jobwatch
+  jobwatch completion zsh > ~/.zfunc/_jobwatch      # with ~/.zfunc in $fpath
+  jobwatch completion fish > ~/.config/fish/completions/jobwatch.fish"""
 
 _APIS_EPILOG = """\
 exit codes:

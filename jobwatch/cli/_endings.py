@@ -38,7 +38,7 @@ def ending(record: OutcomeRecord, now: datetime) -> str:
     return (
         f"{ended}; {looks}"
         if record.known_after is None
-        else f"{ended}; {_known(record.known_after, record.elapsed)}, {looks}"
+        else f"{ended}; {known(record.known_after, record.elapsed)}, {looks}"
     )
 
 
@@ -71,7 +71,7 @@ def time_of_day(at: datetime, now: datetime) -> str:
     return at.strftime("%H:%M:%S" if at.date() == now.astimezone(UTC).date() else "%Y-%m-%d %H:%M:%S")
 
 
-def _known(after: float, elapsed: float) -> str:
+def known(after: float, elapsed: float) -> str:
     """Return how late an end was known, or that it was there before anybody waited for it."""
     if after - elapsed > _CLOCKS_DIFFER:
         return f"that was {human_duration(after - elapsed)} before this wait"

@@ -85,9 +85,10 @@ class Heartbeat:
         if waited < self._due:
             return None
         self._due = beat_after(waited)
-        return waiting_line([self._standing(job_id, watched) for job_id, watched in jobs.items()], total)
+        return waiting_line([self.standing(job_id, watched) for job_id, watched in jobs.items()], total)
 
-    def _standing(self, job_id: str, watched: Watched | None) -> Waited:
+    def standing(self, job_id: str, watched: Watched | None) -> Waited:
+        """Return how a job stands, from what is known of it."""
         if watched is None or watched.phase is None:
             return Waited(job_id)
         age = None if watched.entered_at is None else max(0.0, self._unix() - watched.entered_at)

@@ -375,7 +375,9 @@ class Run:
             line = self._extras.heartbeat.line(waited, left, len(self._waits) + len(self._ended_before))
             if line is not None:
                 self._display.waiting(line)
-        standing = {job_id: Standing.of(wait) for job_id, wait in self._waits.items()}
+        heartbeat = self._extras.heartbeat
+        going_on = {job_id: wait for job_id, wait in self._waits.items() if job_id not in self.outcomes}
+        standing = {job_id: Standing.of(wait, heartbeat) for job_id, wait in going_on.items()}
         self._display.refresh({job_id: each for job_id, each in standing.items() if each is not None})
 
     def _tell_blocked(self) -> None:

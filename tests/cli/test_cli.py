@@ -670,7 +670,7 @@ def test_the_table_shows_states_with_times() -> None:
     told = drawn(use)
     assert "Title [red]  0 of 1 ended" in told
     assert "PENDING 2024-06-17 08:55:00 → RUNNING +2.0 s → … COMPLETED ~+1m 00s" in told
-    assert " 7\n" in told
+    assert "(7 looks)\n" in told
     assert "~ when we saw it" in told
 
 
@@ -688,8 +688,7 @@ def test_the_table_shows_trouble_while_it_lasts_and_ends_for_good() -> None:
     assert "cannot be read" not in told
     assert r"failed: E_SRC: [red] no \x1b image" in told
     assert "✘" in told
-    assert re.search(r"1m 15s  \+0\.2 s +9\n", told)
-    assert told.endswith("Known: after its end\n")
+    assert " F ran 1m 15s\n" in told
 
 
 def test_a_table_higher_than_the_screen_shows_what_goes_on_first() -> None:
@@ -697,21 +696,18 @@ def test_a_table_higher_than_the_screen_shows_what_goes_on_first() -> None:
 
     def use(table: LiveTable) -> None:
         table.outcome(OutcomeRecord("job_1", Outcome.SUCCEEDED, "C", Phase.SUCCEEDED, None, 1, 1.0))
+        assert re.findall(r"job_\d+", shown_on(table, height=10)) == [f"job_{number}" for number in range(2, 10)]
+        assert "… and 22 more: 21 not read yet, 1 succeeded\n" in shown_on(table, height=10)
+        assert re.findall(r"job_\d+", shown_on(table, height=40)) == list(jobs), "all fit, so none is moved"
 
-    told = drawn(use, height=10, jobs=jobs)
-    assert re.findall(r"job_\d+", told) == ["job_2", "job_3", "job_4", "job_5", "job_6"]
-    assert "… and 25 more" in told
-    assert re.findall(r"job_\d+", drawn(use, height=40, jobs=jobs)) == list(jobs), "all fit, so none is moved"
+    drawn(use, jobs=jobs)
 
 
-def test_the_last_drawing_shows_every_row() -> None:
-    jobs = tuple(f"job_{number}" for number in range(1, 31))
-
-    def use(table: LiveTable) -> None:
-        for job in jobs:
-            table.outcome(OutcomeRecord(job, Outcome.SUCCEEDED, "C", Phase.SUCCEEDED, None, 1, 1.0))
-
-    assert re.findall(r"job_\d+", drawn(use, height=10, jobs=jobs)) == list(jobs)
+def shown_on(table: LiveTable, *, height: int) -> str:
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, height=height, no_color=True)
+    with console.capture() as capture:
+        console.print(table)
+    return re.sub(r"\x1b\[[\d;]*m", "", capture.get())
 
 
 @pytest.mark.parametrize(
@@ -980,7 +976,8 @@ async def test_a_terminal_gets_a_live_table_and_keeps_it(server: JobServer, monk
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1, "the cursor is back"
     assert "\x1b[5m" not in shown
     last = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", shown[shown.rindex("Waiting for 1 job") :])
-    assert re.search(r"✘ +job_1 +PENDING \d\d:\d\d:\d\d → RUNNING \+0.0 s → FAILED \+\d\.\d s", last)
+    assert re.search(r"✘ job_1 [╌━]+✘ +FAILED ran \d\.\d s", last)
+    assert re.search(r"PENDING \d\d:\d\d:\d\d → RUNNING \+0.0 s → FAILED \+\d\.\d s \(.*3 looks\)", last)
     assert r"failed: PROCESSING_ERROR: no \x1b[5m image" in last
 
 
