@@ -18,7 +18,7 @@ import io
 import socket
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from .._reading.patterns import pattern
 from .errors import NotPlain
@@ -32,13 +32,15 @@ if TYPE_CHECKING:
     from http.client import HTTPResponse
     from weakref import WeakSet
 
-    from aiohappyeyeballs import AddrInfoType
     from aiohttp import StreamReader
     from multidict import CIMultiDict, CIMultiDictProxy
     from yarl import URL
 
     from .idle import Carrier
     from .late import LateImport
+
+_Address: TypeAlias = "tuple[int, int, int, str, tuple[str, int]]"
+"""What the system's look-up returns for each address, of IPv4 as of IPv6, and aiohappyeyeballs takes."""
 
 _HEAD_CAP: Final = 8 * 1024
 """How long a plain head may be, in bytes: aiohttp takes as much for a line."""
@@ -235,13 +237,11 @@ class FirstLook:
     async def _connected(self, url: URL) -> asyncio.Transport:
         limit: asyncio.Timeout | None = None
         try:
-            import aiohappyeyeballs  # noqa: PLC0415  # which aiohttp stands on
+            from aiohappyeyeballs import start_connection  # noqa: PLC0415  # which aiohttp stands on  # pyright: ignore[reportUnknownVariableType]
 
             addresses = await self._addresses(url)
             async with asyncio.timeout(self._connect_timeout) as limit:
-                connected = await aiohappyeyeballs.start_connection(
-                    addresses, happy_eyeballs_delay=_STAGGERED, interleave=1
-                )
+                connected = await start_connection(addresses, happy_eyeballs_delay=_STAGGERED, interleave=1)
                 self._is_connected = True
                 return await self._made(connected, url)
         except Exception as error:
@@ -263,14 +263,14 @@ class FirstLook:
             raise
         return transport
 
-    async def _addresses(self, url: URL) -> list[AddrInfoType]:
+    async def _addresses(self, url: URL) -> list[_Address]:
         host, port = url.raw_host, url.port
         flags = 0 if sys.platform == "win32" else socket.AI_ADDRCONFIG  # as in `resolver`
         look_up = partial(socket.getaddrinfo, host, port, 0, socket.SOCK_STREAM, flags=flags)
         self.is_resolving = True
         try:
             found = await Threads(1, contextvars.copy_context(), "jobwatch resolver").call(look_up)
-            return cast("list[AddrInfoType]", found)
+            return cast("list[_Address]", found)
         finally:
             self.is_resolving = False
 
