@@ -41,6 +41,9 @@ _NARROW = 30
 _LEGEND_FROM = 14
 """From how many lines on there is one that says what the characters of the bars mean."""
 
+_FEW = 10
+"""Of how many jobs all are left standing at the end with all their states, whether they fit or not."""
+
 _MOST_BAD = 50
 """How many jobs that did not succeed are left standing at the end one by one; of more, the rest is counted."""
 
@@ -97,6 +100,9 @@ class _Drawing:
         scene, rows = self._scene, self._scene.rows
         head, tail = self._heading(), self._ending() if scene.is_last else []
         room = max(1, self._screen.height - len(head) - len(tail))
+        if scene.is_last and len(rows) <= _FEW:
+            legend = self._legend(rows, with_states=True, room=0)
+            return [*head, *self._body(rows, with_states=True), *legend, *tail]
         # Each row takes a line at least: a thousand are not laid out to see that they do not fit.
         if len(rows) <= room:
             for with_states in (True, False):

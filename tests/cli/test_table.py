@@ -222,6 +222,12 @@ def test_at_the_end_of_many_jobs_those_that_did_not_succeed_are_left_standing_an
     assert sum(line.startswith(("✔", "✘")) for line in few) == 2, "all fit"
 
 
+def test_of_few_jobs_all_states_are_left_standing_though_they_do_not_fit() -> None:
+    lines = drawn(rows_of(*["succeeded"] * 10), height=8, is_last=True)
+    assert sum("→ succeeded" in line for line in lines) == 10
+    assert not any("→" in line for line in drawn(rows_of(*["succeeded"] * 11), height=18, is_last=True))
+
+
 def test_the_end_of_hundreds_that_failed_is_no_hundreds_of_lines() -> None:
     lines = drawn(rows_of(*["failed"] * 300), is_last=True)
     assert sum(line.startswith("✘") for line in lines) == 50
