@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from ._facts import variables
-from ._output import echo, note
+from ._output import echo, note, without_secrets
 from ._processes import beginning, end, how_it_ended, words_of
 from ._render import OutcomeRecord, output_line, safe
 from ._tail import Line, last_lines
@@ -70,7 +70,8 @@ class Exec:
 
     async def _trouble(self, record: OutcomeRecord) -> str | None:
         """Run it, show what it writes, and return what went wrong."""
-        given = variables(record, self._verdict.code_of(record.outcome))
+        facts = variables(record, self._verdict.code_of(record.outcome))
+        given = {name: without_secrets(text) for name, text in facts.items()}
         pipe = asyncio.subprocess.PIPE
         try:
             # A session of its own: it can be ended with all that it has started, and Ctrl-C is not for it.

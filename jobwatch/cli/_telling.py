@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from .._models import Outcome
 from ._output import note
+from ._render import safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -52,10 +53,15 @@ class Work:
         self._tasks: dict[asyncio.Task[None], str] = {}
 
     def begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        """Begin with a task, which raises nothing."""
+        """Begin with a task; what it raises is a note on stderr."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks[task] = name
-        task.add_done_callback(lambda task: self._tasks.pop(task, None))
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        name = self._tasks.pop(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _note_fault(name, error)
 
     async def finish(self, seconds: float) -> None:
         """Wait for the tasks that go on, and leave those that take longer.
@@ -99,11 +105,10 @@ class Telling:
             return
         self._has_ended = True
         is_known = self._blocked.pop(record.job_id, False) is not False
-        for teller in self._tellers:
-            if record.outcome is not Outcome.BLOCKED:
-                teller.ended(record)
-            elif not is_known:
-                teller.blocked([record])
+        if record.outcome is not Outcome.BLOCKED:
+            self._tell(lambda teller: teller.ended(record))
+        elif not is_known:
+            self._tell(lambda teller: teller.blocked([record]))
 
     def blocked(self, records: Iterable[OutcomeRecord]) -> None:
         """Take it that these jobs, and no others, wait for a person now."""
@@ -113,11 +118,11 @@ class Telling:
         later = None if self._remind is None else now + self._remind
         known = {job_id: None if job_id in due else at for job_id, at in self._blocked.items() if job_id in waiting}
         self._blocked = {**known, **dict.fromkeys((record.job_id for record in new), later)}
-        for teller in self._tellers:
-            if new:
-                teller.blocked(new)
-            if due:
-                teller.still_blocked([record for job_id, record in waiting.items() if job_id in due])
+        if new:
+            self._tell(lambda teller: teller.blocked(new))
+        if due:
+            again = [record for job_id, record in waiting.items() if job_id in due]
+            self._tell(lambda teller: teller.still_blocked(again))
 
     async def finish(self, records: Sequence[OutcomeRecord], *, is_stopped: bool) -> None:
         """Tell how the run ended, and leave the tellers some time for what they do.
@@ -127,6 +132,16 @@ class Telling:
             is_stopped: Whether a signal has ended it; then its end is not told.
         """
         if self._has_ended and not is_stopped:
-            for teller in self._tellers:
-                teller.over(records)
+            self._tell(lambda teller: teller.over(records))
         await self._work.finish(_AFTER_A_SIGNAL if is_stopped else _AFTER_THE_END)
+
+    def _tell(self, what: Callable[[Teller], None]) -> None:
+        for teller in self._tellers:
+            try:
+                what(teller)
+            except Exception as error:  # noqa: BLE001 - telling somebody must never change what a gate decides
+                _note_fault(type(teller).__name__, error)
+
+
+def _note_fault(name: str, error: BaseException) -> None:
+    note(f"{name}: {type(error).__name__}: {safe(str(error))}; this is a fault of jobwatch's own")

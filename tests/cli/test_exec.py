@@ -49,6 +49,16 @@ async def test_a_command_is_run_once_for_each_job_with_the_facts_in_its_environm
     assert (tmp_path / "job_2").read_text() == "succeeded|COMPLETED|0|||"
 
 
+async def test_a_secret_that_a_server_quotes_is_in_no_fact(
+    job_server: JobServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATE", "canary-of-the-gate")
+    job_server.add("bedrock", "job_1", ["FAILED"], error="no canary-of-the-gate")
+    code = sh('printenv JOBWATCH_ERROR > "$0"') + f" {tmp_path / 'x'}"
+    assert await waited("job_1", "--exec", code, "--header-env", "X-Gate=GATE") == 1
+    assert (tmp_path / "x").read_text().rstrip().endswith("no ***")
+
+
 async def test_what_it_writes_is_shown_on_stderr_masked_and_harmless(
     job_server: JobServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

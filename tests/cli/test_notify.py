@@ -135,6 +135,26 @@ async def test_a_message_that_cannot_be_sent_is_a_note_without_the_url_and_chang
     assert "canary" not in out + err
 
 
+async def test_what_apprise_says_of_a_failure_is_shown_without_any_part_of_the_url(
+    job_server: JobServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PLACE", "json://localhost:9/canary-path/")  # to some services the host is a secret
+    job_server.add("bedrock", "job_1", ["COMPLETED"])
+    assert await waited("job_1", "--notify-env", "PLACE") == 0
+    told = capsys.readouterr().err
+    assert "--notify-env json://...: the message could not be sent: " in told
+    assert "***" in told
+    assert "localhost" not in told
+
+
+async def test_the_url_is_masked_in_what_a_command_says(
+    inbox: Inbox, job_server: JobServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job_server.add("bedrock", "job_1", ["COMPLETED"])
+    assert await waited("job_1", "--notify-env", "INBOX", "--exec", "sh -c 'echo $INBOX'") == 0
+    assert "exec job_1 | ***" in capsys.readouterr().err
+
+
 async def test_a_place_that_does_not_answer_is_given_up(
     job_server: JobServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -105,6 +105,27 @@ async def test_a_wait_that_was_given_up_is_no_outcome_and_a_signal_leaves_no_tim
     assert heard.all[1:] == [("over", ["job_1", "job_2"])]
 
 
+async def test_a_teller_that_raises_is_a_note_and_keeps_nobody_from_being_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Raising(Heard):
+        def ended(self, record: OutcomeRecord) -> None:
+            raise ValueError("x\x1b")
+
+    async def fail() -> None:
+        raise KeyError
+
+    heard, work = Heard(), Work()
+    telling = Telling([Raising(), heard], work, None, Clock())
+    telling.ended(FAILED)
+    work.begin(fail(), "what fails")
+    await telling.finish([FAILED], is_stopped=False)
+    assert heard.all == [("failed", ["job_1"]), ("over", ["job_1"])]
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == r"jobwatch: Raising: ValueError: x\x1b; this is a fault of jobwatch's own"
+    assert second.startswith("jobwatch: what fails: KeyError: ")
+
+
 @on_virtual_clock
 async def test_what_takes_too_long_when_the_run_is_over_is_left_and_said(capsys: pytest.CaptureFixture[str]) -> None:
     work = Work()
