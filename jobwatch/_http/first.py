@@ -367,7 +367,7 @@ def _plain_length(head: bytes) -> int | None:
 
     It is plain if writing out what was read of it gives the same bytes again: then there is but one way to read it.
     """
-    if (response := _read(head)) is None or response.status != 200 or response.version != 11:
+    if (response := _read(head)) is None:
         return None
     headers = response.headers.items()
     lines = [f"HTTP/1.1 200 {response.reason}", *(f"{name}: {value}" for name, value in headers), "", ""]
