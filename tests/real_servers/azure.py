@@ -215,12 +215,24 @@ def _by_the_vendor(environments: Path, url: str) -> Mapping[str, str]:
     return msgspec.json.decode(ran.stdout, type=dict[str, str])
 
 
+_ON_LOOPBACK = """
+const net = require("node:net");
+const onAnyAddress = net.Server.prototype.listen;
+net.Server.prototype.listen = function (port, ...others) {
+  return onAnyAddress.call(this, port, "127.0.0.1", ...others);
+};
+"""
+"""The server has no option for the address that it listens on, and would take all."""
+
+
 @contextlib.contextmanager
 def served(environments: Path) -> Iterator[Server]:
     """Serve it."""
     folder, port = node_package(environments, PACKAGE), free_port()
     with workplace() as work:
-        command = ["node", str(folder / "dist" / "cli" / "cli.js"), "run", "--port", str(port)]
+        (work / "loopback.cjs").write_text(_ON_LOOPBACK, "utf-8")
+        program = ["--require", str(work / "loopback.cjs"), str(folder / "dist" / "cli" / "cli.js")]
+        command = ["node", *program, "run", "--port", str(port)]
         with process([*command, "--coverageDirectory", str(work)], work, {}) as running:
             until_it_answers(f"http://127.0.0.1:{port}/report", running, work)
             with keeping_cookies(port) as url:
