@@ -16,7 +16,8 @@ from jobwatch.nats import EmbeddedServer, ServerOptions, Watcher, Worker
 from jobwatch.nats._connection import connect
 from jobwatch.nats._rules import EXPECTED, Message, Verdict
 from jobwatch.nats._server import server_program
-from jobwatch.nats._stream import open_streams
+from jobwatch.nats._stream import Answer, Stream, open_streams
+from jobwatch.nats._subjects import Names
 
 from .conftest import is_installed
 
@@ -162,6 +163,19 @@ async def test_many_batches_at_once_are_all_stored_in_the_end(at: ServerOptions)
         answers = await asyncio.gather(*(streams[number % 2].settle(batch) for number, batch in enumerate(batches)))
         assert {answer.verdict for answer in answers} == {Verdict.WON}
         assert len([stored async for stored in streams[0].all("jobwatch.0.>")]) == 400
+
+
+async def test_what_was_not_stored_for_now_is_published_again_until_the_server_has_said_what_became_of_it() -> None:
+    answers = [Answer(Verdict.AGAIN), Answer(Verdict.AGAIN), Answer(Verdict.WON, 3)]
+
+    class Busy(Stream):
+        async def publish(self, messages: Sequence[Message]) -> Answer:
+            return answers.pop(0)
+
+    async with talking_server("2.15.1") as options, await connect(options, "test") as connection:
+        stream = Busy(connection, Names("jobwatch", 0, "mine-1"))
+        assert (await stream.settle([Message("a", b"", {})])).seq == 3
+    assert answers == []
 
 
 async def test_a_message_that_is_too_large_is_stuck_and_says_so(at: ServerOptions) -> None:
