@@ -3,7 +3,7 @@
 Metrics are read from `Client.stats` when they are collected, and a span's events are added when its wait is over, so a
 look costs the same as without. Names follow the semantic conventions: a namespace of our own, singular but for what is
 counted, units of UCUM, ``error.type`` for what went wrong
-(https://opentelemetry.io/docs/specs/semconv/general/naming/, read on 2026-11-29).
+(https://opentelemetry.io/docs/specs/semconv/general/naming/).
 """
 
 from __future__ import annotations
