@@ -59,7 +59,7 @@ AFTER = {"app.router": "print(*(route.method for route in app.router.routes()))\
 
 EXPECTED = {
     "every state, once": r"(?s).*PENDING\n.*RUNNING\n.*COMPLETED\nCOMPLETED None\n",
-    "wait_all": (
+    "durations.json": (
         r"(?s)\[\('completed', 1\), \('completed', 1\)\]\n(?=.*job_1 ran [\d.e-]+ s)(?=.*job_2 ran)"
         r"(?=.*job_3 failed: disk full\n).*"
     ),
@@ -71,6 +71,8 @@ EXPECTED = {
         r"(?s).*PENDING\n.*RUNNING\njob_01JABCD123 Outcome.SUCCEEDED None\n<WatchedJob job_01JABCD123: .*>\n"
     ),
     "result=Restored": r"3 1\n28\n",
+    "client.stats": r"2 looks by 2 requests; 0 spared by lists\n\{\}\nends known .* s at most\n",
+    "otel.instrument": r"",
     "app.router": r"POST\n",
     "while watched.outcome": r"PENDING\nRUNNING\nCOMPLETED\n",
     "client.look(client.watched": r"\['PENDING'(, 'RUNNING'(, 'COMPLETED')?)?\] (None [\d.]+|Outcome.SUCCEEDED None)\n",
