@@ -610,9 +610,14 @@ async def test_what_a_signal_stops_is_said_to_go_on_only_if_it_was_read(
     async with Client("bedrock") as client:
         for display in (LiveTable(jobs, "Title", console), PlainLines(jobs)):
             with display:
-                run = Run([client.wait_for(job, check=False) for job in jobs], display)
+                waits = [client.wait_for(job, check=False) for job in jobs]
+                run = Run(waits, display)
                 following = asyncio.create_task(run.follow())
-                await asyncio.sleep(0.1)
+                async with asyncio.timeout(10.0):
+                    while "good" not in run.outcomes or not all(  # noqa: ASYNC110 - what it waits for has no event
+                        wait.watched and wait.watched.looks for wait in waits
+                    ):
+                        await asyncio.sleep(0.005)
                 following.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await following
