@@ -49,8 +49,9 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from .._core.source import Turn
-    from .fast import Answer, Lanes
-    from .first import FirstAnswer, FirstLook
+    from .bodies import Response
+    from .fast import Lanes
+    from .first import FirstLook
     from .idle import Carrier
     from .proxies import Proxy
     from .resolver import Resolver
@@ -209,9 +210,21 @@ class Transport:
         limit = target.limit or self._timeout
         began = time.perf_counter() if LOGGER.isEnabledFor(logging.DEBUG) else None
         self._limits.begin(task, limit)
-        answer: Reply | Fault
+        answer: Reply | Fault | None
         try:
-            answer = await self._looked(target, etag, turn, task)
+            response: Response | None
+            try:
+                headers = None
+                if etag is not None or target.body is not None or target.headers is not None:
+                    headers = self._headers_for(target, etag)
+                self.requests += 1
+                response = await self._sent(target.url, target, headers, task)
+            except LostWhenKept:
+                response, answer = None, None
+            else:
+                answer = self._read_at_once(response, target, etag)
+            if answer is None:
+                answer = await self._went_on(response, target, etag, turn, task)
         except asyncio.CancelledError as cancelled:
             if self._limits.end(task, cancelling):
                 key = "long_poll" if target.limit else "request_timeout"
@@ -330,39 +343,72 @@ class Transport:
             response.close()
         return None
 
-    async def _looked(self, target: Target, etag: str | None, turn: Turn, task: asyncio.Task[object]) -> Reply | Fault:
-        url, asked_again = target.url, False
-        headers = None
-        if etag is not None or target.body is not None or target.headers is not None:
-            headers = self._headers_for(target, etag)
+    def _read_at_once(self, response: Response, target: Target, etag: str | None) -> Reply | Fault | None:
+        """Return what an answer amounts to that has come whole, and leads nowhere else; None of any other."""
+        if response.status in _REDIRECTS and self._is_redirect(response):
+            return None
+        answer = self._reader.read_at_once(response, target, etag)
+        if answer is None:
+            return None
+        if not response.closed:
+            response.close()
+        return answer
+
+    async def _went_on(
+        self, response: Response | None, target: Target, etag: str | None, turn: Turn, task: asyncio.Task[object]
+    ) -> Reply | Fault:
+        """Return what a look brings that is not over with the first of the first answer, or had none.
+
+        Args:
+            response: The answer; None where a connection that had been kept was lost before any.
+            target: What to look at.
+            etag: The validator of the last reply.
+            turn: Awaited before each further request.
+            task: Whoever looks.
+        """
+        url, headers, asked_again = target.url, self._headers_for(target, etag), False
         for hop in range(MAX_HOPS + 1):
-            if hop and (fault := await self._in_turn(turn)) is not None:
-                return fault
-            try:
-                response = await self._sent(url, target, headers, task, hop=hop)
-            except LostWhenKept:
+            if response is None:
                 if asked_again or await self._in_turn(turn) is not None:
-                    raise
+                    raise LostWhenKept
                 asked_again = True
                 self._log.again(target)
-                response = await self._sent(url, target, headers, task, hop=hop)
+                self.requests += 1
+                response = await self._sent(url, target, headers, task, hop)
             try:
-                if response.status not in _REDIRECTS or response.status in self._states:
+                if not self._is_redirect(response):
                     answer = await self._reader.read(response, target, etag)
                     return replace(answer, looks=2) if asked_again and isinstance(answer, Reply) else answer
-                step = next_url(url, response.headers.getall("Location", ()), response.status, self._elsewhere)
-                if target.body is not None and response.status not in _SAME_METHOD:
-                    return Fault(FaultKind.REFUSED, "a POST was redirected to a GET: not followed", response.status)
+                step = self._next_url(response, url, target)
             finally:
                 # A response that was read to its end is closed already, and its connection free. What is not read, such
                 # as the body of a redirect, goes down with its connection.
                 if not response.closed:
                     response.close()
             if isinstance(step, Fault):
-                return self._headers.scrubbed(step, target.url, target.body)
+                return step
             self._log.redirect(target, response.status, step)
             url = step
+            if hop == MAX_HOPS:
+                break
+            if (fault := await self._in_turn(turn)) is not None:
+                return fault
+            try:
+                self.requests += 1
+                response = await self._sent(url, target, headers, task, hop + 1)
+            except LostWhenKept:
+                response = None
         return Fault(FaultKind.REFUSED, f"more than {MAX_HOPS} redirects")
+
+    def _is_redirect(self, response: Response) -> bool:
+        return response.status in _REDIRECTS and response.status not in self._states
+
+    def _next_url(self, response: Response, url: URL, target: Target) -> URL | Fault:
+        """Return where a redirect leads, or why that is not followed."""
+        step = next_url(url, response.headers.getall("Location", ()), response.status, self._elsewhere)
+        if target.body is not None and response.status not in _SAME_METHOD:
+            return Fault(FaultKind.REFUSED, "a POST was redirected to a GET: not followed", response.status)
+        return self._headers.scrubbed(step, target.url, target.body) if isinstance(step, Fault) else step
 
     def _headers_for(self, target: Target, etag: str | None) -> dict[str, str] | None:
         """Return what is sent with this request alone."""
@@ -372,17 +418,21 @@ class Transport:
         return headers if target.headers is None else {**(headers or {}), **target.headers}
 
     def _sent(
-        self, url: URL, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], *, hop: int
-    ) -> Coroutine[object, object, ClientResponse | Answer | FirstAnswer]:
+        self, url: URL, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], hop: int = 0
+    ) -> Coroutine[object, object, Response]:
         """Send one request, on the first connection that is silent; `NotSilent` is raised if none is."""
-        self.requests += 1
+        lanes = self._lanes
+        if lanes is not None:
+            if lanes.is_usable() and not (hop or target.is_head or (target.body and target.headers)):
+                return lanes.sent(url, target.body, headers, task)
+            self._leave_lanes()  # what needs the session is seldom alone: that is what asks from now on
         if self._connector is None:
-            return self._sent_first(url, target, headers, task, hop=hop)
-        return self._sent_by_aiohttp(url, target, headers, task, hop=hop)
+            return self._sent_first(url, target, headers, task, hop)
+        return self._sent_by_session(url, target, headers)
 
     async def _sent_first(
-        self, url: URL, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], *, hop: int
-    ) -> ClientResponse | Answer | FirstAnswer:
+        self, url: URL, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], hop: int
+    ) -> Response:
         """Send a request while there is nothing of aiohttp's: the first, and where that led if it was redirected."""
         if self._first is not None and self._first_asker is task:
             try:
@@ -396,17 +446,7 @@ class Transport:
                 self._first = self._first_asker = None
         if not await self._ready(target):
             raise Unanswered
-        return await self._sent_by_aiohttp(url, target, headers, task, hop=hop)
-
-    def _sent_by_aiohttp(
-        self, url: URL, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], *, hop: int
-    ) -> Coroutine[object, object, ClientResponse | Answer]:
-        lanes = self._lanes
-        if lanes is not None:
-            if lanes.is_usable() and not (hop or target.is_head or (target.body and target.headers)):
-                return lanes.sent(url, target.body, headers, task)
-            self._leave_lanes()  # what needs the session is seldom alone: that is what asks from now on
-        return self._sent_by_session(url, target, headers)
+        return await self._sent(url, target, headers, task, hop)
 
     def _leave_lanes(self) -> None:
         lanes, self._lanes = self._lanes, None
