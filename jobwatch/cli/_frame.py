@@ -85,7 +85,14 @@ def frame(scene: Scene, screen: Screen) -> list[Line]:
     return _Drawing(scene, screen).whole()
 
 
-def row_lines(rows: Sequence[Row], now: float, screen: Screen, longest: int) -> list[Line]:
+class Table(Struct, frozen=True):
+    """A line for each of some jobs, and how many seconds a whole bar is; 0 where there are no bars."""
+
+    lines: list[Line]
+    scale: float
+
+
+def row_lines(rows: Sequence[Row], now: float, screen: Screen, longest: int) -> Table:
     """Return a line for each of some jobs, as the table has them where there is room for one line each.
 
     Args:
@@ -94,8 +101,7 @@ def row_lines(rows: Sequence[Row], now: float, screen: Screen, longest: int) -> 
         screen: What is drawn on; its height does not matter.
         longest: How many columns the longest name takes, of these jobs and of others that are shown at other times.
     """
-    drawing = _Drawing(Scene("", rows, 0.0, now), screen, longest)
-    return drawing.lines()
+    return _Drawing(Scene("", rows, 0.0, now), screen, longest).table()
 
 
 class _Drawing:
@@ -126,10 +132,11 @@ class _Drawing:
                     return [*head, *body, *legend, *tail]
         return [*head, *(self._left_standing() if scene.is_last else self._chosen(room)), *tail]
 
-    def lines(self) -> list[Line]:
+    def table(self) -> Table:
         """Return a line for each job."""
         scale = self._scale(self._scene.rows)
-        return [self._row(row, scale, with_reason=True) for row in self._scene.rows]
+        lines = [self._row(row, scale, with_reason=True) for row in self._scene.rows]
+        return Table(lines, scale if self._bar_width and any(row.states for row in self._scene.rows) else 0.0)
 
     # --- around the rows ------------------------------------------------------------------------------------------
 

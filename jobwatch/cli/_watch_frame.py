@@ -32,6 +32,9 @@ _MOST_NOTES = 2
 _TALL, _LOW = 16, 8
 """From how many lines on there is a line about requests and the like; and one that says what keys do."""
 
+_WIDE = 72
+"""From how many columns on it is said how long the whole of a bar is."""
+
 _OPEN_BAR = 48
 """How many columns wide the bar of a job's details is at most."""
 
@@ -47,6 +50,7 @@ class Scene(Struct, frozen=True):
         view: What is looked at.
         now: The time, in Unix seconds.
         longest: How many columns the longest name of all jobs takes.
+        opened: The job whose details are looked at, if one is.
         note: What was last noted on stderr.
         has_keys: Whether keys can be pressed.
     """
@@ -58,6 +62,7 @@ class Scene(Struct, frozen=True):
     view: View
     now: float
     longest: int
+    opened: WatchedRow | None = None
     note: str = ""
     has_keys: bool = True
 
@@ -86,9 +91,8 @@ def shown(scene: Scene, screen: Screen, clean: Clean) -> Shown:
     """
     view = scene.view
     if view.mode is Mode.DETAILS:
-        row = next((row for row in scene.rows if row.job_id == view.selected), None)
-        if row is not None:
-            return _details(scene, row, screen, clean)
+        if scene.opened is not None:
+            return _details(scene, scene.opened, screen, clean)
         view = _with(view, mode=Mode.LIST, top=0)
     return _list(scene, view, screen, clean)
 
@@ -115,11 +119,16 @@ def _list(scene: Scene, view: View, screen: Screen, clean: Clean) -> Shown:
         if visible and _height([*visible, row], screen) > room:
             break
         visible.append(row)
-    body = _rows(scene, visible, screen, clean, at - top)[:room]
+    body, scale = _rows(scene, visible, screen, clean, at - top)
     if not rows:
         body = [[(cut(_nothing(scene, view), screen.width, screen.glyphs.cut), "dim")]]
-    body += [[] for _ in range(room - len(body))]
-    foot = [] if screen.height < _LOW else [_footing(scene, view, screen, (top, top + len(visible)))]
+    body = body[:room] + [[] for _ in range(room - len(body))]
+    foot: list[Line] = []
+    if screen.height >= _LOW:
+        total, last = len(rows), top + len(visible)
+        place = "" if (top, last) == (0, total) else f"{top + 1}-{last} of {total}"
+        whole = f"whole bar {human_duration(scale)}" if scale and screen.width >= _WIDE else ""
+        foot = [_footing(scene, view, screen, "  ".join(filter(None, (whole, place))))]
     return Shown([*head, *body, *foot][: screen.height], _with(view, top=top), room)
 
 
@@ -140,19 +149,23 @@ def _asked(row: WatchedRow, screen: Screen) -> list[str]:
     return wrapped(need(row.job.asked, row.job.url), width)[:_MOST_NOTES]
 
 
-def _rows(scene: Scene, rows: Sequence[WatchedRow], screen: Screen, clean: Clean, selected: int) -> list[Line]:
+def _rows(
+    scene: Scene, rows: Sequence[WatchedRow], screen: Screen, clean: Clean, selected: int
+) -> tuple[list[Line], float]:
     drawn = [table_row(row, scene.now, clean) for row in rows]
     narrower = Screen(max(1, screen.width - _CURSOR), screen.height, screen.glyphs)
+    table = row_lines(drawn, scene.now, narrower, scene.longest)
     lines: list[Line] = []
-    for number, (row, line) in enumerate(zip(drawn, row_lines(drawn, scene.now, narrower, scene.longest), strict=True)):
+    for number, (row, line) in enumerate(zip(drawn, table.lines, strict=True)):
         is_selected = number == selected and scene.has_keys
         lines.append([("> " if is_selected else "  ", "bold"), *_chosen(line, is_chosen=is_selected)])
         if row.asks:
             width = max(8, screen.width - _CURSOR - 2)
             text, style = notes(row)[0]
             asked = wrapped(text, width)
-            lines += [[(" " * (_CURSOR + 2), ""), (part, style)] for part in asked[: len(_asked(rows[number], screen))]]
-    return lines
+            most = len(_asked(rows[number], screen))
+            lines += [[(" " * (_CURSOR + 2), ""), (part, style)] for part in asked[:most]]
+    return lines, table.scale
 
 
 def _chosen(line: Line, *, is_chosen: bool) -> Line:
@@ -170,7 +183,7 @@ def heading(scene: Scene, screen: Screen, clean: Clean) -> list[Line]:
     """Return the lines above: what is watched and by whom, the jobs in numbers, what it costs, what is wrong."""
     width = screen.width
     title = [[(line, "bold")] for line in wrapped(scene.title, width)[:2]]
-    counts = flowed([[(f"{text} ", style)] for text, style in counted(scene.totals)], width)[:2]
+    counts = flowed([[piece] for piece in counted(scene.totals)], width)[:2]
     lines = [*title, *counts]
     if screen.height >= _TALL:
         lines.append([(cut(cost(scene), width, screen.glyphs.cut), "dim")])
@@ -230,20 +243,19 @@ def _rate(rate: float) -> str:
     return f"{rate:.0f}" if rate >= 10.0 else f"{rate:.1f}" if rate >= 0.05 or not rate else f"{rate:.2g}"
 
 
-def _footing(scene: Scene, view: View, screen: Screen, between: tuple[int, int]) -> Line:
-    total = len(scene.rows)
-    place = "" if between == (0, total) else f"{between[0] + 1}-{between[1]} of {total}"
+def _footing(scene: Scene, view: View, screen: Screen, place: str) -> Line:
     if view.mode is Mode.FILTER:
-        keys = f"filter: {view.words}_   Enter keep, Esc clear"
-    elif not scene.has_keys:
-        keys = "Ctrl-C ends"
-    else:
-        held = [] if view.which is Which.ALL else [f"only: {view.which.value}"]
-        held += [f"filter: {view.words}"] if view.words else []
-        moves = "Up/Down" if screen.glyphs is ASCII else "↑↓"
-        usual = [f"{moves} move", "Enter details", "/ filter", "f only some", "q quit"]
-        keys = ", ".join([*held, "Esc all", "q quit"] if held else usual)
-    return _ends(keys, place, screen)
+        return _ends(f"filter: {view.words}_   Enter keep, Esc clear", place, screen)
+    if not scene.has_keys:
+        return _ends("Ctrl-C ends", place, screen)
+    held = [] if view.which is Which.ALL else [f"only: {view.which.value}"]
+    held += [f"filter: {view.words}"] if view.words else []
+    moves = "Up/Down move" if screen.glyphs is ASCII else "↑↓ move"
+    keys = [*held, "q quit", "Esc all"] if held else ["q quit", "Enter details", "/ filter", "f only some", moves]
+    room = screen.width - (cell_len(place) + 2 if place else 0)
+    while len(keys) > 1 and cell_len(", ".join(keys)) > room:
+        keys.pop()
+    return _ends(", ".join(keys), place, screen)
 
 
 def _ends(left: str, right: str, screen: Screen) -> Line:

@@ -110,6 +110,7 @@ class LiveFace:
             view=self._view,
             now=self._now,
             longest=self._longest(),
+            opened=None if self._view.selected is None else self._overview.row(self._view.selected),
             note=self._clean(self._notes.kept[-1]) if self._notes.kept else "",
             has_keys=self._terminal.has_keys,
         )
