@@ -73,17 +73,25 @@ _SAME_METHOD = frozenset({307, 308})
 class Target:
     """A URL made ready once and used for every look at the same thing; see `Transport.prepared`.
 
+    Args:
+        origin: The URL's scheme, host and port, as they begin it.
+        path: Its path, encoded.
+        query: Its query, encoded, if it has one.
+        body: What a POST sends; None for a GET.
+
     Attributes:
         headers: What is sent with this request alone.
         is_head: Whether it is asked for by HEAD.
         limit: How long it may take, in seconds, where that is not as long as any may.
     """
 
-    __slots__ = ("body", "headers", "is_head", "limit", "path", "url")
+    __slots__ = ("_origin", "_url", "body", "headers", "is_head", "limit", "path", "query")
 
-    def __init__(self, url: URL, path: str, body: bytes | None = None) -> None:
-        self.url = url
+    def __init__(self, origin: str, path: str, query: str | None = None, body: bytes | None = None) -> None:
+        self._origin = origin
+        self._url: URL | None = None
         self.path = path
+        self.query = query
         self.body = body
         self.is_head = False
         self.headers: Mapping[str, str] | None = None
@@ -91,6 +99,20 @@ class Target:
 
     def __repr__(self) -> str:
         return f"Target({self.path!r})"
+
+    @property
+    def path_and_query(self) -> str:
+        """What is asked of the server."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    @property
+    def url(self) -> URL:
+        """The URL, made when it is first asked for: a plain look needs none, and it takes more room than a job."""
+        if self._url is None:
+            from yarl import URL  # noqa: PLC0415  # see the module's docstring
+
+            self._url = URL(f"{self._origin}{self.path_and_query}", encoded=True)
+        return self._url
 
 
 class Transport:
@@ -151,6 +173,9 @@ class Transport:
         trouble = trouble or self._headers.trouble()
         if trouble:
             raise ConfigError(trouble)
+        scheme, _, rest = self._base.partition("://")
+        host, slash, path = rest.partition("/")
+        self._own_origin, self._own_path = f"{scheme}://{host}", f"{slash}{path}"
         self._problem = problem
         self._verdict = verdict
         self._retry_after = retry_after
@@ -197,14 +222,11 @@ class Transport:
         Raises:
             ConfigError: It is not an encoded path, or steps out of the base URL.
         """
-        from yarl import URL  # noqa: PLC0415  # see the module's docstring
-
         if not is_encoded_path(path):
             raise ConfigError(f"not an encoded path: {printable(path)}")
         if query is not None and ("#" in query or unfit_for_url(query)):
             raise ConfigError("the query is not encoded")
-        url = URL(f"{self._base}{path}" + (f"?{query}" if query else ""), encoded=True)
-        return Target(url, url.raw_path, body)
+        return Target(self._own_origin, f"{self._own_path}{path}", query or None, body)
 
     def send_with(self, headers: Mapping[str, str], secret_query: tuple[str, str] | None, secrets: Secrets) -> None:
         """Send these from now on, in place of those that were given; they have been checked."""
@@ -374,7 +396,8 @@ class Transport:
         return None
 
     async def _looked(self, target: Target, etag: str | None, turn: Turn, task: asyncio.Task[object]) -> Reply | Fault:
-        url, asked_again = target.url, False
+        url: URL | None = None  # the target's own
+        asked_again = False
         headers = None
         if etag is not None or target.body is not None or target.headers is not None:
             headers = self._headers_for(target, etag)
@@ -393,7 +416,7 @@ class Transport:
                 if response.status not in _REDIRECTS or response.status in self._states:
                     answer = await self._answered(response, target, etag)
                     return replace(answer, looks=2) if asked_again and isinstance(answer, Reply) else answer
-                step = next_url(url, response.headers.getall("Location", ()), response.status, self._elsewhere)
+                step = next_url(url or target.url, response.headers.getall("Location", ()), response.status, self._elsewhere)
                 if target.body is not None and response.status not in _SAME_METHOD:
                     return Fault(FaultKind.REFUSED, "a POST was redirected to a GET: not followed", response.status)
             finally:
@@ -415,21 +438,29 @@ class Transport:
         return headers if target.headers is None else {**(headers or {}), **target.headers}
 
     def _sent(
-        self, url: URL, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], *, hop: int
+        self, url: URL | None, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], *, hop: int
     ) -> Coroutine[object, object, ClientResponse | Answer | FirstAnswer]:
-        """Send one request, on the first connection that is silent; `NotSilent` is raised if none is."""
+        """Send one request, on the first connection that is silent; `NotSilent` is raised if none is.
+
+        Args:
+            url: Where to, if that is not the target's own URL.
+            target: What is asked for.
+            headers: What is sent with this request alone.
+            task: The task that asks.
+            hop: How many redirects led there.
+        """
         self.requests += 1
         if self._connector is None:
             return self._sent_first(url, target, headers, task, hop=hop)
         return self._sent_by_aiohttp(url, target, headers, task, hop=hop)
 
     async def _sent_first(
-        self, url: URL, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], *, hop: int
+        self, url: URL | None, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], *, hop: int
     ) -> ClientResponse | Answer | FirstAnswer:
         """Send a request while there is nothing of aiohttp's: the first, and where that led if it was redirected."""
         if self._first is not None and self._first_asker is task:
             try:
-                return await self._first.sent(url)
+                return await self._first.sent(url or target.url)
             except NotPlain:
                 pass  # nothing was sent
             except Exception:
@@ -442,14 +473,14 @@ class Transport:
         return await self._sent_by_aiohttp(url, target, headers, task, hop=hop)
 
     def _sent_by_aiohttp(
-        self, url: URL, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], *, hop: int
+        self, url: URL | None, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], *, hop: int
     ) -> Coroutine[object, object, ClientResponse | Answer]:
         lanes = self._lanes
         if lanes is not None:
             if lanes.is_usable() and not (hop or target.is_head or (target.body and target.headers)):
-                return lanes.sent(url, target.body, headers, task)
+                return lanes.sent(target.path_and_query, target.body, headers, task)
             self._leave_lanes()  # what needs the session is seldom alone: that is what asks from now on
-        return self._sent_by_session(url, target, headers)
+        return self._sent_by_session(url or target.url, target, headers)
 
     def _leave_lanes(self) -> None:
         lanes, self._lanes = self._lanes, None
