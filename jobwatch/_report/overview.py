@@ -18,6 +18,7 @@ from .._core.job_times import UNNOTICED
 from .._core.stats import Stats
 from .._core.tracker import Watched
 from .._models import Outcome, Phase
+from .._reading.times import seconds_since_1970
 from .._watching.changes import Change, ChangeKind, Health
 from .._watching.records import JobRecord
 from .._watching.viewing import Origin, Reading, Sighting
@@ -48,8 +49,9 @@ class Row(Struct, frozen=True, kw_only=True):
         api: The name of its API.
         type: The API's word for the kind of job, where it tells.
         project_id: The project it belongs to, once known.
+        created_at: When it was created, where this process has read it and the API tells.
         added_at: Since when it is watched; None before the first look.
-        changed_at: When it last changed.
+        changed_at: When what is known of it was written down: of a watch of one's own, at the last look.
         entered_at: When it entered its phase, by our clock.
         health: How well it can be seen.
         fault: What was wrong with the last look; None if that was good.
@@ -70,6 +72,7 @@ class Row(Struct, frozen=True, kw_only=True):
     api: str
     type: str | None = None
     project_id: str | None = None
+    created_at: float | None = None
     added_at: float | None = None
     changed_at: float
     entered_at: float | None = None
@@ -171,6 +174,8 @@ class _Known(Struct):
     error: str | None = None
     end_missed: bool = False
     remarks: tuple[str, ...] = ()
+    url: str | None = None
+    created_at: float | None = None
 
 
 class Overview:
@@ -250,6 +255,10 @@ class Overview:
             is_told = number in known.states and known.states[number].phase is not Phase.UNKNOWN
             if not is_told or (number == watched.seq and known.states[number].status != watched.status):
                 known.states[number] = remembered(watched, number)
+        if sighting.job is not None:
+            created_at = sighting.job.created_at
+            known.url = sighting.job.url
+            known.created_at = None if created_at is None else seconds_since_1970(created_at)
         known.record, known.ahead, known.next_look = record, sighting.ahead or known.ahead, sighting.next_look
 
     def _hear(self, change: Change) -> bool:
@@ -285,6 +294,7 @@ class Overview:
         job = job_of(shown, states, known.error or fault, None)
         if known.ahead and not job.goes_on:
             job = replace(job, known_after=_known_after(known.states.get(number), known.ahead))
+        job = job if job.url else replace(job, url=known.url)
         blocked = watched.blocked if watched.is_blocked else None
         is_over = watched.outcome is not None
         return Row(
@@ -293,6 +303,7 @@ class Overview:
             api=watched.api,
             type=watched.type,
             project_id=watched.project_id,
+            created_at=known.created_at,
             added_at=watched.added_at,
             changed_at=record.changed_at,
             entered_at=watched.entered_at,
@@ -384,6 +395,21 @@ class Overview:
                 break
             gone.append(job_id)
         return Delta(version=self.version, rows=tuple(reversed(changed)), gone=tuple(reversed(gone)))
+
+    def states(self, job_id: str, after: int = 0) -> list[tuple[int, Entered]]:
+        """Return the states of a job that are kept, with their numbers, as they were told.
+
+        Args:
+            job_id: Its id; one that is not known has none.
+            after: Only those with a greater number.
+        """
+        known = self._known.get(job_id)
+        if known is None:
+            return []
+        unsettled = known.record.watched.unsettled
+        held_back = unsettled is not None and unsettled.transition is not None
+        last = known.record.watched.seq - held_back
+        return [(number, state) for number, state in sorted(known.states.items()) if after < number <= last]
 
     def totals(self, now: float) -> Totals:
         """Return all jobs in numbers.

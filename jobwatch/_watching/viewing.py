@@ -11,6 +11,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from .._core.stats import Stats
+from .._models import Job
 from .changes import Change
 from .records import JobRecord
 
@@ -22,9 +23,11 @@ class Sighting(Struct, frozen=True, kw_only=True):
         record: The job, as a journal holds it.
         next_look: When it will be looked at, in Unix seconds; None while a look is under way, and where nobody tells.
         ahead: How far the API's clock is ahead of ours, in seconds, as far as that can be told.
+        job: The job as last read; None where it was not read since the last sighting, and where others read it.
     """
 
     record: JobRecord
+    job: Job | None = None
     next_look: float | None = None
     ahead: float = 0.0
 
@@ -38,6 +41,8 @@ class Watching(enum.Enum):
     """The process that holds the journal."""
     NOBODY = "nobody"
     """The journal is held by nobody: what it says is how things stood when it was last written."""
+    UNKNOWN = "unknown"
+    """The system does not tell whether anybody holds the journal."""
 
 
 class Origin(Struct, frozen=True, kw_only=True):

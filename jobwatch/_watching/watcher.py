@@ -397,3 +397,8 @@ class Watcher:
         if running.outbox.error is not None:
             raise running.outbox.error
         return running
+
+
+def running_of(watcher: Watcher) -> Running:
+    """Return what a watcher that was started is made of, for whoever shows its jobs."""
+    return watcher._running()  # noqa: SLF001 - they are of one house  # pyright: ignore[reportPrivateUsage]
