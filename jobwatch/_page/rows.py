@@ -9,7 +9,7 @@ Source of the form: https://html.spec.whatwg.org/multipage/server-sent-events.ht
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import overload
+from typing import assert_never, overload
 
 import msgspec
 from msgspec import Struct
@@ -124,8 +124,6 @@ class _Text(Struct):
 
 class _Place(Struct, frozen=True):
     place: str
-    api: str
-    is_live: bool
 
 
 _json = msgspec.json.Encoder()
@@ -227,7 +225,11 @@ def place_event(origin: Origin) -> bytes:
             text = f"{where}, watched by process {origin.pid}" if origin.pid else f"{where}, watched by another process"
         case Watching.NOBODY:
             text = f"{where}, watched by nobody"
-    return event("hello", _Place(text, origin.api, origin.watching is not Watching.NOBODY))
+        case Watching.UNKNOWN:
+            text = f"{where}, as it was last written"
+        case _:
+            assert_never(origin.watching)
+    return event("hello", _Place(text))
 
 
 def trouble_of(origin: Origin) -> str:

@@ -62,7 +62,8 @@ class Server:
         self._names = frozenset(name.lower() for name in (address.host, *names))
         self._taken_within = taken_within
         self._runner: web.AppRunner | None = None
-        self._parts = {f"/{file.name}": file for file in _ASSETS.iterdir() if file.suffix in _TYPES}
+        files = [file for file in _ASSETS.iterdir() if file.suffix in _TYPES]
+        self._files = {"/" if file.name == _FRAME else f"/{file.name}": _file(file) for file in files}
 
     async def start(self) -> Address:
         """Listen, and return where: with the port that was free, if it was to take one.
@@ -71,10 +72,9 @@ class Server:
             ConfigError: The address cannot be listened at.
         """
         app = web.Application(middlewares=[self._guarded])
-        app.router.add_get("/", self._frame)
         app.router.add_get("/events", self._news)
-        for path in self._parts:
-            app.router.add_get(path, self._part)
+        for path in self._files:
+            app.router.add_get(path, self._file)
         # What is asked for is logged nowhere. Who has gone away is told no more, at once.
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_CLOSED_WITHIN)
         await self._runner.setup()
@@ -106,11 +106,9 @@ class Server:
         except web.HTTPException as error:
             return _text(error.status, f"{error.reason}.")
 
-    async def _frame(self, _: web.Request) -> web.StreamResponse:
-        return _file(_ASSETS / _FRAME)
-
-    async def _part(self, request: web.Request) -> web.StreamResponse:
-        return _file(self._parts[request.path])
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        body, kind = self._files[request.path]
+        return web.Response(body=body, headers={**HEADERS, "Content-Type": kind})
 
     async def _news(self, request: web.Request) -> web.StreamResponse:
         if len(self._feed) >= MOST_READERS:
@@ -178,10 +176,8 @@ def _asked(request: web.Request) -> Asked:
     )
 
 
-def _file(path: Path) -> web.Response:
-    return web.Response(
-        body=path.read_bytes(), headers={**HEADERS, "Content-Type": f"{_TYPES[path.suffix]}; charset=utf-8"}
-    )
+def _file(path: Path) -> tuple[bytes, str]:
+    return path.read_bytes(), f"{_TYPES[path.suffix]}; charset=utf-8"
 
 
 def _text(status: int, text: str, more: dict[str, str] | None = None) -> web.Response:

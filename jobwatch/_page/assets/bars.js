@@ -86,16 +86,16 @@ export function drawBar(bar, job, scale, ticks) {
 
 /** Puts shapes into an element one after another, using those again that are there. */
 class Pen {
-  constructor(bar) {
-    this.bar = bar;
-    this.next = bar.firstElementChild;
+  constructor(element) {
+    this.element = element;
+    this.next = element.firstElementChild;
   }
 
   shape(name, attributes) {
     let shape = this.next;
     if (shape === null || shape.localName !== name) {
       const made = svg(name);
-      this.bar.insertBefore(made, shape);
+      this.element.insertBefore(made, shape);
       shape = made;
     }
     for (const attribute in attributes) setAttribute(shape, attribute, attributes[attribute]);

@@ -1,6 +1,6 @@
 // The jobs that the server told of, and which of them are to be shown in which order.
 
-import { KINDS, beganOf, rankOf } from "./kinds.js";
+import { KINDS, asks, beganOf, rankOf } from "./kinds.js";
 
 export class Store {
   constructor() {
@@ -72,21 +72,27 @@ export class Store {
 
 const ORDERS = {
   need: (now) => {
-    const ranks = new Map();
-    const rank = (job) => {
-      let known = ranks.get(job);
-      if (known === undefined) ranks.set(job, (known = rankOf(job, now)));
-      return known;
+    const places = new Map(); // of each job, so that none is judged more than once
+    const placeOf = (job) => {
+      let place = places.get(job);
+      if (place === undefined) places.set(job, (place = { rank: rankOf(job, now), time: timeOf(job) }));
+      return place;
     };
-    // Of those that are over the latest first, of those that go on the oldest.
     return (one, other) => {
-      const first = rank(one);
-      return first - rank(other) || (one.outcome ? beganOf(other) - beganOf(one) : beganOf(one) - beganOf(other)) || byId(one, other);
+      const [first, second] = [placeOf(one), placeOf(other)];
+      return first.rank - second.rank || first.time - second.time || byId(one, other);
     };
   },
   new: () => (one, other) => beganOf(other) - beganOf(one) || byId(one, other),
   name: () => byId,
 };
+
+/** Return what orders jobs of one rank: of those that are over the latest comes first, of others the oldest. */
+function timeOf(job) {
+  const last = job.states.at(-1)?.[1] ?? 0;
+  if (job.outcome) return -(job.ended ?? last);
+  return asks(job) ? last : beganOf(job);
+}
 
 const collator = new Intl.Collator("en", { numeric: true });
 

@@ -44,39 +44,39 @@ export class Summary {
   cost(stats) {
     const faults = Object.entries(stats.faults ?? {});
     const failed = faults.reduce((sum, [, count]) => sum + count, 0);
-    this.figure("requests", "Requests", number(stats.requests), "all that were made, lists of several jobs counted once");
-    this.figure("looks", "Looks", number(stats.looks), stats.unchanged ? `${number(stats.unchanged)} of them: nothing new` : null);
-    this.budget(stats);
-    this.figure("faults", "Failed requests", number(failed), faults.map(([kind, count]) => `${count} ${kind.replace("_", " ")}`).join(", ") || null, failed ? "warn" : null);
+    const kinds = faults.map(([kind, count]) => `${count} ${kind.replace("_", " ")}`).join(", ");
     const { lag } = stats;
-    this.figure("lag", "Ends known after", lag?.count ? duration(lag.mean) : "–", lag?.count ? `on average; at most ${duration(lag.max)}` : "no end yet that tells when it was");
+    this.figure("requests", "Requests", number(stats.requests));
+    this.figure("looks", "Looks", number(stats.looks), stats.unchanged ? `${number(stats.unchanged)} without news` : "");
+    this.budget(stats);
+    this.figure("faults", "Failed requests", number(failed), kinds, failed > 0);
+    this.figure("lag", "Ends known after", lag.count ? duration(lag.mean) : "–", lag.count ? `at most ${duration(lag.max)}` : "");
   }
 
-  budget({ rate: most, demand = 0, pace = 0 }) {
-    const text = most === undefined || most === null ? `${rate(pace)}/s` : `${rate(pace)} of ${rate(most)}/s`;
-    const wish = `all jobs together would like ${rate(demand)} a second`;
-    this.figure("budget", "Request budget", text, most ? `${wish}; ${rate(most)} may be made` : `${wish}; nothing limits them`, most && demand > most ? "warn" : null);
+  budget({ rate: most, demand, pace }) {
+    const is_limited = most !== null;
+    const text = is_limited ? `${rate(pace)} of ${rate(most)}/s` : `${rate(pace)}/s`;
+    const is_short = is_limited && demand > most;
+    this.figure("budget", "Request budget", text, is_short ? `${rate(demand)} wanted` : is_limited ? "" : "no limit", is_short);
     const { meter } = this.figures.get("budget");
-    const used = most ? Math.min(1, pace / most) : 0;
-    meter.hidden = !most;
+    const used = is_limited ? Math.min(1, pace / most) : 0;
+    meter.hidden = !is_limited;
     setAttribute(meter, "aria-valuenow", Math.round(used * 100));
     meter.firstChild.style.width = `${used * 100}%`;
   }
 
-  figure(name, label, value, about = null, tone = null) {
+  figure(name, label, value, more = "", is_warning = false) {
     let figure = this.figures.get(name);
     if (figure === undefined) {
-      const fill = el("span", {});
-      const meter = el("span", { class: "meter", role: "meter", "aria-label": "Part of the request budget in use", "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": "0" }, fill);
+      const meter = el("span", { class: "meter", role: "meter", "aria-label": "Part of the request budget in use", "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": "0" }, el("span"));
       meter.hidden = true;
-      figure = { value: el("dd", {}), box: null, meter, text: el("span", {}) };
-      figure.value.append(figure.text, meter);
-      figure.box = el("div", {}, el("dt", {}, label), figure.value);
+      figure = { value: el("span", { class: "value" }), more: el("span", { class: "more" }), meter };
+      figure.box = el("div", {}, el("dt", {}, label), el("dd", {}, figure.value, meter, figure.more));
       this.list.append(figure.box);
       this.figures.set(name, figure);
     }
-    setText(figure.text, value);
-    setAttribute(figure.box, "title", about);
-    setAttribute(figure.box, "data-tone", tone);
+    setText(figure.value, value);
+    setText(figure.more, more);
+    setAttribute(figure.box, "data-tone", is_warning ? "warn" : null);
   }
 }
