@@ -18,7 +18,7 @@ from .._watching.viewing import Origin, Watching
 from ._bars import ASCII, END_STYLES, PHASE_STYLES, Piece, bar, scale_of, spans
 from ._endings import time_of_day
 from ._frame import Line, Screen, row_lines
-from ._render import human_duration, look_count, percent
+from ._render import human_duration, percent
 from ._rows import Row, cut, end_mark, flowed, left_text, mark, notes, time_now, wrapped
 from ._watch_keys import Mode, View, Which, place_of
 from ._watch_rows import Clean, table_row
@@ -90,11 +90,24 @@ def shown(scene: Scene, screen: Screen, clean: Clean) -> Shown:
         clean: Makes what others have made up safe to print.
     """
     view = scene.view
-    if view.mode is Mode.DETAILS:
-        if scene.opened is not None:
-            return _details(scene, scene.opened, screen, clean)
-        view = _with(view, mode=Mode.LIST, top=0)
-    return _list(scene, view, screen, clean)
+    if view.mode is Mode.DETAILS and scene.opened is not None:
+        found = _details(scene, scene.opened, screen, clean)
+    else:
+        listing = _with(view, mode=Mode.LIST, top=0) if view.mode is Mode.DETAILS else view
+        found = _list(scene, listing, screen, clean)
+    return replace(found, lines=[_fitted(line, screen.width) for line in found.lines])
+
+
+def _fitted(line: Line, width: int) -> Line:
+    """Return a line that is no wider than the screen: on one of a few columns nothing else has seen to that."""
+    if sum(cell_len(text) for text, _ in line) <= width:
+        return line
+    fitted: Line = []
+    left = width
+    for text, style in line:
+        fitted.append((set_cell_size(text, min(left, cell_len(text))), style))
+        left -= cell_len(fitted[-1][0])
+    return fitted
 
 
 def _with(view: View, *, mode: Mode | None = None, top: int) -> View:
@@ -138,6 +151,14 @@ def _nothing(scene: Scene, view: View) -> str:
     return "No jobs yet; new ones come by themselves." if scene.origin.projects or scene.origin.journal else "No jobs."
 
 
+def known_until(scene: Scene) -> float:
+    """Return up to when it is known how things stand: of a journal that nobody writes, when it was last written."""
+    written_at = scene.origin.written_at
+    if scene.origin.watching is not Watching.NOBODY or written_at is None:
+        return scene.now
+    return min(scene.now, written_at)
+
+
 def _height(rows: Sequence[WatchedRow], screen: Screen) -> int:
     """Return how many lines some jobs take."""
     return sum(1 + (len(_asked(row, screen)) if row.asks else 0) for row in rows)
@@ -152,9 +173,10 @@ def _asked(row: WatchedRow, screen: Screen) -> list[str]:
 def _rows(
     scene: Scene, rows: Sequence[WatchedRow], screen: Screen, clean: Clean, selected: int
 ) -> tuple[list[Line], float]:
-    drawn = [table_row(row, scene.now, clean) for row in rows]
+    now = known_until(scene)
+    drawn = [table_row(row, now, clean) for row in rows]
     narrower = Screen(max(1, screen.width - _CURSOR), screen.height, screen.glyphs)
-    table = row_lines(drawn, scene.now, narrower, scene.longest)
+    table = row_lines(drawn, now, narrower, scene.longest)
     lines: list[Line] = []
     for number, (row, line) in enumerate(zip(drawn, table.lines, strict=True)):
         is_selected = number == selected and scene.has_keys
@@ -164,7 +186,10 @@ def _rows(
             text, style = notes(row)[0]
             asked = wrapped(text, width)
             most = len(_asked(rows[number], screen))
-            lines += [[(" " * (_CURSOR + 2), ""), (part, style)] for part in asked[:most]]
+            kept = asked[:most]
+            if len(asked) > most:
+                kept[-1] = f"{cut(kept[-1], width - 3, '')} {screen.glyphs.cut}"
+            lines += [[(" " * (_CURSOR + 2), ""), (part, style)] for part in kept]
     return lines, table.scale
 
 
@@ -226,8 +251,11 @@ def cost(scene: Scene) -> str:
     """Return what the watching costs and how late it is, or how old what others have written is."""
     stats, origin = scene.totals.stats, scene.origin
     if stats is None:
-        ago = "" if origin.written_at is None else human_duration(max(0.0, scene.now - origin.written_at))
-        return f"last written {ago} ago; read only, nothing is asked or acknowledged" if ago else "read only"
+        if origin.written_at is None:
+            return "read only"
+        ago = human_duration(max(0.0, scene.now - origin.written_at))
+        stood = "this is how things stood then" if origin.watching is Watching.NOBODY else "read only"
+        return f"last written {ago} ago; {stood}"
     faults = sum(stats.faults.values())
     parts = [f"{stats.requests} request{'' if stats.requests == 1 else 's'}"]
     if faults:
@@ -269,7 +297,7 @@ def _ends(left: str, right: str, screen: Screen) -> Line:
 
 
 def _details(scene: Scene, row: WatchedRow, screen: Screen, clean: Clean) -> Shown:
-    drawn = table_row(row, scene.now, clean)
+    drawn = table_row(row, known_until(scene), clean)
     body = _about_job(scene, row, drawn, screen, clean)
     foot = int(screen.height >= _LOW)
     room = max(1, screen.height - foot)
@@ -288,9 +316,10 @@ def _about_job(scene: Scene, row: WatchedRow, drawn: Row, screen: Screen, clean:
     lines: list[Line] = []
     for number, part in enumerate(wrapped(drawn.name, max(8, width - 2))):
         lines.append([mark(drawn, glyphs) if not number else (" ", ""), (f" {part}", "bold")])
-    lines += [[(part, style)] for text, style in _standing(row, drawn, scene.now) for part in wrapped(text, width)]
+    now = known_until(scene)
+    lines += [[(part, style)] for text, style in _standing(row, drawn, now) for part in wrapped(text, width)]
     lines.append([])
-    lines += _states(row, drawn, scene.now, screen, clean)
+    lines += _states(row, drawn, now, screen, clean)
     for heading, text, style in _facts(scene, row, clean):
         parts = wrapped(text, max(8, width - 2)) if len(heading) + 2 + cell_len(text) > width else [text]
         if len(parts) == 1 and len(heading) + 2 + cell_len(parts[0]) <= width:
@@ -388,7 +417,7 @@ def _health(row: WatchedRow) -> str:
 
 
 def _looks(row: WatchedRow, scene: Scene) -> str:
-    parts = [look_count(row.job.looks or 0)]
+    parts = [str(row.job.looks or 0)]
     if row.looked_at is not None:
         word = "the last good one" if scene.origin.watching is Watching.WE else "a good one that told news"
         parts.append(f"{word} {human_duration(max(0.0, scene.now - row.looked_at))} ago")

@@ -37,6 +37,7 @@ class LineView:
         self._faults: dict[str, tuple[FaultKind, int | None]] = {}
         self._progress: dict[str, float] = {}
         self._noted: dict[str, str] = {}
+        self._held = ""
 
     def take(self, news: News) -> None:
         """Print what is new."""
@@ -86,16 +87,16 @@ class LineView:
 
     def _note(self, origin: Origin) -> None:
         """Say once each time what keeps jobs from being seen, and who watches those of a journal."""
-        told = {"": origin.trouble or "", **origin.projects}
-        if origin.journal is not None:
-            told["journal"] = _held(origin)
+        told = {f"project {name}: ": why for name, why in origin.projects.items()}
+        told[f"{origin.journal}: " if origin.journal else ""] = origin.trouble or ""
         for name, text in told.items():
             if text != self._noted.get(name, ""):
-                if text:
-                    note(safe(f"{name}: {text}" if name else text))
-                elif name != "journal":
-                    note(safe(f"{name}: can be read again" if name else "can be read again"))
+                note(safe(f"{name}{text or 'can be read again'}"))
         self._noted = told
+        held = _held(origin)
+        if held != self._held:
+            self._held = held
+            note(safe(held))
 
 
 def _held(origin: Origin) -> str:

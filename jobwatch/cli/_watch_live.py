@@ -18,7 +18,7 @@ from ._frame import Scene as TableScene
 from ._frame import Screen, frame
 from ._live import Frame, draws_unicode
 from ._output import brief, echo
-from ._rows import summary
+from ._rows import summary, wrapped
 from ._watch_frame import Scene, Shown, shown, title_of
 from ._watch_keys import Key, View, pressed
 from ._watch_rows import listed, table_row
@@ -55,6 +55,7 @@ class LiveFace:
         self._shown: Shown | None = None
         self._listed: list[str] = []
         self._now = 0.0
+        self._began: float | None = None
         self._names: tuple[int, int] = (-1, 0)
         self._has_left = asyncio.Event()
         self._terminal = Terminal(self._console, self._key, self._draw_anew)
@@ -87,6 +88,7 @@ class LiveFace:
     def take(self, news: News) -> None:
         """Draw what is new, and that time has passed."""
         self._now = news.now
+        self._began = news.now if self._began is None else self._began
         self._draw()
 
     async def until_quit(self) -> None:
@@ -136,10 +138,11 @@ class LiveFace:
         if origin is None:
             return
         rows = [table_row(row, self._now, self._clean) for row in self._overview.rows()]
-        lines: list[Line] = [[(summary(rows) or "no jobs", "bold")]]
+        size = self._terminal.size
+        lines: list[Line] = [[(line, "bold")] for line in wrapped(summary(rows) or "no jobs", size.width)]
         if not self._is_lasting:
-            size = self._terminal.size
-            scene = TableScene(self._clean(title_of(origin, self._what)), rows, 0.0, self._now, is_last=True)
+            taken = self._now - (self._now if self._began is None else self._began)
+            scene = TableScene(self._clean(title_of(origin, self._what)), rows, taken, self._now, is_last=True)
             lines = frame(scene, Screen(size.width, size.height, self._glyphs))
         self._console.print(Frame(lines), end="")
 
