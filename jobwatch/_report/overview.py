@@ -46,6 +46,7 @@ class Row(Struct, frozen=True, kw_only=True):
         job: Its states and how it stands, as reports have it. Its last state lasts until now while the job goes on,
             also where `State.ended` is earlier.
         version: The version of the overview in which this last changed.
+        generation: Sets it apart from an earlier job of the same id.
         api: The name of its API.
         type: The API's word for the kind of job, where it tells.
         project_id: The project it belongs to, once known.
@@ -69,6 +70,7 @@ class Row(Struct, frozen=True, kw_only=True):
 
     job: ReportedJob
     version: int
+    generation: int = 0
     api: str
     type: str | None = None
     project_id: str | None = None
@@ -300,6 +302,7 @@ class Overview:
         return Row(
             job=job,
             version=0,
+            generation=record.generation,
             api=watched.api,
             type=watched.type,
             project_id=watched.project_id,

@@ -176,11 +176,18 @@ class JobList:
         """Return how each job stands; `refused` holds the jobs of which the consumer would not take a change."""
         return tuple(_overview_of(job_id, job, refused.get(job_id)) for job_id, job in self._jobs.items())
 
-    def sightings(self, known: dict[str, Glimpse]) -> list[Sighting]:
-        """Return the jobs that are otherwise than `known` has them, and note there how they are now."""
+    def sightings(self, known: dict[str, Glimpse], read: Mapping[str, int]) -> list[Sighting]:
+        """Return the jobs that are otherwise than they were, but for those with changes that were not read yet.
+
+        Args:
+            known: How they were when this was called before; it is brought up to date.
+            read: Up to which number the changes of each have been read.
+        """
         ahead_by = self._poller.unix() - self._poller.now()
         found: list[Sighting] = []
         for job_id, job in self._jobs.items():
+            if job.seq > job.acknowledged and job.seq > read.get(job_id, 0):
+                continue
             watch, before = job.watch, known.get(job_id)
             due = NEVER if watch is None else watch.due
             if due == NEVER and before is not None:  # a look is under way: until it is over that is no news

@@ -1,7 +1,7 @@
 """A view of the jobs in a journal that somebody else may hold: the file is read, and left as it is.
 
-It makes no look and acknowledges nothing. What a service has acknowledged, and thus deleted, between two readings is not
-seen as a change; the states that it led to are, as far as the job's own record remembers them.
+It makes no look and acknowledges nothing. What a service has acknowledged, and thus deleted, between two readings is
+not seen as a change; the states that it led to are, as far as the job's own record remembers them.
 """
 
 from __future__ import annotations
@@ -55,6 +55,9 @@ class JournalView:
     Args:
         path: The journal's file.
 
+    Attributes:
+        api: The name of the API whose jobs it is for.
+
     Raises:
         JournalError: It is no journal, or cannot be read.
     """
@@ -65,13 +68,13 @@ class JournalView:
         self._seen: _Mark | None = None
         self._known: dict[str, _Mark] = {}
         self._number = 0
-        self._api = ""
+        self.api = ""
         self._projects: dict[str, str] = {}
         self._origin: Origin | None = None
         self._held: Held | None = None
         try:
             with connected(self._path) as connection:
-                self._api = api_of(connection, self._given)
+                self.api = api_of(connection, self._given)
         except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             raise unusable(self._given, error) from None
 
@@ -103,7 +106,7 @@ class JournalView:
             trouble = unusable(self._given, error).trouble
         return Reading(
             origin=Origin(
-                api=self._api,
+                api=self.api,
                 watching=_watching(self._held),
                 journal=self._given,
                 pid=None if self._held is None else self._held.pid,
@@ -129,7 +132,7 @@ class JournalView:
 
     def _news(self) -> _News:
         with connected(self._path) as connection:
-            self._api = api_of(connection, self._given)
+            self.api = api_of(connection, self._given)
             projects = connection.execute("SELECT project_id FROM projects ORDER BY project_id")
             self._projects = {project_id: "" for (project_id,) in projects}
             columns = columns_of(connection)

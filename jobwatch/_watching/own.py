@@ -36,6 +36,7 @@ class OwnWatch:
         self._watcher = watcher
         self._known: dict[str, Glimpse] = {}
         self._jobs: dict[str, Job] = {}
+        self._numbers: dict[str, int] = {}
         self._sightings: list[Sighting] = []
         self._changes: list[Change] = []
         self._news = asyncio.Event()
@@ -80,19 +81,20 @@ class OwnWatch:
         return Reading(origin=origin, sightings=tuple(sightings), changes=changes, stats=self._client.stats)
 
     def _see(self) -> None:
-        for each in running_of(self._watcher).jobs.sightings(self._known):
+        for each in running_of(self._watcher).jobs.sightings(self._known, self._numbers):
             self._sightings.append(replace(each, job=self._jobs.pop(each.record.job_id, None)))
 
     async def _read(self) -> None:
         try:
             async for batch in self._watcher.batches():
                 self._changes += batch
-                # An end is off the list when this comes back for the next batch: that acknowledges it.
-                if any(change.kind is ChangeKind.END for change in batch):
-                    self._see()
+                self._numbers.update((change.job_id, change.seq) for change in batch)
+                # A job is off the list when its end is acknowledged: when this comes back for the next batch.
+                self._see()
                 for change in batch:
                     if change.kind is ChangeKind.END:
-                        self._known.pop(change.job_id, None)
+                        for each in (self._known, self._numbers):
+                            each.pop(change.job_id, None)
                 self._news.set()
         except JobwatchError as error:
             self._trouble = str(error)
