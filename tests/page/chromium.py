@@ -74,9 +74,11 @@ class Tabs:
 
     async def open(self, url: str) -> str:
         """Open a page in a tab before all others, and return the name under which it is asked."""
-        target = await self.ask("Target.createTarget", url=url)
+        target = await self.ask("Target.createTarget", url="about:blank")
         attached = await self.ask("Target.attachToTarget", targetId=target["targetId"], flatten=True)
-        return str(attached["sessionId"])
+        tab = str(attached["sessionId"])
+        await self.ask("Page.navigate", tab, url=url)
+        return tab
 
     async def value(self, tab: str, expression: str) -> Any:
         """Return what an expression comes to in a page."""
