@@ -72,6 +72,8 @@ class JournalView:
         self._projects: dict[str, str] = {}
         self._origin: Origin | None = None
         self._held: Held | None = None
+        if not self._path.exists():
+            raise JournalError(self._given, "is not there; name the file that a watcher keeps")
         try:
             with connected(self._path) as connection:
                 self.api = api_of(connection, self._given)

@@ -122,7 +122,7 @@ def parsed(argv: Sequence[str] | None = None) -> Options:
     unknown = [word.partition("=")[0] for word in left_over if word.startswith("-") and word != "-"]
     if unknown:
         # Their values are not repeated: one of them may have been meant as a token.
-        known = [f"--{name.replace('_', '-')}" for name in usual_options()]
+        known = _options_of(commands[options.command])
         parser.error(f"unknown option {', '.join(word + _meant(word, known) for word in unknown)}")
     if options.body is not None and options.check is None:
         parser.error("--body goes with --check: the table that is to read it")
@@ -131,6 +131,18 @@ def parsed(argv: Sequence[str] | None = None) -> Options:
     if left_over:
         options.jobs = [*options.jobs, *left_over]  # ids on both sides of an option
     return options
+
+
+def _options_of(parser: argparse.ArgumentParser) -> list[str]:
+    """Return the options of a command, and of the actions that it has."""
+    found: list[str] = []
+    # argparse has no public name for the actions.
+    for action in parser._actions:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            found += [name for each in action.choices.values() for name in _options_of(each)]
+        elif action.help is not argparse.SUPPRESS:
+            found += action.option_strings
+    return found
 
 
 def _meant(word: str, known: Iterable[str]) -> str:
