@@ -119,7 +119,7 @@ def _is_ours(host: str | None, names: Collection[str]) -> bool:
     matched = _HOST.fullmatch(host or "")
     if matched is None:
         return False
-    name = matched[1].lower()
+    name = matched[1].lower().rstrip(".")
     # No name leads to an address that is written out, so nobody can have bent it. A port may be a tunnel's.
     return name == "localhost" or name in names or is_ip(name.removeprefix("[").removesuffix("]"))
 

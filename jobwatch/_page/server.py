@@ -39,6 +39,7 @@ _HEARTBEAT_EVERY = 15.0
 _SOCKET_BUFFER = 256 * 1024
 _CLOSED_WITHIN = 1.0
 _SECRET_BYTES = 24
+_LOOPBACK = "127.0.0.1"
 _MORE = {401: {"WWW-Authenticate": "Bearer"}, 405: {"Allow": "GET, HEAD, POST"}}
 
 
@@ -48,7 +49,8 @@ class Server:
     Args:
         feed: What the page is told.
         address: Where.
-        names: The names that it goes by, beside ``localhost`` and IP addresses.
+        known_as: The host that links name.
+        names: The names that it goes by besides, beside ``localhost`` and IP addresses.
         entered: Called when a link has let a browser in, and there is a new one.
         taken_within: For how many seconds a browser may take nothing of what it is sent.
     """
@@ -57,8 +59,9 @@ class Server:
         self,
         feed: Feed,
         address: Address,
-        names: Iterable[str] = (),
         *,
+        known_as: str | None = None,
+        names: Iterable[str] = (),
         entered: Callable[[], None] | None = None,
         taken_within: float = _TAKEN_WITHIN,
     ) -> None:
@@ -67,7 +70,8 @@ class Server:
         self._entered = entered
         self._feed = feed
         self._address = address
-        self._names = frozenset(name.lower() for name in (address.host, *names))
+        self._known_as = known_as or address.host
+        self._names = frozenset(name.lower().rstrip(".") for name in (self._known_as, *names))
         self._taken_within = taken_within
         self._runner: web.AppRunner | None = None
         files = [file for file in _ASSETS.iterdir() if file.suffix in _TYPES]
@@ -76,7 +80,7 @@ class Server:
     @property
     def link(self) -> str:
         """What lets one browser in, once; then there is another."""
-        return f"http://{self._address.authority}/#enter={self._word}"
+        return f"http://{Address(self._known_as, self._address.port).authority}/#enter={self._word}"
 
     async def start(self) -> None:
         """Listen.
@@ -93,7 +97,9 @@ class Server:
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_CLOSED_WITHIN)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._address.host, self._address.port).start()
+            # A name that stands for two addresses would get two ports, where any free one will do.
+            host = _LOOPBACK if self._address.host == "localhost" else self._address.host
+            await web.TCPSite(self._runner, host, self._address.port).start()
         except OSError as error:
             await self.aclose()
             reason = error.strerror or str(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -652,8 +652,8 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     told: list[int] = []
     events_of = feeds.jobs_events
 
-    def noted(delta: Delta, now: float) -> Iterator[bytes]:
-        for part in events_of(delta, now):
+    def noted(delta: Delta, now: float, clean: Callable[[str], str]) -> Iterator[bytes]:
+        for part in events_of(delta, now, clean):
             told.append(len(part))
             yield part
 
