@@ -29,15 +29,19 @@ class Feed:
 
     Args:
         overview: The jobs.
+        clean: Takes secrets out of texts.
         clock: Returns Unix seconds.
 
     Attributes:
         over: Why nothing more will come; None while something may.
     """
 
-    def __init__(self, overview: Overview, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, overview: Overview, clean: Callable[[str], str] = str, clock: Callable[[], float] = time.time
+    ) -> None:
         self.over: str | None = None
         self._overview = overview
+        self._clean = clean
         self._clock = clock
         self._bells: set[asyncio.Event] = set()
         self._counted: deque[tuple[float, int]] = deque()
@@ -74,7 +78,7 @@ class Feed:
         """Return the events that tell how the whole stands, by their names."""
         if self._overview.origin is not None:
             yield "hello", place_event(self._overview.origin)
-            yield "health", told("health", trouble_of(self._overview.origin))
+            yield "health", told("health", self._clean(trouble_of(self._overview.origin)))
         cost = self._cost_now()
         if cost is not None:
             yield "stats", cost
@@ -82,7 +86,7 @@ class Feed:
     def jobs(self, known: int) -> tuple[int, Iterator[bytes]]:
         """Return the events about jobs that have changed since a version, and the version to which they lead."""
         delta = self._overview.since(known)
-        return delta.version, jobs_events(delta, self._clock())
+        return delta.version, jobs_events(delta, self._clock(), self._clean)
 
     def _cost_now(self) -> bytes | None:
         """Return the event about what looks cost, counted once a second for all readers."""

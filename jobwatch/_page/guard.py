@@ -4,7 +4,8 @@
    somebody else's that leads here (DNS rebinding) is refused, whatever it asks for.
 2. It comes from this page: ``Origin`` is the server itself, and ``Sec-Fetch-Site`` says so where a browser sends it.
    Only the page's own frame may be reached from elsewhere, as a link that somebody clicks.
-3. What tells of jobs needs the key, as a bearer token: nothing that a browser adds to a request by itself.
+3. What tells of jobs needs the key, as a bearer token: nothing that a browser adds to a request by itself. A browser
+   gets the key for the word in a link, which is good once.
 
 Sources: Fetch Metadata (https://www.w3.org/TR/fetch-metadata/), Content Security Policy Level 3
 (https://www.w3.org/TR/CSP3/), Trusted Types (https://www.w3.org/TR/trusted-types/).
@@ -49,6 +50,8 @@ class Place(enum.Enum):
     """The page itself, which holds nothing."""
     PART = "part"
     """What the page is made of: scripts, styles, the icon."""
+    ENTRY = "entry"
+    """Where a browser gets the key."""
     NEWS = "news"
     """What is known of the jobs."""
 
@@ -90,24 +93,24 @@ class Refusal(Struct, frozen=True):
 _ELSEWHERE = Refusal(403, "This comes from another page.")
 
 
-def refusal(asked: Asked, place: Place, key: str, names: Collection[str]) -> Refusal | None:
+def refusal(asked: Asked, place: Place, secret: str | None, names: Collection[str]) -> Refusal | None:
     """Return why a request is refused, or None if it is to be answered.
 
     Args:
         asked: The request.
         place: What it asks for.
-        key: What must be shown to be told of jobs.
+        secret: What must be shown to get that; None if it holds nothing.
         names: The names, in small letters, that this server goes by, beside ``localhost`` and IP addresses.
     """
     if not _is_ours(asked.host, names):
         return Refusal(421, "This server does not go by that name.")
-    if asked.method not in {"GET", "HEAD"}:
+    if asked.method not in ({"POST"} if place is Place.ENTRY else {"GET", "HEAD"}):
         return Refusal(405, "There is nothing to change here.")
     if asked.origin is not None and not _is_same(asked.origin, asked.host or ""):
         return _ELSEWHERE
     if asked.site is not None and asked.site != "same-origin" and not _is_visit(asked, place):
         return _ELSEWHERE
-    if place is Place.NEWS and not _has_key(asked.authorization, key):
+    if secret is not None and not _shows(asked.authorization, secret):
         return Refusal(401, "The key is missing, or is not (any more) the one of this watch.")
     return None
 
@@ -116,7 +119,7 @@ def _is_ours(host: str | None, names: Collection[str]) -> bool:
     matched = _HOST.fullmatch(host or "")
     if matched is None:
         return False
-    name = matched[1].lower()
+    name = matched[1].lower().rstrip(".")
     # No name leads to an address that is written out, so nobody can have bent it. A port may be a tunnel's.
     return name == "localhost" or name in names or is_ip(name.removeprefix("[").removesuffix("]"))
 
@@ -131,6 +134,6 @@ def _is_visit(asked: Asked, place: Place) -> bool:
     return place is Place.FRAME and asked.mode == "navigate" and asked.dest == "document"
 
 
-def _has_key(authorization: str | None, key: str) -> bool:
+def _shows(authorization: str | None, secret: str) -> bool:
     scheme, _, shown = (authorization or "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(shown.strip().encode("utf-8", "replace"), key.encode())
+    return scheme.lower() == "bearer" and hmac.compare_digest(shown.strip().encode("utf-8", "replace"), secret.encode())

@@ -8,7 +8,7 @@ Source of the form: https://html.spec.whatwg.org/multipage/server-sent-events.ht
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import assert_never, overload
 
 import msgspec
@@ -142,19 +142,20 @@ def told(name: str, text: str) -> bytes:
 HEARTBEAT = b": still here\n\n"
 
 
-def jobs_events(delta: Delta, now: float) -> Iterator[bytes]:
+def jobs_events(delta: Delta, now: float, clean: Callable[[str], str] = str) -> Iterator[bytes]:
     """Return the events that tell what has changed; only the last one says up to which version that is all.
 
     Args:
         delta: What has changed.
         now: The time.
+        clean: Takes secrets out of texts.
     """
     rows = delta.rows
     for first in range(0, max(1, len(rows)), _JOBS_AN_EVENT):
         is_last = first + _JOBS_AN_EVENT >= len(rows)
         part = _Jobs(
             now=_ms(now),
-            jobs=[record_of(row) for row in rows[first : first + _JOBS_AN_EVENT]],
+            jobs=[record_of(row, clean) for row in rows[first : first + _JOBS_AN_EVENT]],
             gone=delta.gone if is_last else (),
             known=delta.version if is_last else 0,
             anew=delta.is_whole and first == 0,
@@ -163,24 +164,33 @@ def jobs_events(delta: Delta, now: float) -> Iterator[bytes]:
         yield event("jobs", part)
 
 
-def record_of(row: Row) -> Record:
-    """Return what the page is told of a job."""
+def record_of(row: Row, clean: Callable[[str], str] = str) -> Record:
+    """Return what the page is told of a job.
+
+    Args:
+        row: The job.
+        clean: Takes secrets out of texts; its id is what it is called by, and stays as it is.
+    """
+
+    def text(told: str | None) -> str | None:
+        return None if told is None else _cut(clean(told))
+
     job = row.job
     states = job.states[-_STATES:]
     return Record(
         id=job.job_id,
-        states=tuple((each.phase, _ms(each.began), _cut(each.status), each.gap) for each in states),
+        states=tuple((each.phase, _ms(each.began), _cut(clean(each.status)), each.gap) for each in states),
         left_out=len(job.states) - len(states),
-        status=_short(job.status),
+        status=text(job.status),
         phase=job.phase,
         outcome="dropped" if job.outcome is None and job.is_dropped else job.outcome,
         health=row.health,
-        fault=_short(row.fault),
-        why=_short(row.error),
-        asked=_short(job.asked),
-        url=_short(job.url),
-        type=_short(row.type),
-        project=_short(row.project_id),
+        fault=text(row.fault),
+        why=text(row.error),
+        asked=text(job.asked),
+        url=text(job.url),
+        type=text(row.type),
+        project=text(row.project_id),
         progress=job.progress,
         looks=job.looks,
         looked=_ms(row.looked_at),
@@ -191,8 +201,8 @@ def record_of(row: Row) -> Record:
         ended=_ms(job.ended_at),
         known=_ms(job.known_at),
         ran=job.ran,
-        ending=_short(row.unsettled),
-        remarks=row.remarks,
+        ending=text(row.unsettled),
+        remarks=tuple(_cut(clean(each)) for each in row.remarks),
     )
 
 
@@ -236,10 +246,6 @@ def trouble_of(origin: Origin) -> str:
     """Return what keeps jobs from being told of; empty if nothing does."""
     kept = [f"project {project}: {why}" for project, why in origin.projects.items() if why]
     return ". ".join(filter(None, (origin.trouble, *kept)))
-
-
-def _short(text: str | None) -> str | None:
-    return None if text is None else _cut(text)
 
 
 def _cut(text: str) -> str:

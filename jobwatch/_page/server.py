@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from .._errors import ConfigError
+from .address import Address
 from .guard import HEADERS, Asked, Place, refusal
 from .rows import HEARTBEAT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from .address import Address
     from .feed import Feed, Reader
 
     _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -38,6 +38,9 @@ _TAKEN_WITHIN = 10.0
 _HEARTBEAT_EVERY = 15.0
 _SOCKET_BUFFER = 256 * 1024
 _CLOSED_WITHIN = 1.0
+_SECRET_BYTES = 24
+_LOOPBACK = "127.0.0.1"
+_MORE = {401: {"WWW-Authenticate": "Bearer"}, 405: {"Allow": "GET, HEAD, POST"}}
 
 
 class Server:
@@ -46,46 +49,63 @@ class Server:
     Args:
         feed: What the page is told.
         address: Where.
-        names: The names that it goes by, beside ``localhost`` and IP addresses.
+        known_as: The host that links name.
+        names: The names that it goes by besides, beside ``localhost`` and IP addresses.
+        entered: Called when a link has let a browser in, and there is a new one.
         taken_within: For how many seconds a browser may take nothing of what it is sent.
-
-    Attributes:
-        key: What a browser must show to be told of jobs.
     """
 
     def __init__(
-        self, feed: Feed, address: Address, names: Iterable[str] = (), *, taken_within: float = _TAKEN_WITHIN
+        self,
+        feed: Feed,
+        address: Address,
+        *,
+        known_as: str | None = None,
+        names: Iterable[str] = (),
+        entered: Callable[[], None] | None = None,
+        taken_within: float = _TAKEN_WITHIN,
     ) -> None:
-        self.key = secrets.token_urlsafe(32)
+        self._key = secrets.token_urlsafe(_SECRET_BYTES)
+        self._word = secrets.token_urlsafe(_SECRET_BYTES)
+        self._entered = entered
         self._feed = feed
         self._address = address
-        self._names = frozenset(name.lower() for name in (address.host, *names))
+        self._known_as = known_as or address.host
+        self._names = frozenset(name.lower().rstrip(".") for name in (self._known_as, *names))
         self._taken_within = taken_within
         self._runner: web.AppRunner | None = None
         files = [file for file in _ASSETS.iterdir() if file.suffix in _TYPES]
         self._files = {"/" if file.name == _FRAME else f"/{file.name}": _file(file) for file in files}
 
-    async def start(self) -> Address:
-        """Listen, and return where: with the port that was free, if it was to take one.
+    @property
+    def link(self) -> str:
+        """What lets one browser in, once; then there is another."""
+        return f"http://{Address(self._known_as, self._address.port).authority}/#enter={self._word}"
+
+    async def start(self) -> None:
+        """Listen.
 
         Raises:
             ConfigError: The address cannot be listened at.
         """
         app = web.Application(middlewares=[self._guarded])
         app.router.add_get("/events", self._news)
+        app.router.add_post("/enter", self._enter)
         for path in self._files:
             app.router.add_get(path, self._file)
         # What is asked for is logged nowhere. Who has gone away is told no more, at once.
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_CLOSED_WITHIN)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._address.host, self._address.port).start()
+            # A name that stands for two addresses would get two ports, where any free one will do.
+            host = _LOOPBACK if self._address.host == "localhost" else self._address.host
+            await web.TCPSite(self._runner, host, self._address.port).start()
         except OSError as error:
             await self.aclose()
             reason = error.strerror or str(error)
             raise ConfigError(f"cannot serve at {self._address.authority}: {reason}") from None
-        port: int = self._runner.addresses[0][1]
-        return type(self._address)(self._address.host, port)
+        port: int = self._runner.addresses[0][1]  # the one that was free, if it was to take one
+        self._address = Address(self._address.host, port)
 
     async def aclose(self) -> None:
         """Stop listening, and close all connections."""
@@ -98,9 +118,10 @@ class Server:
     @web.middleware
     async def _guarded(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         place = _place_of(request.path)
-        refused = refusal(_asked(request), place, self.key, self._names)
+        secret = {Place.ENTRY: self._word, Place.NEWS: self._key}.get(place)
+        refused = refusal(_asked(request), place, secret, self._names)
         if refused is not None:
-            return _text(refused.status, refused.text)
+            return _text(refused.status, refused.text, _MORE.get(refused.status))
         try:
             return await handler(request)
         except web.HTTPException as error:
@@ -109,6 +130,12 @@ class Server:
     async def _file(self, request: web.Request) -> web.StreamResponse:
         body, kind = self._files[request.path]
         return web.Response(body=body, headers={**HEADERS, "Content-Type": kind})
+
+    async def _enter(self, _: web.Request) -> web.StreamResponse:
+        self._word = secrets.token_urlsafe(_SECRET_BYTES)
+        if self._entered is not None:
+            self._entered()
+        return _text(200, self._key)
 
     async def _news(self, request: web.Request) -> web.StreamResponse:
         if len(self._feed) >= MOST_READERS:
@@ -157,9 +184,7 @@ def _bound(transport: asyncio.Transport | None) -> None:
 
 
 def _place_of(path: str) -> Place:
-    if path == "/":
-        return Place.FRAME
-    return Place.NEWS if path == "/events" else Place.PART
+    return {"/": Place.FRAME, "/events": Place.NEWS, "/enter": Place.ENTRY}.get(path, Place.PART)
 
 
 def _asked(request: web.Request) -> Asked:
@@ -182,8 +207,4 @@ def _file(path: Path) -> tuple[bytes, str]:
 
 def _text(status: int, text: str, more: dict[str, str] | None = None) -> web.Response:
     headers = {**HEADERS, **(more or {}), "Content-Type": "text/plain; charset=utf-8"}
-    if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    if status == 405:
-        headers["Allow"] = "GET, HEAD"
-    return web.Response(status=status, text=None, body=f"{text}\n".encode(), headers=headers)
+    return web.Response(status=status, body=f"{text}\n".encode(), headers=headers)

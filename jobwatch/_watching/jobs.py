@@ -73,6 +73,7 @@ class JobList:
     Attributes:
         undelivered: How many changes are not acknowledged.
         noticed: Told of each job as a look has shown it, if anybody shows jobs.
+        told: Told of the changes of a job, and of how it stands with them, by whoever shows jobs and takes no changes.
         adding: Held from reading what the journal has of a job until the job is on the list: else one that ends and is
             acknowledged in between would be begun again.
     """
@@ -80,6 +81,7 @@ class JobList:
     def __init__(self, poller: Poller, journal: Journal | Memory, stale_after: float) -> None:
         self.undelivered = 0
         self.noticed: Callable[[str, Job], None] | None = None
+        self.told: Callable[[JobRecord, tuple[Change, ...]], None] | None = None
         self._poller = poller
         self._on_look = self._looked  # one bound method for all jobs
         self._journal = journal
@@ -271,7 +273,10 @@ class JobList:
         job.health = next((change.health for change in reversed(changes) if change.health), job.health)
         self.undelivered += len(changes)
         # With the state that they lead to, all or none: a restart goes on from there, and numbers what follows.
-        self._journal.put(Changed(self._record(job), changes))
+        record = self._record(job)
+        self._journal.put(Changed(record, changes))
+        if self.told is not None:
+            self.told(record, changes)
 
     def _record(self, job: _Job, state: RecordState | None = None) -> JobRecord:
         watched = job.watched

@@ -85,6 +85,7 @@ class Options(argparse.Namespace):
     project: str = ""
     projects: list[str] | None = None
     journal: str | None = None
+    serve: str | None = None
     follow_interval: float | None = None
     limit: int = 25
     port: int = 0
@@ -460,6 +461,12 @@ def _add_watch(commands: _Commands, common: _Parser) -> None:
     )
     _add_pace(watch)
     output = watch.add_argument_group("output")
+    output.add_argument(
+        "--serve",
+        metavar="HOST:PORT",
+        help="show the jobs on a page in your browser, such as at 127.0.0.1:8787, by the link that is printed; port 0"
+        " takes a free one. Only this machine can reach 127.0.0.1: read jobwatch docs page before you take another",
+    )
     _add_json(output, "one JSON object a line on stdout, as wait --json gives them, and nothing else there")
     _add_verdict(output)
     _add_telling(watch)
@@ -779,6 +786,7 @@ examples:
   jobwatch watch job_1 job_2 --api capydb
   jobwatch watch --project prj_42 --api capydb --notify-env CHAT_URL
   jobwatch watch --journal watch.db       # what a service watches; needs no token
+  jobwatch watch --project prj_42 --api capydb --serve 127.0.0.1:8787  # in a browser
 
 With a terminal it shows a table, and keys open details, filter and quit; without
 one, a plain line for each state.

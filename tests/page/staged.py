@@ -87,7 +87,7 @@ class Stage:
         options: Those of the server.
 
     Attributes:
-        url: Where it is, with its key.
+        origin: Where it is.
     """
 
     def __init__(self, learned: Any = None, **options: Any) -> None:
@@ -97,7 +97,8 @@ class Stage:
         self.origin = ""
 
     async def __aenter__(self) -> Self:
-        self.origin = f"http://{(await self.server.start()).authority}"
+        await self.server.start()
+        self.origin = self.server.link.partition("/#")[0]
         self.take()
         return self
 
@@ -109,7 +110,13 @@ class Stage:
 
     @property
     def url(self) -> str:
-        return f"{self.origin}/#key={self.server.key}"
+        """A link that lets a browser in."""
+        return self.server.link
+
+    @property
+    def key(self) -> str:
+        """What a browser gets for that."""
+        return self.server._key
 
     def put(self, *records: JobRecord, changes: Sequence[Change] = (), gone: Sequence[str] = ()) -> None:
         """Have the page show how jobs stand."""

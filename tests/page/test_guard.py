@@ -16,12 +16,14 @@ from jobwatch._page.server import _ASSETS
 
 KEY = "k" * 43
 BEARER = f"Bearer {KEY}"
+METHODS = {Place.FRAME: "GET", Place.PART: "HEAD", Place.NEWS: "GET", Place.ENTRY: "POST"}
 
 
 def status(place: Place = Place.NEWS, **asked: Any) -> int:
     """Return the status of a refusal, or 200."""
     given_ = {"method": "GET", "host": "127.0.0.1:8787", "authorization": BEARER, **asked}
-    refused = refusal(Asked(**given_), place, KEY, {"watch.example.com"})
+    secret = KEY if place in {Place.NEWS, Place.ENTRY} else None
+    refused = refusal(Asked(**given_), place, secret, {"watch.example.com"})
     return 200 if refused is None else refused.status
 
 
@@ -80,7 +82,7 @@ def test_the_page_itself_holds_nothing_and_needs_no_key() -> None:
 )
 def test_a_request_of_another_page_is_refused(origin: str) -> None:
     for place in Place:
-        assert status(place, origin=origin) == 403
+        assert status(place, origin=origin, method=METHODS[place]) == 403
 
 
 def test_a_request_of_the_page_itself_is_answered_behind_a_proxy_that_speaks_tls_too() -> None:
@@ -105,7 +107,14 @@ def test_somebody_may_come_to_the_page_by_a_link_and_by_its_address_but_in_no_fr
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"])
 def test_nothing_can_be_changed(method: str) -> None:
-    assert status(method=method) == 405
+    assert status(method=method) == status(Place.FRAME, method=method) == status(Place.PART, method=method) == 405
+
+
+def test_the_word_of_a_link_is_only_taken_by_a_post_of_the_page() -> None:
+    assert status(Place.ENTRY, method="POST", site="same-origin", origin="http://127.0.0.1:8787") == 200
+    assert status(Place.ENTRY, method="GET") == 405
+    assert status(Place.ENTRY, method="POST", authorization=None) == 401
+    assert status(Place.ENTRY, method="POST", site="same-site", mode="cors", dest="empty") == 403
 
 
 @given(st.text(max_size=60))

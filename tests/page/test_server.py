@@ -59,7 +59,7 @@ class Reader:
 
 
 def bearer(stage: Stage) -> dict[str, str]:
-    return {"Authorization": f"Bearer {stage.server.key}"}
+    return {"Authorization": f"Bearer {stage.key}"}
 
 
 async def test_it_tells_of_all_jobs_and_then_of_each_that_changes() -> None:
@@ -135,6 +135,8 @@ async def test_no_answer_lacks_a_header_and_none_sets_a_cookie() -> None:
             ("GET", "/%2e%2e/rows.py", 404),
             ("GET", "/events", 401),
             ("POST", "/events", 405),
+            ("GET", "/enter", 405),
+            ("POST", "/enter", 401),
             ("GET", "/nothing?key=canary", 404),
         ]
         for method, path, status in asked:
@@ -153,15 +155,15 @@ async def test_no_answer_lacks_a_header_and_none_sets_a_cookie() -> None:
 async def test_the_key_is_in_no_log_and_a_new_one_each_time(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     async with Stage() as stage, aiohttp.ClientSession() as session:
-        key = stage.server.key
+        key = stage.key
         stage.put(running(1))
         async with session.get(f"{stage.origin}/events?key={key}", headers=bearer(stage)) as answer:
             await Reader(answer).jobs()
         async with session.get(f"{stage.origin}/?key={key}", headers={"Host": "evil.example"}) as answer:
             assert key not in await answer.text()
         assert key not in repr(stage.server)
-    assert len(key) >= 43
-    assert key != Server(stage.feed, Address("127.0.0.1", 0)).key
+    assert len(key) >= 32
+    assert key != Stage().key
     assert key not in caplog.text
 
 
@@ -201,6 +203,27 @@ def test_a_record_is_of_plain_values() -> None:
     assert "outcome" not in told
 
 
+async def test_a_link_lets_one_browser_in_once_and_then_there_is_another() -> None:
+    entered: list[str] = []
+    async with Stage(entered=lambda: entered.append(stage.url)) as stage, aiohttp.ClientSession() as session:
+        first = stage.url
+        origin, _, word = first.partition("/#enter=")
+        assert (origin, len(word) >= 32) == (stage.origin, True)
+        answers = []
+        for shown in ("x" * len(word), stage.key, word, word):
+            async with session.post(f"{origin}/enter", headers={"Authorization": f"Bearer {shown}"}) as answer:
+                answers.append((answer.status, (await answer.text()).strip() == stage.key))
+        assert answers == [(401, False), (401, False), (200, True), (401, False)]
+        assert entered == [stage.url]
+        assert stage.url != first
+        async with session.get(f"{origin}/events", headers={"Authorization": f"Bearer {word}"}) as answer:
+            assert answer.status == 401
+        elsewhere = {"Authorization": f"Bearer {stage.url.partition('=')[2]}", "Origin": "http://evil.example"}
+        async with session.post(f"{origin}/enter", headers=elsewhere) as answer:
+            assert answer.status == 403
+        assert len(entered) == 1
+
+
 # --- those who hardly read ---------------------------------------------------------------------------------
 
 
@@ -212,7 +235,7 @@ async def unread(stage: Stage) -> socket.socket:
     connected.setblocking(False)
     host, port = stage.origin.removeprefix("http://").split(":")
     await loop.sock_connect(connected, (host, int(port)))
-    asked = f"GET /events HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {stage.server.key}\r\n\r\n"
+    asked = f"GET /events HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {stage.key}\r\n\r\n"
     await loop.sock_sendall(connected, asked.encode())
     return connected
 

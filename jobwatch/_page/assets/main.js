@@ -12,6 +12,7 @@ import { themed } from "./theme.js";
 
 const REDRAWN = 1000; // bars grow and times count on
 const SAID = 4000; // how far apart what is read aloud is
+const MOST_SAID = 3;
 
 const store = new Store();
 const filter = document.getElementById("filter");
@@ -85,7 +86,7 @@ function linked(state) {
   setText(shown, LINKS[state]);
   if (state === "refused") {
     forget();
-    warn("The key of this page is not valid (any more). Open the link that jobwatch has printed; it prints a new one each time it is started.");
+    warn("Open the link that jobwatch has printed last: each is good for one browser, once, and none for another watch.");
   }
 }
 
@@ -94,24 +95,27 @@ function warn(text) {
   setText(notice, text ?? "");
 }
 
-let saying = [];
+const saying = [];
+let saidAt = -SAID;
 
 /** Have screen readers say which jobs ask somebody or have failed, a few at a time. */
-function say({ jobs, anew, more }) {
-  if (anew || more || store.jobs.size === 0) return;
+function say({ jobs, anew }) {
+  if (anew || store.jobs.size === 0) return;
+  const was_silent = saying.length === 0;
   for (const job of jobs) {
     const before = store.jobs.get(job.id);
     if (asks(job) && !(before && asks(before))) saying.push(`${job.id} asks: ${job.asked ?? "somebody has to act"}`);
     else if (hasFailed(job) && !(before && hasFailed(before))) saying.push(`${job.id} failed`);
   }
+  if (was_silent && saying.length > 0) setTimeout(speak, Math.max(0, saidAt + SAID - performance.now()));
 }
 
-setInterval(() => {
-  if (saying.length === 0) return;
-  const told = saying.length > 3 ? `${saying.slice(0, 3).join(". ")}. And ${saying.length - 3} more` : saying.join(". ");
-  setText(document.getElementById("told"), told);
-  saying = [];
-}, SAID);
+function speak() {
+  const more = saying.length - MOST_SAID;
+  const told = saying.splice(0).slice(0, MOST_SAID).join(". ");
+  setText(document.getElementById("told"), more > 0 ? `${told}. And ${more} more` : told);
+  saidAt = performance.now();
+}
 
 // --- what is asked for ---------------------------------------------------------------------------------
 
@@ -179,9 +183,7 @@ document.getElementById("legend").append(
   el("span", {}, el("i", { class: "late-sample" }), "longer than usual"),
 );
 
-const secret = key();
-if (secret === null) linked("refused");
-else {
-  follow(secret, () => store.known, (name, data) => EVENTS[name]?.(data), linked);
-  table.grid.focus({ preventScroll: true });
-}
+table.grid.focus({ preventScroll: true });
+const shown = await key();
+if (shown === null) linked("refused");
+else await follow(shown, () => store.known, (name, data) => EVENTS[name]?.(data), linked);
