@@ -39,6 +39,9 @@ class _Reply(Struct, frozen=True):
     error: _Trouble | None = None
 
 
+_REPLIES: Final = msgspec.json.Decoder(_Reply)
+
+
 class Answer(Struct, frozen=True):
     """What became of a publish: the sequence of the last message if it is stored, and else why it is not."""
 
@@ -109,9 +112,8 @@ class Stream:
         return answer
 
     async def _request(self, message: Message, headers: Mapping[str, str]) -> Answer:
-        client = self.connection.client
-        reply = await client.request(message.subject, message.body, timeout=ANSWERED_WITHIN, headers=dict(headers))
-        told = msgspec.json.decode(reply.data, type=_Reply) if reply.data else _Reply()  # empty: the batch has begun
+        reply = await self.connection.ask(message.subject, message.body, headers)
+        told = _REPLIES.decode(reply) if reply else _Reply()  # empty: the batch has begun
         if told.error is None:
             return Answer(Verdict.WON, told.seq)
         verdict = verdict_of(told.error.code, told.error.err_code)

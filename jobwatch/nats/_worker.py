@@ -217,7 +217,9 @@ class Worker:
                 return True
         looked = await self._client.look(with_times_until(record.watched, time.time()))
         self.counts.looks += 1
-        again_after = engine_of(self._client).after_giving_up(looked.watched)
+        again_after = looked.next_look
+        if again_after is None:  # it has ended, or a wait would have been given up
+            again_after = engine_of(self._client).after_giving_up(looked.watched)
         after = after_look(
             stream.names, record, seq, looked, again_after=again_after, now=time.time(), settings=self._settings
         )
