@@ -21,13 +21,14 @@ from ._ended import RETRIED, JobRecord, Verdict, ended_of, retried, verdict_on
 from ._link import JobwatchLink
 from ._trigger import JobwatchTrigger
 
-try:
-    from airflow.sdk.exceptions import AirflowException, AirflowFailException
-except ImportError:  # until Airflow 3.2
-    from airflow.exceptions import AirflowException, AirflowFailException
-
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException
+else:
+    try:
+        from airflow.sdk.exceptions import AirflowException, AirflowFailException
+    except ImportError:  # in Airflow 3.1
+        from airflow.exceptions import AirflowException, AirflowFailException
 
 _LATE = 60.0
 """How long after the wait's own time limit Airflow ends the deferral, in seconds: no triggerer runs then."""
@@ -90,7 +91,7 @@ class JobwatchOperator(BaseOperator):
         self.timeout = None if timeout is None else seconds_given("timeout", timeout, above_zero=True)
         self.accept = _words(accept)
         self.fail_on = _words(fail_on)
-        self.retry_on = [each.value for each in retried(retry_on)]
+        self.retry_on = sorted(each.value for each in retried(retry_on))
         try:
             self.max_result = size_of(max_result)
         except ValueError as error:

@@ -15,6 +15,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from .._client import Client
 from .._errors import ConfigError
 from .._models import clock, excerpt, need, printable, state
+from ..apis import APIS
+from ..apis._files import load_api
 from ._clients import AnyClient, SharedClients
 from ._connection import options_of, token_of
 from ._cursor import Cursor
@@ -149,7 +151,7 @@ def _names(text: str) -> Collection[str]:
 
 
 def _client(api: str, options: ClientOptions) -> AnyClient:
-    return Client(api, **options)
+    return Client(api if api.casefold() in APIS else load_api(api), **options)
 
 
 async def _token(conn_id: str) -> str:

@@ -1,2 +1,0 @@
-from airflow.sdk.exceptions import AirflowException as AirflowException
-from airflow.sdk.exceptions import AirflowFailException as AirflowFailException
