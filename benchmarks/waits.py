@@ -2,13 +2,13 @@
 
     python -m benchmarks.waits [WAY ...] [--jobs N] [--looks N] [--pause SECONDS] [--rounds N] [--json]
 
-10,000 jobs are waited for in one process; the server ends each at its third look, and the looks at a job lie ``--pause``
-seconds apart, so that the process sleeps for most of the time. The server runs in a process of its own on loopback;
-in each reply a time is later than in the one before. Each way runs in a fresh process, after one job to warm up, with
-64 connections; the ways take turns, and the median of the rounds is shown. What counts is the CPU time of the process,
-its share of the kernel included, over all looks: with three looks a job, a third of them are first looks and a third
-last ones, so what it costs to begin and to end a wait counts as well. The second row of each is how much larger the
-process has become at most, a job.
+10,000 jobs are waited for in one process; the server ends each at its third look, and the looks at a job lie
+``--pause`` seconds apart, so that the process sleeps for most of the time. The server runs in a process of its own on
+loopback; in each reply a time is later than in the one before. Each way runs in a fresh process, after one job to warm
+up, with 64 connections; the ways take turns, and the median of the rounds is shown. What counts is the CPU time of the
+process, its share of the kernel included, over all looks: with three looks a job, a third of them are first looks and a
+third last ones, so what it costs to begin and to end a wait counts as well. The second row of each is how much larger
+the process has become at most, a job.
 
 * **Ours**: ``wait_all``, and a ``Watcher`` without a journal.
 * **Rivals**: a task a job around aiohttp and msgspec (`bare`), the same with tenacity's retry, azure-core's poller, and

@@ -42,7 +42,7 @@ class FirstLooks:
         """Return how many may be made at a time, of so many at most."""
         if now < self._slot:
             return 0
-        return min(most, 1 + int((now - self._slot) / self._spacing)) if self._spacing else most
+        return min(most, 1 + int(min(now - self._slot, _CATCH_UP) / self._spacing)) if self._spacing else most
 
     def answered(self, *, goes_on: bool) -> None:
         """Learn what a first look has shown."""

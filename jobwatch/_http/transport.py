@@ -416,7 +416,8 @@ class Transport:
                 if response.status not in _REDIRECTS or response.status in self._states:
                     answer = await self._answered(response, target, etag)
                     return replace(answer, looks=2) if asked_again and isinstance(answer, Reply) else answer
-                step = next_url(url or target.url, response.headers.getall("Location", ()), response.status, self._elsewhere)
+                told = response.headers.getall("Location", ())
+                step = next_url(url or target.url, told, response.status, self._elsewhere)
                 if target.body is not None and response.status not in _SAME_METHOD:
                     return Fault(FaultKind.REFUSED, "a POST was redirected to a GET: not followed", response.status)
             finally:
