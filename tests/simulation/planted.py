@@ -22,8 +22,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 import jobwatch._http.fast
+import jobwatch._http.session
 import jobwatch._http.source
-import jobwatch._http.transport
 import jobwatch._watching.sqlite
 from jobwatch import Change, Health, Job, Phase, Watched
 from jobwatch._core.budget import Budget
@@ -40,6 +40,7 @@ from jobwatch._engine.watch import NEVER, Watch
 from jobwatch._http.errors import LostWhenKept
 from jobwatch._http.moving import MovingSource
 from jobwatch._http.source import HttpSource
+from jobwatch._http.time_limits import TimeLimits
 from jobwatch._http.transport import Transport
 from jobwatch._models import Fault, FaultKind, Outcome
 from jobwatch._reading.api import JobAPI
@@ -722,7 +723,7 @@ def _sent_again() -> Generator[None]:
 
     with (
         mock.patch.object(jobwatch._http.fast, "is_stock", return_value=False),
-        mock.patch.object(jobwatch._http.transport, "_sent_once", plain),
+        mock.patch.object(jobwatch._http.session, "sent_once", plain),
     ):
         yield
 
@@ -736,10 +737,10 @@ def _redirected_anywhere(original: Any) -> Any:
 
 
 def _no_limit(_original: Any) -> Any:
-    def limit(self: Transport, task: Any, _seconds: float) -> None:
+    def begin(self: TimeLimits, task: Any, _seconds: float) -> None:
         self._deadlines[task] = NEVER
 
-    return limit
+    return begin
 
 
 def _no_turn(_original: Any) -> Any:
@@ -886,11 +887,11 @@ BUGS: tuple[Bug, ...] = (
     Bug("a restart forgets how well a job could be seen", method(JobList, "restore", _health_forgotten)),
     Bug("aiohttp sends again by itself", _sent_again, level=WIRE),
     Bug("a redirect is followed anywhere", function("_http.urls", "next_url", _redirected_anywhere), level=WIRE),
-    Bug("a request has no time limit", method(Transport, "_limit", _no_limit), level=WIRE),
+    Bug("a request has no time limit", method(TimeLimits, "begin", _no_limit), level=WIRE),
     Bug("hops of a redirect are outside the budget", method(Transport, "_in_turn", _no_turn), level=WIRE),
     Bug("the session is left open", method(Transport, "aclose", _session_left_open), level=WIRE),
     Bug("a connection is not given back", _connection_kept, level=WIRE),
-    Bug("half a body counts as success", function("_http.transport", "_whole", _unread_is_whole), level=WIRE),
+    Bug("half a body counts as success", function("_http.bodies", "whole", _unread_is_whole), level=WIRE),
     Bug("an exception of one look stops all", method(Looks, "_end_by", _ends_the_engine)),
     Bug("an exception of one look ends all watches", method(Looks, "_end_by", _all_end)),
     Bug("an exception of one look is swallowed", method(Looks, "_end_by", instead(lambda *_given: None))),
