@@ -128,6 +128,8 @@ def _plan(options: Options) -> Plan:
         raise ConfigError("nothing to watch: give the ids of jobs, --project ID or --journal FILE")
     if options.journal is not None and len(given) > 1:
         raise ConfigError("--journal shows what its service watches: leave out jobs and --project")
+    if "-" in options.jobs:
+        raise ConfigError("watch reads no response from standard input: jobwatch wait - does, or give the job's id")
     verdict = Verdict(
         options.no_fail, outcomes_of("--accept", options.accept or (), ACCEPTABLE), codes_of(options.exit_code or ())
     )

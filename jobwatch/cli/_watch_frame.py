@@ -90,11 +90,24 @@ def shown(scene: Scene, screen: Screen, clean: Clean) -> Shown:
         clean: Makes what others have made up safe to print.
     """
     view = scene.view
-    if view.mode is Mode.DETAILS:
-        if scene.opened is not None:
-            return _details(scene, scene.opened, screen, clean)
-        view = _with(view, mode=Mode.LIST, top=0)
-    return _list(scene, view, screen, clean)
+    if view.mode is Mode.DETAILS and scene.opened is not None:
+        found = _details(scene, scene.opened, screen, clean)
+    else:
+        listing = _with(view, mode=Mode.LIST, top=0) if view.mode is Mode.DETAILS else view
+        found = _list(scene, listing, screen, clean)
+    return replace(found, lines=[_fitted(line, screen.width) for line in found.lines])
+
+
+def _fitted(line: Line, width: int) -> Line:
+    """Return a line that is no wider than the screen: on one of a few columns nothing else has seen to that."""
+    if sum(cell_len(text) for text, _ in line) <= width:
+        return line
+    fitted: Line = []
+    left = width
+    for text, style in line:
+        fitted.append((set_cell_size(text, min(left, cell_len(text))), style))
+        left -= cell_len(fitted[-1][0])
+    return fitted
 
 
 def _with(view: View, *, mode: Mode | None = None, top: int) -> View:
