@@ -30,6 +30,8 @@ _AT_LEAST_WANTED = 2.0  # requests a second that are taken to have been sent bef
 _FORGOTTEN = 64.0  # doublings after which a 429 cannot bind any more
 _BURST_SECONDS = 0.25
 _LEAST = 1.0 / 60.0
+_ON_THE_WAY = 1.0  # how many seconds what others tell may take to come here
+_LOWER = 0.95
 _UNKNOWN = 2.0  # requests a second that are taken to be wanted before any job has been read
 UNLIMITED = float("inf")
 
@@ -80,6 +82,7 @@ class Budget:
         demand: How many looks a second all watched jobs want at the plain price.
         is_unlimited: Whether nothing and nobody has said yet how many requests may go.
         share: Says when the next may go, where the budget is had together with other processes; None where it is not.
+        max_rate: What was given.
         news: How often the API has told or shown something of it.
 
     Raises:
@@ -99,6 +102,7 @@ class Budget:
         "_window",
         "demand",
         "is_unlimited",
+        "max_rate",
         "news",
         "share",
     )
@@ -106,6 +110,7 @@ class Budget:
     def __init__(self, max_rate: float | None = None) -> None:
         if max_rate is not None and not 0.0 < max_rate < UNLIMITED:
             raise ConfigError(f"max_rate must be a finite number of requests a second above 0, not {max_rate!r}")
+        self.max_rate = max_rate
         self._given = UNLIMITED if max_rate is None else max_rate
         self._told = UNLIMITED
         self._told_until = 0.0
@@ -260,12 +265,17 @@ class Budget:
         """
         self._given = UNLIMITED if given is None else given
         if limits.told is not None and not (has_news and now < self._told_until and self._told <= limits.told):
-            self._told, self._told_until = limits.told, now + limits.told_for
+            self._told, self._told_until = limits.told, _end(self._told_until, now + limits.told_for)
         if limits.refill is not None and not (has_news and now < self._refill_until and self._refill <= limits.refill):
-            self._refill, self._refill_until = limits.refill, now + limits.refill_for
+            self._refill, self._refill_until = limits.refill, _end(self._refill_until, now + limits.refill_for)
         self._window = max(self._window, limits.window)
         if limits.found is not None:
             doublings = limits.found_for / _RECOVERY
-            if doublings < _FORGOTTEN and limits.found * 2.0**doublings < self._recovered(now):
+            if doublings < _FORGOTTEN and limits.found * 2.0**doublings < _LOWER * self._recovered(now):
                 self._found, self._found_at = limits.found, now - limits.found_for
         self.is_unlimited = given is None and self.limits(now) == Limits(window=self._window)
+
+
+def _end(known: float, told: float) -> float:
+    """Return when something ends that others tell of: they may have it from here, and it took its time both ways."""
+    return known if abs(told - known) < _ON_THE_WAY else told

@@ -341,6 +341,15 @@ class Schedule:
                 return None
             await asyncio.sleep(wait)
 
+    @property
+    def in_flight(self) -> int:
+        """How many requests have no answer yet."""
+        return self._in_flight
+
+    def pause(self, seconds: float) -> None:
+        """Make no request for so long, since the API has asked for that elsewhere."""
+        self.paused_until = max(self.paused_until, self._time() + min(seconds, LONGEST_PAUSE))
+
     def paused(self, now: float) -> Fault:
         """Return what a request comes to that is not made, since the API has asked for a pause."""
         left = self.paused_until - now

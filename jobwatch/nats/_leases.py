@@ -233,9 +233,22 @@ class Holder:
         self._accrue(now)
         self._attempts = [each for each in self._attempts if each is not attempt]
 
+    def forget(self, now: float) -> None:
+        """Take in that there is no ledger any more, or one of another store: nothing is held, and nobody is known.
+
+        Whoever has a lease of the old one may use it to its end; nothing is asked for before that.
+        """
+        self._accrue(now)
+        self.ledger, self.revision, self._attempts = Ledger(), 0, []
+        self._seen, self._asked_at = {}, {}
+        self._last_asked = now + LEASE * SLOWEST - _BETWEEN
+        self._accrue(now)
+
     # --- what it asks for ----------------------------------------------------------------------------------------
 
-    def renewal(self, rate: float, limits: Limits, pause: float, now: float, *, at_once: bool = False) -> Attempt | None:
+    def renewal(
+        self, rate: float, limits: Limits, pause: float, now: float, *, at_once: bool = False
+    ) -> Attempt | None:
         """Return the ledger to be stored now, if any is; from this moment on no more is used than it gives.
 
         Args:

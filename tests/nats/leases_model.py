@@ -228,6 +228,8 @@ class World:
     def _take_answer(self, worker: Worker, attempt: Attempt, revision: int | None) -> None:
         worker.holder.answered(attempt, revision, worker.now(self.real))
         worker.asked = None
+        if revision is None:
+            self.read(worker)
 
     def read(self, worker: Worker) -> None:
         """Have a worker read the ledger as it is now."""
@@ -295,7 +297,8 @@ class World:
         whole = self._long() * lowest
         if sum(used.values()) > (1.0 + SKEW) * whole + burst_of(lowest):
             raise Wrong(f"{sum(used.values())} requests were made at {lowest:g} a second: {used}")
-        if sum(used.values()) < 0.8 * whole - 2.0:
+        # A step of the model may come a whole tick after a token has, which is lost where the burst is one.
+        if sum(used.values()) < 0.7 * whole - 2.0:
             raise Wrong(f"{sum(used.values())} of {whole:.0f} requests were made: {used}")
         if min(used.values()) < 0.4 * whole / len(busy) - 2.0:
             raise Wrong(f"one had less than its part of {whole:.0f}: {used}")
