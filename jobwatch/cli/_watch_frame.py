@@ -20,8 +20,8 @@ from ._endings import time_of_day
 from ._frame import Line, Screen, row_lines
 from ._render import human_duration, percent
 from ._rows import Row, cut, end_mark, flowed, left_text, mark, notes, time_now, wrapped
-from ._watch_keys import Mode, View, Which, place_of
-from ._watch_rows import Clean, table_row
+from ._watch_keys import Mode, View, Which
+from ._watch_rows import Clean, Drawn, place_of
 
 _CURSOR = 2
 """How many columns the mark of the selected job takes."""
@@ -81,20 +81,20 @@ class Shown(Struct, frozen=True):
     page: int
 
 
-def shown(scene: Scene, screen: Screen, clean: Clean) -> Shown:
+def shown(scene: Scene, screen: Screen, draw: Drawn) -> Shown:
     """Return what is shown.
 
     Args:
         scene: What there is to show.
         screen: What it is shown on.
-        clean: Makes what others have made up safe to print.
+        draw: Makes rows of the live table of jobs, and what others have made up safe to print.
     """
     view = scene.view
     if view.mode is Mode.DETAILS and scene.opened is not None:
-        found = _details(scene, scene.opened, screen, clean)
+        found = _details(scene, scene.opened, screen, draw)
     else:
         listing = _with(view, mode=Mode.LIST, top=0) if view.mode is Mode.DETAILS else view
-        found = _list(scene, listing, screen, clean)
+        found = _list(scene, listing, screen, draw)
     return replace(found, lines=[_fitted(line, screen.width) for line in found.lines])
 
 
@@ -117,32 +117,50 @@ def _with(view: View, *, mode: Mode | None = None, top: int) -> View:
 # --- the list -----------------------------------------------------------------------------------------------------
 
 
-def _list(scene: Scene, view: View, screen: Screen, clean: Clean) -> Shown:
-    head = heading(scene, screen, clean)
+def _list(scene: Scene, view: View, screen: Screen, draw: Drawn) -> Shown:
+    head = heading(scene, screen, draw.clean)
     room = max(1, screen.height - len(head) - (screen.height >= _LOW))
     rows = scene.rows
-    at = place_of(view, [row.job_id for row in rows])
-    top = min(view.top, at)
-    while top < at and _height(rows[top : at + 1], screen) > room:
-        top += 1
-    while top > 0 and _height(rows[top - 1 :][: room + 1], screen) <= room:
-        top -= 1
-    visible: list[WatchedRow] = []
-    for row in rows[top : top + room]:
-        if visible and _height([*visible, row], screen) > room:
-            break
-        visible.append(row)
-    body, scale = _rows(scene, visible, screen, clean, at - top)
+    at = place_of(view, rows)
+    top, last = _window(rows, screen, room, min(view.top, at), at)
+    body, scale = _rows(scene, rows[top:last], screen, draw, at - top)
+    draw.keep(row.job_id for row in rows[top:last])
     if not rows:
         body = [[(cut(_nothing(scene, view), screen.width, screen.glyphs.cut), "dim")]]
     body = body[:room] + [[] for _ in range(room - len(body))]
     foot: list[Line] = []
     if screen.height >= _LOW:
-        total, last = len(rows), top + len(visible)
-        place = "" if (top, last) == (0, total) else f"{top + 1}-{last} of {total}"
+        place = "" if (top, last) == (0, len(rows)) else f"{top + 1}-{last} of {len(rows)}"
         whole = f"whole bar {human_duration(scale)}" if scale and screen.width >= _WIDE else ""
         foot = [_footing(scene, view, screen, "  ".join(filter(None, (whole, place))))]
     return Shown([*head, *body, *foot][: screen.height], _with(view, top=top), room)
+
+
+def _window(rows: Sequence[WatchedRow], screen: Screen, room: int, top: int, at: int) -> tuple[int, int]:
+    """Return which jobs are shown: from which place on, and up to before which.
+
+    Args:
+        rows: All jobs that are listed.
+        screen: What they are shown on.
+        room: How many lines there are for them.
+        top: From which place on they were shown so far.
+        at: The place that must be in view.
+    """
+    lines = 0
+    for place in range(at, top - 1, -1):  # upwards from the cursor, as far as there is room
+        lines += _height(rows[place], screen) if rows else 0
+        if lines > room and place < at:
+            top = place + 1
+            break
+    last, lines = top, 0
+    while last < len(rows) and (lines := lines + _height(rows[last], screen)) <= room:
+        last += 1
+    last = min(len(rows), max(last, top + 1))
+    if last == len(rows):  # nothing follows: what comes before fills the rest
+        lines = sum(_height(row, screen) for row in rows[top:])
+        while top > 0 and (lines := lines + _height(rows[top - 1], screen)) <= room:
+            top -= 1
+    return top, last
 
 
 def _nothing(scene: Scene, view: View) -> str:
@@ -159,9 +177,9 @@ def known_until(scene: Scene) -> float:
     return min(scene.now, written_at)
 
 
-def _height(rows: Sequence[WatchedRow], screen: Screen) -> int:
-    """Return how many lines some jobs take."""
-    return sum(1 + (len(_asked(row, screen)) if row.asks else 0) for row in rows)
+def _height(row: WatchedRow, screen: Screen) -> int:
+    """Return how many lines a job takes."""
+    return 1 + (len(_asked(row, screen)) if row.asks else 0)
 
 
 def _asked(row: WatchedRow, screen: Screen) -> list[str]:
@@ -171,10 +189,10 @@ def _asked(row: WatchedRow, screen: Screen) -> list[str]:
 
 
 def _rows(
-    scene: Scene, rows: Sequence[WatchedRow], screen: Screen, clean: Clean, selected: int
+    scene: Scene, rows: Sequence[WatchedRow], screen: Screen, draw: Drawn, selected: int
 ) -> tuple[list[Line], float]:
     now = known_until(scene)
-    drawn = [table_row(row, now, clean) for row in rows]
+    drawn = [draw(row, now) for row in rows]
     narrower = Screen(max(1, screen.width - _CURSOR), screen.height, screen.glyphs)
     table = row_lines(drawn, now, narrower, scene.longest)
     lines: list[Line] = []
@@ -296,9 +314,9 @@ def _ends(left: str, right: str, screen: Screen) -> Line:
 # --- one job ------------------------------------------------------------------------------------------------------
 
 
-def _details(scene: Scene, row: WatchedRow, screen: Screen, clean: Clean) -> Shown:
-    drawn = table_row(row, known_until(scene), clean)
-    body = _about_job(scene, row, drawn, screen, clean)
+def _details(scene: Scene, row: WatchedRow, screen: Screen, draw: Drawn) -> Shown:
+    drawn = draw(row, known_until(scene))
+    body = _about_job(scene, row, drawn, screen, draw.clean)
     foot = int(screen.height >= _LOW)
     room = max(1, screen.height - foot)
     top = min(scene.view.top, max(0, len(body) - room))

@@ -232,12 +232,8 @@ _ALL_THE_WAY = 1_000_000
 
 
 def _moved(view: View, by: int, listed: Sequence[str]) -> str | None:
-    """Return the job that is so many lines further down than the selected one."""
+    """Return the job that is so many lines further down than the selected one, or the first one."""
     if not listed:
         return view.selected
-    return listed[min(max(0, place_of(view, listed) + by), len(listed) - 1)]
-
-
-def place_of(view: View, listed: Sequence[str]) -> int:
-    """Return where in the list the cursor is: at the first job where the selected one is not listed."""
-    return listed.index(view.selected) if view.selected in listed else 0
+    at = listed.index(view.selected) if view.selected in listed else 0
+    return listed[min(max(0, at + by), len(listed) - 1)]

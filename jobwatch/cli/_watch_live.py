@@ -21,7 +21,7 @@ from ._output import brief, echo
 from ._rows import summary, wrapped
 from ._watch_frame import Scene, Shown, shown, title_of
 from ._watch_keys import Key, View, pressed
-from ._watch_rows import listed, table_row
+from ._watch_rows import Drawn, listed, table_row
 from ._watch_screen import Terminal
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class LiveFace:
         self._is_lasting = is_lasting
         self._console = console or Console(highlight=False)
         self._glyphs = UNICODE if draws_unicode(self._console.encoding, os.environ) else ASCII
+        self._rows = Drawn(self._clean)
         self._view = View()
         self._shown: Shown | None = None
         self._listed: list[str] = []
@@ -116,7 +117,7 @@ class LiveFace:
             note=self._clean(self._notes.kept[-1]) if self._notes.kept else "",
             has_keys=self._terminal.has_keys,
         )
-        self._shown = shown(scene, Screen(size.width, size.height, self._glyphs), self._clean)
+        self._shown = shown(scene, Screen(size.width, size.height, self._glyphs), self._rows)
         self._view = self._shown.view
         self._terminal.draw(self._shown.lines)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeAlias, assert_never
 
@@ -41,6 +41,32 @@ def table_row(row: WatchedRow, now: float, clean: Clean) -> Row:
         end=None if row.goes_on else _cleaned_end(row, clean),
         end_at=None if row.goes_on else row.changed_at,
     )
+
+
+class Drawn:
+    """Rows as the live table draws them, each made once for as long as its job does not change.
+
+    Args:
+        clean: Makes what others have made up safe.
+    """
+
+    def __init__(self, clean: Clean) -> None:
+        self.clean = clean
+        self._made: dict[str, tuple[WatchedRow, Row]] = {}
+
+    def __call__(self, row: WatchedRow, now: float) -> Row:
+        """Return a job as it is drawn at a time, in Unix seconds."""
+        known = self._made.get(row.job_id)
+        if known is None or known[0] is not row:
+            made = table_row(row, now, self.clean)
+            self._made[row.job_id] = row, made
+            return made
+        known[1].standing = standing(row, now)
+        return known[1]
+
+    def keep(self, job_ids: Iterable[str]) -> None:
+        """Forget all jobs but these."""
+        self._made = {job_id: self._made[job_id] for job_id in job_ids if job_id in self._made}
 
 
 def standing(row: WatchedRow, now: float) -> Standing:
@@ -193,3 +219,10 @@ def _holds(row: WatchedRow, words: list[str]) -> bool:
     told = [job.job_id, row.type, row.project_id, job.status, job.phase and job.phase.value]
     text = " ".join(filter(None, (*told, job.outcome and job.outcome.value))).casefold()
     return all(word in text for word in words)
+
+
+def place_of(view: View, rows: Sequence[WatchedRow]) -> int:
+    """Return where in the list the cursor is: at the first job where the selected one is not listed."""
+    if view.selected is None:
+        return 0
+    return next((place for place, row in enumerate(rows) if row.job_id == view.selected), 0)

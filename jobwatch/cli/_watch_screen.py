@@ -15,13 +15,12 @@ import sys
 import termios
 import tty
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from types import FrameType, TracebackType
 from typing import Self
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console
 from rich.control import Control
-from rich.segment import ControlType, Segment
+from rich.segment import ControlType, Segment, Segments
 from rich.style import Style
 
 from ._frame import Line
@@ -36,25 +35,6 @@ _ESCAPE_WITHIN = 0.1
 _MOST_READ = 1024
 _ENDING = (signal.SIGHUP, signal.SIGQUIT)
 """The signals that end the process as it is; SIGINT and SIGTERM end it in order."""
-
-_style = lru_cache(Style.parse)
-
-
-class _Changed:
-    """Lines that have changed, as rich takes them: each at its place, and nothing left behind its end."""
-
-    def __init__(self, lines: Sequence[tuple[int, Line]], *, clear: bool) -> None:
-        self._lines = lines
-        self._clear = clear
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if self._clear:
-            yield Control(ControlType.CLEAR).segment
-        for number, line in self._lines:
-            yield Control((ControlType.CURSOR_MOVE_TO, 0, number)).segment
-            for text, style in line:
-                yield Segment(without_secrets(text), _style(style) if style else None)
-            yield Control((ControlType.ERASE_IN_LINE, 0)).segment
 
 
 class Terminal:
@@ -76,6 +56,7 @@ class Terminal:
         self._input, self._is_ours = _input()
         self._usual = None if self._input is None else termios.tcgetattr(self._input)
         self._decoder = Decoder()
+        self._known_codes: dict[str, tuple[str, str]] = {}
         self._lines: list[Line] = []
         self._drawn_on: Size | None = None
         self._is_open = False
@@ -133,7 +114,22 @@ class Terminal:
         if not self._is_open or not (changed or is_new) or not self._takes_more():
             return
         self._lines, self._drawn_on = list(lines), size
-        self._console.print(_Changed(changed, clear=is_new), end="", crop=False, no_wrap=True, overflow="ignore")
+        text = "".join(f"\x1b[{at + 1};1H{self._styled(line)}\x1b[K" for at, line in changed)
+        # All at once: to look for secrets takes longer than all else, and longer for many texts than for one.
+        self._console.file.write(without_secrets(f"\x1b[H\x1b[2J{text}" if is_new else text))
+        self._console.file.flush()
+
+    def _styled(self, line: Line) -> str:
+        return "".join(text.join(self._codes(style)) if style else text for text, style in line)
+
+    def _codes(self, style: str) -> tuple[str, str]:
+        """Return what stands before and behind a text of some style, if anything: rich knows what the terminal can."""
+        if style not in self._known_codes:
+            with self._console.capture() as drawn:
+                self._console.print(Segments([Segment("x", Style.parse(style))]), end="")
+            before, _, behind = drawn.get().partition("x")
+            self._known_codes[style] = before, behind
+        return self._known_codes[style]
 
     def forget(self) -> None:
         """Have all lines drawn anew, whatever they were."""

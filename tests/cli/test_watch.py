@@ -27,7 +27,7 @@ from jobwatch.cli._bars import ASCII, UNICODE, Glyphs
 from jobwatch.cli._frame import Screen
 from jobwatch.cli._watch_frame import Scene, Shown, cost, counted, shown, title_of
 from jobwatch.cli._watch_keys import Decoder, Key, Mode, Pressed, View, Which, pressed
-from jobwatch.cli._watch_rows import end_of, listed
+from jobwatch.cli._watch_rows import Drawn, end_of, listed
 from tests.watching.journals import changed, made
 
 T = 1_800_000_000.0
@@ -260,7 +260,7 @@ def drawn(
         title=title, origin=origin, totals=totals(rows), rows=listed(rows, view, NOW), view=view, now=NOW,
         longest=longest, opened=opened, has_keys=has_keys,
     )  # fmt: skip
-    return shown(scene, Screen(width, height, glyphs), str)
+    return shown(scene, Screen(width, height, glyphs), Drawn(str))
 
 
 def texts(found: Shown) -> list[str]:
