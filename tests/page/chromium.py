@@ -1,4 +1,4 @@
-"""Debian's Chromium, headless: driven by Playwright, and for what Playwright keeps from happening by its own protocol."""
+"""Debian's Chromium, headless: driven by Playwright, and where that will not do by the browser's own protocol."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from jobwatch import FaultKind, Health, Phase
 from jobwatch._core.stats import Lag, Stats
 from jobwatch._page import feed as feeds
+from jobwatch._page import rows
 from jobwatch._watching.records import JobRecord
 from tests.page.chromium import ARGUMENTS, Tabs, needed
 from tests.page.staged import ORIGIN, Stage, failure, record
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 WIDE = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 ROW = ".rows .row"
+COST = Stats(requests=90, looks=120, faults={FaultKind.UNREACHABLE: 3}, lag=Lag(2, 0.5, 0.9), rate=5.0, demand=7.0)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -71,11 +73,7 @@ def one_of_each(stage: Stage) -> None:
         running("render", progress=0.4), bad, done, lost, queued, blocked(), record("new", []),
         changes=[failure(bad, "E: no space left on device")],
     )  # fmt: skip
-    stage.take(
-        stats=Stats(
-            requests=90, looks=120, faults={FaultKind.UNREACHABLE: 3}, lag=Lag(2, 0.5, 0.9), rate=5.0, demand=7.0
-        )
-    )
+    stage.take(stats=COST)
 
 
 @asynccontextmanager
@@ -107,7 +105,8 @@ async def until(page: Page, expression: str) -> None:
 async def ids(page: Page) -> list[str]:
     """Return the ids of the rows in the page, from the top to the bottom."""
     found: list[str] = await page.evaluate(
-        "[...document.querySelectorAll('.rows .row')].sort((a, b) => a.ariaRowIndex - b.ariaRowIndex).map((row) => row.job)"
+        """[...document.querySelectorAll('.rows .row')]
+            .sort((one, other) => one.ariaRowIndex - other.ariaRowIndex).map((row) => row.job)"""
     )
     return found
 
@@ -128,9 +127,7 @@ async def test_every_job_has_a_row_and_what_needs_somebody_stands_first(browser:
         one_of_each(stage)
         async with opened(browser, stage) as page:
             assert await ids(page) == ["deploy", "nightly", "etl", "render", "queued", "new", "build-0"]
-            rows = page.locator(ROW)
-            text = [" | ".join((await rows.nth(at).inner_text()).split("\n")) for at in range(3)]
-            assert "Deploy 4.2.1 to production?" in text[0] or "Deploy" in await rows.first.inner_text()
+            assert "Deploy 4.2.1 to production?" in await page.locator(ROW).first.inner_text()
             assert await page.title() == "(1 ask, 1 failed) jobwatch"
             assert (
                 await page.locator(".row .note a").get_attribute("href") == "https://ci.example.test/jobs/3?tab=approve"
@@ -177,15 +174,14 @@ async def seen_after(stage: Stage, page: Page, changed: JobRecord) -> float:
 
 
 async def test_jobs_come_and_go(browser: Browser) -> None:
-    async with Stage() as stage:
-        async with opened(browser, stage) as page:
-            assert await page.locator("#empty").inner_text() == "No job is watched yet."
-            stage.put(running("one"), running("two", ago=30.0))
-            await page.wait_for_selector(ROW)
-            assert await ids(page) == ["one", "two"]
-            stage.put(gone=["one"])
-            await until(page, "document.querySelectorAll('.rows .row').length === 1")
-            assert await ids(page) == ["two"]
+    async with Stage() as stage, opened(browser, stage) as page:
+        assert await page.locator("#empty").inner_text() == "No job is watched yet."
+        stage.put(running("one"), running("two", ago=30.0))
+        await page.wait_for_selector(ROW)
+        assert await ids(page) == ["one", "two"]
+        stage.put(gone=["one"])
+        await until(page, "document.querySelectorAll('.rows .row').length === 1")
+        assert await ids(page) == ["two"]
 
 
 async def test_the_filter_and_the_kinds_and_the_order(browser: Browser) -> None:
@@ -357,7 +353,7 @@ async def test_the_job_that_the_keys_are_at_stays_so_when_others_move(browser: B
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 async def test_axe_finds_nothing(browser: Browser, scheme: str, size: dict[str, int]) -> None:
     pytest.importorskip("axe_playwright_python", reason="pip install axe-playwright-python")
-    from axe_playwright_python.async_playwright import Axe
+    from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
 
     async with Stage() as stage:
         one_of_each(stage)
@@ -391,20 +387,19 @@ async def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Browser) -> 
 async def test_light_and_dark_as_the_system_is_or_as_somebody_chose(browser: Browser) -> None:
     paper = "getComputedStyle(document.body).backgroundColor"
     light, dark = "rgb(255, 255, 255)", "rgb(13, 17, 23)"
-    async with Stage() as stage:
-        async with opened(browser, stage, color_scheme="dark") as page:
-            assert await page.evaluate(paper) == dark
-            await page.emulate_media(color_scheme="light")
-            assert await page.evaluate(paper) == light
-            button = page.locator("#theme")
-            for name, colour in (("light", light), ("dark", dark)):
-                await button.click()
-                assert await button.inner_text() == f"Theme: {name}"
-                assert await page.evaluate(paper) == colour
-            await page.reload()
-            assert await page.evaluate(paper) == dark
+    async with Stage() as stage, opened(browser, stage, color_scheme="dark") as page:
+        assert await page.evaluate(paper) == dark
+        await page.emulate_media(color_scheme="light")
+        assert await page.evaluate(paper) == light
+        button = page.locator("#theme")
+        for name, colour in (("light", light), ("dark", dark)):
             await button.click()
-            assert await page.evaluate(paper) == light
+            assert await button.inner_text() == f"Theme: {name}"
+            assert await page.evaluate(paper) == colour
+        await page.reload()
+        assert await page.evaluate(paper) == dark
+        await button.click()
+        assert await page.evaluate(paper) == light
 
 
 async def test_nothing_moves_where_somebody_wants_no_motion(browser: Browser) -> None:
@@ -498,11 +493,14 @@ async def test_no_script_gets_in_even_through_a_hole(browser: Browser) -> None:
         tried = await page.evaluate(
             """() => {
                 const results = [];
-                const attempt = (what) => { try { what(); results.push('done'); } catch (error) { results.push(error.name); } };
+                const attempt = (what) => {
+                    try { what(); results.push('done'); } catch (error) { results.push(error.name); }
+                };
+                const script = document.createElement('script');
                 attempt(() => { document.body.innerHTML += '<img src=x>'; });
                 attempt(() => { document.write('<b>x</b>'); });
-                attempt(() => { const script = document.createElement('script'); script.text = 'window.bent = 1'; document.body.append(script); });
-                attempt(() => { const script = document.createElement('script'); script.src = 'https://evil.example/x.js'; });
+                attempt(() => { script.text = 'window.bent = 1'; });
+                attempt(() => { script.src = 'https://evil.example/x.js'; });
                 attempt(() => setTimeout('window.bent = 1', 0));
                 return [results, window.bent];
             }"""
@@ -527,7 +525,7 @@ async def test_no_other_page_may_put_it_into_a_frame_or_read_it(browser: Browser
                 const plain = await fetch(`${origin}/main.js`).then(() => 'read', (error) => error.name);
                 const frame = document.createElement('iframe');
                 frame.src = origin;
-                const shown = new Promise((resolve) => { frame.onload = () => resolve(frame.contentDocument === null); });
+                const shown = new Promise((resolve) => { frame.onload = resolve; });
                 document.body.append(frame);
                 await shown;
                 return [read, plain];
@@ -650,7 +648,7 @@ async def test_a_hidden_tab_grows_by_next_to_nothing_over_ten_thousand_updates(m
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list that will hold the length of each event about jobs."""
     told: list[int] = []
-    events_of = feeds.jobs_events
+    events_of = rows.jobs_events
 
     def noted(delta: Delta, now: float, clean: Callable[[str], str]) -> Iterator[bytes]:
         for part in events_of(delta, now, clean):

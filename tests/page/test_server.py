@@ -23,6 +23,7 @@ from jobwatch._page.rows import jobs_events, record_of
 from jobwatch._page.server import MOST_READERS, Server
 from jobwatch._report.overview import Overview
 from tests.conftest import in_time, soon
+from tests.page.reading import Reader
 from tests.page.staged import ORIGIN, Stage, record
 
 NOW = 1_780_000_000.0
@@ -30,32 +31,6 @@ NOW = 1_780_000_000.0
 
 def running(number: int, progress: float = 0.0) -> Any:
     return record(f"job_{number:05}", [("RUNNING", Phase.RUNNING, NOW)], progress=progress)
-
-
-class Reader:
-    """Reads the events as they come."""
-
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        self.answer = answer
-
-    async def event(self) -> tuple[str, Any]:
-        name, data = "", b""
-        async for line in self.answer.content:
-            text = line.rstrip(b"\n")
-            if text.startswith(b"event: "):
-                name = text[7:].decode()
-            elif text.startswith(b"data: "):
-                data = text[6:]
-            elif not text and data:
-                return name, msgspec.json.decode(data)
-        return "", None
-
-    async def jobs(self) -> Any:
-        """Return the next event about jobs."""
-        while True:
-            name, data = await self.event()
-            if name in {"jobs", ""}:
-                return data
 
 
 def bearer(stage: Stage) -> dict[str, str]:
@@ -84,8 +59,8 @@ async def test_who_comes_back_is_told_what_was_missed_and_all_only_if_that_is_no
         stage.put(running(1), running(2))
         known = stage.overview.version
         stage.put(running(3))
-        for since, ids, anew in ((known, ["job_00003"], False), (0, ["job_00001", "job_00002", "job_00003"], True)):
-            async with session.get(f"{stage.origin}/events?since={since}", headers=bearer(stage)) as answer:
+        for version, ids, anew in ((known, ["job_00003"], False), (0, ["job_00001", "job_00002", "job_00003"], True)):
+            async with session.get(f"{stage.origin}/events?since={version}", headers=bearer(stage)) as answer:
                 told = await Reader(answer).jobs()
                 assert [job["id"] for job in told["jobs"]] == ids
                 assert told.get("anew", False) is anew
@@ -205,7 +180,8 @@ def test_a_record_is_of_plain_values() -> None:
 
 async def test_a_link_lets_one_browser_in_once_and_then_there_is_another() -> None:
     entered: list[str] = []
-    async with Stage(entered=lambda: entered.append(stage.url)) as stage, aiohttp.ClientSession() as session:
+    stage: Stage = Stage(entered=lambda: entered.append(stage.url))
+    async with stage, aiohttp.ClientSession() as session:
         first = stage.url
         origin, _, word = first.partition("/#enter=")
         assert (origin, len(word) >= 32) == (stage.origin, True)
