@@ -252,8 +252,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         found = asyncio.run(measure(setting, Path(folder)))
     late = found.lateness
-    print(f"{found.looks_a_second:.0f} looks/s; worker {found.worker * 1e3:.3f} plain {found.plain} server {found.server * 1e3:.3f} ms")
-    print(f"late {statistics.median(late):.3f} p99 {quantile(late, .99):.3f} max {max(late):.3f} of {len(late)}, {found.never_known} never; wasted {found.wasted}")
+    print(
+        f"{found.looks_a_second:.0f} looks/s; worker {found.worker * 1e3:.3f} plain {found.plain} server {found.server * 1e3:.3f} ms"
+    )
+    print(
+        f"late {statistics.median(late):.3f} p99 {quantile(late, 0.99):.3f} max {max(late):.3f} of {len(late)}, {found.never_known} never; wasted {found.wasted}"
+    )
     print(f"memory {found.memory:.0f}; most {found.most_in_a_second}")
     return 0
 

@@ -1,6 +1,6 @@
 """The rivals of `benchmarks.engine`.
 
-``python -m benchmarks.engine_rivals procrastinate API INTERVAL DSN`` 
+``python -m benchmarks.engine_rivals procrastinate API INTERVAL DSN``
 """
 
 from __future__ import annotations
@@ -77,7 +77,13 @@ async def run_arq(api: str, interval: float, socket: str, watches: int) -> None:
 
         async def some():
             for n in it:
-                await pool.enqueue_job("watch", job_id(n), "RUNNING", _defer_by=1 + interval * ((n * 0.618033988749895) % 1.0), _expires=86400)
+                await pool.enqueue_job(
+                    "watch",
+                    job_id(n),
+                    "RUNNING",
+                    _defer_by=1 + interval * ((n * 0.618033988749895) % 1.0),
+                    _expires=86400,
+                )
 
         await asyncio.gather(*(some() for _ in range(50)))
         print("enqueued", watches / (time.monotonic() - t), file=sys.stderr)
@@ -106,7 +112,8 @@ async def run_procrastinate(api: str, interval: float, dsn: str, watches: int) -
     connector = procrastinate.PsycopgConnector(conninfo=dsn, min_size=2, max_size=8)
     app = procrastinate.App(connector=connector)
 
-    class Again(Exception): pass
+    class Again(Exception):
+        pass
 
     class Every(procrastinate.BaseRetryStrategy):
         def get_retry_decision(self, *, exception, job):
@@ -117,7 +124,9 @@ async def run_procrastinate(api: str, interval: float, dsn: str, watches: int) -
         job = await looker.look(name)
         if job.status == status:
             raise Again
-        await connector.execute_query_async("insert into log(job, status) values (%(job)s, %(status)s)", job=name, status=job.status)
+        await connector.execute_query_async(
+            "insert into log(job, status) values (%(job)s, %(status)s)", job=name, status=job.status
+        )
         if job.status != "COMPLETED":
             await watch.configure(schedule_in={"seconds": interval}).defer_async(name=name, status=job.status)
 
@@ -127,12 +136,25 @@ async def run_procrastinate(api: str, interval: float, dsn: str, watches: int) -
             await connector.execute_query_async("create table log (id bigserial primary key, job text, status text)")
             t = time.monotonic()
             for first in range(0, watches, 500):
-                await watch.configure(schedule_in={"seconds": 1}).batch_defer_async(*({"name": job_id(n), "status": "RUNNING"} for n in range(first, first + 500)))
-            await connector.execute_query_async("update procrastinate_jobs set scheduled_at = now() + (1 + %(i)s * ((id * 0.618033988749895) %% 1.0)) * interval '1 second'", i=interval)
+                await watch.configure(schedule_in={"seconds": 1}).batch_defer_async(
+                    *({"name": job_id(n), "status": "RUNNING"} for n in range(first, first + 500))
+                )
+            await connector.execute_query_async(
+                "update procrastinate_jobs set scheduled_at = now() + (1 + %(i)s * ((id * 0.618033988749895) %% 1.0)) * interval '1 second'",
+                i=interval,
+            )
             await connector.execute_query_async("vacuum analyze procrastinate_jobs") if 0 else None
             print("enqueued", watches / (time.monotonic() - t), file=sys.stderr)
             return
-        task = asyncio.create_task(app.run_worker_async(concurrency=CONCURRENCY, fetch_job_polling_interval=0.2, delete_jobs="successful", install_signal_handlers=False, listen_notify=False))
+        task = asyncio.create_task(
+            app.run_worker_async(
+                concurrency=CONCURRENCY,
+                fetch_job_polling_interval=0.2,
+                delete_jobs="successful",
+                install_signal_handlers=False,
+                listen_notify=False,
+            )
+        )
         await obey(lambda _: worked(looker.looks))
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

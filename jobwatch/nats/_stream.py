@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ._connection import Connection
 
 _OPEN_BATCHES: Final = 8  # of one process in one stream; the server takes 50 of all
+_FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
 _PAGE: Final = 500
 _log = logging.getLogger("jobwatch.nats")
@@ -89,7 +90,7 @@ class Stream:
 
     async def settle(self, messages: Sequence[Message]) -> Answer:
         """Publish messages, again and again until the server has said what became of them."""
-        pause = 0.05
+        pause = _FIRST_PAUSE
         while (answer := await self.publish(messages)).verdict is Verdict.AGAIN:
             _log.debug("published again in %.2f s: %s", pause, answer.why)
             await asyncio.sleep(pause)
@@ -136,6 +137,17 @@ class Stream:
             raise self.silent(error) from error
         headers = cast("Mapping[str, str] | None", found.headers)  # pyright: ignore[reportUnknownMemberType]
         return Stored(found.seq or 0, found.subject or "", found.data or b"", headers or {})
+
+    async def last_at_last(self, pattern: str) -> Stored | None:
+        """Return the last message that a filter finds, asking again and again until the server has answered."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return await self.last(pattern)
+            except JobwatchError as error:
+                _log.debug("asked again in %.2f s: %s", pause, error)
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST_PAUSE, pause * 2.0)
 
     async def last_seq(self) -> int:
         """Return the last sequence of the stream.

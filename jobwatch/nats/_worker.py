@@ -230,7 +230,7 @@ class Worker:
         if record.has_ended:
             return True
         if message.metadata.num_delivered > 1:
-            last = await stream.last(stream.names.state(record.watched.job_id))
+            last = await stream.last_at_last(stream.names.state(record.watched.job_id))
             if not is_current(seq, None if last is None else last.seq):
                 return True
         looked = await self._client.look(with_times_until(record.watched, time.time()))

@@ -9,11 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, Self
 
+from jobwatch import JobwatchError
 from jobwatch.nats import EmbeddedServer, ServerOptions
 from jobwatch.nats._connection import connect
 from jobwatch.nats._server import server_program
 
 SERVERS = 3
+STREAM = "jobwatch-0"
 LONGEST_START = 60.0
 DOWN = (0.1, 2.0)  # for how long a server of a cluster is away, in seconds
 _CONFIGURATION = """
@@ -34,6 +36,10 @@ class Servers(Protocol):
 
     async def crash(self, rng: random.Random) -> str:
         """Kill one with SIGKILL and start it again on the data that are there; return what it was."""
+        ...
+
+    async def at_work(self) -> None:
+        """Wait until what was started again is at work."""
         ...
 
 
@@ -66,6 +72,9 @@ class OneServer:
         await self._server.kill()
         await self._server.start()
         return "server"
+
+    async def at_work(self) -> None:
+        """See `Servers`; it was ready when it had been started."""
 
 
 class Cluster:
@@ -105,13 +114,16 @@ class Cluster:
             await self._kill(number)
 
     async def crash(self, rng: random.Random) -> str:
-        """Kill the server that leads the stream; where none does at present, some server."""
-        leader = await self._leader()
-        number = rng.randrange(SERVERS) if leader is None else leader
+        """Kill the server that leads the stream, once there is one; see `Servers`."""
+        number = await self._leader()
         await self._kill(number)
         await asyncio.sleep(rng.uniform(*DOWN))
         await self._start(number)
-        return "server" if leader is None else "leader"
+        return "leader"
+
+    async def at_work(self) -> None:
+        """See `Servers`; the servers have to agree on a leader first."""
+        await self._leader()
 
     async def _start(self, number: int) -> None:
         file = self._folder / f"n{number}.conf"
@@ -135,23 +147,33 @@ class Cluster:
         await process.wait()
 
     async def _agreed(self) -> None:
+        from nats.errors import Error
+
         while True:
             try:
                 async with await connect(self.options, "kills") as connection:
                     await connection.js.account_info()
                     return
-            except Exception:  # whatever a server says that has just begun
+            except (Error, JobwatchError, TimeoutError):  # whatever a server says that has just begun
                 await asyncio.sleep(0.1)
 
-    async def _leader(self) -> int | None:
-        """Return which server leads the stream; None if nobody does, or nobody says so."""
-        try:
-            async with await connect(self.options, "kills", within=2.0) as connection:
-                info = await connection.js.stream_info("jobwatch-0")
-        except Exception:
-            return None
-        name = None if info.cluster is None else info.cluster.leader
-        return int(name[1:]) if name else None
+    async def _leader(self) -> int:
+        """Return which server leads the stream, once there is one that does and the workers' consumer has a leader."""
+        from nats.errors import Error
+
+        async with asyncio.timeout(LONGEST_START):
+            while True:
+                try:
+                    async with await connect(self.options, "kills", within=2.0) as connection:
+                        stream = await connection.js.stream_info(STREAM)
+                        consumers = await connection.js.consumers_info(STREAM)
+                except (Error, JobwatchError, TimeoutError):  # as above
+                    await asyncio.sleep(0.1)
+                    continue
+                leaders = [each.leader if each else None for each in (stream.cluster, *(c.cluster for c in consumers))]
+                if leaders[0] and all(leaders):
+                    return int(leaders[0][1:])
+                await asyncio.sleep(0.1)
 
 
 def _free_ports(number: int) -> list[int]:
