@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _TARGETS_KEPT = 1024
-"""For how many jobs a prepared URL is kept: it takes longer to make than to find, and half as much room as a job."""
+"""For how many jobs a request is kept ready, which takes longer to make than to find; then it begins anew."""
 
 
 _BEYOND_HOLD = 30.0
@@ -531,9 +531,9 @@ class HttpSource:
         target = self.prepared(self._requests.job(job_id))
         if self._requests.is_dated:
             return target
+        if len(self._targets) >= _TARGETS_KEPT:
+            self._targets.clear()
         self._targets[job_id] = target
-        if len(self._targets) > _TARGETS_KEPT:
-            del self._targets[next(iter(self._targets))]
         return target
 
     def _held_target(self, job_id: str, hold: float) -> Target:

@@ -124,6 +124,9 @@ class Transport:
         trouble = trouble or self._headers.trouble()
         if trouble:
             raise ConfigError(trouble)
+        scheme, _, rest = self._base.partition("://")
+        host, slash, path = rest.partition("/")
+        self._own_origin, self._own_path = f"{scheme}://{host}", f"{slash}{path}"
         self._reader = AnswerReader(
             self._headers,
             problem=problem,
@@ -174,14 +177,11 @@ class Transport:
         Raises:
             ConfigError: It is not an encoded path, or steps out of the base URL.
         """
-        from yarl import URL  # noqa: PLC0415  # see the module's docstring
-
         if not is_encoded_path(path):
             raise ConfigError(f"not an encoded path: {printable(path)}")
         if query is not None and ("#" in query or unfit_for_url(query)):
             raise ConfigError("the query is not encoded")
-        url = URL(f"{self._base}{path}" + (f"?{query}" if query else ""), encoded=True)
-        return Target(url, url.raw_path, body)
+        return Target(self._own_origin, f"{self._own_path}{path}", query or None, body)
 
     def send_with(self, headers: Mapping[str, str], secret_query: tuple[str, str] | None, secrets: Secrets) -> None:
         """Send these from now on, in place of those that were given; they have been checked."""
@@ -218,7 +218,7 @@ class Transport:
                 if etag is not None or target.body is not None or target.headers is not None:
                     headers = self._headers_for(target, etag)
                 self.requests += 1
-                response = await self._sent(target.url, target, headers, task)
+                response = await self._sent(None, target, headers, task)
             except LostWhenKept:
                 response, answer = None, None
             else:
@@ -347,26 +347,29 @@ class Transport:
         """Return what an answer amounts to that has come whole, and leads nowhere else; None of any other."""
         if response.status in _REDIRECTS and self._is_redirect(response):
             return None
-        answer = self._reader.read_at_once(response, target, etag)
-        if answer is None:
-            return None
-        if not response.closed:
+        try:
+            answer = self._reader.read_at_once(response, target, etag)
+        except BaseException:
+            response.close()
+            raise
+        if answer is not None and not response.closed:
             response.close()
         return answer
 
     async def _went_on(
         self, response: Response | None, target: Target, etag: str | None, turn: Turn, task: asyncio.Task[object]
     ) -> Reply | Fault:
-        """Return what a look brings that is not over with the first of the first answer, or had none.
+        """Return what a look brings that is not over with a first answer that came whole.
 
         Args:
-            response: The answer; None where a connection that had been kept was lost before any.
+            response: That answer, as far as it has come; None where a connection that had been kept was lost before.
             target: What to look at.
             etag: The validator of the last reply.
             turn: Awaited before each further request.
             task: Whoever looks.
         """
-        url, headers, asked_again = target.url, self._headers_for(target, etag), False
+        url: URL | None = None  # the target's own
+        headers, asked_again = self._headers_for(target, etag), False
         for hop in range(MAX_HOPS + 1):
             if response is None:
                 if asked_again or await self._in_turn(turn) is not None:
@@ -374,12 +377,12 @@ class Transport:
                 asked_again = True
                 self._log.again(target)
                 self.requests += 1
-                response = await self._sent(url, target, headers, task, hop)
+                response = await self._sent(url, target, headers, task)
             try:
                 if not self._is_redirect(response):
                     answer = await self._reader.read(response, target, etag)
                     return replace(answer, looks=2) if asked_again and isinstance(answer, Reply) else answer
-                step = self._next_url(response, url, target)
+                step = self._next_url(response, url or target.url, target)
             finally:
                 # A response that was read to its end is closed already, and its connection free. What is not read, such
                 # as the body of a redirect, goes down with its connection.
@@ -395,7 +398,7 @@ class Transport:
                 return fault
             try:
                 self.requests += 1
-                response = await self._sent(url, target, headers, task, hop + 1)
+                response = await self._sent(url, target, headers, task)
             except LostWhenKept:
                 response = None
         return Fault(FaultKind.REFUSED, f"more than {MAX_HOPS} redirects")
@@ -418,25 +421,32 @@ class Transport:
         return headers if target.headers is None else {**(headers or {}), **target.headers}
 
     def _sent(
-        self, url: URL, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], hop: int = 0
+        self, url: URL | None, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object]
     ) -> Coroutine[object, object, Response]:
-        """Send one request, on the first connection that is silent; `NotSilent` is raised if none is."""
+        """Send one request, on the first connection that is silent; `NotSilent` is raised if none is.
+
+        Args:
+            url: Where redirects have led; None for the target's own URL.
+            target: What is asked for.
+            headers: What is sent with this request alone.
+            task: The task that asks.
+        """
         lanes = self._lanes
         if lanes is not None:
-            if lanes.is_usable() and not (hop or target.is_head or (target.body and target.headers)):
-                return lanes.sent(url, target.body, headers, task)
+            if url is None and lanes.is_usable() and not (target.is_head or (target.body and target.headers)):
+                return lanes.sent(target.path_and_query, target.body, headers, task)
             self._leave_lanes()  # what needs the session is seldom alone: that is what asks from now on
         if self._connector is None:
-            return self._sent_first(url, target, headers, task, hop)
-        return self._sent_by_session(url, target, headers)
+            return self._sent_first(url, target, headers, task)
+        return self._sent_by_session(url or target.url, target, headers)
 
     async def _sent_first(
-        self, url: URL, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], hop: int
+        self, url: URL | None, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object]
     ) -> Response:
         """Send a request while there is nothing of aiohttp's: the first, and where that led if it was redirected."""
         if self._first is not None and self._first_asker is task:
             try:
-                return await self._first.sent(url)
+                return await self._first.sent(url or target.url)
             except NotPlain:
                 pass  # nothing was sent
             except Exception:
@@ -446,7 +456,7 @@ class Transport:
                 self._first = self._first_asker = None
         if not await self._ready(target):
             raise Unanswered
-        return await self._sent(url, target, headers, task, hop)
+        return await self._sent(url, target, headers, task)
 
     def _leave_lanes(self) -> None:
         lanes, self._lanes = self._lanes, None

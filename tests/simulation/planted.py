@@ -12,7 +12,6 @@ import os
 import statistics
 import sys
 from collections.abc import Callable, Collection, Generator, Iterable
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 from unittest import mock
@@ -1088,11 +1087,17 @@ def _by_number(number: int, first: int, most: int) -> tuple[int | None, str]:
 
 
 def table(first: int, most: int, jobs: int, names: Collection[str]) -> list[tuple[Bug, int | None, str]]:
-    """Look for those with these names."""
+    """Look for those with these names, each in a process of its own.
+
+    What a bug has put into a cache, such as what a word means, would stay when it is gone: it would then be found in
+    place of each that comes after it.
+    """
     numbers = [number for number, bug in enumerate(BUGS) if bug.name in names]
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        found = pool.map(_by_number, numbers, itertools.repeat(first), itertools.repeat(most))
-        return [(BUGS[number], *each) for number, each in zip(numbers, found, strict=True)]
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.simulation.runner"])
+    with context.Pool(jobs, maxtasksperchild=1) as pool:
+        found = pool.starmap(_by_number, [(number, first, most) for number in numbers], chunksize=1)
+    return [(BUGS[number], *each) for number, each in zip(numbers, found, strict=True)]
 
 
 def main(argv: list[str] | None = None) -> int:
