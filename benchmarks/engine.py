@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import math
+import os
 import statistics
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from jobwatch import ChangeKind
+from jobwatch import ChangeKind, Client
 from jobwatch.nats import EmbeddedServer, ServerOptions, Watcher
 from jobwatch.nats import _rules as rules
 from jobwatch.nats._connection import connect
@@ -29,15 +30,16 @@ from jobwatch.nats._stream import open_streams
 from jobwatch.nats._subjects import place_token
 
 from .engine_api import Asked, job_id
-from .engine_parts import Part, Worked, cpu_of, memory_of
+from .engine_parts import Part, Worked, cpu_of, memory_of, size_of
 from .engine_workers import client_of
+from .rows import Row, as_json, as_text, compared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobwatch import Watched
     from jobwatch.nats._connection import Connection
-    from jobwatch.nats._stream import Streams
+    from jobwatch.nats._stream import Stream, Streams
 
 WORKERS = 2
 BURST_SECONDS = 0.25  # of a client's budget

@@ -178,7 +178,12 @@ class Lanes:
         return is_stock() and not self._has_met_odd
 
     async def sent(
-        self, path: str, body: bytes | None, headers: Mapping[str, str] | None, asker: asyncio.Task[object] | None
+        self,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        asker: asyncio.Task[object] | None,
+        since: float,
     ) -> Answer:
         """Send a request and wait for the head of its answer.
 
@@ -187,6 +192,7 @@ class Lanes:
             body: What a POST sends; None for a GET.
             headers: What is sent with this request alone; validated.
             asker: The task that asks.
+            since: When it began to, on the loop's clock.
 
         Raises:
             NotSilent: The server sends something by itself on all connections; nothing was sent.
@@ -196,7 +202,7 @@ class Lanes:
             connection, protocol = carried
             # What was read until it was kept forbids nothing, see `give_back`, and nothing was read since.
             if not protocol.has_heard and protocol.is_quiet():
-                protocol.carry(asker)
+                protocol.carry(asker, since)
                 break
             if await _becomes_silent(carried):
                 break

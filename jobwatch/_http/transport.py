@@ -209,7 +209,7 @@ class Transport:
         cancelling = task.cancelling()
         limit = target.limit or self._timeout
         began = time.perf_counter() if LOGGER.isEnabledFor(logging.DEBUG) else None
-        self._limits.begin(task, limit)
+        since = self._limits.begin(task, limit)
         answer: Reply | Fault | None
         try:
             response: Response | None
@@ -218,7 +218,7 @@ class Transport:
                 if etag is not None or target.body is not None or target.headers is not None:
                     headers = self._headers_for(target, etag)
                 self.requests += 1
-                response = await self._sent(None, target, headers, task)
+                response = await self._sent(None, target, headers, task, since)
             except LostWhenKept:
                 response, answer = None, None
             else:
@@ -377,7 +377,7 @@ class Transport:
                 asked_again = True
                 self._log.again(target)
                 self.requests += 1
-                response = await self._sent(url, target, headers, task)
+                response = await self._sent(url, target, headers, task, task.get_loop().time())
             try:
                 if not self._is_redirect(response):
                     answer = await self._reader.read(response, target, etag)
@@ -398,7 +398,7 @@ class Transport:
                 return fault
             try:
                 self.requests += 1
-                response = await self._sent(url, target, headers, task)
+                response = await self._sent(url, target, headers, task, task.get_loop().time())
             except LostWhenKept:
                 response = None
         return Fault(FaultKind.REFUSED, f"more than {MAX_HOPS} redirects")
@@ -421,7 +421,7 @@ class Transport:
         return headers if target.headers is None else {**(headers or {}), **target.headers}
 
     def _sent(
-        self, url: URL | None, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object]
+        self, url: URL | None, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], since: float
     ) -> Coroutine[object, object, Response]:
         """Send one request, on the first connection that is silent; `NotSilent` is raised if none is.
 
@@ -430,18 +430,19 @@ class Transport:
             target: What is asked for.
             headers: What is sent with this request alone.
             task: The task that asks.
+            since: When it began to, on the loop's clock.
         """
         lanes = self._lanes
         if lanes is not None:
             if url is None and lanes.is_usable() and not (target.is_head or (target.body and target.headers)):
-                return lanes.sent(target.path_and_query, target.body, headers, task)
+                return lanes.sent(target.path_and_query, target.body, headers, task, since)
             self._leave_lanes()  # what needs the session is seldom alone: that is what asks from now on
         if self._connector is None:
-            return self._sent_first(url, target, headers, task)
+            return self._sent_first(url, target, headers, task, since)
         return self._sent_by_session(url or target.url, target, headers)
 
     async def _sent_first(
-        self, url: URL | None, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object]
+        self, url: URL | None, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], since: float
     ) -> Response:
         """Send a request while there is nothing of aiohttp's: the first, and where that led if it was redirected."""
         if self._first is not None and self._first_asker is task:
@@ -456,7 +457,7 @@ class Transport:
                 self._first = self._first_asker = None
         if not await self._ready(target):
             raise Unanswered
-        return await self._sent(url, target, headers, task)
+        return await self._sent(url, target, headers, task, since)
 
     def _leave_lanes(self) -> None:
         lanes, self._lanes = self._lanes, None

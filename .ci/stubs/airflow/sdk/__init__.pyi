@@ -1,6 +1,6 @@
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, NoReturn, TypedDict
 
@@ -41,7 +41,7 @@ class BaseOperator:
         trigger: BaseTrigger,
         method_name: str,
         kwargs: dict[str, Any] | None = None,
-        timeout: timedelta | float | None = None,
+        timeout: timedelta | int | float | None = None,
     ) -> NoReturn: ...
 
 class BaseOperatorLink(ABC):
