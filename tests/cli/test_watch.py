@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from jobwatch import Health, Outcome, Phase
 from jobwatch._core.stats import Lag, Stats
 from jobwatch._models import FaultKind
 from jobwatch._report.model import ReportedJob, State
-from jobwatch._report.overview import Overview, Row, Totals
+from jobwatch._report.overview import Row, Totals
 from jobwatch._watching.viewing import Origin, Watching
 from jobwatch.cli import main
 from jobwatch.cli._bars import ASCII, UNICODE, Glyphs
@@ -237,10 +238,17 @@ def test_the_record_of_an_end_is_that_of_wait() -> None:
 
 
 def totals(rows: Sequence[Row], stats: Stats | None = None) -> Totals:
-    overview = Overview()
-    for row in rows:
-        overview._replace(row)
-    return replace(overview.totals(NOW), stats=stats)
+    going_on = [row for row in rows if row.goes_on]
+    return Totals(
+        going_on=len(going_on),
+        phases=Counter(row.job.phase for row in going_on if row.job.phase is not None),
+        unread=sum(row.job.phase is None for row in going_on),
+        ended=Counter(row.job.outcome for row in rows if row.job.outcome is not None),
+        dropped=0,
+        troubled=Counter(row.health for row in going_on if row.health is not Health.OK),
+        late=sum(row.is_late(NOW) for row in rows),
+        stats=stats,
+    )
 
 
 def drawn(
@@ -432,7 +440,6 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     name = f"watched_{tmp_path.name}"
     (tmp_path / f"{name}.py").write_text(_SOURCE)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
     return f"{name}:make"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from jobwatch._core.durations import LearnedDurations
 from jobwatch._core.matching import Fingerprint
@@ -38,10 +39,8 @@ def sighting(job_id: str = "a", **facts: Any) -> Sighting:
     beside = {name: facts.pop(name) for name in ("state", "health", "generation") if name in facts}
     of = {name: facts.pop(name) for name in ("next_look", "ahead", "job") if name in facts}
     watched = Watched(job_id=job_id, api="capydb", added_at=T, **facts)
-    record = JobRecord(**{
-        "job_id": job_id, "state": state, "health": Health.OK, "seq": 1, "watched": watched, "changed_at": T + 50.0,
-        **beside,
-    })  # fmt: skip
+    record = JobRecord(job_id=job_id, state=state, health=Health.OK, seq=1, watched=watched, changed_at=T + 50.0)
+    record = replace(record, **beside)
     return Sighting(record=record, **of)
 
 
