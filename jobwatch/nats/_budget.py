@@ -11,8 +11,8 @@ import hashlib
 import logging
 import math
 import os
+import platform
 import random
-import socket
 import time
 import uuid
 from typing import TYPE_CHECKING, Final
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
-from .._client import account_of, budget_of, engine_of
+from .._client import account_of, budget_of, engine_of, origin_of
 from .._core.budget import Budget
 from .._errors import ConfigError, JobwatchError
 from .._models import AsJSON
@@ -30,8 +30,6 @@ from ._leases import LEASE, SLOWEST, UNLIMITED, Holder, Ledger
 from ._subjects import token
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from .._client import Client
     from ._bucket import Entry
     from ._connection import Connection
@@ -67,7 +65,8 @@ class BudgetStanding(Struct, AsJSON, frozen=True, kw_only=True):
     """How the budget of an origin and an account there stands.
 
     Attributes:
-        account: Whose budget it is: a checksum of the token, or a name that was given to it.
+        account: Whose budget it is: a checksum of the token, "renewed" where it may change by itself, "none" without a
+            token, or ``name/`` and the name that was given to it.
         rate: How many requests a second all workers may make together; None for as many as the API allows.
         paused_for: For how many seconds the API has asked for no requests; 0 if it has not.
         slowed: Whether the API has told or shown that it allows less than the users do.
@@ -89,7 +88,8 @@ def budget_bucket(connection: Connection) -> Bucket:
 def origin_key(origin: str) -> str:
     """Return the first part of the keys of an origin: its host, and a checksum of all of it."""
     host = origin.partition("://")[2] or origin
-    return f"{token(host).replace('~', '')[:80]}-{hashlib.sha256(origin.encode('utf-8', 'surrogatepass')).hexdigest()[:10]}"
+    checksum = hashlib.sha256(origin.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{token(host).replace('~', '')[:80]}-{checksum[:10]}"
 
 
 def budget_key(origin: str, account: str) -> str:
@@ -118,14 +118,13 @@ class SharedBudget:
     """
 
     def __init__(self, connection: Connection, client: Client, account: str | None = None) -> None:
-        origin, own = account_of(client)
         self._connection = connection
         self._budget = budget_of(client)
         self._engine = engine_of(client)
         self._bucket = budget_bucket(connection)
-        self._key = budget_key(origin, account or own)
+        self._key = budget_key(origin_of(client), account or account_of(client))
         self._given = self._budget.max_rate
-        name = f"{socket.gethostname()[:40]}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
+        name = f"{platform.node()[:40]}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
         self._holder = Holder(name, self._given)
         self._told_news = self._budget.news
         self._told_pause = 0.0
@@ -166,7 +165,7 @@ class SharedBudget:
                 await self._read()
         except Unanswered as error:
             _log.debug("what was held goes to others once the lease is over: %s", error)
-        self._budget.share = None
+        self._budget.share, self._budget.sent = None, 0.0
         self._budget.adopt(self._budget.limits(self._now()), self._given, self._now())
 
     async def _put(self, attempt: Attempt) -> int | None:
@@ -176,9 +175,12 @@ class SharedBudget:
 
     def spend(self) -> float:
         """Take one request out of what this worker holds; see `jobwatch._core.budget.Budget.spend`."""
-        wait = self._holder.spend(_clock())
+        now = _clock()
+        wait = self._holder.spend(now)
         if wait:
             self._changed.set()
+        else:
+            self._budget.sent = self._holder.used_by_all(now)
         return wait
 
     def room(self) -> float:
@@ -303,17 +305,17 @@ def _clock() -> float:
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
-async def standings(connection: Connection, origin: str) -> Sequence[BudgetStanding]:
-    """Return how the budgets of an origin stand, one for each account; none where no worker ever was.
+async def standings(connection: Connection, client: Client) -> tuple[BudgetStanding, ...]:
+    """Return how the budgets of the origin that a client asks stand, one for each account; none where no worker was.
 
     Raises:
         JobwatchError: The server does not answer.
     """
     try:
-        entries = await budget_bucket(connection).all(origin_key(origin))
+        entries = await budget_bucket(connection).all(origin_key(origin_of(client)))
     except Unanswered as error:
         raise connection.silent(error) from None
-    return [standing(entry.key.partition(".")[2], ledger_in(entry.value), entry.age) for entry in entries]
+    return tuple(standing(entry.key.partition(".")[2], ledger_in(entry.value), entry.age) for entry in entries)
 
 
 def ledger_in(value: bytes) -> Ledger:

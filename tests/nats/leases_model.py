@@ -2,13 +2,13 @@
 
 ``python -m tests.nats.leases_model --seeds 2000`` and ``python -m tests.nats.leases_model --planted``
 
-Workers join, leave, die and stand still; requests to the store and its answers take their time or are lost, and so is
-what it tells of new ledgers; each worker has a clock of its own, which goes up to 5 % too fast or too slow. Some workers
-have more to do than they may, some a little, some nothing, and that changes.
+Workers join, leave, die, stand still and hear nothing; requests to the store and its answers take their time or are
+lost, and so is what it tells of new ledgers; each worker has a clock of its own, which goes up to 5 % too fast or too
+slow. Some workers have more to do than they may, some a little, some nothing, and that changes.
 
 A bucket at the API lets no more requests in than the rate and the burst allow, over any stretch of time: a request that
-finds it empty is wrong. Each world ends with a while in which nothing more goes wrong; by its end the whole rate has to be
-used, and each worker that has something to do has to have had its part.
+finds it empty is wrong. Each world ends with a while in which nothing more goes wrong; by its end the whole rate has to
+be used, and each worker that has something to do has to have had its part.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -381,9 +380,11 @@ def _kept_over_the_gap(self: Holder, now: float) -> None:
         self._tokens, self._at = tokens, at if tokens else self._at
 
 
-def _never_over(self: Holder, share: Share, *rest: Any) -> Share:
-    now, self._began = rest[-1], rest[-1]
-    return _while_holding(self, share, *rest[:-1], now)
+def _never_over(
+    self: Holder, share: Share, others: tuple[Share, ...], rate: float, free: tuple[float, float], now: float
+) -> Share:
+    self._began = now
+    return _while_holding(self, share, others, rate, free, now)
 
 
 def _never_gone(self: Holder, now: float) -> tuple[Share, ...]:
@@ -439,7 +440,7 @@ def violation(seed: int, bug: str = "") -> str | None:
     right = None if planted is None else getattr(planted[0], planted[1])
     try:
         if planted is not None:
-            setattr(*planted)
+            setattr(planted[0], planted[1], planted[2])
         World(seed, bug).run()
     except Wrong as wrong:
         return str(wrong)
