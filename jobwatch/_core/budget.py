@@ -190,16 +190,25 @@ class Budget:
             self._at = now
             return 0.0
         rate = self.rate(now)
-        passed = now - self._at
-        self._at = now
-        if rate != UNLIMITED:
-            burst, tokens = burst_of(rate), self._tokens + passed * rate
-            self._tokens = tokens if tokens < burst else burst
+        if rate == UNLIMITED:
+            self._at = now
+        else:
+            self._tokens, self._at = self._filled(rate, now), now
             if self._tokens < 1.0:
                 wait = (1.0 - self._tokens) / rate
                 return max(min(wait, self._told_until - now) if now < self._told_until else wait, 1e-6)
             self._tokens -= 1.0
         return 0.0
+
+    def left(self, now: float) -> float:
+        """Return how many requests may go now, one after the other; infinite where nothing limits them."""
+        rate = self.rate(now)
+        return UNLIMITED if rate == UNLIMITED else self._filled(rate, now)
+
+    def _filled(self, rate: float, now: float) -> float:
+        """Return how many tokens there are."""
+        burst, tokens = burst_of(rate), self._tokens + (now - self._at) * rate
+        return tokens if tokens < burst else burst
 
     def told(self, limit: RateLimit | None, in_flight: int, now: float) -> None:
         """Learn from the rate headers of a reply, where it had any."""

@@ -107,7 +107,7 @@ class Poller:
             details=self._details,
             counters=self.counters,
         )
-        self._workers.employ(self._looks.next, self._schedule.next_at)
+        self._workers.employ(self._looks.next, self._schedule.next_at, self._schedule.ready)
 
     # --- requests that no job's look is due for ----------------------------------------------------------------
 

@@ -230,14 +230,16 @@ class Worker:
         if record.has_ended:
             return True
         if message.metadata.num_delivered > 1:
-            last = await stream.last(stream.names.state(record.watched.job_id))
+            last = await stream.last_at_last(stream.names.state(record.watched.job_id))
             if not is_current(seq, None if last is None else last.seq):
                 return True
         looked = await self._client.look(with_times_until(record.watched, time.time()))
         self.counts.looks += 1
         if self._budget is not None:
             self._budget.looked()
-        again_after = engine_of(self._client).after_giving_up(looked.watched)
+        again_after = looked.next_look
+        if again_after is None:  # it has ended, or a wait would have been given up
+            again_after = engine_of(self._client).after_giving_up(looked.watched)
         after = after_look(
             stream.names, record, seq, looked, again_after=again_after, now=time.time(), settings=self._settings
         )
