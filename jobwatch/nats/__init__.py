@@ -6,8 +6,9 @@
 _rules, _subjects   what is published, and what an answer means; pure
 _connection         the connection to the server
 _stream, _pull      streams made or checked, publishing and reading; messages as they come
-_leases             how workers share one request budget; pure
-_bucket, _budget    keys and values, made or checked; that budget, kept in one
+_leases, _learned   how workers share one request budget, and what they learn of durations; pure
+_bucket             keys and values, made or checked
+_budget, _history   that budget, and what is learned, kept in buckets
 _worker             what is due, looked at
 _jobs, _log         jobs added, removed, woken; the log as one reader reads it
 _watcher            what a user holds

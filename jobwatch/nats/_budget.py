@@ -27,7 +27,7 @@ from .._models import AsJSON
 from ._bucket import Bucket, Unanswered
 from ._connection import cancelled
 from ._leases import LEASE, SLOWEST, UNLIMITED, Holder, Ledger
-from ._subjects import token
+from ._subjects import key_part
 
 if TYPE_CHECKING:
     from .._client import Client
@@ -40,7 +40,7 @@ _LOOKED_AFTER: Final = 0.1  # seconds between two looks at whether there is anyt
 _AGAIN_WITHIN: Final = 0.03
 _TOLD_LOWER: Final = 0.8  # to which part a rate has to fall for the others to be told at once
 _PAUSE_TOLD: Final = 1.0
-_TRIES: Final = 5
+_LEFT_WITHIN: Final = 0.5
 _MOST: Final = UNLIMITED / 1e4  # a share of no limit is no less among so many workers
 _log = logging.getLogger("jobwatch.nats")
 
@@ -89,7 +89,7 @@ def origin_key(origin: str) -> str:
     """Return the first part of the keys of an origin: its host, and a checksum of all of it."""
     host = origin.partition("://")[2] or origin
     checksum = hashlib.sha256(origin.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{token(host).replace('~', '')[:80]}-{checksum[:10]}"
+    return f"{key_part(host)[:80]}-{checksum[:10]}"
 
 
 def budget_key(origin: str, account: str) -> str:
@@ -105,7 +105,7 @@ def checked_account(name: str) -> str:
     """
     if not 1 <= len(name) <= 64:
         raise ConfigError(f"a budget's name has 1 to 64 characters, not {len(name)}")
-    return f"name/{token(name)}"
+    return f"name/{key_part(name)}"
 
 
 class SharedBudget:
@@ -158,15 +158,19 @@ class SharedBudget:
             return
         await cancelled([self._task])
         try:
-            for _ in range(_TRIES):
-                attempt = self._holder.leaving(self._budget.limits(self._now()), self._engine.pause_left(), _clock())
-                if attempt is None or await self._put(attempt) is not None:
-                    break
-                await self._read()
-        except Unanswered as error:
-            _log.debug("what was held goes to others once the lease is over: %s", error)
+            async with asyncio.timeout(_LEFT_WITHIN):
+                await self._leave()
+        except (Unanswered, TimeoutError) as error:
+            _log.debug("what was held goes to others once the lease is over: %s", type(error).__name__)
         self._budget.share, self._budget.sent = None, 0.0
         self._budget.adopt(self._budget.limits(self._now()), self._given, self._now())
+
+    async def _leave(self) -> None:
+        while True:
+            attempt = self._holder.leaving(self._budget.limits(self._now()), self._engine.pause_left(), _clock())
+            if attempt is None or await self._put(attempt) is not None:
+                return
+            await self._read()
 
     async def _put(self, attempt: Attempt) -> int | None:
         return await self._bucket.put(self._key, msgspec.json.encode(attempt.ledger), attempt.expected)

@@ -180,7 +180,7 @@ def test_all_that_the_rules_are_for_comes_about() -> None:
         world = World(seed)
         world.run()
         met += world.met
-    wanted = {"joined", "died", "left", "stood still", "heard nothing", "stored", "refused", "sent"}
+    wanted = {"joined", "died", "left", "stood still", "heard nothing", "was cut off", "stored", "refused", "sent"}
     assert wanted | {"a request was lost", "an answer was lost", "a lower rate was given", "several were busy"} <= set(
         met
     )
