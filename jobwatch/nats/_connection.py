@@ -150,6 +150,11 @@ class Connection:
         """Have a function called with each message under a subject."""
         return await self.client.subscribe(subject, cb=received)  # pyright: ignore[reportUnknownMemberType]
 
+    def silent(self, error: BaseException) -> JobwatchError:
+        """Return what to raise where the server does not answer as it should."""
+        what = str(error) or type(error).__name__
+        return JobwatchError(f"the NATS server at {self.options.servers} does not answer: {what}")
+
     async def __aenter__(self) -> Self:
         """Return it; it is closed when the block is left."""
         return self

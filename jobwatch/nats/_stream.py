@@ -234,8 +234,7 @@ class Stream:
 
     def silent(self, error: BaseException) -> JobwatchError:
         """Return what to raise where the server does not answer as it should."""
-        what = str(error) or type(error).__name__
-        return JobwatchError(f"the NATS server at {self.connection.options.servers} does not answer: {what}")
+        return self.connection.silent(error)
 
 
 class Streams:
@@ -243,10 +242,12 @@ class Streams:
 
     Args:
         streams: In the order of their numbers.
+        replicas: On how many servers they are.
     """
 
-    def __init__(self, streams: Sequence[Stream]) -> None:
+    def __init__(self, streams: Sequence[Stream], replicas: int = 1) -> None:
         self.each = tuple(streams)
+        self.replicas = replicas
 
     def of(self, job_id: str) -> Stream:
         """Return the stream that a job is in."""
@@ -274,14 +275,16 @@ async def open_streams(connection: Connection, place: str) -> Streams:
             raise ConfigError(
                 f"the streams {options.prefix}-* are {there}, not {options.shards}: another number needs another prefix"
             )
+        replicas = 1
         for shard in range(there):
             info = first if shard == 0 and first is not None else await _found(connection, shard)
             if info is None:
                 info = await _made(connection, shard, there)
             _check(info, connection, shard)
+            replicas = max(replicas, info.config.num_replicas or 1)
     except (errors.Error, TimeoutError) as error:
         raise _why(connection, error) from error
-    return Streams([Stream(connection, Names(options.prefix, shard, place)) for shard in range(there)])
+    return Streams([Stream(connection, Names(options.prefix, shard, place)) for shard in range(there)], replicas)
 
 
 async def _found(connection: Connection, shard: int) -> StreamInfo | None:

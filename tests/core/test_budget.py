@@ -77,6 +77,18 @@ def test_a_wait_for_a_token_is_exact() -> None:
     assert budget.spend(0.5) == 0.0
 
 
+@pytest.mark.parametrize(("rate", "waited"), [(20.0, 0.0), (20.0, 0.1), (20.0, 9.0), (0.5, 1.0), (400.0, 0.03)])
+def test_as_many_requests_go_now_as_are_left(rate: float, waited: float) -> None:
+    budget = Budget(rate)
+    while not budget.spend(0.0):
+        pass
+    left, gone = budget.left(waited), 0
+    while not budget.spend(waited):
+        gone += 1
+    assert int(left + 1e-9) == gone
+    assert Budget().left(waited) == math.inf
+
+
 def test_what_is_left_is_spread_over_the_rest_of_the_window() -> None:
     budget = Budget()
     budget.told(RateLimit(remaining=30, reset_in=10.0), 0, now=100.0)
