@@ -31,7 +31,7 @@ from .places import at_most
 from .schedule import LONGEST_PAUSE, Schedule
 from .streams import Streams
 from .wakeups import WakeUps
-from .watch import IDLE, LOOKING, NEVER, Registry, Watch
+from .watch import IDLE, LOOKING, NEVER, BackgroundWatch, Registry, Watch
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -249,8 +249,9 @@ class Poller:
             raise ConfigError(f"job {watched.job_id} is watched already, by another watcher of this client")
         if watched.faults:  # which came before the watch, and are not to slow it down
             watched = replace(watched, faults=0)
-        watch = self._registry.background[watched.job_id] = Watch(watched, on_look=on_look)
+        watch = self._registry.background[watched.job_id] = BackgroundWatch(watched, on_look=on_look)
         self._begin(watch)
+        watch.rest()
         return watch
 
     def resume(self, watch: Watch) -> None:

@@ -21,19 +21,22 @@ that shows one for which it was not asked leaves it `URGENT` if it was: the list
 
 from __future__ import annotations
 
+import contextlib
 import enum
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
+
+from .._core.tracker import Watched
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable
 
     from .._core.look import Looked
-    from .._core.tracker import Watched
     from .._models import Job, Transition
 
 LOG_KEPT = 1000
@@ -178,6 +181,9 @@ class Watch(Struct, gc=False, eq=False):
         """Enter the stage of a look under way."""
         self.to(LOOKING_URGENT if self.stage is URGENT else LOOKING)
 
+    def rest(self) -> None:
+        """Take up little room until the next look."""
+
     def await_next_look(self) -> None:
         """Note, while a look is under way, that somebody waits for one that begins after it."""
         self.to(LOOKING_BOTH if self.awaits_this_look else LOOKING_AGAIN)
@@ -224,6 +230,40 @@ class Watch(Struct, gc=False, eq=False):
         for listener in subscribers or ():
             if not listener.done():
                 listener.set_result(None)
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Watched).decode
+_watched: Final[Any] = Watch.watched  # where it is kept, whatever a class below makes of its name
+
+
+class BackgroundWatch(Watch, gc=False, eq=False):
+    """One job watched in the background, of which there may be a million: between looks, what is known is encoded.
+
+    So it takes a third of the room. `watched` is the same value at any time; it only takes longer to read it then.
+    """
+
+    if not TYPE_CHECKING:  # checkers are to see no difference
+
+        @property
+        def watched(self) -> Watched:
+            """What is known of the job."""
+            known = _watched.__get__(self)
+            return _decode(known) if type(known) is bytes else known
+
+        @watched.setter
+        def watched(self, known: Watched) -> None:
+            _watched.__set__(self, known)
+
+    def begin_look(self) -> None:
+        """Enter the stage of a look under way, in which what is known is read many times."""
+        self.watched = self.watched
+        Watch.begin_look(self)
+
+    def rest(self) -> None:
+        """Encode what is known; what has no encoding, such as half a surrogate pair from a source, stays as it is."""
+        with contextlib.suppress(ValueError, OverflowError):
+            _watched.__set__(self, _encode(self.watched))
 
 
 class Registry:

@@ -17,7 +17,7 @@ from .records import Acknowledged, Changed, Forgotten, JobRecord, RecordState
 from .showing import TROUBLED, changes_of, has_ended
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .._core.look import Looked
     from .._engine.poller import Poller
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from .memory import Memory
 
 
-class _Job(Struct, eq=False):
-    """One job of a watcher; while it is watched, what is known of it is with its `watch`, and not in `last`."""
+class _Job(Struct, eq=False, gc=False):
+    """One job of a watcher; while it is watched, what is known of it is with its `watch`, and `last` is None."""
 
-    last: Watched
+    last: Watched | None
     generation: int
     seq: int = 0
     acknowledged: int = 0
@@ -38,7 +38,14 @@ class _Job(Struct, eq=False):
 
     @property
     def watched(self) -> Watched:
-        return self.last if self.watch is None else self.watch.watched
+        watched = self.last if self.watch is None else self.watch.watched
+        assert watched is not None  # noqa: S101  # one of the two has it
+        return watched
+
+    def begin(self, poller: Poller, on_look: Callable[[Watch, Looked], None]) -> None:
+        """Have it looked at."""
+        self.watch = poller.watch(self.watched, on_look)
+        self.last = None
 
 
 class JobList:
@@ -95,7 +102,7 @@ class JobList:
             job = self._jobs[record.job_id] = _job_of(record, record.acknowledged, now)
             self.undelivered += record.seq - record.acknowledged
             if record.state is RecordState.WATCHED:
-                job.watch = self._poller.watch(job.last, self._on_look)
+                job.begin(self._poller, self._on_look)
 
     async def add(self, jobs: Iterable[Watched]) -> tuple[str, ...]:
         """Begin to watch jobs, as `enter` does with what the journal has of them."""
@@ -120,7 +127,7 @@ class JobList:
                 continue
             new = _Job(watched, self._journal.generation)
             job = new if record is None else _job_of(record, record.seq, self._poller.unix())
-            job.watch = self._poller.watch(job.last, self._on_look)
+            job.begin(self._poller, self._on_look)
             self._jobs[job_id] = job
             self._journal.put(Changed(self._record(job)))
             added.append(job_id)
@@ -131,7 +138,7 @@ class JobList:
         async with self.adding:
             job = self._remove(job_id)
             if job is not None:
-                state = RecordState.DROPPED if job.last.outcome is None else RecordState.ENDED
+                state = RecordState.DROPPED if job.watched.outcome is None else RecordState.ENDED
                 self._journal.put(Changed(self._record(job, state)), Acknowledged(job_id, job.seq))
             return job is not None
 
@@ -208,7 +215,7 @@ class JobList:
         self._time_failing(job_id, failing=looked.watched.fault is not None and looked.outcome is None)
         if has_ended(looked):
             self._unwatch(job)
-            job.last = replace(job.last, delivered=job.last.delivered[-1:])
+            job.last = replace(job.watched, delivered=job.watched.delivered[-1:])
         self._change(job, changes, also=looked.is_to_keep)
         if looked.watched.is_new_here:  # nobody is asked at a place that a restart would not know of
             watch.kept = self._journal.written
