@@ -362,7 +362,7 @@ class Looks:
             shared = self._shared(price, watch)
             if watch.not_before:  # a list puts forward no look that the job's own answer has put off
                 retry_after = max(retry_after or 0.0, watch.not_before - now)
-            watch.watched = watch.watched  # decoded once, where it is kept encoded
+            watch.decode()
             if self._sleeps is not None:
                 self._sleeps.since_seen(watch)  # to notice a suspension before, and not after, the job is seen
             looked = self._policy.saw(

@@ -245,6 +245,10 @@ class Poller:
             ConfigError: Another function is called for it already.
         """
         self.check()
+        return self.watch_another(watched, on_look)
+
+    def watch_another(self, watched: Watched, on_look: Callable[[Watch, Looked], None]) -> Watch:
+        """Do what `watch` does, without asking again whether looks can be made: for very many jobs at once."""
         if watched.job_id in self._registry.background:
             raise ConfigError(f"job {watched.job_id} is watched already, by another watcher of this client")
         if watched.faults:  # which came before the watch, and are not to slow it down
@@ -354,6 +358,7 @@ class Poller:
             self._schedule.enqueue(watch)
 
     def _drop(self, watch: Watch) -> None:
+        watch.decode()
         if not self._registry.remove(watch):
             return
         self._looks.drop(watch)

@@ -43,8 +43,8 @@ class _Job(Struct, eq=False, gc=False):
         return watched
 
     def begin(self, poller: Poller, on_look: Callable[[Watch, Looked], None]) -> None:
-        """Have it looked at."""
-        self.watch = poller.watch(self.watched, on_look)
+        """Have it looked at; the poller was checked before."""
+        self.watch = poller.watch_another(self.watched, on_look)
         self.last = None
 
 
@@ -99,6 +99,8 @@ class JobList:
         """
         now = self._poller.unix()
         for record in records:
+            if not self._jobs:
+                self._poller.check()
             job = self._jobs[record.job_id] = _job_of(record, record.acknowledged, now)
             self.undelivered += record.seq - record.acknowledged
             if record.state is RecordState.WATCHED:
@@ -127,9 +129,12 @@ class JobList:
                 continue
             new = _Job(watched, self._journal.generation)
             job = new if record is None else _job_of(record, record.seq, self._poller.unix())
+            if not added:
+                self._poller.check()
+            entry = Changed(self._record(job))
             job.begin(self._poller, self._on_look)
             self._jobs[job_id] = job
-            self._journal.put(Changed(self._record(job)))
+            self._journal.put(entry)
             added.append(job_id)
         return tuple(added)
 
@@ -162,10 +167,13 @@ class JobList:
 
     def count(self) -> tuple[int, dict[Health, int], int]:
         """Return how many jobs are watched, how many of them are in trouble, by what it is, and how many blocked."""
-        watched = [job for job in self._jobs.values() if job.watch is not None]
-        healths = [job.health for job in watched]
+        healths, blocked = [], 0
+        for job in self._jobs.values():
+            if job.watch is not None:
+                healths.append(job.health)
+                blocked += job.watch.brief.is_blocked
         troubled: Counter[Health] = Counter([health for health in healths if health is not Health.OK])
-        return len(watched), dict(troubled), sum(job.watched.is_blocked for job in watched)
+        return len(healths), dict(troubled), blocked
 
     def _remove(self, job_id: str) -> _Job | None:
         job = self._jobs.pop(job_id, None)

@@ -244,12 +244,17 @@ def test_what_is_known_in_the_background_is_the_same_at_rest_and_in_a_look(known
     assert type(_kept(watch)) is bytes
     assert watch.watched == known
     assert type(watch.watched) is Watched
+    assert watch.brief == (known.phase, known.outcome is None, known.is_blocked)
     watch.rest()
     assert watch.watched == known
     watch.begin_look()
     assert _kept(watch) == known
-    watch.watched = changed = replace(known, looks=known.looks + 1)
+    changed = replace(known, looks=known.looks + 1, phase=Phase.RUNNING, outcome=None)
+    watch.watched = changed
     assert watch.watched is changed
+    assert watch.brief == (Phase.RUNNING, True, False)
+    watch.rest()
+    assert watch.brief == (Phase.RUNNING, True, False)
 
 
 @pytest.mark.parametrize("odd", [{"status": "\ud800"}, {"attempt": 2**70}])
