@@ -681,6 +681,23 @@ def place_of(client: Client) -> str:
     return client._source.key  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
 
 
+def budget_of(client: Client) -> Budget:
+    """Return what limits a client's requests, for whoever has others keep to the same."""
+    return client._budget  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+
+
+def account_of(client: Client) -> tuple[str, str]:
+    """Return whose budget a client's requests count for: the origin, and the account there, in words without a secret.
+
+    The account is a short checksum of the token; "renewed" where the token may change by itself, "none" where there is
+    none. It takes some hundredths of a second.
+    """
+    source = client._source  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+    if isinstance(source, HttpSource):
+        return source.requests.origin(), source.requests.account()
+    return source.key, "none"
+
+
 def counters_of(client: Client) -> Counters:
     """Return what counts what a client does, for whoever measures it."""
     return client._counters  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]

@@ -48,7 +48,7 @@ PARTS = (
     Part("worlds on the wire", ("tests.simulation", "--level", "wire", "--first", "400", "--seeds", "6000")),
     Part("planted bugs", ("tests.simulation.planted", "--most", "800")),
     Part("the rules for NATS", ("tests.nats.model", "--first", "1000", "--seeds", "20000")),
-    Part("killed workers on NATS", ("tests.nats.kills", "--times", "30", "--seed", "2")),
+    Part("killed workers on NATS", ("tests.engine", "--kills", "30", "--seed", "2")),
     Part("killed watchers", ("tests.watching.crash", "--times", "400", "--seed", "2")),
 )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from .._models import Phase
 from .._reading.times import seconds_since_1970
-from .estimate import remaining
+from .estimate import remaining, usual
 from .hazard import PRIOR, Curve, Durations, curve, remembered
 
 if TYPE_CHECKING:
@@ -53,6 +53,17 @@ class LearnedDurations:
         """
         known = self._durations.get((api, job_type or "", phase))
         return None if known is None else remaining(known.seconds, age)
+
+    def usual(self, api: str, job_type: str | None, phase: Phase) -> float | None:
+        """Return what nearly all jobs of a type took at most from entering a phase to their end; see `estimate.usual`.
+
+        Args:
+            api: The API's name.
+            job_type: The type, where the API tells one.
+            phase: The phase.
+        """
+        known = self._durations.get((api, job_type or "", phase))
+        return None if known is None else usual(known.seconds)
 
     @property
     def kinds(self) -> Mapping[Kind, Durations]:

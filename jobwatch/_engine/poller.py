@@ -209,6 +209,19 @@ class Poller:
         watches = {**self._registry.background, **self._registry.awaited}
         return self.counters.stats(watches.values(), self._budget, self.clock.now())
 
+    @property
+    def in_flight(self) -> int:
+        """How many requests have no answer yet."""
+        return self._schedule.in_flight
+
+    def pause_left(self) -> float:
+        """Return for how many seconds more the API has asked for no requests; 0 if it has not."""
+        return max(0.0, self._schedule.paused_until - self.clock.now())
+
+    def pause(self, seconds: float) -> None:
+        """Make no request for so long, since the API has asked another process for that."""
+        self._schedule.pause(seconds)
+
     def now(self) -> float:
         """Return the time of the loop's clock, in seconds."""
         return self.clock.now()

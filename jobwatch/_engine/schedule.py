@@ -97,6 +97,8 @@ class Schedule:
         self._next_late = 0.0
         self._no_token_until = 0.0
         self._rests_until = BEFORE_ALL
+        self._line = asyncio.Lock()  # of those who wait for a turn
+        self._in_line = 0
         self._in_flight = 0
         self._closed = False
         self.known = 0
@@ -321,7 +323,7 @@ class Schedule:
         return not self._closed and now >= self.paused_until and not self._budget.spend(now)
 
     async def turn(self, *, through_pauses: bool = False) -> Fault | None:
-        """Wait until a request may go, and count it.
+        """Wait until a request may go, and count it; who asked first goes first.
 
         Args:
             through_pauses: Whether to wait for the end of a pause that the API has asked for, too.
@@ -334,12 +336,38 @@ class Schedule:
                 return Fault(FaultKind.UNREACHABLE, "the client is closed")
             now = self._time()
             pause = self.paused_until - now
-            if pause > 0.0 and not through_pauses:
-                return self.paused(now)
-            wait = pause if pause > 0.0 else self._budget.spend(now)
-            if not wait:
+            if pause > 0.0:
+                if not through_pauses:
+                    return self.paused(now)
+                await asyncio.sleep(pause)
+            elif (not self._in_line and not self._budget.spend(now)) or await self._stand_in_line():
                 return None
-            await asyncio.sleep(wait)
+
+    async def _stand_in_line(self) -> bool:
+        """Wait until a request may go behind all who wait; return whether it may, which none may in a pause.
+
+        Only the first of them wakes when there is one: if all did, one of hundreds might never be it.
+        """
+        self._in_line += 1
+        try:
+            async with self._line:
+                while not self._closed and self.paused_until <= (now := self._time()):
+                    wait = self._budget.spend(now)
+                    if not wait:
+                        return True
+                    await asyncio.sleep(wait)
+                return False
+        finally:
+            self._in_line -= 1
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests have no answer yet."""
+        return self._in_flight
+
+    def pause(self, seconds: float) -> None:
+        """Make no request for so long, since the API has asked for that elsewhere."""
+        self.paused_until = max(self.paused_until, self._time() + min(seconds, LONGEST_PAUSE))
 
     def paused(self, now: float) -> Fault:
         """Return what a request comes to that is not made, since the API has asked for a pause."""

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from .._models import Fault, FaultKind
 from .._reading.reply import Reply
-from .transport import Target
+from .target import Target
 from .urls import next_url, quoted, with_secret
 
 if TYPE_CHECKING:

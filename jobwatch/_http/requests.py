@@ -49,6 +49,9 @@ _AUTHORITY = pattern(r"https?://[^/]*")
 _HOLD = "long_poll"
 """The name in braces that stands for how many seconds a server may hold a request."""
 
+_ROUNDS = 200_000
+"""How often a token is hashed for its checksum, so that nobody tries many."""
+
 _FORMER = 4
 """How many tokens that were renewed are still kept from being told: a late reply may quote one."""
 
@@ -173,6 +176,25 @@ class Requests:
         names = {name for name in names if not is_secret_name(name) and self._params[name] not in {"", *secrets}}
         params = "&".join(f"{name}={quoted(self._params[name])}" for name in sorted(names))
         return origin_of(self._base_url) + split(self._base_url).path.rstrip("/") + (f"?{params}" if params else "")
+
+    def origin(self) -> str:
+        """Return the origin of the base URL."""
+        return origin_of(self._base_url)
+
+    def account(self) -> str:
+        """Return by what others know that they ask with the same token, and from which nobody learns it.
+
+        That is a checksum that takes long to make and is short: of all texts, one in 16 million has the same. It is
+        "renewed" where the token may change by itself, so that there is nothing to compare, and "none" without one.
+        """
+        if self._source.is_checked:
+            return "renewed"
+        if not self._token:
+            return "none"
+        import hashlib  # noqa: PLC0415 - few clients need it
+
+        secrets = "\n".join([self._token, *secrets_of(self._api)]).encode()
+        return hashlib.pbkdf2_hmac("sha256", secrets, self.origin().encode(), _ROUNDS, dklen=3).hex()
 
     def headers(self) -> dict[str, str]:
         """Return what is sent with each request."""

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from .._reading.started import Found, Started
     from .renewal import Renewal
     from .requests import Given
+    from .target import Target
     from .tls import TLSContext
-    from .transport import Target
 
 _T = TypeVar("_T")
 

@@ -116,6 +116,35 @@ async def test_turns_come_as_the_budget_allows() -> None:
 
 
 @on_virtual_clock
+async def test_who_asked_for_a_turn_first_gets_it_first() -> None:
+    schedule, came = _schedule(Budget(1.0)), list[str]()
+
+    async def ask(name: str, after: float) -> None:
+        await asyncio.sleep(after)
+        assert await schedule.turn() is None
+        came.append(name)
+
+    # The latecomer asks at the moment at which there is a turn for those who wait, and before they have woken.
+    latecomer = asyncio.create_task(ask("latecomer", 1.0))
+    await asyncio.gather(*(ask(str(number), 0.0) for number in range(4)), latecomer)
+    assert came == ["0", "1", "2", "3", "latecomer"]
+
+
+@on_virtual_clock
+async def test_who_waits_for_a_turn_hears_of_a_pause_that_comes_meanwhile() -> None:
+    schedule = _schedule(Budget(1.0))
+    assert await schedule.turn() is None
+    waiting = [asyncio.create_task(schedule.turn()) for _ in range(3)]
+    through = asyncio.create_task(schedule.turn(through_pauses=True))
+    await asyncio.sleep(0.5)
+    schedule.heed(_limited(30.0))
+    assert [fault.kind for fault in await asyncio.gather(*waiting) if fault] == [FaultKind.RATE_LIMITED] * 3
+    assert running_loop().time() < 5.0
+    assert await through is None
+    assert running_loop().time() >= 30.5
+
+
+@on_virtual_clock
 async def test_where_all_is_closed_no_turn_comes() -> None:
     schedule = _schedule(Budget(0.1))
     assert await schedule.turn() is None
