@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-
 import sqlite3
 import tempfile
 from collections.abc import Callable, Coroutine, Generator, Iterable

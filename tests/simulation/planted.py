@@ -225,7 +225,7 @@ def _given_up_on(kind: FaultKind, outcome: Outcome | None) -> Making:
 
 
 def _kept_by_good_looks(*names: str) -> Callable[[], AbstractContextManager[object]]:
-    """Have what was counted of looks that failed outlive the good ones: those that show the same, and those with news."""
+    """Have what was counted of looks that failed outlive good ones, whether these show the same or news."""
 
     def as_before(watched: Watched, now: Watched) -> Watched:
         return replace(now, **{name: getattr(watched, name) for name in names})
