@@ -523,6 +523,18 @@ class _Judgement:
         # A list that showed the job while a look at it was under way may count or not: then nothing is asked of it.
         return not self.unsure and not any(each.verdict in (faults.GOOD, "same") for each in self.answers)
 
+    def _may_be_unread(self) -> bool:
+        """Whether no answer need have counted: a list that came while a look at the job was under way may or not."""
+        good = [each for each in self.answers if each.verdict in (faults.GOOD, "same")]
+        looks = [
+            (each.asked if each.began is None else each.began, each.answered or self.world.closed_at)
+            for each in self.world.about(self.heard.legs[0].client, self.heard.job_id)
+            if each.job_id == self.heard.job_id
+        ]
+        return all(
+            not each.single and any(asked < each.at < answered + TICK for asked, answered in looks) for each in good
+        )
+
     def _kept_from_reading(self) -> str | None:
         """Return what kept a job from being read that never was, if anything but the shortness of the time."""
         singles = [each for each in self.answers if each.single]
@@ -564,7 +576,7 @@ class _Judgement:
             return
         singles = [each for each in self.answers if each.single]
         last = singles[-1] if singles else None
-        never_read = self._is_at_limit() and self._is_never_read()
+        never_read = self._is_at_limit() and self._may_be_unread()
         if heard.timeout is not None and never_read and (heard.prompt or heard.who != "iterates"):
             yield from self._wrong_moment(heard.timeout)
         if last is None:
