@@ -21,6 +21,7 @@ from .rows import Row, as_json, as_text
 QUICK = {
     "budget": ["--seconds", "300"],
     "ended": ["--jobs", "1000", "--rounds", "1"],
+    "engine": ["--watches", "500", "--looks", "500", "--seconds", "3"],
     "first_request": ["--runs", "3"],
     "fleet": ["--jobs", "2000"],
     "hold": ["--rounds", "1"],

@@ -85,6 +85,7 @@ class Options(argparse.Namespace):
     project: str = ""
     projects: list[str] | None = None
     journal: str | None = None
+    serve: str | None = None
     follow_interval: float | None = None
     limit: int = 25
     port: int = 0
@@ -101,6 +102,7 @@ class Options(argparse.Namespace):
     embedded: bool = False
     store: str | None = None
     concurrency: int = 64
+    budget: str | None = None
     keep: float | None = None
     stale_after: float | None = None
     shell: str = ""
@@ -460,6 +462,12 @@ def _add_watch(commands: _Commands, common: _Parser) -> None:
     )
     _add_pace(watch)
     output = watch.add_argument_group("output")
+    output.add_argument(
+        "--serve",
+        metavar="HOST:PORT",
+        help="show the jobs on a page in your browser, such as at 127.0.0.1:8787, by the link that is printed; port 0"
+        " takes a free one. Only this machine can reach 127.0.0.1: read jobwatch docs page before you take another",
+    )
     _add_json(output, "one JSON object a line on stdout, as wait --json gives them, and nothing else there")
     _add_verdict(output)
     _add_telling(watch)
@@ -588,7 +596,14 @@ def _add_nats(commands: _Commands, common: _Parser) -> None:
     worker.add_argument(
         "--concurrency", type=_count, default=64, metavar="N", help="how many looks at once (default: 64)"
     )
-    worker.add_argument("--max-rate", type=_rate, metavar="N", help="at most N requests a second of this worker")
+    worker.add_argument(
+        "--max-rate", type=_rate, metavar="N", help="at most N requests a second of all workers; the lowest N holds"
+    )
+    worker.add_argument(
+        "--budget",
+        metavar="NAME",
+        help="share requests with the workers of that name (default: those of the same token)",
+    )
     worker.add_argument(
         "--keep", type=_above_zero, metavar="TIME", help="for how long changes and ends are kept (default: 720h)"
     )
@@ -779,6 +794,7 @@ examples:
   jobwatch watch job_1 job_2 --api capydb
   jobwatch watch --project prj_42 --api capydb --notify-env CHAT_URL
   jobwatch watch --journal watch.db       # what a service watches; needs no token
+  jobwatch watch --project prj_42 --api capydb --serve 127.0.0.1:8787  # in a browser
 
 With a terminal it shows a table, and keys open details, filter and quit; without
 one, a plain line for each state.

@@ -14,6 +14,7 @@ from .._client import check_token, engine_of, learned_by
 from .._core.ends import ACCEPTABLE, outcomes_of
 from .._errors import ConfigError, JournalError
 from .._models import Outcome
+from .._page.address import address_of
 from .._report.overview import Overview
 from .._watching.changes import Health
 from .._watching.journal_view import JournalView
@@ -28,6 +29,7 @@ from ._signals import run as run_until_signal
 from ._wait import is_terminal, telling_for
 from ._watch_lines import LineView
 from ._watch_news import Feed, News
+from ._watch_page import PageFace, served
 from ._watch_rows import end_of
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from .._client import Client
+    from .._page.address import Address
     from ._arguments import Options
     from ._render import OutcomeRecord
     from ._run import Display
@@ -78,11 +81,13 @@ class Plan(Struct, frozen=True):
         verdict: What the command makes of how jobs end.
         telling: Makes what tells somebody, of the API's name and the number of jobs; None if more come.
         client: Asks about the jobs; None where a journal is read.
+        address: Where a page of the jobs is to be served, if it is.
     """
 
     verdict: Verdict
     telling: Callable[[str, int | None], Telling | None]
     client: Client | None
+    address: Address | None
 
 
 class Opened(Struct, frozen=True):
@@ -128,10 +133,11 @@ def _plan(options: Options) -> Plan:
     verdict = Verdict(
         options.no_fail, outcomes_of("--accept", options.accept or (), ACCEPTABLE), codes_of(options.exit_code or ())
     )
+    address = None if options.serve is None else address_of(options.serve)
     client = None if options.journal is not None else client_for(options)
     if client is not None and options.projects and not client.has_lists:
         raise ConfigError(f"{client.name} documents no list of jobs: give each job by its id")
-    return Plan(verdict, telling_for(options, verdict), client)
+    return Plan(verdict, telling_for(options, verdict), client, address)
 
 
 @contextlib.asynccontextmanager
@@ -177,15 +183,18 @@ def _what(job_ids: tuple[str, ...], projects: list[str] | tuple[str, ...]) -> st
 
 
 async def _watch(options: Options, plan: Plan) -> int:
-    async with opened(options, plan.client) as source:
+    async with opened(options, plan.client) as source, served(plan.address, source.feed) as page:
         overview = source.feed.overview
         telling = plan.telling(source.api, None if source.is_lasting else len(source.job_ids))
         viewers: list[Viewer] = [] if telling is None else [TellingView(telling, is_journal=source.is_journal)]
+        viewers += [] if page is None else [page]
         is_over = False
         try:
             with face_for(options, source) as face:
                 await _show(source, [*viewers, face], face)
                 is_over = source.has_ended
+                if page is not None and is_over:
+                    page.end()
             code = _code(source, plan.verdict)
         except BrokenPipeError:
             silence()
@@ -229,9 +238,11 @@ def _code(source: Opened, verdict: Verdict) -> int:
 
 
 def face_for(options: Options, source: Opened) -> AbstractContextManager[Face]:
-    """Return what suits stdout: a live table for a terminal, else lines."""
+    """Return what suits stdout: a live table for a terminal, else lines; nothing where a page shows the jobs."""
     if options.json:
         return LinesFace(JsonLines(), source)
+    if options.serve is not None:
+        return PageFace()
     if is_terminal():
         try:
             from ._watch_live import LiveFace  # noqa: PLC0415 - rich is an extra, and takes long to import

@@ -59,7 +59,7 @@ class Feed:
     def __init__(self, source: ViewSource, overview: Overview, unix: Callable[[], float]) -> None:
         self.overview = overview
         self._source = source
-        self._unix = unix
+        self.unix = unix
         self._is_first = True
         self._version = 0
         self._going_on: dict[str, float] = {}
@@ -85,7 +85,7 @@ class Feed:
 
     async def _news(self, every: float) -> News:
         reading = await self._source.read(every)
-        now = self._unix()
+        now = self.unix()
         self.overview.take(reading, now)
         self.overview.refresh(now)
         delta = self.overview.since(self._version)

@@ -754,7 +754,7 @@ def test_apis_are_found_by_name_in_any_case() -> None:
     assert api_named("bedrock") is api_named("Bedrock") is BEDROCK
     assert api_named("CAPYDB") is CAPYDB
     with pytest.raises(
-        ConfigError, match=r"'bedrok' \(did you mean bedrock\?\); there are: bedrock, capydb"
+        ConfigError, match=r"no API is called 'bedrok' \(did you mean bedrock\?\); there are: bedrock, capydb"
     ):
         api_named("bedrok")
 
