@@ -6,6 +6,8 @@ aiohttp is imported when a page is served, and not before.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import secrets
 import socket
 from pathlib import Path
@@ -102,8 +104,7 @@ class Server:
             await web.TCPSite(self._runner, host, self._address.port).start()
         except OSError as error:
             await self.aclose()
-            reason = error.strerror or str(error)
-            raise ConfigError(f"cannot serve at {self._address.authority}: {reason}") from None
+            raise ConfigError(f"cannot serve at {self._address.authority}: {_reason(error)}") from None
         port: int = self._runner.addresses[0][1]  # the one that was free, if it was to take one
         self._address = Address(self._address.host, port)
 
@@ -174,6 +175,14 @@ class Server:
                     await response.write(HEARTBEAT)
                 quiet_since = loop.time()
             await reader.pause()
+
+
+def _reason(error: OSError) -> str:
+    """Return why an address cannot be listened at, in the system's words and not in those of asyncio around them."""
+    if error.errno == errno.EADDRINUSE:
+        return f"{os.strerror(error.errno)}; port 0 takes a free one"
+    is_of_names = isinstance(error, socket.gaierror) or error.errno is None
+    return error.strerror or str(error) if is_of_names else os.strerror(error.errno or 0)
 
 
 def _bound(transport: asyncio.Transport | None) -> None:
