@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -16,8 +17,10 @@ from typing import Any
 import pytest
 
 from jobwatch.cli import main
+from jobwatch.cli._arguments import parsed
 from jobwatch.cli._watch_page import ENDED
 from tests.page.reading import Reader, let_in
+from tests.project.documents import commands
 
 _SOURCE = """
 from jobwatch import Problem
@@ -116,6 +119,13 @@ async def test_an_address_that_others_can_reach_is_warned_of_and_the_link_names_
         port, word = link.rpartition(":")[2].split("/")
         async with let_in(f"http://127.0.0.1:{port}/{word}") as reader:
             assert (await reader.jobs())["anew"]
+
+
+def test_the_command_of_the_documentation_is_understood_and_its_tunnel_leads_to_the_same_port() -> None:
+    serving, tunnel = (each.command for each in commands("jobwatch/_page/README.md"))
+    options = parsed(shlex.split(serving)[1:])
+    assert (options.command, options.projects, options.serve) == ("watch", ["prj_42"], "127.0.0.1:8787")
+    assert f"8787:{options.serve}" in tunnel
 
 
 def test_an_address_that_is_none_is_told_before_anything_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
