@@ -10,6 +10,7 @@ import errno
 import os
 import secrets
 import socket
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -150,9 +151,7 @@ class Server:
                 await response.prepare(request)
             await self._tell(reader, response)
         except TimeoutError:
-            # It may never read again. What it has missed it is told when it comes back.
-            if request.transport is not None:
-                request.transport.abort()
+            _drop(request.transport)  # it may never read again; what it has missed it is told when it comes back
         except ConnectionError:
             pass
         finally:
@@ -190,6 +189,16 @@ def _bound(transport: asyncio.Transport | None) -> None:
     connected = None if transport is None else transport.get_extra_info("socket")
     if connected is not None:
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
+
+
+def _drop(transport: asyncio.Transport | None) -> None:
+    """End a connection at once, and have the system keep nothing of what was not read."""
+    if transport is None:
+        return
+    connected = transport.get_extra_info("socket")
+    if connected is not None:
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 def _place_of(path: str) -> Place:

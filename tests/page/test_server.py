@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import re
 import socket
@@ -249,13 +248,11 @@ async def test_a_browser_that_never_reads_costs_nothing_and_is_dropped(monkeypat
             # However much there was to tell: no more was kept than one part and aiohttp's own limit, and then nothing.
             assert max(kept) < 300_000
             assert transports[0].is_closing()
-            # What it finds when it reads at last is what the system had kept, and then the end.
-            lazy.settimeout(2)
-            read = 0
-            with contextlib.suppress(ConnectionResetError):
-                while part := lazy.recv(1 << 20):
-                    read += len(part)
-            assert read < 1_500_000
+            # Nor has the system kept anything for it: it finds no more than what had come before.
+            lazy.settimeout(5)
+            with pytest.raises(ConnectionResetError):
+                while lazy.recv(1 << 20):
+                    pass
 
 
 async def test_others_are_told_at_once_while_one_does_not_read() -> None:
@@ -350,7 +347,7 @@ async def test_closing_leaves_no_task_and_no_connection() -> None:
 async def test_an_address_that_is_taken_is_a_clear_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = Server(Feed(Overview()), Address("127.0.0.1", taken.getsockname()[1]))
-        with pytest.raises(ConfigError, match=r"^cannot serve at 127\.0\.0\.1:\d+: Address already in use; port 0 takes"):
+        with pytest.raises(ConfigError, match=r"^cannot serve at [\d.:]+: Address already in use; port 0 takes"):
             await server.start()
 
 
