@@ -178,10 +178,10 @@ class Server:
 
 def _reason(error: OSError) -> str:
     """Return why an address cannot be listened at, in the system's words and not in those of asyncio around them."""
-    if error.errno == errno.EADDRINUSE:
-        return f"{os.strerror(error.errno)}; port 0 takes a free one"
-    is_of_names = isinstance(error, socket.gaierror) or error.errno is None
-    return error.strerror or str(error) if is_of_names else os.strerror(error.errno or 0)
+    if error.errno is None or isinstance(error, socket.gaierror):
+        return error.strerror or str(error)
+    known = os.strerror(error.errno)
+    return f"{known}; port 0 takes a free one" if error.errno == errno.EADDRINUSE else known
 
 
 def _bound(transport: asyncio.Transport | None) -> None:
