@@ -18,6 +18,7 @@ SERVERS = (
     "pygeoapi",
     "prefect",
     "airflow",
+    "airflow_operator",
     "buildbot",
     "dagster",
     "flower",

@@ -31,16 +31,16 @@ def own_api(name: str) -> JobAPI:
     return api_of(tomllib.loads(TABLES[name]), name)
 
 
-def environment(folder: Path, requirement: str, python: str = "") -> Path:
+def environment(folder: Path, requirement: str, python: str = "", *, name: str = "") -> Path:
     """Return the bin folder of a virtual environment for a package and what it needs, made if it is not there.
 
     Args:
         folder: Where the environments are.
         requirement: The package and more, as pip takes them.
         python: The version of Python that it needs, where it needs a newer one than this.
+        name: What its folder is called; by default as the first package.
     """
-    name = re.split(r"[=\[]", requirement)[0]
-    place = folder / name
+    place = folder / (name or re.split(r"[=\[]", requirement)[0])
     done = place / ".installed"
     if not done.exists():
         subprocess.run([_interpreter(python), "-m", "venv", str(place)], check=True)
