@@ -239,8 +239,8 @@ class Holder:
     def missing(self, now: float) -> bool:
         """Take in that the store has no ledger, or one that is older than what is known.
 
-        A server that has just begun to lead may tell so for a moment. Once it has been so for as long as leases last, the
-        ledger is gone, and all that is known of it is forgotten.
+        A server that has just begun to lead may tell so for a moment. Once it has been so for as long as leases last,
+        the ledger is gone, and all that is known of it is forgotten.
 
         Returns:
             Whether it has been forgotten.
