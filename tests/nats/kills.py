@@ -43,7 +43,7 @@ from .servers import Cluster, OneServer, Servers
 WORDS = ("PENDING", "RUNNING", "PENDING", "RUNNING", "COMPLETED")
 STEADY = WORDS[:2]
 WORKERS = 2
-RATE = 80.0  # requests a second of both workers together
+RATE = 80.0  # requests a second of all workers together
 BURST_SECONDS = 0.25
 LONGEST_END = 90.0
 TICK = 0.01
@@ -85,7 +85,7 @@ class Flood(Struct, frozen=True, kw_only=True):
 async def work(url: str, jobs: str, token: str, ack_wait: str) -> None:
     """Be a worker until killed."""
     pace = Pace(min_interval=0.2, max_interval=1.0)
-    async with Client("bedrock", base_url=jobs, token=token, pace=pace, max_rate=RATE / WORKERS) as client:
+    async with Client("bedrock", base_url=jobs, token=token, pace=pace, max_rate=RATE) as client:
         await again_and_again(lambda: Worker(client, ServerOptions(url=url), ack_wait=float(ack_wait)).run())
 
 
