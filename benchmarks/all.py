@@ -29,6 +29,7 @@ QUICK = {
     "journal": ["--jobs", "10000", "--changes", "1000", "--rounds", "1"],
     "look": ["bare", "jobwatch", "--rounds", "1"],
     "pace": ["--jobs", "1000"],
+    "redraw": ["--seconds", "3"],
     "startup": ["--rounds", "3"],
     "stream": ["--jobs", "200"],
     "sync": ["--waits", "3"],
