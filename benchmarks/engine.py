@@ -96,8 +96,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rate(self) -> float:
-        """How many requests a second one worker may make."""
-        return self.looks * HEADROOM / WORKERS
+        """How many requests a second all workers together may make."""
+        return self.looks * HEADROOM
 
     @property
     def ending(self) -> int:
@@ -217,7 +217,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 def engine_rows(setting: Setting, found: Found, plain: float) -> list[Row]:
     """Return what was found out about the workers beside the goals."""
-    beside, most = found.cost.cpu - plain, WORKERS * setting.rate * (1.0 + BURST_SECONDS)
+    beside, most = found.cost.cpu - plain, setting.rate * (1.0 + BURST_SECONDS)
     return [
         compared("a worker's processor time beside a look, ms", beside * 1e3, GOAL_CPU * 1e3, "the goal", 1.0),
         compared(
