@@ -22,7 +22,7 @@ from ._link import JobwatchLink
 from ._trigger import JobwatchTrigger
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
     from airflow.sdk.exceptions import AirflowException, AirflowFailException
 else:
     try:
@@ -70,7 +70,7 @@ class JobwatchOperator(BaseOperator):
     def __init__(
         self,
         *,
-        job_id: str | int,
+        job_id: str | int | XComArg,
         api: str,
         conn_id: str | None = None,
         api_params: Mapping[str, str] | None = None,
