@@ -16,9 +16,7 @@ from jobwatch import ConfigError, Outcome
 from jobwatch.airflow import JobwatchOperator, JobwatchTrigger
 from jobwatch.airflow import _operator as module
 from jobwatch.airflow._ended import Ended, event_of
-
-FAIL, EXCEPTION = vars(module)["AirflowFailException"], vars(module)["AirflowException"]
-"""Airflow has moved them."""
+from jobwatch.airflow._exceptions import AirflowException, AirflowFailException
 
 
 def deferral(monkeypatch: pytest.MonkeyPatch, **options: Any) -> dict[str, Any]:
@@ -67,7 +65,7 @@ def test_the_time_limit_bounds_the_deferral(
 
 @pytest.mark.parametrize("job_id", ["", " ", "None"])
 def test_an_id_that_no_task_has_told_fails_at_once(monkeypatch: pytest.MonkeyPatch, job_id: str) -> None:
-    with pytest.raises(FAIL, match="job_id is empty"):
+    with pytest.raises(AirflowFailException, match="job_id is empty"):
         deferral(monkeypatch, job_id=job_id)
 
 
@@ -116,7 +114,7 @@ def test_the_jobs_error_is_the_tasks(
     if error is None:
         assert operator.execute_complete(context, event_of(ended)) == {"id": "job_1"}
     else:
-        with pytest.raises(EXCEPTION, match=ended.told) as caught:
+        with pytest.raises(AirflowException, match=ended.told) as caught:
             operator.execute_complete(context, event_of(ended))
         assert type(caught.value).__name__ == error
     assert dropped == ["the task"]

@@ -68,13 +68,15 @@ async def test_a_wait_goes_on_from_what_was_kept(job_server: JobServer) -> None:
     heard = Heard()
     async with client_of(job_server, "capydb") as client:
         first = asyncio.create_task(waited(client, wanted(), heard))
+        await heard.has_kept.wait()
         await job.looked(2)
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
-    looks = len(job_server.requests)
-    await asyncio.sleep(0.04)
-    assert len(job_server.requests) == looks, "nobody asks any more"
+        await asyncio.sleep(0.01)  # a look that was under way has got there by then
+        looks = len(job_server.requests)
+        await asyncio.sleep(0.04)
+        assert len(job_server.requests) == looks, "nobody asks any more"
     job.advance("completed")
     kept = msgspec.convert(msgspec.to_builtins(heard.kept[-1]), Watched)
     assert (await ended(job_server, wanted(kept), heard)).good

@@ -92,6 +92,7 @@ dags = [
     made("small", max_result=100),
     made("idless", job_id="{{ ti.xcom_pull(task_ids='wait', key='nothing') }}"),
     made("twin"),
+    made("unconnected", conn_id="nothing"),
 ]
 """
 
@@ -318,6 +319,11 @@ class Tried:
         self.airflow.run("idless", "idless")
         return self.failed("idless", "idless", "job_id is empty")
 
+    def unconnected(self) -> list[str]:
+        """A connection that there is not."""
+        self.airflow.run("unconnected", "unconnected")
+        return self.failed("unconnected", "unconnected", "Airflow has no connection nothing")
+
     def cleared(self) -> list[str]:
         """A task that is cleared while it waits: its next try waits for the same job, alone."""
         job = self.add("cleared", "running")
@@ -513,7 +519,7 @@ def _airflow(bin_folder: Path) -> Iterator[tuple[Airflow, Triggerer]]:
         running.callback(triggerer.end, signal.SIGTERM)
         until_it_answers(f"{url}/api/v2/version", api, folder, 240)
         airflow = Airflow(url, plain(ask("GET", f"{url}/auth/token"))["access_token"], folder)
-        airflow.until(lambda: len((airflow.call("GET", "/dags") or {}).get("dags", [])) == 12, "the DAGs")
+        airflow.until(lambda: len((airflow.call("GET", "/dags") or {}).get("dags", [])) == 13, "the DAGs")
         yield airflow, triggerer
 
 
@@ -554,6 +560,7 @@ def _tried(environments: Path, version: str) -> list[bool]:
                 trials.refused,
                 trials.small,
                 trials.idless,
+                trials.unconnected,
                 trials.cleared,
                 trials.marked,
                 trials.mapped,
