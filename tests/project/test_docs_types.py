@@ -47,10 +47,11 @@ def _makes(block: Block, name: str) -> bool:
 
 @pytest.fixture(scope="module")
 def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with each block as a module, which is called by where the block stands."""
+    """Return a folder with each block as a module, which is called as it calls itself, or by where it stands."""
     folder = tmp_path_factory.mktemp("blocks")
     for block in CHECKED:
-        name = re.sub(r"\W+", "_", f"{block.document}_{block.line}")
+        own_name = re.match(r"# (\w+)\.py$", block.text, re.MULTILINE)
+        name = own_name[1] if own_name else re.sub(r"\W+", "_", f"{block.document}_{block.line}")
         (folder / f"{name}.py").write_text(module_of(block), "utf-8")
     return folder
 

@@ -51,7 +51,7 @@ class BaseOperator:
         trigger: BaseTrigger,
         method_name: str,
         kwargs: dict[str, Any] | None = None,
-        timeout: timedelta | int | float | None = None,
+        timeout: timedelta | float | None = None,
     ) -> NoReturn: ...
 
 class BaseOperatorLink(ABC):
