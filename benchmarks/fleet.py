@@ -2,7 +2,7 @@
 
     python -m benchmarks.fleet [--jobs N] [--counter auto|processor|callgrind] [--json]
 
-The network is left out: requests are answered by a function of the same process. The poller, its agenda, its workers,
+The network is left out: requests are answered by a function of the same process. The poller, its schedule, its workers,
 the reading of replies and everything else run as they are. Each figure comes from a process of its own (see
 `benchmarks.fleet_stages`).
 
@@ -11,9 +11,9 @@ and in an anyio task group. Their look decodes the status and compares it. Their
 to with these jobs.
 
 **Bytes a job**: growth of the process's resident memory from before the first job was added until every job was looked
-at once, over the jobs. All jobs run, a day old, with ids of 12 characters. What is known of them, the heap's slack and
-one function that hears of every change are in it; log and last reply are not, which are kept only for jobs that
-somebody waits for.
+at once and its changes were told, over the jobs. All jobs run, with ids of 12 characters. Ours is a `Watcher` without a
+journal on a client whose requests are made ready with the URLs of a network. What is known of the jobs and the heap's
+slack are in it; log and last reply are not, which are kept only for jobs that somebody waits for.
 
 **Instructions** to add a job, to look at it for the first time, and to wake it later, when it shows what it showed
 before; making the answer is in all of them. They are counted by the processor if it may be asked, otherwise by

@@ -24,8 +24,8 @@ from benchmarks.table import TABLE
 from jobwatch import Job, JobAPI
 from jobwatch._core.tracker import Patience, Watched, observe
 from jobwatch._http.answer import judged
+from jobwatch._http.reader import ERROR_BODY_CAP
 from jobwatch._http.sse import EventParser, Flow
-from jobwatch._http.transport import ERROR_BODY_CAP
 from jobwatch._table.compile import api_of
 from jobwatch.apis import BEDROCK, CAPYDB
 from jobwatch.apis.capydb import CapyJob

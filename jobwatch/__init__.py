@@ -72,6 +72,7 @@ if TYPE_CHECKING:
         Unchanged,
         printable,
     )
+    from ._page.watch_page import WatchPage
     from ._reading.api import JobAPI
     from ._reading.ids import JobId
     from ._reading.periods import Duration
@@ -138,6 +139,7 @@ __all__ = [
     "Verdict",
     "Wait",
     "WaitTimeout",
+    "WatchPage",
     "Watched",
     "WatchedJob",
     "Watcher",
@@ -169,6 +171,7 @@ _NAMES_IN = {
     ),
     "._files.history": "History",
     "._models": "JSON UNCHANGED Event Fault FaultKind Job Outcome Phase Problem Transition Unchanged printable",
+    "._page.watch_page": "WatchPage",
     "._reading.api": "JobAPI",
     "._reading.ids": "JobId",
     "._reading.periods": "Duration",

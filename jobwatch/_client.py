@@ -681,6 +681,27 @@ def place_of(client: Client) -> str:
     return client._source.key  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
 
 
+def budget_of(client: Client) -> Budget:
+    """Return what limits a client's requests, for whoever has others keep to the same."""
+    return client._budget  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+
+
+def origin_of(client: Client) -> str:
+    """Return the origin that a client asks; of a source of the user's, what tells it from others."""
+    source = client._source  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+    return source.requests.origin() if isinstance(source, HttpSource) else source.key
+
+
+def account_of(client: Client) -> str:
+    """Return whose budget a client's requests count for, in words without a secret.
+
+    That is a short checksum of the token; "renewed" where the token may change by itself, "none" where there is none.
+    It takes a tenth of a second.
+    """
+    source = client._source  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+    return source.requests.account() if isinstance(source, HttpSource) else "none"
+
+
 def counters_of(client: Client) -> Counters:
     """Return what counts what a client does, for whoever measures it."""
     return client._counters  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]

@@ -67,7 +67,9 @@ def test_a_token_is_needed() -> None:
 
 
 def test_an_unknown_api() -> None:
-    with pytest.raises(ConfigError, match=r"no API is called 'bedrok'; there are: bedrock, capydb"):
+    with pytest.raises(
+        ConfigError, match=r"no API is called 'bedrok' \(did you mean bedrock\?\); there are: bedrock, capydb"
+    ):
         Client("bedrok", token="t")
 
 

@@ -9,6 +9,11 @@ _FEWEST = 3
 
 _LOW, _HIGH = 0.2, 0.8
 
+_FEWEST_USUAL = 10
+"""How many earlier jobs there have to be before one is said to take longer than they do."""
+
+_NEARLY_ALL = 0.95
+
 
 def remaining(durations: Sequence[float], age: float) -> tuple[float, float] | None:
     """Return between which times a job of some age will probably end, in seconds from now.
@@ -27,6 +32,18 @@ def remaining(durations: Sequence[float], age: float) -> tuple[float, float] | N
     if len(left) < _FEWEST:
         return None
     return _quantile(left, _LOW), _quantile(left, _HIGH)
+
+
+def usual(durations: Sequence[float]) -> float | None:
+    """Return what nearly all earlier jobs took at most, in seconds: the 95th percentile.
+
+    Args:
+        durations: How long earlier jobs took, in seconds.
+
+    Returns:
+        That time; None of fewer than ten jobs.
+    """
+    return None if len(durations) < _FEWEST_USUAL else _quantile(sorted(durations), _NEARLY_ALL)
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:

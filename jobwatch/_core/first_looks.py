@@ -23,7 +23,7 @@ _CATCH_UP = 0.1
 class FirstLooks:
     """Says when the next first look may be made."""
 
-    __slots__ = ("_answered", "_began", "_made", "_slot", "_went_on")
+    __slots__ = ("_answered", "_began", "_made", "_slot", "_spacing", "_went_on")
 
     def __init__(self) -> None:
         self._began = 0.0
@@ -31,11 +31,18 @@ class FirstLooks:
         self._answered = 0
         self._went_on = 0
         self._slot = 0.0
+        self._spacing = 0.0
 
     @property
     def next_at(self) -> float:
         """When the next one may be made, on the clock that `made` was told of."""
         return self._slot
+
+    def due(self, now: float, most: int) -> int:
+        """Return how many may be made at a time, of so many at most."""
+        if now < self._slot:
+            return 0
+        return min(most, 1 + int(min(now - self._slot, _CATCH_UP) / self._spacing)) if self._spacing else most
 
     def answered(self, *, goes_on: bool) -> None:
         """Learn what a first look has shown."""
@@ -54,12 +61,13 @@ class FirstLooks:
         self._began = self._began if self._made else now
         self._made += 1
         rate = self._rate(waiting, known, demand)
+        self._spacing = 0.0 if rate is None else 1.0 / rate
         if rate is None:
             self._slot = 0.0
         elif not self._slot:  # those that went before anything was known count, too
             self._slot = self._began + self._made / rate
         else:
-            self._slot = max(self._slot, now - _CATCH_UP) + 1.0 / rate
+            self._slot = max(self._slot, now - _CATCH_UP) + self._spacing
 
     def _rate(self, waiting: int, known: int, demand: float) -> float | None:
         """Return how many may go a second; None for as many as there is place for."""

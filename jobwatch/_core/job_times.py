@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from .._models import ENDED, Job, Phase, ended_at_of, started_at_of
 
-_UNNOTICED: Final = 2.0
+UNNOTICED: Final = 2.0
 """By how many seconds clocks may differ without a ``Date`` header showing it."""
 
 
@@ -63,7 +63,7 @@ def times_of(job: Job, known_at: float | None, now: float, ahead: float = 0.0) -
 
 
 def _since(at: datetime, now: float) -> float | None:
-    return _not_below(-_UNNOTICED, now - at.timestamp())
+    return _not_below(-UNNOTICED, now - at.timestamp())
 
 
 def _not_below(least: float, seconds: float) -> float | None:

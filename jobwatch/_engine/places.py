@@ -67,6 +67,11 @@ class Places:
         """Return whether any look may begin."""
         return len(self._begun) < self._most or len(self._begun) < self._most + self._slow_looks(now)
 
+    @property
+    def room(self) -> int:
+        """How many looks may begin, apart from those that slow ones let begin; 1 at least."""
+        return max(1, self._most - len(self._begun))
+
     def has_room_for_newcomers(self, now: float) -> bool:
         """Return whether a look may begin at a job that was never looked at."""
         taken = len(self._begun)

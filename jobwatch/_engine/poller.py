@@ -31,7 +31,7 @@ from .places import at_most
 from .schedule import LONGEST_PAUSE, Schedule
 from .streams import Streams
 from .wakeups import WakeUps
-from .watch import IDLE, LOOKING, NEVER, Registry, Watch
+from .watch import IDLE, LOOKING, NEVER, BackgroundWatch, Registry, Watch
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Poller:
             details=self._details,
             counters=self.counters,
         )
-        self._workers.employ(self._looks.next, self._schedule.next_at)
+        self._workers.employ(self._looks.next, self._schedule.next_at, self._schedule.ready)
 
     # --- requests that no job's look is due for ----------------------------------------------------------------
 
@@ -209,6 +209,19 @@ class Poller:
         watches = {**self._registry.background, **self._registry.awaited}
         return self.counters.stats(watches.values(), self._budget, self.clock.now())
 
+    @property
+    def in_flight(self) -> int:
+        """How many requests have no answer yet."""
+        return self._schedule.in_flight
+
+    def pause_left(self) -> float:
+        """Return for how many seconds more the API has asked for no requests; 0 if it has not."""
+        return max(0.0, self._schedule.paused_until - self.clock.now())
+
+    def pause(self, seconds: float) -> None:
+        """Make no request for so long, since the API has asked another process for that."""
+        self._schedule.pause(seconds)
+
     def now(self) -> float:
         """Return the time of the loop's clock, in seconds."""
         return self.clock.now()
@@ -245,12 +258,17 @@ class Poller:
             ConfigError: Another function is called for it already.
         """
         self.check()
+        return self.watch_another(watched, on_look)
+
+    def watch_another(self, watched: Watched, on_look: Callable[[Watch, Looked], None]) -> Watch:
+        """Do what `watch` does, without asking again whether looks can be made: for very many jobs at once."""
         if watched.job_id in self._registry.background:
             raise ConfigError(f"job {watched.job_id} is watched already, by another watcher of this client")
         if watched.faults:  # which came before the watch, and are not to slow it down
             watched = replace(watched, faults=0)
-        watch = self._registry.background[watched.job_id] = Watch(watched, on_look=on_look)
+        watch = self._registry.background[watched.job_id] = BackgroundWatch(watched, on_look=on_look)
         self._begin(watch)
+        watch.rest()
         return watch
 
     def resume(self, watch: Watch) -> None:
@@ -353,6 +371,7 @@ class Poller:
             self._schedule.enqueue(watch)
 
     def _drop(self, watch: Watch) -> None:
+        watch.decode()
         if not self._registry.remove(watch):
             return
         self._looks.drop(watch)

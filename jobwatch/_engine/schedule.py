@@ -5,6 +5,7 @@ The rule, which `Schedule.next_at` states: the next request goes as soon as all 
 1. A job's look is due. Jobs looked at before are due when the pace says so. New ones are due at once, and take turns
    with the others; where there are many that go on, no faster than `FirstLooks` says. Where a pause has made the looks
    at many jobs late, whatever the pause was, they are spread over the time that lies between two looks at a job.
+   Where there are many, those that come due within a hundredth of a second begin together.
 2. The API has asked for no pause, or for one that is beyond all patience: looks then end at once with that fault.
 3. The budget has a request left.
 4. Not too many looks are under way. Those that have no answer for long let some more begin, jobs whose last look was so
@@ -49,6 +50,10 @@ _LATE = 1.0
 _CATCH_UP = 1.25
 """How many times as many looks as usual are made then."""
 
+_REST = 0.01
+"""For how long no look begins, in seconds, where there are many jobs and all looks have begun that were due: those that
+come due meanwhile begin together, so that the loop wakes once for all of them."""
+
 _PASSED = 64
 """How many jobs that cannot join a batch are passed by, in search of some that can."""
 
@@ -91,6 +96,9 @@ class Schedule:
         self._was_first_look = False
         self._next_late = 0.0
         self._no_token_until = 0.0
+        self._rests_until = BEFORE_ALL
+        self._line = asyncio.Lock()  # of those who wait for a turn
+        self._in_line = 0
         self._in_flight = 0
         self._closed = False
         self.known = 0
@@ -100,6 +108,18 @@ class Schedule:
     def next_at(self, now: float) -> float:
         """Return when the next look may be made, on the loop's clock; `NEVER` where nothing is due."""
         return max(self._due_at(now), self._held_until(now))
+
+    def ready(self, now: float, most: int) -> int:
+        """Return how many looks may begin now, as far as that is known without beginning any.
+
+        Args:
+            now: When, on the loop's clock.
+            most: Up to how many to count.
+        """
+        if self._due_at(now) > now:
+            return 0
+        room = int(min(most, self._places.room, self._budget.left(now)))
+        return self._queue.due(now, room) + min(len(self._first_looks), self._newcomers.due(now, room))
 
     def take(self, now: float) -> Watch | None:
         """Take the job whose look may begin now off the queue, and a request out of the budget; None if there is none.
@@ -122,7 +142,11 @@ class Schedule:
         due = self._due_at(now)
         if due <= now:
             self._workers.call()
-        elif due < self._workers.alarm_at:
+            return watch
+        if self.known > _MANY and due != NEVER and now >= self._rests_until:
+            self._rests_until = now + _REST
+            due = max(due, self._rests_until)
+        if due < self._workers.alarm_at:
             self._workers.wake_at(max(due, self._held_until(now)))
         return watch
 
@@ -161,6 +185,7 @@ class Schedule:
         watch.to(FIRST)
         if not self._first_looks:
             self._newcomers = FirstLooks()
+            self._rests_until = BEFORE_ALL
         self._first_looks.append(watch)
         self._workers.wake_at(self._time())
 
@@ -178,6 +203,8 @@ class Schedule:
         if self._held_back:
             self._held_back.pop(watch, None)
         self._queue.put(watch, due)
+        if due < self._rests_until:  # somebody wants this look sooner than jobs are looked at by themselves
+            self._rests_until = due
         if due < self._workers.alarm_at and self._workers.has_free():
             self._workers.wake_at(max(due, self._held_until(self._time())))
 
@@ -207,7 +234,9 @@ class Schedule:
         if not self._places.has_room(now):
             return NEVER  # whoever ends a look, or notices that one is slow, looks here again
         due = self._queue_due_at(now)
-        return min(due, self._newcomer_at(now)) if self._first_looks else due
+        if self._first_looks:
+            due = min(due, self._newcomer_at(now))
+        return due if due > self._rests_until else self._rests_until
 
     def _wake(self) -> None:
         now = self._time()
@@ -294,7 +323,7 @@ class Schedule:
         return not self._closed and now >= self.paused_until and not self._budget.spend(now)
 
     async def turn(self, *, through_pauses: bool = False) -> Fault | None:
-        """Wait until a request may go, and count it.
+        """Wait until a request may go, and count it; who asked first goes first.
 
         Args:
             through_pauses: Whether to wait for the end of a pause that the API has asked for, too.
@@ -307,12 +336,38 @@ class Schedule:
                 return Fault(FaultKind.UNREACHABLE, "the client is closed")
             now = self._time()
             pause = self.paused_until - now
-            if pause > 0.0 and not through_pauses:
-                return self.paused(now)
-            wait = pause if pause > 0.0 else self._budget.spend(now)
-            if not wait:
+            if pause > 0.0:
+                if not through_pauses:
+                    return self.paused(now)
+                await asyncio.sleep(pause)
+            elif (not self._in_line and not self._budget.spend(now)) or await self._stand_in_line():
                 return None
-            await asyncio.sleep(wait)
+
+    async def _stand_in_line(self) -> bool:
+        """Wait until a request may go behind all who wait; return whether it may, which none may in a pause.
+
+        Only the first of them wakes when there is one: if all did, one of hundreds might never be it.
+        """
+        self._in_line += 1
+        try:
+            async with self._line:
+                while not self._closed and self.paused_until <= (now := self._time()):
+                    wait = self._budget.spend(now)
+                    if not wait:
+                        return True
+                    await asyncio.sleep(wait)
+                return False
+        finally:
+            self._in_line -= 1
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests have no answer yet."""
+        return self._in_flight
+
+    def pause(self, seconds: float) -> None:
+        """Make no request for so long, since the API has asked for that elsewhere."""
+        self.paused_until = max(self.paused_until, self._time() + min(seconds, LONGEST_PAUSE))
 
     def paused(self, now: float) -> Fault:
         """Return what a request comes to that is not made, since the API has asked for a pause."""
@@ -440,6 +495,16 @@ class DueQueue:
             heap.extend((watch.due, watch) for watch in self._buckets.pop(second))
             heapq.heapify(heap)
             self._heap_until = second + 1.0
+
+    def due(self, now: float, most: int) -> int:
+        """Return how many are due by a time, of so many at most; roughly, and no more than are in the heap."""
+        heap, found, places = self._heap, 0, [0]
+        while places and found < most:
+            place = places.pop()
+            if place < len(heap) and heap[place][0] <= now:
+                found += 1
+                places += (2 * place + 1, 2 * place + 2)
+        return found
 
     def first(self) -> Watch:
         """Return the watch that is due first; there must be one, and `next_due` must have been asked."""

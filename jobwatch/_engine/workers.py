@@ -43,10 +43,12 @@ class Workers:
         self._most = most
         self._work: Callable[[], Coroutine[Any, Any, None] | None] = lambda: None
         self._due: Callable[[float], float] = lambda _now: NEVER
+        self._ready: Callable[[float, int], int] = lambda _now, _most: 1
         self._needed = needed
         self._crashed = crashed
         self._loop = asyncio.get_running_loop()
-        self._idle: deque[asyncio.Future[None]] = deque()
+        self._idle: deque[asyncio.Future[bool]] = deque()
+        self._called = 0
         self._working = 0
         self._alarm: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
@@ -55,14 +57,20 @@ class Workers:
         self.alarm_at = NEVER
         self.crash: BaseException | None = None
 
-    def employ(self, work: Callable[[], Coroutine[Any, Any, None] | None], due: Callable[[float], float]) -> None:
+    def employ(
+        self,
+        work: Callable[[], Coroutine[Any, Any, None] | None],
+        due: Callable[[float], float],
+        ready: Callable[[float, int], int] = lambda _now, _most: 1,
+    ) -> None:
         """Give them what there is to do.
 
         Args:
             work: Gives the next piece that is due, or None if none is.
             due: Says when the next one will be, on the loop's clock, as of a time; `NEVER` for none.
+            ready: Says how many are due as of a time, roughly, and of so many at most: as many wake at once.
         """
-        self._work, self._due = work, due
+        self._work, self._due, self._ready = work, due, ready
 
     def has_free(self) -> bool:
         """Return whether any of them could be woken, or called."""
@@ -80,21 +88,29 @@ class Workers:
         self._alarm = self._loop.call_at(due + _AFTER, self._ring)
 
     def call(self) -> None:
-        """Have one more worker look for work now, if there is one to be had."""
+        """Have one more worker look for work now, if there is one to be had, and none is on the way already."""
+        if not self._called:
+            self._call()
+
+    def _call(self) -> None:
         if self._idle:
-            _awaken(self._idle.popleft())
+            if not _awaken(self._idle.pop(), called=True):  # who was at work last, whose memory is at hand
+                return
         elif self._working == 0:
             self._working = 1
             self._task = self._loop.create_task(self._run(), name="jobwatch poller")
         elif self._working < self._most and self._group is not None:
             self._working += 1
             self._group.create_task(self._serve(), name="jobwatch worker")
+        else:
+            return
+        self._called += 1
 
     def send_home(self) -> None:
         """Let all who have nothing to do end, when nothing is needed any more."""
         self._silence()
         while self._idle:
-            _awaken(self._idle.popleft())
+            _awaken(self._idle.popleft(), called=False)
 
     async def aclose(self) -> None:
         """End all work, finished or not."""
@@ -113,6 +129,8 @@ class Workers:
     def _ring(self) -> None:
         self._alarm, self.alarm_at = None, NEVER
         self.call()
+        for _ in range(self._ready(self._loop.time(), len(self._idle) + self._called) - self._called):
+            self._call()
 
     async def _run(self) -> None:
         try:
@@ -135,26 +153,31 @@ class Workers:
         self._crashed()
 
     async def _serve(self) -> None:
+        self._called -= 1
         try:
             while self._needed():
                 work = self._work()
-                if work is None:
-                    await self._rest()
-                else:
+                if work is not None:
                     await work
+                elif await self._rest():
+                    self._called -= 1
         except Exception as crash:
             self.crash = self.crash or crash  # at once, so that no more workers are called
             raise
         finally:
             self._working -= 1
 
-    async def _rest(self) -> None:
-        seat: asyncio.Future[None] = self._loop.create_future()
+    async def _rest(self) -> bool:
+        """Wait until there may be work, or none is needed; return whether this worker was called to it."""
+        seat: asyncio.Future[bool] = self._loop.create_future()
         self._idle.append(seat)
         self.wake_at(self._due(self._loop.time()))
-        await seat
+        return await seat
 
 
-def _awaken(sleeper: asyncio.Future[None]) -> None:
-    if not sleeper.done():
-        sleeper.set_result(None)
+def _awaken(sleeper: asyncio.Future[bool], *, called: bool) -> bool:
+    """Wake one who rests; return whether he did, and was not cancelled."""
+    if sleeper.done():
+        return False
+    sleeper.set_result(called)
+    return True

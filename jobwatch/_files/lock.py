@@ -14,6 +14,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
@@ -98,6 +100,41 @@ class FileLock:
             os.close(self.handle)
 
 
+class Held(Struct, frozen=True):
+    """Whether a file is locked by a `FileLock`.
+
+    Attributes:
+        is_held: Whether it is; None where the system does not tell.
+        pid: By which process, where the system tells that.
+    """
+
+    is_held: bool | None
+    pid: int | None = None
+
+
+def held(path: Path) -> Held:
+    """Return whether a file is locked, without locking it: a process that wants to lock it now is not disturbed.
+
+    No handle of the file that this process needs for locks may be open meanwhile: closing one lets go of all locks.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    if _holders.get(_key(path.stat())) == os.getpid():
+        return Held(is_held=True, pid=os.getpid())
+    if not sys.platform.startswith("linux"):
+        return Held(is_held=None)
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        kind, pid = _asked(handle)
+    finally:
+        os.close(handle)
+    return Held(is_held=kind != fcntl.F_UNLCK, pid=pid)
+
+
 def _key(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
@@ -105,9 +142,14 @@ def _key(status: os.stat_result) -> tuple[int, int]:
 def _holder(handle: int) -> int | None:
     if not sys.platform.startswith("linux"):
         return None
+    return _asked(handle)[1]
+
+
+def _asked(handle: int) -> tuple[int, int | None]:
+    """Return what kind of lock keeps others out, and whose it is."""
     asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, _BYTE, 1, 0)
-    *_, pid = struct.unpack(_FLOCK, fcntl.fcntl(handle, fcntl.F_GETLK, asked))
-    return int(pid) or None  # 0: a process of another namespace, or it has just let go
+    kind, *_, pid = struct.unpack(_FLOCK, fcntl.fcntl(handle, fcntl.F_GETLK, asked))
+    return int(kind), int(pid) or None  # 0: a process of another namespace, or it has just let go
 
 
 @contextlib.contextmanager

@@ -135,10 +135,12 @@ class Lanes:
         connector: What opens connections.
         head: What is sent with every request.
         connect_timeout: The longest a connection may take to open, in seconds.
+        origin: Where connections lead.
     """
 
-    def __init__(self, connector: BaseConnector, head: Head, connect_timeout: float) -> None:
+    def __init__(self, connector: BaseConnector, head: Head, connect_timeout: float, origin: URL) -> None:
         self.head = head
+        self._origin = origin
         self._connector = connector
         self._limits = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
         self._loop = asyncio.get_running_loop()
@@ -160,9 +162,9 @@ class Lanes:
     def __repr__(self) -> str:
         return "Lanes()"
 
-    def check(self, url: URL) -> None:
+    def check(self) -> None:
         """Raise an exception where a name is missing that is needed for a request."""
-        request, protocol = aiohttp.ClientRequest("GET", url, loop=self._loop), Carrier(self._loop)
+        request, protocol = aiohttp.ClientRequest("GET", self._origin, loop=self._loop), Carrier(self._loop)
         self._parser(protocol, self._loop, READ_AHEAD)
         for owner, name in _NEEDED:
             getattr({"request": request, "protocol": protocol, "connector": self._connector}[owner], name)
@@ -172,12 +174,12 @@ class Lanes:
         return is_stock() and not self._has_met_odd
 
     async def sent(
-        self, url: URL, body: bytes | None, headers: Mapping[str, str] | None, asker: asyncio.Task[object] | None
+        self, path: str, body: bytes | None, headers: Mapping[str, str] | None, asker: asyncio.Task[object] | None
     ) -> Answer:
         """Send a request and wait for the head of its answer.
 
         Args:
-            url: What is asked for, without a secret.
+            path: The path and query of what is asked for, encoded and without a secret.
             body: What a POST sends; None for a GET.
             headers: What is sent with this request alone; validated.
             asker: The task that asks.
@@ -186,7 +188,7 @@ class Lanes:
             NotSilent: The server sends something by itself on all connections; nothing was sent.
         """
         for _ in range(self._most):
-            connection = self._kept.pop()[0] if self._kept else await self._connected(url)
+            connection = self._kept.pop()[0] if self._kept else await self._connected()
             protocol = connection.protocol
             # What was read until it was kept forbids nothing, see `give_back`, and nothing was read since.
             if isinstance(protocol, Carrier) and not protocol.has_heard and protocol.is_quiet():
@@ -201,7 +203,7 @@ class Lanes:
             assert protocol.transport is not None  # noqa: S101  # likewise
             # A new one, which has seen no byte of an earlier answer.
             protocol._parser = self._parser(protocol, self._loop, READ_AHEAD)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-            protocol.transport.write(self._told(url, body, headers))
+            protocol.transport.write(self._told(path, body, headers))
             message, content = await protocol.read()
             while 100 <= message.code <= 199 and message.code != 101:
                 message, content = await protocol.read()
@@ -249,12 +251,12 @@ class Lanes:
         self._kept.clear()
         self.leave()
 
-    async def _connected(self, url: URL) -> Connection:
+    async def _connected(self) -> Connection:
         self._waiting += 1
         try:
             # What is asked for is sent by us: this request says where to, and nothing else.
             connection = await self._connector.connect(
-                aiohttp.ClientRequest("GET", url, loop=self._loop), [], self._limits
+                aiohttp.ClientRequest("GET", self._origin, loop=self._loop), [], self._limits
             )
         finally:
             self._waiting -= 1
@@ -265,8 +267,8 @@ class Lanes:
             transport.max_size = READ_AHEAD
         return connection
 
-    def _told(self, url: URL, body: bytes | None, headers: Mapping[str, str] | None) -> bytes:
-        path, head = url.raw_path_qs, self.head
+    def _told(self, path: str, body: bytes | None, headers: Mapping[str, str] | None) -> bytes:
+        head = self.head
         if head.secret is not None:
             path = with_secret(path, head.secret)
         if body is None and not headers:
@@ -303,18 +305,18 @@ async def _becomes_silent(connection: Connection) -> bool:
     return False
 
 
-def lanes_on(connector: BaseConnector, head: Head, connect_timeout: float, url: URL) -> Lanes | None:
+def lanes_on(connector: BaseConnector, head: Head, connect_timeout: float, origin: URL) -> Lanes | None:
     """Return what sends requests on a connector's connections, or None where this aiohttp is other than expected.
 
     Args:
         connector: What opens connections; they are made of `Carrier`.
         head: What is sent with every request.
         connect_timeout: The longest a connection may take to open, in seconds.
-        url: One that will be asked for.
+        origin: Where connections lead.
     """
     try:
-        lanes = Lanes(connector, head, connect_timeout)
-        lanes.check(url)
+        lanes = Lanes(connector, head, connect_timeout, origin)
+        lanes.check()
     except Exception:  # noqa: BLE001  # whatever is other than expected, there is the session
         return None
     return lanes

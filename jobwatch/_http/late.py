@@ -14,7 +14,7 @@ from typing import Final
 
 from .threads import Threads
 
-_OURS: Final = ("fast", "idle", "resolver")
+_OURS: Final = ("fast", "idle", "resolver", "session")
 """The modules of this folder that import it."""
 
 

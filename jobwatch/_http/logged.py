@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .._reading.reply import Reply
     from .credentials import Credentials
     from .proxies import Proxy
-    from .transport import Target
+    from .target import Target
 
 LOGGER = logging.getLogger("jobwatch.http")
 

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from .._core.source import Turn
     from .._reading.api import AllowedOrigin, JobAPI
+    from .target import Target
     from .tls import TLSContext
-    from .transport import Target
 
 
 class _There(Struct, frozen=True):

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from .._models import Fault, FaultKind
 from .._reading.reply import Reply
-from .transport import Target
+from .target import Target
 from .urls import next_url, quoted, with_secret
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def following_target(target: Target, paging: Paging, step: Step) -> Target | Fau
 
 def _like(target: Target, url: URL, body: bytes | None) -> Target:
     """Return a request that is made as another one is."""
-    made = Target(url, url.raw_path, body)
+    made = Target(str(url.origin()), url.raw_path, url.raw_query_string or None, body)
     made.headers, made.is_head = target.headers, target.is_head
     return made
 

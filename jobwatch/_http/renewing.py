@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .._core.source import Turn
     from .renewal import Renewal
-    from .transport import Target
+    from .target import Target
 
 
 class RenewingTransport(Transport):

@@ -31,7 +31,7 @@ from .proxies import proxy_for
 from .renewal import Renewal
 from .secrets import Secrets, is_secret_name, spellings, without
 from .tokens import FileToken, GivenToken, needs_token, token_source
-from .urls import origin_of, quoted, reserved, segment, split, unfit_for_url, unquoted
+from .urls import PLAIN_ID, origin_of, quoted, reserved, segment, split, unfit_for_url, unquoted
 
 if TYPE_CHECKING:
     from .._reading.api import Detail, JobAPI
@@ -48,6 +48,9 @@ _HOST_PART = pattern(r"[0-9A-Za-z.:\[\]-]+")
 _AUTHORITY = pattern(r"https?://[^/]*")
 _HOLD = "long_poll"
 """The name in braces that stands for how many seconds a server may hold a request."""
+
+_ROUNDS = 200_000
+"""How often a token is hashed for its checksum, so that nobody tries many."""
 
 _FORMER = 4
 """How many tokens that were renewed are still kept from being told: a late reply may quote one."""
@@ -146,6 +149,7 @@ class Requests:
         self._headers = self._all_headers()
         self._others = self._spelt_out()
         self._job_path = self._filled(api.job_path)
+        self._plain = self._of_plain_ids()
         self.is_dated = _NOW in templates.names_in([api.job_path, api.body, *api.headers.values(), *api.query.values()])
 
     def __repr__(self) -> str:
@@ -172,6 +176,25 @@ class Requests:
         names = {name for name in names if not is_secret_name(name) and self._params[name] not in {"", *secrets}}
         params = "&".join(f"{name}={quoted(self._params[name])}" for name in sorted(names))
         return origin_of(self._base_url) + split(self._base_url).path.rstrip("/") + (f"?{params}" if params else "")
+
+    def origin(self) -> str:
+        """Return the origin of the base URL."""
+        return origin_of(self._base_url)
+
+    def account(self) -> str:
+        """Return by what others know that they ask with the same token, and from which nobody learns it.
+
+        That is a checksum that takes long to make and is short: of all texts, one in 16 million has the same. It is
+        "renewed" where the token may change by itself, so that there is nothing to compare, and "none" without one.
+        """
+        if self._source.is_checked:
+            return "renewed"
+        if not self._token:
+            return "none"
+        import hashlib  # noqa: PLC0415 - few clients need it
+
+        secrets = "\n".join([self._token, *secrets_of(self._api)]).encode()
+        return hashlib.pbkdf2_hmac("sha256", secrets, self.origin().encode(), _ROUNDS, dklen=3).hex()
 
     def headers(self) -> dict[str, str]:
         """Return what is sent with each request."""
@@ -242,6 +265,9 @@ class Requests:
         Raises:
             ConfigError: The id cannot stand in a URL, or is one of another origin.
         """
+        if self._plain is not None and PLAIN_ID.fullmatch(job_id):
+            before, after, query = self._plain
+            return Asked(f"{before}{job_id}{after}", query)
         if self._job_path == "{url}":
             asked = self._below(job_id)
         else:
@@ -249,6 +275,22 @@ class Requests:
             asked = _asked(_in_url(self._job_path, {"job_id": job_id, **_moment(hold)}), self._body(job_id, hold))
         headers, is_head = self._headers_of(job_id, hold), self._api.method == "HEAD"
         return replace(asked, headers=headers, is_head=is_head) if headers or is_head else asked
+
+    def _of_plain_ids(self) -> tuple[str, str, str | None] | None:
+        """Return what stands before and after a plain id in the path of a job, and the query.
+
+        None where requests differ by more than that, so that each is put together by itself.
+        """
+        path, _, query = self._job_path.partition("?")
+        before, found, after = path.partition("{job_id}")
+        is_alone = bool(found) and templates.names_in([self._job_path]) == ["job_id"]
+        if not is_alone or self._api.method in ("POST", "HEAD") or any(map(_is_of_request, self._api.headers.values())):
+            return None
+        try:
+            _asked(f"{before}x{after}?{query}")  # a plain id has no dots or percent signs: one is as good as another
+        except ConfigError:
+            return None  # which each id is to be told
+        return before, after, query or None
 
     def with_query(self, asked: Asked) -> Asked:
         """Return a request with what goes into the query of each, unless it is there, as in a URL of the server's."""

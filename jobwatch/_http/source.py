@@ -45,13 +45,13 @@ if TYPE_CHECKING:
     from .._reading.started import Found, Started
     from .renewal import Renewal
     from .requests import Given
+    from .target import Target
     from .tls import TLSContext
-    from .transport import Target
 
 _T = TypeVar("_T")
 
-_TARGETS_KEPT = 1024
-"""For how many jobs a prepared URL is kept: it takes longer to make than to find, and half as much room as a job."""
+_TARGETS_KEPT = 256
+"""For how many jobs a request is kept ready, which takes longer to make than to find; then it begins anew."""
 
 
 _BEYOND_HOLD = 30.0
@@ -525,9 +525,9 @@ class HttpSource:
         target = self.prepared(self._requests.job(job_id))
         if self._requests.is_dated:
             return target
+        if len(self._targets) >= _TARGETS_KEPT:
+            self._targets.clear()
         self._targets[job_id] = target
-        if len(self._targets) > _TARGETS_KEPT:
-            del self._targets[next(iter(self._targets))]
         return target
 
     def _held_target(self, job_id: str, hold: float) -> Target:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PORTS = {"https": 443, "http": 80}
 _MAX_ID = 1024
 _MAX_URL = 8192
-_PLAIN_ID = pattern(r"[0-9A-Za-z_-]{1,128}")  # nearly every id there is; it is its own quotation
+PLAIN_ID = pattern(r"[0-9A-Za-z_-]{1,128}")  # nearly every id there is; it is its own quotation
 _LABEL = pattern(r"[0-9A-Za-z_-]{1,63}")
 _NO_AUTHORITY = pattern(r"(?:[A-Za-z][A-Za-z0-9+.-]*:(?!//[^/?#])|//(?![^/?#]))")
 _NOT_IN_URL = pattern(r"[^\x21-\x7e]|[\\\"<>^`{|}]")
@@ -63,7 +63,7 @@ def segment(job_id: str) -> str:
         ConfigError: The id is empty, ``.`` or ``..``, longer than 1024 characters, or holds control characters,
             bidirectional overrides or other text that cannot be seen.
     """
-    if _PLAIN_ID.fullmatch(job_id):
+    if PLAIN_ID.fullmatch(job_id):
         return job_id
     if not job_id or job_id in {".", ".."}:
         raise ConfigError(f"a job id cannot be {job_id!r}")

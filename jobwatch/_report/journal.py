@@ -7,7 +7,7 @@ go of is a gap.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -38,13 +38,25 @@ def report_of(api: str, records: Iterable[JobRecord], changes: Iterable[Change])
 
 
 def _job(record: JobRecord, changes: Sequence[Change], last: float) -> ReportedJob:
+    known = {each.transition.seq: entered_of(each.transition) for each in changes if each.transition is not None}
+    until = last if record.state is RecordState.WATCHED else record.watched.looked_at
+    return job_of(record, known, error_of(changes, record.watched.fault), until)
+
+
+def job_of(record: JobRecord, known: Mapping[int, Entered], error: str | None, until: float | None) -> ReportedJob:
+    """Return what is known of one job.
+
+    Args:
+        record: What the journal holds of it.
+        known: The states that are known otherwise, by their number: what is remembered of others may be less.
+        error: What went wrong with it, or with the looks at it.
+        until: Up to when its last state lasted, if it was not left; see `made`.
+    """
     watched = record.watched
-    transitions = {each.transition.seq: each.transition for each in changes if each.transition is not None}
-    entered = _entered(watched, transitions)
+    entered = states_of(watched, known)
     has_ended = watched.phase is not None and watched.phase.ended
     if has_ended and entered and entered[-1].seen_at is None:
         entered = (*entered[:-1], replace(entered[-1], seen_at=record.changed_at))
-    until = last if record.state is RecordState.WATCHED else watched.looked_at
     blocked = watched.blocked if watched.phase is Phase.BLOCKED else None
     job = ReportedJob(
         job_id=record.job_id,
@@ -53,34 +65,40 @@ def _job(record: JobRecord, changes: Sequence[Change], last: float) -> ReportedJ
         phase=watched.phase,
         looks=watched.looks,
         progress=watched.progress,
-        error=_error(changes, watched.fault),
+        error=error,
         asked=None if blocked is None else blocked.asked,
         url=None if blocked is None else blocked.url,
         is_dropped=record.state is RecordState.DROPPED,
     )
-    return made(job, entered, until)
+    return made(job, _with_start(watched, entered), until)
 
 
-def _entered(watched: Watched, transitions: dict[int, Transition]) -> tuple[Entered, ...]:
-    """Return the states that are known: those of the changes, and of the others what is remembered to know them."""
+def entered_of(transition: Transition) -> Entered:
+    """Return a state as it was told by a change."""
+    at = None if transition.at is None else seconds_since_1970(transition.at)
+    seen_at = seconds_since_1970(transition.seen_at)
+    return Entered(status=transition.status, phase=transition.phase, at=at, seen_at=seen_at, gap=transition.gap)
+
+
+def states_of(watched: Watched, known: Mapping[int, Entered]) -> tuple[Entered, ...]:
+    """Return the states that are known: those given, by number, and of the others what is remembered to know them."""
     first = watched.seq - len(watched.delivered) + 1
-    numbers = sorted({*transitions, *range(first, watched.seq + 1)})
+    numbers = sorted({*known, *range(first, watched.seq + 1)})
     states: list[Entered] = []
     for place, number in enumerate(numbers):
         is_hole = number != (numbers[place - 1] + 1 if place else 1)
-        if number in transitions:
-            each = transitions[number]
-            at = None if each.at is None else seconds_since_1970(each.at)
-            seen_at = seconds_since_1970(each.seen_at)
-            gap = each.gap or is_hole
-            states.append(Entered(status=each.status, phase=each.phase, at=at, seen_at=seen_at, gap=gap))
-        else:
-            remembered = watched.delivered[number - first]
-            is_last = number == watched.seq
-            phase = watched.phase if is_last and watched.phase is not None else _usual(remembered.status)
-            seen = watched.entered_at if is_last and remembered.at is None else None
-            states.append(Entered(status=remembered.status, phase=phase, at=remembered.at, seen_at=seen, gap=is_hole))
-    return _with_start(watched, tuple(states))
+        each = known[number] if number in known else remembered(watched, number)
+        states.append(replace(each, gap=True) if is_hole else each)
+    return tuple(states)
+
+
+def remembered(watched: Watched, number: int) -> Entered:
+    """Return one of the states that a watched job remembers, by its number."""
+    fingerprint = watched.delivered[number - watched.seq - 1]
+    is_last = number == watched.seq
+    phase = watched.phase if is_last and watched.phase is not None else _usual(fingerprint.status)
+    seen = watched.entered_at if is_last and fingerprint.at is None else None
+    return Entered(status=fingerprint.status, phase=phase, at=fingerprint.at, seen_at=seen)
 
 
 def _with_start(watched: Watched, states: tuple[Entered, ...]) -> tuple[Entered, ...]:
@@ -100,7 +118,8 @@ def _usual(status: str) -> Phase:
     return Phase.UNKNOWN if phase.ended else phase  # a job that went on had not ended
 
 
-def _error(changes: Sequence[Change], fault: Fault | None) -> str | None:
+def error_of(changes: Sequence[Change], fault: Fault | None) -> str | None:
+    """Return what went wrong with a job, or with the looks at it."""
     for change in reversed(changes):
         if change.kind is ChangeKind.END and change.error is not None:
             return change.error.text

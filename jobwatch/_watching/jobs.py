@@ -12,24 +12,27 @@ from msgspec.structs import replace
 
 from .._core.resuming import with_times_until
 from .._core.tracker import Watched
+from .._engine.watch import NEVER
 from .changes import Change, ChangeKind, Health, WatchedJob
 from .records import Acknowledged, Changed, Forgotten, JobRecord, RecordState
 from .showing import TROUBLED, changes_of, has_ended
+from .viewing import Sighting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .._core.look import Looked
     from .._engine.poller import Poller
     from .._engine.watch import Watch
+    from .._models import Job
     from .journal import Journal
     from .memory import Memory
 
 
-class _Job(Struct, eq=False):
-    """One job of a watcher; while it is watched, what is known of it is with its `watch`, and not in `last`."""
+class _Job(Struct, eq=False, gc=False):
+    """One job of a watcher; while it is watched, what is known of it is with its `watch`, and `last` is None."""
 
-    last: Watched
+    last: Watched | None
     generation: int
     seq: int = 0
     acknowledged: int = 0
@@ -38,7 +41,32 @@ class _Job(Struct, eq=False):
 
     @property
     def watched(self) -> Watched:
-        return self.last if self.watch is None else self.watch.watched
+        watched = self.last if self.watch is None else self.watch.watched
+        assert watched is not None  # noqa: S101  # one of the two has it
+        return watched
+
+    def begin(self, poller: Poller, on_look: Callable[[Watch, Looked], None]) -> None:
+        """Have it looked at; the poller was checked before."""
+        self.watch = poller.watch_another(self.watched, on_look)
+        self.last = None
+
+
+class Glimpse(Struct, frozen=True):
+    """How a job was when somebody looked at the list last."""
+
+    watched: Watched
+    health: Health
+    due: float
+    generation: int
+
+    def is_as(self, other: Glimpse) -> bool:
+        """Whether nothing has changed, by identity where that tells: what is known is replaced at each look."""
+        return (
+            self.watched is other.watched
+            and self.health is other.health
+            and self.due == other.due
+            and self.generation == other.generation
+        )
 
 
 class JobList:
@@ -51,12 +79,16 @@ class JobList:
 
     Attributes:
         undelivered: How many changes are not acknowledged.
+        noticed: Told of each job as a look has shown it, if anybody shows jobs.
+        told: Told of the changes of a job, and of how it stands with them, by whoever shows jobs and takes no changes.
         adding: Held from reading what the journal has of a job until the job is on the list: else one that ends and is
             acknowledged in between would be begun again.
     """
 
     def __init__(self, poller: Poller, journal: Journal | Memory, stale_after: float) -> None:
         self.undelivered = 0
+        self.noticed: Callable[[str, Job], None] | None = None
+        self.told: Callable[[JobRecord, tuple[Change, ...]], None] | None = None
         self._poller = poller
         self._on_look = self._looked  # one bound method for all jobs
         self._journal = journal
@@ -92,10 +124,12 @@ class JobList:
         """
         now = self._poller.unix()
         for record in records:
+            if not self._jobs:
+                self._poller.check()
             job = self._jobs[record.job_id] = _job_of(record, record.acknowledged, now)
             self.undelivered += record.seq - record.acknowledged
             if record.state is RecordState.WATCHED:
-                job.watch = self._poller.watch(job.last, self._on_look)
+                job.begin(self._poller, self._on_look)
 
     async def add(self, jobs: Iterable[Watched]) -> tuple[str, ...]:
         """Begin to watch jobs, as `enter` does with what the journal has of them."""
@@ -120,9 +154,12 @@ class JobList:
                 continue
             new = _Job(watched, self._journal.generation)
             job = new if record is None else _job_of(record, record.seq, self._poller.unix())
-            job.watch = self._poller.watch(job.last, self._on_look)
+            if not added:
+                self._poller.check()
+            entry = Changed(self._record(job))
+            job.begin(self._poller, self._on_look)
             self._jobs[job_id] = job
-            self._journal.put(Changed(self._record(job)))
+            self._journal.put(entry)
             added.append(job_id)
         return tuple(added)
 
@@ -131,7 +168,7 @@ class JobList:
         async with self.adding:
             job = self._remove(job_id)
             if job is not None:
-                state = RecordState.DROPPED if job.last.outcome is None else RecordState.ENDED
+                state = RecordState.DROPPED if job.watched.outcome is None else RecordState.ENDED
                 self._journal.put(Changed(self._record(job, state)), Acknowledged(job_id, job.seq))
             return job is not None
 
@@ -153,12 +190,39 @@ class JobList:
         """Return how each job stands; `refused` holds the jobs of which the consumer would not take a change."""
         return tuple(_overview_of(job_id, job, refused.get(job_id)) for job_id, job in self._jobs.items())
 
+    def sightings(self, known: dict[str, Glimpse], read: Mapping[str, int]) -> list[Sighting]:
+        """Return the jobs that are otherwise than they were, but for those with changes that were not read yet.
+
+        Args:
+            known: How they were when this was called before; it is brought up to date.
+            read: Up to which number the changes of each have been read.
+        """
+        ahead_by = self._poller.unix() - self._poller.now()
+        found: list[Sighting] = []
+        for job_id, job in self._jobs.items():
+            if job.seq > job.acknowledged and job.seq > read.get(job_id, 0):
+                continue
+            watch, before = job.watch, known.get(job_id)
+            due = NEVER if watch is None else watch.due
+            if due == NEVER and before is not None:  # a look is under way: until it is over that is no news
+                due = before.due
+            glimpse = Glimpse(job.watched, job.health, due, job.generation)
+            if before is None or not before.is_as(glimpse):
+                known[job_id] = glimpse
+                next_look = None if due == NEVER else due + ahead_by
+                ahead = 0.0 if watch is None else watch.ahead
+                found.append(Sighting(record=self._record(job), next_look=next_look, ahead=ahead))
+        return found
+
     def count(self) -> tuple[int, dict[Health, int], int]:
         """Return how many jobs are watched, how many of them are in trouble, by what it is, and how many blocked."""
-        watched = [job for job in self._jobs.values() if job.watch is not None]
-        healths = [job.health for job in watched]
+        healths, blocked = [], 0
+        for job in self._jobs.values():
+            if job.watch is not None:
+                healths.append(job.health)
+                blocked += job.watch.brief.is_blocked
         troubled: Counter[Health] = Counter([health for health in healths if health is not Health.OK])
-        return len(watched), dict(troubled), sum(job.watched.is_blocked for job in watched)
+        return len(healths), dict(troubled), blocked
 
     def _remove(self, job_id: str) -> _Job | None:
         job = self._jobs.pop(job_id, None)
@@ -202,13 +266,15 @@ class JobList:
         job = self._jobs.get(job_id)
         if job is None or job.watch is not watch:
             return
+        if self.noticed is not None and looked.job is not None:
+            self.noticed(job_id, looked.job)
         changes = changes_of(looked, job.seq, job.health, self._now(), job.generation)
         if looked.outcome in TROUBLED:
             self._poller.resume(watch)
         self._time_failing(job_id, failing=looked.watched.fault is not None and looked.outcome is None)
         if has_ended(looked):
             self._unwatch(job)
-            job.last = replace(job.last, delivered=job.last.delivered[-1:])
+            job.last = replace(job.watched, delivered=job.watched.delivered[-1:])
         self._change(job, changes, also=looked.is_to_keep)
         if looked.watched.is_new_here:  # nobody is asked at a place that a restart would not know of
             watch.kept = self._journal.written
@@ -222,7 +288,10 @@ class JobList:
         job.health = next((change.health for change in reversed(changes) if change.health), job.health)
         self.undelivered += len(changes)
         # With the state that they lead to, all or none: a restart goes on from there, and numbers what follows.
-        self._journal.put(Changed(self._record(job), changes))
+        record = self._record(job)
+        self._journal.put(Changed(record, changes))
+        if self.told is not None:
+            self.told(record, changes)
 
     def _record(self, job: _Job, state: RecordState | None = None) -> JobRecord:
         watched = job.watched

@@ -63,6 +63,11 @@ class Follower:
     def __len__(self) -> int:
         return len(self._tasks)
 
+    @property
+    def followed(self) -> dict[str, str]:
+        """The projects that are followed, with what keeps their new jobs from coming; empty if nothing does."""
+        return {project_id: self.faults.get(project_id, "") for project_id in self._tasks}
+
     def begin(self, project: Project) -> asyncio.Task[None]:
         """Follow a project, and return the task that does."""
         task = asyncio.get_running_loop().create_task(self._follow(project), name=f"jobwatch {project.project_id}")

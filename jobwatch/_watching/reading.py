@@ -61,14 +61,19 @@ def copy_of(path: str | os.PathLike[str]) -> Copy:
         JournalError: It is damaged, foreign, of a newer jobwatch, or cannot be read.
     """
     try:
-        with _connected(Path(os.path.realpath(path))) as connection:
+        with connected(Path(os.path.realpath(path))) as connection:
             return _read(connection, path)
     except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         raise unusable(path, error) from None
 
 
 @contextlib.contextmanager
-def _connected(path: Path) -> Generator[sqlite3.Connection]:
+def connected(path: Path) -> Generator[sqlite3.Connection]:
+    """Connect to a journal for one reading of it, as it is at one moment.
+
+    Raises:
+        sqlite3.Error: It cannot be read.
+    """
     # A connection makes a log beside the file where there is none, and one that only reads leaves it there. Whoever
     # uses the journal has one: where there is none, nobody does, and the file can be read as something that stands.
     has_log = path.with_name(f"{path.name}-wal").exists()
@@ -81,32 +86,62 @@ def _connected(path: Path) -> Generator[sqlite3.Connection]:
         connection.close()
 
 
-def _read(connection: sqlite3.Connection, path: str | os.PathLike[str]) -> Copy:
+def api_of(connection: sqlite3.Connection, path: str | os.PathLike[str]) -> str:
+    """Return the name of the API whose jobs a journal is for, once it is known to be one that can be read.
+
+    Raises:
+        JournalError: It is foreign, or of a newer jobwatch.
+    """
     version, newest = _pragma(connection, "user_version"), len(STEPS)
     if _pragma(connection, "application_id") != APPLICATION_ID:
         raise JournalError(str(path), "is a database of something else than jobwatch; name another file")
     if version > newest:
         raise JournalError(str(path), f"was written by a newer jobwatch (format {version}, known here: {newest})")
     facts: dict[str, str] = dict(connection.execute("SELECT name, value FROM facts"))
+    return facts.get("api", "")
+
+
+def columns_of(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Return the columns of a job in a journal that are fields of a `JobRecord`."""
+    found = {name for _, name, *_ in connection.execute("PRAGMA table_info(jobs)")}
+    return (*_COLUMNS, "generation") if "generation" in found else _COLUMNS
+
+
+def _read(connection: sqlite3.Connection, path: str | os.PathLike[str]) -> Copy:
+    api = api_of(connection, path)
     records = [
-        _record(path, job_id, dict(zip(_COLUMNS, (job_id, *others), strict=True)))
+        record_of(path, job_id, dict(zip(_COLUMNS, (job_id, *others), strict=True)))
         for job_id, *others in connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM jobs")  # noqa: S608 - our own words
     ]
     changes = [
-        _decoded(path, Change, f"delivery {number}", change)
+        change_of(path, number, change)
         for number, change in connection.execute("SELECT number, change FROM deliveries ORDER BY number")
     ]
     records.sort(key=lambda record: (record.watched.added_at or record.changed_at, record.job_id))
-    return Copy(facts.get("api", ""), tuple(records), tuple(changes))
+    return Copy(api, tuple(records), tuple(changes))
 
 
-def _record(path: str | os.PathLike[str], job_id: object, columns: dict[str, object]) -> JobRecord:
+def record_of(path: str | os.PathLike[str], job_id: object, columns: dict[str, object]) -> JobRecord:
+    """Return a job from what stands in its columns.
+
+    Raises:
+        JournalError: It cannot be read.
+    """
     what = f"job {printable(str(job_id))}"
     watched = _decoded(path, Watched, what, str(columns["watched"]))
     try:
         return msgspec.convert({**columns, "watched": watched}, JobRecord)
     except msgspec.MsgspecError:
         raise damaged(path, f"{what} cannot be read") from None
+
+
+def change_of(path: str | os.PathLike[str], number: int, text: str) -> Change:
+    """Return a change from what stands in its column.
+
+    Raises:
+        JournalError: It cannot be read.
+    """
+    return _decoded(path, Change, f"delivery {number}", text)
 
 
 def _decoded(path: str | os.PathLike[str], kind: type[_T], what: str, text: str) -> _T:

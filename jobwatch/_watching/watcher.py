@@ -397,3 +397,13 @@ class Watcher:
         if running.outbox.error is not None:
             raise running.outbox.error
         return running
+
+
+def running_of(watcher: Watcher) -> Running:
+    """Return what a watcher that was started is made of, for whoever shows its jobs."""
+    return watcher._running()  # noqa: SLF001 - they are of one house  # pyright: ignore[reportPrivateUsage]
+
+
+def client_of(watcher: Watcher) -> Client:
+    """Return the client whose API a watcher's jobs are on."""
+    return watcher._client  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -92,7 +92,15 @@ def api_named(name: str) -> JobAPI:
     try:
         return APIS[name.casefold()]
     except KeyError:
-        raise ConfigError(f"no API is called {name!r}; there are: {', '.join(APIS)}") from None
+        raise ConfigError(f"no API is called {name!r}{meant(name, APIS)}; there are: {', '.join(APIS)}") from None
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return which of the known names a mistyped one is like, for a message about it; empty if it is like none."""
+    from difflib import get_close_matches  # noqa: PLC0415 - few names are mistyped
+
+    close = get_close_matches(name.casefold(), list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
 
 
 __all__ = ["APIS", "BEDROCK", "CAPYDB", "GROUPS", "api_named"]

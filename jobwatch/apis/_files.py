@@ -26,7 +26,7 @@ from .._files.regular import read_regular
 from .._models import printable
 from .._reading.api import JobAPI
 from .._reading.bodies import Steps, at
-from . import APIS
+from . import APIS, meant
 
 if TYPE_CHECKING:
     from .._table.draft import Draft
@@ -68,8 +68,8 @@ def load_api(source: str | os.PathLike[str]) -> JobAPI:
             return _with_others(_made(apis[text], text, file, content, (*section, text)), apis, file, content, section)
     found = f", and in files here: {', '.join(sorted(set(names)))}" if names else ""
     raise ConfigError(
-        f"no API is called {printable(text)!r}; built in are: {', '.join(APIS)}{found}. A file of your own is given by"
-        f" its path: --api ./{printable(text)}.toml"
+        f"no API is called {printable(text)!r}{meant(text, (*APIS, *names))}; built in are: {', '.join(APIS)}{found}."
+        f" A file of your own is given by its path: --api ./{printable(text)}.toml"
     )
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``jobwatch wait``, ``get``, ``list``, ``timeline``, ``stats``, ``apis``, ``serve`` and others.
+"""The command line: ``jobwatch wait``, ``watch``, ``get``, ``list``, ``timeline``, ``stats``, ``apis`` and others.
 
 A thin layer over `jobwatch.Client`. A command's module is imported when the command is called, so that ``--version``
 and ``--help`` cost next to nothing.
@@ -22,6 +22,7 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "wait": ("_wait", "run"),
+    "watch": ("_watch", "run"),
     "get": ("_read", "get"),
     "list": ("_read", "list_jobs"),
     "timeline": ("_timeline", "run"),

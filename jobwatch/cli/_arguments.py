@@ -83,6 +83,10 @@ class Options(argparse.Namespace):
     output: str | None = None
     history: str | None = None
     project: str = ""
+    projects: list[str] | None = None
+    journal: str | None = None
+    serve: str | None = None
+    follow_interval: float | None = None
     limit: int = 25
     port: int = 0
     page: str | None = None
@@ -98,6 +102,7 @@ class Options(argparse.Namespace):
     embedded: bool = False
     store: str | None = None
     concurrency: int = 64
+    budget: str | None = None
     keep: float | None = None
     stale_after: float | None = None
     shell: str = ""
@@ -119,15 +124,27 @@ def parsed(argv: Sequence[str] | None = None) -> Options:
     unknown = [word.partition("=")[0] for word in left_over if word.startswith("-") and word != "-"]
     if unknown:
         # Their values are not repeated: one of them may have been meant as a token.
-        known = [f"--{name.replace('_', '-')}" for name in usual_options()]
+        known = _options_of(commands[options.command])
         parser.error(f"unknown option {', '.join(word + _meant(word, known) for word in unknown)}")
     if options.body is not None and options.check is None:
         parser.error("--body goes with --check: the table that is to read it")
-    if left_over and options.command != "wait":
+    if left_over and options.command not in {"wait", "watch"}:
         parser.error(f"{options.command} takes fewer arguments")
     if left_over:
         options.jobs = [*options.jobs, *left_over]  # ids on both sides of an option
     return options
+
+
+def _options_of(parser: argparse.ArgumentParser) -> list[str]:
+    """Return the options of a command, and of the actions that it has."""
+    found: list[str] = []
+    # argparse has no public name for the actions.
+    for action in parser._actions:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            found += [name for each in action.choices.values() for name in _options_of(each)]
+        elif action.help is not argparse.SUPPRESS:
+            found += action.option_strings
+    return found
 
 
 def _meant(word: str, known: Iterable[str]) -> str:
@@ -264,6 +281,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, _Parser]]:
         prog="jobwatch", dest="command", metavar="COMMAND", required=True, title="commands"
     )
     _add_wait(commands, common)
+    _add_watch(commands, common)
     _add_get(commands, common)
     _add_list(commands, common)
     _add_timeline(commands, common)
@@ -309,42 +327,8 @@ def _add_wait(commands: _Commands, common: _Parser) -> None:
         metavar="TIME",
         help="give up when every look has failed for this long (default: 5m)",
     )
-    limits.add_argument(
-        "--appear-within",
-        type=duration,
-        metavar="TIME",
-        help="for how long the API may not know a new job before that is believed (default: 10s)",
-    )
-    limits.add_argument(
-        "--stable-for",
-        type=duration,
-        metavar="TIME",
-        help="believe an end only when a look at least this much later still shows it (default: what the table says,"
-        " else at once)",
-    )
-    pace = wait.add_argument_group("how often to look", "The time between looks grows with the job's age.")
-    pace.add_argument("--min-interval", type=_above_zero, metavar="TIME", help="never more often (default: 500ms)")
-    pace.add_argument("--max-interval", type=_above_zero, metavar="TIME", help="never less often (default: 1m)")
-    pace.add_argument(
-        "--poll-cost",
-        type=_above_zero,
-        metavar="TIME",
-        help="what one request is worth in delay: four times this, half the looks (default: 30ms)",
-    )
-    pace.add_argument(
-        "--max-rate", type=_rate, metavar="N", help="at most N requests a second in all (default: what the API allows)"
-    )
-    pace.add_argument(
-        "--no-history",
-        action="store_true",
-        help="neither use nor keep what earlier jobs took, which else is kept in your cache directory, where the extra"
-        " jobwatch-client[cli] is installed",
-    )
-    pace.add_argument(
-        "--no-streams",
-        action="store_true",
-        help="only look, and follow no stream of events where the API has one (Bedrock)",
-    )
+    _add_patience(limits)
+    _add_pace(wait)
     output = wait.add_argument_group("output")
     _add_json(output, "one JSON object a line on stdout, and nothing else there")
     output.add_argument(
@@ -352,24 +336,7 @@ def _add_wait(commands: _Commands, common: _Parser) -> None:
         action="store_true",
         help="print on stderr what the jobs write, as looks show it, where the API tells it (CapyDB does)",
     )
-    output.add_argument(
-        "--no-fail",
-        action="store_true",
-        help="exit 0 however the jobs ended, as long as each was read to its end",
-    )
-    output.add_argument(
-        "--accept",
-        type=_words,
-        action="extend",
-        metavar="ENDS",
-        help="exit 0 for these ends too: partial, finished, failed, cancelled, with commas between",
-    )
-    output.add_argument(
-        "--exit-code",
-        action="append",
-        metavar="END=CODE",
-        help="exit with another code for an end, such as timeout=75; once for each",
-    )
+    _add_verdict(output)
     enough = output.add_mutually_exclusive_group()
     enough.add_argument(
         "--fail-fast", action="store_true", help="end with the first job that ends badly; the others go on"
@@ -397,6 +364,113 @@ def _add_wait(commands: _Commands, common: _Parser) -> None:
 
     _add_telling(wait)
     _add_reports(wait)
+
+
+def _add_patience(limits: _Group) -> None:
+    limits.add_argument(
+        "--appear-within",
+        type=duration,
+        metavar="TIME",
+        help="for how long the API may not know a new job before that is believed (default: 10s)",
+    )
+    limits.add_argument(
+        "--stable-for",
+        type=duration,
+        metavar="TIME",
+        help="believe an end only when a look at least this much later still shows it (default: what the table says,"
+        " else at once)",
+    )
+
+
+def _add_pace(parser: _Parser) -> None:
+    pace = parser.add_argument_group("how often to look", "The time between looks grows with the job's age.")
+    pace.add_argument("--min-interval", type=_above_zero, metavar="TIME", help="never more often (default: 500ms)")
+    pace.add_argument("--max-interval", type=_above_zero, metavar="TIME", help="never less often (default: 1m)")
+    pace.add_argument(
+        "--poll-cost",
+        type=_above_zero,
+        metavar="TIME",
+        help="what one request is worth in delay: four times this, half the looks (default: 30ms)",
+    )
+    pace.add_argument(
+        "--max-rate", type=_rate, metavar="N", help="at most N requests a second in all (default: what the API allows)"
+    )
+    pace.add_argument(
+        "--no-history",
+        action="store_true",
+        help="neither use nor keep what earlier jobs took, which else is kept in your cache directory, where the extra"
+        " jobwatch-client[cli] is installed",
+    )
+    pace.add_argument(
+        "--no-streams",
+        action="store_true",
+        help="only look, and follow no stream of events where the API has one (Bedrock)",
+    )
+
+
+def _add_verdict(output: _Group) -> None:
+    output.add_argument(
+        "--no-fail",
+        action="store_true",
+        help="exit 0 however the jobs ended, as long as each was read to its end",
+    )
+    output.add_argument(
+        "--accept",
+        type=_words,
+        action="extend",
+        metavar="ENDS",
+        help="exit 0 for these ends too: partial, finished, failed, cancelled, with commas between",
+    )
+    output.add_argument(
+        "--exit-code",
+        action="append",
+        metavar="END=CODE",
+        help="exit with another code for an end, such as timeout=75; once for each",
+    )
+
+
+def _add_watch(commands: _Commands, common: _Parser) -> None:
+    about = "Watch everything that runs, for as long as you like: jobs, projects, or what a service watches."
+    watch = _command(commands, common, "watch", about, _WATCH_EPILOG)
+    watch.add_argument("jobs", nargs="*", metavar="JOB", help="a job's id, or its URL at the API")
+    watch.add_argument(
+        "--project",
+        dest="projects",
+        action="append",
+        metavar="ID",
+        help="the jobs of a project that go on now, and every one that it starts from now on; once for each",
+    )
+    watch.add_argument(
+        "--journal",
+        metavar="FILE",
+        help="show what is in a watcher's journal as it changes: read only, nothing is asked or acknowledged",
+    )
+    _add_api(watch)
+    limits = watch.add_argument_group("how long", "Durations: 90, 45s, 30m, 1h30m, 250ms.")
+    limits.add_argument(
+        "--unreachable-after",
+        type=duration,
+        metavar="TIME",
+        help="call a job unreachable when every look has failed for this long (default: 5m); looks go on",
+    )
+    _add_patience(limits)
+    limits.add_argument(
+        "--follow-interval",
+        type=_above_zero,
+        metavar="TIME",
+        help="with --project: how often to ask which jobs there are (default: 30s)",
+    )
+    _add_pace(watch)
+    output = watch.add_argument_group("output")
+    output.add_argument(
+        "--serve",
+        metavar="HOST:PORT",
+        help="show the jobs on a page in your browser, such as at 127.0.0.1:8787, by the link that is printed; port 0"
+        " takes a free one. Only this machine can reach 127.0.0.1: read jobwatch docs page before you take another",
+    )
+    _add_json(output, "one JSON object a line on stdout, as wait --json gives them, and nothing else there")
+    _add_verdict(output)
+    _add_telling(watch)
 
 
 def _add_telling(wait: _Parser) -> None:
@@ -522,7 +596,14 @@ def _add_nats(commands: _Commands, common: _Parser) -> None:
     worker.add_argument(
         "--concurrency", type=_count, default=64, metavar="N", help="how many looks at once (default: 64)"
     )
-    worker.add_argument("--max-rate", type=_rate, metavar="N", help="at most N requests a second of this worker")
+    worker.add_argument(
+        "--max-rate", type=_rate, metavar="N", help="at most N requests a second of all workers; the lowest N holds"
+    )
+    worker.add_argument(
+        "--budget",
+        metavar="NAME",
+        help="share requests with the workers of that name (default: those of the same token)",
+    )
     worker.add_argument(
         "--keep", type=_above_zero, metavar="TIME", help="for how long changes and ends are kept (default: 720h)"
     )
@@ -707,6 +788,21 @@ exit codes:
   141  the reader of the output went away before the verdict was known
   143  stopped by SIGTERM; the jobs go on
 With several jobs: the first of 1, 9, 10, 5, 8, 4, 3, 7, 6 that occurred."""
+
+_WATCH_EPILOG = """\
+examples:
+  jobwatch watch job_1 job_2 --api capydb
+  jobwatch watch --project prj_42 --api capydb --notify-env CHAT_URL
+  jobwatch watch --journal watch.db       # what a service watches; needs no token
+  jobwatch watch --project prj_42 --api capydb --serve 127.0.0.1:8787  # in a browser
+
+With a terminal it shows a table, and keys open details, filter and quit; without
+one, a plain line for each state.
+
+exit codes:
+  with --project or --journal 0 when you leave by q; of jobs alone as of wait once
+  all have ended, else 130, since they go on; 2 usage or configuration,
+  130 SIGINT, 143 SIGTERM"""
 
 _READ_EPILOG = """\
 exit codes:

@@ -85,13 +85,33 @@ def frame(scene: Scene, screen: Screen) -> list[Line]:
     return _Drawing(scene, screen).whole()
 
 
+class Table(Struct, frozen=True):
+    """A line for each of some jobs, and how many seconds a whole bar is; 0 where there are no bars."""
+
+    lines: list[Line]
+    scale: float
+
+
+def row_lines(rows: Sequence[Row], now: float, screen: Screen, longest: int) -> Table:
+    """Return a line for each of some jobs, as the table has them where there is room for one line each.
+
+    Args:
+        rows: The jobs.
+        now: The time, in Unix seconds, by our clock.
+        screen: What is drawn on; its height does not matter.
+        longest: How many columns the longest name takes, of these jobs and of others that are shown at other times.
+    """
+    return _Drawing(Scene("", rows, 0.0, now), screen, longest).table()
+
+
 class _Drawing:
-    def __init__(self, scene: Scene, screen: Screen) -> None:
+    def __init__(self, scene: Scene, screen: Screen, longest: int | None = None) -> None:
         self._scene = scene
         self._screen = screen
         self._glyphs = screen.glyphs
         width = screen.width
-        self._id_width = min(max((cell_len(row.name) for row in scene.rows), default=0), max(8, width // 3))
+        longest = max((cell_len(row.name) for row in scene.rows), default=0) if longest is None else longest
+        self._id_width = min(longest, max(8, width // 3))
         room = width - 2 - self._id_width - 1
         self._bar_width = 0 if width < _NARROW else max(6, min(30, room * 2 // 5))
 
@@ -105,12 +125,20 @@ class _Drawing:
             return [*head, *self._body(rows, with_states=True), *legend, *tail]
         # Each row takes a line at least: a thousand are not laid out to see that they do not fit.
         if len(rows) <= room:
-            for with_states in (True, False):
+            # The states of a job take a line of their own.
+            may_fit = len(rows) + sum(bool(row.states) for row in rows) <= room
+            for with_states in (True, False) if may_fit else (False,):
                 body = self._body(rows, with_states=with_states)
                 legend = self._legend(rows, with_states=with_states, room=room - len(body))
                 if len(body) + len(legend) <= room:
                     return [*head, *body, *legend, *tail]
         return [*head, *(self._left_standing() if scene.is_last else self._chosen(room)), *tail]
+
+    def table(self) -> Table:
+        """Return a line for each job."""
+        scale = self._scale(self._scene.rows)
+        lines = [self._row(row, scale, with_reason=True) for row in self._scene.rows]
+        return Table(lines, scale if self._bar_width and any(row.states for row in self._scene.rows) else 0.0)
 
     # --- around the rows ------------------------------------------------------------------------------------------
 

@@ -33,16 +33,18 @@ from ._tail import Line
 _style = lru_cache(Style.parse)
 
 
-class _Frame:
+class Frame:
     """Lines as rich takes them, with nothing behind their ends: what is not drawn is not wrapped on a resize."""
 
     def __init__(self, lines: Sequence[FrameLine]) -> None:
         self.lines = lines
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        # All at once: to look for secrets takes longer for many texts than for one. No secret holds a NUL.
+        texts = iter(without_secrets("\0".join(text for line in self.lines for text, _ in line)).split("\0"))
         for line in self.lines:
-            for text, style in line:
-                yield Segment(without_secrets(text), _style(style) if style else None)
+            for _, style in line:
+                yield Segment(next(texts), _style(style) if style else None)
             yield Segment.line()
 
 
@@ -55,10 +57,10 @@ class LiveTable:
         self._began = time.monotonic()
         self._is_last = False
         self._console = console or Console(highlight=False)
-        self._is_ascii = not _draws_unicode(self._console.encoding, os.environ)
+        self._is_ascii = not draws_unicode(self._console.encoding, os.environ)
         self._title = self._clean(title)
         self._rows = {job_id: Row(self._clean(job_id)) for job_id in job_ids}
-        self._drawn = _Frame(())
+        self._drawn = Frame(())
         self._size: Size = _size_of(self._console)
         self._pushed_off: tuple[int, ...] = ()
         self._live = Live(
@@ -131,7 +133,7 @@ class LiveTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield what would be drawn now on some console."""
-        yield _Frame(self._lines(options.max_width, console.height))
+        yield Frame(self._lines(options.max_width, console.height))
 
     def _draw(self, *, at_once: bool = True) -> None:
         size = _size_of(self._console)
@@ -141,7 +143,7 @@ class LiveTable:
         if size != self._size:
             self._wipe_off(size)
         self._size = size
-        self._drawn = _Frame(lines)
+        self._drawn = Frame(lines)
         self._live.update(self._drawn, refresh=at_once)
 
     def _wipe_off(self, size: Size) -> None:
@@ -173,7 +175,7 @@ def _size_of(console: Console) -> Size:
     return Size(width, height)
 
 
-def _draws_unicode(encoding: str, variables: Mapping[str, str]) -> bool:
+def draws_unicode(encoding: str, variables: Mapping[str, str]) -> bool:
     """Return whether a terminal draws more than ASCII, as far as its stream and the locale tell.
 
     Python writes UTF-8 in the C locale too (PEP 540); somebody who has asked for that locale wants ASCII.

@@ -59,7 +59,7 @@ class Notifications:
         work: Has the messages that are under way.
     """
 
-    def __init__(self, targets: Sequence[Target], api: str, total: int, verdict: Verdict, work: Work) -> None:
+    def __init__(self, targets: Sequence[Target], api: str, total: int | None, verdict: Verdict, work: Work) -> None:
         self._targets = targets
         self._api = api
         self._total = total
@@ -67,8 +67,8 @@ class Notifications:
         self._work = work
 
     def ended(self, record: OutcomeRecord) -> None:
-        """Send how the only job ended; several have one message when the run is over."""
-        if self._total == 1:
+        """Send how the only job ended; several have one message when the run is over, and one each if it is never."""
+        if self._total == 1 or (self._total is None and not self._verdict.is_good(record.outcome)):
             self._send(of_end(record, self._api, self._verdict, datetime.now(UTC)))
 
     def blocked(self, records: Sequence[OutcomeRecord]) -> None:
@@ -81,7 +81,7 @@ class Notifications:
 
     def over(self, records: Sequence[OutcomeRecord]) -> None:
         """Send how several jobs ended."""
-        if self._total > 1:
+        if self._total is not None and self._total > 1:
             self._send(of_run(records, self._api, self._verdict))
 
     def _send(self, message: Message) -> None:

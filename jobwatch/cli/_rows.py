@@ -147,7 +147,8 @@ def _facts(row: Row, age: float) -> list[Piece]:
         return []
     standing = row.standing
     progress = "" if standing.progress is None else percent(standing.progress)
-    return [(human_duration(age), "dim"), (progress, ""), (left_text(standing.left), "dim")]
+    late = "late" if standing.is_late else ""
+    return [(human_duration(age), "dim"), (progress, ""), (late, "bold yellow"), (left_text(standing.left), "dim")]
 
 
 def left_text(left: tuple[float, float] | None) -> str:

@@ -9,7 +9,7 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from types import FrameType
 from typing import Any
 
@@ -22,6 +22,7 @@ _GRACE = 4.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SHOW_CURSOR = b"\x1b[?25h"
 _received: list[int] = []
+_put_back: list[Callable[[], None]] = []
 
 
 _TOLD = {"jobwatch.http": 1, "jobwatch.engine": 2}
@@ -37,6 +38,15 @@ def run(work: Coroutine[Any, Any, int], *, verbose: int = 0) -> int:
     """
     with _logs_as_notes(verbose):
         return asyncio.run(_interruptible(work))
+
+
+def before_ending_at_once(put_back: Callable[[], None] | None) -> None:
+    """Have a function called before the process is ended at once, such as one that gives a terminal back.
+
+    Args:
+        put_back: The function, which is called within a signal's handler; None for none any more.
+    """
+    _put_back[:] = [] if put_back is None else [put_back]
 
 
 def code_when_stopped() -> int:
@@ -89,6 +99,8 @@ def _end_after(seconds: float, number: int) -> None:
 
 
 def _end_at_once(number: int, _frame: FrameType | None) -> None:
+    for put_back in _put_back:
+        put_back()
     with contextlib.suppress(OSError, ValueError):
         # A terminal that is stopped (Ctrl-S) takes nothing, and must not keep us from ending.
         if sys.stdout is not None and sys.stdout.isatty() and select.select([], [sys.stdout], [], 0.0)[1]:

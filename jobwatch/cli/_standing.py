@@ -23,6 +23,7 @@ class Standing(Struct, frozen=True):
         phase: The phase that it is in, as looks show it; None where nothing is known of what follows.
         age: For how many seconds it has been in that phase, where that is known.
         left: Between which times it will probably end, in seconds from now, where earlier jobs tell.
+        is_late: Whether it goes on for longer than nearly all earlier jobs did.
     """
 
     looks: int = 0
@@ -31,6 +32,7 @@ class Standing(Struct, frozen=True):
     phase: Phase | None = None
     age: float | None = None
     left: tuple[float, float] | None = None
+    is_late: bool = False
 
     @classmethod
     def of(cls, wait: Wait, heartbeat: Heartbeat | None = None) -> Standing | None:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from ._telling import Teller
 
 
-def tellers_for(options: Options, verdict: Verdict) -> Callable[[str, int], Telling]:
-    """Return a function that makes what tells somebody, of the API's name and the number of jobs.
+def tellers_for(options: Options, verdict: Verdict) -> Callable[[str, int | None], Telling]:
+    """Return a function that makes what tells somebody, of the API's name and the number of jobs, None if more come.
 
     Args:
-        options: The options of ``jobwatch wait``, at least one of which asks for it.
+        options: The options of a command, at least one of which asks for it.
         verdict: Which ends are good.
 
     Raises:
@@ -39,7 +39,7 @@ def tellers_for(options: Options, verdict: Verdict) -> Callable[[str, int], Tell
     elif options.remind is not None:
         raise ConfigError("--remind goes with --notify or --notify-env: it sends another message")
 
-    def telling(api: str, total: int) -> Telling:
+    def telling(api: str, total: int | None) -> Telling:
         work = Work()
         tellers: list[Teller] = []
         if options.exec is not None:

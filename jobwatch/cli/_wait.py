@@ -89,7 +89,7 @@ class Plan(Struct, frozen=True):
     until: Until
     runner: Runner
     reports: tuple[Report, ...]
-    telling: Callable[[str, int], Telling | None]
+    telling: Callable[[str, int | None], Telling | None]
 
 
 def _plan(options: Options) -> Plan:
@@ -101,10 +101,10 @@ def _plan(options: Options) -> Plan:
     )
     until = Until.FIRST_GOOD if options.any else Until.FIRST_BAD if options.fail_fast else Until.ALL
     runner = runner_of(os.environ)
-    return Plan(verdict, until, runner, tuple(reports_for(options, runner, verdict)), _telling(options, verdict))
+    return Plan(verdict, until, runner, tuple(reports_for(options, runner, verdict)), telling_for(options, verdict))
 
 
-def _telling(options: Options, verdict: Verdict) -> Callable[[str, int], Telling | None]:
+def telling_for(options: Options, verdict: Verdict) -> Callable[[str, int | None], Telling | None]:
     """Return what makes that which tells somebody.
 
     Raises:
@@ -195,7 +195,7 @@ def reports_for(options: Options, runner: Runner, verdict: Verdict) -> list[Repo
     Raises:
         ConfigError: A file could not be written.
     """
-    on_stdout = not options.json and not _is_terminal()
+    on_stdout = not options.json and not is_terminal()
     reports: list[Report] = [AnnotationReport(runner, verdict, on_stdout=on_stdout)]
     if runner is Runner.GITHUB and (path := os.environ.get("GITHUB_OUTPUT")):
         reports.append(GitHubOutputs(path))
@@ -214,7 +214,7 @@ def display_for(job_ids: Sequence[str], title: str, *, json: bool) -> Display:
     """Return the display that suits stdout: a live table for a terminal, else lines."""
     if json:
         return JsonLines()
-    if not _is_terminal():
+    if not is_terminal():
         return PlainLines(job_ids)
     try:
         from ._live import LiveTable  # noqa: PLC0415 - rich is an extra, and takes long to import
@@ -224,7 +224,7 @@ def display_for(job_ids: Sequence[str], title: str, *, json: bool) -> Display:
     return LiveTable(job_ids, title)
 
 
-def _is_terminal() -> bool:
+def is_terminal() -> bool:
     """Return whether somebody sees stdout as it is drawn; not in a CI system, though some give commands a terminal."""
     if runner_of(os.environ) is not Runner.NONE:
         return False

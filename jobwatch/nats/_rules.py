@@ -71,6 +71,9 @@ class Record(Struct, frozen=True, omit_defaults=True, kw_only=True):
         return self.watched.outcome is not None
 
 
+_RECORDS: Final = msgspec.json.Decoder(Record)
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """How workers see things.
 
@@ -129,7 +132,7 @@ def record_in(body: bytes) -> Record:
     Raises:
         msgspec.DecodeError: The body is something else.
     """
-    return msgspec.json.decode(body, type=Record)
+    return _RECORDS.decode(body)
 
 
 def changes_in(body: bytes) -> list[Change]:

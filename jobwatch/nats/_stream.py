@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ._connection import Connection
 
 _OPEN_BATCHES: Final = 8  # of one process in one stream; the server takes 50 of all
+_FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
 _PAGE: Final = 500
 _log = logging.getLogger("jobwatch.nats")
@@ -37,6 +38,9 @@ class _Trouble(Struct, frozen=True):
 class _Reply(Struct, frozen=True):
     seq: int = 0
     error: _Trouble | None = None
+
+
+_REPLIES: Final = msgspec.json.Decoder(_Reply)
 
 
 class Answer(Struct, frozen=True):
@@ -86,7 +90,7 @@ class Stream:
 
     async def settle(self, messages: Sequence[Message]) -> Answer:
         """Publish messages, again and again until the server has said what became of them."""
-        pause = 0.05
+        pause = _FIRST_PAUSE
         while (answer := await self.publish(messages)).verdict is Verdict.AGAIN:
             _log.debug("published again in %.2f s: %s", pause, answer.why)
             await asyncio.sleep(pause)
@@ -109,9 +113,8 @@ class Stream:
         return answer
 
     async def _request(self, message: Message, headers: Mapping[str, str]) -> Answer:
-        client = self.connection.client
-        reply = await client.request(message.subject, message.body, timeout=ANSWERED_WITHIN, headers=dict(headers))
-        told = msgspec.json.decode(reply.data, type=_Reply) if reply.data else _Reply()  # empty: the batch has begun
+        reply = await self.connection.ask(message.subject, message.body, headers)
+        told = _REPLIES.decode(reply) if reply else _Reply()  # empty: the batch has begun
         if told.error is None:
             return Answer(Verdict.WON, told.seq)
         verdict = verdict_of(told.error.code, told.error.err_code)
@@ -134,6 +137,17 @@ class Stream:
             raise self.silent(error) from error
         headers = cast("Mapping[str, str] | None", found.headers)  # pyright: ignore[reportUnknownMemberType]
         return Stored(found.seq or 0, found.subject or "", found.data or b"", headers or {})
+
+    async def last_at_last(self, pattern: str) -> Stored | None:
+        """Return the last message that a filter finds, asking again and again until the server has answered."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return await self.last(pattern)
+            except JobwatchError as error:
+                _log.debug("asked again in %.2f s: %s", pause, error)
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST_PAUSE, pause * 2.0)
 
     async def last_seq(self) -> int:
         """Return the last sequence of the stream.
@@ -220,8 +234,7 @@ class Stream:
 
     def silent(self, error: BaseException) -> JobwatchError:
         """Return what to raise where the server does not answer as it should."""
-        what = str(error) or type(error).__name__
-        return JobwatchError(f"the NATS server at {self.connection.options.servers} does not answer: {what}")
+        return self.connection.silent(error)
 
 
 class Streams:
@@ -229,10 +242,12 @@ class Streams:
 
     Args:
         streams: In the order of their numbers.
+        replicas: On how many servers they are.
     """
 
-    def __init__(self, streams: Sequence[Stream]) -> None:
+    def __init__(self, streams: Sequence[Stream], replicas: int = 1) -> None:
         self.each = tuple(streams)
+        self.replicas = replicas
 
     def of(self, job_id: str) -> Stream:
         """Return the stream that a job is in."""
@@ -260,14 +275,16 @@ async def open_streams(connection: Connection, place: str) -> Streams:
             raise ConfigError(
                 f"the streams {options.prefix}-* are {there}, not {options.shards}: another number needs another prefix"
             )
+        replicas = 1
         for shard in range(there):
             info = first if shard == 0 and first is not None else await _found(connection, shard)
             if info is None:
                 info = await _made(connection, shard, there)
             _check(info, connection, shard)
+            replicas = max(replicas, info.config.num_replicas or 1)
     except (errors.Error, TimeoutError) as error:
         raise _why(connection, error) from error
-    return Streams([Stream(connection, Names(options.prefix, shard, place)) for shard in range(there)])
+    return Streams([Stream(connection, Names(options.prefix, shard, place)) for shard in range(there)], replicas)
 
 
 async def _found(connection: Connection, shard: int) -> StreamInfo | None:

@@ -17,16 +17,24 @@ from .._errors import ConfigError
 _LONGEST: Final = 180
 _BEGINNING: Final = 120
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_PLAIN_TEXT: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST}}}")
 _PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
 def token(text: str) -> str:
     """Return a text as one token of a subject: the same for the same text, and no other text's."""
+    if _PLAIN_TEXT.fullmatch(text):  # as nearly all ids are, and each look needs some
+        return text
     data = text.encode("utf-8", "surrogatepass")
     escaped = "".join(chr(byte) if byte in _PLAIN else f"={byte:02X}" for byte in data) or "="
     if len(escaped) <= _LONGEST:
         return escaped
     return f"{escaped[:_BEGINNING]}~{hashlib.sha256(data).hexdigest()[:40]}"  # nothing that is escaped has a ~
+
+
+def key_part(text: str) -> str:
+    """Return a text as one part of a key of a bucket: as `token`, in the fewer letters that keys may have."""
+    return token(text).replace("~", "/")
 
 
 def place_token(api: str, place: str) -> str:

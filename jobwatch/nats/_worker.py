@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -17,7 +18,9 @@ from .._client import engine_of, place_of
 from .._core.resuming import with_times_until
 from .._errors import ConfigError, JobwatchError
 from .._reading.periods import seconds_given
+from ._budget import SharedBudget, checked_account
 from ._connection import cancelled, connect
+from ._history import SharedHistory
 from ._pull import Pull
 from ._rules import Settings, Verdict, after_look, is_current, record_in
 from ._stream import open_streams
@@ -65,6 +68,10 @@ class Counts(Struct):
 class Worker:
     """Looks at the jobs of one API at one place that are due, for as long as it runs.
 
+    All workers that ask one origin with one token keep together to one request budget: to the lowest ``max_rate`` that
+    any of their clients was given, and to what the API tells or shows any of them. And what one learns of how long jobs
+    take, all use.
+
     Args:
         client: Makes the looks; it is not closed.
         server: Which NATS server.
@@ -73,6 +80,8 @@ class Worker:
         keep: How long changes stay in the log, and ends are known.
         ack_wait: After how long without a sign of life what a worker has in hand goes to another; of workers that are
             there already it is the first one's that counts.
+        budget: A name for the request budget; workers that ask the same origin share theirs under one name. By default
+            those do that ask with the same token, and those do whose tokens change by themselves.
 
     Attributes:
         counts: What it has done so far.
@@ -90,6 +99,7 @@ class Worker:
         stale_after: Duration = 60.0,
         keep: Duration = 30 * 86_400.0,
         ack_wait: Duration = ACK_WAIT,
+        budget: str | None = None,
     ) -> None:
         if concurrency < 1:
             raise ConfigError(f"concurrency must be at least 1, not {concurrency}")
@@ -100,6 +110,8 @@ class Worker:
             stale_after=seconds_given("stale_after", stale_after, above_zero=True),
             keep=seconds_given("keep", keep, above_zero=True),
         )
+        self._account = None if budget is None else checked_account(budget)
+        self._budget: SharedBudget | None = None
         self._ack_wait = seconds_given("ack_wait", ack_wait, above_zero=True)
         self._in_hand: dict[asyncio.Task[None], _InHand] = {}
         self._pulls: list[Pull] = []
@@ -118,8 +130,13 @@ class Worker:
         """
         loop = asyncio.get_running_loop()
         place = place_token(self._client.name, place_of(self._client))
-        async with await connect(self._server, "jobwatch worker") as connection:
+        async with await connect(self._server, "jobwatch worker") as connection, AsyncExitStack() as stack:
             streams = await open_streams(connection, place)
+            self._budget = budget = SharedBudget(connection, self._client, self._account)
+            stack.push_async_callback(budget.stop)
+            history = SharedHistory(connection, self._client)
+            stack.push_async_callback(history.stop)
+            kept = [await budget.start(streams.replicas), await history.start(streams.replicas)]
             for stream in streams.each:
                 await self._consumer(connection, stream, place)
             tasks = [loop.create_task(pull.run(), name="jobwatch pull") for pull in self._pulls]
@@ -127,9 +144,9 @@ class Worker:
             if ready is not None:
                 ready.set()
             try:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([*tasks, *kept], return_when=asyncio.FIRST_COMPLETED)
                 trouble = next((pull.trouble for pull in self._pulls if pull.trouble), None)
-                for task in tasks:
+                for task in (*kept, *tasks):
                     if task.done():
                         task.result()
                 raise JobwatchError(f"the workers' consumer cannot be used any more: {trouble}")
@@ -168,6 +185,9 @@ class Worker:
 
     def _room(self) -> int:
         free = 0 if self._draining else self._concurrency - len(self._in_hand)
+        if self._budget is not None:  # what waits here for a request could be looked at by another worker
+            waiting = len(self._in_hand) - engine_of(self._client).in_flight
+            free = int(min(free, max(0.0, self._budget.room() - waiting)))
         return free if len(self._pulls) == 1 else max(0, free // len(self._pulls)) or (1 if free > 0 else 0)
 
     def _take(self, message: Msg, stream: Stream) -> None:
@@ -212,12 +232,16 @@ class Worker:
         if record.has_ended:
             return True
         if message.metadata.num_delivered > 1:
-            last = await stream.last(stream.names.state(record.watched.job_id))
+            last = await stream.last_at_last(stream.names.state(record.watched.job_id))
             if not is_current(seq, None if last is None else last.seq):
                 return True
         looked = await self._client.look(with_times_until(record.watched, time.time()))
         self.counts.looks += 1
-        again_after = engine_of(self._client).after_giving_up(looked.watched)
+        if self._budget is not None:
+            self._budget.looked()
+        again_after = looked.next_look
+        if again_after is None:  # it has ended, or a wait would have been given up
+            again_after = engine_of(self._client).after_giving_up(looked.watched)
         after = after_look(
             stream.names, record, seq, looked, again_after=again_after, now=time.time(), settings=self._settings
         )

@@ -37,7 +37,8 @@ def test_a_shell_accepts_its_script(shell: str, tmp_path: Path, capsys: pytest.C
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("jobwatch wa", ["wait"]),
+        ("jobwatch wa", ["wait", "watch"]),
+        ("jobwatch watch --jou", ["--journal"]),
         ("jobwatch wait --unr", ["--unreachable-after"]),
         ("jobwatch wait job_1 --follow", ["--follow-output"]),
         ("jobwatch list --api ca", ["capydb"]),

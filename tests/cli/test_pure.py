@@ -321,6 +321,7 @@ def test_without_a_token_none_is_guessed(bare: pytest.MonkeyPatch) -> None:
     [
         (["wait", "a"], "no API chosen"),
         (["wait", "a", "--api", "nope"], "no API is called 'nope'"),
+        (["wait", "a", "--api", "bedrok"], "no API is called 'bedrok' (did you mean bedrock?)"),
         (["wait", "a", "--api", "bedrock"], "BEDROCK_API_KEY"),
         (["get", "a", "--api", "capydb"], "CAPYDB_API_KEY"),
     ],

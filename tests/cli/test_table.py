@@ -20,7 +20,7 @@ from jobwatch.cli import _output
 from jobwatch.cli._bars import ASCII, UNICODE, Glyphs, bar, scale_of, spans
 from jobwatch.cli._frame import Scene, Screen, frame
 from jobwatch.cli._heartbeat import Heartbeat
-from jobwatch.cli._live import LiveTable, _draws_unicode
+from jobwatch.cli._live import LiveTable, draws_unicode
 from jobwatch.cli._render import OutcomeRecord
 from jobwatch.cli._resize import Size, Wiping, wiping
 from jobwatch.cli._rows import Row, cut, left_text, summary, wrapped
@@ -309,7 +309,7 @@ def test_after_a_resize_the_drawing_before_is_gone() -> None:
     ],
 )
 def test_a_terminal_of_the_c_locale_gets_ascii(encoding: str, variables: dict[str, str], draws: bool) -> None:
-    assert _draws_unicode(encoding, variables) is draws
+    assert draws_unicode(encoding, variables) is draws
 
 
 def test_in_the_c_locale_nothing_but_ascii_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

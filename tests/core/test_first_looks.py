@@ -60,6 +60,23 @@ def test_a_thousand_jobs_that_are_seldom_looked_at_are_all_seen_within_five_seco
     assert looked(1_000, going_on=1.0, wish=1 / 600.0, for_seconds=600.0)[-1] == pytest.approx(5.0, abs=0.1)
 
 
+def test_how_many_may_go_now_is_how_many_go() -> None:
+    pace = FirstLooks()
+    assert pace.due(1000.0, 64) == 64, "as many as there is place for, before anything is known"
+    for number in range(64):
+        pace.made(1000.0, 9_999 - number, 0, 0.0)
+    for _ in range(64):
+        pace.answered(goes_on=True)
+    pace.made(1000.05, 9_935, 64, 64 / 20.0)
+    for now in (1000.05, 1000.2, 1000.21, 1003.0):
+        due, made = pace.due(now, 1000), 0
+        while pace.next_at <= now:
+            made += 1
+            pace.made(now, 9_900, 64 + made, (64 + made) / 20.0)
+        assert due == pytest.approx(made, abs=0.1 * made + 1.0), now
+    assert pace.due(1003.0, 64) == 0
+
+
 def test_few_jobs_are_no_herd() -> None:
     assert looked(64, going_on=1.0, wish=1 / 600.0, for_seconds=600.0, places=8)[-1] == pytest.approx(0.35, abs=0.01)
 

@@ -179,6 +179,22 @@ async def test_a_listener_keeps_a_job_that_a_watcher_drops_and_the_other_way_rou
 
 
 @on_virtual_clock
+async def test_what_is_known_of_a_job_in_the_background_is_encoded_but_for_its_looks() -> None:
+    transport = ScriptedTransport([ScriptedJob("j0", starts=3.0, ends=60.0)])
+    poller = poller_of(transport)
+    kinds: set[tuple[bool, type]] = set()
+    outcomes: list[Outcome | None] = []
+    watch = poller.watch(watched("j0"), lambda _watch, looked: outcomes.append(looked.outcome))
+    kept = Watch.watched.__get__  # type: ignore[attr-defined]  # the slot itself
+    for _ in range(7000):
+        kinds.add((watch.stage >= LOOKING, type(kept(watch))))
+        await asyncio.sleep(0.01)
+    assert outcomes[-1] is Outcome.SUCCEEDED
+    assert kinds == {(False, bytes), (True, Watched)}
+    await poller.aclose()
+
+
+@on_virtual_clock
 async def test_a_watcher_and_a_listener_share_looks() -> None:
     transport = _jobs(1)
     poller = poller_of(transport)
@@ -467,6 +483,56 @@ async def test_a_thousand_ended_jobs_are_known_as_fast_as_requests_can_go(worker
     bare = math.ceil(len(over) / workers) * transport.round_trip
     assert poller.now() - 20.0 <= 1.3 * bare
     assert len(transport.requests) - asked <= 1000 + known, "and those who were there are looked at as before"
+    await poller.aclose()
+
+
+@pytest.mark.parametrize(("jobs", "most"), [(1000, 0.0101), (50, 2e-4)])
+@on_virtual_clock
+async def test_of_many_jobs_those_that_come_due_together_are_looked_at_together(jobs: int, most: float) -> None:
+    transport = _jobs(jobs, age=100.0)
+    pace = Pace(min_interval=2.0, max_interval=2.0)
+    poller = poller_of(transport, workers=64, pace=pace, uniform=random.Random(1).random)
+    watches = _listen(poller, transport)
+    await asyncio.sleep(30.0)
+    began: dict[str, list[float]] = defaultdict(list)
+    for at, target in transport.requests:
+        if at > 10.0:  # before, first looks take the places of others
+            began[target].append(at)
+    late = [
+        later - earlier - transport.round_trip - 2.0 for each in began.values() for earlier, later in pairwise(each)
+    ]
+    assert len(late) > 8 * jobs
+    assert -1e-9 <= min(late) <= max(late) <= most
+    if jobs == 1000:
+        times = {round(at, 3) for at in transport.times() if at > 20.0}
+        assert len(times) <= 1010, "a thousand batches in ten seconds at most, of 5000 looks"
+        await asyncio.sleep(0.003)
+        asked, now = len(transport.requests), poller.now()
+        (unhurried, *_) = [watch for watch in watches if now + 0.5 < watch.due < math.inf]
+        poller.look_now(unhurried)
+        await asyncio.sleep(2e-4)
+        made = [at for at, target in transport.requests[asked:] if target == f"job:{unhurried.watched.job_id}"]
+        assert made == [pytest.approx(now, abs=2e-4)], "but not one that somebody waits for"
+    await poller.aclose()
+
+
+@on_virtual_clock
+async def test_looks_that_are_due_together_begin_in_one_turn_of_the_loop() -> None:
+    transport = _jobs(200, age=100.0)
+    pace = Pace(min_interval=10.0, max_interval=10.0)
+    poller = poller_of(transport, workers=64, pace=pace)
+    watches = _listen(poller, transport)
+    await asyncio.sleep(12.0)
+    asked, at = len(transport.requests), poller.now() + 1.0
+    for watch in watches[:40]:
+        poller._schedule.put(watch, at)
+    await asyncio.sleep(1.0 + 1e-4)
+    turns = 0
+    while len(transport.requests) < asked + 40:
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns <= 3, "an alarm that rings, workers that wake, requests that begin"
+    assert len(transport.requests) == asked + 40
     await poller.aclose()
 
 

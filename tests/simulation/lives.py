@@ -32,15 +32,13 @@ from msgspec import Struct
 from jobwatch import Change, ChangeKind, Client, JobwatchError, Outcome, Phase, Watcher
 from tests.watching.ever import written_in
 
-from .disk import Life
+from .disk import MEMORY, Life
 from .people import CANCELLED, LEFT, STOPPED, Heard, Leg
 from .truth import EPOCH, log_uniform
 
 if TYPE_CHECKING:
     from .clock import VirtualLoop
     from .world import World
-
-_MEMORY = Path("/dev/shm")  # where there is one, no disk has to be waited for
 
 
 class Telling(Struct):
@@ -93,7 +91,7 @@ class Keeper:
         self._all_heard = {job_id: [heard] for job_id, heard in self._heard.items()}
         self.world.heard += self._heard.values()
         count = self._rng.choice((1, 2, 3, 3, 4, 6))
-        with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
+        with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
             path = Path(folder) / "watch.db"
             try:
                 for number in range(count):

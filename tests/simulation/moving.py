@@ -17,6 +17,7 @@ and time is virtual; one watcher writes a journal and dies again and again. What
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import math
 import tempfile
@@ -34,7 +35,7 @@ from multidict import CIMultiDict
 
 import jobwatch._engine.clock
 import jobwatch._http.source
-from jobwatch import Client, JobEnded, LookError, Outcome, Pace, Phase, WaitTimeout, Watcher
+from jobwatch import Client, JobAPI, JobEnded, LookError, Outcome, Pace, Phase, WaitTimeout, Watcher
 from jobwatch._client import engine_of
 from jobwatch._core.source import Turn
 from jobwatch._core.tracker import Watched
@@ -45,7 +46,7 @@ from jobwatch._table.compile import api_of
 from jobwatch._tasks import at_once
 
 from .clock import START, Deadlock, Outside, VirtualLoop, run
-from .disk import Life, disks
+from .disk import MEMORY, Life, disks
 from .truth import EPOCH, log_uniform
 
 MOVES: Final = "moves"
@@ -364,6 +365,23 @@ class _Clock:
         return EPOCH + self._loop.time()
 
 
+@functools.cache
+def _api() -> JobAPI:
+    return api_of(
+        {
+            "job": f"{HOME}/jobs/{{job_id}}",
+            "status": "s",
+            "updated_at": "u",
+            "ended_at": "e",
+            "continues_as": "to",
+            "allowed_origins": [HISTORY],
+            "token": "MOVING_TOKEN",
+            "words": {phase.value: list(words) for phase, words in _WORDS.items()},
+        },
+        "moving",
+    )
+
+
 class _Run:
     def __init__(self, world: MovingWorld, loop: VirtualLoop) -> None:
         self.world = world
@@ -408,21 +426,10 @@ class _Run:
     _making = ""
 
     def _client(self, name: str) -> Client:
-        api = api_of(
-            {
-                "job": f"{HOME}/jobs/{{job_id}}",
-                "status": "s",
-                "updated_at": "u",
-                "ended_at": "e",
-                "continues_as": "to",
-                "allowed_origins": [HISTORY],
-                "token": "MOVING_TOKEN",
-                "words": {phase.value: list(words) for phase, words in _WORDS.items()},
-            },
-            "moving",
-        )
         self._making = name
-        client = Client(api, token=TOKEN, pace=self.plan.pace, unreachable_after=1e6, stable_for=self.plan.stable_for)
+        client = Client(
+            _api(), token=TOKEN, pace=self.plan.pace, unreachable_after=1e6, stable_for=self.plan.stable_for
+        )
         source: Any = client._source
         made = source._made
 
@@ -454,7 +461,7 @@ class _Run:
         """Live some lives with one journal, each but the last cut off at some moment."""
         heard = {job_id: Listener("journals", job_id, []) for job_id in job_ids}
         self.world.listeners += heard.values()
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
             count = self.rng.choice((1, 2, 3, 5))
             for number in range(count):
                 is_last = number == count - 1

@@ -12,7 +12,6 @@ import os
 import statistics
 import sys
 from collections.abc import Callable, Collection, Generator, Iterable
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 from unittest import mock
@@ -22,8 +21,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 import jobwatch._http.fast
+import jobwatch._http.session
 import jobwatch._http.source
-import jobwatch._http.transport
 import jobwatch._watching.sqlite
 from jobwatch import Change, Health, Job, Phase, Watched
 from jobwatch._core.budget import Budget
@@ -40,6 +39,7 @@ from jobwatch._engine.watch import NEVER, Watch
 from jobwatch._http.errors import LostWhenKept
 from jobwatch._http.moving import MovingSource
 from jobwatch._http.source import HttpSource
+from jobwatch._http.time_limits import TimeLimits
 from jobwatch._http.transport import Transport
 from jobwatch._models import Fault, FaultKind, Outcome
 from jobwatch._reading.api import JobAPI
@@ -225,12 +225,28 @@ def _given_up_on(kind: FaultKind, outcome: Outcome | None) -> Making:
     return making
 
 
-def _good_look_forgets_nothing(original: Any) -> Any:
-    def unchanged(watched: Any, now: float) -> Any:
-        known = original(watched, now)
-        return replace(known, failing_since=watched.failing_since) if watched.failing_since is not None else known
+def _kept_by_good_looks(*names: str) -> Callable[[], AbstractContextManager[object]]:
+    """Have what was counted of looks that failed outlive good ones, whether these show the same or news."""
 
-    return unchanged
+    def as_before(watched: Watched, now: Watched) -> Watched:
+        return replace(now, **{name: getattr(watched, name) for name in names})
+
+    def in_unchanged(original: Any) -> Any:
+        return lambda watched, now: as_before(watched, original(watched, now))
+
+    def in_saw(original: Any) -> Any:
+        def saw(watched: Watched, *given: Any) -> Any:
+            observed = original(watched, *given)
+            return replace(observed, watched=as_before(watched, observed.watched))
+
+        return saw
+
+    @contextmanager
+    def planted() -> Generator[None]:
+        with _tracker("unchanged", in_unchanged)(), _tracker("_saw", in_saw)():
+            yield
+
+    return planted
 
 
 def _first_failure_is_now(original: Any) -> Any:
@@ -623,14 +639,6 @@ def _first_told(_original: Any) -> Any:
     return lambda jobs: tuple({job.id: job for job in reversed(jobs)}.values())
 
 
-def _counts_all_refusals(original: Any) -> Any:
-    def unchanged(watched: Watched, now: float) -> Watched:
-        known: Watched = original(watched, now)
-        return replace(known, refused=watched.refused, refused_since=watched.refused_since)
-
-    return unchanged
-
-
 def _when_answered(_original: Any) -> Any:
     return lambda seen, _asked_at, answered_at: answered_at - seen.age
 
@@ -722,7 +730,7 @@ def _sent_again() -> Generator[None]:
 
     with (
         mock.patch.object(jobwatch._http.fast, "is_stock", return_value=False),
-        mock.patch.object(jobwatch._http.transport, "_sent_once", plain),
+        mock.patch.object(jobwatch._http.session, "sent_once", plain),
     ):
         yield
 
@@ -736,10 +744,10 @@ def _redirected_anywhere(original: Any) -> Any:
 
 
 def _no_limit(_original: Any) -> Any:
-    def limit(self: Transport, task: Any, _seconds: float) -> None:
+    def begin(self: TimeLimits, task: Any, _seconds: float) -> None:
         self._deadlines[task] = NEVER
 
-    return limit
+    return begin
 
 
 def _no_turn(_original: Any) -> Any:
@@ -842,7 +850,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug("one 401 ends a wait that went well", _tracker("_is_refused", instead(lambda *_given: True))),
     Bug("a 401 does not end a wait", _tracker("_given_up", _given_up_on(FaultKind.AUTH, None))),
-    Bug("patience is not renewed by a good look", _tracker("unchanged", _good_look_forgets_nothing)),
+    Bug("patience is not renewed by a good look", _kept_by_good_looks("failing_since")),
     Bug("patience is renewed by a failed look", _tracker("_failed", _first_failure_is_now)),
     Bug("Retry-After is ignored", function("_http.answer", "judged", _retry_after_forgotten)),
     Bug("when to come back is not heard", method(Policy, "_put_off", instead(lambda _self, looked, *_given: looked))),
@@ -886,11 +894,11 @@ BUGS: tuple[Bug, ...] = (
     Bug("a restart forgets how well a job could be seen", method(JobList, "restore", _health_forgotten)),
     Bug("aiohttp sends again by itself", _sent_again, level=WIRE),
     Bug("a redirect is followed anywhere", function("_http.urls", "next_url", _redirected_anywhere), level=WIRE),
-    Bug("a request has no time limit", method(Transport, "_limit", _no_limit), level=WIRE),
+    Bug("a request has no time limit", method(TimeLimits, "begin", _no_limit), level=WIRE),
     Bug("hops of a redirect are outside the budget", method(Transport, "_in_turn", _no_turn), level=WIRE),
     Bug("the session is left open", method(Transport, "aclose", _session_left_open), level=WIRE),
     Bug("a connection is not given back", _connection_kept, level=WIRE),
-    Bug("half a body counts as success", function("_http.transport", "_whole", _unread_is_whole), level=WIRE),
+    Bug("half a body counts as success", function("_http.bodies", "whole", _unread_is_whole), level=WIRE),
     Bug("an exception of one look stops all", method(Looks, "_end_by", _ends_the_engine)),
     Bug("an exception of one look ends all watches", method(Looks, "_end_by", _all_end)),
     Bug("an exception of one look is swallowed", method(Looks, "_end_by", instead(lambda *_given: None))),
@@ -907,7 +915,7 @@ BUGS: tuple[Bug, ...] = (
     Bug("a page of HTML refuses the token", function("_http.answer", "_refusal", _html_refuses)),
     Bug("a job that a list lacks is gone", method(Looks, "_put_back", _missing_is_gone)),
     Bug("of a job that a list tells twice the first counts", function("_engine.batches", "told_once", _first_told)),
-    Bug("refusals are counted over good looks", _tracker("unchanged", _counts_all_refusals)),
+    Bug("refusals are counted over good looks", _kept_by_good_looks("refused", "refused_since")),
     Bug("a slow 404 speaks of when it came", function("_engine.looks", "time_of", _when_answered)),
     Bug(
         "a history told newest first is read as it stands",
@@ -1087,11 +1095,17 @@ def _by_number(number: int, first: int, most: int) -> tuple[int | None, str]:
 
 
 def table(first: int, most: int, jobs: int, names: Collection[str]) -> list[tuple[Bug, int | None, str]]:
-    """Look for those with these names."""
+    """Look for those with these names, each in a process of its own.
+
+    What a bug has put into a cache, such as what a word means, would stay when it is gone: it would then be found in
+    place of each that comes after it.
+    """
     numbers = [number for number, bug in enumerate(BUGS) if bug.name in names]
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        found = pool.map(_by_number, numbers, itertools.repeat(first), itertools.repeat(most))
-        return [(BUGS[number], *each) for number, each in zip(numbers, found, strict=True)]
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.simulation.runner"])
+    with context.Pool(jobs, maxtasksperchild=1) as pool:
+        found = pool.starmap(_by_number, [(number, first, most) for number in numbers], chunksize=1)
+    return [(BUGS[number], *each) for number, each in zip(numbers, found, strict=True)]
 
 
 def main(argv: list[str] | None = None) -> int:

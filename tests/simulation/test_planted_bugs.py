@@ -28,6 +28,14 @@ def test_planted_bugs_are_found() -> None:
     assert statistics.median(seeds for _, seeds, _ in found if seeds is not None) <= 50
 
 
+@pytest.mark.slow
+def test_what_a_bug_leaves_in_a_cache_is_not_taken_for_the_next() -> None:
+    cached, sought = "an unknown word counts as success", "no last look"
+    alone, (_, after) = table(0, MOST, 1, {sought}), table(0, MOST, 1, {cached, sought})
+    assert after[0].name == sought
+    assert [after] == alone
+
+
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_a_planted_bug_is_gone_after_its_block(bug: object) -> None:
     for planted in BUGS:

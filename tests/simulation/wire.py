@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.tracing import Trace
 
-    from jobwatch._http.transport import Target, Transport
+    from jobwatch._http.target import Target
+    from jobwatch._http.transport import Transport
     from jobwatch._models import Fault
     from jobwatch._reading.reply import Reply
 

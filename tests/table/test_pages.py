@@ -16,7 +16,8 @@ from jobwatch._core.source import Seen, SeenMany
 from jobwatch._http.pages import TIME_LIMIT
 from jobwatch._http.requests import Given
 from jobwatch._http.source import HttpSource
-from jobwatch._http.transport import Target, Transport
+from jobwatch._http.target import Target
+from jobwatch._http.transport import Transport
 from jobwatch._reading.pages import next_link
 from jobwatch._reading.reply import Reply
 from jobwatch._table.compile import api_of

@@ -1,0 +1,210 @@
+"""The server of the page: aiohttp's, with the rules of `guard` before whatever it answers.
+
+aiohttp is imported when a page is served, and not before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from .._errors import ConfigError
+from .address import Address
+from .guard import HEADERS, Asked, Place, refusal
+from .rows import HEARTBEAT
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from .feed import Feed, Reader
+
+    _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_ASSETS = Path(__file__).with_name("assets")
+_FRAME = "page.html"
+_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+MOST_READERS = 16
+"""How many pages may be open at once."""
+
+_TAKEN_WITHIN = 10.0
+"""For how many seconds a browser may take nothing of what it is sent before its connection is dropped."""
+
+_HEARTBEAT_EVERY = 15.0
+_SOCKET_BUFFER = 256 * 1024
+_CLOSED_WITHIN = 1.0
+_SECRET_BYTES = 24
+_LOOPBACK = "127.0.0.1"
+_MORE = {401: {"WWW-Authenticate": "Bearer"}, 405: {"Allow": "GET, HEAD, POST"}}
+
+
+class Server:
+    """Serves the page at one address.
+
+    Args:
+        feed: What the page is told.
+        address: Where.
+        known_as: The host that links name.
+        names: The names that it goes by besides, beside ``localhost`` and IP addresses.
+        entered: Called when a link has let a browser in, and there is a new one.
+        taken_within: For how many seconds a browser may take nothing of what it is sent.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        address: Address,
+        *,
+        known_as: str | None = None,
+        names: Iterable[str] = (),
+        entered: Callable[[], None] | None = None,
+        taken_within: float = _TAKEN_WITHIN,
+    ) -> None:
+        self._key = secrets.token_urlsafe(_SECRET_BYTES)
+        self._word = secrets.token_urlsafe(_SECRET_BYTES)
+        self._entered = entered
+        self._feed = feed
+        self._address = address
+        self._known_as = known_as or address.host
+        self._names = frozenset(name.lower().rstrip(".") for name in (self._known_as, *names))
+        self._taken_within = taken_within
+        self._runner: web.AppRunner | None = None
+        files = [file for file in _ASSETS.iterdir() if file.suffix in _TYPES]
+        self._files = {"/" if file.name == _FRAME else f"/{file.name}": _file(file) for file in files}
+
+    @property
+    def link(self) -> str:
+        """What lets one browser in, once; then there is another."""
+        return f"http://{Address(self._known_as, self._address.port).authority}/#enter={self._word}"
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            ConfigError: The address cannot be listened at.
+        """
+        app = web.Application(middlewares=[self._guarded])
+        app.router.add_get("/events", self._news)
+        app.router.add_post("/enter", self._enter)
+        for path in self._files:
+            app.router.add_get(path, self._file)
+        # What is asked for is logged nowhere. Who has gone away is told no more, at once.
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_CLOSED_WITHIN)
+        await self._runner.setup()
+        try:
+            # A name that stands for two addresses would get two ports, where any free one will do.
+            host = _LOOPBACK if self._address.host == "localhost" else self._address.host
+            await web.TCPSite(self._runner, host, self._address.port).start()
+        except OSError as error:
+            await self.aclose()
+            reason = error.strerror or str(error)
+            raise ConfigError(f"cannot serve at {self._address.authority}: {reason}") from None
+        port: int = self._runner.addresses[0][1]  # the one that was free, if it was to take one
+        self._address = Address(self._address.host, port)
+
+    async def aclose(self) -> None:
+        """Stop listening, and close all connections."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    # --- what is answered ----------------------------------------------------------------------------------
+
+    @web.middleware
+    async def _guarded(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        place = _place_of(request.path)
+        secret = {Place.ENTRY: self._word, Place.NEWS: self._key}.get(place)
+        refused = refusal(_asked(request), place, secret, self._names)
+        if refused is not None:
+            return _text(refused.status, refused.text, _MORE.get(refused.status))
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            return _text(error.status, f"{error.reason}.")
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        body, kind = self._files[request.path]
+        return web.Response(body=body, headers={**HEADERS, "Content-Type": kind})
+
+    async def _enter(self, _: web.Request) -> web.StreamResponse:
+        self._word = secrets.token_urlsafe(_SECRET_BYTES)
+        if self._entered is not None:
+            self._entered()
+        return _text(200, self._key)
+
+    async def _news(self, request: web.Request) -> web.StreamResponse:
+        if len(self._feed) >= MOST_READERS:
+            return _text(503, f"{MOST_READERS} pages are open already.", {"Retry-After": "5"})
+        known = request.query.get("since", "")
+        reader = self._feed.reader(int(known) if known.isdecimal() and known.isascii() and len(known) < 16 else 0)
+        response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream; charset=utf-8"})
+        try:
+            _bound(request.transport)
+            async with asyncio.timeout(self._taken_within):
+                await response.prepare(request)
+            await self._tell(reader, response)
+        except TimeoutError:
+            # It may never read again. What it has missed it is told when it comes back.
+            if request.transport is not None:
+                request.transport.abort()
+        except ConnectionError:
+            pass
+        finally:
+            reader.close()
+        return response
+
+    async def _tell(self, reader: Reader, response: web.StreamResponse) -> None:
+        loop = asyncio.get_running_loop()
+        quiet_since = loop.time()
+        while True:
+            for part in reader.news():
+                async with asyncio.timeout(self._taken_within):
+                    await response.write(part)
+                await asyncio.sleep(0)  # thousands of jobs are told in many parts, and others have a turn in between
+                quiet_since = loop.time()
+            if self._feed.over is not None:
+                return
+            if loop.time() - quiet_since >= _HEARTBEAT_EVERY:
+                async with asyncio.timeout(self._taken_within):
+                    await response.write(HEARTBEAT)
+                quiet_since = loop.time()
+            await reader.pause()
+
+
+def _bound(transport: asyncio.Transport | None) -> None:
+    """Have the system keep little of what a browser does not read."""
+    connected = None if transport is None else transport.get_extra_info("socket")
+    if connected is not None:
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
+
+
+def _place_of(path: str) -> Place:
+    return {"/": Place.FRAME, "/events": Place.NEWS, "/enter": Place.ENTRY}.get(path, Place.PART)
+
+
+def _asked(request: web.Request) -> Asked:
+    headers = request.headers
+    hosts = headers.getall("Host", [])
+    return Asked(
+        method=request.method,
+        host=hosts[0] if len(hosts) == 1 else None,
+        origin=headers.get("Origin"),
+        site=headers.get("Sec-Fetch-Site"),
+        mode=headers.get("Sec-Fetch-Mode"),
+        dest=headers.get("Sec-Fetch-Dest"),
+        authorization=headers.get("Authorization"),
+    )
+
+
+def _file(path: Path) -> tuple[bytes, str]:
+    return path.read_bytes(), f"{_TYPES[path.suffix]}; charset=utf-8"
+
+
+def _text(status: int, text: str, more: dict[str, str] | None = None) -> web.Response:
+    headers = {**HEADERS, **(more or {}), "Content-Type": "text/plain; charset=utf-8"}
+    return web.Response(status=status, body=f"{text}\n".encode(), headers=headers)
