@@ -32,6 +32,7 @@ QUICK = {
     "stream": ["--jobs", "200"],
     "sync": ["--waits", "3"],
     "table": [],
+    "waits": ["bare", "jobwatch", "jobwatch_watcher", "--jobs", "1000", "--pause", "2", "--rounds", "1"],
 }
 """Each benchmark, and what makes it quick."""
 
