@@ -21,6 +21,7 @@ from .rows import Row, as_json, as_text
 QUICK = {
     "budget": ["--seconds", "300"],
     "ended": ["--jobs", "1000", "--rounds", "1"],
+    "engine": ["--watches", "500", "--looks", "500", "--seconds", "3"],
     "first_request": ["--runs", "3"],
     "fleet": ["--jobs", "2000"],
     "hold": ["--rounds", "1"],
@@ -28,6 +29,7 @@ QUICK = {
     "journal": ["--jobs", "10000", "--changes", "1000", "--rounds", "1"],
     "look": ["bare", "jobwatch", "--rounds", "1"],
     "pace": ["--jobs", "1000"],
+    "redraw": ["--seconds", "3"],
     "startup": ["--rounds", "3"],
     "stream": ["--jobs", "200"],
     "sync": ["--waits", "3"],

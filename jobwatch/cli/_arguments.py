@@ -102,6 +102,7 @@ class Options(argparse.Namespace):
     embedded: bool = False
     store: str | None = None
     concurrency: int = 64
+    budget: str | None = None
     keep: float | None = None
     stale_after: float | None = None
     shell: str = ""
@@ -595,7 +596,14 @@ def _add_nats(commands: _Commands, common: _Parser) -> None:
     worker.add_argument(
         "--concurrency", type=_count, default=64, metavar="N", help="how many looks at once (default: 64)"
     )
-    worker.add_argument("--max-rate", type=_rate, metavar="N", help="at most N requests a second of this worker")
+    worker.add_argument(
+        "--max-rate", type=_rate, metavar="N", help="at most N requests a second of all workers; the lowest N holds"
+    )
+    worker.add_argument(
+        "--budget",
+        metavar="NAME",
+        help="share requests with the workers of that name (default: those of the same token)",
+    )
     worker.add_argument(
         "--keep", type=_above_zero, metavar="TIME", help="for how long changes and ends are kept (default: 720h)"
     )

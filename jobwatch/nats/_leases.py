@@ -61,6 +61,7 @@ class Share(Struct, frozen=True, omit_defaults=True):
         rate: Requests a second that it may make.
         burst: How many of them at once.
         wanted: How many a second it would like.
+        used: How many a second it has made of late.
         given: The highest rate that its user allows for all together; None for as many as the API does.
         turn: Where shares are had by turns: the number of its latest one.
     """
@@ -70,6 +71,7 @@ class Share(Struct, frozen=True, omit_defaults=True):
     rate: float = 0.0
     burst: float = 0.0
     wanted: float = 0.0
+    used: float = 0.0
     given: float | None = None
     turn: int = 0
 
@@ -265,7 +267,7 @@ class Holder:
         others = self._others(now)
         rate = min(rate, self.limit(others))
         share = self._wanted_share(mine, others, rate, now)
-        is_due = now >= self._last_asked + _RENEWED_AFTER
+        is_due = now >= self.ends_at - LEASE + _RENEWED_AFTER
         by_turns = len(others) + 1 > burst_of(rate)
         if not (at_once or is_due or mine is None or self._matters(mine, share, by_turns=by_turns)):
             return None
@@ -311,6 +313,10 @@ class Holder:
         given = [self.given, *(share.given for share in others)]
         return min((each for each in given if each is not None), default=UNLIMITED)
 
+    def used_by_all(self, now: float) -> float:
+        """Return how many requests a second all workers together have made of late."""
+        return self._used_now(now) + sum(share.used for share in self.ledger.shares if share.worker != self.worker)
+
     def _used_now(self, now: float) -> float:
         return self._used * math.exp(-max(0.0, now - self._used_at) / _AVERAGED) if self._used else 0.0
 
@@ -334,7 +340,7 @@ class Holder:
         held = Share(self.worker, self._count) if mine is None else mine
         if not now < self.ends_at:
             held = replace(held, rate=0.0, burst=0.0)
-        share = replace(held, wanted=self._wish(now), given=self.given)
+        share = replace(held, wanted=self._wish(now), used=round(self._used_now(now), 3), given=self.given)
         free = rate - sum(each.rate for each in others), burst_of(rate) - sum(each.burst for each in others)
         if len(others) + 1 <= burst_of(rate):
             return self._part(share, others, rate, free)

@@ -5,8 +5,8 @@
 Jobs pass through their states on the job server, which tells their history, so nothing need be lost; others run on.
 Two workers and a reader are processes of their own, and want more requests than they may make. Every so often one
 of them is killed and started again, or a NATS server: in the first part the only one, in the second the one of three
-that leads the stream. Some kills later there is a pause as long as ack-wait. After that every job that runs on has
-to be looked at again, at the full rate. At the end the log has to hold every state of every job once and in order; and the
+that leads the stream. Some kills later there is a pause as long as ack-wait. After that every job that runs on has to
+be looked at again, at the full rate. At the end the log has to hold every state of every job once and in order; and the
 reader's record too, but for the change that it had in hand when it was killed. In no second may the API have been asked
 more than rate and burst allow; a second is taken to be longer by `TOGETHER` and by what this process was held up.
 """

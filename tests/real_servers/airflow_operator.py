@@ -209,6 +209,7 @@ class Tried:
 
     def __init__(self, airflow: Airflow, triggerer: Triggerer, server: JobServer) -> None:
         self.airflow, self.triggerer, self.server = airflow, triggerer, server
+        self.tokens = [str(server.token)]
 
     def looks(self, job: str) -> int:
         """Return how many times a job was asked for."""
@@ -294,7 +295,9 @@ class Tried:
         """A token that is wrong at the first try, and right at the second."""
         self.add("refused", "running", ("succeeded", 1.0))
         self.airflow.run("refused", "refused")
-        self.until_looked("refused", 1)
+        self.airflow.until(
+            lambda: self.airflow.task("refused", "refused")["state"] == "up_for_retry", "the first failure"
+        )
         self.airflow.connect("wrong", self.server, str(self.server.token))
         ended = self.airflow.ended("refused", "refused")
         wrong = _unless((ended["state"], ended["try_number"]) == ("success", 2), f"{ended}")
@@ -414,6 +417,22 @@ class Tried:
         wrong = self.quiet("away")
         return wrong + _unless(self.looks("away") - before <= 12, f"{self.looks('away') - before} looks at the start")
 
+    def renewed(self) -> list[str]:
+        """A token that expires during the wait, and is put right in the connection: the wait goes on."""
+        job = self.add("renewed", "running")
+        self.airflow.run("plain", "renewed")
+        self.until_looked("renewed", 3)
+        self.tokens.append(f"sk_{secrets.token_hex(16)}")
+        self.airflow.connect("jobs", self.server, self.tokens[-1])
+        self.server.token = self.tokens[-1]
+        before = self.looks("renewed")
+        self.until_looked("renewed", before + 5)
+        job.advance("succeeded")
+        ended = self.airflow.ended("plain", "renewed")
+        return _unless((ended["state"], ended["try_number"]) == ("success", 1), f"{ended['state']}") + self.quiet(
+            "renewed"
+        )
+
     # --- when all is over -------------------------------------------------------------------------------------------
 
     def left_behind(self) -> list[str]:
@@ -425,10 +444,14 @@ class Tried:
         return _unless(not more, f"{more} requests") + _unless(not open_now, f"{open_now} connections")
 
     def secret(self) -> list[str]:
-        """The token is in no log, no XCom, no trigger, no rendered field: nowhere in the folder or the database."""
-        wanted = str(self.server.token).encode()
-        files = [each for each in self.airflow.folder.rglob("*") if each.is_file()]
-        return [f"the token is in {each.name}" for each in files if wanted in each.read_bytes()]
+        """The tokens are in no log, XCom, trigger or rendered field: nowhere in the folder, the database included."""
+        texts = {each.name: each.read_bytes() for each in self.airflow.folder.rglob("*") if each.is_file()}
+        wrong = _unless(any(b"/pages/good" in text for text in texts.values()), "what is no secret is not found either")
+        return wrong + [
+            f"a token is in {name}"
+            for name, text in texts.items()
+            if any(each.encode() in text for each in self.tokens)
+        ]
 
 
 def _unless(holds: object, what: str) -> list[str]:
@@ -530,9 +553,10 @@ def _tried(environments: Path, version: str) -> list[bool]:
                 trials.mapped,
             ),
         )
+        in_turn = (trials.restarted, trials.marked_meanwhile, trials.renewed)
         with ThreadPoolExecutor(len(at_once)) as pool:
             results += pool.map(lambda trial: _one(trial.__name__, version, trial), at_once)
-        for trial in (trials.restarted, trials.marked_meanwhile, trials.left_behind, trials.secret):
+        for trial in (*in_turn, trials.left_behind, trials.secret):
             results.append(_one(trial.__name__, version, trial))
     return results
 
