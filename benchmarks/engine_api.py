@@ -1,7 +1,7 @@
 """The API of `benchmarks.engine`: Bedrock's jobs, from a process of its own that counts what it is asked.
 
-``python -m benchmarks.engine_api ENDING`` prints its port, and answers each line of its standard input with one of
-JSON (`Asked`). The line ``begin START STOP``, in Unix seconds, lets the first ENDING jobs end between the two, one after
+``python -m benchmarks.engine_api ENDING`` prints its port, and answers each line of its standard input with an `Asked`
+as JSON. The line ``begin START STOP``, in Unix seconds, lets the first ENDING jobs end between the two, one after
 the other; the others run on. Every job has the body of Bedrock's page, and another ``updated_at`` every minute, each in
 its own second. A route, a framework or a log would cost the machine more than the looks that are measured.
 """
@@ -24,6 +24,9 @@ HEARTBEAT = 60.0
 
 LASTED = 3_600.0
 """For how many seconds jobs have run when the first look comes."""
+
+GOLDEN = 0.618033988749895
+"""Multiples of it, without their whole part, are spread evenly, however many there are."""
 
 _HEAD = (
     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: Fri, 02 Jan 2026 03:05:06 GMT\r\n"

@@ -1,10 +1,11 @@
-"""What the processes of `benchmarks.engine` have in common: each answers a line of its standard input with one of JSON."""
+"""What the processes of `benchmarks.engine` have in common: each answers lines of its standard input as JSON."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import resource
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
 T = TypeVar("T")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _STOPPED_WITHIN = 10.0
+_AT_WORK_WITHIN = 180.0
 
 
 class Worked(msgspec.Struct, frozen=True):
@@ -54,6 +56,45 @@ async def obey(answer: Callable[[list[str]], object]) -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     while line := await lines.readline():
         print(msgspec.json.encode(answer(line.decode().split())).decode(), flush=True)
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """What looks cost some processes together.
+
+    Attributes:
+        cpu: Processor time a look, in seconds.
+        rate: How many looks they made a second.
+        wasted: How many came to nothing.
+    """
+
+    cpu: float
+    rate: float
+    wasted: int
+
+
+async def cost_of(parts: Sequence[Part], seconds: float) -> Cost:
+    """Return what looks cost some processes over a while."""
+    before = [await part.ask(Worked) for part in parts]
+    await asyncio.sleep(seconds)
+    pairs = [(each, await part.ask(Worked)) for each, part in zip(before, parts, strict=True)]
+    looks = sum(after.looks - each.looks for each, after in pairs)
+    took = statistics.mean(after.at - each.at for each, after in pairs)
+    cpu = sum(after.cpu - each.cpu for each, after in pairs)
+    return Cost(cpu / max(1, looks), looks / took, sum(after.wasted - each.wasted for each, after in pairs))
+
+
+async def at_work(parts: Sequence[Part], looks: int) -> None:
+    """Wait until processes have made so many looks together, and each of them some.
+
+    Raises:
+        TimeoutError: That takes too long.
+    """
+    async with asyncio.timeout(_AT_WORK_WITHIN):
+        while True:
+            made = [(await part.ask(Worked)).looks for part in parts]
+            if all(made) and sum(made) >= looks:
+                return
+            await asyncio.sleep(0.1)
 
 
 class Part:

@@ -1,9 +1,9 @@
 """Who looks in `benchmarks.engine`: a worker on NATS, or the same looks by `Client.look` alone.
 
 ``python -m benchmarks.engine_workers nats API INTERVAL RATE NATS`` is a worker as ``jobwatch nats worker`` starts one.
-``python -m benchmarks.engine_workers plain API INTERVAL RATE FIRST COUNT`` holds what is known of its jobs in a
-dictionary, and looks at those that are due every `TICK`, which is how often the server moves what is due: an engine that
-costs nothing. Each answers a line of its standard input with what it `Worked`.
+``python -m benchmarks.engine_workers plain API INTERVAL RATE FIRST COUNT`` holds what is known of its jobs in lists,
+and looks every `TICK` at those that are due, which is how often the server moves what is due: an engine that costs
+nothing. Each answers lines of its standard input with what it `Worked`, as JSON.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jobwatch import Client, Pace
 from jobwatch.nats import ServerOptions, Worker
 
 from .engine_api import job_id
-from .engine_parts import obey, worked
+from .engine_parts import Worked, obey, worked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,13 @@ async def nats(api: str, interval: float, rate: float, server: str) -> None:
     async with client_of(api, interval, rate) as client:
         worker = Worker(client, ServerOptions(url=server), concurrency=CONCURRENCY)
         working = asyncio.get_running_loop().create_task(worker.run())
-        await obey(lambda _: worked(worker.counts.looks, worker.counts.lost))
+
+        def told(_: list[str]) -> Worked:
+            if working.done():  # it does not end by itself
+                working.result()
+            return worked(worker.counts.looks, worker.counts.lost)
+
+        await obey(told)
         working.cancel()
         with suppress(asyncio.CancelledError):
             await working

@@ -6,6 +6,7 @@ python -m benchmarks.fleet_stages hold|count|busy|spread|sweep|batches WAY JOBS 
 from __future__ import annotations
 
 import asyncio
+import collections
 import gc
 import os
 import random
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 import anyio
 import msgspec
 
+from jobwatch import Client, Watcher
 from jobwatch._core.source import Turn
 from jobwatch._core.tracker import Watched
 from jobwatch._reading.reply import Reply
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from jobwatch import Change
     from jobwatch._core.look import Looked
     from jobwatch._engine.watch import Watch
     from jobwatch._models import Fault
@@ -199,21 +202,44 @@ def _ids(jobs: int) -> list[str]:
 
 
 async def hold(way: Way, jobs: int, group: TaskGroup) -> Held:
-    """Watch jobs until each was looked at twice."""
+    """Watch jobs until each was looked at twice; jobwatch by a `Watcher`, which tells a function of changes."""
     server = Echo(takes=0.0)
-    fleet = Fleet(way, server, group, _INTERVAL["hold"])
+    if way != "jobwatch":
+        fleet = Fleet(way, server, group, _INTERVAL["hold"])
+
+        async def add(job_ids: list[str]) -> None:
+            for job_id in job_ids:
+                fleet.add(job_id)
+
+        return await _held(server, jobs, add)
+    async with Client(source=simulated.source_of(server), max_in_flight=64) as client:
+        told = collections.Counter[str]()
+
+        def note(change: Change) -> None:
+            told[change.kind.value] += 1
+
+        async with Watcher(client, on_change=note) as watcher:
+
+            async def add_all(job_ids: list[str]) -> None:
+                await watcher.add(*job_ids)
+
+            return await _held(server, jobs, add_all)
+
+
+async def _held(server: Echo, jobs: int, add: Callable[[list[str]], Awaitable[None]]) -> Held:
     pauses, lags = _Pauses(), [0.0]
     ticker = asyncio.create_task(_tick(lags))
+    await add(["job_warmed_up"])
+    await _asked(server, 1)
     gc.collect()
     began, before = time.process_time(), _resident()
-    for number in range(jobs):
-        fleet.add(f"job_{number:08d}")
-        if number % _SLICE == 0:
-            await asyncio.sleep(0)
-    while fleet.changes < jobs:  # noqa: ASYNC110 - an event would cost the jobs that are being measured
-        await asyncio.sleep(0.1)
+    for first in range(0, jobs, _SLICE):
+        await add([f"job_{number:08d}" for number in range(first, min(first + _SLICE, jobs))])
+        await asyncio.sleep(0)
+    await _asked(server, jobs + 1)
+    await asyncio.sleep(1.0)  # what the last looks have shown is taken in, and told
     resident = _resident() - before
-    await _asked(server, 2 * jobs)
+    await _asked(server, 2 * (jobs + 1))
     seconds = time.process_time() - began
     ticker.cancel()
     gc.collect()

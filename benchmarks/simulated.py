@@ -23,13 +23,14 @@ from jobwatch._engine.poller import Poller
 from jobwatch._files.history import History
 from jobwatch._http.requests import Given
 from jobwatch._http.source import HttpSource
+from jobwatch._http.transport import Target, Transport
 from jobwatch._models import Fault, FaultKind
 from jobwatch._reading.reply import Reply
 from jobwatch._tasks import at_once
 from jobwatch.apis import CAPYDB
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
 EPOCH = 1_767_225_600.0
 """What the server's calendar shows when the loop's clock shows 0: 1 January 2026."""
@@ -121,26 +122,44 @@ def poller_of(
     batch: int | None = None,
 ) -> Poller:
     """Return a poller that reads a server, or anything else with its `get`; with `batch`, so many jobs at once."""
-    api = CAPYDB
-    if batch is not None:
-        changes = {"list_path": None, "batch_path": "/batch/{job_ids}", "batch_most": batch}
-        api = replace(CAPYDB, **changes, read_batch=CAPYDB.read_jobs)
-    source = HttpSource(api, Given("t", "http://api.test", None), transport=Named(server))  # type: ignore[arg-type]
+    source = source_of(server, batch=batch)
     policy = Policy(pace or Pace(), Patience(), history or History())
     return Poller(policy, source, Budget(max_rate), workers=workers, clock=Clock(uniform, EPOCH))
 
 
+def source_of(server: object, *, batch: int | None = None) -> HttpSource:
+    """Return what asks a server, as a client asks one that is far away."""
+    api = CAPYDB
+    if batch is not None:
+        changes = {"list_path": None, "batch_path": "/batch/{job_ids}", "batch_most": batch}
+        api = replace(CAPYDB, **changes, read_batch=CAPYDB.read_jobs)
+    return HttpSource(api, Given("t", _URL, None), transport=Named(server))  # type: ignore[arg-type]
+
+
 class Named:
-    """Stands where a transport stands: names what is asked for, as ``KIND NAME LIMIT``, and has a server answer."""
+    """Stands where a transport stands: has a server answer that is told what is asked for as ``KIND NAME LIMIT``.
+
+    Requests are made ready as they are for a network, by a transport that sends none.
+    """
 
     def __init__(self, server: Any) -> None:
-        self.get = server.get
+        self._get = server.get
+        self._transport = Transport(_URL, {})
 
-    def prepared(self, path: str, query: str | None = None, body: bytes | None = None) -> str:
-        """Name what is asked for."""
-        assert body is None
-        *_, kind, name = path.removesuffix("/jobs").split("/")
-        return f"{_KINDS[kind]} {name} {(query or '0').removeprefix('limit=')}"
+    def prepared(self, path: str, query: str | None = None, body: bytes | None = None) -> Target:
+        """Make a request ready."""
+        return self._transport.prepared(path, query, body)
+
+    def get(
+        self, target: Target, *, etag: str | None = None, turn: Turn = at_once
+    ) -> Coroutine[object, object, Reply | Fault]:
+        """Name what is asked for, and ask."""
+        *_, kind, name = target.path.removesuffix("/jobs").split("/")
+        query = target.path_and_query.removeprefix(target.path).removeprefix("?")
+        asked: Coroutine[object, object, Reply | Fault] = self._get(
+            f"{_KINDS[kind]} {name} {(query or '0').removeprefix('limit=')}", etag=etag, turn=turn
+        )
+        return asked
 
     def how_far(self, asker: object, since: float) -> str:  # noqa: ARG002 - as any source has it
         """Say what is wrong with a look that has no answer yet."""
@@ -149,6 +168,8 @@ class Named:
     async def aclose(self) -> None:
         """There is nothing to close."""
 
+
+_URL = "https://api.capydb.example/v1"
 
 _KINDS = {"jobs": "one", "projects": "list", "batch": "batch"}
 

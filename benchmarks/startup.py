@@ -1,6 +1,6 @@
 """How long does a gate over a job that has ended take, from the start of the process to its exit, beside other ways?
 
-    python -m benchmarks.startup [--rounds N] [--json]
+    python -m benchmarks.startup [--rounds N] [--by callgrind|seconds] [--json]
 
 The job has ended, so that one request is all there is, and what is compared is what a CI step pays for its tool. The
 same server on loopback answers all of them, from a process of its own:
@@ -152,11 +152,12 @@ def commands(base_url: str) -> dict[str, list[str]]:
     return found
 
 
-def measure(rounds: int) -> list[Row]:
+def measure(rounds: int, by: str) -> list[Row]:
     """Answer the module's question.
 
     Args:
         rounds: How many rounds are timed.
+        by: "callgrind", or "seconds" for no rows of instructions.
     """
     server = [sys.executable, "-m", "benchmarks.look_server", JOB_DONE, JOB_DONE, "0"]
     with tempfile.TemporaryDirectory() as cache, subprocess.Popen(server, stdout=subprocess.PIPE, text=True) as serving:
@@ -167,7 +168,7 @@ def measure(rounds: int) -> list[Row]:
             os.environ.update(BEDROCK_API_KEY=TOKEN, XDG_CACHE_HOME=cache, NO_COLOR="1")
             wall = {name: each * 1e3 for name, each in _timed(programs, rounds).items()}
             rows = _rows("start to exit, ms", wall)
-            if has_callgrind():
+            if by == "callgrind":
                 ran = {name: callgrind(each) / 1e6 for name, each in programs.items() if name not in _NOT_PYTHON}
                 rows = [*_rows("start to exit, million user instructions", ran), *rows]
         finally:
@@ -200,11 +201,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.startup", description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how many rounds to time")
+    by = "callgrind" if has_callgrind() else "seconds"
+    parser.add_argument("--by", choices=("callgrind", "seconds"), default=by, help="whether to count instructions, too")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     options = parser.parse_args(arguments)
     if options.rounds < 1:
         parser.error(f"--rounds is {options.rounds}; it must be at least 1")
-    rows = measure(options.rounds)
+    rows = measure(options.rounds, options.by)
     print(as_json(rows) if options.json else as_text(rows))
     return 0
 

@@ -450,7 +450,10 @@ class Client(Generic[Wire_co]):
         if found.job is not None and found.is_over:
             over = found.job
             return Wait(lambda: self._enter_over(over), over.id, limit, check, ends, result=result)
-        watched = self.watched(found.job_id)
+        # An id that was given has been checked; one that a response names may be anything.
+        watched = (
+            Watched(job_id=found.job_id, api=self.name) if isinstance(job, (int, str)) else self.watched(found.job_id)
+        )
         if found.read_by:
             watched = replace(watched, place=Place(found.job_id, found.read_by, is_url=True))
         return Wait(lambda: self._enter(watched, found), found.job_id, limit, check, ends, result=result)
@@ -686,16 +689,20 @@ def budget_of(client: Client) -> Budget:
     return client._budget  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
 
 
-def account_of(client: Client) -> tuple[str, str]:
-    """Return whose budget a client's requests count for: the origin, and the account there, in words without a secret.
+def origin_of(client: Client) -> str:
+    """Return the origin that a client asks; of a source of the user's, what tells it from others."""
+    source = client._source  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+    return source.requests.origin() if isinstance(source, HttpSource) else source.key
 
-    The account is a short checksum of the token; "renewed" where the token may change by itself, "none" where there is
-    none. It takes some hundredths of a second.
+
+def account_of(client: Client) -> str:
+    """Return whose budget a client's requests count for, in words without a secret.
+
+    That is a short checksum of the token; "renewed" where the token may change by itself, "none" where there is none.
+    It takes a tenth of a second.
     """
     source = client._source  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
-    if isinstance(source, HttpSource):
-        return source.requests.origin(), source.requests.account()
-    return source.key, "none"
+    return source.requests.account() if isinstance(source, HttpSource) else "none"
 
 
 def counters_of(client: Client) -> Counters:

@@ -81,6 +81,7 @@ class Budget:
     Attributes:
         demand: How many looks a second all watched jobs want at the plain price.
         is_unlimited: Whether nothing and nobody has said yet how many requests may go.
+        sent: How many requests a second are made, where no demand is known; 0 where that is not either.
         share: Says when the next may go, where the budget is had together with other processes; None where it is not.
         max_rate: What was given.
         news: How often the API has told or shown something of it.
@@ -104,6 +105,7 @@ class Budget:
         "is_unlimited",
         "max_rate",
         "news",
+        "sent",
         "share",
     )
 
@@ -125,6 +127,7 @@ class Budget:
         self.demand = 0.0
         self.share: Share | None = None
         self.news = 0
+        self.sent = 0.0
 
     def rate(self, now: float) -> float:
         """Return how many requests a second may be sent; infinite where nothing limits them."""
@@ -234,7 +237,9 @@ class Budget:
             return
         self.is_unlimited = False
         self.news += 1
-        self._found = max(min(self.demand or _AT_LEAST_WANTED, self.rate(now)) / 2.0, _LEAST)
+        # That the present window is used up, if it is, says nothing of the windows after it.
+        rate = min(self._standing(now), self._recovered(now))
+        self._found = max(min(self.demand or self.sent or _AT_LEAST_WANTED, rate) / 2.0, _LEAST)
         self._found_at = now
         self._tokens = 0.0
 

@@ -14,7 +14,7 @@ from .estimate import remaining, usual
 from .hazard import PRIOR, Curve, Durations, curve, remembered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from .._models import Event, Job
@@ -24,16 +24,24 @@ Kind: TypeAlias = tuple[str, str, Phase]
 
 KINDS_KEPT = 1024  # an API that gives each job a type of its own must not fill the memory
 
-_ANY = "*"
+ANY_TYPE = "*"
+"""The type that stands for all types of an API together."""
+
 _IDS_KEPT = 4096  # whose ends have been learned, so that a list seen again teaches nothing twice
 _NEW_KIN = 1.25  # how many times as many jobs of other types are worth a new estimate
 _CURVES_KEPT = 256
 
 
 class LearnedDurations:
-    """Remembers how long jobs took, and estimates from it when others will end."""
+    """Remembers how long jobs took, and estimates from it when others will end.
+
+    Attributes:
+        on_learned: Is called with each duration that is learned: its kind, its seconds, whether it was told rather than
+            seen, and the job's id; None where nobody else wants to know.
+    """
 
     def __init__(self) -> None:
+        self.on_learned: Callable[[Kind, float, bool, str], None] | None = None
         self._durations: dict[Kind, Durations] = {}
         self._learned: dict[tuple[str, str], None] = {}
         self._curves: dict[Kind, tuple[int, Curve]] = {}
@@ -74,7 +82,7 @@ class LearnedDurations:
         """Return the poll clock of jobs of a type that are in a phase."""
         if phase is None or not self._durations:
             return PRIOR
-        kind, kin = (api, job_type or "", phase), self._durations.get((api, _ANY, phase))
+        kind, kin = (api, job_type or "", phase), self._durations.get((api, ANY_TYPE, phase))
         if kin is None:
             return PRIOR
         found = self._curves.get(kind)
@@ -100,7 +108,7 @@ class LearnedDurations:
             return bool(durations)
         self._mark(job)
         for phase, seconds in durations:
-            self.add_duration((job.api, job.type or "", phase), seconds, told=told)
+            self.add_duration((job.api, job.type or "", phase), seconds, told=told, job_id=job.id)
         return True
 
     def pass_over(self, job: Job) -> None:
@@ -112,10 +120,23 @@ class LearnedDurations:
         if len(self._learned) > _IDS_KEPT:
             del self._learned[next(iter(self._learned))]
 
-    def add_duration(self, kind: Kind, seconds: float, *, told: bool = False) -> None:
+    def add_duration(self, kind: Kind, seconds: float, *, told: bool = False, job_id: str = "") -> None:
         """Learn that a job of a kind ended so many seconds after it entered the phase."""
         add_to(self._durations, kind, seconds, told=told)
         self._curves.pop(kind, None)
+        if self.on_learned is not None:
+            self.on_learned(kind, seconds, told, job_id)
+
+    def replace(self, kind: Kind, durations: Durations) -> None:
+        """Know these durations of a kind in place of what was known of it; the type ``*`` is that of all together."""
+        self._durations.pop(kind, None)
+        self._durations[kind] = durations
+        _cut(self._durations)
+        api, job_type, phase = kind
+        if job_type == ANY_TYPE:
+            self._curves = {each: known for each, known in self._curves.items() if (each[0], each[2]) != (api, phase)}
+        else:
+            self._curves.pop(kind, None)
 
 
 def durations_of(job: Job) -> list[tuple[Phase, float]]:
@@ -160,8 +181,12 @@ def _is_dated(event: Event, phase: Phase) -> bool:
 
 def add_to(durations: dict[Kind, Durations], kind: Kind, seconds: float, *, told: bool) -> None:
     """Add a duration to those of its kind and of all kinds of its API; the kinds longest without one go."""
-    for each in (kind, (kind[0], _ANY, kind[2])):
+    for each in (kind, (kind[0], ANY_TYPE, kind[2])):
         # Each becomes the last in the dict, so that the kinds longest without a duration are the first to go.
         durations[each] = remembered(durations.pop(each, Durations()), seconds, told=told)
+    _cut(durations)
+
+
+def _cut(durations: dict[Kind, Durations]) -> None:
     while len(durations) > KINDS_KEPT:
         del durations[next(iter(durations))]

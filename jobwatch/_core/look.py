@@ -262,7 +262,8 @@ class Policy(Struct, frozen=True):
             return
         if before.entered_at is not None and before.looked_at is not None:
             ended_at = (before.looked_at + now) / 2.0
-            self.history.add_duration((job.api, job.type or "", before.phase), max(0.0, ended_at - before.entered_at))
+            kind = job.api, job.type or "", before.phase
+            self.history.add_duration(kind, max(0.0, ended_at - before.entered_at), job_id=job.id)
 
 
 def _until_confirmed(blocked: SeenBlocked, now: float) -> float:

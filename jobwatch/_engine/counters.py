@@ -70,7 +70,7 @@ class Counters:
             budget: How many requests may go, and are wanted.
             now: The time, on the loop's clock.
         """
-        phases = Counter(watch.watched.phase for watch in watches if watch.watched.outcome is None)
+        phases = Counter(brief.phase for watch in watches if (brief := watch.brief).goes_on)
         unread = phases.pop(None, 0)
         rate = budget.rate(now)
         return replace(

@@ -371,6 +371,7 @@ class Looks:
             shared = self._shared(price, watch)
             if watch.not_before:  # a list puts forward no look that the job's own answer has put off
                 retry_after = max(retry_after or 0.0, watch.not_before - now)
+            watch.decode()
             if self._sleeps is not None:
                 self._sleeps.since_seen(watch)  # to notice a suspension before, and not after, the job is seen
             looked = self._policy.saw(
@@ -386,6 +387,7 @@ class Looks:
             if due != NEVER and watch.stage is DUE and woken < watch.due:
                 watch.unheld = True
                 self._schedule.put(watch, woken)
+            watch.rest()
         except Exception as error:  # noqa: BLE001 - as in `_look_at`
             self._end_by(watch, error)
         return True
@@ -422,6 +424,7 @@ class Looks:
             if what is not UNCHANGED:
                 watch.memo = seen.memo if looked.job is not None and not looked.asks_anew else None
             self._enter(watch, looked, price, now)
+            watch.rest()
         except Exception as error:  # noqa: BLE001 - as in `_look_at`
             self._end_by(watch, error)
 

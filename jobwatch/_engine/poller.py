@@ -31,7 +31,7 @@ from .places import at_most
 from .schedule import LONGEST_PAUSE, Schedule
 from .streams import Streams
 from .wakeups import WakeUps
-from .watch import IDLE, LOOKING, NEVER, Registry, Watch
+from .watch import IDLE, LOOKING, NEVER, BackgroundWatch, Registry, Watch
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -258,12 +258,17 @@ class Poller:
             ConfigError: Another function is called for it already.
         """
         self.check()
+        return self.watch_another(watched, on_look)
+
+    def watch_another(self, watched: Watched, on_look: Callable[[Watch, Looked], None]) -> Watch:
+        """Do what `watch` does, without asking again whether looks can be made: for very many jobs at once."""
         if watched.job_id in self._registry.background:
             raise ConfigError(f"job {watched.job_id} is watched already, by another watcher of this client")
         if watched.faults:  # which came before the watch, and are not to slow it down
             watched = replace(watched, faults=0)
-        watch = self._registry.background[watched.job_id] = Watch(watched, on_look=on_look)
+        watch = self._registry.background[watched.job_id] = BackgroundWatch(watched, on_look=on_look)
         self._begin(watch)
+        watch.rest()
         return watch
 
     def resume(self, watch: Watch) -> None:
@@ -366,6 +371,7 @@ class Poller:
             self._schedule.enqueue(watch)
 
     def _drop(self, watch: Watch) -> None:
+        watch.decode()
         if not self._registry.remove(watch):
             return
         self._looks.drop(watch)

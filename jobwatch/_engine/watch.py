@@ -22,19 +22,22 @@ that shows one for which it was not asked leaves it `URGENT` if it was: the list
 from __future__ import annotations
 
 import enum
+import functools
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
+
+from .._core.tracker import Watched
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable
 
     from .._core.look import Looked
-    from .._core.tracker import Watched
-    from .._models import Job, Transition
+    from .._models import Job, Phase, Transition
 
 LOG_KEPT = 1000
 """How many transitions of a job a listener that comes late can still read."""
@@ -77,6 +80,23 @@ _LEGAL: Final = (
     frozenset({IDLE, URGENT, LOOKING_BOTH}),
 )
 """Which stages may follow each stage, in the order of `Stage`."""
+
+
+class Brief(NamedTuple):
+    """What is counted of a watched job.
+
+    Attributes:
+        phase: Its phase; None before it was read.
+        goes_on: Whether its watch has not ended.
+        is_blocked: Whether it goes on only when somebody acts, as looks have confirmed.
+    """
+
+    phase: Phase | None
+    goes_on: bool
+    is_blocked: bool
+
+
+_brief: Final = functools.lru_cache(maxsize=None)(Brief)  # there are few, and each takes no more than a reference
 
 
 class Watch(Struct, gc=False, eq=False):
@@ -132,6 +152,12 @@ class Watch(Struct, gc=False, eq=False):
         return self.watched.job_id < other.watched.job_id
 
     @property
+    def brief(self) -> Brief:
+        """What is counted of the job."""
+        watched = self.watched
+        return _brief(watched.phase, watched.outcome is None, watched.is_blocked)
+
+    @property
     def wanted(self) -> bool:
         """Whether anybody still wants to hear of the job."""
         return self.listeners > 0 or self.on_look is not None
@@ -177,6 +203,12 @@ class Watch(Struct, gc=False, eq=False):
     def begin_look(self) -> None:
         """Enter the stage of a look under way."""
         self.to(LOOKING_URGENT if self.stage is URGENT else LOOKING)
+
+    def decode(self) -> None:
+        """Have what is known at hand, where it may be kept encoded."""
+
+    def rest(self) -> None:
+        """Take up little room until the next look."""
 
     def await_next_look(self) -> None:
         """Note, while a look is under way, that somebody waits for one that begins after it."""
@@ -224,6 +256,60 @@ class Watch(Struct, gc=False, eq=False):
         for listener in subscribers or ():
             if not listener.done():
                 listener.set_result(None)
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Watched).decode
+_watched: Final[Any] = Watch.watched  # where it is kept, whatever a class below makes of its name
+
+
+class BackgroundWatch(Watch, gc=False, eq=False):
+    """One job watched in the background, of which there may be a million: between looks, what is known is encoded.
+
+    So it takes a third of the room. `watched` is the same value at any time; it only takes longer to read it then.
+    """
+
+    _brief_at_rest: Brief | None = None
+
+    if not TYPE_CHECKING:  # checkers are to see no difference
+
+        @property
+        def watched(self) -> Watched:
+            """What is known of the job."""
+            known = _watched.__get__(self)
+            return _decode(known) if type(known) is bytes else known
+
+        @watched.setter
+        def watched(self, known: Watched) -> None:
+            _watched.__set__(self, known)
+            self._brief_at_rest = None
+
+    @property
+    def brief(self) -> Brief:
+        """What is counted of the job, without decoding what is known of it."""
+        if self._brief_at_rest is None:
+            watched = self.watched
+            return _brief(watched.phase, watched.outcome is None, watched.is_blocked)
+        return self._brief_at_rest
+
+    def begin_look(self) -> None:
+        """Enter the stage of a look under way, in which what is known is read many times."""
+        self.decode()
+        Watch.begin_look(self)
+
+    def decode(self) -> None:
+        """Have what is known at hand, where it is to be read several times."""
+        self.watched = self.watched
+
+    def rest(self) -> None:
+        """Encode what is known; what has no encoding, such as half a surrogate pair from a source, stays as it is."""
+        watched = self.watched
+        is_blocked = watched.blocked is not None and watched.is_blocked
+        self._brief_at_rest = _brief(watched.phase, watched.outcome is None, is_blocked)
+        try:
+            _watched.__set__(self, _encode(watched))
+        except (ValueError, OverflowError):
+            self._brief_at_rest = None
 
 
 class Registry:

@@ -61,9 +61,9 @@ class History(LearnedDurations):
         if self._path is not None:
             self._durations.update(_stored(self._path))
 
-    def add_duration(self, kind: Kind, seconds: float, *, told: bool = False) -> None:
+    def add_duration(self, kind: Kind, seconds: float, *, told: bool = False, job_id: str = "") -> None:
         """Learn that a job of a kind ended so many seconds after it entered the phase."""
-        super().add_duration(kind, seconds, told=told)
+        super().add_duration(kind, seconds, told=told, job_id=job_id)
         if self._path is not None:
             self._unsaved.append((kind, seconds))
 

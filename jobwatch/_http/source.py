@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_TARGETS_KEPT = 1024
+_TARGETS_KEPT = 256
 """For how many jobs a request is kept ready, which takes longer to make than to find; then it begins anew."""
 
 

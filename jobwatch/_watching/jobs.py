@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from .memory import Memory
 
 
-class _Job(Struct, eq=False):
-    """One job of a watcher; while it is watched, what is known of it is with its `watch`, and not in `last`."""
+class _Job(Struct, eq=False, gc=False):
+    """One job of a watcher; while it is watched, what is known of it is with its `watch`, and `last` is None."""
 
-    last: Watched
+    last: Watched | None
     generation: int
     seq: int = 0
     acknowledged: int = 0
@@ -41,7 +41,14 @@ class _Job(Struct, eq=False):
 
     @property
     def watched(self) -> Watched:
-        return self.last if self.watch is None else self.watch.watched
+        watched = self.last if self.watch is None else self.watch.watched
+        assert watched is not None  # noqa: S101  # one of the two has it
+        return watched
+
+    def begin(self, poller: Poller, on_look: Callable[[Watch, Looked], None]) -> None:
+        """Have it looked at; the poller was checked before."""
+        self.watch = poller.watch_another(self.watched, on_look)
+        self.last = None
 
 
 class Glimpse(Struct, frozen=True):
@@ -117,10 +124,12 @@ class JobList:
         """
         now = self._poller.unix()
         for record in records:
+            if not self._jobs:
+                self._poller.check()
             job = self._jobs[record.job_id] = _job_of(record, record.acknowledged, now)
             self.undelivered += record.seq - record.acknowledged
             if record.state is RecordState.WATCHED:
-                job.watch = self._poller.watch(job.last, self._on_look)
+                job.begin(self._poller, self._on_look)
 
     async def add(self, jobs: Iterable[Watched]) -> tuple[str, ...]:
         """Begin to watch jobs, as `enter` does with what the journal has of them."""
@@ -145,9 +154,12 @@ class JobList:
                 continue
             new = _Job(watched, self._journal.generation)
             job = new if record is None else _job_of(record, record.seq, self._poller.unix())
-            job.watch = self._poller.watch(job.last, self._on_look)
+            if not added:
+                self._poller.check()
+            entry = Changed(self._record(job))
+            job.begin(self._poller, self._on_look)
             self._jobs[job_id] = job
-            self._journal.put(Changed(self._record(job)))
+            self._journal.put(entry)
             added.append(job_id)
         return tuple(added)
 
@@ -156,7 +168,7 @@ class JobList:
         async with self.adding:
             job = self._remove(job_id)
             if job is not None:
-                state = RecordState.DROPPED if job.last.outcome is None else RecordState.ENDED
+                state = RecordState.DROPPED if job.watched.outcome is None else RecordState.ENDED
                 self._journal.put(Changed(self._record(job, state)), Acknowledged(job_id, job.seq))
             return job is not None
 
@@ -204,10 +216,14 @@ class JobList:
 
     def count(self) -> tuple[int, dict[Health, int], int]:
         """Return how many jobs are watched, how many of them are in trouble, by what it is, and how many blocked."""
-        watched = [job for job in self._jobs.values() if job.watch is not None]
-        healths = [job.health for job in watched]
+        healths: list[Health] = []
+        blocked = 0
+        for job in self._jobs.values():
+            if job.watch is not None:
+                healths.append(job.health)
+                blocked += job.watch.brief.is_blocked
         troubled: Counter[Health] = Counter([health for health in healths if health is not Health.OK])
-        return len(watched), dict(troubled), sum(job.watched.is_blocked for job in watched)
+        return len(healths), dict(troubled), blocked
 
     def _remove(self, job_id: str) -> _Job | None:
         job = self._jobs.pop(job_id, None)
@@ -259,7 +275,7 @@ class JobList:
         self._time_failing(job_id, failing=looked.watched.fault is not None and looked.outcome is None)
         if has_ended(looked):
             self._unwatch(job)
-            job.last = replace(job.last, delivered=job.last.delivered[-1:])
+            job.last = replace(job.watched, delivered=job.watched.delivered[-1:])
         self._change(job, changes, also=looked.is_to_keep)
         if looked.watched.is_new_here:  # nobody is asked at a place that a restart would not know of
             watch.kept = self._journal.written

@@ -19,7 +19,7 @@ class RecordState(enum.Enum):
     DROPPED = "dropped"
 
 
-class JobRecord(Struct, frozen=True, kw_only=True):
+class JobRecord(Struct, frozen=True, kw_only=True, gc=False):
     """What the journal holds of one job.
 
     Attributes:

@@ -10,13 +10,13 @@ import errno
 import itertools
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, assert_never
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, assert_never
 
 import msgspec
 
 from .._core.tracker import Watched
 from .._models import printable
-from .changes import Change
+from .changes import Change, Health
 from .records import (
     Acknowledged,
     Changed,
@@ -38,11 +38,14 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-# The fields of a `JobRecord`, in their order.
-_SELECT_JOBS = (
-    "SELECT job_id, state, health, seq, watched, changed_at, generation,"
-    " seq - (SELECT count(*) FROM deliveries WHERE deliveries.job_id = jobs.job_id) AS acknowledged FROM jobs"
-)
+_Row: TypeAlias = tuple[bytes, bytes, bytes, int, bytes, float, int]
+
+_SELECT_JOBS = "SELECT job_id, state, health, seq, watched, changed_at, generation FROM jobs"
+_COUNT_DELIVERIES = "SELECT job_id, count(*) FROM deliveries"
+
+_STATES = {state.value.encode(): state for state in RecordState}
+_HEALTHS = {health.value.encode(): health for health in Health}
+_watched_in = msgspec.json.Decoder(Watched).decode
 
 _ASKED_AT_ONCE = 500
 """How many jobs are found by one statement; SQLite before 3.32 takes 999 parameters at most."""
@@ -106,11 +109,9 @@ class JournalFile:
     def contents(self) -> Contents:
         """Return what is watched or unacknowledged, and the projects followed."""
         # By what it is not: a state that is damaged is then found, and not taken for one that has ended.
-        found = self._connection.execute(
-            f"{_SELECT_JOBS} WHERE state NOT IN (?, ?) OR acknowledged < seq",
-            (RecordState.ENDED.value, RecordState.DROPPED.value),
-        )
-        records = tuple(self._record(row) for row in found)
+        wanted = "state NOT IN (?, ?) OR job_id IN (SELECT job_id FROM deliveries)"
+        over = RecordState.ENDED.value, RecordState.DROPPED.value
+        records = self._records(f"WHERE {wanted}", over, "GROUP BY job_id", ())
         projects = tuple(
             self._decoded(text, Project, "a project")
             for (text,) in self._connection.execute("SELECT project FROM projects")
@@ -122,9 +123,8 @@ class JournalFile:
         found: dict[str, JobRecord] = {}
         left = iter(job_ids)
         while some := tuple(itertools.islice(left, _ASKED_AT_ONCE)):
-            wanted = ", ".join("?" * len(some))
-            for row in self._connection.execute(f"{_SELECT_JOBS} WHERE job_id IN ({wanted})", some):
-                record = self._record(row)
+            those = f"WHERE job_id IN ({', '.join('?' * len(some))})"
+            for record in self._records(those, some, f"{those} GROUP BY job_id", some):
                 found[record.job_id] = record
         return found
 
@@ -140,15 +140,39 @@ class JournalFile:
         ).fetchall()
         return [(number, self._decoded(change, Change, f"delivery {number}")) for number, change in found]
 
-    def _record(self, row: tuple[str, str, str, int, str, float, int, int]) -> JobRecord:
-        columns: dict[str, object] = dict(zip(JobRecord.__struct_fields__, row, strict=True))
+    def _records(
+        self, which: str, values: tuple[str, ...], counted: str, counted_values: tuple[str, ...]
+    ) -> tuple[JobRecord, ...]:
+        """Return jobs, all read by one statement; texts come as bytes, which are decoded as a whole or not at all."""
+        connection = self._connection
+        text_factory, connection.text_factory = connection.text_factory, bytes
         try:
-            columns["watched"] = msgspec.json.decode(row[4], type=Watched)
-            record = msgspec.convert(columns, JobRecord)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError, TypeError):
-            raise damaged(self.path, f"job {printable(str(row[0]))} cannot be read") from None
-        if record.watched.job_id != record.job_id:
-            raise damaged(self.path, f"job {printable(record.job_id)} is another one within")
+            counts = dict(connection.execute(f"{_COUNT_DELIVERIES} {counted}", counted_values))
+            rows = connection.execute(f"{_SELECT_JOBS} {which}", values)
+            return tuple([self._record(row, counts.get(row[0], 0)) for row in rows])
+        finally:
+            connection.text_factory = text_factory
+
+    def _record(self, row: _Row, undelivered: int) -> JobRecord:
+        job_id, state, health, seq, text, changed_at, generation = row
+        try:
+            watched = _watched_in(text)
+            if type(seq) is not int or type(changed_at) is not float or type(generation) is not int:
+                raise TypeError  # noqa: TRY301 - SQLite keeps to no column's type
+            record = JobRecord(
+                job_id=watched.job_id,
+                state=_STATES[state],
+                health=_HEALTHS[health],
+                seq=seq,
+                watched=watched,
+                changed_at=changed_at,
+                generation=generation,
+                acknowledged=seq - undelivered,
+            )
+        except (msgspec.MsgspecError, UnicodeError, RecursionError, TypeError, KeyError):
+            raise damaged(self.path, f"job {_shown(job_id)} cannot be read") from None
+        if watched.job_id.encode() != job_id:
+            raise damaged(self.path, f"job {_shown(job_id)} is another one within")
         return record
 
     def _decoded(self, text: str, kind: type[_T], what: str) -> _T:
@@ -204,6 +228,11 @@ def _write(connection: sqlite3.Connection, entry: Entry) -> None:
             connection.execute(_NEXT_GENERATION)
         case _:
             assert_never(entry)
+
+
+def _shown(job_id: object) -> str:
+    """Return an id as it can be shown, whatever a damaged file has in its place."""
+    return printable(job_id.decode(errors="surrogateescape") if isinstance(job_id, bytes) else str(job_id))
 
 
 def _encoded(value: object) -> str:

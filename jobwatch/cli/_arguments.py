@@ -102,6 +102,7 @@ class Options(argparse.Namespace):
     embedded: bool = False
     store: str | None = None
     concurrency: int = 64
+    budget: str | None = None
     keep: float | None = None
     stale_after: float | None = None
     shell: str = ""
@@ -140,7 +141,9 @@ def _options_of(parser: argparse.ArgumentParser) -> list[str]:
     # argparse has no public name for the actions.
     for action in parser._actions:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-            found += [name for each in action.choices.values() for name in _options_of(each)]
+            for each in action.choices.values():  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+                if isinstance(each, argparse.ArgumentParser):
+                    found += _options_of(each)
         elif action.help is not argparse.SUPPRESS:
             found += action.option_strings
     return found
@@ -595,7 +598,14 @@ def _add_nats(commands: _Commands, common: _Parser) -> None:
     worker.add_argument(
         "--concurrency", type=_count, default=64, metavar="N", help="how many looks at once (default: 64)"
     )
-    worker.add_argument("--max-rate", type=_rate, metavar="N", help="at most N requests a second of this worker")
+    worker.add_argument(
+        "--max-rate", type=_rate, metavar="N", help="at most N requests a second of all workers; the lowest N holds"
+    )
+    worker.add_argument(
+        "--budget",
+        metavar="NAME",
+        help="share requests with the workers of that name (default: those of the same token)",
+    )
     worker.add_argument(
         "--keep", type=_above_zero, metavar="TIME", help="for how long changes and ends are kept (default: 720h)"
     )

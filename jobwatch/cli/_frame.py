@@ -125,7 +125,9 @@ class _Drawing:
             return [*head, *self._body(rows, with_states=True), *legend, *tail]
         # Each row takes a line at least: a thousand are not laid out to see that they do not fit.
         if len(rows) <= room:
-            for with_states in (True, False):
+            # The states of a job take a line of their own.
+            may_fit = len(rows) + sum(bool(row.states) for row in rows) <= room
+            for with_states in (True, False) if may_fit else (False,):
                 body = self._body(rows, with_states=with_states)
                 legend = self._legend(rows, with_states=with_states, room=room - len(body))
                 if len(body) + len(legend) <= room:

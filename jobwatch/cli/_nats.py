@@ -13,6 +13,7 @@ from .._client import Client, check_token, job_id_of, place_of
 from .._errors import ConfigError, JobwatchError, LookError
 from .._http.secrets import spellings
 from .._http.tls import context_of
+from ..nats._budget import BudgetStanding, WorkerShare, standings
 from ..nats._connection import ServerOptions, connect
 from ..nats._jobs import Jobs, Standing
 from ..nats._server import EmbeddedServer
@@ -104,6 +105,7 @@ async def _work(client: Client, server: ServerOptions, options: Options) -> int:
             client,
             server,
             concurrency=options.concurrency,
+            budget=options.budget,
             **{
                 name: value
                 for name, value in (("keep", options.keep), ("stale_after", options.stale_after))
@@ -162,6 +164,7 @@ async def _with_jobs(client: Client, server: ServerOptions, options: Options, wa
                     _tell_one(job_id, "removed" if await jobs.remove(job_id) else "was not watched", options)
             case _:
                 await _list(jobs, options)
+                _list_budgets(await standings(connection, client), options)
     return 0
 
 
@@ -195,6 +198,32 @@ async def _list(jobs: Jobs, options: Options) -> None:
         print_columns(rows)
     behind = ", ".join(f"{safe(name)} {unread} behind" for name, unread in readers.items()) or "no reader"
     note(f"{watched} watched, {due} of them due or looked at now; {over} over; {behind}")
+
+
+def _list_budgets(budgets: tuple[BudgetStanding, ...], options: Options) -> None:
+    for each in budgets:
+        if options.json:
+            print_json({"type": "budget", **dict(each)})
+        else:
+            note(f"budget {safe(each.account)}: {_told_of(each)}")
+
+
+def _told_of(budget: BudgetStanding) -> str:
+    rate = "as many requests as the API allows" if budget.rate is None else f"{budget.rate:.3g} requests a second"
+    held = [
+        safe(each.worker) + ("" if each.rate is None else f" {each.rate:.3g}") + _given_to(each)
+        for each in budget.workers
+    ]
+    parts = [
+        rate + (", slowed by the API" if budget.slowed else ""),
+        *([f"no requests for {budget.paused_for:.0f} s, as the API asks"] if budget.paused_for else []),
+        ", ".join(held) or "no worker",
+    ]
+    return "; ".join(parts)
+
+
+def _given_to(share: WorkerShare) -> str:
+    return "" if share.max_rate is None else f" (--max-rate {share.max_rate:g})"
 
 
 def _row(each: Standing) -> tuple[str, ...]:

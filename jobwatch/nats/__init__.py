@@ -6,6 +6,9 @@
 _rules, _subjects   what is published, and what an answer means; pure
 _connection         the connection to the server
 _stream, _pull      streams made or checked, publishing and reading; messages as they come
+_leases, _learned   how workers share one request budget, and what they learn of durations; pure
+_bucket             keys and values, made or checked
+_budget, _history   that budget, and what is learned, kept in buckets
 _worker             what is due, looked at
 _jobs, _log         jobs added, removed, woken; the log as one reader reads it
 _watcher            what a user holds
@@ -14,10 +17,21 @@ _server             a server that comes along, for trying things
 
 from __future__ import annotations
 
+from ._budget import BudgetStanding, WorkerShare
 from ._connection import ServerOptions
 from ._jobs import Standing
 from ._server import EmbeddedServer
 from ._watcher import EngineHealth, Watcher
 from ._worker import Counts, Worker
 
-__all__ = ["Counts", "EmbeddedServer", "EngineHealth", "ServerOptions", "Standing", "Watcher", "Worker"]
+__all__ = [
+    "BudgetStanding",
+    "Counts",
+    "EmbeddedServer",
+    "EngineHealth",
+    "ServerOptions",
+    "Standing",
+    "Watcher",
+    "Worker",
+    "WorkerShare",
+]

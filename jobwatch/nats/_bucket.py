@@ -141,8 +141,8 @@ class Bucket:
         for key, (there, right) in wanted.items():
             if there != right:
                 raise ConfigError(
-                    f"the bucket {self.name} has {key} {there}, and needs {right}: delete it with nats kv del"
-                    f" {self.name} while no worker runs, or choose another prefix; jobwatch changes no bucket that is there"
+                    f"the bucket {self.name} has {key} {there}, and needs {right}: delete it while no worker"
+                    f" runs (nats kv del {self.name}), or choose another prefix; jobwatch changes no bucket"
                 )
 
     async def get(self, key: str) -> Entry | None:

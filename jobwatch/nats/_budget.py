@@ -11,8 +11,8 @@ import hashlib
 import logging
 import math
 import os
+import platform
 import random
-import socket
 import time
 import uuid
 from typing import TYPE_CHECKING, Final
@@ -20,18 +20,16 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
-from .._client import account_of, budget_of, engine_of
+from .._client import account_of, budget_of, engine_of, origin_of
 from .._core.budget import Budget
 from .._errors import ConfigError, JobwatchError
 from .._models import AsJSON
 from ._bucket import Bucket, Unanswered
 from ._connection import cancelled
 from ._leases import LEASE, SLOWEST, UNLIMITED, Holder, Ledger
-from ._subjects import token
+from ._subjects import key_part
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from .._client import Client
     from ._bucket import Entry
     from ._connection import Connection
@@ -42,7 +40,7 @@ _LOOKED_AFTER: Final = 0.1  # seconds between two looks at whether there is anyt
 _AGAIN_WITHIN: Final = 0.03
 _TOLD_LOWER: Final = 0.8  # to which part a rate has to fall for the others to be told at once
 _PAUSE_TOLD: Final = 1.0
-_TRIES: Final = 5
+_LEFT_WITHIN: Final = 0.5
 _MOST: Final = UNLIMITED / 1e4  # a share of no limit is no less among so many workers
 _log = logging.getLogger("jobwatch.nats")
 
@@ -67,7 +65,8 @@ class BudgetStanding(Struct, AsJSON, frozen=True, kw_only=True):
     """How the budget of an origin and an account there stands.
 
     Attributes:
-        account: Whose budget it is: a checksum of the token, or a name that was given to it.
+        account: Whose budget it is: a checksum of the token, "renewed" where it may change by itself, "none" without a
+            token, or ``name/`` and the name that was given to it.
         rate: How many requests a second all workers may make together; None for as many as the API allows.
         paused_for: For how many seconds the API has asked for no requests; 0 if it has not.
         slowed: Whether the API has told or shown that it allows less than the users do.
@@ -89,7 +88,8 @@ def budget_bucket(connection: Connection) -> Bucket:
 def origin_key(origin: str) -> str:
     """Return the first part of the keys of an origin: its host, and a checksum of all of it."""
     host = origin.partition("://")[2] or origin
-    return f"{token(host).replace('~', '')[:80]}-{hashlib.sha256(origin.encode('utf-8', 'surrogatepass')).hexdigest()[:10]}"
+    checksum = hashlib.sha256(origin.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{key_part(host)[:80]}-{checksum[:10]}"
 
 
 def budget_key(origin: str, account: str) -> str:
@@ -105,7 +105,7 @@ def checked_account(name: str) -> str:
     """
     if not 1 <= len(name) <= 64:
         raise ConfigError(f"a budget's name has 1 to 64 characters, not {len(name)}")
-    return f"name/{token(name)}"
+    return f"name/{key_part(name)}"
 
 
 class SharedBudget:
@@ -118,14 +118,13 @@ class SharedBudget:
     """
 
     def __init__(self, connection: Connection, client: Client, account: str | None = None) -> None:
-        origin, own = account_of(client)
         self._connection = connection
         self._budget = budget_of(client)
         self._engine = engine_of(client)
         self._bucket = budget_bucket(connection)
-        self._key = budget_key(origin, account or own)
+        self._key = budget_key(origin_of(client), account or account_of(client))
         self._given = self._budget.max_rate
-        name = f"{socket.gethostname()[:40]}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
+        name = f"{platform.node()[:40]}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
         self._holder = Holder(name, self._given)
         self._told_news = self._budget.news
         self._told_pause = 0.0
@@ -159,15 +158,19 @@ class SharedBudget:
             return
         await cancelled([self._task])
         try:
-            for _ in range(_TRIES):
-                attempt = self._holder.leaving(self._budget.limits(self._now()), self._engine.pause_left(), _clock())
-                if attempt is None or await self._put(attempt) is not None:
-                    break
-                await self._read()
-        except Unanswered as error:
-            _log.debug("what was held goes to others once the lease is over: %s", error)
-        self._budget.share = None
+            async with asyncio.timeout(_LEFT_WITHIN):
+                await self._leave()
+        except (Unanswered, TimeoutError) as error:
+            _log.debug("what was held goes to others once the lease is over: %s", type(error).__name__)
+        self._budget.share, self._budget.sent = None, 0.0
         self._budget.adopt(self._budget.limits(self._now()), self._given, self._now())
+
+    async def _leave(self) -> None:
+        while True:
+            attempt = self._holder.leaving(self._budget.limits(self._now()), self._engine.pause_left(), _clock())
+            if attempt is None or await self._put(attempt) is not None:
+                return
+            await self._read()
 
     async def _put(self, attempt: Attempt) -> int | None:
         return await self._bucket.put(self._key, msgspec.json.encode(attempt.ledger), attempt.expected)
@@ -176,9 +179,12 @@ class SharedBudget:
 
     def spend(self) -> float:
         """Take one request out of what this worker holds; see `jobwatch._core.budget.Budget.spend`."""
-        wait = self._holder.spend(_clock())
+        now = _clock()
+        wait = self._holder.spend(now)
         if wait:
             self._changed.set()
+        else:
+            self._budget.sent = self._holder.used_by_all(now)
         return wait
 
     def room(self) -> float:
@@ -239,9 +245,8 @@ class SharedBudget:
             return
         if entry is not None and entry.revision >= self._holder.revision:
             self._told(entry)
-        elif self._holder.revision:  # it was taken away, perhaps with the whole bucket
-            _log.warning("the budget of %s is gone from the bucket %s, and is begun anew", self._key, self._bucket.name)
-            self._holder.forget(_clock())
+        elif self._holder.missing(_clock()):
+            _log.warning("the budget %s is gone from the bucket %s, and is begun anew", self._key, self._bucket.name)
 
     def _told(self, entry: Entry) -> None:
         try:
@@ -303,17 +308,17 @@ def _clock() -> float:
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
-async def standings(connection: Connection, origin: str) -> Sequence[BudgetStanding]:
-    """Return how the budgets of an origin stand, one for each account; none where no worker ever was.
+async def standings(connection: Connection, client: Client) -> tuple[BudgetStanding, ...]:
+    """Return how the budgets of the origin that a client asks stand, one for each account; none where no worker was.
 
     Raises:
         JobwatchError: The server does not answer.
     """
     try:
-        entries = await budget_bucket(connection).all(origin_key(origin))
+        entries = await budget_bucket(connection).all(origin_key(origin_of(client)))
     except Unanswered as error:
         raise connection.silent(error) from None
-    return [standing(entry.key.partition(".")[2], ledger_in(entry.value), entry.age) for entry in entries]
+    return tuple(standing(entry.key.partition(".")[2], ledger_in(entry.value), entry.age) for entry in entries)
 
 
 def ledger_in(value: bytes) -> Ledger:

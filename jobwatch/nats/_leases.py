@@ -61,6 +61,7 @@ class Share(Struct, frozen=True, omit_defaults=True):
         rate: Requests a second that it may make.
         burst: How many of them at once.
         wanted: How many a second it would like.
+        used: How many a second it has made of late.
         given: The highest rate that its user allows for all together; None for as many as the API does.
         turn: Where shares are had by turns: the number of its latest one.
     """
@@ -70,6 +71,7 @@ class Share(Struct, frozen=True, omit_defaults=True):
     rate: float = 0.0
     burst: float = 0.0
     wanted: float = 0.0
+    used: float = 0.0
     given: float | None = None
     turn: int = 0
 
@@ -150,6 +152,7 @@ class Holder:
         self._asked_at: dict[int, float] = {}
         self._count = 0
         self._last_asked = -math.inf
+        self._missing_since = math.inf
         self._began = -math.inf
         self._tokens = 0.0
         self._at = -math.inf
@@ -210,7 +213,7 @@ class Holder:
         if revision <= self.revision:
             return False
         self._accrue(now)
-        self.ledger, self.revision = ledger, revision
+        self.ledger, self.revision, self._missing_since = ledger, revision, math.inf
         self._attempts = [attempt for attempt in self._attempts if attempt.expected >= revision]
         others = {share.worker: share.count for share in ledger.shares if share.worker != self.worker}
         self._seen = {
@@ -233,16 +236,25 @@ class Holder:
         self._accrue(now)
         self._attempts = [each for each in self._attempts if each is not attempt]
 
-    def forget(self, now: float) -> None:
-        """Take in that there is no ledger any more, or one of another store: nothing is held, and nobody is known.
+    def missing(self, now: float) -> bool:
+        """Take in that the store has no ledger, or one that is older than what is known.
 
-        Whoever has a lease of the old one may use it to its end; nothing is asked for before that.
+        A server that has just begun to lead may tell so for a moment. Once it has been so for as long as leases last,
+        the ledger is gone, and all that is known of it is forgotten.
+
+        Returns:
+            Whether it has been forgotten.
         """
+        if not self.revision:
+            return False
+        self._missing_since = min(self._missing_since, now)
+        if now < self._missing_since + LEASE * SLOWEST:
+            return False
         self._accrue(now)
         self.ledger, self.revision, self._attempts = Ledger(), 0, []
-        self._seen, self._asked_at = {}, {}
-        self._last_asked = now + LEASE * SLOWEST - _BETWEEN
+        self._seen, self._asked_at, self._missing_since = {}, {}, math.inf
         self._accrue(now)
+        return True
 
     # --- what it asks for ----------------------------------------------------------------------------------------
 
@@ -265,7 +277,7 @@ class Holder:
         others = self._others(now)
         rate = min(rate, self.limit(others))
         share = self._wanted_share(mine, others, rate, now)
-        is_due = now >= self._last_asked + _RENEWED_AFTER
+        is_due = now >= self.ends_at - LEASE + _RENEWED_AFTER
         by_turns = len(others) + 1 > burst_of(rate)
         if not (at_once or is_due or mine is None or self._matters(mine, share, by_turns=by_turns)):
             return None
@@ -311,6 +323,10 @@ class Holder:
         given = [self.given, *(share.given for share in others)]
         return min((each for each in given if each is not None), default=UNLIMITED)
 
+    def used_by_all(self, now: float) -> float:
+        """Return how many requests a second all workers together have made of late."""
+        return self._used_now(now) + sum(share.used for share in self.ledger.shares if share.worker != self.worker)
+
     def _used_now(self, now: float) -> float:
         return self._used * math.exp(-max(0.0, now - self._used_at) / _AVERAGED) if self._used else 0.0
 
@@ -334,7 +350,7 @@ class Holder:
         held = Share(self.worker, self._count) if mine is None else mine
         if not now < self.ends_at:
             held = replace(held, rate=0.0, burst=0.0)
-        share = replace(held, wanted=self._wish(now), given=self.given)
+        share = replace(held, wanted=self._wish(now), used=round(self._used_now(now), 3), given=self.given)
         free = rate - sum(each.rate for each in others), burst_of(rate) - sum(each.burst for each in others)
         if len(others) + 1 <= burst_of(rate):
             return self._part(share, others, rate, free)

@@ -32,6 +32,11 @@ def token(text: str) -> str:
     return f"{escaped[:_BEGINNING]}~{hashlib.sha256(data).hexdigest()[:40]}"  # nothing that is escaped has a ~
 
 
+def key_part(text: str) -> str:
+    """Return a text as one part of a key of a bucket: as `token`, in the fewer letters that keys may have."""
+    return token(text).replace("~", "/")
+
+
 def place_token(api: str, place: str) -> str:
     """Return the token of an API at one place: its name, and a checksum of its address and parameters."""
     return f"{token(api)[:80]}-{hashlib.sha256(place.encode('utf-8', 'surrogatepass')).hexdigest()[:10]}"

@@ -18,6 +18,7 @@ from .._models import AsJSON
 from .._reading.api import JobAPI
 from .._reading.ids import id_text
 from ..apis import api_named
+from ._budget import BudgetStanding, standings
 from ._connection import ServerOptions, cancelled, connect
 from ._jobs import Jobs, Standing
 from ._log import Entry, LogOfStream
@@ -333,6 +334,15 @@ class Watcher:
             refused=self._refused,
             stopped=None if self._error is None else str(self._error),
         )
+
+    async def budgets(self) -> tuple[BudgetStanding, ...]:
+        """Return how the request budgets of the API's origin stand: one for each token that workers ask with.
+
+        Raises:
+            JobwatchError: The watcher was never started, or the server does not answer.
+        """
+        connection, _ = self._open()
+        return await standings(connection, self._client)
 
     # --- what comes out ------------------------------------------------------------------------------------
 

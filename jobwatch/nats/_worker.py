@@ -20,6 +20,7 @@ from .._errors import ConfigError, JobwatchError
 from .._reading.periods import seconds_given
 from ._budget import SharedBudget, checked_account
 from ._connection import cancelled, connect
+from ._history import SharedHistory
 from ._pull import Pull
 from ._rules import Settings, Verdict, after_look, is_current, record_in
 from ._stream import open_streams
@@ -68,7 +69,8 @@ class Worker:
     """Looks at the jobs of one API at one place that are due, for as long as it runs.
 
     All workers that ask one origin with one token keep together to one request budget: to the lowest ``max_rate`` that
-    any of their clients was given, and to what the API tells or shows any of them.
+    any of their clients was given, and to what the API tells or shows any of them. And what one learns of how long jobs
+    take, all use.
 
     Args:
         client: Makes the looks; it is not closed.
@@ -132,7 +134,9 @@ class Worker:
             streams = await open_streams(connection, place)
             self._budget = budget = SharedBudget(connection, self._client, self._account)
             stack.push_async_callback(budget.stop)
-            keeping = await budget.start(streams.replicas)
+            history = SharedHistory(connection, self._client)
+            stack.push_async_callback(history.stop)
+            kept = [await budget.start(streams.replicas), await history.start(streams.replicas)]
             for stream in streams.each:
                 await self._consumer(connection, stream, place)
             tasks = [loop.create_task(pull.run(), name="jobwatch pull") for pull in self._pulls]
@@ -140,11 +144,9 @@ class Worker:
             if ready is not None:
                 ready.set()
             try:
-                await asyncio.wait([*tasks, keeping], return_when=asyncio.FIRST_COMPLETED)
-                if keeping.done():
-                    keeping.result()
+                await asyncio.wait([*tasks, *kept], return_when=asyncio.FIRST_COMPLETED)
                 trouble = next((pull.trouble for pull in self._pulls if pull.trouble), None)
-                for task in tasks:
+                for task in (*kept, *tasks):
                     if task.done():
                         task.result()
                 raise JobwatchError(f"the workers' consumer cannot be used any more: {trouble}")

@@ -424,7 +424,7 @@ async def test_a_response_that_started_a_job_is_named_by_the_jobs_id(
     ("argv", "told"),
     [
         (["wiat", "x"], "there is no command wiat (did you mean wait?)"),
-        (["frobnicate"], "commands are wait, get, list, "),
+        (["frobnicate"], "commands are wait, watch, get, "),
         (["wait", "x", "--tiemout", "3"], "unknown option --tiemout (did you mean --timeout?)"),
         (["wait", "x", "--fail-fats", "--zzz"], "unknown option --fail-fats (did you mean --fail-fast?), --zzz"),
     ],

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobwatch import ConfigError
-from jobwatch._core.budget import UNLIMITED, Budget
+from jobwatch._core.budget import UNLIMITED, Budget, Limits
 from jobwatch._core.tracker import Patience
 from jobwatch._engine.poller import Poller
 from jobwatch._models import Fault, FaultKind
@@ -457,3 +457,70 @@ async def test_looks_that_all_fail_are_not_more_than_looks_that_do_not(kind: Fau
         assert failing <= 7 * 40, "a job that is gone is given up"
     else:
         assert failing <= 1.1 * fine
+
+
+# --- had together with others ------------------------------------------------------------------------------------
+
+
+def test_a_429_in_a_window_that_is_used_up_does_not_slow_the_windows_after_it() -> None:
+    budget = Budget()
+    budget.demand = 40.0
+    budget.told(RateLimit(0, 60, 30.0), 0, 0.0)
+    budget.throttled(0.1)
+    assert budget.rate(1.0) == 1 / 60
+    assert budget.rate(31.0) == pytest.approx(0.5 * 60 / 30 * 2.0 ** (30.9 / 60.0))
+
+
+def test_limits_are_the_same_for_whoever_adopts_them() -> None:
+    budget, other = Budget(10.0), Budget()
+    budget.told(RateLimit(12, 60, 30.0), 0, 100.0)
+    budget.throttled(101.0)
+    other.adopt(budget.limits(102.0), budget.max_rate, 7.0)
+    for seconds in (0.0, 10.0, 40.0, 100.0):
+        assert other.rate(7.0 + seconds) == pytest.approx(budget.rate(102.0 + seconds))
+    assert not other.is_unlimited
+
+
+@pytest.mark.parametrize("times", [2, 50])
+def test_limits_that_go_to_and_fro_do_not_last_longer_for_it(times: int) -> None:
+    one, other = Budget(10.0), Budget(10.0)
+    one.told(RateLimit(30, 60, 30.0), 0, 0.0)
+    one.throttled(0.0)
+    now = 0.0
+    for _ in range(times):
+        now += 0.3  # each time it takes so long to be there
+        other.adopt(one.limits(now - 0.3), 10.0, now)
+        now += 0.3
+        one.adopt(other.limits(now - 0.3), 10.0, now)
+    assert one.limits(now).told_for == pytest.approx(max(0.0, 30.0 - now), abs=1.0)
+    assert one.limits(now).found_for == pytest.approx(now, abs=0.01)
+
+
+def test_what_was_heard_here_last_counts_until_the_others_know_it_and_then_what_they_heard() -> None:
+    budget = Budget(10.0)
+    budget.told(RateLimit(30, None, 30.0), 0, 0.0)
+    budget.adopt(Limits(told=5.0, told_for=30.0), 10.0, 1.0, has_news=True)
+    assert budget.rate(1.0) == 1.0
+    budget.adopt(Limits(told=5.0, told_for=30.0), 10.0, 1.0)
+    assert budget.rate(1.0) == 5.0
+    budget.adopt(Limits(told=0.5, told_for=30.0), 10.0, 1.0, has_news=True)
+    assert budget.rate(1.0) == 0.5
+
+
+def test_half_of_what_all_send_is_what_a_429_leaves_where_no_demand_is_known() -> None:
+    budget = Budget()
+    budget.sent = 50.0
+    budget.throttled(1.0)
+    assert budget.rate(1.0) == 25.0
+
+
+def test_a_share_says_when_a_request_may_go_and_nothing_else_does() -> None:
+    class Share:
+        def spend(self) -> float:
+            return 0.25
+
+    budget = Budget()
+    budget.share = Share()
+    assert budget.spend(1.0) == 0.25
+    budget.share = None
+    assert budget.spend(1.0) == 0.0

@@ -179,6 +179,22 @@ async def test_a_listener_keeps_a_job_that_a_watcher_drops_and_the_other_way_rou
 
 
 @on_virtual_clock
+async def test_what_is_known_of_a_job_in_the_background_is_encoded_but_for_its_looks() -> None:
+    transport = ScriptedTransport([ScriptedJob("j0", starts=3.0, ends=60.0)])
+    poller = poller_of(transport)
+    kinds: set[tuple[bool, type]] = set()
+    outcomes: list[Outcome | None] = []
+    watch = poller.watch(watched("j0"), lambda _watch, looked: outcomes.append(looked.outcome))
+    kept = Watch.watched.__get__  # type: ignore[attr-defined]  # the slot itself
+    for _ in range(7000):
+        kinds.add((watch.stage >= LOOKING, type(kept(watch))))
+        await asyncio.sleep(0.01)
+    assert outcomes[-1] is Outcome.SUCCEEDED
+    assert kinds == {(False, bytes), (True, Watched)}
+    await poller.aclose()
+
+
+@on_virtual_clock
 async def test_a_watcher_and_a_listener_share_looks() -> None:
     transport = _jobs(1)
     poller = poller_of(transport)
@@ -495,8 +511,8 @@ async def test_of_many_jobs_those_that_come_due_together_are_looked_at_together(
         (unhurried, *_) = [watch for watch in watches if now + 0.5 < watch.due < math.inf]
         poller.look_now(unhurried)
         await asyncio.sleep(2e-4)
-        at = [at for at, target in transport.requests[asked:] if target == f"job:{unhurried.watched.job_id}"]
-        assert at == [pytest.approx(now, abs=2e-4)], "but not one that somebody waits for"
+        made = [at for at, target in transport.requests[asked:] if target == f"job:{unhurried.watched.job_id}"]
+        assert made == [pytest.approx(now, abs=2e-4)], "but not one that somebody waits for"
     await poller.aclose()
 
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from jobwatch import Phase, Transition, Watched
+from jobwatch import Fault, FaultKind, Outcome, Phase, Transition, Watched
+from jobwatch._core.matching import Fingerprint
+from jobwatch._core.moves import Place
+from jobwatch._core.tracker import SeenBlocked
 from jobwatch._engine.schedule import DueQueue
-from jobwatch._engine.watch import LOG_KEPT, NEVER, Watch
+from jobwatch._engine.watch import DUE, LOG_KEPT, NEVER, BackgroundWatch, Watch
 
 
 def watches(count: int) -> list[Watch]:
@@ -196,3 +201,71 @@ def test_row_112_who_comes_too_late_is_told_that_something_is_missing() -> None:
     next_ = watch.after(oldest)
     assert next_ is not None
     assert (next_.seq, next_.gap) == (oldest + 3, True), "always one that is later"
+
+
+# --- in the background -----------------------------------------------------------------------------------------------
+
+
+def _kept(watch: Watch) -> object:
+    """Return what a watch really holds."""
+    return Watch.watched.__get__(watch)  # type: ignore[attr-defined]  # the slot, which a class below gives another name
+
+
+_times = st.none() | st.floats(0.0, 2e9)
+_words = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
+_faults = st.builds(Fault, st.sampled_from(FaultKind), st.just("no"), st.none() | st.just(503), retry_after=_times)
+_fingerprints = st.builds(Fingerprint, st.text(st.characters(exclude_categories=["Cs"])), _times)
+
+
+@given(
+    known=st.builds(
+        Watched,
+        job_id=st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
+        api=st.just("capydb"),
+        type=_words,
+        status=_words,
+        phase=st.none() | st.sampled_from(Phase),
+        entered_at=_times,
+        attempt=st.none() | st.integers(0, 2**31),
+        progress=st.none() | st.floats(0.0, 1.0),
+        delivered=st.lists(_fingerprints, max_size=3).map(tuple),
+        looks=st.integers(0, 2**31),
+        looked_at=_times,
+        fault=st.none() | _faults,
+        place=st.none() | st.builds(Place, st.just("https://a.example/j"), hops=st.integers(0, 5)),
+        visited=st.lists(st.text(max_size=5).filter(str.isascii), max_size=2).map(tuple),
+        blocked=st.none() | st.builds(SeenBlocked, st.floats(0.0, 2e9), st.floats(0.0, 2e9), _words),
+        outcome=st.none() | st.sampled_from(Outcome),
+    )
+)
+def test_what_is_known_in_the_background_is_the_same_at_rest_and_in_a_look(known: Watched) -> None:
+    watch = BackgroundWatch(known, DUE)
+    watch.rest()
+    assert type(_kept(watch)) is bytes
+    assert watch.watched == known
+    assert type(watch.watched) is Watched
+    assert watch.brief == (known.phase, known.outcome is None, known.is_blocked)
+    watch.rest()
+    assert watch.watched == known
+    watch.begin_look()
+    assert _kept(watch) == known
+    changed = replace(known, looks=known.looks + 1, phase=Phase.RUNNING, outcome=None)
+    watch.watched = changed
+    assert watch.watched is changed
+    assert watch.brief == (Phase.RUNNING, True, False)
+    watch.rest()
+    assert watch.brief == (Phase.RUNNING, True, False)
+
+
+@pytest.mark.parametrize("odd", [{"status": "\ud800"}, {"attempt": 2**70}])
+def test_what_has_no_encoding_stays_as_it_is(odd: dict[str, Any]) -> None:
+    known = Watched(job_id="a", api="mine", **odd)
+    watch = BackgroundWatch(known)
+    watch.rest()
+    assert watch.watched is known
+
+
+def test_who_awaits_a_job_is_not_encoded() -> None:
+    watch = Watch(Watched(job_id="a", api="capydb"))
+    watch.rest()
+    assert type(_kept(watch)) is Watched

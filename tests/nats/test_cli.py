@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 
 import pytest
 
+from jobwatch import Client
 from jobwatch.cli import main
-from jobwatch.nats import EmbeddedServer
+from jobwatch.nats import EmbeddedServer, ServerOptions, Worker
 from jobwatch.testing import JobServer
 
 from .conftest import is_installed
@@ -33,6 +35,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
         (("list", "--nats-tls-key", "key.pem", *AT), "--nats-tls-key goes with --nats-tls-cert"),
         (("list", "--nats-tls-ca", "/nowhere.pem", *AT), "--nats-tls-ca /nowhere.pem: No such file"),
         (("list", "--credentials", "/nowhere.creds", *AT), "credentials /nowhere.creds: No such file"),
+        (("worker", "--budget", "", *AT), "a budget's name has 1 to 64 characters, not 0"),
         (("worker", "--store", "/tmp/x", *AT), "--store goes with --embedded"),
         (("worker", "--embedded", "--url", "nats://one:4222", *AT), "--url names one"),
         (("worker", "--embedded", "--url", "nats://127.0.0.1:1,nats://127.0.0.1:2", *AT), "one server on loopback"),
@@ -103,3 +106,37 @@ async def test_jobs_are_added_listed_and_removed(
     assert {record["job_id"] for record in records} == {"j1", "b.c *", "ü"}
     assert await of("remove", "j1") == (0, "j1: removed\n", "")
     assert await of("remove", "j1", "--json") == (0, '{"job_id":"j1","told":"was not watched"}\n', "")
+
+
+@pytest.mark.slow
+async def test_the_list_shows_the_budget_and_who_holds_how_much(
+    nats_server: EmbeddedServer,
+    job_server: JobServer,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url = job_server.url_of("capydb")
+    monkeypatch.setenv("JOBWATCH_NATS_URL", nats_server.url)
+    monkeypatch.setenv("CAPYDB_API_URL", url)
+    monkeypatch.delenv("CAPYDB_API_KEY", raising=False)
+    ready = asyncio.Event()
+    async with Client("capydb", base_url=url, token=job_server.token, max_rate=6.0) as client:
+        worker = asyncio.create_task(
+            Worker(client, ServerOptions(url=nats_server.url), budget="night shift").run(ready)
+        )
+        async with asyncio.timeout(10):
+            await ready.wait()
+        await asyncio.sleep(0.3)
+        code, out, err = await asyncio.to_thread(run, capsys, "list", "--api", "capydb")
+        assert (code, out) == (0, "")
+        assert "budget name/night=20shift: 6 requests a second; " in err
+        assert f"/{os.getpid()}/" in err
+        assert " 6 (--max-rate 6)\n" in err
+        code, out, _ = await asyncio.to_thread(run, capsys, "list", "--json", "--api", "capydb")
+        (record,) = [json.loads(line) for line in out.splitlines()]
+        assert (record["type"], record["account"], record["rate"]) == ("budget", "name/night=20shift", 6.0)
+        assert [(each["rate"], each["max_rate"]) for each in record["workers"]] == [(6.0, 6.0)]
+        worker.cancel()
+        await asyncio.wait([worker])
+    _, _, err = await asyncio.to_thread(run, capsys, "list", "--api", "capydb")
+    assert "budget name/night=20shift: as many requests as the API allows; no worker\n" in err

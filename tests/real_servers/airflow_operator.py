@@ -24,12 +24,13 @@ from typing import Any
 import msgspec
 
 from jobwatch.testing import JobServer, ServedJob
+from tests.project.documents import blocks
 
 from .house import ask, environment, free_port, plain, process, until_it_answers, workplace
 
 ROOT = Path(__file__).parents[2]
 VERSIONS = ("3.3.2", "3.1.8")
-OURS = "aiohttp>=3.14.4 anyio>=4.14.2 jmespath>=1.1 msgspec>=0.22.0"
+OURS = "aiohttp>=3.14.4 anyio>=4.14.2 jmespath>=1.1 msgspec>=0.22.0 pytest pytest-asyncio hypothesis"
 LONGEST = 150.0
 """For how many seconds anything is waited for."""
 
@@ -91,6 +92,7 @@ dags = [
     made("small", max_result=100),
     made("idless", job_id="{{ ti.xcom_pull(task_ids='wait', key='nothing') }}"),
     made("twin"),
+    made("unconnected", conn_id="nothing"),
 ]
 """
 
@@ -209,6 +211,7 @@ class Tried:
 
     def __init__(self, airflow: Airflow, triggerer: Triggerer, server: JobServer) -> None:
         self.airflow, self.triggerer, self.server = airflow, triggerer, server
+        self.tokens = [str(server.token)]
 
     def looks(self, job: str) -> int:
         """Return how many times a job was asked for."""
@@ -294,7 +297,9 @@ class Tried:
         """A token that is wrong at the first try, and right at the second."""
         self.add("refused", "running", ("succeeded", 1.0))
         self.airflow.run("refused", "refused")
-        self.until_looked("refused", 1)
+        self.airflow.until(
+            lambda: self.airflow.task("refused", "refused")["state"] == "up_for_retry", "the first failure"
+        )
         self.airflow.connect("wrong", self.server, str(self.server.token))
         ended = self.airflow.ended("refused", "refused")
         wrong = _unless((ended["state"], ended["try_number"]) == ("success", 2), f"{ended}")
@@ -313,6 +318,11 @@ class Tried:
         """An id that no task has told."""
         self.airflow.run("idless", "idless")
         return self.failed("idless", "idless", "job_id is empty")
+
+    def unconnected(self) -> list[str]:
+        """A connection that there is not."""
+        self.airflow.run("unconnected", "unconnected")
+        return self.failed("unconnected", "unconnected", "Airflow has no connection nothing")
 
     def cleared(self) -> list[str]:
         """A task that is cleared while it waits: its next try waits for the same job, alone."""
@@ -414,6 +424,22 @@ class Tried:
         wrong = self.quiet("away")
         return wrong + _unless(self.looks("away") - before <= 12, f"{self.looks('away') - before} looks at the start")
 
+    def renewed(self) -> list[str]:
+        """A token that expires during the wait, and is put right in the connection: the wait goes on."""
+        job = self.add("renewed", "running")
+        self.airflow.run("plain", "renewed")
+        self.until_looked("renewed", 3)
+        self.tokens.append(f"sk_{secrets.token_hex(16)}")
+        self.airflow.connect("jobs", self.server, self.tokens[-1])
+        self.server.token = self.tokens[-1]
+        before = self.looks("renewed")
+        self.until_looked("renewed", before + 5)
+        job.advance("succeeded")
+        ended = self.airflow.ended("plain", "renewed")
+        return _unless((ended["state"], ended["try_number"]) == ("success", 1), f"{ended['state']}") + self.quiet(
+            "renewed"
+        )
+
     # --- when all is over -------------------------------------------------------------------------------------------
 
     def left_behind(self) -> list[str]:
@@ -425,10 +451,14 @@ class Tried:
         return _unless(not more, f"{more} requests") + _unless(not open_now, f"{open_now} connections")
 
     def secret(self) -> list[str]:
-        """The token is in no log, no XCom, no trigger, no rendered field: nowhere in the folder or the database."""
-        wanted = str(self.server.token).encode()
-        files = [each for each in self.airflow.folder.rglob("*") if each.is_file()]
-        return [f"the token is in {each.name}" for each in files if wanted in each.read_bytes()]
+        """The tokens are in no log, XCom, trigger or rendered field: nowhere in the folder, the database included."""
+        texts = {each.name: each.read_bytes() for each in self.airflow.folder.rglob("*") if each.is_file()}
+        wrong = _unless(any(b"/pages/good" in text for text in texts.values()), "what is no secret is not found either")
+        return wrong + [
+            f"a token is in {name}"
+            for name, text in texts.items()
+            if any(each.encode() in text for each in self.tokens)
+        ]
 
 
 def _unless(holds: object, what: str) -> list[str]:
@@ -447,6 +477,9 @@ def _airflow(bin_folder: Path) -> Iterator[tuple[Airflow, Triggerer]]:
     with workplace() as folder, contextlib.ExitStack() as running:
         (folder / "dags").mkdir()
         (folder / "dags" / "waits.py").write_text(_DAGS.replace("PLACE", str(folder)))
+        (folder / "dags" / "page.py").write_text(
+            next(each.text for each in blocks("python", "jobwatch/airflow/README.md"))
+        )
         (folder / "neutral.toml").write_text(_TABLE)
         url = f"http://127.0.0.1:{port}"
         variables = {
@@ -486,7 +519,7 @@ def _airflow(bin_folder: Path) -> Iterator[tuple[Airflow, Triggerer]]:
         running.callback(triggerer.end, signal.SIGTERM)
         until_it_answers(f"{url}/api/v2/version", api, folder, 240)
         airflow = Airflow(url, plain(ask("GET", f"{url}/auth/token"))["access_token"], folder)
-        airflow.until(lambda: len((airflow.call("GET", "/dags") or {}).get("dags", [])) == 11, "the DAGs")
+        airflow.until(lambda: len((airflow.call("GET", "/dags") or {}).get("dags", [])) == 13, "the DAGs")
         yield airflow, triggerer
 
 
@@ -511,7 +544,9 @@ def tried(environments: Path, versions: tuple[str, ...] = VERSIONS) -> list[bool
 
 def _tried(environments: Path, version: str) -> list[bool]:
     bin_folder = environment(environments, f"apache-airflow=={version} {OURS}", name=f"airflow-operator-{version}")
-    results = [_one("types", version, lambda: _typed(bin_folder))] if version == VERSIONS[0] else []
+    results = [_one("tests", version, lambda: _tested(bin_folder))]
+    if version == VERSIONS[0]:
+        results.append(_one("types", version, lambda: _typed(bin_folder)))
     token = f"sk_{secrets.token_hex(16)}"
     with JobServer(token=token) as server, _airflow(bin_folder) as (airflow, triggerer):
         airflow.connect("jobs", server, token)
@@ -525,16 +560,35 @@ def _tried(environments: Path, version: str) -> list[bool]:
                 trials.refused,
                 trials.small,
                 trials.idless,
+                trials.unconnected,
                 trials.cleared,
                 trials.marked,
                 trials.mapped,
             ),
         )
+        in_turn = (trials.restarted, trials.marked_meanwhile, trials.renewed)
         with ThreadPoolExecutor(len(at_once)) as pool:
             results += pool.map(lambda trial: _one(trial.__name__, version, trial), at_once)
-        for trial in (trials.restarted, trials.marked_meanwhile, trials.left_behind, trials.secret):
+        for trial in (*in_turn, trials.left_behind, trials.secret):
             results.append(_one(trial.__name__, version, trial))
     return results
+
+
+def _tested(bin_folder: Path) -> list[str]:
+    """Run the tests that need Airflow, where it is."""
+    with workplace() as folder:
+        command = [
+            str(bin_folder / "python"),
+            "-m",
+            "pytest",
+            "-q",
+            "-o",
+            "filterwarnings=",
+            "tests/airflow/test_operator.py",
+        ]
+        variables = {**os.environ, "AIRFLOW_HOME": str(folder), "PYTHONPATH": str(ROOT)}
+        ran = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+    return ran.stdout.splitlines()[-8:] if ran.returncode or "passed" not in ran.stdout else []
 
 
 def _typed(bin_folder: Path) -> list[str]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable
 
 from .moving import MOVES
-from .runner import ENOUGH, both, many, never, report, simulate
+from .runner import CHUNK, ENOUGH, KINDS, Sum, both, many, never, report, share_of_package, simulate, some
 from .world import LIVENESS, SAFETY, SEAM, WIRE
+
+_TIMED = 100
+"""How many seeds of each kind are timed."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -21,7 +25,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--trace", action="store_true", help="print every request and everything that was delivered")
     parser.add_argument("--counts", action="store_true", help="print how often each fault and branch came up")
+    parser.add_argument("--time", action="store_true", help="print what a seed of each kind costs, of 100 each")
     asked = parser.parse_args(argv)
+    if asked.time:
+        return _timed(asked.first)
     if asked.level == MOVES and asked.mode == "both" and asked.trace:
         asked.mode = SAFETY  # there is one only
     if asked.trace:
@@ -46,6 +53,21 @@ def main(argv: list[str] | None = None) -> int:
         for name, count in sorted(total.sometimes.items()):
             print(f"{count:9} {name}")
     return 1 if total.failures or unmet else 0
+
+
+def _timed(first: int) -> int:
+    """Print how many seeds of each kind one processor plays in a second, and how much of that is the package."""
+    print(f"{'level':6} {'mode':9} {'seeds a second':>14} {'ms a seed':>10} {'requests':>9} {'in the package':>15}")
+    for level, mode in KINDS:
+        some(level, mode, range(first, first + 5))  # what is made once in a process
+        began = time.process_time()
+        total = Sum(sometimes=Counter())
+        for start in range(first, first + _TIMED, CHUNK):
+            total.add(some(level, mode, range(start, start + CHUNK)))
+        took = (time.process_time() - began) / _TIMED
+        share = share_of_package(level, mode, range(first, first + _TIMED // 4))
+        print(f"{level:6} {mode:9} {1 / took:14.0f} {took * 1e3:10.2f} {total.looks / _TIMED:9.1f} {share:15.0%}")
+    return 0
 
 
 def _traced(level: str, modes: Iterable[str], seed: int) -> int:

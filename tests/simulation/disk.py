@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Coroutine, Generator, Iterable
@@ -29,7 +28,7 @@ from tests.watching.ever import keep_all
 if TYPE_CHECKING:
     from .clock import VirtualLoop
 
-MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where journals lie: where there is such a folder, no disk has to be waited for."""
 
 _LIFE: contextvars.ContextVar[Life | None] = contextvars.ContextVar("life", default=None)
@@ -160,7 +159,7 @@ class _NotedFile(JournalFile):
     """
 
     def __init__(self, path: str, api: str, place: str = "") -> None:
-        if not os.path.exists(path):
+        if not Path(path).exists():
             Path(path).write_bytes(_empty_journal(api, place))
         super().__init__(path, api, place)
         self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")

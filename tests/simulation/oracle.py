@@ -119,6 +119,7 @@ class _Judgement:
         self.unsure = self._is_unsure()
         self.answers = sorted(self._answers(), key=lambda each: each.at)
         self._times = [each.at for each in self.answers]
+        self._placed: list[tuple[Transition, list[_Answered], list[int]]] = []
         self.blind = self.job is not None and bool(self.job.keeps) and (self.job.timeless or self.job.coarse)
 
     def _answers(self) -> Iterable[_Answered]:
@@ -204,13 +205,9 @@ class _Judgement:
         """Whether the transitions can be matched with the truth so that all that is wanted holds."""
         required = sorted(self._required(job)) if "lost" in wanted and not self.blind else []
         reachable: set[int] = {-1}
-        for change in changes:
-            answers = self._at(change)
-            told_at = None if change.at is None else change.at.timestamp()
+        for change, answers, places in self._places_of(job, changes):
             after: set[int] = set()
-            for place in job.places_of(change.status):
-                if not self._is_same(job, place, change, told_at):
-                    continue
+            for place in places:
                 if "shown" in wanted and not any(_tells(job, each.shown, place, change) for each in answers):
                     continue
                 for before in reachable:
@@ -233,10 +230,23 @@ class _Judgement:
             reachable = after
         return not required or max(reachable) >= required[-1]
 
-    def _is_same(self, job: TrueJob, place: int, change: Transition, told_at: float | None) -> bool:
-        if job.states[place].phase is not change.phase:
-            return False
-        return told_at is None or abs(told_at - job.told_at(place, self.plan.skew)) < TICK
+    def _places_of(
+        self, job: TrueJob, changes: Sequence[Transition]
+    ) -> list[tuple[Transition, list[_Answered], list[int]]]:
+        """Return with each transition the answers of its moment, and the places in the truth that it may be."""
+        if not self._placed:
+            self._placed = [
+                (change, self._at(change), self._like(job, job.places_of(change.status), change)) for change in changes
+            ]
+        return self._placed
+
+    def _like(self, job: TrueJob, places: Sequence[int], change: Transition) -> list[int]:
+        """Return those of some places in the truth that have the phase of a transition, and its time if it has one."""
+        alike = [place for place in places if job.states[place].phase is change.phase]
+        if change.at is None:
+            return alike
+        told_at, skew = change.at.timestamp(), self.plan.skew
+        return [place for place in alike if abs(told_at - job.told_at(place, skew)) < TICK]
 
     def _is_said_twice(self, change: Transition) -> bool:
         """Whether the server has said something twice with the same time, which may be true for all one can know."""
@@ -513,6 +523,18 @@ class _Judgement:
         # A list that showed the job while a look at it was under way may count or not: then nothing is asked of it.
         return not self.unsure and not any(each.verdict in (faults.GOOD, "same") for each in self.answers)
 
+    def _may_be_unread(self) -> bool:
+        """Whether no answer need have counted: a list that came while a look at the job was under way may or not."""
+        good = [each for each in self.answers if each.verdict in (faults.GOOD, "same")]
+        looks = [
+            (each.asked if each.began is None else each.began, each.answered or self.world.closed_at)
+            for each in self.world.about(self.heard.legs[0].client, self.heard.job_id)
+            if each.job_id == self.heard.job_id
+        ]
+        return all(
+            not each.single and any(asked < each.at < answered + TICK for asked, answered in looks) for each in good
+        )
+
     def _kept_from_reading(self) -> str | None:
         """Return what kept a job from being read that never was, if anything but the shortness of the time."""
         singles = [each for each in self.answers if each.single]
@@ -554,7 +576,7 @@ class _Judgement:
             return
         singles = [each for each in self.answers if each.single]
         last = singles[-1] if singles else None
-        never_read = self._is_at_limit() and self._is_never_read()
+        never_read = self._is_at_limit() and self._may_be_unread()
         if heard.timeout is not None and never_read and (heard.prompt or heard.who != "iterates"):
             yield from self._wrong_moment(heard.timeout)
         if last is None:
@@ -723,24 +745,29 @@ def _can_know(job: TrueJob, before: int, place: int, answers: Sequence[_Answered
 # --- of several, and of all -----------------------------------------------------------------------------------------
 
 
+def _pairs(world: World) -> Iterable[tuple[Heard, Heard]]:
+    """Return any two who listened to the same job."""
+    for job_id in dict.fromkeys(heard.job_id for heard in world.heard):
+        yield from itertools.combinations(world.listeners(job_id), 2)
+
+
 def _disagreements(world: World) -> Iterable[str]:
-    for number, one in enumerate(world.heard):
-        for other in world.heard[number + 1 :]:
-            if one.job_id != other.job_id or one.legs[0:1] == [] or other.legs[0:1] == []:
-                continue
-            if one.legs[0].client != other.legs[0].client or not (one.legs[0].polled and other.legs[0].polled):
-                continue
-            apart = one.until is not None and one.until <= other.began
-            apart = apart or (other.until is not None and other.until <= one.began)
-            if apart or "all" in (one.who, other.who) or len(one.legs) + len(other.legs) > 2:
-                continue
-            ours, theirs = [change for _, change in one.got], [change for _, change in other.got]
-            common = min(len(ours), len(theirs))
-            if ours[:common] != theirs[:common]:
-                yield f"O8 {one.who} and {other.who} of {one.job_id} were told different things"
-            ends = {each.ending for each in (one, other) if each.ending in _JOB_ENDED}
-            if len(ends) > 1:
-                yield f"O8 {one.who} and {other.who} of {one.job_id} ended differently: {ends}"
+    for one, other in _pairs(world):
+        if one.legs[0:1] == [] or other.legs[0:1] == []:
+            continue
+        if one.legs[0].client != other.legs[0].client or not (one.legs[0].polled and other.legs[0].polled):
+            continue
+        apart = one.until is not None and one.until <= other.began
+        apart = apart or (other.until is not None and other.until <= one.began)
+        if apart or "all" in (one.who, other.who) or len(one.legs) + len(other.legs) > 2:
+            continue
+        ours, theirs = [change for _, change in one.got], [change for _, change in other.got]
+        common = min(len(ours), len(theirs))
+        if ours[:common] != theirs[:common]:
+            yield f"O8 {one.who} and {other.who} of {one.job_id} were told different things"
+        ends = {each.ending for each in (one, other) if each.ending in _JOB_ENDED}
+        if len(ends) > 1:
+            yield f"O8 {one.who} and {other.who} of {one.job_id} ended differently: {ends}"
 
 
 def time_to_end(plan: Plan) -> float:

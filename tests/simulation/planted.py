@@ -225,12 +225,28 @@ def _given_up_on(kind: FaultKind, outcome: Outcome | None) -> Making:
     return making
 
 
-def _good_look_forgets_nothing(original: Any) -> Any:
-    def unchanged(watched: Any, now: float) -> Any:
-        known = original(watched, now)
-        return replace(known, failing_since=watched.failing_since) if watched.failing_since is not None else known
+def _kept_by_good_looks(*names: str) -> Callable[[], AbstractContextManager[object]]:
+    """Have what was counted of looks that failed outlive good ones, whether these show the same or news."""
 
-    return unchanged
+    def as_before(watched: Watched, now: Watched) -> Watched:
+        return replace(now, **{name: getattr(watched, name) for name in names})
+
+    def in_unchanged(original: Any) -> Any:
+        return lambda watched, now: as_before(watched, original(watched, now))
+
+    def in_saw(original: Any) -> Any:
+        def saw(watched: Watched, *given: Any) -> Any:
+            observed = original(watched, *given)
+            return replace(observed, watched=as_before(watched, observed.watched))
+
+        return saw
+
+    @contextmanager
+    def planted() -> Generator[None]:
+        with _tracker("unchanged", in_unchanged)(), _tracker("_saw", in_saw)():
+            yield
+
+    return planted
 
 
 def _first_failure_is_now(original: Any) -> Any:
@@ -623,14 +639,6 @@ def _first_told(_original: Any) -> Any:
     return lambda jobs: tuple({job.id: job for job in reversed(jobs)}.values())
 
 
-def _counts_all_refusals(original: Any) -> Any:
-    def unchanged(watched: Watched, now: float) -> Watched:
-        known: Watched = original(watched, now)
-        return replace(known, refused=watched.refused, refused_since=watched.refused_since)
-
-    return unchanged
-
-
 def _when_answered(_original: Any) -> Any:
     return lambda seen, _asked_at, answered_at: answered_at - seen.age
 
@@ -842,7 +850,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug("one 401 ends a wait that went well", _tracker("_is_refused", instead(lambda *_given: True))),
     Bug("a 401 does not end a wait", _tracker("_given_up", _given_up_on(FaultKind.AUTH, None))),
-    Bug("patience is not renewed by a good look", _tracker("unchanged", _good_look_forgets_nothing)),
+    Bug("patience is not renewed by a good look", _kept_by_good_looks("failing_since")),
     Bug("patience is renewed by a failed look", _tracker("_failed", _first_failure_is_now)),
     Bug("Retry-After is ignored", function("_http.answer", "judged", _retry_after_forgotten)),
     Bug("when to come back is not heard", method(Policy, "_put_off", instead(lambda _self, looked, *_given: looked))),
@@ -907,7 +915,7 @@ BUGS: tuple[Bug, ...] = (
     Bug("a page of HTML refuses the token", function("_http.answer", "_refusal", _html_refuses)),
     Bug("a job that a list lacks is gone", method(Looks, "_put_back", _missing_is_gone)),
     Bug("of a job that a list tells twice the first counts", function("_engine.batches", "told_once", _first_told)),
-    Bug("refusals are counted over good looks", _tracker("unchanged", _counts_all_refusals)),
+    Bug("refusals are counted over good looks", _kept_by_good_looks("refused", "refused_since")),
     Bug("a slow 404 speaks of when it came", function("_engine.looks", "time_of", _when_answered)),
     Bug(
         "a history told newest first is read as it stands",

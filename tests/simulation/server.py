@@ -162,7 +162,7 @@ class Server:
         exchange = self._answered(client, path, query, etag, now)
         if now < self.quiet_at:
             self._have_apart(exchange, client, etag)
-        exchange.client, exchange.path, exchange.job_id = client, path, self._job_id(path)
+        exchange.client, exchange.path, exchange.job_id = client, path, _job_id(path)
         self.fired.update(exchange.faults)
         self.exchanges.append(exchange)
         return exchange
@@ -208,7 +208,7 @@ class Server:
         elif trouble is not None and not path.endswith("/stream"):
             exchange = self._exchange(now, faults.UNREACHABLE, Answer(0, [], b"", trouble), (trouble,))
             exchange.faults += ("outage",) if outage is not None else ()
-            exchange.client, exchange.path, exchange.job_id = client, path, self._job_id(path)
+            exchange.client, exchange.path, exchange.job_id = client, path, _job_id(path)
             self.fired.update(exchange.faults)
             self.exchanges.append(exchange)
         return trouble
@@ -250,7 +250,7 @@ class Server:
         else:
             # It never came so far.
             exchange = self._exchange(began, faults.UNREACHABLE, Answer(0, [], b"", "lost"), ("lost on the way",))
-            exchange.client, exchange.path, exchange.job_id = client, path, self._job_id(path)
+            exchange.client, exchange.path, exchange.job_id = client, path, _job_id(path)
             self.fired.update(exchange.faults)
             self.exchanges.append(exchange)
         exchange.asked, exchange.answered = began, now
@@ -292,12 +292,8 @@ class Server:
             return None
         return next((each for each in self.outages if each.start <= now < each.end), None)
 
-    def _job_id(self, path: str) -> str | None:
-        parts = path.split("/")
-        return unquote(parts[-1]) if parts[-2] == "jobs" else None
-
     def _answered(self, client: str, path: str, query: str, etag: str | None, now: float) -> Exchange:
-        job_id = self._job_id(path)
+        job_id = _job_id(path)
         noisy = now < self.quiet_at
         outage = self._outage(now)
         limited = self._over_quota(client, now)
@@ -588,6 +584,13 @@ class Server:
 
     def _is_known(self, job: TrueJob, now: float) -> bool:
         return job.appears_at <= now < self.vanished.get(job.id, now + 1.0)
+
+
+@functools.lru_cache(maxsize=256)
+def _job_id(path: str) -> str | None:
+    """Return the id of the job that a path is about; None for a list."""
+    parts = path.split("/")
+    return unquote(parts[-1]) if parts[-2] == "jobs" else None
 
 
 @functools.lru_cache(maxsize=256)

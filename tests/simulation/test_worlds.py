@@ -164,6 +164,19 @@ def test_row_34_i7_a_server_that_fails_gets_no_more_requests(fault: str, seconds
     assert _requests_in(seconds, fault, jobs) <= 1.1 * _requests_in(seconds, None, jobs)
 
 
+# --- worlds of which the oracle asked too much --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seed", "level", "mode"),
+    [
+        pytest.param(717, WIRE, LIVENESS, id="a list came while the look at the job was under way, and the limit then"),
+    ],
+)
+def test_what_may_count_or_not_is_asked_of_nobody(seed: int, level: str, mode: str) -> None:
+    assert simulate(seed, level, mode).violations == []
+
+
 # --- what it has found ----------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from random import Random
 from typing import Any
 from unittest import mock
@@ -29,6 +29,7 @@ from .lives import Keeper
 from .people import Heard, Person
 from .server import Exchange, Outage, Server
 from .truth import (
+    ENDED,
     EPOCH,
     STYLES,
     TrueJob,
@@ -51,6 +52,9 @@ JOURNALS = 0.2
 
 _DUE = {SEAM: 3, WIRE: 5}
 """How many faults have their turn in a world; on the wire there are fewer worlds to go round."""
+
+_AFTER_FAULTS = 3.0
+"""For how many of the longest intervals a world without faults goes on at least."""
 
 PATIENCE = 300.0
 APPEAR_WITHIN = 10.0
@@ -401,6 +405,7 @@ class _Run:
         self.loop = loop
         self.rng = Random(f"{world.plan.seed}/people")
         self.clients: dict[str, Client] = {}
+        self.to_come = 0
         self.origin = wire.Origin(world.server) if world.plan.level == WIRE else None
 
     async def live(self) -> None:
@@ -408,10 +413,11 @@ class _Run:
         with clock, wire.virtual_time(self.loop), disks(self.loop):
             main = self._client("main")
             tasks = [self.loop.create_task(each) for each in self._lives(main)]
-            patience = self.plan.horizon
             if self.plan.mode == LIVENESS:
-                patience = oracle.time_to_end(self.plan) - START
-            _, pending = await asyncio.wait(tasks, timeout=patience)
+                await self._until_known(tasks)
+            else:
+                await asyncio.wait(tasks, timeout=self.plan.horizon)
+            pending = [task for task in tasks if not task.done()]
             self.world.closed_at = self.loop.time()
             if self.rng.random() < 0.5:
                 self.world.sometimes["closed with waits going"] += bool(pending)
@@ -438,6 +444,28 @@ class _Run:
         await asyncio.sleep(1.0 if self.origin is not None else 0.0)
         left = [task for task in self.loop.tasks if not task.done()]
         self.world.violations += [f"task left behind: {task!r}" for task in left]
+
+    async def _until_known(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        """Wait until everybody knows the ends that there are, or the time for that is over.
+
+        Who waits for a job that never ends is left waiting then: for some intervals more, and no longer, since looks
+        at such jobs were a third of all.
+        """
+        loop, end = self.loop, oracle.time_to_end(self.plan)
+        least = self.plan.quiet_at + _AFTER_FAULTS * self.plan.pace.max_interval
+        waiting: Collection[asyncio.Task[None]] = tasks
+        while waiting and (left := end - loop.time()) > 0.0 and (loop.time() < least or self._is_open()):
+            pause = max(1.0, (loop.time() - START) / 20.0)
+            _, waiting = await asyncio.wait(waiting, timeout=min(pause, left))
+
+    def _is_open(self) -> bool:
+        """Whether somebody is still to come, or to learn of an end."""
+        jobs = self.world.server.jobs
+        return self.to_come > 0 or any(
+            not heard.ending and heard.who != "all" and jobs[heard.job_id].states[-1].phase in ENDED
+            for heard in self.world.heard
+            if heard.job_id in jobs
+        )
 
     async def _close(self) -> None:
         for name, client in self.clients.items():
@@ -570,8 +598,10 @@ class _Run:
             task.result()
 
     async def _later(self, delay: float, life: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        self.to_come += 1
         if delay:
             await asyncio.sleep(delay)
+        self.to_come -= 1
         await life()
 
 
