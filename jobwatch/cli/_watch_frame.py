@@ -124,7 +124,7 @@ def _list(scene: Scene, view: View, screen: Screen, draw: Drawn) -> Shown:
     at = place_of(view, rows)
     heights = _heights(rows, screen, room, at)
     top, last = _window(heights, room, min(view.top, at), at)
-    body, scale = _rows(scene, list(zip(rows, heights, strict=True))[top:last], screen, draw, at - top)
+    body, scale = _rows(scene, list(zip(rows[top:last], heights[top:last], strict=True)), screen, draw, at - top)
     draw.keep(row.job_id for row in rows[top:last])
     if not rows:
         body = [[(cut(_nothing(scene, view), screen.width, screen.glyphs.cut), "dim")]]
@@ -172,6 +172,8 @@ def _window(heights: Sequence[int], room: int, top: int, at: int) -> tuple[int, 
 def _heights(rows: Sequence[WatchedRow], screen: Screen, room: int, at: int) -> list[int]:
     """Return how many lines each job takes: those that ask have fewer beside their own where there are many of them."""
     asking = sum(row.asks for row in rows)
+    if not asking:
+        return [1] * len(rows)
     most = next((most for most in range(_MOST_NOTES, 0, -1) if asking * (1 + most) <= room * 2 // 3), 0)
     heights: list[int] = []
     for place, row in enumerate(rows):
