@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .._report.overview import Overview, Row
     from ._frame import Line
     from ._watch_keys import Pressed
-    from ._watch_news import News
+    from ._watch_news import News, Written
 
 _NOTES_KEPT = 100
 
@@ -55,6 +55,7 @@ class LiveFace:
         self._view = View()
         self._shown: Shown | None = None
         self._listed: tuple[tuple[object, ...], list[Row]] = (), []
+        self._written: dict[str, Written] = {}
         self._now = 0.0
         self._began: float | None = None
         self._names: tuple[int, int] = (-1, 0)
@@ -89,6 +90,9 @@ class LiveFace:
     def take(self, news: News) -> None:
         """Draw what is new, and that time has passed."""
         self._now = news.now
+        self._written.update(news.written)
+        for job_id in news.gone:
+            self._written.pop(job_id, None)
         self._began = news.now if self._began is None else self._began
         self._draw()
 
@@ -113,6 +117,7 @@ class LiveFace:
             now=self._now,
             longest=self._longest(),
             opened=None if self._view.selected is None else self._overview.row(self._view.selected),
+            written=None if self._view.selected is None else self._written.get(self._view.selected),
             note=self._clean(self._notes.kept[-1]) if self._notes.kept else "",
             has_keys=self._terminal.has_keys,
         )
