@@ -161,7 +161,7 @@ async def opened(options: Options, client: Client | None) -> AsyncGenerator[Open
         for project in options.projects or ():
             await watcher.add_project(project)
         async with OwnWatch(client, watcher) as source:
-            outputs = client.api.output if options.source is None else {}
+            outputs = client.api.output if options.source is None else None
             feed = Feed(source, Overview(learned_by(client)), engine_of(client).unix, outputs)
             yield Opened(feed, _what(job_ids, options.projects or ()), client.name, job_ids, bool(options.projects))
 

@@ -263,7 +263,7 @@ async def test_a_file_that_takes_long_to_read_is_read_less_often(path: Path, mon
     view = JournalView(path)
     await view.read(0.01)
     readings = 0
-    usual = view._read
+    usual = view._read  # pyright: ignore[reportPrivateUsage]
 
     def slow() -> Reading:
         nonlocal readings
