@@ -35,6 +35,9 @@ _EVERY = 0.25
 _RESTS = 20.0
 """For how many times as long as a reading took there is none: many jobs take a part of a core only."""
 
+_TORN = 0.05
+"""After how many seconds a file is read once more that could not be read."""
+
 _JUST_NOW = 0.1
 """For how many seconds after a change a file is read again, whatever its time says."""
 
@@ -44,12 +47,15 @@ _ASKED_AT_ONCE = 500
 _Mark: TypeAlias = tuple[object, ...]
 
 
-class _News(Struct):
+class _News(Struct, frozen=True):
     """What one reading of the file has shown."""
 
     sightings: tuple[Sighting, ...]
     changes: tuple[Change, ...]
     gone: tuple[str, ...]
+
+
+_NOTHING = _News((), (), ())
 
 
 class JournalView:
@@ -75,6 +81,7 @@ class JournalView:
         self._projects: dict[str, str] = {}
         self._origin: Origin | None = None
         self._held: Held | None = None
+        self._written_at: float | None = None
         self._rests_until = 0.0
         if not self._path.exists():
             raise JournalError(self._given, "is not there; name the file that a watcher keeps")
@@ -109,26 +116,18 @@ class JournalView:
 
     def _read(self) -> Reading:
         """Read what has changed, if anything has; in a thread, since it blocks."""
-        news, trouble = _News((), (), ()), None
-        written_at = None if self._origin is None else self._origin.written_at
-        try:
-            self._held = held(self._path)
-            mark, written_at = self._mark()
-            if mark != self._seen:
-                news = self._news()
-                # A file may change again within what its time is told by, and then looks the same.
-                self._seen = mark if time.time() - written_at > _JUST_NOW else None
-        except JournalError as error:
-            trouble = error.trouble
-        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
-            trouble = unusable(self._given, error).trouble
+        news, trouble = self._tried()
+        if trouble is not None:
+            # A service may just have begun to write what stood still: then it is torn for a moment, and no damage.
+            time.sleep(_TORN)
+            news, trouble = self._tried()
         return Reading(
             origin=Origin(
                 api=self.api,
                 watching=_watching(self._held),
                 journal=self._given,
                 pid=None if self._held is None else self._held.pid,
-                written_at=written_at,
+                written_at=self._written_at,
                 projects=dict(self._projects),
                 trouble=trouble,
             ),
@@ -136,6 +135,22 @@ class JournalView:
             changes=news.changes,
             gone=news.gone,
         )
+
+    def _tried(self) -> tuple[_News, str | None]:
+        """Return what is new, and why that cannot be read, if so."""
+        try:
+            self._held = held(self._path)
+            mark, self._written_at = self._mark()
+            if mark == self._seen:
+                return _NOTHING, None
+            news = self._news()
+            # A file may change again within what its time is told by, and then looks the same.
+            self._seen = mark if time.time() - self._written_at > _JUST_NOW else None
+        except JournalError as error:
+            return _NOTHING, error.trouble
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
+            return _NOTHING, unusable(self._given, error).trouble
+        return news, None
 
     def _mark(self) -> tuple[_Mark, float]:
         """Return what tells that the file has changed, and when it was written last."""
