@@ -27,10 +27,10 @@ from ._output import note, silence
 from ._render import safe
 from ._signals import run as run_until_signal
 from ._wait import is_terminal, telling_for
+from ._watch_ends import end_of
 from ._watch_lines import LineView
 from ._watch_news import Feed, News
 from ._watch_page import PageFace, served
-from ._watch_rows import end_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable

@@ -14,7 +14,7 @@ from .._watching.viewing import Reading, ViewSource
 from ._output import without_secrets
 from ._render import OutcomeRecord
 from ._tail import Line, last_lines
-from ._watch_rows import end_of
+from ._watch_ends import end_of
 
 if TYPE_CHECKING:
     from .._models import Job

@@ -28,10 +28,11 @@ from jobwatch.cli import main
 from jobwatch.cli._bars import ASCII, UNICODE, Glyphs
 from jobwatch.cli._frame import Screen
 from jobwatch.cli._tail import Line
+from jobwatch.cli._watch_ends import end_of
 from jobwatch.cli._watch_frame import Scene, Shown, cost, counted, shown, title_of
 from jobwatch.cli._watch_keys import Decoder, Key, Mode, Pressed, View, Which, pressed
 from jobwatch.cli._watch_news import Written
-from jobwatch.cli._watch_rows import Drawn, end_of, listed
+from jobwatch.cli._watch_rows import Drawn, listed
 from jobwatch.testing import JobServer
 from tests.watching.journals import changed, made, record_of
 
@@ -512,6 +513,16 @@ async def test_what_a_failed_job_wrote_is_printed_as_wait_prints_it(
     assert lines[0] == "stderr job_1 * the last 20 of 21 lines"
     assert lines[1] == "stderr job_1 | 0"
     assert lines[-1] == "stderr job_1 | 19"
+
+
+def test_lines_need_no_rich(source: str) -> None:
+    script = (
+        "import sys; sys.modules['rich'] = None; from jobwatch.cli import main;"
+        f"sys.exit(main(['watch', 'ok', '--source', {source!r}, *{_FAST!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "=> succeeded" in done.stdout
 
 
 async def test_a_command_is_run_once_for_each_end(

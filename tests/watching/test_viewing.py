@@ -270,7 +270,8 @@ async def test_a_file_that_was_torn_for_a_moment_is_not_called_damaged(
     def connect(name: str, **options: Any) -> sqlite3.Connection:
         if torn:
             raise torn.pop()
-        return usual(name, **options)
+        connection: sqlite3.Connection = usual(name, **options)
+        return connection
 
     monkeypatch.setattr("jobwatch._watching.reading.sqlite3.connect", connect)
     reading = await view.read(0.01)
