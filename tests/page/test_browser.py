@@ -18,6 +18,7 @@ from jobwatch._core.stats import Lag, Stats
 from jobwatch._page import feed as feeds
 from jobwatch._page import rows
 from jobwatch._watching.records import JobRecord
+from jobwatch._watching.viewing import Watching
 from tests.page.chromium import ARGUMENTS, Tabs, needed
 from tests.page.staged import ORIGIN, Stage, failure, record, told_of
 
@@ -82,7 +83,7 @@ async def opened(browser: Browser, stage: Stage, **options: Any) -> AsyncIterato
     context = await browser.new_context(**{"viewport": WIDE, **options})
     try:
         page = await context.new_page()
-        page.set_default_timeout(5000)
+        page.set_default_timeout(20_000)
         complaints: list[str] = []
         page.on("console", lambda message: complaints.append(message.text) if message.type != "info" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -97,7 +98,7 @@ async def opened(browser: Browser, stage: Stage, **options: Any) -> AsyncIterato
 
 async def until(page: Page, expression: str) -> None:
     """Wait until an expression is true; Playwright's own way would need `eval`, which the page's policy forbids."""
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(20):
         while not await page.evaluate(expression):  # noqa: ASYNC110 - nothing rings a bell here
             await asyncio.sleep(0.02)
 
@@ -146,7 +147,7 @@ async def test_a_change_is_seen_within_three_tenths_of_a_second(browser: Browser
         stage.put(running("render", progress=0.1))
         async with opened(browser, stage) as page:
             late = [await seen_after(stage, page, running("render", progress=step / 10)) for step in range(2, 7)]
-            assert min(late) < 0.3
+            assert statistics.median(late) < 0.3
 
 
 async def seen_after(stage: Stage, page: Page, changed: JobRecord) -> float:
@@ -553,6 +554,8 @@ async def test_a_page_that_was_dropped_comes_back_and_misses_nothing(browser: Br
         page = await context.new_page()
         await page.goto(stage.url)
         await page.wait_for_selector(ROW)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
         await stage.server.aclose()
         await page.wait_for_selector("#link[data-state=lost]")
         stage.put(running("three", ago=40.0), gone=["one"])
@@ -561,7 +564,30 @@ async def test_a_page_that_was_dropped_comes_back_and_misses_nothing(browser: Br
         await page.wait_for_selector("#link[data-state=live]")
         await until(page, "document.querySelectorAll('.rows .row')[0].job !== 'one'")
         assert sorted(await ids(page)) == ["three", "two"]
+        assert set(asked) == {f"{stage.origin}/events?since=2"}  # and not all anew
         await context.close()
+
+
+async def test_what_nobody_looks_at_any_more_stands_still(browser: Browser) -> None:
+    age = ".rows .row .age"
+    nobody = replace(ORIGIN, watching=Watching.NOBODY, journal="watch.db", written_at=time.time() - 20.0)
+    async with Stage() as stage:
+        stage.put(running("one"))
+        async with opened(browser, stage) as page:
+            assert await page.locator(age).inner_text() in {"55 s", "56 s", "57 s", "58 s"}
+            stage.take(origin=nobody)
+            await until(page, "document.getElementById('place').textContent.includes('watched by nobody')")
+            await until(
+                page, "['34 s', '35 s', '36 s'].includes(document.querySelector('.rows .row .age').textContent)"
+            )
+            stage.take(origin=ORIGIN)
+            await until(page, "document.querySelector('.rows .row .age').textContent > '54 s'")
+            stage.feed.end("It was stopped.")
+            await page.wait_for_selector("#link[data-state=over]")
+            known = await page.evaluate("Date.now()")
+            stood = await page.locator(age).inner_text()
+            await until(page, f"Date.now() > {known} + 1500")
+            assert await page.locator(age).inner_text() == stood
 
 
 async def test_when_the_watch_is_over_the_page_says_so_and_asks_no_more(browser: Browser) -> None:
@@ -647,7 +673,7 @@ async def test_a_hidden_tab_grows_by_next_to_nothing_over_ten_thousand_updates(m
         assert len(told) > 9_500
         grown = await tabs.heap(tab) - before
         assert await tabs.value(tab, "document.visibilityState") == "hidden"
-        assert grown < 5_000_000
+        assert grown < 2_000_000  # the goal is 5 MB; a page that kept each update would take 3 MB
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:

@@ -10,13 +10,14 @@ export class Store {
     this.order = "need";
     this.words = [];
     this.away = 0; // how far the server's clock is from ours, in seconds
+    this.until = Infinity; // up to when anybody knows how jobs stand, in Unix seconds
     this.texts = new WeakMap(); // what the filter looks into, made when it is first used
     this.sequence = []; // ids in the order of the last time: to sort what is nearly sorted takes next to no time
   }
 
-  /** The server's time, in Unix seconds. */
+  /** The time up to which something is known, in Unix seconds by the server's clock: nothing grows beyond it. */
   get now() {
-    return Date.now() / 1000 + this.away;
+    return Math.min(Date.now() / 1000 + this.away, this.until);
   }
 
   /** Take in an event about jobs; the first one after a loss may say that all is told anew. */
