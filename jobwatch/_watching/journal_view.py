@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _EVERY = 0.25
 """How many seconds lie between two questions whether the file has changed."""
 
+_RESTS = 20.0
+"""For how many times as long as a reading took there is none: many jobs take a part of a core only."""
+
 _JUST_NOW = 0.1
 """For how many seconds after a change a file is read again, whatever its time says."""
 
@@ -72,6 +75,7 @@ class JournalView:
         self._projects: dict[str, str] = {}
         self._origin: Origin | None = None
         self._held: Held | None = None
+        self._rests_until = 0.0
         if not self._path.exists():
             raise JournalError(self._given, "is not there; name the file that a watcher keeps")
         try:
@@ -84,12 +88,24 @@ class JournalView:
         """Return what is new; see `ViewSource.read`."""
         until = time.monotonic() + within
         while True:
-            reading = await asyncio.to_thread(self._read)
+            began = time.monotonic()
+            if self._origin is not None and until < self._rests_until:
+                await asyncio.sleep(max(0.0, until - began))
+                return Reading(origin=self._origin)
+            await asyncio.sleep(max(0.0, self._rests_until - began))
+            reading, took = await asyncio.to_thread(self._timed)
+            self._rests_until = time.monotonic() + took * _RESTS
             left = until - time.monotonic()
             if reading.sightings or reading.changes or reading.gone or reading.origin != self._origin or left <= 0.0:
                 self._origin = reading.origin
                 return reading
             await asyncio.sleep(min(_EVERY, left))
+
+    def _timed(self) -> tuple[Reading, float]:
+        """Read what has changed, and return how long that took, too."""
+        began = time.thread_time()
+        reading = self._read()
+        return reading, time.thread_time() - began
 
     def _read(self) -> Reading:
         """Read what has changed, if anything has; in a thread, since it blocks."""

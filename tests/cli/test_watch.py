@@ -314,6 +314,17 @@ def test_the_cursor_is_in_view_wherever_it_is() -> None:
     assert texts(drawn(rows, 60, 15, view=View(selected="j59")))[-1].endswith("of 60")
 
 
+def test_of_many_that_ask_only_the_selected_one_says_what_so_that_others_are_seen_too() -> None:
+    few = texts(drawn([a_row(f"j{number}", "blocked") for number in range(3)], 60, 15))
+    assert sum("waits for a person" in line for line in few[2:]) == 3
+    many = drawn([a_row(f"j{number:02}", "blocked") for number in range(20)], 60, 15, view=View(selected="j03"))
+    lines = texts(many)
+    assert [line.strip() for line in lines if "waits for a person" in line] == [
+        "waits for a person: Deploy to production?:"
+    ]
+    assert sum(" ? j" in line for line in lines) >= 9
+
+
 def test_details_tell_all_that_is_known() -> None:
     row = a_row("bad", "failed", type="db.restore", project_id="prj_1", remarks=("a word that no table explains",))
     lines = texts(drawn([row], view=View(mode=Mode.DETAILS, selected="bad"), opened=row))
