@@ -19,8 +19,9 @@ from jobwatch._page import feed as feeds
 from jobwatch._page import rows
 from jobwatch._watching.records import JobRecord
 from jobwatch._watching.viewing import Watching
+from jobwatch.cli._render import human_duration
 from tests.page.chromium import ARGUMENTS, Tabs, needed
-from tests.page.staged import ORIGIN, Stage, failure, record, told_of
+from tests.page.staged import ORIGIN, Stage, end_of, failure, record, told_of
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -263,6 +264,74 @@ async def test_somebody_who_hears_the_page_is_told_who_asks(browser: Browser) ->
             stage.put(blocked())
             await until(page, "document.getElementById('told').textContent !== ''")
             assert await page.locator("#told").text_content() == "deploy asks: Deploy 4.2.1 to production?"
+
+
+class Learned:
+    """What earlier jobs took: nearly all of them were over 100 s after they began to run."""
+
+    def left(self, api: str, job_type: str | None, phase: Phase, age: float) -> tuple[float, float] | None:
+        return None
+
+    def usual(self, api: str, job_type: str | None, phase: Phase) -> float | None:
+        return 100.0 if phase is Phase.RUNNING else None
+
+
+async def test_bars_lie_where_the_states_do_and_what_is_late_is_marked(browser: Browser) -> None:
+    now = time.time()
+    async with Stage(Learned()) as stage:
+        stage.put(record("late", [("PENDING", Phase.PENDING, now - 600.0), ("RUNNING", Phase.RUNNING, now - 300.0)]))
+        over = record("over", [("RUNNING", Phase.RUNNING, now - 800.0), ("DONE", Phase.SUCCEEDED, now - 500.0)])
+        stage.put(over, changes=[end_of(over, known_at=now - 410.0)])
+        async with opened(browser, stage) as page:
+            await page.get_by_label("Time shown").select_option("900")
+            await until(page, "document.querySelectorAll('.rows rect').length === 5")
+            drawn = await page.evaluate(BARS)
+            width = drawn["width"] - 14.0  # of which a sign takes the rest
+            expected = {
+                ("late", "pending"): (300, 600),
+                ("late", "running"): (600, 900),
+                ("late", "overdue"): (700, 900),
+                ("over", "running"): (100, 400),
+                ("over", "unseen-end"): (400, 490),
+            }
+            assert {(job, kind) for job, kind, _, _ in drawn["bars"]} == set(expected)
+            for job, kind, start, end in drawn["bars"]:
+                from_, to = expected[job, kind]
+                assert start == pytest.approx(from_ / 900.0 * width, abs=width * 0.03), (job, kind)
+                assert end == pytest.approx(to / 900.0 * width, abs=width * 0.03), (job, kind)
+            assert drawn["signs"] == [
+                ["over", "#sign-succeeded", pytest.approx(400.0 / 900.0 * width, abs=width * 0.03)]
+            ]
+            assert await page.get_by_role("button", name="Late").inner_text() == "Late 1"
+            assert "longer than usual" in await page.locator(ROW).first.inner_text()
+            await page.locator(ROW).nth(1).click()
+            assert "End known\n1m 30s after it" in await page.locator("#details").inner_text()
+
+
+BARS = """(() => {
+    const rows = [...document.querySelectorAll('.rows .row')];
+    const of = (row, name) => [...row.querySelectorAll(`.bars ${name}`)];
+    const at = (shape, name) => Number(shape.getAttribute(name));
+    const kind = (rect) => rect.getAttribute('class').replace('bar ', '');
+    return {
+        width: document.querySelector('.bars').getBoundingClientRect().width,
+        bars: rows.flatMap((row) => of(row, 'rect').map((rect) =>
+            [row.job, kind(rect), at(rect, 'x'), at(rect, 'x') + at(rect, 'width')])),
+        signs: rows.flatMap((row) => of(row, 'use').map((use) =>
+            [row.job, use.getAttribute('href'), at(use, 'x') - 1])),
+    };
+})()"""
+
+
+async def test_durations_are_written_as_on_the_terminal(browser: Browser) -> None:
+    seconds = [0.0, 0.31, 5.06, 9.94, 9.96, 12.0, 59.4, 59.6, 60.0, 61.0, 3599.4, 3599.6, 3600.0]
+    seconds += [86_399.0, 86_400.0, 172_799.0, 172_800.0, 777_777.0]
+    async with Stage() as stage, opened(browser, stage) as page:
+        shown = await page.evaluate(
+            "async (seconds) => { const words = await import('/words.js'); return seconds.map(words.duration); }",
+            seconds,
+        )
+    assert shown == [human_duration(each) for each in seconds]
 
 
 # --- keys --------------------------------------------------------------------------------------------------
