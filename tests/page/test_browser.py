@@ -517,6 +517,7 @@ async def test_the_link_is_good_once_and_the_browser_let_in_by_it(browser: Brows
             assert await page.locator("#link").inner_text() == "not let in"
             assert "Open the link that jobwatch has printed last" in await page.locator("#notice").inner_text()
             assert await page.locator(ROW).count() == 0
+            assert await page.locator("#empty").is_hidden()  # it says that no job is watched, which nobody knows
         await stranger.close()
 
 

@@ -6,6 +6,7 @@ export class Store {
   constructor() {
     this.jobs = new Map();
     this.known = ""; // what the server is to go on behind
+    this.wasTold = false; // whether it has told of anything yet, be it that there is none
     this.kind = KINDS[0];
     this.order = "need";
     this.words = [];
@@ -22,6 +23,7 @@ export class Store {
 
   /** Take in an event about jobs; the first one after a loss may say that all is told anew. */
   take(event) {
+    this.wasTold = true;
     if (event.anew) {
       this.jobs.clear();
       this.sequence = [];
