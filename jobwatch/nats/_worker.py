@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
-from .._client import engine_of, place_of
+from .._client import account_of, engine_of, place_of
 from .._core.resuming import with_times_until
 from .._errors import ConfigError, JobwatchError
 from .._reading.periods import seconds_given
@@ -132,7 +132,8 @@ class Worker:
         place = place_token(self._client.name, place_of(self._client))
         async with await connect(self._server, "jobwatch worker") as connection, AsyncExitStack() as stack:
             streams = await open_streams(connection, place)
-            self._budget = budget = SharedBudget(connection, self._client, self._account)
+            account = self._account or await asyncio.to_thread(account_of, self._client)
+            self._budget = budget = SharedBudget(connection, self._client, account)
             stack.push_async_callback(budget.stop)
             history = SharedHistory(connection, self._client)
             stack.push_async_callback(history.stop)
