@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import os
 import re
@@ -233,7 +234,7 @@ async def connect(options: ServerOptions, name: str, *, within: float | None = N
                 user_credentials=None if options.credentials is None else os.fspath(options.credentials),
                 tls=options.tls,
                 max_reconnect_attempts=-1,
-                reconnect_time_wait=0.5,  # pyright: ignore[reportArgumentType] - it waits for so many seconds
+                reconnect_time_wait=0.5,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - so many seconds
                 connect_timeout=3,
                 pending_size=16 * 1024 * 1024,
             )
@@ -278,10 +279,8 @@ def _is_refusal(text: str) -> bool:
 
 def _check_credentials(file: str | os.PathLike[str]) -> None:
     """Raise ConfigError where a file holds no credentials: nats-py 2.16 searches such a one for ever."""
-    try:
-        import nkeys  # noqa: F401, PLC0415 - comes with the extra "nats"
-    except ImportError:
-        raise ConfigError("credentials need nkeys: pip install 'jobwatch-client[nats]'") from None
+    if importlib.util.find_spec("nkeys") is None:
+        raise ConfigError("credentials need nkeys: pip install 'jobwatch-client[nats]'")
     try:
         lines = read_regular(file, _LARGEST_CREDENTIALS).splitlines()
     except OSError as error:

@@ -132,8 +132,7 @@ class Worker:
         place = place_token(self._client.name, place_of(self._client))
         async with await connect(self._server, "jobwatch worker") as connection, AsyncExitStack() as stack:
             streams = await open_streams(connection, place)
-            account = self._account or await asyncio.to_thread(account_of, self._client)
-            self._budget = budget = SharedBudget(connection, self._client, account)
+            self._budget = budget = SharedBudget(connection, self._client, await self._whose_budget())
             stack.push_async_callback(budget.stop)
             history = SharedHistory(connection, self._client)
             stack.push_async_callback(history.stop)
@@ -155,6 +154,11 @@ class Worker:
                 self._draining = True
                 await self._drain(tasks)
                 await cancelled([signs])
+
+    async def _whose_budget(self) -> str:
+        if self._account is not None:
+            return self._account
+        return await asyncio.to_thread(account_of, self._client)  # it takes a moment
 
     async def _consumer(self, connection: Connection, stream: Stream, place: str) -> None:
         """Make the consumer that all workers share, or take the one that is there."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import importlib
 import json
 import re
 import ssl
@@ -106,8 +107,7 @@ class Key:
     """A key pair of NATS, from a text: its public name, and what it signs."""
 
     def __init__(self, kind: str, text: str) -> None:
-        import nkeys
-
+        nkeys = importlib.import_module("nkeys")
         prefix = {"O": nkeys.PREFIX_BYTE_OPERATOR, "A": nkeys.PREFIX_BYTE_ACCOUNT, "U": nkeys.PREFIX_BYTE_USER}[kind]
         self.seed = bytes(nkeys.encode_seed(hashlib.sha256(text.encode()).digest(), prefix))
         self._pair = nkeys.from_seed(bytearray(self.seed))
