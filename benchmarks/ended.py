@@ -1,6 +1,6 @@
 """How long does it take to learn that jobs have ended already, against a gather of bare requests?
 
-    python -m benchmarks.ended [--jobs N ...] [--rounds N] [--trip SECONDS] [--json]
+    python -m benchmarks.ended [--jobs N ...] [--rounds N] [--trip SECONDS] [--herd N] [--json]
 
 A service that starts again, or a gate over yesterday's jobs, asks about thousands of jobs that have long ended. The
 server runs in a process of its own, on loopback, and says of every job that it has ended; ``--trip`` has it answer that
@@ -125,19 +125,20 @@ def _seconds(way: str, jobs: int, trip: float) -> float:
             serving.terminate()
 
 
-def _herd() -> float:
-    command = [sys.executable, "-m", "benchmarks.fleet_stages", "spread", "jobwatch", str(HERD)]
+def _herd(jobs: int) -> float:
+    command = [sys.executable, "-m", "benchmarks.fleet_stages", "spread", "jobwatch", str(jobs)]
     found: dict[str, float] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     return found["peak_over_mean"]
 
 
-def measure(sizes: Sequence[int], rounds: int, trip: float) -> list[Row]:
+def measure(sizes: Sequence[int], rounds: int, trip: float, herd: int = HERD) -> list[Row]:
     """Answer the module's question.
 
     Args:
         sizes: For how many jobs.
         rounds: How often each way is timed.
         trip: How much later the server answers, in seconds.
+        herd: How many jobs that go on are waited for at once.
     """
     rows: list[Row] = []
     for jobs in sizes:
@@ -151,7 +152,7 @@ def measure(sizes: Sequence[int], rounds: int, trip: float) -> list[Row]:
             for way in WAYS
             if way != _RIVAL
         ]
-    peak = _herd()
+    peak = _herd(herd)
     name = "spread evenly"
     return [*rows, compared("fullest second of a herd, over the mean", peak, 1.0, name, MOST_OF_A_HERD)]
 
@@ -162,9 +163,10 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--trip", type=float, default=0.0, help="seconds after which the server answers")
+    parser.add_argument("--herd", type=int, default=HERD, help="how many jobs that go on are waited for at once")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    rows = measure(options.jobs, options.rounds, options.trip)
+    rows = measure(options.jobs, options.rounds, options.trip, options.herd)
     print(as_json(rows) if options.json else as_text(rows))
 
 

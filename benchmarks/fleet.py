@@ -1,6 +1,6 @@
 """What does it cost to watch very many jobs at once, against one asyncio or anyio task a job?
 
-    python -m benchmarks.fleet [--jobs N] [--counter auto|processor|callgrind] [--json]
+    python -m benchmarks.fleet [--jobs N] [--together N] [--counter auto|processor|callgrind] [--json]
 
 The network is left out: requests are answered by a function of the same process. The poller, its schedule, its workers,
 the reading of replies and everything else run as they are. Each figure comes from a process of its own (see
@@ -119,14 +119,16 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     rivals: list[Row]
 
 
-def measure(jobs: int, counter: str) -> Report:
+def measure(jobs: int, counter: str, together: int = TOGETHER) -> Report:
     """Answer the module's question.
 
     Args:
         jobs: How many jobs to watch.
         counter: What counts instructions: "auto", "processor" or "callgrind".
+        together: How many waits start together, at most.
     """
-    ours, *rivals = (_row(way, jobs, counter) for way in _WAYS)
+    together = min(jobs, together)
+    ours, *rivals = (_row(way, jobs, counter, together) for way in _WAYS)
     swept = min(SWEPT, jobs)
     sweeps = [_stage(Spread, "sweep", "jobwatch", swept, page).requests_a_sweep for page in (SWEPT, 100)]
     return Report(
@@ -137,7 +139,7 @@ def measure(jobs: int, counter: str) -> Report:
         cpu_us_per_look=ours.cpu_us_per_look,
         peak_over_mean=ours.peak_over_mean,
         peak_over_mean_later=ours.peak_over_mean_later,
-        started_together=min(jobs, TOGETHER),
+        started_together=together,
         instructions=ours.instructions,
         swept_jobs=swept,
         requests_a_sweep=sweeps[0],
@@ -147,9 +149,9 @@ def measure(jobs: int, counter: str) -> Report:
     )
 
 
-def _row(way: Way, jobs: int, counter: str) -> Row:
+def _row(way: Way, jobs: int, counter: str, together: int) -> Row:
     held = _stage(Held, "hold", way, jobs)
-    spread = _stage(Spread, "spread", way, min(jobs, TOGETHER))
+    spread = _stage(Spread, "spread", way, together)
     return Row(
         name=way,
         bytes_per_job=held.bytes_per_job,
@@ -267,11 +269,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--counter", choices=("auto", "processor", "callgrind"), default="auto", help="what counts instructions"
     )
+    parser.add_argument("--together", type=int, default=TOGETHER, help="how many waits start together, at most")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     options = parser.parse_args(arguments)
     if options.jobs < 1:
         parser.error(f"--jobs is {options.jobs}; it must be at least 1")
-    report = measure(options.jobs, options.counter)
+    report = measure(options.jobs, options.counter, options.together)
     print(as_json(compared_rows(report), report=report) if options.json else printed(report))
     return 0
 

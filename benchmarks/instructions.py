@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,6 +29,7 @@ _PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241}
 _HARDWARE, _INSTRUCTIONS = 0, 1
 _ATTRIBUTES_SIZE = 64
 _USER_ONLY = 1 << 5
+_MARKS = "BENCHMARKS_MARKS"  # where a program notes the time at its marks
 _WITH_CHILDREN = 1 << 1
 
 
@@ -90,13 +92,23 @@ def callgrind(command: Sequence[str]) -> int:
 
 
 def mark() -> None:
-    """Mark a place in a program that `between_marks` runs."""
+    """Mark a place in a program that `between_marks` or `seconds_between_marks` runs."""
     os.getsid(0)
+    if _MARKS in os.environ:
+        with Path(os.environ[_MARKS]).open("a", encoding="ascii") as marks:
+            marks.write(f"{time.process_time()}\n")
 
 
 def between_marks(command: Sequence[str]) -> list[int]:
     """Run a program as `callgrind` does, and return the user instructions from each of its marks to the next."""
     return _counts(command)[1:-1]
+
+
+def seconds_between_marks(command: Sequence[str]) -> list[float]:
+    """Run a program as it is, and return the seconds of CPU time of all its threads from each mark to the next."""
+    with tempfile.NamedTemporaryFile("r", encoding="ascii") as marks:
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, _MARKS: marks.name})
+        return [after - before for before, after in pairwise(map(float, marks))]
 
 
 def _counts(command: Sequence[str]) -> list[int]:

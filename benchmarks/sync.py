@@ -1,12 +1,13 @@
 """What does waiting without async cost? Instructions of `jobwatch.wait`, against `asyncio.run` of the same wait.
 
-    python -m benchmarks.sync [--waits N] [--json]
+    python -m benchmarks.sync [--waits N] [--by callgrind|seconds] [--json]
 
 Each program is a Python process of its own under callgrind, which waits N times for a job that has ended, on a job
 server in this process. A wait is one look then, so that what a thread and a loop cost beside it weighs most. A client
 is made each time, opens a connection and is closed, except in the last two rows, where one is open all the time. The
 first wait of a process, which imports aiohttp, is a row of its own; of the others the median is shown. Counted are user
-instructions of all threads, between marks around each wait.
+instructions of all threads, between marks around each wait; without callgrind, or ``--by seconds``, CPU seconds, which
+are rough.
 
 **Bias.** *For us*: `asyncio.run` sets up a handler for SIGINT each time, since it runs in the main thread. *Against
 us*: a job that runs for longer than one look costs both the same for every further look.
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING
 import jobwatch
 from jobwatch.testing import JobServer
 
-from .instructions import between_marks, has_callgrind, mark
+from .instructions import between_marks, has_callgrind, mark, seconds_between_marks
 from .rows import Row, as_json, as_text, compared
 
 if TYPE_CHECKING:
@@ -107,18 +108,20 @@ WAYS: dict[str, Callable[[str, int], None]] = {
 _COMPARED = (("wait", "asyncio.run"), ("watch", "asyncio.run of async for"), ("SyncClient.wait_for", "Runner.run"))
 
 
-def measure(waits: int) -> list[Row]:
+def measure(waits: int, by: str) -> list[Row]:
     """Answer the module's question.
 
     Args:
         waits: How many waits there are in each program.
+        by: What counts: "callgrind" or "seconds".
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     subprocess.run([sys.executable, "-c", "import jobwatch; jobwatch.wait"], check=True)  # as an installer compiles it
     with JobServer() as server:
         server.add("bedrock", _JOB, [("PENDING", 0), ("RUNNING", 0), ("COMPLETED", 0)])
         url = server.url_of("bedrock")
-        counts = {name: between_marks([sys.executable, "-c", _CHILD, name, url, str(waits)]) for name in WAYS}
+        counted: Callable[[list[str]], Sequence[float]] = between_marks if by == "callgrind" else seconds_between_marks
+        counts = {name: counted([sys.executable, "-c", _CHILD, name, url, str(waits)]) for name in WAYS}
     rows: list[Row] = []
     for ours, rival in _COMPARED:
         found = [counts[ours], counts[rival]]
@@ -141,14 +144,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sync", description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--waits", type=int, default=WAITS, help="how many waits in each program")
+    by = "callgrind" if has_callgrind() else "seconds"
+    parser.add_argument("--by", choices=("callgrind", "seconds"), default=by, help="what counts (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     options = parser.parse_args(arguments)
     if options.waits < 2:
         parser.error(f"--waits is {options.waits}; it must be at least 2")
-    if not has_callgrind():
-        print("this needs valgrind: instructions are counted by callgrind", file=sys.stderr)
+    if options.by == "callgrind" and not has_callgrind():
+        print("instructions are counted by callgrind, which needs valgrind", file=sys.stderr)
         return 1
-    rows = measure(options.waits)
+    rows = measure(options.waits, options.by)
     print(as_json(rows) if options.json else as_text(rows))
     return 0
 

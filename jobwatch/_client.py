@@ -450,7 +450,10 @@ class Client(Generic[Wire_co]):
         if found.job is not None and found.is_over:
             over = found.job
             return Wait(lambda: self._enter_over(over), over.id, limit, check, ends, result=result)
-        watched = self.watched(found.job_id)
+        # An id that was given has been checked; one that a response names may be anything.
+        watched = (
+            Watched(job_id=found.job_id, api=self.name) if isinstance(job, (int, str)) else self.watched(found.job_id)
+        )
         if found.read_by:
             watched = replace(watched, place=Place(found.job_id, found.read_by, is_url=True))
         return Wait(lambda: self._enter(watched, found), found.job_id, limit, check, ends, result=result)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, Self
 
 from ._models import Result_co, ResultLeftOut, Wire_co
 from ._tasks import ended, running_loop
+from ._wait import coroutine_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,10 +77,11 @@ class Completions(ResultLeftOut, Generic[Wire_co, Result_co]):
 
 async def all_of(completions: Completions[Wire_co, Result_co]) -> list[Job[Wire_co, Result_co]]:
     """Wait for all, and return the jobs in the order in which they were asked for; the first error ends the others."""
+    jobs: dict[Wait[Wire_co, Result_co], Job[Wire_co, Result_co]] = {}
     async with completions as ended:
         async for wait in ended:
-            await wait
-        return [await wait for wait in ended.waits]
+            jobs[wait] = await wait
+    return [jobs[wait] for wait in completions.waits]
 
 
 def _begun(
@@ -92,6 +94,6 @@ def _begun(
             task.exception()  # read here, since whoever awaits the handle gets its own
         queue.put_nowait(wait)
 
-    task = running_loop().create_task(wait)
+    task = running_loop().create_task(coroutine_of(wait))
     task.add_done_callback(end)
     return task

@@ -417,6 +417,13 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
             raise error
 
 
+def coroutine_of(
+    wait: Wait[Wire_co, Result_co],
+) -> CoroutineType[Any, Any, Job[Wire_co, Result_co]]:
+    """Return the coroutine that a wait is, which a task runs with fewer steps than the wait itself."""
+    return wait._own_coroutine()  # noqa: SLF001 - of this module  # pyright: ignore[reportPrivateUsage]
+
+
 def _until_it_raises(told: Callable[[Job], None], job_id: str) -> Callable[[Job], None]:
     """Return a function that does the same until it raises, which is logged, and nothing after that."""
     calls = [told]

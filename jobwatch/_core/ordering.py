@@ -31,11 +31,20 @@ def in_order(job: Job, delivered: Sequence[Fingerprint], seq: int, events: Seque
         events: The history.
     """
     moments = [event.at for event in events if event.at is not None]
+    if not seq and not delivered and len(moments) == len(events) and _is_rising(moments):
+        return _with_end_last(job, events)  # as nearly all are that are read for the first time
     if _is_newest_first(job, delivered, seq, events, moments):
         events = events[::-1]
     if len(moments) == len(events):
         events = _by_time(delivered, seq, events)
     return _with_end_last(job, events)
+
+
+def _is_rising(moments: Sequence[datetime]) -> bool:
+    """Whether moments come one after the other, and are not all the same."""
+    if len(moments) > 1 and moments[0] == moments[-1]:
+        return False
+    return all(earlier <= later for earlier, later in pairwise(moments))
 
 
 def _is_newest_first(
@@ -90,9 +99,13 @@ def _with_end_last(job: Job, events: Sequence[Event]) -> Sequence[Event]:
     """Move the job's end behind those entries of its own moment, or without a time, that stand after it."""
     if job.phase not in ENDED or not events or events[-1].phase in ENDED:
         return events
-    index = max((index for index, event in enumerate(events) if event.phase is job.phase), default=-1)
+    index = len(events) - 1
+    while index >= 0 and events[index].phase is not job.phase:
+        index -= 1
+    if index < 0:
+        return events
     after = events[index + 1 :]
-    if index < 0 or any(event.at is not None and event.at != events[index].at for event in after):
+    if any(event.at is not None and event.at != events[index].at for event in after):
         return events  # what came later came after it: a job that went on
     return [*events[:index], *after, events[index]]
 

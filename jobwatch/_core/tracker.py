@@ -391,12 +391,13 @@ def _told(
 ) -> tuple[tuple[Transition, ...], tuple[Fingerprint, ...]]:
     """Return the transitions that are new, and what is remembered of those delivered last, they included."""
     seen_at = datetime.fromtimestamp(now, UTC)
-    transitions = tuple(
-        Transition(job.id, watched.seq + index, step.event.status, step.event.phase, step.event.at, seen_at, step.gap)
-        for index, step in enumerate(steps, start=1)
-    )
-    fingerprints = tuple(Fingerprint(step.event.status, _unix(step.event.at)) for step in steps[-_REMEMBERED:])
-    return transitions, (watched.delivered + fingerprints)[-_REMEMBERED:]
+    first = watched.seq + 1
+    transitions = [
+        Transition(job.id, seq, step.event.status, step.event.phase, step.event.at, seen_at, step.gap)
+        for seq, step in enumerate(steps, first)
+    ]
+    fingerprints = [Fingerprint(step.event.status, _unix(step.event.at)) for step in steps[-_REMEMBERED:]]
+    return tuple(transitions), (*watched.delivered, *fingerprints)[-_REMEMBERED:]
 
 
 def _saw_blocked(before: Watched, observed: Observed, job: Job, now: float) -> Observed:

@@ -15,6 +15,7 @@ DOCUMENTS = (
     "jobwatch/_core/ENGINES.md",
     "jobwatch/_core/README.md",
     "jobwatch/_models/README.md",
+    "jobwatch/_page/README.md",
     "jobwatch/_sync/README.md",
     "jobwatch/_watching/README.md",
     "jobwatch/_webhooks/README.md",

@@ -69,6 +69,10 @@ EXPECTED = {
         r"(?s).*job_01JABCD123 state PENDING None None\n.*job_01JABCD123 state RUNNING None None\n"
         r".*job_01JABCD123 end COMPLETED None Outcome.SUCCEEDED\njob_01JABCD123 has ended: COMPLETED\n"
     ),
+    "jobwatch.WatchPage": (
+        r"http://127\.0\.0\.1:\d+/#enter=[\w-]+\n"
+        r"job_01JABCD123 PENDING\njob_01JABCD123 RUNNING\njob_01JABCD123 COMPLETED\n"
+    ),
     "match change.kind": (
         r"(?s).*PENDING\n.*RUNNING\njob_01JABCD123 Outcome.SUCCEEDED None\n<WatchedJob job_01JABCD123: .*>\n"
     ),
