@@ -18,8 +18,8 @@ import msgspec
 import pytest
 
 from jobwatch import Client, ConfigError
-from jobwatch._core.durations import durations_of
-from jobwatch._core.hazard import KEPT, PRIOR, Durations
+from jobwatch._core.durations import LearnedDurations, durations_of
+from jobwatch._core.hazard import KEPT, PRIOR, Curve, Durations
 from jobwatch._core.pace import Pace
 from jobwatch._files.history import History
 from jobwatch._files.lock import folder_locked
