@@ -128,7 +128,9 @@ class Forgetful(History):
         """Forget a job."""
         return True
 
-    def add_duration(self, kind: tuple[str, str, Phase], seconds: float, *, told: bool = False) -> None:
+    def add_duration(
+        self, kind: tuple[str, str, Phase], seconds: float, *, told: bool = False, job_id: str = ""
+    ) -> None:
         """Forget a duration."""
 
 
