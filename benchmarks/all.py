@@ -42,6 +42,7 @@ QUICK = {
     "journal": ["--jobs", "10000", "--changes", "1000", "--rounds", "1"],
     "look": ["bare", "jobwatch", "--rounds", "3", "--looks", "3000", *_SECONDS],
     "pace": ["--jobs", "1000"],
+    "page": ["--changes", "20"],
     "redraw": ["--seconds", "3"],
     "startup": ["--rounds", "5", *_SECONDS],
     "stream": ["--jobs", "200"],

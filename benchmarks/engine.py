@@ -51,7 +51,7 @@ from jobwatch.nats._connection import connect
 
 from .engine_api import Asked
 from .engine_hold import hold, rows_of
-from .engine_parts import Cost, Part, cost_of, cpu_of, memory_of
+from .engine_parts import Cost, Part, at_work, cost_of, cpu_of, memory_of
 from .engine_streams import Lateness, first_look, opened, seed
 from .rows import Row, as_json, as_text, compared
 
@@ -96,8 +96,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rate(self) -> float:
-        """How many requests a second one worker may make."""
-        return self.looks * HEADROOM / WORKERS
+        """How many requests a second all workers together may make."""
+        return self.looks * HEADROOM
 
     @property
     def ending(self) -> int:
@@ -146,7 +146,7 @@ async def by_workers(setting: Setting, folder: Path) -> Found:
         stack.callback(reading.cancel)
         arguments = ("engine_workers", "nats", api, setting.interval, setting.rate, server.url)
         parts = [await stack.enter_async_context(Part(*arguments)) for _ in range(WORKERS)]
-        await asyncio.sleep(max(0.0, begin - time.time()) + setting.interval + 1.0)
+        await at_work(parts, setting.watches)
         start, used = time.time(), cpu_of(server.pid)
         await api_part.ask(Asked, "begin", start, start + setting.seconds)
         cost = await cost_of(parts, setting.seconds)
@@ -172,7 +172,7 @@ async def by_plain_looks(setting: Setting) -> Cost:
         api = f"http://127.0.0.1:{int(await api_part.line())}"
         arguments = ("engine_workers", "plain", api, setting.interval, setting.rate)
         parts = [await stack.enter_async_context(Part(*arguments, each * number, each)) for number in range(WORKERS)]
-        await asyncio.sleep(setting.interval + 1.0)
+        await at_work(parts, setting.watches)
         return await cost_of(parts, setting.seconds / 2.0)
 
 
@@ -196,7 +196,7 @@ async def by_rival(setting: Setting, folder: Path) -> tuple[Cost, float]:
         command = [sys.executable, "-m", "benchmarks.engine_rival", *map(str, arguments), str(setting.watches)]
         assert await (await asyncio.create_subprocess_exec(*command)).wait() == 0
         parts = [await stack.enter_async_context(Part("engine_rival", *arguments)) for _ in range(WORKERS)]
-        await asyncio.sleep(setting.interval + 2.0)
+        await at_work(parts, setting.watches)
         start, used = time.time(), cpu_of(redis.pid)
         await api_part.ask(Asked, "begin", start, start + setting.seconds)
         cost = await cost_of(parts, setting.seconds)
@@ -217,7 +217,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 def engine_rows(setting: Setting, found: Found, plain: float) -> list[Row]:
     """Return what was found out about the workers beside the goals."""
-    beside, most = found.cost.cpu - plain, WORKERS * setting.rate * (1.0 + BURST_SECONDS)
+    beside, most = found.cost.cpu - plain, setting.rate * (1.0 + BURST_SECONDS)
     return [
         compared("a worker's processor time beside a look, ms", beside * 1e3, GOAL_CPU * 1e3, "the goal", 1.0),
         compared(

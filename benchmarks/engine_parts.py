@@ -21,6 +21,7 @@ T = TypeVar("T")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _STOPPED_WITHIN = 10.0
+_AT_WORK_WITHIN = 180.0
 
 
 class Worked(msgspec.Struct, frozen=True):
@@ -80,6 +81,20 @@ async def cost_of(parts: Sequence[Part], seconds: float) -> Cost:
     took = statistics.mean(after.at - each.at for each, after in pairs)
     cpu = sum(after.cpu - each.cpu for each, after in pairs)
     return Cost(cpu / max(1, looks), looks / took, sum(after.wasted - each.wasted for each, after in pairs))
+
+
+async def at_work(parts: Sequence[Part], looks: int) -> None:
+    """Wait until processes have made so many looks together, and each of them some.
+
+    Raises:
+        TimeoutError: That takes too long.
+    """
+    async with asyncio.timeout(_AT_WORK_WITHIN):
+        while True:
+            made = [(await part.ask(Worked)).looks for part in parts]
+            if all(made) and sum(made) >= looks:
+                return
+            await asyncio.sleep(0.1)
 
 
 class Part:

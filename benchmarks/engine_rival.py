@@ -111,9 +111,9 @@ async def work(settings: RedisSettings, api: str, interval: float) -> None:
         await obey(lambda _: worked(looks.count))
         logging.getLogger("arq").setLevel(logging.CRITICAL)  # what it was at is cut off
         working.cancel()
-        with suppress(asyncio.CancelledError):
-            await working
-        await worker.close()
+        for ending in (working, worker.close()):
+            with suppress(asyncio.CancelledError):
+                await ending
 
 
 def main() -> None:

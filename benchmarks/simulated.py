@@ -155,8 +155,9 @@ class Named:
     ) -> Coroutine[object, object, Reply | Fault]:
         """Name what is asked for, and ask."""
         *_, kind, name = target.path.removesuffix("/jobs").split("/")
+        query = target.path_and_query.removeprefix(target.path).removeprefix("?")
         asked: Coroutine[object, object, Reply | Fault] = self._get(
-            f"{_KINDS[kind]} {name} {(target.query or '0').removeprefix('limit=')}", etag=etag, turn=turn
+            f"{_KINDS[kind]} {name} {(query or '0').removeprefix('limit=')}", etag=etag, turn=turn
         )
         return asked
 

@@ -21,6 +21,7 @@ _sync/                      the same without async: a thread in which the loop r
 _watching/                  the background watcher, its delivery and its journal
 _webhooks/                  vendors' requests to us, turned into wake-ups
 nats/                       the same watching by many workers, on NATS JetStream
+airflow/                    an operator for Airflow, whose waits take up no worker
 _report/                    what is written about jobs: summaries, pictures, test results; pure
 otel/                       spans and metrics for OpenTelemetry
 cli/                        the command line

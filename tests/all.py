@@ -50,6 +50,7 @@ PARTS = (
     Part("the rules for NATS", ("tests.nats.model", "--first", "1000", "--seeds", "20000")),
     Part("the rules of a shared budget", ("tests.nats.leases_model", "--first", "1000", "--seeds", "1500")),
     Part("a shared budget on NATS", ("tests.nats.budget", "--seconds", "90", "--seed", "2")),
+    Part("that on three servers", ("tests.nats.budget", "--seconds", "60", "--seed", "4", "--crashes", "--cluster")),
     Part("killed workers on NATS", ("tests.engine", "--kills", "30", "--seed", "2")),
     Part("killed watchers", ("tests.watching.crash", "--times", "400", "--seed", "2")),
 )

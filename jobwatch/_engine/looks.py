@@ -29,7 +29,7 @@ from .sleeps import Sleeps
 from .watch import BEFORE_ALL, DUE, IDLE, LOOKING, NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Iterable
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 
     from .._core.look import Policy
     from .._core.source import Source
@@ -96,8 +96,8 @@ class Looks:
         self._logged: set[str] = set()
         self._log = LookLog(policy)
 
-    def next(self) -> Coroutine[object, object, None] | None:
-        """Return the look that is due, to be awaited; None if none is."""
+    def next(self, looker: asyncio.Task[object]) -> Coroutine[object, object, None] | None:
+        """Return the look that is due, to be awaited by a task; None if none is."""
         schedule, now = self._schedule, self._clock.now()
         watch = schedule.take(now)
         if watch is None:
@@ -106,9 +106,11 @@ class Looks:
             return self._turn_away(watch, schedule.paused(now))
         if self._held is not None and (hold := self._held.time_for(watch, now)):
             schedule.hold(watch)
-            return self._look_at(watch, now, hold)
+            return self._look_at(watch, looker, now, hold)
         joint = self._grouping.joint(watch, self._interval(watch)) if self._grouping.is_possible else None
-        return self._look_at(watch, now) if joint is None else self._look_at_many(watch, joint)
+        if joint is None:
+            return self._look_at(watch, looker, now)
+        return self._look_at_many(watch, looker, joint)
 
     def resume(self, watch: Watch) -> None:
         """Go on looking at a job whose watch was given up, at the pace that follows faults."""
@@ -192,8 +194,10 @@ class Looks:
         finally:
             self._schedule.end(watch)
 
-    async def _look_at(self, watch: Watch, now: float, hold: float = 0.0) -> None:
+    async def _look_at(self, watch: Watch, looker: asyncio.Task[object], now: float, hold: float = 0.0) -> None:
         others = self._others_with(watch) if self._registry.awaited and self._registry.background else []
+        watches = (watch, *others) if others else (watch,)
+        ended_at = None
         for other in others:
             self._schedule.remove(other)
             other.begin_look()
@@ -204,30 +208,30 @@ class Looks:
                     return
                 now = self._clock.now()
                 asked_at = self._clock.epoch + now
-            looker = asyncio.current_task()
             if not hold:
-                self._asks((watch, *others), looker, now)
-            seen = await self._seen(watch, others, hold, looker)
-            self._is_answered((watch, *others))
+                self._asks(watches, looker, now)
+            seen = await self._seen(watch, others, hold, looker, now)
+            self._is_answered(watches)
             if seen is not None:
                 now = self._clock.now()
                 answered_at = self._clock.epoch + now
                 as_of = time_of(seen, asked_at, answered_at) if isinstance(seen.what, Fault) else answered_at - seen.age
                 times = None if self._held is None else (answered_at - asked_at, hold)
-                if self._details is not None and not self._is_held_back((watch, *others), seen, as_of):
-                    seen = await self._details.of(seen, (watch, *others))
+                if self._details is not None and not self._is_held_back(watches, seen, as_of):
+                    seen = await self._details.of(seen, watches)
                     now = self._clock.now()
-                for each in (watch, *others):
+                ended_at = now
+                for each in watches:
                     self._enter_seen(each, seen, as_of, now, times)
             elif hold:
-                self._put_back_held((watch, *others), asked_at - self._clock.epoch)
+                self._put_back_held(watches, asked_at - self._clock.epoch)
         except Exception as error:  # noqa: BLE001 - whatever one job's look raises ends the watch of that job alone
-            for each in (watch, *others):
+            for each in watches:
                 self._end_by(each, error)
         finally:
             if watch in self._asking:
-                self._is_answered((watch, *others))
-            self._schedule.end(watch)
+                self._is_answered(watches)
+            self._schedule.end(watch, ended_at)
 
     async def _is_unkept(self, watch: Watch, others: Collection[Watch]) -> bool:
         """Whether it cannot be written down where a job goes on, so that it is not asked about."""
@@ -238,7 +242,7 @@ class Looks:
             self._enter_seen(each, Seen(unkept), self._unix(), self._clock.now())
         return True
 
-    def _asks(self, watches: Iterable[Watch], looker: asyncio.Task[object] | None, now: float) -> None:
+    def _asks(self, watches: Iterable[Watch], looker: asyncio.Task[object], now: float) -> None:
         """Note that a task asks about jobs."""
         asking = looker, now
         for watch in watches:
@@ -265,7 +269,7 @@ class Looks:
                 self._wakeups.put_woken(watch.watched.job_id)
 
     def _seen(
-        self, watch: Watch, others: list[Watch], hold: float, looker: asyncio.Task[object] | None
+        self, watch: Watch, others: list[Watch], hold: float, looker: asyncio.Task[object], now: float
     ) -> Coroutine[object, object, Seen | None]:
         """Ask about a job that one watch or two want to hear of."""
         memo = watch.memo
@@ -281,8 +285,7 @@ class Looks:
             question = self._source.job(before.job_id, before.status, memo, self._schedule.turn)
         else:
             question = self._source.job(before.job_id, before.status, memo, self._schedule.turn, before.place)
-        asking = self._schedule.answer(question)
-        return asking if others else self._while_wanted(watch, asking, looker)
+        return self._schedule.answer(question) if others else self._while_wanted(watch, question, looker, now)
 
     async def _unkept(self, watch: Watch) -> Fault | None:
         """Wait until whoever keeps that has written down where a job goes on; return why that cannot be done."""
@@ -297,19 +300,25 @@ class Looks:
         return None
 
     async def _while_wanted(
-        self, watch: Watch, asking: Coroutine[object, object, Seen], looker: asyncio.Task[object] | None
+        self, watch: Watch, question: Awaitable[Seen], looker: asyncio.Task[object], now: float
     ) -> Seen | None:
-        """Await an answer, but for no longer than somebody wants it: then the request is cancelled, and None comes."""
-        if looker is not None:
-            self._cancellable[watch] = looker
+        """Await an answer, but for no longer than somebody wants it: then the request is cancelled, and None comes.
+
+        It is learned from as `Schedule.answer` does: to await that here would cost each look a thousand instructions.
+        """
+        self._cancellable[watch] = looker
+        self._schedule.begin_question()
         try:
-            return await asking
+            seen = await question
         except asyncio.CancelledError:
-            if watch in self._cancellable or looker is None or looker.uncancel():
+            if watch in self._cancellable or looker.uncancel():
                 raise  # somebody else cancelled the worker, too
             return None
         finally:
+            self._schedule.end_question()
             self._cancellable.pop(watch, None)
+        self._schedule.learn(seen, now)
+        return seen
 
     def _others_with(self, watch: Watch) -> list[Watch]:
         """Return the other watch of a job, if one and the same answer can serve it too."""
@@ -330,8 +339,8 @@ class Looks:
 
     # --- many jobs ---------------------------------------------------------------------------------------------
 
-    async def _look_at_many(self, first: Watch, joint: JointRequest) -> None:
-        self._asks(joint.due, asyncio.current_task(), self._clock.now())
+    async def _look_at_many(self, first: Watch, looker: asyncio.Task[object], joint: JointRequest) -> None:
+        self._asks(joint.due, looker, self._clock.now())
         try:
             told = await self._grouping.jobs_of(joint)
             self._is_answered(joint.due)

@@ -163,14 +163,19 @@ class Schedule:
         """Whether one more look may be held: as many as there are places otherwise."""
         return len(self._long_polls) < self._most
 
-    def end(self, watch: Watch) -> None:
-        """Count the look at a job that was taken as over."""
+    def end(self, watch: Watch, now: float | None = None) -> None:
+        """Count the look at a job that was taken as over.
+
+        Args:
+            watch: The job.
+            now: When, on the loop's clock; by default, as that says.
+        """
         if self._long_polls and watch in self._long_polls:
             self._long_polls.discard(watch)
             return
         if watch.watched.looks == 1:
             self._newcomers.answered(goes_on=watch.demand > 0.0)
-        self._places.end(watch, self._time())
+        self._places.end(watch, self._time() if now is None else now)
         if self._held_back and not self._places.hold_back_slow_jobs:
             held = next(iter(self._held_back))
             self._queue.put(held, self._held_back.pop(held))
@@ -392,12 +397,31 @@ class Schedule:
             asking: The question.
             held: Whether it may be held, so that how long it takes tells nothing.
         """
-        self._in_flight += 1
         asked_at = self._time()
+        self.begin_question()
         try:
             answer = await asking
         finally:
-            self._in_flight -= 1
+            self.end_question()
+        self.learn(answer, asked_at, held=held)
+        return answer
+
+    def begin_question(self) -> None:
+        """Count a question as under way."""
+        self._in_flight += 1
+
+    def end_question(self) -> None:
+        """Count a question as over, whether it was answered or not."""
+        self._in_flight -= 1
+
+    def learn(self, answer: Seen | SeenMany, asked_at: float, *, held: bool = False) -> None:
+        """Learn from an answer when and how many more requests may go.
+
+        Args:
+            answer: The answer.
+            asked_at: When it was asked for, on the loop's clock.
+            held: Whether it may have been held, so that how long it took tells nothing.
+        """
         now = self._time()
         seconds = now - asked_at
         if not held:
@@ -418,7 +442,6 @@ class Schedule:
             self.heed(answer.aside)
         if answer.rate is not None:
             self._budget.told(answer.rate, self._in_flight, now)
-        return answer
 
     def heed(self, fault: Fault) -> None:
         """Learn from a fault for how long no request is to be made, and that fewer may go."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._tasks import ended
 from .watch import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+    Work: TypeAlias = Callable[[asyncio.Task[Any]], Coroutine[Any, Any, None] | None]
 
 _AFTER = 1e-4
 """How long after work is due its alarm rings, in seconds: a loop may ring it early by its clock's resolution."""
@@ -41,7 +43,7 @@ class Workers:
         crashed: Callable[[], None],
     ) -> None:
         self._most = most
-        self._work: Callable[[], Coroutine[Any, Any, None] | None] = lambda: None
+        self._work: Work = lambda _worker: None
         self._due: Callable[[float], float] = lambda _now: NEVER
         self._ready: Callable[[float, int], int] = lambda _now, _most: 1
         self._needed = needed
@@ -59,14 +61,14 @@ class Workers:
 
     def employ(
         self,
-        work: Callable[[], Coroutine[Any, Any, None] | None],
+        work: Work,
         due: Callable[[float], float],
         ready: Callable[[float, int], int] = lambda _now, _most: 1,
     ) -> None:
         """Give them what there is to do.
 
         Args:
-            work: Gives the next piece that is due, or None if none is.
+            work: Gives the next piece that is due, or None if none is; told which task is to do it.
             due: Says when the next one will be, on the loop's clock, as of a time; `NEVER` for none.
             ready: Says how many are due as of a time, roughly, and of so many at most: as many wake at once.
         """
@@ -153,10 +155,12 @@ class Workers:
         self._crashed()
 
     async def _serve(self) -> None:
+        worker = asyncio.current_task()
+        assert worker is not None  # noqa: S101 - a coroutine that runs, runs in a task
         self._called -= 1
         try:
             while self._needed():
-                work = self._work()
+                work = self._work(worker)
                 if work is not None:
                     await work
                 elif await self._rest():

@@ -61,12 +61,12 @@ _KINDS = {
 }
 
 
-_DATE, _AGE, _ETAG, _CONTENT_TYPE = "Date", "Age", "ETag", "Content-Type"
+_DATE, _AGE, _ETAG, _CONTENT_TYPE, CONTENT_ENCODING = "Date", "Age", "ETag", "Content-Type", "Content-Encoding"
 _REQUEST_ID, _RETRY_AFTER, _TRANSFER_ENCODING = "X-Request-Id", "Retry-After", "Transfer-Encoding"
 _REMAINING, _LIMIT, _RESET = "X-RateLimit-Remaining", "X-RateLimit-Limit", "X-RateLimit-Reset"
 _NAMES = (
-    *("_DATE", "_AGE", "_ETAG", "_CONTENT_TYPE", "_REQUEST_ID", "_RETRY_AFTER", "_TRANSFER_ENCODING"),
-    *("_REMAINING", "_LIMIT", "_RESET"),
+    *("_DATE", "_AGE", "_ETAG", "_CONTENT_TYPE", "CONTENT_ENCODING", "_REQUEST_ID", "_RETRY_AFTER"),
+    *("_TRANSFER_ENCODING", "_REMAINING", "_LIMIT", "_RESET"),
 )
 
 
@@ -142,7 +142,7 @@ def _reply(http_status: int, headers: Headers, body: bytes, etag: str | None, cl
         body,
         etag if (told := headers.get(_ETAG)) is None else _validator(told) or etag,
         server_time,
-        None if remaining is None else _rate(headers, remaining, server_time),
+        None if remaining is None else rate_limit(remaining, headers.get(_LIMIT), headers.get(_RESET), server_time),
         headers.get(_REQUEST_ID),
         headers.get(_CONTENT_TYPE),
         retry_after=None if headers.get(_RETRY_AFTER) is None else _wait(headers, server_time, clock),

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import aiohttp
 import aiohttp.client
@@ -77,6 +77,10 @@ def _learned(found: tuple[object, ...]) -> bool:
     return True
 
 
+_Carried: TypeAlias = "tuple[Connection, Carrier]"
+"""A connection, and what carries it."""
+
+
 class Head:
     """The request's headers as they are sent, and what goes into the query of each; no repr shows them."""
 
@@ -110,13 +114,13 @@ class Answer:
         closed: Whether it has been given up or read to its end, and its connection is no longer its own.
     """
 
-    __slots__ = ("_connection", "_lanes", "closed", "content", "headers", "status")
+    __slots__ = ("_carried", "_lanes", "closed", "content", "headers", "status")
 
     def __init__(
-        self, lanes: Lanes, connection: Connection, status: int, headers: CIMultiDictProxy[str], content: StreamReader
+        self, lanes: Lanes, carried: _Carried, status: int, headers: CIMultiDictProxy[str], content: StreamReader
     ) -> None:
         self._lanes = lanes
-        self._connection = connection
+        self._carried = carried
         self.status = status
         self.headers = headers
         self.content = content
@@ -125,7 +129,7 @@ class Answer:
     def close(self) -> None:
         """Give the connection back: for another request if this was read to its end, else to be closed."""
         self.closed = True
-        self._lanes.give_back(self._connection)
+        self._lanes.give_back(self._carried)
 
 
 class Lanes:
@@ -144,7 +148,7 @@ class Lanes:
         self._connector = connector
         self._limits = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
         self._loop = asyncio.get_running_loop()
-        self._kept: list[tuple[Connection, int]] = []
+        self._kept: list[tuple[_Carried, int]] = []
         self._ticks = 0
         self._ticker: asyncio.TimerHandle | None = None
         self._waiting = 0
@@ -174,7 +178,12 @@ class Lanes:
         return is_stock() and not self._has_met_odd
 
     async def sent(
-        self, path: str, body: bytes | None, headers: Mapping[str, str] | None, asker: asyncio.Task[object] | None
+        self,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        asker: asyncio.Task[object] | None,
+        since: float,
     ) -> Answer:
         """Send a request and wait for the head of its answer.
 
@@ -183,24 +192,24 @@ class Lanes:
             body: What a POST sends; None for a GET.
             headers: What is sent with this request alone; validated.
             asker: The task that asks.
+            since: When it began to, on the loop's clock.
 
         Raises:
             NotSilent: The server sends something by itself on all connections; nothing was sent.
         """
         for _ in range(self._most):
-            connection = self._kept.pop()[0] if self._kept else await self._connected()
-            protocol = connection.protocol
+            carried = self._kept.pop()[0] if self._kept else await self._connected()
+            connection, protocol = carried
             # What was read until it was kept forbids nothing, see `give_back`, and nothing was read since.
-            if isinstance(protocol, Carrier) and not protocol.has_heard and protocol.is_quiet():
-                protocol.carry(asker)
+            if not protocol.has_heard and protocol.is_quiet():
+                protocol.carry(asker, since)
                 break
-            if await _becomes_silent(connection):
+            if await _becomes_silent(carried):
                 break
         else:
             raise NotSilent
         try:
-            assert isinstance(protocol, Carrier)  # noqa: S101  # as just checked
-            assert protocol.transport is not None  # noqa: S101  # likewise
+            assert protocol.transport is not None  # noqa: S101  # as just checked
             # A new one, which has seen no byte of an earlier answer.
             protocol._parser = self._parser(protocol, self._loop, READ_AHEAD)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             protocol.transport.write(self._told(path, body, headers))
@@ -218,19 +227,19 @@ class Lanes:
         coding = told.get(_TRANSFER_ENCODING)
         if message.code == 101 or (coding is not None and coding.lower() != "chunked"):
             self._has_met_odd = True  # it is read all the same; from now on the session asks
-        return Answer(self, connection, message.code, told, content)
+        return Answer(self, carried, message.code, told, content)
 
-    def give_back(self, connection: Connection) -> None:
+    def give_back(self, carried: _Carried) -> None:
         """Keep a connection whose answer was read to its end; close any other."""
-        protocol = connection.protocol
-        if not isinstance(protocol, Carrier) or protocol.should_close:
+        connection, protocol = carried
+        if protocol.should_close:
             connection.close()
             return
         protocol.has_heard = False
         if self._waiting or self._is_left:
             connection.release()
             return
-        self._kept.append((connection, self._ticks))
+        self._kept.append((carried, self._ticks))
         if self._ticker is None:
             self._ticker = self._loop.call_later(_TICK, self._tick)
 
@@ -238,20 +247,20 @@ class Lanes:
         """Keep nothing any more: whatever is kept, or given back later, is the connector's, for its session."""
         self._is_left = True
         kept, self._kept = self._kept, []
-        for connection, _ in kept:
-            self.give_back(connection)
+        for carried, _ in kept:
+            self.give_back(carried)
         if self._ticker is not None:
             self._ticker.cancel()
             self._ticker = None
 
     def close(self) -> None:
         """Close what is kept, and what is given back later."""
-        for connection, _ in self._kept:
+        for (connection, _), _ in self._kept:
             connection.close()
         self._kept.clear()
         self.leave()
 
-    async def _connected(self) -> Connection:
+    async def _connected(self) -> _Carried:
         self._waiting += 1
         try:
             # What is asked for is sent by us: this request says where to, and nothing else.
@@ -265,7 +274,9 @@ class Lanes:
             # A socket is read into as many bytes as this, 256 KiB by default, which are fetched from the system and
             # given back each time. It has no documented name; on loops that have none of it, nothing is gained.
             transport.max_size = READ_AHEAD
-        return connection
+        protocol = connection.protocol
+        assert isinstance(protocol, Carrier)  # noqa: S101  # of which the connector makes its connections
+        return connection, protocol
 
     def _told(self, path: str, body: bytes | None, headers: Mapping[str, str] | None) -> bytes:
         head = self.head
@@ -282,7 +293,7 @@ class Lanes:
     def _tick(self) -> None:
         """Close what has been kept for longer than `KEPT_FOR` will have been at the next time."""
         first = self._ticks - 2
-        old = [connection for connection, since in self._kept if since < first]
+        old = [connection for (connection, _), since in self._kept if since < first]
         self._kept = [each for each in self._kept if each[1] >= first]
         self._ticks += 1
         for connection in old:
@@ -290,10 +301,11 @@ class Lanes:
         self._ticker = self._loop.call_later(_TICK, self._tick) if self._kept else None
 
 
-async def _becomes_silent(connection: Connection) -> bool:
+async def _becomes_silent(carried: _Carried) -> bool:
     """Whether a connection is silent once the loop has read what there was; closes it if not."""
+    connection, protocol = carried
     try:
-        if isinstance(connection.protocol, Carrier) and not connection.protocol.has_heard:
+        if not protocol.has_heard:
             await check_silent(connection)
             return True
     except NotSilent:

@@ -309,7 +309,7 @@ class FirstLook:
         assert receiver.transport is not None  # noqa: S101  # the request was sent on it
         self._carriers.add(carrier)
         carrier.connection_made(receiver.transport)
-        carrier.carry(asyncio.current_task())
+        carrier.carry(asyncio.current_task(), asyncio.get_running_loop().time())
         if not receiver.is_lost:
             receiver.transport.set_protocol(carrier)
         carrier.set_response_params(read_until_eof=True, auto_decompress=False, read_bufsize=fast.READ_AHEAD)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from .._models import Fault, FaultKind
+from . import answer as answers
 from .answer import judged, with_headers
 from .bodies import is_event_stream, start, to_first_event, whole
 from .codings import CannotDecode, is_plain, unpacked
@@ -77,26 +78,28 @@ class AnswerReader:
             target: What was asked for.
             etag: The validator that was sent, if one was.
         """
-        status = response.status
+        if (answer := self.read_at_once(response, target, etag)) is not None:
+            return answer
+        if not 200 <= response.status <= 299:
+            return self._amounts_to(response, target, etag, await start(response, ERROR_BODY_CAP))
+        is_read_on = "Content-Encoding" in response.headers or not is_event_stream(response)
+        body = await (whole if is_read_on else to_first_event)(response, self._max_body)
+        return self._amounts_to(response, target, etag, body)
+
+    def read_at_once(self, response: Response, target: Target, etag: str | None) -> Reply | Fault | None:
+        """Return what an answer amounts to that has come whole, as nearly all have; None of one that has not."""
+        content = response.content
+        if not content.is_eof() or content.exception() is not None:
+            return None
+        return self._amounts_to(response, target, etag, content.read_nowait())
+
+    def _amounts_to(self, response: Response, target: Target, etag: str | None, body: bytes | None) -> Reply | Fault:
+        status, headers = response.status, response.headers
         good = 200 <= status <= 299
-        body: bytes | None
-        if response.content.is_eof() and response.content.exception() is None:
-            body = response.content.read_nowait()  # as nearly always: a small answer comes in one piece
-        elif good:
-            is_read_on = "Content-Encoding" in response.headers or not is_event_stream(response)
-            body = await (whole if is_read_on else to_first_event)(response, self._max_body)
-        else:
-            body = await start(response, ERROR_BODY_CAP)
         if body is None or (good and len(body) > self._max_body):
             trouble = f"the reply is too large: over {self._max_body} bytes; {_LARGER}"
             return Fault(FaultKind.UNREADABLE, trouble, status)
-        return self._judged(response, target, etag, body, good=good)
-
-    def _judged(
-        self, response: Response, target: Target, etag: str | None, body: bytes, *, good: bool
-    ) -> Reply | Fault:
-        status = response.status
-        coding = response.headers.get("Content-Encoding")
+        coding = headers.get(answers.CONTENT_ENCODING)
         if coding is not None and not is_plain(coding):
             try:
                 body = unpacked(coding, body, self._max_body if good else ERROR_BODY_CAP)
@@ -108,7 +111,7 @@ class AnswerReader:
             body = first_data(body)
         answer = judged(
             status,
-            response.headers,
+            headers,
             body,
             etag=etag,
             problem=self._problem,
@@ -117,7 +120,7 @@ class AnswerReader:
             clock=self._clock,
         )
         if not isinstance(answer, Fault):
-            return with_headers(answer, response.headers, self._wanted) if self._wanted else answer
+            return with_headers(answer, headers, self._wanted) if self._wanted else answer
         return self._told(answer, response, target, body)
 
     def _told(self, fault: Fault, response: Response, target: Target, body: bytes) -> Fault:

@@ -36,7 +36,7 @@ from .sse import EVENT_CAP, EventParser, Flow, unframed
 from .transport import MAX_BODY, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from .._core.moves import Place
     from .._core.source import Turn
@@ -179,7 +179,7 @@ class HttpSource:
             return found
         return replace(found, retry_after=max(asked, found.retry_after or 0.0))
 
-    async def job(
+    def job(
         self,
         job_id: str,
         status: str | None = None,
@@ -188,8 +188,14 @@ class HttpSource:
         place: Place | None = None,  # noqa: ARG002 - its jobs stay where they are; see `MovingSource`
         *,
         hold: float = 0.0,
-    ) -> Seen:
+    ) -> Coroutine[object, object, Seen]:
         """Ask about one job; for arguments see `Source`."""
+        if self.late.is_done and self._items is None:
+            return self._job(job_id, status, memo, turn, hold)
+        return self._job_otherwise(job_id, status, memo, turn, hold)
+
+    async def _job_otherwise(self, job_id: str, status: str | None, memo: object, turn: Turn, hold: float) -> Seen:
+        """Ask about a job before aiohttp is there, or where it stands among others on pages."""
         if not self.late.is_done:
             if self._begins_without_aiohttp and self._items is None and self.transport.begins_without_aiohttp:
                 return await self._job_first(job_id, status, turn, hold)

@@ -20,18 +20,19 @@ class Target:
         body: What a POST sends; None for a GET.
 
     Attributes:
+        path_and_query: What is asked of the server.
         headers: What is sent with this request alone.
         is_head: Whether it is asked for by HEAD.
         limit: How long it may take, in seconds, where that is not as long as any may.
     """
 
-    __slots__ = ("_origin", "_url", "body", "headers", "is_head", "limit", "path", "query")
+    __slots__ = ("_origin", "_url", "body", "headers", "is_head", "limit", "path", "path_and_query")
 
     def __init__(self, origin: str, path: str, query: str | None = None, body: bytes | None = None) -> None:
         self._origin = origin
         self._url: URL | None = None
         self.path = path
-        self.query = query
+        self.path_and_query = f"{path}?{query}" if query else path
         self.body = body
         self.is_head = False
         self.headers: Mapping[str, str] | None = None
@@ -39,11 +40,6 @@ class Target:
 
     def __repr__(self) -> str:
         return f"Target({self.path!r})"
-
-    @property
-    def path_and_query(self) -> str:
-        """What is asked of the server."""
-        return f"{self.path}?{self.query}" if self.query else self.path
 
     @property
     def url(self) -> URL:

@@ -24,17 +24,19 @@ class TimeLimits:
         """How many looks are limited now."""
         return len(self._deadlines)
 
-    def begin(self, task: asyncio.Task[object], seconds: float) -> None:
-        """Limit the look that a task makes.
+    def begin(self, task: asyncio.Task[object], seconds: float) -> float:
+        """Limit the look that a task makes; return when it began, on the loop's clock.
 
         Args:
             task: The task, which is cancelled when the time is over.
             seconds: How long it may take from now on.
         """
         loop = task.get_loop()
-        self._deadlines[task] = deadline = loop.time() + seconds
+        now = loop.time()
+        self._deadlines[task] = deadline = now + seconds
         if self._timer is None or deadline < self._rings_at:
             self._ring_at(deadline, loop)
+        return now
 
     def end(self, task: asyncio.Task[object], cancelling: int) -> bool:
         """End the limit on a look; return whether it had run out, and nobody else cancelled the task.

@@ -49,8 +49,9 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from .._core.source import Turn
-    from .fast import Answer, Lanes
-    from .first import FirstAnswer, FirstLook
+    from .bodies import Response
+    from .fast import Lanes
+    from .first import FirstLook
     from .idle import Carrier
     from .proxies import Proxy
     from .resolver import Resolver
@@ -208,10 +209,22 @@ class Transport:
         cancelling = task.cancelling()
         limit = target.limit or self._timeout
         began = time.perf_counter() if LOGGER.isEnabledFor(logging.DEBUG) else None
-        self._limits.begin(task, limit)
-        answer: Reply | Fault
+        since = self._limits.begin(task, limit)
+        answer: Reply | Fault | None
         try:
-            answer = await self._looked(target, etag, turn, task)
+            response: Response | None
+            try:
+                headers = None
+                if etag is not None or target.body is not None or target.headers is not None:
+                    headers = self._headers_for(target, etag)
+                self.requests += 1
+                response = await self._sent(None, target, headers, task, since)
+            except LostWhenKept:
+                response, answer = None, None
+            else:
+                answer = self._read_at_once(response, target, etag)
+            if answer is None:
+                answer = await self._went_on(response, target, etag, turn, task)
         except asyncio.CancelledError as cancelled:
             if self._limits.end(task, cancelling):
                 key = "long_poll" if target.limit else "request_timeout"
@@ -330,41 +343,75 @@ class Transport:
             response.close()
         return None
 
-    async def _looked(self, target: Target, etag: str | None, turn: Turn, task: asyncio.Task[object]) -> Reply | Fault:
+    def _read_at_once(self, response: Response, target: Target, etag: str | None) -> Reply | Fault | None:
+        """Return what an answer amounts to that has come whole, and leads nowhere else; None of any other."""
+        if response.status in _REDIRECTS and self._is_redirect(response):
+            return None
+        try:
+            answer = self._reader.read_at_once(response, target, etag)
+        except BaseException:
+            response.close()
+            raise
+        if answer is not None and not response.closed:
+            response.close()
+        return answer
+
+    async def _went_on(
+        self, response: Response | None, target: Target, etag: str | None, turn: Turn, task: asyncio.Task[object]
+    ) -> Reply | Fault:
+        """Return what a look brings that is not over with a first answer that came whole.
+
+        Args:
+            response: That answer, as far as it has come; None where a connection that had been kept was lost before.
+            target: What to look at.
+            etag: The validator of the last reply.
+            turn: Awaited before each further request.
+            task: Whoever looks.
+        """
         url: URL | None = None  # the target's own
-        asked_again = False
-        headers = None
-        if etag is not None or target.body is not None or target.headers is not None:
-            headers = self._headers_for(target, etag)
+        headers, asked_again = self._headers_for(target, etag), False
         for hop in range(MAX_HOPS + 1):
-            if hop and (fault := await self._in_turn(turn)) is not None:
-                return fault
-            try:
-                response = await self._sent(url, target, headers, task, hop=hop)
-            except LostWhenKept:
+            if response is None:
                 if asked_again or await self._in_turn(turn) is not None:
-                    raise
+                    raise LostWhenKept
                 asked_again = True
                 self._log.again(target)
-                response = await self._sent(url, target, headers, task, hop=hop)
+                self.requests += 1
+                response = await self._sent(url, target, headers, task, task.get_loop().time())
             try:
-                if response.status not in _REDIRECTS or response.status in self._states:
+                if not self._is_redirect(response):
                     answer = await self._reader.read(response, target, etag)
                     return replace(answer, looks=2) if asked_again and isinstance(answer, Reply) else answer
-                told = response.headers.getall("Location", ())
-                step = next_url(url or target.url, told, response.status, self._elsewhere)
-                if target.body is not None and response.status not in _SAME_METHOD:
-                    return Fault(FaultKind.REFUSED, "a POST was redirected to a GET: not followed", response.status)
+                step = self._next_url(response, url or target.url, target)
             finally:
                 # A response that was read to its end is closed already, and its connection free. What is not read, such
                 # as the body of a redirect, goes down with its connection.
                 if not response.closed:
                     response.close()
             if isinstance(step, Fault):
-                return self._headers.scrubbed(step, target.url, target.body)
+                return step
             self._log.redirect(target, response.status, step)
             url = step
+            if hop == MAX_HOPS:
+                break
+            if (fault := await self._in_turn(turn)) is not None:
+                return fault
+            try:
+                self.requests += 1
+                response = await self._sent(url, target, headers, task, task.get_loop().time())
+            except LostWhenKept:
+                response = None
         return Fault(FaultKind.REFUSED, f"more than {MAX_HOPS} redirects")
+
+    def _is_redirect(self, response: Response) -> bool:
+        return response.status in _REDIRECTS and response.status not in self._states
+
+    def _next_url(self, response: Response, url: URL, target: Target) -> URL | Fault:
+        """Return where a redirect leads, or why that is not followed."""
+        step = next_url(url, response.headers.getall("Location", ()), response.status, self._elsewhere)
+        if target.body is not None and response.status not in _SAME_METHOD:
+            return Fault(FaultKind.REFUSED, "a POST was redirected to a GET: not followed", response.status)
+        return self._headers.scrubbed(step, target.url, target.body) if isinstance(step, Fault) else step
 
     def _headers_for(self, target: Target, etag: str | None) -> dict[str, str] | None:
         """Return what is sent with this request alone."""
@@ -374,25 +421,29 @@ class Transport:
         return headers if target.headers is None else {**(headers or {}), **target.headers}
 
     def _sent(
-        self, url: URL | None, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], *, hop: int
-    ) -> Coroutine[object, object, ClientResponse | Answer | FirstAnswer]:
+        self, url: URL | None, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], since: float
+    ) -> Coroutine[object, object, Response]:
         """Send one request, on the first connection that is silent; `NotSilent` is raised if none is.
 
         Args:
-            url: Where to, if that is not the target's own URL.
+            url: Where redirects have led; None for the target's own URL.
             target: What is asked for.
             headers: What is sent with this request alone.
             task: The task that asks.
-            hop: How many redirects led there.
+            since: When it began to, on the loop's clock.
         """
-        self.requests += 1
+        lanes = self._lanes
+        if lanes is not None:
+            if url is None and lanes.is_usable() and not (target.is_head or (target.body and target.headers)):
+                return lanes.sent(target.path_and_query, target.body, headers, task, since)
+            self._leave_lanes()  # what needs the session is seldom alone: that is what asks from now on
         if self._connector is None:
-            return self._sent_first(url, target, headers, task, hop=hop)
-        return self._sent_by_aiohttp(url, target, headers, task, hop=hop)
+            return self._sent_first(url, target, headers, task, since)
+        return self._sent_by_session(url or target.url, target, headers)
 
     async def _sent_first(
-        self, url: URL | None, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], *, hop: int
-    ) -> ClientResponse | Answer | FirstAnswer:
+        self, url: URL | None, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], since: float
+    ) -> Response:
         """Send a request while there is nothing of aiohttp's: the first, and where that led if it was redirected."""
         if self._first is not None and self._first_asker is task:
             try:
@@ -406,17 +457,7 @@ class Transport:
                 self._first = self._first_asker = None
         if not await self._ready(target):
             raise Unanswered
-        return await self._sent_by_aiohttp(url, target, headers, task, hop=hop)
-
-    def _sent_by_aiohttp(
-        self, url: URL | None, target: Target, headers: dict[str, str] | None, task: asyncio.Task[object], *, hop: int
-    ) -> Coroutine[object, object, ClientResponse | Answer]:
-        lanes = self._lanes
-        if lanes is not None:
-            if lanes.is_usable() and not (hop or target.is_head or (target.body and target.headers)):
-                return lanes.sent(target.path_and_query, target.body, headers, task)
-            self._leave_lanes()  # what needs the session is seldom alone: that is what asks from now on
-        return self._sent_by_session(url or target.url, target, headers)
+        return await self._sent(url, target, headers, task, since)
 
     def _leave_lanes(self) -> None:
         lanes, self._lanes = self._lanes, None

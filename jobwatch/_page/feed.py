@@ -45,6 +45,7 @@ class Feed:
         self._clock = clock
         self._bells: set[asyncio.Event] = set()
         self._counted: deque[tuple[float, int]] = deque()
+        self._count_at = 0.0
         self._cost: bytes | None = None
 
     def __len__(self) -> int:
@@ -91,9 +92,10 @@ class Feed:
     def _cost_now(self) -> bytes | None:
         """Return the event about what looks cost, counted once a second for all readers."""
         now = time.monotonic()
-        if self._counted and now - self._counted[-1][0] < _COUNTED_EVERY:
+        if now < self._count_at:
             return self._cost
-        stats = self._overview.totals(self._clock()).stats
+        self._count_at = now + _COUNTED_EVERY
+        stats = self._overview.totals(self._clock()).stats  # which goes through all jobs
         if stats is None:
             return None
         self._counted.append((now, stats.requests))

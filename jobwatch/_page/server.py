@@ -6,8 +6,11 @@ aiohttp is imported when a page is served, and not before.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import secrets
 import socket
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,8 +105,7 @@ class Server:
             await web.TCPSite(self._runner, host, self._address.port).start()
         except OSError as error:
             await self.aclose()
-            reason = error.strerror or str(error)
-            raise ConfigError(f"cannot serve at {self._address.authority}: {reason}") from None
+            raise ConfigError(f"cannot serve at {self._address.authority}: {_reason(error)}") from None
         port: int = self._runner.addresses[0][1]  # the one that was free, if it was to take one
         self._address = Address(self._address.host, port)
 
@@ -149,9 +151,7 @@ class Server:
                 await response.prepare(request)
             await self._tell(reader, response)
         except TimeoutError:
-            # It may never read again. What it has missed it is told when it comes back.
-            if request.transport is not None:
-                request.transport.abort()
+            _drop(request.transport)  # it may never read again; what it has missed it is told when it comes back
         except ConnectionError:
             pass
         finally:
@@ -176,11 +176,29 @@ class Server:
             await reader.pause()
 
 
+def _reason(error: OSError) -> str:
+    """Return why an address cannot be listened at, in the system's words and not in those of asyncio around them."""
+    if error.errno is None or isinstance(error, socket.gaierror):
+        return error.strerror or str(error)
+    known = os.strerror(error.errno)
+    return f"{known}; port 0 takes a free one" if error.errno == errno.EADDRINUSE else known
+
+
 def _bound(transport: asyncio.Transport | None) -> None:
     """Have the system keep little of what a browser does not read."""
     connected = None if transport is None else transport.get_extra_info("socket")
     if connected is not None:
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER)
+
+
+def _drop(transport: asyncio.Transport | None) -> None:
+    """End a connection at once, and have the system keep nothing of what was not read."""
+    if transport is None:
+        return
+    connected = transport.get_extra_info("socket")
+    if connected is not None:
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 def _place_of(path: str) -> Place:

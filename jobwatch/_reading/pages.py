@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping, Sequence
+from types import GenericAlias
 from typing import Any
 
 import msgspec
@@ -246,7 +247,7 @@ def _ids(items: bytes | Raw, path: Steps) -> list[bytes]:
         field = ("inner", kind, _NOTHING) if kind is Raw else ("inner", kind | None, None)
         kind = msgspec.defstruct("Item", [field], rename={"inner": str(step)}, gc=False)
     try:
-        found = msgspec.json.decode(items, type=list[kind])
+        found = msgspec.json.decode(items, type=GenericAlias(list, kind))
     except msgspec.ValidationError:  # such as texts
         return [b""] * len(_LIST.decode(items))
     return [_id(item, len(path)) for item in found]

@@ -216,7 +216,8 @@ class JobList:
 
     def count(self) -> tuple[int, dict[Health, int], int]:
         """Return how many jobs are watched, how many of them are in trouble, by what it is, and how many blocked."""
-        healths, blocked = [], 0
+        healths: list[Health] = []
+        blocked = 0
         for job in self._jobs.values():
             if job.watch is not None:
                 healths.append(job.health)

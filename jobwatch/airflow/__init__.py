@@ -3,6 +3,7 @@
 ``jobwatch docs airflow`` explains it.
 
 _operator, _trigger, _link   what Airflow is given
+_exceptions                  its exceptions
 _cursor                      what is known of the job, kept with the task
 _waiting, _clients           one wait, and the clients that waits share; without Airflow
 _connection, _ended          what a connection says, and what the task is told; pure

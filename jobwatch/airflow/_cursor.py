@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Final, Protocol
+from collections.abc import Callable, Coroutine
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 from airflow.sdk.execution_time.xcom import XCom
@@ -22,6 +22,7 @@ from .._tasks import ended
 CURSOR_KEY: Final = "jobwatch_cursor"
 """The key of the XCom."""
 
+_T = TypeVar("_T")
 _log = logging.getLogger("jobwatch")
 
 
@@ -91,14 +92,24 @@ class Cursor:
     async def _asked(self, key: str, call: Callable[[TaskKey, str], object]) -> object:
         if self._task is None or not self._wait:
             return None
-        # To the end, whatever is cancelled: half a question would leave its answer to whoever asks next.
-        asking = asyncio.get_running_loop().create_task(sync_to_async(call)(self._task, key), name="jobwatch cursor")
-        await ended([asking])
         try:
-            return asking.result()
+            return await whole(sync_to_async(call)(self._task, key))
         except Exception as error:  # noqa: BLE001 - of any XCom backend; the wait goes on without
             _log.warning("the XCom %s cannot be used (%s): after a restart, states are told again", key, error)
             return None
+
+
+async def whole(question: Coroutine[object, object, _T]) -> _T:
+    """Ask the process above something, and stay for the answer, whatever is cancelled.
+
+    Of half a question, Airflow 3.1 would give the answer to whoever asks next.
+
+    Args:
+        question: What is asked.
+    """
+    asking = asyncio.get_running_loop().create_task(question, name="jobwatch question to Airflow")
+    await ended([asking])
+    return asking.result()
 
 
 def drop_cursor(task: TaskKey) -> None:

@@ -18,17 +18,12 @@ from .._reading.periods import Duration, seconds_given
 from .._reading.sizes import size_of
 from ._cursor import drop_cursor
 from ._ended import RETRIED, JobRecord, Verdict, ended_of, retried, verdict_on
+from ._exceptions import AirflowException, AirflowFailException
 from ._link import JobwatchLink
 from ._trigger import JobwatchTrigger
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-    from airflow.sdk.exceptions import AirflowException, AirflowFailException
-else:
-    try:
-        from airflow.sdk.exceptions import AirflowException, AirflowFailException
-    except ImportError:  # in Airflow 3.1
-        from airflow.exceptions import AirflowException, AirflowFailException
+    from airflow.sdk import Context, XComArg
 
 _LATE = 60.0
 """How long after the wait's own time limit Airflow ends the deferral, in seconds: no triggerer runs then."""
@@ -70,7 +65,7 @@ class JobwatchOperator(BaseOperator):
     def __init__(
         self,
         *,
-        job_id: str | int,
+        job_id: str | int | XComArg,
         api: str,
         conn_id: str | None = None,
         api_params: Mapping[str, str] | None = None,

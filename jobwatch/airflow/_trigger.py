@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -19,12 +19,15 @@ from ..apis import APIS
 from ..apis._files import load_api
 from ._clients import AnyClient, SharedClients
 from ._connection import options_of, token_of
-from ._cursor import Cursor
+from ._cursor import Cursor, whole
 from ._ended import Ended, event_of, params_of
+from ._exceptions import AirflowNotFoundException
 from ._link import JobwatchLink
 from ._waiting import Wanted, waited
 
 if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
     from .._core.tracker import Watched
     from .._http.options import ClientOptions
     from .._models import Job, Transition
@@ -98,9 +101,7 @@ class JobwatchTrigger(BaseTrigger):
         yield TriggerEvent(event_of(ended))
 
     async def _waited(self) -> Ended:
-        connection = await BaseHook.aget_connection(self.conn_id) if self.conn_id else None
-        options = options_of(connection, params_of(self.api_params))
-        token = None if connection is None else token_of(connection)
+        key, made = await self._whom_to_ask()
         cursor = Cursor(self.task_instance, self.wait)
         watched = await cursor.read()
         wanted = Wanted(
@@ -111,12 +112,20 @@ class JobwatchTrigger(BaseTrigger):
             _names(self.fail_on),
             int(self.max_result),
         )
+        async with CLIENTS.lent(key, made, self.job_id, resumes=watched is not None) as client:
+            return await waited(client, wanted, _Teller(self, cursor))
+
+    async def _whom_to_ask(self) -> tuple[str, Callable[[], AnyClient]]:
+        """Return what the client is shared by, and what makes it; no secret is left in what waits."""
+        if not self.conn_id:
+            options = options_of(None, params_of(self.api_params))
+            return _digest(self.api, "", options, None), partial(_client, self.api, options)
+        connection = await _connection(self.conn_id)
+        options, token = options_of(connection, params_of(self.api_params)), token_of(connection)
         key = _digest(self.api, self.conn_id, options, token)
         if token is not None:
             options["token"] = partial(_token, self.conn_id)
-        made = partial(_client, self.api, options)
-        async with CLIENTS.lent(key, made, self.job_id, resumes=watched is not None) as client:
-            return await waited(client, wanted, _Teller(self, cursor))
+        return key, partial(_client, self.api, options)
 
     def tell(self, change: Transition) -> None:
         """Write a state into the task's log."""
@@ -154,9 +163,16 @@ def _client(api: str, options: ClientOptions) -> AnyClient:
     return Client(api if api.casefold() in APIS else load_api(api), **options)
 
 
+async def _connection(conn_id: str) -> Connection:
+    try:
+        return await whole(BaseHook.aget_connection(conn_id))
+    except AirflowNotFoundException:
+        raise ConfigError(f"Airflow has no connection {conn_id}") from None
+
+
 async def _token(conn_id: str) -> str:
     """Read the token: at the first request, and anew after a 401, when somebody may have changed it."""
-    found = token_of(await BaseHook.aget_connection(conn_id))
+    found = token_of(await _connection(conn_id))
     if found is None:
         raise ConfigError(f"connection {conn_id} holds no password any more")
     return found

@@ -141,7 +141,9 @@ def _options_of(parser: argparse.ArgumentParser) -> list[str]:
     # argparse has no public name for the actions.
     for action in parser._actions:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-            found += [name for each in action.choices.values() for name in _options_of(each)]
+            for each in action.choices.values():  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+                if isinstance(each, argparse.ArgumentParser):
+                    found += _options_of(each)
         elif action.help is not argparse.SUPPRESS:
             found += action.option_strings
     return found

@@ -33,7 +33,7 @@ from ._watch_page import PageFace, served
 from ._watch_rows import end_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, Callable
     from contextlib import AbstractContextManager
     from typing import Protocol
 
@@ -141,7 +141,7 @@ def _plan(options: Options) -> Plan:
 
 
 @contextlib.asynccontextmanager
-async def opened(options: Options, client: Client | None) -> AsyncIterator[Opened]:
+async def opened(options: Options, client: Client | None) -> AsyncGenerator[Opened]:
     """Open what the options name, and feed an overview from it: the only place where that is decided.
 
     Args:
@@ -187,7 +187,8 @@ async def _watch(options: Options, plan: Plan) -> int:
         overview = source.feed.overview
         telling = plan.telling(source.api, None if source.is_lasting else len(source.job_ids))
         viewers: list[Viewer] = [] if telling is None else [TellingView(telling, is_journal=source.is_journal)]
-        viewers += [] if page is None else [page]
+        if page is not None:
+            viewers.append(page)
         is_over = False
         try:
             with face_for(options, source) as face:

@@ -122,8 +122,9 @@ def _list(scene: Scene, view: View, screen: Screen, draw: Drawn) -> Shown:
     room = max(1, screen.height - len(head) - (screen.height >= _LOW))
     rows = scene.rows
     at = place_of(view, rows)
-    top, last = _window(rows, screen, room, min(view.top, at), at)
-    body, scale = _rows(scene, rows[top:last], screen, draw, at - top)
+    heights = _heights(rows, screen, room, at)
+    top, last = _window(heights, room, min(view.top, at), at)
+    body, scale = _rows(scene, list(zip(rows, heights, strict=True))[top:last], screen, draw, at - top)
     draw.keep(row.job_id for row in rows[top:last])
     if not rows:
         body = [[(cut(_nothing(scene, view), screen.width, screen.glyphs.cut), "dim")]]
@@ -136,37 +137,47 @@ def _list(scene: Scene, view: View, screen: Screen, draw: Drawn) -> Shown:
     return Shown([*head, *body, *foot][: screen.height], _with(view, top=top), room)
 
 
-def _window(rows: Sequence[WatchedRow], screen: Screen, room: int, top: int, at: int) -> tuple[int, int]:
+def _nothing(scene: Scene, view: View) -> str:
+    if view.words or view.which is not Which.ALL:
+        return "No job is like that; Escape shows all."
+    return "No jobs yet; new ones come by themselves." if scene.origin.projects or scene.origin.journal else "No jobs."
+
+
+def _window(heights: Sequence[int], room: int, top: int, at: int) -> tuple[int, int]:
     """Return which jobs are shown: from which place on, and up to before which.
 
     Args:
-        rows: All jobs that are listed.
-        screen: What they are shown on.
+        heights: How many lines each of the listed jobs takes.
         room: How many lines there are for them.
         top: From which place on they were shown so far.
         at: The place that must be in view.
     """
     lines = 0
-    for place in range(at, top - 1, -1):  # upwards from the cursor, as far as there is room
-        lines += _height(rows[place], screen) if rows else 0
+    for place in range(min(at, len(heights) - 1), top - 1, -1):  # upwards from the cursor, as far as there is room
+        lines += heights[place]
         if lines > room and place < at:
             top = place + 1
             break
     last, lines = top, 0
-    while last < len(rows) and (lines := lines + _height(rows[last], screen)) <= room:
+    while last < len(heights) and (lines := lines + heights[last]) <= room:
         last += 1
-    last = min(len(rows), max(last, top + 1))
-    if last == len(rows):  # nothing follows: what comes before fills the rest
-        lines = sum(_height(row, screen) for row in rows[top:])
-        while top > 0 and (lines := lines + _height(rows[top - 1], screen)) <= room:
+    last = min(len(heights), max(last, top + 1))
+    if last == len(heights):  # nothing follows: what comes before fills the rest
+        lines = sum(heights[top:])
+        while top > 0 and (lines := lines + heights[top - 1]) <= room:
             top -= 1
     return top, last
 
 
-def _nothing(scene: Scene, view: View) -> str:
-    if view.words or view.which is not Which.ALL:
-        return "No job is like that; Escape shows all."
-    return "No jobs yet; new ones come by themselves." if scene.origin.projects or scene.origin.journal else "No jobs."
+def _heights(rows: Sequence[WatchedRow], screen: Screen, room: int, at: int) -> list[int]:
+    """Return how many lines each job takes: those that ask have fewer beside their own where there are many of them."""
+    asking = sum(row.asks for row in rows)
+    most = next((most for most in range(_MOST_NOTES, 0, -1) if asking * (1 + most) <= room * 2 // 3), 0)
+    heights: list[int] = []
+    for place, row in enumerate(rows):
+        allowed = (_MOST_NOTES if place == at else most) if row.asks else 0
+        heights.append(1 + (min(allowed, len(_asked(row, screen))) if allowed else 0))
+    return heights
 
 
 def known_until(scene: Scene) -> float:
@@ -177,38 +188,36 @@ def known_until(scene: Scene) -> float:
     return min(scene.now, written_at)
 
 
-def _height(row: WatchedRow, screen: Screen) -> int:
-    """Return how many lines a job takes."""
-    return 1 + (len(_asked(row, screen)) if row.asks else 0)
-
-
 def _asked(row: WatchedRow, screen: Screen) -> list[str]:
     """Return how what a job asks is broken into lines; made safe it may be longer, which is cut."""
     width = max(8, screen.width - _CURSOR - 2)
-    return wrapped(need(row.job.asked, row.job.url), width)[:_MOST_NOTES]
+    return wrapped(need(row.job.asked, row.job.url), width)
 
 
 def _rows(
-    scene: Scene, rows: Sequence[WatchedRow], screen: Screen, draw: Drawn, selected: int
+    scene: Scene, rows: Sequence[tuple[WatchedRow, int]], screen: Screen, draw: Drawn, selected: int
 ) -> tuple[list[Line], float]:
     now = known_until(scene)
-    drawn = [draw(row, now) for row in rows]
+    drawn = [draw(row, now) for row, _ in rows]
     narrower = Screen(max(1, screen.width - _CURSOR), screen.height, screen.glyphs)
     table = row_lines(drawn, now, narrower, scene.longest)
     lines: list[Line] = []
     for number, (row, line) in enumerate(zip(drawn, table.lines, strict=True)):
         is_selected = number == selected and scene.has_keys
         lines.append([("> " if is_selected else "  ", "bold"), *_chosen(line, is_chosen=is_selected)])
-        if row.asks:
-            width = max(8, screen.width - _CURSOR - 2)
-            text, style = notes(row)[0]
-            asked = wrapped(text, width)
-            most = len(_asked(rows[number], screen))
-            kept = asked[:most]
-            if len(asked) > most:
-                kept[-1] = f"{cut(kept[-1], width - 3, '')} {screen.glyphs.cut}"
-            lines += [[(" " * (_CURSOR + 2), ""), (part, style)] for part in kept]
+        if rows[number][1] > 1:
+            lines += _need(row, screen, rows[number][1] - 1)
     return lines, table.scale
+
+
+def _need(row: Row, screen: Screen, most: int) -> list[Line]:
+    """Return what a job asks on so many lines at most."""
+    width = max(8, screen.width - _CURSOR - 2)
+    text, style = notes(row)[0]
+    parts = wrapped(text, width)
+    if len(parts) > most:
+        parts = [*parts[: most - 1], f"{cut(parts[most - 1], width - 3, '')} {screen.glyphs.cut}"]
+    return [[(" " * (_CURSOR + 2), ""), (part, style)] for part in parts]
 
 
 def _chosen(line: Line, *, is_chosen: bool) -> Line:

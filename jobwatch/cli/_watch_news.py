@@ -42,7 +42,7 @@ class News(Struct, frozen=True):
 class Viewer(Protocol):
     """Something that shows watched jobs, or tells of them."""
 
-    def take(self, news: News) -> None:
+    def take(self, news: News, /) -> None:
         """Show what is new. It is called now and then also when nothing is: time has passed."""
         ...
 

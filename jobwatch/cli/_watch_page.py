@@ -12,7 +12,7 @@ from ._output import note, without_secrets
 from ._render import safe
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from .._page.served import Served
     from ._watch_news import Feed, News
@@ -40,7 +40,7 @@ class PageView:
 
 
 @contextlib.asynccontextmanager
-async def served(address: Address | None, feed: Feed) -> AsyncIterator[PageView | None]:
+async def served(address: Address | None, feed: Feed) -> AsyncGenerator[PageView | None]:
     """Serve a page of what a feed reads, and print the link to it; without an address do nothing.
 
     Args:

@@ -143,7 +143,7 @@ class Terminal:
         # Bytes, and no buffer in between: this is called from within signal handlers, too.
         with contextlib.suppress(OSError, ValueError):
             if self._takes_more():
-                os.write(sys.stdout.fileno(), b"\x1b[0m\x1b[?25h\x1b[?1049l")
+                os.write(sys.stdout.fileno(), b"\x1b[0m\x1b[H\x1b[2J\x1b[?25h\x1b[?1049l")
         if self._input is not None and self._usual is not None:
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(self._input, termios.TCSANOW, self._usual)

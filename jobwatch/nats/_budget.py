@@ -245,9 +245,8 @@ class SharedBudget:
             return
         if entry is not None and entry.revision >= self._holder.revision:
             self._told(entry)
-        elif self._holder.revision:  # it was taken away, perhaps with the whole bucket
-            _log.warning("the budget of %s is gone from the bucket %s, and is begun anew", self._key, self._bucket.name)
-            self._holder.forget(_clock())
+        elif self._holder.missing(_clock()):
+            _log.warning("the budget %s is gone from the bucket %s, and is begun anew", self._key, self._bucket.name)
 
     def _told(self, entry: Entry) -> None:
         try:

@@ -152,6 +152,7 @@ class Holder:
         self._asked_at: dict[int, float] = {}
         self._count = 0
         self._last_asked = -math.inf
+        self._missing_since = math.inf
         self._began = -math.inf
         self._tokens = 0.0
         self._at = -math.inf
@@ -212,7 +213,7 @@ class Holder:
         if revision <= self.revision:
             return False
         self._accrue(now)
-        self.ledger, self.revision = ledger, revision
+        self.ledger, self.revision, self._missing_since = ledger, revision, math.inf
         self._attempts = [attempt for attempt in self._attempts if attempt.expected >= revision]
         others = {share.worker: share.count for share in ledger.shares if share.worker != self.worker}
         self._seen = {
@@ -235,16 +236,25 @@ class Holder:
         self._accrue(now)
         self._attempts = [each for each in self._attempts if each is not attempt]
 
-    def forget(self, now: float) -> None:
-        """Take in that there is no ledger any more, or one of another store: nothing is held, and nobody is known.
+    def missing(self, now: float) -> bool:
+        """Take in that the store has no ledger, or one that is older than what is known.
 
-        Whoever has a lease of the old one may use it to its end; nothing is asked for before that.
+        A server that has just begun to lead may tell so for a moment. Once it has been so for as long as leases last,
+        the ledger is gone, and all that is known of it is forgotten.
+
+        Returns:
+            Whether it has been forgotten.
         """
+        if not self.revision:
+            return False
+        self._missing_since = min(self._missing_since, now)
+        if now < self._missing_since + LEASE * SLOWEST:
+            return False
         self._accrue(now)
         self.ledger, self.revision, self._attempts = Ledger(), 0, []
-        self._seen, self._asked_at = {}, {}
-        self._last_asked = now + LEASE * SLOWEST - _BETWEEN
+        self._seen, self._asked_at, self._missing_since = {}, {}, math.inf
         self._accrue(now)
+        return True
 
     # --- what it asks for ----------------------------------------------------------------------------------------
 

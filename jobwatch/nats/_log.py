@@ -98,7 +98,11 @@ class LogOfStream:
             return
         stored = await self._stream.last(subject)  # ours, if an answer was lost
         if stored is None or stored.body != body:
-            why = answer.why if answer.verdict is Verdict.STUCK else "another process reads as it"
+            why = "another process reads as it"
+            if answer.verdict is Verdict.STUCK:
+                why = answer.why
+            elif stored is None or stored.seq < self._written_as:  # as after a power cut, or from a backup
+                why = "the server has gone back to what it had on its disk; start the reader again, and it does too"
             raise JobwatchError(f"the reader {self._reader!r} cannot go on here: {why}")
         self._written_as = stored.seq
 

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from jobwatch import Health, Outcome, Phase
 from jobwatch._core.stats import Lag, Stats
 from jobwatch._models import FaultKind
 from jobwatch._report.model import ReportedJob, State
-from jobwatch._report.overview import Overview, Row, Totals
+from jobwatch._report.overview import Row, Totals
+from jobwatch._watching.records import Changed, RecordState
 from jobwatch._watching.viewing import Origin, Watching
 from jobwatch.cli import main
 from jobwatch.cli._bars import ASCII, UNICODE, Glyphs
@@ -28,7 +30,7 @@ from jobwatch.cli._frame import Screen
 from jobwatch.cli._watch_frame import Scene, Shown, cost, counted, shown, title_of
 from jobwatch.cli._watch_keys import Decoder, Key, Mode, Pressed, View, Which, pressed
 from jobwatch.cli._watch_rows import Drawn, end_of, listed
-from tests.watching.journals import changed, made
+from tests.watching.journals import changed, made, record_of
 
 T = 1_800_000_000.0
 NOW = T + 20.0
@@ -237,10 +239,17 @@ def test_the_record_of_an_end_is_that_of_wait() -> None:
 
 
 def totals(rows: Sequence[Row], stats: Stats | None = None) -> Totals:
-    overview = Overview()
-    for row in rows:
-        overview._replace(row)
-    return replace(overview.totals(NOW), stats=stats)
+    going_on = [row for row in rows if row.goes_on]
+    return Totals(
+        going_on=len(going_on),
+        phases=Counter(row.job.phase for row in going_on if row.job.phase is not None),
+        unread=sum(row.job.phase is None for row in going_on),
+        ended=Counter(row.job.outcome for row in rows if row.job.outcome is not None),
+        dropped=0,
+        troubled=Counter(row.health for row in going_on if row.health is not Health.OK),
+        late=sum(row.is_late(NOW) for row in rows),
+        stats=stats,
+    )
 
 
 def drawn(
@@ -303,6 +312,17 @@ def test_the_cursor_is_in_view_wherever_it_is() -> None:
         assert at in selected[0]
         view = pressed(found.view, key, ids, found.page)
     assert texts(drawn(rows, 60, 15, view=View(selected="j59")))[-1].endswith("of 60")
+
+
+def test_of_many_that_ask_only_the_selected_one_says_what_so_that_others_are_seen_too() -> None:
+    few = texts(drawn([a_row(f"j{number}", "blocked") for number in range(3)], 60, 15))
+    assert sum("waits for a person" in line for line in few[2:]) == 3
+    many = drawn([a_row(f"j{number:02}", "blocked") for number in range(20)], 60, 15, view=View(selected="j03"))
+    lines = texts(many)
+    assert [line.strip() for line in lines if "waits for a person" in line] == [
+        "waits for a person: Deploy to production?:"
+    ]
+    assert sum(" ? j" in line for line in lines) >= 9
 
 
 def test_details_tell_all_that_is_known() -> None:
@@ -432,7 +452,6 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     name = f"watched_{tmp_path.name}"
     (tmp_path / f"{name}.py").write_text(_SOURCE)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
     return f"{name}:make"
 
 
@@ -495,13 +514,15 @@ def test_what_makes_no_sense_is_said_before_anything_is_asked(
 
 @pytest.mark.slow
 def test_a_journal_is_followed_as_lines_and_its_old_ends_are_not_told_again(tmp_path: Path) -> None:
-    path = made(tmp_path / "w.db", changed("a", 1, 1))
+    over = record_of("over", 1, RecordState.ENDED)
+    seen = replace(over.watched, status="DONE", phase=Phase.SUCCEEDED, outcome=Outcome.SUCCEEDED)
+    path = made(tmp_path / "w.db", changed("a", 1, 2), Changed(replace(over, watched=seen)))
     command = [sys.executable, "-m", "jobwatch", "watch", "--journal", str(path), "--json", "--no-history"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as viewer:
         assert viewer.stdout is not None
         first = json.loads(viewer.stdout.readline())
-        assert (first["job_id"], first["status"]) == ("a", "RUNNING")
+        assert (first["job_id"], first["status"], first["seq"]) == ("a", "RUNNING", 2), "not what came before"
         made(path, changed("b", 1, 1))
         assert json.loads(viewer.stdout.readline())["job_id"] == "b"
         viewer.terminate()

@@ -43,8 +43,9 @@ from .servers import Cluster, OneServer, Servers
 WORDS = ("PENDING", "RUNNING", "PENDING", "RUNNING", "COMPLETED")
 STEADY = WORDS[:2]
 WORKERS = 2
-RATE = 80.0  # requests a second of both workers together
+RATE = 80.0  # requests a second of all workers together
 BURST_SECONDS = 0.25
+LONGEST_START = 60.0
 LONGEST_END = 90.0
 TICK = 0.01
 TOGETHER = 0.05  # seconds apart that requests are sent that come together: connections are made, others use the machine
@@ -60,7 +61,7 @@ class Flood(Struct, frozen=True, kw_only=True):
     Attributes:
         kills: How many processes are killed.
         seed: Decides which, and what the jobs do.
-        ack_wait: After how many seconds what a worker had in hand goes to another.
+        ack_wait: After how many seconds what a worker had in hand goes to another: half the default.
         between: The shortest and the longest time between two kills, in seconds.
         jobs: How many jobs pass through their states meanwhile.
         steady: How many run on for good.
@@ -69,7 +70,7 @@ class Flood(Struct, frozen=True, kw_only=True):
 
     kills: int
     seed: int
-    ack_wait: float = 2.0
+    ack_wait: float = 15.0
     between: tuple[float, float] = (0.3, 1.0)
     jobs: int = 100
     steady: int = 200
@@ -85,7 +86,7 @@ class Flood(Struct, frozen=True, kw_only=True):
 async def work(url: str, jobs: str, token: str, ack_wait: str) -> None:
     """Be a worker until killed."""
     pace = Pace(min_interval=0.2, max_interval=1.0)
-    async with Client("bedrock", base_url=jobs, token=token, pace=pace, max_rate=RATE / WORKERS) as client:
+    async with Client("bedrock", base_url=jobs, token=token, pace=pace, max_rate=RATE) as client:
         await again_and_again(lambda: Worker(client, ServerOptions(url=url), ack_wait=float(ack_wait)).run())
 
 
@@ -186,6 +187,11 @@ class Pauses:
         self._flood, self._jobs = flood, jobs
         self.wrong: list[str] = []
 
+    async def begin(self) -> None:
+        """Wait until every job that runs on was looked at once."""
+        if left := await self._left(0.0, LONGEST_START):
+            self.wrong.append(f"{len(left)} jobs were never looked at, as {min(left)}")
+
     async def pause(self, killed: str) -> None:
         """Wait, and note what does not hold after that."""
         await asyncio.sleep(self._flood.ack_wait)
@@ -194,12 +200,15 @@ class Pauses:
         rate = len(self._asked(since)) / RATE_OVER
         if rate < RATE * FULL:
             self.wrong.append(f"{rate:.0f} requests a second, and not {RATE:.0f}, after a {killed} was killed")
-        left = {f"s{number}" for number in range(self._flood.steady)}
-        while left and self._jobs.now() < since + LOOKED_WITHIN:
-            await asyncio.sleep(0.2)
-            left -= set(self._asked(since))
-        if left:
+        if left := await self._left(since, LOOKED_WITHIN):
             self.wrong.append(f"{len(left)} jobs were not looked at again after a {killed} was killed, as {min(left)}")
+
+    async def _left(self, since: float, within: float) -> set[str]:
+        """Return which of the jobs that run on were not looked at since, when all were or the time is over."""
+        left = {f"s{number}" for number in range(self._flood.steady)}
+        while (left := left - set(self._asked(since))) and self._jobs.now() < since + within:  # noqa: ASYNC110 - a server
+            await asyncio.sleep(0.2)
+        return left
 
     def _asked(self, since: float) -> list[str | None]:
         return [request.job_id for request in self._jobs.requests if request.at >= since]
@@ -229,6 +238,7 @@ async def flood(folder: Path, part: Flood) -> list[str]:
             await child.start()
         pauses, lag = Pauses(part, jobs), Lag()
         stack.push_async_callback(cancelled, [asyncio.create_task(lag.run())])
+        await pauses.begin()
         for number in range(1, part.kills + 1):
             await asyncio.sleep(rng.uniform(*part.between))
             name = rng.choice([*children, "server"])
@@ -276,7 +286,7 @@ def parts_of(kills: int, seed: int, jobs: int) -> list[Flood]:
     single = kills - kills * 2 // 5
     return [
         Flood(kills=single, seed=seed, jobs=jobs),
-        Flood(kills=kills - single, seed=seed + 1, ack_wait=12.0, between=(0.5, 4.0), jobs=jobs, is_cluster=True),
+        Flood(kills=kills - single, seed=seed + 1, between=(0.5, 4.0), jobs=jobs, is_cluster=True),
     ]
 
 

@@ -40,11 +40,12 @@ async def working(
     max_rate: float | None = None,
     api: str = "capydb",
     budget: str | None = None,
+    pace: Pace = EAGER,
 ) -> AsyncGenerator[Worker]:
     """Have a worker whose requests can be told from those of others by their User-Agent."""
     url, ready = jobs.url_of(api), asyncio.Event()
     async with Client(
-        api, base_url=url, token=jobs.token, pace=EAGER, max_rate=max_rate, headers={"User-Agent": name}
+        api, base_url=url, token=jobs.token, pace=pace, max_rate=max_rate, headers={"User-Agent": name}
     ) as client:
         worker = Worker(client, at, budget=budget)
         task = asyncio.create_task(worker.run(ready))
@@ -61,10 +62,11 @@ async def working(
 @asynccontextmanager
 async def watching(at: ServerOptions, jobs: JobServer, number: int, api: str = "capydb") -> AsyncGenerator[Watcher]:
     """Have jobs watched that never end."""
-    for each in range(number):
-        jobs.add(api, f"j{each}", ["running" if api == "capydb" else "RUNNING"])
+    ids = [f"{api}{each}" for each in range(number)]
+    for each in ids:
+        jobs.add(api, each, ["running" if api == "capydb" else "RUNNING"])
     async with Watcher(at.url, api=api, base_url=jobs.url_of(api)) as watcher:
-        await watcher.add(*(f"j{each}" for each in range(number)))
+        await watcher.add(*ids)
         yield watcher
 
 
@@ -150,6 +152,46 @@ async def test_two_workers_make_no_more_requests_than_one_may(at: ServerOptions)
             await asyncio.sleep(0.3)
             assert (await watcher.budgets())[0].workers[0].rate == 40.0
         assert str(jobs.token) not in str(budget)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rate", "seconds"), [(24.0, 3.0), (3.0, 9.0)])
+async def test_two_apis_of_one_origin_share_by_what_they_have_to_do(
+    rate: float, seconds: float, at: ServerOptions
+) -> None:
+    with JobServer() as jobs:
+        async with (
+            watching(at, jobs, 60),
+            watching(at, jobs, 60, "bedrock"),
+            working(at, jobs, "a", max_rate=rate),
+            working(at, jobs, "b", max_rate=rate, api="bedrock"),
+        ):
+            await until(lambda: len(by_worker(jobs)) == 2)
+            await asyncio.sleep(0.5)
+            since = jobs.requests[-1].at
+            times = await some_time(jobs, seconds)
+            used = by_worker(jobs, since)
+            assert len(times) <= rate * seconds + burst_of(rate)
+            assert len(times) >= 0.6 * rate * seconds
+            assert min(used.values()) >= 0.25 * len(times)
+
+
+@pytest.mark.slow
+async def test_whoever_has_little_to_do_leaves_the_rest_to_others_and_need_not_wait(at: ServerOptions) -> None:
+    with JobServer() as jobs:
+        async with (
+            watching(at, jobs, 80),
+            watching(at, jobs, 1, "bedrock"),
+            working(at, jobs, "a", max_rate=24.0),
+            working(at, jobs, "b", max_rate=24.0, api="bedrock", pace=Pace(min_interval=0.5, max_interval=0.5)),
+        ):
+            await until(lambda: len(by_worker(jobs)) == 2)
+            await asyncio.sleep(1.0)
+            since = jobs.requests[-1].at
+            await asyncio.sleep(4.0)
+            used = by_worker(jobs, since)
+            assert used["b"] >= 4  # a look each 0.5 s, as late as the server is
+            assert used["a"] >= 0.7 * 24.0 * 4.0
 
 
 @pytest.mark.slow
@@ -246,7 +288,7 @@ async def test_a_key_that_is_taken_away_is_begun_anew(at: ServerOptions, monkeyp
             await until(lambda: len(jobs.requests) > 20)
             async with await connect(at, "test") as connection:
                 await connection.js.purge_stream("KV_jobwatch-budget")
-            await asyncio.sleep(2.0)
+            await asyncio.sleep(2.5)
             assert len(await some_time(jobs, 1.0)) > 20
             assert len((await watcher.budgets())[0].workers) == 1
 
@@ -302,10 +344,12 @@ async def test_a_bucket_is_made_once_and_what_lies_in_it_holds_no_secret(at: Ser
 @needs_server
 @pytest.mark.parametrize("rate", [30.0, 3.0])
 async def test_workers_that_come_go_die_and_stand_still_keep_to_the_rate(rate: float, tmp_path: Path) -> None:
-    times, used, done = await program.flood(tmp_path, seconds=8.0, rate=rate, seed=int(rate))
-    assert most_within(times, 1.0) <= rate + burst_of(rate)
-    assert used > 0.6
-    assert sum(done.values()) > 3
+    flooded = await program.flood(tmp_path, seconds=8.0, rate=rate, seed=int(rate))
+    assert most_within(flooded.arrived, 1.0) <= rate + burst_of(rate)
+    assert program.lowest_level(flooded.spent, rate) > -program.SHORT
+    assert abs(len(flooded.spent) - len(flooded.arrived)) < 10
+    assert flooded.used > 0.6
+    assert sum(flooded.done.values()) > 3
 
 
 def test_most_within_counts() -> None:

@@ -147,13 +147,27 @@ def test_without_a_limit_a_share_is_no_limit_and_a_first_429_limits_all() -> Non
 
 def test_a_ledger_that_is_gone_is_begun_anew_when_all_leases_are_over() -> None:
     store, a = Store(), Holder("a", 20.0)
+    assert not a.missing(0.0)
     store.renew(a, 0.0)
-    a.forget(1.0)
-    assert a.usable(1.0) == (0.0, 0.0)
-    assert a.renewal(UNLIMITED, Limits(), 0.0, 1.0 + LEASE) is None
-    attempt = a.renewal(UNLIMITED, Limits(), 0.0, 1.0 + LEASE * SLOWEST + 0.01)
+    assert not a.missing(1.0)
+    assert a.usable(1.0) == (20.0, 5.0)
+    assert not a.missing(1.0 + LEASE)
+    attempt = a.renewal(UNLIMITED, Limits(), 0.0, 1.0 + LEASE)
+    assert attempt is not None
+    assert attempt.expected == 1
+    assert a.missing(1.0 + LEASE * SLOWEST)
+    attempt = a.renewal(UNLIMITED, Limits(), 0.0, 2.0 + LEASE * SLOWEST)
     assert attempt is not None
     assert attempt.expected == 0
+
+
+def test_an_older_ledger_of_a_moment_changes_nothing() -> None:
+    store, a = Store(), Holder("a", 20.0)
+    store.renew(a, 0.0)
+    assert not a.missing(1.0)
+    store.renew(a, 2.0)
+    assert not a.missing(1.5 + LEASE * SLOWEST)
+    assert a.usable(2.5) == (20.0, 5.0)
 
 
 def test_what_nobody_answers_is_not_remembered_for_ever() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
 from msgspec.structs import replace
 
-from jobwatch import Fault, FaultKind, Health, Outcome, Phase
+from jobwatch import Fault, FaultKind, Health, Outcome, Phase, Problem
 from jobwatch._core.matching import Fingerprint
 from jobwatch._core.stats import Stats
 from jobwatch._core.tracker import SeenBlocked, Watched
@@ -70,13 +71,15 @@ def record(
 
 def failure(of: JobRecord, text: str) -> Change:
     """Return the change that tells why a job has failed."""
-    from datetime import UTC, datetime
-
-    from jobwatch import Problem
-
     seen_at = datetime.fromtimestamp(of.changed_at, UTC)
     kind, error = ChangeKind.END, Problem(text)
     return Change(job_id=of.job_id, seq=of.seq, kind=kind, seen_at=seen_at, outcome=of.watched.outcome, error=error)
+
+
+def told_of(of: JobRecord, remark: str) -> Change:
+    """Return the change that tells something about the watch of a job."""
+    seen_at = datetime.fromtimestamp(of.changed_at, UTC)
+    return Change(job_id=of.job_id, seq=of.seq, kind=ChangeKind.REMARK, seen_at=seen_at, remark=remark)
 
 
 class Stage:

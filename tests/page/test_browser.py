@@ -19,7 +19,7 @@ from jobwatch._page import feed as feeds
 from jobwatch._page import rows
 from jobwatch._watching.records import JobRecord
 from tests.page.chromium import ARGUMENTS, Tabs, needed
-from tests.page.staged import ORIGIN, Stage, failure, record
+from tests.page.staged import ORIGIN, Stage, failure, record, told_of
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -245,9 +245,14 @@ async def test_the_details_tell_all_and_grow_with_the_job(browser: Browser) -> N
             link = details.locator("a")
             assert await link.get_attribute("rel") == "noopener noreferrer nofollow"
             began = time.time()
+            remark = told_of(blocked(), "the API caches its replies")
+            stage.put(changes=[remark])
+            await until(page, "document.getElementById('details').innerText.includes('the API caches its replies')")
             stage.put(record("deploy", [("RUNNING", Phase.RUNNING, began - 50), ("DEPLOYED", Phase.SUCCEEDED, began)]))
             await until(page, "document.getElementById('details').innerText.includes('DEPLOYED')")
-            assert "It asks" not in await details.inner_text()
+            told = await details.inner_text()
+            assert "It asks" not in told
+            assert "Ran\n" in told
 
 
 async def test_somebody_who_hears_the_page_is_told_who_asks(browser: Browser) -> None:

@@ -24,6 +24,9 @@ GIVEN = {
 }
 """What a block that is the inside of a function may use without having made it, and its type."""
 
+STUBS = ROOT / ".ci" / "stubs"
+"""The types of Airflow, which is not installed here."""
+
 MODULES = ("aiohttp.web", "asyncio", "jobwatch", "jobwatch.apis.bedrock", "msgspec", "os")
 
 
@@ -44,10 +47,11 @@ def _makes(block: Block, name: str) -> bool:
 
 @pytest.fixture(scope="module")
 def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with each block as a module, which is called by where the block stands."""
+    """Return a folder with each block as a module, which is called as it calls itself, or by where it stands."""
     folder = tmp_path_factory.mktemp("blocks")
     for block in CHECKED:
-        name = re.sub(r"\W+", "_", f"{block.document}_{block.line}")
+        own_name = re.match(r"# (\w+)\.py$", block.text, re.MULTILINE)
+        name = own_name[1] if own_name else re.sub(r"\W+", "_", f"{block.document}_{block.line}")
         (folder / f"{name}.py").write_text(module_of(block), "utf-8")
     return folder
 
@@ -61,14 +65,16 @@ def checked_by(command: list[str], folder: Path) -> str:
 def by_mypy(folder: Path) -> str:
     """Return what mypy, strict, says of the modules in a folder."""
     pytest.importorskip("mypy")
-    (folder / "mypy.ini").write_text(f"[mypy]\nstrict = True\nmypy_path = {ROOT}\nfollow_imports = silent\n", "utf-8")
+    (folder / "mypy.ini").write_text(
+        f"[mypy]\nstrict = True\nmypy_path = {ROOT}:{STUBS}\nfollow_imports = silent\n", "utf-8"
+    )
     return checked_by(["mypy", "--cache-dir", str(ROOT / ".mypy_cache" / "docs"), "."], folder)
 
 
 def by_pyright(folder: Path) -> str:
     """Return what pyright, strict, says of the modules in a folder."""
     pytest.importorskip("pyright")
-    settings = {"typeCheckingMode": "strict", "extraPaths": [str(ROOT)]}
+    settings = {"typeCheckingMode": "strict", "extraPaths": [str(ROOT)], "stubPath": str(STUBS)}
     (folder / "pyrightconfig.json").write_text(json.dumps(settings), "utf-8")
     return checked_by(["pyright", "--pythonpath", sys.executable], folder)
 

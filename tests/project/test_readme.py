@@ -31,7 +31,9 @@ ENDPOINTS = [block for block in BLOCKS if "FastAPI(" in block.text]  # run by te
 AGENTS = [block for block in BLOCKS if block.document == "jobwatch/apis/AGENTS.md"]  # run by the tests of that page
 SYNC = [block for block in BLOCKS if block.document == "jobwatch/_sync/README.md"]  # run by tests/sync/test_docs.py
 ON_NATS = [block for block in BLOCKS if block.document == "jobwatch/nats/README.md"]  # run by tests/nats/test_docs.py
-ELSEWHERE = [*TESTS, *SERVICES, *LOADED, *SOURCES, *AGENTS, *ENDPOINTS, *SYNC, *ON_NATS]
+# Those for other engines are run by tests/core/test_engines.py, and the DAG in Airflow itself, by tests/real_servers.
+ENGINES = [block for block in BLOCKS if block.document in ("jobwatch/_core/ENGINES.md", "jobwatch/airflow/README.md")]
+ELSEWHERE = [*TESTS, *SERVICES, *LOADED, *SOURCES, *AGENTS, *ENDPOINTS, *SYNC, *ON_NATS, *ENGINES]
 PROGRAMS = [block for block in BLOCKS if block not in ELSEWHERE]
 
 HEAD = """\
@@ -66,6 +68,10 @@ EXPECTED = {
     "change.kind.value": (
         r"(?s).*job_01JABCD123 state PENDING None None\n.*job_01JABCD123 state RUNNING None None\n"
         r".*job_01JABCD123 end COMPLETED None Outcome.SUCCEEDED\njob_01JABCD123 has ended: COMPLETED\n"
+    ),
+    "jobwatch.WatchPage": (
+        r"http://127\.0\.0\.1:\d+/#enter=[\w-]+\n"
+        r"job_01JABCD123 PENDING\njob_01JABCD123 RUNNING\njob_01JABCD123 COMPLETED\n"
     ),
     "match change.kind": (
         r"(?s).*PENDING\n.*RUNNING\njob_01JABCD123 Outcome.SUCCEEDED None\n<WatchedJob job_01JABCD123: .*>\n"

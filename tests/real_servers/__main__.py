@@ -19,6 +19,7 @@ SERVERS = (
     "prefect",
     "airflow",
     "airflow_operator",
+    "temporal",
     "buildbot",
     "dagster",
     "flower",

@@ -24,12 +24,13 @@ from typing import Any
 import msgspec
 
 from jobwatch.testing import JobServer, ServedJob
+from tests.project.documents import blocks
 
 from .house import ask, environment, free_port, plain, process, until_it_answers, workplace
 
 ROOT = Path(__file__).parents[2]
 VERSIONS = ("3.3.2", "3.1.8")
-OURS = "aiohttp>=3.14.4 anyio>=4.14.2 jmespath>=1.1 msgspec>=0.22.0"
+OURS = "aiohttp>=3.14.4 anyio>=4.14.2 jmespath>=1.1 msgspec>=0.22.0 pytest pytest-asyncio hypothesis"
 LONGEST = 150.0
 """For how many seconds anything is waited for."""
 
@@ -91,6 +92,7 @@ dags = [
     made("small", max_result=100),
     made("idless", job_id="{{ ti.xcom_pull(task_ids='wait', key='nothing') }}"),
     made("twin"),
+    made("unconnected", conn_id="nothing"),
 ]
 """
 
@@ -317,6 +319,11 @@ class Tried:
         self.airflow.run("idless", "idless")
         return self.failed("idless", "idless", "job_id is empty")
 
+    def unconnected(self) -> list[str]:
+        """A connection that there is not."""
+        self.airflow.run("unconnected", "unconnected")
+        return self.failed("unconnected", "unconnected", "Airflow has no connection nothing")
+
     def cleared(self) -> list[str]:
         """A task that is cleared while it waits: its next try waits for the same job, alone."""
         job = self.add("cleared", "running")
@@ -470,6 +477,9 @@ def _airflow(bin_folder: Path) -> Iterator[tuple[Airflow, Triggerer]]:
     with workplace() as folder, contextlib.ExitStack() as running:
         (folder / "dags").mkdir()
         (folder / "dags" / "waits.py").write_text(_DAGS.replace("PLACE", str(folder)))
+        (folder / "dags" / "page.py").write_text(
+            next(each.text for each in blocks("python", "jobwatch/airflow/README.md"))
+        )
         (folder / "neutral.toml").write_text(_TABLE)
         url = f"http://127.0.0.1:{port}"
         variables = {
@@ -509,7 +519,7 @@ def _airflow(bin_folder: Path) -> Iterator[tuple[Airflow, Triggerer]]:
         running.callback(triggerer.end, signal.SIGTERM)
         until_it_answers(f"{url}/api/v2/version", api, folder, 240)
         airflow = Airflow(url, plain(ask("GET", f"{url}/auth/token"))["access_token"], folder)
-        airflow.until(lambda: len((airflow.call("GET", "/dags") or {}).get("dags", [])) == 11, "the DAGs")
+        airflow.until(lambda: len((airflow.call("GET", "/dags") or {}).get("dags", [])) == 13, "the DAGs")
         yield airflow, triggerer
 
 
@@ -534,7 +544,9 @@ def tried(environments: Path, versions: tuple[str, ...] = VERSIONS) -> list[bool
 
 def _tried(environments: Path, version: str) -> list[bool]:
     bin_folder = environment(environments, f"apache-airflow=={version} {OURS}", name=f"airflow-operator-{version}")
-    results = [_one("types", version, lambda: _typed(bin_folder))] if version == VERSIONS[0] else []
+    results = [_one("tests", version, lambda: _tested(bin_folder))]
+    if version == VERSIONS[0]:
+        results.append(_one("types", version, lambda: _typed(bin_folder)))
     token = f"sk_{secrets.token_hex(16)}"
     with JobServer(token=token) as server, _airflow(bin_folder) as (airflow, triggerer):
         airflow.connect("jobs", server, token)
@@ -548,6 +560,7 @@ def _tried(environments: Path, version: str) -> list[bool]:
                 trials.refused,
                 trials.small,
                 trials.idless,
+                trials.unconnected,
                 trials.cleared,
                 trials.marked,
                 trials.mapped,
@@ -559,6 +572,23 @@ def _tried(environments: Path, version: str) -> list[bool]:
         for trial in (*in_turn, trials.left_behind, trials.secret):
             results.append(_one(trial.__name__, version, trial))
     return results
+
+
+def _tested(bin_folder: Path) -> list[str]:
+    """Run the tests that need Airflow, where it is."""
+    with workplace() as folder:
+        command = [
+            str(bin_folder / "python"),
+            "-m",
+            "pytest",
+            "-q",
+            "-o",
+            "filterwarnings=",
+            "tests/airflow/test_operator.py",
+        ]
+        variables = {**os.environ, "AIRFLOW_HOME": str(folder), "PYTHONPATH": str(ROOT)}
+        ran = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+    return ran.stdout.splitlines()[-8:] if ran.returncode or "passed" not in ran.stdout else []
 
 
 def _typed(bin_folder: Path) -> list[str]:

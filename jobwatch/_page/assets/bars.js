@@ -4,7 +4,7 @@ import { setAttribute, svg } from "./dom.js";
 import { beganOf, signOf } from "./kinds.js";
 import { tick } from "./words.js";
 
-const SPANS = [60, 300, 900, 3600, 21600, 86400, 604800];
+const SPANS = [60, 120, 300, 600, 900, 1800, 2700, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 345600, 604800];
 const STEPS = [5, 15, 30, 60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400, 172800];
 const SHARE = 0.9; // of the jobs that go on, so many begin within the time shown, if it is chosen for them
 const MARGIN = 14; // room for the sign of an end, in pixels
@@ -53,7 +53,7 @@ export function drawAxis(axis, scale) {
   const parts = [];
   for (const at of times) {
     const x = scale.at(at);
-    const anchor = x < 20 ? "start" : x > scale.width - 24 ? "end" : "middle";
+    const anchor = x < 20 ? "start" : "middle";
     parts.push(svg("text", { x, y: 14, "text-anchor": anchor }, tick(at, step)));
   }
   axis.replaceChildren(...parts);

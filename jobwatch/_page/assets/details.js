@@ -82,6 +82,7 @@ function body(job, now) {
   if (job.why) parts.push(box("bad", "What went wrong", job.why));
   if (job.fault) parts.push(box("warn", isTroubled(job) ? "It cannot be read" : "The last look", job.fault));
   if (job.refused) parts.push(box("warn", "Its changes are not taken", job.refused));
+  for (const remark of job.remarks ?? []) parts.push(box("plain", "Worth a word", remark));
   parts.push(facts(job, now));
   if (job.states.length > 0) parts.push(states(job, now));
   return parts;
@@ -113,6 +114,8 @@ function facts(job, now) {
   fact("Last good look", job.looked === undefined ? null : `${clock(job.looked, now)}, ${age(now - job.looked)} ago`);
   fact("Next look", job.next === undefined || job.outcome ? null : job.next <= now ? "now" : `in ${age(job.next - now)}`);
   fact("Can be read", (job.health ?? "ok") === "ok" ? (job.fault && !job.outcome ? "the last look failed" : "yes") : job.health);
+  fact("Ran", job.ran === undefined ? null : duration(job.ran));
+  fact("Not settled yet", job.ending === undefined ? null : `${job.ending}: an end that the next looks have to confirm`);
   fact("End known", job.known > job.ended ? `${duration(job.known - job.ended)} after it` : null);
   if (!asks(job) && webAddress(job.url) !== null) fact("Page", link(job.url, job.url));
   return list;

@@ -1,12 +1,20 @@
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection
 from datetime import timedelta
-from typing import Any, ClassVar, NoReturn, TypedDict
+from typing import Any, ClassVar, NoReturn, ParamSpec, TypedDict
 
 from airflow.triggers.base import BaseTrigger
 
 from .types import RuntimeTaskInstanceProtocol, TaskInstanceKey
+
+_P = ParamSpec("_P")
+
+class DAG: ...
+class XComArg: ...
+
+def dag(*, schedule: Any = None) -> Callable[[Callable[_P, Any]], Callable[_P, DAG]]: ...
+def task(python_callable: Callable[_P, Any]) -> Callable[_P, XComArg]: ...
 
 class Context(TypedDict, total=False):
     ti: RuntimeTaskInstanceProtocol
@@ -34,6 +42,8 @@ class BaseOperator:
     def __init__(self, *, task_id: str, **kwargs: Any) -> None: ...
     @property
     def log(self) -> logging.Logger: ...
+    @property
+    def output(self) -> XComArg: ...
     def execute(self, context: Context) -> Any: ...
     def defer(
         self,
@@ -41,7 +51,7 @@ class BaseOperator:
         trigger: BaseTrigger,
         method_name: str,
         kwargs: dict[str, Any] | None = None,
-        timeout: timedelta | int | float | None = None,
+        timeout: timedelta | float | None = None,
     ) -> NoReturn: ...
 
 class BaseOperatorLink(ABC):

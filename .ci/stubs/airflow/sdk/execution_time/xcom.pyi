@@ -8,9 +8,7 @@ class TIKeyProtocol(Protocol):
 
 class XCom:
     @classmethod
-    def set(
-        cls, key: str, value: Any, *, dag_id: str, task_id: str, run_id: str, map_index: int = -1
-    ) -> None: ...
+    def set(cls, key: str, value: Any, *, dag_id: str, task_id: str, run_id: str, map_index: int = -1) -> None: ...
     @classmethod
     def get_one(
         cls, *, key: str, dag_id: str, task_id: str, run_id: str, map_index: int | None = None
