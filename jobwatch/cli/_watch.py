@@ -193,7 +193,8 @@ async def _watch(options: Options, plan: Plan) -> int:
         is_over = False
         try:
             with face_for(options, source) as face:
-                await _show(source, [*viewers, face], face)
+                every = face.every if page is None else min(face.every, page.every)
+                await _show(source, [*viewers, face], face, every)
                 is_over = source.has_ended
                 if page is not None and is_over:
                     page.end()
@@ -215,13 +216,13 @@ async def _watch(options: Options, plan: Plan) -> int:
     return code
 
 
-async def _show(source: Opened, viewers: list[Viewer], face: Face) -> None:
+async def _show(source: Opened, viewers: list[Viewer], face: Face, every: float) -> None:
     """Show jobs until somebody has seen enough, or there is nothing more to come and nobody to look at it."""
 
     def is_over(_: Overview) -> bool:
         return source.has_ended and not face.stays
 
-    feeding = asyncio.create_task(source.feed.run(viewers, face.every, is_over), name="jobwatch feed")
+    feeding = asyncio.create_task(source.feed.run(viewers, every, is_over), name="jobwatch feed")
     leaving = asyncio.create_task(face.until_quit(), name="jobwatch quit")
     try:
         await asyncio.wait([feeding, leaving], return_when=asyncio.FIRST_COMPLETED)
