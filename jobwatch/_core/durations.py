@@ -29,6 +29,7 @@ ANY_TYPE = "*"
 
 _IDS_KEPT = 4096  # whose ends have been learned, so that a list seen again teaches nothing twice
 _NEW_KIN = 1.25  # how many times as many jobs of other types are worth a new estimate
+_NEW_OWN = 8  # one of how many durations of its own has to be new for that: it takes as long as several looks
 _CURVES_KEPT = 256
 
 
@@ -44,7 +45,7 @@ class LearnedDurations:
         self.on_learned: Callable[[Kind, float, bool, str], None] | None = None
         self._durations: dict[Kind, Durations] = {}
         self._learned: dict[tuple[str, str], None] = {}
-        self._curves: dict[Kind, tuple[int, Curve]] = {}
+        self._curves: dict[Kind, tuple[int, int, Curve]] = {}  # of how many others, and how many were learned since
 
     def knows(self, api: str, job_type: str | None) -> bool:
         """Whether any job of a type has been seen to end."""
@@ -87,11 +88,11 @@ class LearnedDurations:
             return PRIOR
         found = self._curves.get(kind)
         if found is None or len(kin.seconds) > found[0] * _NEW_KIN:
-            found = len(kin.seconds), curve(self._durations.get(kind, Durations()), kin)
+            found = len(kin.seconds), 0, curve(self._durations.get(kind, Durations()), kin)
             self._curves[kind] = found
             if len(self._curves) > _CURVES_KEPT:
                 del self._curves[next(iter(self._curves))]
-        return found[1]
+        return found[2]
 
     def add(self, job: Job, *, told: bool = False) -> bool:
         """Learn from a job that has ended, once, by its own timestamps.
@@ -122,10 +123,23 @@ class LearnedDurations:
 
     def add_duration(self, kind: Kind, seconds: float, *, told: bool = False, job_id: str = "") -> None:
         """Learn that a job of a kind ended so many seconds after it entered the phase."""
+        before = self._durations.get(kind)
         add_to(self._durations, kind, seconds, told=told)
-        self._curves.pop(kind, None)
+        self._age_curve(kind, before)
         if self.on_learned is not None:
             self.on_learned(kind, seconds, told, job_id)
+
+    def _age_curve(self, kind: Kind, before: Durations | None) -> None:
+        """Let go of a kind's curve where what was learned since is much beside what it is of, or shows it wrong."""
+        known, now = self._curves.get(kind), self._durations.get(kind)
+        if known is None or now is None:
+            return
+        others, newer, found = known
+        is_wrong = before is None or now.tried < before.tried
+        if is_wrong or (newer + 1) * _NEW_OWN > len(now.seconds):
+            del self._curves[kind]
+        else:
+            self._curves[kind] = others, newer + 1, found
 
     def replace(self, kind: Kind, durations: Durations) -> None:
         """Know these durations of a kind in place of what was known of it; the type ``*`` is that of all together."""

@@ -424,7 +424,8 @@ class Looks:
             if what is not UNCHANGED:
                 watch.memo = seen.memo if looked.job is not None and not looked.asks_anew else None
             self._enter(watch, looked, price, now)
-            watch.rest()
+            if watch.stage is not IDLE:
+                watch.rest()
         except Exception as error:  # noqa: BLE001 - as in `_look_at`
             self._end_by(watch, error)
 

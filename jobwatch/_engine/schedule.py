@@ -119,6 +119,8 @@ class Schedule:
         if self._due_at(now) > now:
             return 0
         room = int(min(most, self._places.room, self._budget.left(now)))
+        if self._are_late(now):
+            return 1 + int(min(now - self._next_late, _REST) * self._late_rate(now))
         return self._queue.due(now, room) + min(len(self._first_looks), self._newcomers.due(now, room))
 
     def take(self, now: float) -> Watch | None:
@@ -287,10 +289,18 @@ class Schedule:
             watch = self._first_looks.popleft()
             self._newcomers.made(now, len(self._first_looks), self.known, self._budget.demand)
             return watch
-        if self.known > _MANY and BEFORE_ALL < self._queue.next_due() < now - _LATE:
-            usual = min(self._budget.demand, self._budget.rate(now))
-            self._next_late = now + 1.0 / (_CATCH_UP * max(usual, 1.0 / LONGEST_PAUSE))
+        if self._are_late(now):  # those for which the loop did not wake in time go along
+            self._next_late = max(self._next_late, now - _REST) + 1.0 / self._late_rate(now)
         return self._queue.pop()
+
+    def _are_late(self, now: float) -> bool:
+        """Return whether the looks at many jobs are late, and are to be spread."""
+        return self.known > _MANY and BEFORE_ALL < self._queue.next_due() < now - _LATE
+
+    def _late_rate(self, now: float) -> float:
+        """Return how many of those that are late may begin a second."""
+        usual = min(self._budget.demand, self._budget.rate(now))
+        return _CATCH_UP * max(usual, 1.0 / LONGEST_PAUSE)
 
     def _more_first_looks(self, most: int, _until: float) -> Iterator[tuple[Watch, float]]:
         passed: list[Watch] = []

@@ -18,8 +18,8 @@ import msgspec
 import pytest
 
 from jobwatch import Client, ConfigError
-from jobwatch._core.durations import durations_of
-from jobwatch._core.hazard import KEPT, PRIOR, Durations
+from jobwatch._core.durations import LearnedDurations, durations_of
+from jobwatch._core.hazard import KEPT, PRIOR, Curve, Durations
 from jobwatch._core.pace import Pace
 from jobwatch._files.history import History
 from jobwatch._files.lock import folder_locked
@@ -584,3 +584,23 @@ signal.pause()
                 pass
         finally:
             os.killpg(holder.pid, signal.SIGKILL)
+
+
+def test_a_curve_serves_until_an_eighth_of_its_durations_is_new_or_one_shows_it_wrong() -> None:
+    history = LearnedDurations()
+    kind = ("capydb", "backup", Phase.RUNNING)
+
+    def learned(*seconds: float) -> list[Curve]:
+        curves = []
+        for each in seconds:
+            history.add_duration(kind, each)
+            curves.append(history.curve(*kind))
+        return curves
+
+    first = learned(100.0, 110.0, 120.0, 90.0)
+    assert len(set(map(id, first))) == 4, "of few durations each counts"
+    learned(*(100.0 + number for number in range(100)))
+    later = learned(*(100.0 + number for number in range(64)))
+    assert 7 <= len(set(map(id, later))) <= 9
+    before = learned(120.0)[-1]
+    assert learned(1.0)[-1] is not before, "a job that ended far too soon"

@@ -517,6 +517,31 @@ async def test_of_many_jobs_those_that_come_due_together_are_looked_at_together(
 
 
 @on_virtual_clock
+async def test_after_a_pause_the_looks_at_many_jobs_are_made_up_for_at_a_quarter_more_than_usual() -> None:
+    transport = _jobs(1000, age=100.0)
+    pace = Pace(min_interval=2.0, max_interval=2.0)
+    poller = poller_of(transport, workers=64, pace=pace, uniform=random.Random(1).random)
+    _listen(poller, transport)
+    await asyncio.sleep(20.0)
+    poller._schedule.heed(_away(10.0, FaultKind.UNREACHABLE))
+    await asyncio.sleep(10.0)
+    asked, woken = len(transport.requests), 0
+    work = poller._workers._work
+
+    def counted(task: asyncio.Task[Any]) -> Any:
+        nonlocal woken
+        woken += 1
+        return work(task)
+
+    poller._workers._work = counted
+    await asyncio.sleep(1.0)
+    made = len(transport.requests) - asked
+    assert 0.9 * 1.25 * 500 / 1.025 <= made <= 1.1 * 1.25 * 500, "a look takes 50 ms, so that 488 a second are usual"
+    assert woken <= 3 * made, "workers that find nothing to do"
+    await poller.aclose()
+
+
+@on_virtual_clock
 async def test_looks_that_are_due_together_begin_in_one_turn_of_the_loop() -> None:
     transport = _jobs(200, age=100.0)
     pace = Pace(min_interval=10.0, max_interval=10.0)
