@@ -132,7 +132,7 @@ class SharedBudget:
         self._changed = asyncio.Event()
         self._lowest: float | None = self._given
         self._is_silent = False
-        self._began = _clock()
+        self._reached_at = _clock()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, replicas: int) -> asyncio.Task[None]:
@@ -230,6 +230,7 @@ class SharedBudget:
             return
         try:
             revision = await self._put(attempt)
+            self._reached_at = _clock()
         except Unanswered as error:
             _log.debug("not known whether the share was stored: %s", error)
             await self._read()
@@ -243,6 +244,7 @@ class SharedBudget:
     async def _read(self) -> None:
         try:
             entry = await self._bucket.get(self._key)
+            self._reached_at = _clock()
         except Unanswered as error:
             _log.debug("the budget was not read: %s", error)
             return
@@ -292,7 +294,7 @@ class SharedBudget:
 
     def _check_lease(self) -> None:
         """Say once that nothing may be used, and once that it is over."""
-        is_silent = _clock() > max(self._holder.ends_at, self._began) + LEASE
+        is_silent = _clock() > max(self._holder.ends_at, self._reached_at + LEASE)
         if is_silent != self._is_silent:
             self._is_silent = is_silent
             if is_silent:
