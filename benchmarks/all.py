@@ -40,7 +40,7 @@ QUICK = {
     "hold": ["--rounds", "1", "--every", "5"],
     "imports": ["--runs", "5", *_SECONDS],
     "journal": ["--jobs", "10000", "--changes", "1000", "--rounds", "1"],
-    "look": ["bare", "jobwatch", "--rounds", "3", "--looks", "3000", *_SECONDS],
+    "look": ["bare", "jobwatch", "--rounds", "3", "--looks", "1500", *_SECONDS],
     "pace": ["--jobs", "1000"],
     "page": ["--changes", "20"],
     "redraw": ["--seconds", "3"],
