@@ -100,6 +100,11 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         return self.looks * HEADROOM
 
     @property
+    def warm(self) -> int:
+        """After how many looks the processes are at work: when each job was looked at, or half a minute is over."""
+        return min(self.watches, round(self.looks * 30.0))
+
+    @property
     def ending(self) -> int:
         """How many jobs end while is measured."""
         return max(1, round(self.looks * self.seconds * ENDING))
@@ -146,7 +151,7 @@ async def by_workers(setting: Setting, folder: Path) -> Found:
         stack.callback(reading.cancel)
         arguments = ("engine_workers", "nats", api, setting.interval, setting.rate, server.url)
         parts = [await stack.enter_async_context(Part(*arguments)) for _ in range(WORKERS)]
-        await at_work(parts, setting.watches)
+        await at_work(parts, setting.warm)
         start, used = time.time(), cpu_of(server.pid)
         await api_part.ask(Asked, "begin", start, start + setting.seconds)
         cost = await cost_of(parts, setting.seconds)
@@ -172,7 +177,7 @@ async def by_plain_looks(setting: Setting) -> Cost:
         api = f"http://127.0.0.1:{int(await api_part.line())}"
         arguments = ("engine_workers", "plain", api, setting.interval, setting.rate)
         parts = [await stack.enter_async_context(Part(*arguments, each * number, each)) for number in range(WORKERS)]
-        await at_work(parts, setting.watches)
+        await at_work(parts, setting.warm)
         return await cost_of(parts, setting.seconds / 2.0)
 
 
@@ -196,7 +201,7 @@ async def by_rival(setting: Setting, folder: Path) -> tuple[Cost, float]:
         command = [sys.executable, "-m", "benchmarks.engine_rival", *map(str, arguments), str(setting.watches)]
         assert await (await asyncio.create_subprocess_exec(*command)).wait() == 0
         parts = [await stack.enter_async_context(Part("engine_rival", *arguments)) for _ in range(WORKERS)]
-        await at_work(parts, setting.watches)
+        await at_work(parts, setting.warm)
         start, used = time.time(), cpu_of(redis.pid)
         await api_part.ask(Asked, "begin", start, start + setting.seconds)
         cost = await cost_of(parts, setting.seconds)

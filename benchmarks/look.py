@@ -5,14 +5,16 @@
     python -m benchmarks.look                       # every rival that is installed, with 1 and with 64 in flight
     python -m benchmarks.look --body same           # bodies that never change, which jobwatch does not decode again
     python -m benchmarks.look --tls bare jobwatch
+    python -m benchmarks.look --loop uvloop bare jobwatch
     python -m benchmarks.look --json --by callgrind bare jobwatch
 
 Method. Every variant watches the same number of jobs on a server in a process of its own, which answers from memory,
 over loopback. In each reply ``updated_at`` is a second later than in the one before (``--body changing``), as with a
 heartbeat or progress, or the whole body is the same (``--body same``). Each variant runs in a fresh process, once with
 N looks and once with 2N; the difference, divided by N, is what a look costs when everything is imported, connected and
-warm. The variants take turns, and the median of the rounds is shown. ``ratio`` is against `bare` with as many in
-flight, in the same run: below 1 is cheaper than writing it oneself; ``goal`` is the ratio that is aimed at.
+warm; a run beforehand, which does not count, has written the byte code of all modules. The variants take turns, and the
+median of the rounds is shown. ``ratio`` is against `bare` with as many in flight and on the same kind of event loop, in
+the same run: below 1 is cheaper than writing it oneself; ``goal`` is the ratio that is aimed at.
 
 Counted are user and kernel instructions, where the processor may be asked for them (``--by counter``); else
 callgrind's user instructions, exact but without the kernel's share, which is about the same for all and would pull
@@ -34,7 +36,6 @@ import argparse
 import contextlib
 import importlib
 import importlib.util
-import json
 import os
 import statistics
 import subprocess
@@ -43,10 +44,11 @@ import sysconfig
 import tempfile
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple
 
 from .instructions import callgrind, counter, has_callgrind
 from .look_rivals import ALL
+from .rows import Row, as_json, as_text, compared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,40 +65,21 @@ _GOALS = {("same", False): 0.7, ("changing", False): 1.0, ("same", True): 0.75, 
 
 
 class Setting(NamedTuple):
-    """What the server does.
+    """What the server does, and what both sides run on.
 
     Attributes:
         body: Whether each reply's body is the "same" or "changing".
         tls: Whether it speaks TLS.
+        loop: Whose event loop the clients run on: "asyncio" or "uvloop".
     """
 
     body: str
     tls: bool
+    loop: str = "asyncio"
 
 
 SAME = Setting("same", tls=False)
 """The body never changes, and there is no TLS."""
-
-
-class Row(TypedDict):
-    """One line of the result: what a look costs `what`, and what it costs the bare loop."""
-
-    what: str
-    ours: float
-    rival: float
-    rival_name: str
-    ratio: float
-    goal: float
-    name: str
-    in_flight: int
-
-
-class Result(TypedDict):
-    """The whole result; `unit` says what was counted."""
-
-    unit: str
-    rows: list[Row]
-    skipped: dict[str, str]
 
 
 def missing(name: str) -> str | None:
@@ -141,15 +124,17 @@ def _variable(name: str, value: str) -> Iterator[None]:
             os.environ[name] = before
 
 
-def count_one(kind: str, name: str, url: str, in_flight: str, each: str) -> None:
-    """Run a rival in this process, and print what it cost."""
-    import asyncio
+def count_one(kind: str, *arguments: str) -> None:
+    """Run a rival in this process, given what `look_rivals` is given, and print what it cost."""
     import time
 
+    from .look_rivals import run_on
+
+    name, url, in_flight, each, loop = arguments
     rival = importlib.import_module(f"{_RUN}.{name}")
     read = time.process_time if kind == "seconds" else counter().read
     before = read()
-    asyncio.run(rival.looks(url, int(in_flight), int(each)))
+    run_on(loop, rival.looks(url, int(in_flight), int(each)))
     print(read() - before)
 
 
@@ -158,7 +143,7 @@ def cost(kind: str, name: str, in_flight: int, each: int, setting: Setting) -> f
 
     def total(each: int) -> float:
         with serving(name, each, setting) as url:
-            arguments = [name, url, str(in_flight), str(each)]
+            arguments = [name, url, str(in_flight), str(each), setting.loop]
             if kind == "callgrind":
                 return callgrind([sys.executable, "-m", _RUN, *arguments])
             command = [sys.executable, "-c", _CHILD, kind, *arguments]
@@ -172,6 +157,9 @@ def measured(
 ) -> list[Row]:
     """Return the median cost of every variant, measured in turns."""
     costs: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    for name in names:
+        cost("seconds", name, 1, 1, setting)  # which writes the byte code
     for number in range(rounds):
         for name in names:
             for in_flight in in_flights:
@@ -188,18 +176,10 @@ def measured(
 
 
 def _row(name: str, in_flight: int, ours: float, bare: float, setting: Setting) -> Row:
-    told = f"a look of {name}, body {setting.body}{', TLS' if setting.tls else ''}, {in_flight} in flight"
-    goal = _GOALS[setting] if name == "jobwatch" else 1.0
-    return Row(
-        what=told,
-        ours=ours,
-        rival=bare,
-        rival_name="bare",
-        ratio=ours / bare,
-        goal=goal,
-        name=name,
-        in_flight=in_flight,
-    )
+    tls, loop = ", TLS" if setting.tls else "", "" if setting.loop == "asyncio" else f", on {setting.loop}"
+    told = f"a look of {name}, body {setting.body}{tls}{loop}, {in_flight} in flight"
+    goal = _GOALS[setting.body, setting.tls] if name == "jobwatch" else 1.0
+    return compared(told, ours, bare, "bare", goal)
 
 
 def best_kind() -> str:
@@ -229,26 +209,25 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="how often to measure each")
     parser.add_argument("--body", choices=["changing", "same"], default="changing", help="what each reply brings")
     parser.add_argument("--tls", action="store_true", help="over TLS, for which trustme is needed (extra 'test')")
+    parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio", help="what the clients run on")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
-    if chosen.tls and importlib.util.find_spec("trustme") is None:
-        parser.error("--tls needs trustme, which the extra 'test' has")
+    for package, is_asked in (("trustme", chosen.tls), ("uvloop", chosen.loop == "uvloop")):
+        if is_asked and importlib.util.find_spec(package) is None:
+            parser.error(f"that needs {package}, which the extra 'test' has")
     exact = chosen.by == "callgrind"
-    setting = Setting(chosen.body, chosen.tls)
+    setting = Setting(chosen.body, chosen.tls, chosen.loop)
     skipped = {name: what for name in chosen.names if (what := missing(name))}
     names = [name for name in dict.fromkeys(["bare", *chosen.names]) if name not in skipped]
-    looks = chosen.looks or (640 if exact else 6400)
+    looks = chosen.looks or (1280 if exact else 6400)
     rounds = chosen.rounds or (1 if exact else 5)
     rows = measured(chosen.by, names, chosen.in_flight, looks, rounds=rounds, setting=setting)
-    result = Result(unit=unit_of(chosen.by), rows=rows, skipped=skipped)
+    unit = unit_of(chosen.by)
     if chosen.json:
-        print(json.dumps(result, indent=2))
+        print(as_json(rows, unit=unit, skipped=skipped))
         return
-    print(f"{result['unit']} a look; Python {sysconfig.get_python_version()}, {os.uname().machine}")
-    for row in rows:
-        print(
-            f"{row['what']:60} {row['ours']:12,.6g} of {row['rival']:12,.6g} {row['ratio']:6.2f} (goal {row['goal']})"
-        )
+    print(f"{unit} a look; Python {sysconfig.get_python_version()}, {os.uname().machine}")
+    print(as_text(rows))
     for name, what in skipped.items():
         print(f"{name:20} skipped: {what} is not installed (pip install jobwatch-client[bench])")
 

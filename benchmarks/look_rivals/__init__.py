@@ -11,6 +11,11 @@ which watches so many jobs at once and looks at each of them so many times, with
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
 _JOB = (
     '{"data":{"id":"@","type":"drawing.compare","status":"%s","created_at":"2026-01-02T03:04:05Z",'
     '"updated_at":"~","events":[{"status":"PENDING","timestamp":"2026-01-02T03:04:05Z"},'
@@ -32,3 +37,15 @@ ALL = (
     "replicate",
     "openai",
 )
+
+
+def run_on(loop: str, looks: Coroutine[object, object, None]) -> None:
+    """Run the looks of a rival on an event loop, "asyncio" or "uvloop"."""
+    if loop == "uvloop":
+        import uvloop
+
+        uvloop.run(looks)
+    else:
+        import asyncio
+
+        asyncio.run(looks)

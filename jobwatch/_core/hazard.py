@@ -57,10 +57,26 @@ _WARY = 0.45
 # image jobs 12 % more looks; without it, a history ten times too long would cost 9 times.
 
 _TRIED = 4.0
-# A history is half as untried once this many jobs have been seen to end as it led us to expect.
+# A history is half as untried once this many jobs have been seen to end as it led us to expect, and not untried at all
+# when as many have been as are in it.
 
 _SOON = 4.0
 # A job that ends in less than this part of the median is one that the history did not lead us to expect.
+
+_WIDE = 0.5
+# Half a unit of log time, a factor of 1.6, is how far the jobs of most kinds spread.
+
+_DOUBT = 2.0
+# Half of a history of so many jobs is spread so far, whatever its own spread is, since the first few jobs of a kind
+# cannot tell that; the part falls with the third power of their number. The narrow rest is what lets a kind whose jobs
+# all take the same time be known after a few of them. If the part fell with the number itself, jobs that outlive a
+# history ten times too short would be looked at far too often, up to four times its age.
+
+_LEFT_OUT = 0.001
+# A smaller part changes nothing, and takes a third of the time.
+
+_CHANCE = 0.05
+# The square of a fifth in log time.
 
 _OWN = 1.0
 # A history of this many jobs of one kind is trusted half; the chance that a job is like none of n is 1 / (n + 1).
@@ -192,8 +208,7 @@ def curve(history: Durations | Sequence[float], kin: Durations | Sequence[float]
                 masses[cell] += share * chance
     survivors = accumulate(masses, float.__sub__, initial=1.0)
     hazards = ((before - after) / (before + after) * (2.0 / _CELL) for before, after in pairwise(survivors))
-    tried = own.tried if own.seconds else others.tried
-    floor = _FLOOR + (_WARY - _FLOOR) * _TRIED / (tried + _TRIED)
+    floor = _FLOOR + (_WARY - _FLOOR) * _untried(own if own.seconds else others)
     floors = [floor * hazard for hazard in _HAZARDS]
     return Curve([_HAZARDS[0], *map(max, hazards, floors), _HAZARDS[-1]])
 
@@ -202,33 +217,41 @@ def _durations(history: Durations | Sequence[float]) -> Durations:
     return history if isinstance(history, Durations) else Durations(tuple(history))
 
 
+def _untried(history: Durations) -> float:
+    """Return how untried a history is, from 0 to 1; one that was seen, each job after the other, is not at all."""
+    return 0.0 if history.tried >= len(history.seconds) else _TRIED / (history.tried + _TRIED)
+
+
 def _estimate(history: Sequence[float]) -> tuple[int, list[float]]:
     """Return the chance of each cell, by a kernel estimate in log time: of those where there is any, and the first."""
     logs = sorted([math.log(min(max(seconds, SHORTEST), LONGEST)) for seconds in history])
     cells = [min(int((log - _START) / _CELL), _CELLS - 1) for log in logs]
     reaches = _reaches(_bandwidth(logs) / _CELL)
-    start, end = max(0, cells[0] - sum(reaches)), min(_CELLS, cells[-1] + sum(reaches) + 1)
-    chances = [0.0] * (end - start)
+    doubt = 1.0 / (1.0 + (len(logs) / _DOUBT) ** 3)
+    wide = _WIDE_REACHES if doubt > _LEFT_OUT else []
+    farthest = max(sum(reaches), sum(wide))
+    start, end = max(0, cells[0] - farthest), min(_CELLS, cells[-1] + farthest + 1)
+    counts = [0.0] * (end - start)
     each = 1.0 / len(logs)
     for cell in cells:
-        chances[cell - start] += each
-    for reach in reaches:
-        chances = _running_mean(chances, reach)
+        counts[cell - start] += each
+    chances = _blurred(counts, reaches)
+    if wide:
+        chances = [near + doubt * (far - near) for near, far in zip(chances, _blurred(counts, wide), strict=True)]
     return start, chances
 
 
 def _bandwidth(logs: Sequence[float]) -> float:
     """Return a kernel's standard deviation in log time, from durations in rising order: Silverman's rule, widened.
 
-    The first few jobs of a kind cannot tell how far its jobs spread: half a unit of log time, a factor of 1.6, is
-    what most kinds come to, and its share falls as a mean's error does.
+    Two jobs may take the same time by chance, so one more counts that is off by `_CHANCE`.
     """
     count = len(logs)
     mean = sum(logs) / count
-    spread = math.sqrt(sum([(log - mean) ** 2 for log in logs]) / count)
+    spread = math.sqrt((sum([(log - mean) ** 2 for log in logs]) + _CHANCE) / count)
     middle = (logs[3 * count // 4] - logs[count // 4]) / 1.34  # the spread, if normal; unmoved by outliers
-    near = min(spread, middle) if middle > 0.0 else spread
-    return min(1.0, max(_CELL, 1.1 * near * math.pow(count, -0.2), 0.5 / math.sqrt(count)))
+    near = max(math.sqrt(_CHANCE / count), min(spread, middle) if middle > 0.0 else spread)
+    return min(1.0, max(_CELL, 1.1 * near * math.pow(count, -0.2)))
 
 
 def _reaches(width: float) -> list[int]:
@@ -242,6 +265,16 @@ def _reaches(width: float) -> list[int]:
         variance += reach * (reach + 1) / 3.0
         reaches.append(reach)
     return reaches
+
+
+_WIDE_REACHES = _reaches(_WIDE / _CELL)
+
+
+def _blurred(counts: Sequence[float], reaches: Iterable[int]) -> list[float]:
+    chances = list(counts)
+    for reach in reaches:
+        chances = _running_mean(chances, reach)
+    return chances
 
 
 def _running_mean(counts: Sequence[float], reach: int) -> list[float]:

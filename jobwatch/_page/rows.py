@@ -122,8 +122,9 @@ class _Text(Struct):
     text: str
 
 
-class _Place(Struct, frozen=True):
+class _Place(Struct, frozen=True, omit_defaults=True):
     place: str
+    until: float | None = None
 
 
 _json = msgspec.json.Encoder()
@@ -226,7 +227,7 @@ def cost_of(stats: Stats, pace: float) -> Cost:
 
 
 def place_event(origin: Origin) -> bytes:
-    """Return the event that tells where the jobs come from."""
+    """Return the event that tells where the jobs come from, and up to when they are known, if nobody looks at them."""
     where = origin.api if origin.journal is None else f"{origin.api}, {origin.journal}"
     match origin.watching:
         case Watching.WE:
@@ -239,7 +240,8 @@ def place_event(origin: Origin) -> bytes:
             text = f"{where}, as it was last written"
         case _:
             assert_never(origin.watching)
-    return event("hello", _Place(text))
+    until = _ms(origin.written_at) if origin.watching is Watching.NOBODY else None
+    return event("hello", _Place(text, until))
 
 
 def trouble_of(origin: Origin) -> str:

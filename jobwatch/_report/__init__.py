@@ -1,1 +1,1 @@
-"""What is written about jobs once they were watched: a summary, pictures, test results. Pure: values in, text out."""
+"""What is written about jobs once they were watched, and how they stand meanwhile. Pure."""

@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 _EVERY = 0.25
 """How many seconds lie between two questions whether the file has changed."""
 
+_RESTS = 20.0
+"""For how many times as long as a reading took there is none: many jobs take a part of a core only."""
+
+_TORN = 0.05
+"""After how many seconds a file is read once more that could not be read."""
+
 _JUST_NOW = 0.1
 """For how many seconds after a change a file is read again, whatever its time says."""
 
@@ -41,12 +47,15 @@ _ASKED_AT_ONCE = 500
 _Mark: TypeAlias = tuple[object, ...]
 
 
-class _News(Struct):
+class _News(Struct, frozen=True):
     """What one reading of the file has shown."""
 
     sightings: tuple[Sighting, ...]
     changes: tuple[Change, ...]
     gone: tuple[str, ...]
+
+
+_NOTHING = _News((), (), ())
 
 
 class JournalView:
@@ -72,6 +81,8 @@ class JournalView:
         self._projects: dict[str, str] = {}
         self._origin: Origin | None = None
         self._held: Held | None = None
+        self._written_at: float | None = None
+        self._rests_until = 0.0
         if not self._path.exists():
             raise JournalError(self._given, "is not there; name the file that a watcher keeps")
         try:
@@ -84,35 +95,39 @@ class JournalView:
         """Return what is new; see `ViewSource.read`."""
         until = time.monotonic() + within
         while True:
-            reading = await asyncio.to_thread(self._read)
+            began = time.monotonic()
+            if self._origin is not None and until < self._rests_until:
+                await asyncio.sleep(max(0.0, until - began))
+                return Reading(origin=self._origin)
+            await asyncio.sleep(max(0.0, self._rests_until - began))
+            reading, took = await asyncio.to_thread(self._timed)
+            self._rests_until = time.monotonic() + took * _RESTS
             left = until - time.monotonic()
             if reading.sightings or reading.changes or reading.gone or reading.origin != self._origin or left <= 0.0:
                 self._origin = reading.origin
                 return reading
             await asyncio.sleep(min(_EVERY, left))
 
+    def _timed(self) -> tuple[Reading, float]:
+        """Read what has changed, and return how long that took, too."""
+        began = time.thread_time()
+        reading = self._read()
+        return reading, time.thread_time() - began
+
     def _read(self) -> Reading:
         """Read what has changed, if anything has; in a thread, since it blocks."""
-        news, trouble = _News((), (), ()), None
-        written_at = None if self._origin is None else self._origin.written_at
-        try:
-            self._held = held(self._path)
-            mark, written_at = self._mark()
-            if mark != self._seen:
-                news = self._news()
-                # A file may change again within what its time is told by, and then looks the same.
-                self._seen = mark if time.time() - written_at > _JUST_NOW else None
-        except JournalError as error:
-            trouble = error.trouble
-        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
-            trouble = unusable(self._given, error).trouble
+        news, trouble = self._tried()
+        if trouble is not None:
+            # A service may just have begun to write what stood still: then it is torn for a moment, and no damage.
+            time.sleep(_TORN)
+            news, trouble = self._tried()
         return Reading(
             origin=Origin(
                 api=self.api,
                 watching=_watching(self._held),
                 journal=self._given,
                 pid=None if self._held is None else self._held.pid,
-                written_at=written_at,
+                written_at=self._written_at,
                 projects=dict(self._projects),
                 trouble=trouble,
             ),
@@ -120,6 +135,22 @@ class JournalView:
             changes=news.changes,
             gone=news.gone,
         )
+
+    def _tried(self) -> tuple[_News, str | None]:
+        """Return what is new, and why that cannot be read, if so."""
+        try:
+            self._held = held(self._path)
+            mark, self._written_at = self._mark()
+            if mark == self._seen:
+                return _NOTHING, None
+            news = self._news()
+            # A file may change again within what its time is told by, and then looks the same.
+            self._seen = mark if time.time() - self._written_at > _JUST_NOW else None
+        except JournalError as error:
+            return _NOTHING, error.trouble
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
+            return _NOTHING, unusable(self._given, error).trouble
+        return news, None
 
     def _mark(self) -> tuple[_Mark, float]:
         """Return what tells that the file has changed, and when it was written last."""

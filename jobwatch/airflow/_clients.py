@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import weakref
 from collections.abc import AsyncGenerator, Callable, Hashable
 from typing import TYPE_CHECKING, TypeAlias
@@ -60,11 +59,10 @@ class SharedClients:
         clients = self._of_loop.setdefault(asyncio.get_running_loop(), {})
         shared = clients.get(key)
         if shared is None:
-            # In a context of its own, or all that it ever logs would be put down to the trigger that came first.
-            shared = _Shared(contextvars.Context().run(made))
+            shared = _Shared(made())
         job_id = job_id_of(shared.client, job)
         if not shared.has_room_for(job_id, resumes=resumes):
-            key, shared = object(), _Shared(contextvars.Context().run(made))
+            key, shared = object(), _Shared(made())
         clients[key] = shared
         user = (job_id, resumes)
         shared.users.append(user)

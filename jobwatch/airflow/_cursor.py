@@ -51,10 +51,10 @@ class TaskKey(Protocol):
 
 
 class _Kept(Struct, frozen=True):
-    """What is written: for which wait, and what was known."""
+    """What is written: for which wait, and what was known; None before the first state was told."""
 
     wait: str
-    watched: Watched
+    watched: Watched | None = None
 
 
 class Cursor:
@@ -110,6 +110,19 @@ async def whole(question: Coroutine[object, object, _T]) -> _T:
     asking = asyncio.get_running_loop().create_task(question, name="jobwatch question to Airflow")
     await ended([asking])
     return asking.result()
+
+
+def begin_cursor(task: TaskKey, wait: str) -> None:
+    """Keep that a wait begins: of an XCom that is not there, Airflow logs an error.
+
+    Args:
+        task: The task.
+        wait: Which wait of the task's it is.
+    """
+    try:
+        _write(task, CURSOR_KEY, msgspec.to_builtins(_Kept(wait)))
+    except Exception as error:  # noqa: BLE001 - of any XCom backend; the wait goes on without
+        _log.warning("the XCom %s cannot be used (%s): after a restart, states are told again", CURSOR_KEY, error)
 
 
 def drop_cursor(task: TaskKey) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow.sdk import BaseOperatorLink
-from airflow.sdk.execution_time.xcom import XCom
-
-from ._cursor import TaskKey, map_index_of
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
+
+    from ._cursor import TaskKey
 
 
 class JobwatchLink(BaseOperatorLink):
@@ -25,16 +24,10 @@ class JobwatchLink(BaseOperatorLink):
 
     @property
     def xcom_key(self) -> str:
-        """The key of the XCom in which the trigger puts it down."""
+        """The key of the XCom in which the trigger puts it down while the task waits."""
         return self.KEY
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskKey) -> str:  # noqa: ARG002 - Airflow gives it
-        """Return what the trigger has put down: Airflow asks for it when the task is over, and writes it anew."""
-        url = XCom.get_one(
-            key=self.KEY,
-            dag_id=ti_key.dag_id,
-            task_id=ti_key.task_id,
-            run_id=ti_key.run_id,
-            map_index=map_index_of(ti_key),
-        )
+        """Return what the task knows of it: Airflow asks when the task has left its worker, and puts it down."""
+        url: object = getattr(operator, "job_url", "")
         return url if isinstance(url, str) else ""

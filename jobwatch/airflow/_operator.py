@@ -16,7 +16,7 @@ from .._errors import ConfigError
 from .._models import Outcome
 from .._reading.periods import Duration, seconds_given
 from .._reading.sizes import size_of
-from ._cursor import drop_cursor
+from ._cursor import TaskKey, begin_cursor, drop_cursor
 from ._ended import RETRIED, JobRecord, Verdict, ended_of, retried, verdict_on
 from ._exceptions import AirflowException, AirflowFailException
 from ._link import JobwatchLink
@@ -92,15 +92,18 @@ class JobwatchOperator(BaseOperator):
         except ValueError as error:
             raise ConfigError(f"max_result: {error}") from None
         self.keep_cursor = keep_cursor
+        self.job_url = ""
 
-    def execute(self, context: Context) -> NoReturn:  # noqa: ARG002 - Airflow gives it
+    def execute(self, context: Context) -> NoReturn:
         """Give the wait to a triggerer, at once: no look is made here."""
         job_id = str(self.job_id).strip()
         if job_id in {"", "None"}:  # the latter is what a template makes of an XCom that is not there
             raise AirflowFailException("job_id is empty: the task that should have started the job has told no id")
         limits = [self.timeout, None if self.execution_timeout is None else self.execution_timeout.total_seconds()]
         timeout = min(filter(None, limits), default=0.0)
-        keeps = self.do_xcom_push if self.keep_cursor is None else self.keep_cursor
+        wait = uuid.uuid4().hex if self._keeps_cursor else ""
+        if wait:
+            begin_cursor(_task_in(context), wait)
         trigger = JobwatchTrigger(
             job_id,
             self.api,
@@ -111,7 +114,7 @@ class JobwatchOperator(BaseOperator):
             timeout=timeout,
             deadline=time.time() + timeout if timeout else 0.0,
             max_result=float(self.max_result),
-            wait=uuid.uuid4().hex if keeps else "",
+            wait=wait,
         )
         self.log.info("waiting for job %s of %s in the triggerer", job_id, self.api)
         late = timedelta(seconds=timeout + _LATE) if timeout else None
@@ -124,11 +127,14 @@ class JobwatchOperator(BaseOperator):
             AirflowFailException: The task fails, and is not tried again.
             AirflowException: It fails, and is tried again while it has ``retries``.
         """
-        drop_cursor(context["ti"])  # pyright: ignore[reportTypedDictNotRequiredAccess] - it is always there
+        if self._keeps_cursor:
+            drop_cursor(_task_in(context))
         try:
             ended = ended_of(event)
         except ConfigError as error:
             raise AirflowFailException(str(error)) from None
+        url = None if ended.job is None else ended.job.get("url")
+        self.job_url = url if isinstance(url, str) else ""
         match verdict_on(ended, {Outcome(each) for each in self.retry_on}):
             case Verdict.SUCCESS:
                 self._tell_left_out(ended.job)
@@ -138,10 +144,18 @@ class JobwatchOperator(BaseOperator):
             case Verdict.FAIL:
                 raise AirflowFailException(ended.told)
 
+    @property
+    def _keeps_cursor(self) -> bool:
+        return self.do_xcom_push if self.keep_cursor is None else self.keep_cursor
+
     def _tell_left_out(self, job: JobRecord | None) -> None:
         if job is not None and "result_bytes" in job:
             told = "the job's result is left out: it has %s bytes, and max_result is %s"
             self.log.warning(told, job["result_bytes"], self.max_result)
+
+
+def _task_in(context: Context) -> TaskKey:
+    return context["ti"]  # pyright: ignore[reportTypedDictNotRequiredAccess] - it is always there
 
 
 def _words(names: Names) -> list[str]:

@@ -105,6 +105,7 @@ class Options(argparse.Namespace):
     budget: str | None = None
     keep: float | None = None
     stale_after: float | None = None
+    follow: bool = False
     shell: str = ""
 
 
@@ -616,8 +617,14 @@ def _add_nats(commands: _Commands, common: _Parser) -> None:
     add.add_argument("jobs", nargs="*", metavar="JOB", help="a job's id, or its URL at the API")
     add.add_argument("--project", default="", metavar="ID", help="the jobs of a project that go on now")
     add.add_argument("--limit", type=_limit, default=25, metavar="N", help="how many of them at most (default: 25)")
+    add.add_argument(
+        "--follow",
+        action="store_true",
+        help="with --project: and every job that it starts from now on",
+    )
     remove = _command(actions, common, "remove", "Stop watching jobs, and forget them.", _NATS_EPILOG)
-    remove.add_argument("jobs", nargs="+", metavar="JOB", help="a job's id, or its URL at the API")
+    remove.add_argument("jobs", nargs="*", metavar="JOB", help="a job's id, or its URL at the API")
+    remove.add_argument("--project", default="", metavar="ID", help="stop following a project; its jobs stay watched")
     listing = _command(actions, common, "list", "Show what is watched, and how far readers are.", _NATS_EPILOG)
     for each in (worker, add, remove, listing):
         _add_nats_server(each)

@@ -13,9 +13,11 @@ from .._client import Client, check_token, job_id_of, place_of
 from .._errors import ConfigError, JobwatchError, LookError
 from .._http.secrets import spellings
 from .._http.tls import context_of
+from .._http.urls import segment
 from ..nats._budget import BudgetStanding, WorkerShare, standings
 from ..nats._connection import ServerOptions, connect
 from ..nats._jobs import Jobs, Standing
+from ..nats._projects import Projects
 from ..nats._server import EmbeddedServer
 from ..nats._stream import open_streams
 from ..nats._subjects import place_token
@@ -42,14 +44,16 @@ _HEADINGS = ("JOB", "STATUS", "NEXT LOOK", "SEEN", "LOOKS", "CHANGES")
 
 def run(options: Options) -> int:
     """Do what the action says."""
-    if options.action == "add" and bool(options.jobs) == bool(options.project):
-        raise ConfigError("nats add takes the ids of jobs, or --project ID")
+    if options.action in ("add", "remove") and bool(options.jobs) == bool(options.project):
+        raise ConfigError(f"nats {options.action} takes the ids of jobs, or --project ID")
+    if options.follow and not options.project:
+        raise ConfigError("--follow goes with --project")
     server = _server(options)
     try:
         if options.action == "worker":
             code = run_until_signal(_work(client_for(options), server, options), verbose=options.verbose)
             return 0 if code in _STOPPED else code
-        if options.project:
+        if options.project and options.action == "add" and not options.follow:
             return run_until_signal(_add_project(client_for(options), server, options), verbose=options.verbose)
         return run_until_signal(_on_jobs(_where(options), server, options), verbose=options.verbose)
     except (ConfigError, LookError):
@@ -155,8 +159,17 @@ async def _on_jobs(client: Client, server: ServerOptions, options: Options) -> i
 async def _with_jobs(client: Client, server: ServerOptions, options: Options, watched: list[Watched]) -> int:
     place = place_token(client.name, place_of(client))
     async with await connect(server, f"jobwatch nats {options.action}") as connection:
-        jobs = Jobs(await open_streams(connection, place))
+        streams = await open_streams(connection, place)
+        jobs, projects = Jobs(streams), Projects(streams)
         match options.action:
+            case "add" if options.follow:
+                _check_list(client, options.project)
+                is_new = await projects.add(options.project)
+                _tell_of_project(options.project, "followed" if is_new else "followed already", options)
+            case "remove" if options.project:
+                was_followed = await projects.drop(options.project)
+                what = "not followed any more" if was_followed else "was not followed"
+                _tell_of_project(options.project, what, options)
             case "add":
                 _tell("added", "watched already, or its end is known", set(await jobs.add(watched)), watched, options)
             case "remove":
@@ -164,6 +177,7 @@ async def _with_jobs(client: Client, server: ServerOptions, options: Options, wa
                     _tell_one(job_id, "removed" if await jobs.remove(job_id) else "was not watched", options)
             case _:
                 await _list(jobs, options)
+                await _list_projects(projects, options)
                 _list_budgets(await standings(connection, client), options)
     return 0
 
@@ -178,6 +192,29 @@ def _tell_one(job_id: str, what: str, options: Options) -> None:
         print_json({"job_id": job_id, "told": what})
     else:
         say(f"{safe(job_id)}: {what}")
+
+
+def _check_list(client: Client, project_id: str) -> None:
+    if not client.has_lists:
+        raise ConfigError(f"{client.name} documents no list of jobs; add each job by its id")
+    segment(project_id)
+
+
+def _tell_of_project(project_id: str, what: str, options: Options) -> None:
+    if options.json:
+        print_json({"project_id": project_id, "told": what})
+    else:
+        say(f"project {safe(project_id)}: {what}")
+
+
+async def _list_projects(projects: Projects, options: Options) -> None:
+    async for each in projects.all():
+        if options.json:
+            print_json({"type": "project", **dict(each)})
+        else:
+            listed = "not listed yet" if each.listed is None else f"{each.listed} jobs listed"
+            fault = "" if each.fault is None else f"; {safe(each.fault)}"
+            note(f"project {safe(each.project_id)}: {listed}{fault}")
 
 
 async def _list(jobs: Jobs, options: Options) -> None:

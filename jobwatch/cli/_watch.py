@@ -27,10 +27,10 @@ from ._output import note, silence
 from ._render import safe
 from ._signals import run as run_until_signal
 from ._wait import is_terminal, telling_for
+from ._watch_ends import end_of
 from ._watch_lines import LineView
 from ._watch_news import Feed, News
 from ._watch_page import PageFace, served
-from ._watch_rows import end_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -161,7 +161,8 @@ async def opened(options: Options, client: Client | None) -> AsyncGenerator[Open
         for project in options.projects or ():
             await watcher.add_project(project)
         async with OwnWatch(client, watcher) as source:
-            feed = Feed(source, Overview(learned_by(client)), engine_of(client).unix)
+            outputs = client.api.output if options.source is None else None
+            feed = Feed(source, Overview(learned_by(client)), engine_of(client).unix, outputs)
             yield Opened(feed, _what(job_ids, options.projects or ()), client.name, job_ids, bool(options.projects))
 
 
@@ -192,7 +193,8 @@ async def _watch(options: Options, plan: Plan) -> int:
         is_over = False
         try:
             with face_for(options, source) as face:
-                await _show(source, [*viewers, face], face)
+                every = face.every if page is None else min(face.every, page.every)
+                await _show(source, [*viewers, face], face, every)
                 is_over = source.has_ended
                 if page is not None and is_over:
                     page.end()
@@ -214,13 +216,13 @@ async def _watch(options: Options, plan: Plan) -> int:
     return code
 
 
-async def _show(source: Opened, viewers: list[Viewer], face: Face) -> None:
+async def _show(source: Opened, viewers: list[Viewer], face: Face, every: float) -> None:
     """Show jobs until somebody has seen enough, or there is nothing more to come and nobody to look at it."""
 
     def is_over(_: Overview) -> bool:
         return source.has_ended and not face.stays
 
-    feeding = asyncio.create_task(source.feed.run(viewers, face.every, is_over), name="jobwatch feed")
+    feeding = asyncio.create_task(source.feed.run(viewers, every, is_over), name="jobwatch feed")
     leaving = asyncio.create_task(face.until_quit(), name="jobwatch quit")
     try:
         await asyncio.wait([feeding, leaving], return_when=asyncio.FIRST_COMPLETED)

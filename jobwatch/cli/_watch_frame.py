@@ -21,6 +21,7 @@ from ._frame import Line, Screen, row_lines
 from ._render import human_duration, percent
 from ._rows import Row, cut, end_mark, flowed, left_text, mark, notes, time_now, wrapped
 from ._watch_keys import Mode, View, Which
+from ._watch_news import Written
 from ._watch_rows import Clean, Drawn, place_of
 
 _CURSOR = 2
@@ -51,6 +52,7 @@ class Scene(Struct, frozen=True):
         now: The time, in Unix seconds.
         longest: How many columns the longest name of all jobs takes.
         opened: The job whose details are looked at, if one is.
+        written: The end of what that job wrote, if it has failed.
         note: What was last noted on stderr.
         has_keys: Whether keys can be pressed.
     """
@@ -63,6 +65,7 @@ class Scene(Struct, frozen=True):
     now: float
     longest: int
     opened: WatchedRow | None = None
+    written: Written | None = None
     note: str = ""
     has_keys: bool = True
 
@@ -124,7 +127,7 @@ def _list(scene: Scene, view: View, screen: Screen, draw: Drawn) -> Shown:
     at = place_of(view, rows)
     heights = _heights(rows, screen, room, at)
     top, last = _window(heights, room, min(view.top, at), at)
-    body, scale = _rows(scene, list(zip(rows, heights, strict=True))[top:last], screen, draw, at - top)
+    body, scale = _rows(scene, list(zip(rows[top:last], heights[top:last], strict=True)), screen, draw, at - top)
     draw.keep(row.job_id for row in rows[top:last])
     if not rows:
         body = [[(cut(_nothing(scene, view), screen.width, screen.glyphs.cut), "dim")]]
@@ -172,6 +175,8 @@ def _window(heights: Sequence[int], room: int, top: int, at: int) -> tuple[int, 
 def _heights(rows: Sequence[WatchedRow], screen: Screen, room: int, at: int) -> list[int]:
     """Return how many lines each job takes: those that ask have fewer beside their own where there are many of them."""
     asking = sum(row.asks for row in rows)
+    if not asking:
+        return [1] * len(rows)
     most = next((most for most in range(_MOST_NOTES, 0, -1) if asking * (1 + most) <= room * 2 // 3), 0)
     heights: list[int] = []
     for place, row in enumerate(rows):
@@ -354,6 +359,15 @@ def _about_job(scene: Scene, row: WatchedRow, drawn: Row, screen: Screen, clean:
         else:
             lines.append([(heading, "dim")])
             lines += [[("  ", ""), (part, style)] for part in parts]
+    return lines if scene.written is None else [*lines, *_wrote(scene.written, width, clean)]
+
+
+def _wrote(written: Written, width: int, clean: Clean) -> list[Line]:
+    name, told = written
+    lines: list[Line] = [[], [(f"wrote last ({clean(name)})", "dim")]]
+    for each in told:
+        style = "dim" if each.is_remark else ""
+        lines += [[("  ", ""), (part, style)] for part in wrapped(clean(each.text.expandtabs()), max(8, width - 2))]
     return lines
 
 

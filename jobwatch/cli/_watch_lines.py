@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
-from .._models import Fault, FaultKind, Phase, Transition
+from .._models import Fault, FaultKind, Outcome, Phase, Transition
 from .._watching.changes import ChangeKind
 from .._watching.viewing import Origin, Watching
 from ._output import note
@@ -14,8 +14,12 @@ from ._render import safe
 if TYPE_CHECKING:
     from .._report.model import Entered
     from .._report.overview import Row
+    from ._render import OutcomeRecord
     from ._run import Display
-    from ._watch_news import News
+    from ._watch_news import News, Written
+
+_SHOWN_OF = 10
+"""Of how many failed jobs what they wrote is printed, as ``wait`` does."""
 
 _Seen: TypeAlias = tuple[int, int]
 """A job's generation, and the number of the last state that was printed."""
@@ -38,6 +42,7 @@ class LineView:
         self._progress: dict[str, float] = {}
         self._noted: dict[str, str] = {}
         self._held = ""
+        self._shown = 0
 
     def take(self, news: News) -> None:
         """Print what is new."""
@@ -58,6 +63,19 @@ class LineView:
                 each.pop(job_id, None)
         for record in () if is_before else news.ended:
             self._display.outcome(record)
+            self._print_why(record, news.written.get(record.job_id))
+
+    def _print_why(self, record: OutcomeRecord, written: Written | None) -> None:
+        """Print the end of what a failed job wrote, of the first of them, and where there is more."""
+        if record.outcome not in {Outcome.FAILED, Outcome.PARTIAL}:
+            return
+        if written is not None and self._shown < _SHOWN_OF:
+            self._shown += 1
+            name, lines = written
+            for line in lines:
+                self._display.output(record.job_id, name, line)
+        if record.url is not None:
+            self._display.link(record.job_id, record.url)
 
     def _print_states(self, row: Row, news: News, *, is_before: bool) -> None:
         generation, number = self._seen.get(row.job_id, (row.generation, 0))

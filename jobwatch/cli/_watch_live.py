@@ -20,15 +20,15 @@ from ._live import Frame, draws_unicode
 from ._output import brief, echo
 from ._rows import summary, wrapped
 from ._watch_frame import Scene, Shown, shown, title_of
-from ._watch_keys import Key, View, pressed
+from ._watch_keys import Key, View, Which, pressed
 from ._watch_rows import Drawn, listed, table_row
 from ._watch_screen import Terminal
 
 if TYPE_CHECKING:
-    from .._report.overview import Overview
+    from .._report.overview import Overview, Row
     from ._frame import Line
     from ._watch_keys import Pressed
-    from ._watch_news import News
+    from ._watch_news import News, Written
 
 _NOTES_KEPT = 100
 
@@ -54,7 +54,8 @@ class LiveFace:
         self._rows = Drawn(self._clean)
         self._view = View()
         self._shown: Shown | None = None
-        self._listed: list[str] = []
+        self._listed: tuple[tuple[object, ...], list[Row]] = (), []
+        self._written: dict[str, Written] = {}
         self._now = 0.0
         self._began: float | None = None
         self._names: tuple[int, int] = (-1, 0)
@@ -89,6 +90,9 @@ class LiveFace:
     def take(self, news: News) -> None:
         """Draw what is new, and that time has passed."""
         self._now = news.now
+        self._written.update(news.written)
+        for job_id in news.gone:
+            self._written.pop(job_id, None)
         self._began = news.now if self._began is None else self._began
         self._draw()
 
@@ -103,8 +107,7 @@ class LiveFace:
         if origin is None:
             return
         size = self._terminal.size
-        rows = listed(self._overview.rows(), self._view, self._now)
-        self._listed = [row.job_id for row in rows]
+        rows = self._list()
         scene = Scene(
             title=self._clean(title_of(origin, self._what)),
             origin=origin,
@@ -114,12 +117,22 @@ class LiveFace:
             now=self._now,
             longest=self._longest(),
             opened=None if self._view.selected is None else self._overview.row(self._view.selected),
+            written=None if self._view.selected is None else self._written.get(self._view.selected),
             note=self._clean(self._notes.kept[-1]) if self._notes.kept else "",
             has_keys=self._terminal.has_keys,
         )
         self._shown = shown(scene, Screen(size.width, size.height, self._glyphs), self._rows)
         self._view = self._shown.view
         self._terminal.draw(self._shown.lines)
+
+    def _list(self) -> list[Row]:
+        """Return the jobs to list, found anew only when that may be others."""
+        view = self._view
+        changes_in_time = self._now if view.which is Which.ATTENTION else None
+        known_by = self._overview.version, view.which, view.words, changes_in_time
+        if known_by != self._listed[0]:
+            self._listed = known_by, listed(self._overview.rows(), view, self._now)
+        return self._listed[1]
 
     def _longest(self) -> int:
         """Return how many columns the longest name takes, counted anew only when there are other jobs."""
@@ -154,7 +167,7 @@ class LiveFace:
             self._draw_anew()
             return
         page = 1 if self._shown is None else self._shown.page
-        self._view = pressed(self._view, key, self._listed, page)
+        self._view = pressed(self._view, key, [row.job_id for row in self._list()], page)
         if self._view.is_over:
             self._has_left.set()
         else:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from .._models import Phase
 from .._report.overview import Overview, Row
 from .._watching.viewing import Reading, ViewSource
+from ._output import without_secrets
 from ._render import OutcomeRecord
-from ._watch_rows import end_of
+from ._tail import Line, last_lines
+from ._watch_ends import end_of
 
 if TYPE_CHECKING:
     from .._models import Job
+
+Written: TypeAlias = tuple[str, list[Line]]
+"""The name of an output, and the last lines of it."""
+
+_SHOWN = 20
+"""How many lines of what a failed job wrote are shown, as ``wait`` does."""
 
 
 class News(Struct, frozen=True):
@@ -26,6 +35,8 @@ class News(Struct, frozen=True):
         rows: The jobs that are new or have changed, those first that changed first.
         gone: The ids of jobs that are shown no more.
         ended: How those ended that have since, as ``wait`` records it; the words in it are as they came.
+        written: The end of what those wrote that have failed: the output's name, and its last lines; as they came, but
+            for secrets.
         now: The time, in Unix seconds.
         is_first: Whether there was nothing before.
     """
@@ -35,6 +46,7 @@ class News(Struct, frozen=True):
     rows: tuple[Row, ...]
     gone: tuple[str, ...]
     ended: tuple[OutcomeRecord, ...]
+    written: Mapping[str, Written]
     now: float
     is_first: bool
 
@@ -54,10 +66,18 @@ class Feed:
         source: Where the jobs come from.
         overview: Takes them in.
         unix: Returns the time by the clock that looks are dated by, in Unix seconds.
+        outputs: What the jobs' outputs are called, and the fields of a job's record that hold them.
     """
 
-    def __init__(self, source: ViewSource, overview: Overview, unix: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        source: ViewSource,
+        overview: Overview,
+        unix: Callable[[], float],
+        outputs: Mapping[str, str] | None = None,
+    ) -> None:
         self.overview = overview
+        self._outputs = outputs or {}
         self._source = source
         self.unix = unix
         self._is_first = True
@@ -92,16 +112,26 @@ class Feed:
         rows = delta.rows if self.overview.version > self._version else ()
         for sighting in reading.sightings:
             if sighting.job is not None and sighting.job.phase.ended:
-                self._jobs[sighting.job.id] = sighting.job
+                self._jobs[sighting.record.job_id] = sighting.job
         for job_id in delta.gone:
             self._going_on.pop(job_id, None)
-        news = News(reading, self.overview, rows, delta.gone, self._ended(rows, now), now, self._is_first)
+        ended = self._ended(rows, now)
+        news = News(
+            reading=reading,
+            overview=self.overview,
+            rows=rows,
+            gone=delta.gone,
+            ended=tuple(record for record, _ in ended),
+            written={record.job_id: written for record, written in ended if written is not None},
+            now=now,
+            is_first=self._is_first,
+        )
         self._version, self._is_first = delta.version, False
         return news
 
-    def _ended(self, rows: Sequence[Row], now: float) -> tuple[OutcomeRecord, ...]:
+    def _ended(self, rows: Sequence[Row], now: float) -> list[tuple[OutcomeRecord, Written | None]]:
         """Return the records of jobs that were seen to go on, or are told of for the first time, and have ended."""
-        ended: list[OutcomeRecord] = []
+        ended: list[tuple[OutcomeRecord, Written | None]] = []
         for row in rows:
             since = self._going_on.setdefault(row.job_id, now)
             if row.goes_on or row.job.outcome is None or since < 0.0:
@@ -109,8 +139,18 @@ class Feed:
                     self._going_on[row.job_id] = now
                 continue
             self._going_on[row.job_id] = _ENDED
-            ended.append(_with_result(end_of(row, round(now - since, 3)), self._jobs.pop(row.job_id, None)))
-        return tuple(ended)
+            job = self._jobs.pop(row.job_id, None)
+            ended.append((_with_result(end_of(row, round(now - since, 3)), job), self._written(job)))
+        return ended
+
+    def _written(self, job: Job | None) -> Written | None:
+        """Return the end of what a job wrote that has failed."""
+        if job is None or job.phase not in {Phase.FAILED, Phase.PARTIAL}:
+            return None
+        told = {name: getattr(job.wire, field, None) for name, field in self._outputs.items()}
+        # Without secrets before lines are cut: of half a secret nobody would know that it is one.
+        texts = {name: without_secrets(text) for name, text in told.items() if isinstance(text, str)}
+        return last_lines(texts, _SHOWN)
 
 
 _ENDED = -1.0

@@ -27,6 +27,8 @@ class PageView:
         served: The page.
     """
 
+    every = 0.2  # progress and looks are no changes that are told of, and are to be seen as soon
+
     def __init__(self, served: Served) -> None:
         self._served = served
 

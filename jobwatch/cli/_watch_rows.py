@@ -8,19 +8,19 @@ from typing import TypeAlias, assert_never
 
 from msgspec.structs import replace
 
-from .._models import Outcome, Phase, Transition
+from .._models import Phase, Transition
 from .._report.model import State
 from .._report.overview import Row as WatchedRow
 from .._watching.changes import Health
 from ._render import OutcomeRecord
 from ._rows import Row
 from ._standing import Standing
+from ._watch_ends import end_of
 from ._watch_keys import View, Which
 
 Clean: TypeAlias = Callable[[str], str]
 """Makes a text safe to print, whoever made it up."""
 
-_DROPPED = "not watched any more; the job goes on"
 _BAD_FIRST = 5
 """How many jobs that ended badly stand before those that go on: the latest. The others come after them."""
 
@@ -96,37 +96,6 @@ def trouble(row: WatchedRow, clean: Clean) -> str:
     return "" if row.health is Health.OK else row.health.value
 
 
-def end_of(row: WatchedRow, elapsed: float = 0.0) -> OutcomeRecord:
-    """Return the record of how a watched job ended, or how it stands, as ``wait`` has it; its words as they came.
-
-    Args:
-        row: The job.
-        elapsed: For how many seconds it was watched.
-    """
-    job = row.job
-    outcome = job.outcome or (Outcome.BLOCKED if row.asks else Outcome.INTERRUPTED)
-    error = _DROPPED if job.is_dropped and job.outcome is None else row.error or job.error
-    started_at = next((state.began for state in job.states if state.phase is Phase.RUNNING and not state.as_seen), None)
-    return OutcomeRecord(
-        job.job_id,
-        outcome,
-        job.status,
-        job.phase,
-        None if outcome in (Outcome.SUCCEEDED, Outcome.BLOCKED) else error,
-        job.looks or 0,
-        elapsed,
-        end_missed=row.end_missed,
-        asked=job.asked,
-        url=job.url,
-        created_at=_utc(row.created_at),
-        started_at=_utc(started_at),
-        ended_at=None if job.ended_at is None or job.states[-1].as_seen else _utc(job.ended_at),
-        ran=job.ran,
-        known_after=job.known_after,
-        progress=job.progress,
-    )
-
-
 def _cleaned_end(row: WatchedRow, clean: Clean) -> OutcomeRecord:
     record = end_of(row)
     texts = {name: getattr(record, name) for name in ("status", "error", "asked", "url")}
@@ -150,10 +119,6 @@ def _transition(job_id: str, number: int, state: State, clean: Clean) -> Transit
     began = datetime.fromtimestamp(state.began, UTC)
     at = None if state.as_seen else began
     return Transition(job_id, number, clean(state.status), state.phase, at, began, state.gap)
-
-
-def _utc(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 # --- which are listed ---------------------------------------------------------------------------------------------

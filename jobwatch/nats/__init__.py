@@ -10,7 +10,8 @@ _leases, _learned   how workers share one request budget, and what they learn of
 _bucket             keys and values, made or checked
 _budget, _history   that budget, and what is learned, kept in buckets
 _worker             what is due, looked at
-_jobs, _log         jobs added, removed, woken; the log as one reader reads it
+_jobs, _projects    jobs added, removed, woken; projects that are followed
+_log                the log as one reader reads it
 _watcher            what a user holds
 _server             a server that comes along, for trying things
 """
@@ -20,6 +21,7 @@ from __future__ import annotations
 from ._budget import BudgetStanding, WorkerShare
 from ._connection import ServerOptions
 from ._jobs import Standing
+from ._projects import ProjectStanding
 from ._server import EmbeddedServer
 from ._watcher import EngineHealth, Watcher
 from ._worker import Counts, Worker
@@ -29,6 +31,7 @@ __all__ = [
     "Counts",
     "EmbeddedServer",
     "EngineHealth",
+    "ProjectStanding",
     "ServerOptions",
     "Standing",
     "Watcher",

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
-from .._client import account_of, budget_of, engine_of, origin_of
+from .._client import budget_of, engine_of, origin_of
 from .._core.budget import Budget
 from .._errors import ConfigError, JobwatchError
 from .._models import AsJSON
@@ -114,15 +114,15 @@ class SharedBudget:
     Args:
         connection: Open.
         client: Whose requests are counted.
-        account: Whose budget it is, in place of what the client's token says.
+        account: Whose budget it is: what `jobwatch._client.account_of` says, or `checked_account`.
     """
 
-    def __init__(self, connection: Connection, client: Client, account: str | None = None) -> None:
+    def __init__(self, connection: Connection, client: Client, account: str) -> None:
         self._connection = connection
         self._budget = budget_of(client)
         self._engine = engine_of(client)
         self._bucket = budget_bucket(connection)
-        self._key = budget_key(origin_of(client), account or account_of(client))
+        self._key = budget_key(origin_of(client), account)
         self._given = self._budget.max_rate
         name = f"{platform.node()[:40]}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
         self._holder = Holder(name, self._given)

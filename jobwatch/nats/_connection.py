@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import os
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from .._errors import ConfigError, JobwatchError
+from .._files.regular import read_regular
 from ._subjects import checked_prefix
 
 if TYPE_CHECKING:
@@ -32,6 +35,8 @@ OLDEST: Final = (2, 14, 0)
 CONNECTED_WITHIN: Final = 5.0
 ANSWERED_WITHIN: Final = 5.0
 _CANCELLED_AGAIN: Final = 0.1
+_CLOSED_WITHIN: Final = 1.0
+_LARGEST_CREDENTIALS: Final = 64 * 1024
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _log = logging.getLogger("jobwatch.nats")
 
@@ -174,7 +179,7 @@ class Connection:
                 await self.client.flush(timeout=1)
         except (TimeoutError, nats.errors.Error, OSError) as error:
             _log.debug("not all was sent before the connection was closed: %s", type(error).__name__)
-        await self.client.close()
+        await _close(self.client)
 
 
 def _give_up(future: asyncio.Future[Msg]) -> None:
@@ -204,42 +209,58 @@ async def connect(options: ServerOptions, name: str, *, within: float | None = N
         JobwatchError: No server answers.
     """
     try:
-        import nats  # noqa: PLC0415 - as above
+        import nats.aio.client  # noqa: PLC0415 - as above
         import nats.errors  # noqa: PLC0415 - as above
     except ImportError:
         raise ConfigError("NATS needs nats-py: pip install 'jobwatch-client[nats]'") from None
     if options.credentials is not None:
-        _check_readable(options.credentials)
+        _check_credentials(options.credentials)
     trouble: list[str] = []
     servers = [url.strip() for url in options.url.split(",")]
+    client = nats.aio.client.Client()
 
     async def note(error: Exception) -> None:
         trouble.append(str(error) or type(error).__name__)
         _log.debug("NATS: %s", type(error).__name__)
+        if not client.is_connected and len(trouble) == len(servers) and all(map(_is_refusal, trouble)):
+            raise nats.errors.NoServersError  # it would try for ever
 
     try:
         async with asyncio.timeout(CONNECTED_WITHIN if within is None else within):
-            client = await nats.connect(  # pyright: ignore[reportUnknownMemberType]
+            await client.connect(  # pyright: ignore[reportUnknownMemberType]
                 servers,
                 name=name,
                 error_cb=note,
                 user_credentials=None if options.credentials is None else os.fspath(options.credentials),
                 tls=options.tls,
                 max_reconnect_attempts=-1,
-                reconnect_time_wait=0.5,  # pyright: ignore[reportArgumentType] - it waits for so many seconds
+                reconnect_time_wait=0.5,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - so many seconds
                 connect_timeout=3,
                 pending_size=16 * 1024 * 1024,
             )
     except (nats.errors.Error, OSError, ValueError, TimeoutError) as error:
+        await _close(client)
         raise _not_connected(options, [*trouble, str(error)]) from None
+    except BaseException:
+        await _close(client)
+        raise
     connection = Connection(options, client)
     try:
         _check_version(str(client.connected_server_version), options)
     except ConfigError:
-        await client.close()
+        await _close(client)
         raise
     await connection.take_answers()
     return connection
+
+
+async def _close(client: Connected) -> None:
+    """Close a client; where TLS was never agreed on, it would wait for ever for the end of that."""
+    try:
+        async with asyncio.timeout(_CLOSED_WITHIN):
+            await client.close()
+    except TimeoutError:
+        _log.debug("a connection was left before it was closed")
 
 
 def _not_connected(options: ServerOptions, told: list[str]) -> JobwatchError:
@@ -251,12 +272,22 @@ def _not_connected(options: ServerOptions, told: list[str]) -> JobwatchError:
     return JobwatchError(f"no NATS server answers at {options.servers}")
 
 
-def _check_readable(file: str | os.PathLike[str]) -> None:
+def _is_refusal(text: str) -> bool:
+    """Whether a server has answered, and will not answer otherwise."""
+    return any(word in text.lower() for word in ("authorization", "authentication", "certificate"))
+
+
+def _check_credentials(file: str | os.PathLike[str]) -> None:
+    """Raise ConfigError where a file holds no credentials: nats-py 2.16 searches such a one for ever."""
+    if importlib.util.find_spec("nkeys") is None:
+        raise ConfigError("credentials need nkeys: pip install 'jobwatch-client[nats]'")
     try:
-        with open(file, "rb"):  # noqa: PTH123 - it may be any path
-            pass
+        lines = read_regular(file, _LARGEST_CREDENTIALS).splitlines()
     except OSError as error:
         raise ConfigError(f"credentials {os.fspath(file)}: {error.strerror}") from None
+    for part in (b"BEGIN NATS USER JWT", b"BEGIN USER NKEY SEED"):
+        if not any(part in line and after.strip() for line, after in pairwise(lines)):
+            raise ConfigError(f"credentials {os.fspath(file)}: it holds no credentials of a user, as nsc writes them")
 
 
 def _check_version(text: str, options: ServerOptions) -> None:

@@ -239,8 +239,7 @@ def _events(names: Names, changes: tuple[Change, ...], settings: Settings) -> It
 
 def _waiting(names: Names, record: Record, seq: int, at: float) -> Message:
     job_id = record.watched.job_id
-    due_at = datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    headers = {SCHEDULE: f"@at {due_at}", TARGET: names.due(job_id), **_fence(names, job_id, seq)}
+    headers = scheduled(at, names.due(job_id)) | _fence(names, job_id, seq)
     return Message(names.waiting(job_id), msgspec.json.encode(record), headers)
 
 
@@ -258,6 +257,17 @@ def _fence(names: Names, job_id: str, seq: int) -> dict[str, str]:
 
 def _whole(seconds: float) -> str:
     return f"{max(1, math.ceil(seconds))}s"
+
+
+def scheduled(at: float, target: str) -> dict[str, str]:
+    """Return the headers of a message that the server is to move at a time.
+
+    Args:
+        at: When, in Unix seconds.
+        target: Where to.
+    """
+    due_at = datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return {SCHEDULE: f"@at {due_at}", TARGET: target}
 
 
 def due_time(headers: Mapping[str, str]) -> float | None:

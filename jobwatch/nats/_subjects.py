@@ -100,6 +100,31 @@ class Names(Struct, frozen=True):
         """Return where a reader's place in the log lies."""
         return f"{self.prefix}.{self.shard}.read.{self.place}.{token(reader)}"
 
+    def _project(self, project_id: str) -> str:
+        return f"{self.prefix}.{self.shard}.project.{self.place}.{token(project_id)}"
+
+    def project_waiting(self, project_id: str) -> str:
+        """Return where what is known of a project waits for its next list."""
+        return f"{self._project(project_id)}.w"
+
+    def project_due(self, project_id: str) -> str:
+        """Return where it lies when it is due."""
+        return f"{self._project(project_id)}.due"
+
+    def project_state(self, project_id: str) -> str:
+        """Return the filter that finds it wherever it lies."""
+        return f"{self._project(project_id)}.*"
+
+    @property
+    def all_projects(self) -> str:
+        """The filter that finds all projects that are followed."""
+        return f"{self.prefix}.{self.shard}.project.{self.place}.*.*"
+
+    @property
+    def all_projects_due(self) -> str:
+        """The filter that finds all that are due."""
+        return f"{self.prefix}.{self.shard}.project.{self.place}.*.due"
+
     @property
     def all_states(self) -> str:
         """The filter that finds what is known of all jobs."""

@@ -14,6 +14,7 @@ from msgspec import Struct
 from .._client import Client, job_id_of, place_of
 from .._errors import ConfigError, JobwatchError
 from .._http.tokens import needs_token
+from .._http.urls import segment
 from .._models import AsJSON
 from .._reading.api import JobAPI
 from .._reading.ids import id_text
@@ -22,6 +23,7 @@ from ._budget import BudgetStanding, standings
 from ._connection import ServerOptions, cancelled, connect
 from ._jobs import Jobs, Standing
 from ._log import Entry, LogOfStream
+from ._projects import Projects, ProjectStanding
 from ._stream import open_streams
 from ._subjects import place_token
 
@@ -249,6 +251,50 @@ class Watcher:
             JobwatchError: The server does not answer.
         """
         return await self._jobs().remove(job_id_of(self._client, job_id))
+
+    async def add_project(self, project_id: JobId) -> bool:
+        """Watch the jobs of a project that go on now, and every one that it starts from now on.
+
+        The workers list it now and then (`Worker`'s ``follow_interval``).
+
+        Args:
+            project_id: Its id.
+
+        Returns:
+            Whether it was not followed before. When this returns the server has stored it. A list that cannot be read
+            is no error here: `projects` tells, and the list is tried again.
+
+        Raises:
+            ConfigError: The API has no list of jobs, or the id cannot stand in a URL.
+            JobwatchError: The server does not answer.
+        """
+        if not self._client.has_lists:
+            raise ConfigError(f"{self._client.name} documents no list of jobs; add each job by its id")
+        project = id_text("a project's id", project_id)
+        segment(project)
+        return await Projects(self._open()[1]).add(project)
+
+    async def drop_project(self, project_id: JobId) -> bool:
+        """Stop following a project; those of its jobs that are watched stay so.
+
+        Args:
+            project_id: Its id.
+
+        Returns:
+            Whether it was followed.
+
+        Raises:
+            JobwatchError: The server does not answer.
+        """
+        return await Projects(self._open()[1]).drop(id_text("a project's id", project_id))
+
+    def projects(self) -> AsyncIterator[ProjectStanding]:
+        """Iterate over how the projects of the API stand that are followed, whoever added them.
+
+        Raises:
+            JobwatchError: The server does not answer.
+        """
+        return Projects(self._open()[1]).all()
 
     def wake(self, job_id: JobId) -> bool:
         """Have a job looked at soon, if it is watched: there may be news of it (see `jobwatch.webhook_app`).

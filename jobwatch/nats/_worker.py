@@ -14,25 +14,28 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
-from .._client import engine_of, place_of
+from .._client import account_of, engine_of, place_of
 from .._core.resuming import with_times_until
 from .._errors import ConfigError, JobwatchError
 from .._reading.periods import seconds_given
 from ._budget import SharedBudget, checked_account
 from ._connection import cancelled, connect
 from ._history import SharedHistory
+from ._projects import Projects
 from ._pull import Pull
 from ._rules import Settings, Verdict, after_look, is_current, record_in
 from ._stream import open_streams
 from ._subjects import place_token
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from nats.aio.msg import Msg
 
     from .._client import Client
     from .._reading.periods import Duration
     from ._connection import Connection, ServerOptions
-    from ._stream import Stream
+    from ._stream import Stream, Streams
 
 ACK_WAIT: Final = 30.0
 """After how many seconds without a sign of life what a worker has in hand goes to another."""
@@ -47,6 +50,7 @@ class _InHand(Struct, eq=False):
     message: Msg
     stream: Stream
     signed_at: float
+    settle: Callable[[_InHand], Awaitable[None]]
 
 
 class Counts(Struct):
@@ -82,6 +86,7 @@ class Worker:
             there already it is the first one's that counts.
         budget: A name for the request budget; workers that ask the same origin share theirs under one name. By default
             those do that ask with the same token, and those do whose tokens change by themselves.
+        follow_interval: How long between two looks at the list of a project that is followed.
 
     Attributes:
         counts: What it has done so far.
@@ -100,6 +105,7 @@ class Worker:
         keep: Duration = 30 * 86_400.0,
         ack_wait: Duration = ACK_WAIT,
         budget: str | None = None,
+        follow_interval: Duration = 30.0,
     ) -> None:
         if concurrency < 1:
             raise ConfigError(f"concurrency must be at least 1, not {concurrency}")
@@ -112,6 +118,7 @@ class Worker:
         )
         self._account = None if budget is None else checked_account(budget)
         self._budget: SharedBudget | None = None
+        self._follow_interval = seconds_given("follow_interval", follow_interval, above_zero=True)
         self._ack_wait = seconds_given("ack_wait", ack_wait, above_zero=True)
         self._in_hand: dict[asyncio.Task[None], _InHand] = {}
         self._pulls: list[Pull] = []
@@ -132,20 +139,23 @@ class Worker:
         place = place_token(self._client.name, place_of(self._client))
         async with await connect(self._server, "jobwatch worker") as connection, AsyncExitStack() as stack:
             streams = await open_streams(connection, place)
-            self._budget = budget = SharedBudget(connection, self._client, self._account)
+            self._budget = budget = SharedBudget(connection, self._client, await self._whose_budget())
             stack.push_async_callback(budget.stop)
             history = SharedHistory(connection, self._client)
             stack.push_async_callback(history.stop)
             kept = [await budget.start(streams.replicas), await history.start(streams.replicas)]
             for stream in streams.each:
-                await self._consumer(connection, stream, place)
-            tasks = [loop.create_task(pull.run(), name="jobwatch pull") for pull in self._pulls]
+                self._pulls.append(await self._jobs_due(connection, stream, place))
+            pulls = [*self._pulls]
+            if self._client.has_lists:
+                pulls.append(await self._projects_due(connection, streams, place))
+            tasks = [loop.create_task(pull.run(), name="jobwatch pull") for pull in pulls]
             signs = loop.create_task(self._give_signs(), name="jobwatch signs")
             if ready is not None:
                 ready.set()
             try:
                 await asyncio.wait([*tasks, *kept], return_when=asyncio.FIRST_COMPLETED)
-                trouble = next((pull.trouble for pull in self._pulls if pull.trouble), None)
+                trouble = next((pull.trouble for pull in pulls if pull.trouble), None)
                 for task in (*kept, *tasks):
                     if task.done():
                         task.result()
@@ -155,16 +165,44 @@ class Worker:
                 await self._drain(tasks)
                 await cancelled([signs])
 
-    async def _consumer(self, connection: Connection, stream: Stream, place: str) -> None:
+    async def _whose_budget(self) -> str:
+        if self._account is not None:
+            return self._account
+        return await asyncio.to_thread(account_of, self._client)  # it takes a moment
+
+    async def _jobs_due(self, connection: Connection, stream: Stream, place: str) -> Pull:
+        """Return what takes the jobs that are due."""
+        name = f"workers-{place}"
+        await self._consumer(connection, stream, name, stream.names.all_due)
+
+        def take(message: Msg) -> None:
+            self._take(_InHand(message, stream, time.monotonic(), self._look))
+
+        return Pull(connection, stream.name, name, self._room, take)
+
+    async def _projects_due(self, connection: Connection, streams: Streams, place: str) -> Pull:
+        """Return what takes the projects that are due to be listed."""
+        stream, name, projects = streams.each[0], f"projects-{place}", Projects(streams)
+        await self._consumer(connection, stream, name, stream.names.all_projects_due)
+
+        async def list_now(held: _InHand) -> None:
+            seq = held.message.metadata.sequence.stream
+            await projects.list_now(self._client, held.message.data, seq, self._follow_interval)
+
+        def take(message: Msg) -> None:
+            self._take(_InHand(message, stream, time.monotonic(), list_now))
+
+        return Pull(connection, stream.name, name, self._room_for_lists, take)
+
+    async def _consumer(self, connection: Connection, stream: Stream, name: str, subjects: str) -> None:
         """Make the consumer that all workers share, or take the one that is there."""
         from nats import errors  # noqa: PLC0415 - the extra "nats"
         from nats.js.api import AckPolicy, ConsumerConfig  # noqa: PLC0415 - as above
         from nats.js.errors import NotFoundError  # noqa: PLC0415 - as above
 
-        name = f"workers-{place}"
         config = ConsumerConfig(
             durable_name=name,
-            filter_subject=stream.names.all_due,
+            filter_subject=subjects,
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=self._ack_wait,
             max_ack_pending=_MOST_UNACKNOWLEDGED,
@@ -178,11 +216,6 @@ class Worker:
             raise stream.silent(error) from error
         self._ack_wait = min(self._ack_wait, info.config.ack_wait or self._ack_wait)
 
-        def take(message: Msg) -> None:
-            self._take(message, stream)
-
-        self._pulls.append(Pull(connection, stream.name, name, self._room, take))
-
     def _room(self) -> int:
         free = 0 if self._draining else self._concurrency - len(self._in_hand)
         if self._budget is not None:  # what waits here for a request could be looked at by another worker
@@ -190,8 +223,12 @@ class Worker:
             free = int(min(free, max(0.0, self._budget.room() - waiting)))
         return free if len(self._pulls) == 1 else max(0, free // len(self._pulls)) or (1 if free > 0 else 0)
 
-    def _take(self, message: Msg, stream: Stream) -> None:
-        held = _InHand(message, stream, time.monotonic())
+    def _room_for_lists(self) -> int:
+        """One at a time, so that lists leave the jobs their turns."""
+        lists = sum(held.settle != self._look for held in self._in_hand.values())
+        return 0 if self._draining or lists else 1
+
+    def _take(self, held: _InHand) -> None:
         task = asyncio.get_running_loop().create_task(self._one(held), name="jobwatch look")
         self._in_hand[task] = held
         task.add_done_callback(self._done)
@@ -200,7 +237,7 @@ class Worker:
         del self._in_hand[task]
         if not task.cancelled() and task.exception() is not None:
             _log.error("a look was left to others: %s", task.exception(), exc_info=task.exception())
-        for pull in self._pulls:
+        for pull in self._pulls:  # lists come seldom enough to be asked for when that is looked at again
             pull.again()
 
     async def _one(self, held: _InHand) -> None:
@@ -208,10 +245,11 @@ class Worker:
         from nats import errors  # noqa: PLC0415 - the extra "nats"
 
         try:
-            if self._draining or not await self._is_settled(held):
+            if self._draining:
                 await held.message.nak()
-            else:
-                await held.message.ack()
+                return
+            await held.settle(held)
+            await held.message.ack()
         except asyncio.CancelledError:
             await held.message.nak()
             raise
@@ -221,8 +259,8 @@ class Worker:
             await held.message.nak(delay=_AGAIN_AFTER)
             raise
 
-    async def _is_settled(self, held: _InHand) -> bool:
-        """Make a look and publish it; return whether there is nothing left to be done with the message."""
+    async def _look(self, held: _InHand) -> None:
+        """Make a look and publish it."""
         message, stream = held.message, held.stream
         seq = message.metadata.sequence.stream
         try:
@@ -230,11 +268,11 @@ class Worker:
         except msgspec.DecodeError as error:
             raise JobwatchError(f"{message.subject} holds what this jobwatch cannot read: {error}") from None
         if record.has_ended:
-            return True
+            return
         if message.metadata.num_delivered > 1:
             last = await stream.last_at_last(stream.names.state(record.watched.job_id))
             if not is_current(seq, None if last is None else last.seq):
-                return True
+                return
         looked = await self._client.look(with_times_until(record.watched, time.time()))
         self.counts.looks += 1
         if self._budget is not None:
@@ -254,7 +292,6 @@ class Worker:
                 self.counts.lost += 1
             case Verdict.AGAIN | Verdict.STUCK:
                 raise JobwatchError(f"what a look showed cannot be stored: {answer.why}")
-        return True
 
     async def _give_signs(self) -> None:
         """Say of what is long in hand that it is being worked at, so that it does not go to another."""

@@ -13,7 +13,7 @@ if importlib.util.find_spec("airflow") is None:
     pytest.skip("needs Airflow", allow_module_level=True)
 
 from jobwatch import ConfigError, Outcome
-from jobwatch.airflow import JobwatchOperator, JobwatchTrigger
+from jobwatch.airflow import JobwatchLink, JobwatchOperator, JobwatchTrigger
 from jobwatch.airflow import _operator as module
 from jobwatch.airflow._ended import Ended, event_of
 from jobwatch.airflow._exceptions import AirflowException, AirflowFailException
@@ -24,7 +24,9 @@ def deferral(monkeypatch: pytest.MonkeyPatch, **options: Any) -> dict[str, Any]:
     given: dict[str, Any] = {}
     operator = JobwatchOperator(task_id="wait", **{"job_id": "job_1", "api": "capydb", **options})
     monkeypatch.setattr(operator, "defer", given.update)
-    operator.execute({})
+    monkeypatch.setattr(module, "begin_cursor", lambda task, wait: given.update(begun=(task, wait)))
+    context: Any = {"ti": "the task"}
+    operator.execute(context)
     return given
 
 
@@ -70,8 +72,12 @@ def test_an_id_that_no_task_has_told_fails_at_once(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_cursor_is_kept_as_xcoms_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert deferral(monkeypatch)["trigger"].wait != deferral(monkeypatch)["trigger"].wait
-    assert deferral(monkeypatch, do_xcom_push=False)["trigger"].wait == ""
+    found = deferral(monkeypatch)
+    assert found["begun"] == ("the task", found["trigger"].wait)
+    assert found["trigger"].wait != deferral(monkeypatch)["trigger"].wait
+    without = deferral(monkeypatch, do_xcom_push=False)
+    assert without["trigger"].wait == ""
+    assert "begun" not in without
     assert deferral(monkeypatch, do_xcom_push=False, keep_cursor=True)["trigger"].wait != ""
     assert deferral(monkeypatch, keep_cursor=False)["trigger"].wait == ""
 
@@ -95,7 +101,7 @@ def test_what_makes_no_sense_is_told_when_the_dag_is_read(options: dict[str, Any
 @pytest.mark.parametrize(
     ("ended", "retry_on", "error"),
     [
-        (Ended(good=True, outcome=Outcome.SUCCEEDED, job={"id": "job_1"}), None, None),
+        (Ended(good=True, outcome=Outcome.SUCCEEDED, job={"id": "job_1", "url": "http://x/1"}), None, None),
         (Ended(good=False, outcome=Outcome.FAILED, told="job job_1 ended failed"), None, "AirflowFailException"),
         (Ended(good=False, outcome=Outcome.FAILED, told="job job_1 ended failed"), {"failed"}, "AirflowException"),
         (Ended(good=False, outcome=Outcome.TIMEOUT, told="job job_1 did not end"), None, "AirflowException"),
@@ -112,7 +118,8 @@ def test_the_jobs_error_is_the_tasks(
     operator = JobwatchOperator(task_id="wait", job_id="job_1", api="capydb", **options)
     context: Any = {"ti": "the task"}
     if error is None:
-        assert operator.execute_complete(context, event_of(ended)) == {"id": "job_1"}
+        assert operator.execute_complete(context, event_of(ended)) == {"id": "job_1", "url": "http://x/1"}
+        assert JobwatchLink().get_link(operator, ti_key=context["ti"]) == "http://x/1"
     else:
         with pytest.raises(AirflowException, match=ended.told) as caught:
             operator.execute_complete(context, event_of(ended))

@@ -47,7 +47,7 @@ def wanted(
 
 
 async def ended(server: JobServer, what: Wanted, heard: Heard | None = None) -> Ended:
-    async with client_of(server, "capydb") as client:
+    async with client_of(server, "capydb") as client, asyncio.timeout(10):
         return await waited(client, what, heard or Heard())
 
 

@@ -41,6 +41,8 @@ def test_a_changing_body_changes_by_its_time_alone_and_another_by_nothing() -> N
 )
 def test_a_row_tells_what_it_costs_us_and_what_a_bare_loop(setting: Setting, goal: float) -> None:
     (row,) = measured("seconds", ["bare", "jobwatch"], [1], 60, rounds=1, setting=setting)
-    assert (row["name"], row["in_flight"], row["rival_name"], row["goal"]) == ("jobwatch", 1, "bare", goal)
-    assert row["ratio"] == pytest.approx(row["ours"] / row["rival"])
-    assert ("TLS" in row["what"]) is setting.tls
+    assert row.what.startswith("a look of jobwatch,")
+    assert row.what.endswith(" 1 in flight")
+    assert (row.rival_name, row.goal) == ("bare", goal)
+    assert row.ratio == pytest.approx(row.ours / row.rival)
+    assert ("TLS" in row.what) is setting.tls

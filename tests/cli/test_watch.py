@@ -27,9 +27,13 @@ from jobwatch._watching.viewing import Origin, Watching
 from jobwatch.cli import main
 from jobwatch.cli._bars import ASCII, UNICODE, Glyphs
 from jobwatch.cli._frame import Screen
+from jobwatch.cli._tail import Line
+from jobwatch.cli._watch_ends import end_of
 from jobwatch.cli._watch_frame import Scene, Shown, cost, counted, shown, title_of
 from jobwatch.cli._watch_keys import Decoder, Key, Mode, Pressed, View, Which, pressed
-from jobwatch.cli._watch_rows import Drawn, end_of, listed
+from jobwatch.cli._watch_news import Written
+from jobwatch.cli._watch_rows import Drawn, listed
+from jobwatch.testing import JobServer
 from tests.watching.journals import changed, made, record_of
 
 T = 1_800_000_000.0
@@ -262,12 +266,13 @@ def drawn(
     origin: Origin = WE,
     opened: Row | None = None,
     has_keys: bool = True,
+    written: Written | None = None,
     title: str = "Watching jobs on acme",
 ) -> Shown:
     longest = max((cell_len(row.job_id) for row in rows), default=0)
     scene = Scene(
         title=title, origin=origin, totals=totals(rows), rows=listed(rows, view, NOW), view=view, now=NOW,
-        longest=longest, opened=opened, has_keys=has_keys,
+        longest=longest, opened=opened, has_keys=has_keys, written=written,
     )  # fmt: skip
     return shown(scene, Screen(width, height, glyphs), Drawn(str))
 
@@ -346,6 +351,19 @@ def test_details_tell_all_that_is_known() -> None:
     assert "stale: no connection" in lines
     assert "seen  stale, 3 looks in a row have failed" in lines
     assert "looks  3, the last good one 5.0 s ago, the next in 3.0 s" in lines
+
+
+def test_details_of_a_failed_job_end_with_what_it_wrote() -> None:
+    row = a_row("bad", "failed")
+    written = "stderr", [Line("the last 2 of 9 lines", is_remark=True), Line("E:\tno such backup"), Line("x" * 90)]
+    lines = texts(drawn([row], view=View(mode=Mode.DETAILS, selected="bad"), opened=row, written=written))
+    at = lines.index("wrote last (stderr)")
+    assert lines[at + 1 : at + 5] == [
+        "  the last 2 of 9 lines",
+        "  E:      no such backup",
+        f"  {'x' * 78}",
+        f"  {'x' * 12}",
+    ]
 
 
 def test_details_of_a_job_that_is_gone_are_the_list() -> None:
@@ -480,6 +498,31 @@ async def test_plain_lines_and_a_good_end(source: str, capsys: pytest.CaptureFix
     assert "=> succeeded, ended" in lines[-1]
     accepted = await asyncio.to_thread(main, ["watch", "bad", "--source", source, "--accept", "failed", *_FAST])
     assert accepted == 0
+
+
+async def test_what_a_failed_job_wrote_is_printed_as_wait_prints_it(
+    job_server: JobServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CAPYDB_API_URL", job_server.url_of("capydb"))
+    monkeypatch.setenv("CAPYDB_API_KEY", "sk_test")
+    written = "\n".join(["first", *map(str, range(20))])
+    job_server.add("capydb", "job_1", [("running", 0), ("failed", 0.05)], stderr=written)
+    code = await asyncio.to_thread(main, ["watch", "job_1", "--api", "capydb", *_FAST])
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("stderr job_1")]
+    assert code == 1
+    assert lines[0] == "stderr job_1 * the last 20 of 21 lines"
+    assert lines[1] == "stderr job_1 | 0"
+    assert lines[-1] == "stderr job_1 | 19"
+
+
+def test_lines_need_no_rich(source: str) -> None:
+    script = (
+        "import sys; sys.modules['rich'] = None; from jobwatch.cli import main;"
+        f"sys.exit(main(['watch', 'ok', '--source', {source!r}, *{_FAST!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "=> succeeded" in done.stdout
 
 
 async def test_a_command_is_run_once_for_each_end(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect_right
 from statistics import fmean
 
 import pytest
@@ -80,19 +81,38 @@ def test_where_a_kind_has_no_history_that_of_all_kinds_says_how_far_it_is_tried(
 @pytest.mark.parametrize(
     ("logs", "width"),
     [
-        ([3.0], 0.5),
-        ([0.0, 1.0, 2.0, 3.0], 1.1 * math.sqrt(1.25) * 4**-0.2),
+        ([3.0], 1.1 * math.sqrt(0.05)),
+        ([0.0, 1.0, 2.0, 3.0], 1.1 * math.sqrt(1.25 + 0.05 / 4) * 4**-0.2),
         # one far from all others: what lies between the quartiles counts
         ([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 8.0], 1.1 * 0.4 / 1.34 * 8**-0.2),
         # nothing lies between the quartiles
-        ([0.0, *[1.0] * 6, 2.0], 1.1 * 0.5 * 8**-0.2),
+        ([0.0, *[1.0] * 6, 2.0], 1.1 * math.sqrt(0.25 + 0.05 / 8) * 8**-0.2),
+        # two that are equal by chance
+        ([1.0] * 2, 1.1 * math.sqrt(0.05 / 2) * 2**-0.2),
         ([0.0, 10.0], 1.0),
         ([1.0] * 400, 0.05),
     ],
-    ids=["one", "even", "outlier", "equal but two", "far apart", "many that are equal"],
+    ids=["one", "even", "outlier", "equal but two", "two that are equal", "far apart", "many that are equal"],
 )
 def test_a_kernel_is_as_wide_as_silvermans_rule_says_within_its_bounds(logs: list[float], width: float) -> None:
     assert _bandwidth(logs) == pytest.approx(width)
+
+
+def test_a_history_that_was_seen_is_trusted_and_one_that_was_told_has_to_be_tried() -> None:
+    seconds = (60.0,) * 8
+    seen, told = Durations(), Durations()
+    for each in seconds:
+        seen, told = remembered(seen, each), remembered(told, each, told=True)
+    pauses = [curve(history).advance(5.0, 0.25) - 5.0 for history in (seen, Durations(seconds, 64), told)]
+    assert pauses[0] == pauses[1] > 2.0 * pauses[2]
+    soon = remembered(seen, 10.0)
+    assert curve(soon).advance(5.0, 0.25) - 5.0 < pauses[0], "one that ends so much sooner puts it to the test again"
+
+
+def test_jobs_that_all_take_the_same_time_are_known_after_a_few_of_them() -> None:
+    shown = [curve(Durations((60.0,) * count, count)).at(58.0) for count in (1, 4, 8)]
+    assert shown[1] < 0.8 * shown[0]
+    assert shown[2] < 0.6 * shown[0]
 
 
 # --- the kernel -----------------------------------------------------------------------------------------------------
@@ -132,9 +152,9 @@ def test_a_kernel_of_no_width_changes_nothing() -> None:
 def test_most_jobs_are_expected_to_end_where_all_before_them_did(seconds: float) -> None:
     chances = chances_of([seconds] * 64)
     assert len(chances) == len(_grid()) - 1
-    likeliest = max(range(len(chances)), key=chances.__getitem__)
-    assert _grid()[likeliest] <= seconds * (1.0 + 1e-9)
-    assert seconds < _grid()[likeliest + 1] * (1.0 + 1e-9)
+    theirs = bisect_right(_grid(), seconds * (1.0 + 1e-9)) - 1
+    assert chances[theirs] == pytest.approx(max(chances))  # at the grid's end the next cell is as likely
+    assert sum(chances[max(0, theirs - 2) : theirs + 3]) > 0.99 * sum(chances)
 
 
 def test_every_job_of_a_history_counts_alike() -> None:

@@ -528,10 +528,10 @@ async def test_after_a_pause_the_looks_at_many_jobs_are_made_up_for_at_a_quarter
     asked, woken = len(transport.requests), 0
     work = poller._workers._work
 
-    def counted() -> Any:
+    def counted(task: asyncio.Task[Any]) -> Any:
         nonlocal woken
         woken += 1
-        return work()
+        return work(task)
 
     poller._workers._work = counted
     await asyncio.sleep(1.0)

@@ -65,6 +65,7 @@ class Flood(Struct, frozen=True, kw_only=True):
         between: The shortest and the longest time between two kills, in seconds.
         jobs: How many jobs pass through their states meanwhile.
         steady: How many run on for good.
+        has_pauses: Whether it is measured how soon the full rate is there again.
         is_cluster: Whether there are three servers; they take 4 to 9 s to agree on a leader.
     """
 
@@ -74,6 +75,7 @@ class Flood(Struct, frozen=True, kw_only=True):
     between: tuple[float, float] = (0.3, 1.0)
     jobs: int = 100
     steady: int = 200
+    has_pauses: bool = True
     is_cluster: bool = False
 
     @property
@@ -203,6 +205,11 @@ class Pauses:
         if left := await self._left(since, LOOKED_WITHIN):
             self.wrong.append(f"{len(left)} jobs were not looked at again after a {killed} was killed, as {min(left)}")
 
+    async def end(self) -> None:
+        """Wait until every job that runs on was looked at once more."""
+        if left := await self._left(self._jobs.now(), LONGEST_END):
+            self.wrong.append(f"{len(left)} jobs were forgotten, as {min(left)}")
+
     async def _left(self, since: float, within: float) -> set[str]:
         """Return which of the jobs that run on were not looked at since, when all were or the time is over."""
         left = {f"s{number}" for number in range(self._flood.steady)}
@@ -248,9 +255,10 @@ async def flood(folder: Path, part: Flood) -> list[str]:
                 await children[name].kill()
                 await children[name].start()
             killed[name.partition(" ")[0]] += 1
-            if number % PAUSE_AFTER == 0 or number == part.kills:
+            if part.has_pauses and (number % PAUSE_AFTER == 0 or number == part.kills):
                 await servers.at_work()
                 await pauses.pause(name)
+        await pauses.end()
         until, wanted = time.monotonic() + LONGEST_END, sum(part.expected.values())
         while time.monotonic() < until and len(set(record.read_text().split())) < wanted:  # noqa: ASYNC110 - a file
             await asyncio.sleep(0.5)

@@ -30,6 +30,9 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
     [
         (("add", *AT), "nats add takes the ids of jobs, or --project ID"),
         (("add", "j", "--project", "p", *AT), "nats add takes the ids of jobs, or --project ID"),
+        (("remove", *AT), "nats remove takes the ids of jobs, or --project ID"),
+        (("remove", "j", "--project", "p", *AT), "nats remove takes the ids of jobs, or --project ID"),
+        (("add", "j", "--follow", *AT), "--follow goes with --project"),
         (("list", "--prefix", "a.b", *AT), "a prefix is 1 to 32 letters"),
         (("list", "--replicas", "2", *AT), "replicas are 1, 3 or 5, not 2"),
         (("list", "--nats-tls-key", "key.pem", *AT), "--nats-tls-key goes with --nats-tls-cert"),
@@ -104,6 +107,14 @@ async def test_jobs_are_added_listed_and_removed(
     code, out, _ = await of("list", "--json")
     records = [json.loads(line) for line in out.splitlines()]
     assert {record["job_id"] for record in records} == {"j1", "b.c *", "ü"}
+    assert await of("add", "--project", "p 2", "--follow") == (0, "project p 2: followed\n", "")
+    assert await of("add", "--project", "p 2", "--follow") == (0, "project p 2: followed already\n", "")
+    _, out, err = await of("list")
+    assert "project p 2: not listed yet\n" in err
+    _, out, _ = await of("list", "--json")
+    assert {"type": "project", "project_id": "p 2", "listed": None, "fault": None} in map(json.loads, out.splitlines())
+    assert await of("remove", "--project", "p 2") == (0, "project p 2: not followed any more\n", "")
+    assert await of("remove", "--project", "p 2") == (0, "project p 2: was not followed\n", "")
     assert await of("remove", "j1") == (0, "j1: removed\n", "")
     assert await of("remove", "j1", "--json") == (0, '{"job_id":"j1","told":"was not watched"}\n', "")
 

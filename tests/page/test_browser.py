@@ -18,8 +18,10 @@ from jobwatch._core.stats import Lag, Stats
 from jobwatch._page import feed as feeds
 from jobwatch._page import rows
 from jobwatch._watching.records import JobRecord
+from jobwatch._watching.viewing import Watching
+from jobwatch.cli._render import human_duration
 from tests.page.chromium import ARGUMENTS, Tabs, needed
-from tests.page.staged import ORIGIN, Stage, failure, record, told_of
+from tests.page.staged import ORIGIN, Stage, end_of, failure, record, told_of
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -82,7 +84,7 @@ async def opened(browser: Browser, stage: Stage, **options: Any) -> AsyncIterato
     context = await browser.new_context(**{"viewport": WIDE, **options})
     try:
         page = await context.new_page()
-        page.set_default_timeout(5000)
+        page.set_default_timeout(20_000)
         complaints: list[str] = []
         page.on("console", lambda message: complaints.append(message.text) if message.type != "info" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -97,7 +99,7 @@ async def opened(browser: Browser, stage: Stage, **options: Any) -> AsyncIterato
 
 async def until(page: Page, expression: str) -> None:
     """Wait until an expression is true; Playwright's own way would need `eval`, which the page's policy forbids."""
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(20):
         while not await page.evaluate(expression):  # noqa: ASYNC110 - nothing rings a bell here
             await asyncio.sleep(0.02)
 
@@ -146,7 +148,7 @@ async def test_a_change_is_seen_within_three_tenths_of_a_second(browser: Browser
         stage.put(running("render", progress=0.1))
         async with opened(browser, stage) as page:
             late = [await seen_after(stage, page, running("render", progress=step / 10)) for step in range(2, 7)]
-            assert min(late) < 0.3
+            assert statistics.median(late) < 0.3
 
 
 async def seen_after(stage: Stage, page: Page, changed: JobRecord) -> float:
@@ -262,6 +264,74 @@ async def test_somebody_who_hears_the_page_is_told_who_asks(browser: Browser) ->
             stage.put(blocked())
             await until(page, "document.getElementById('told').textContent !== ''")
             assert await page.locator("#told").text_content() == "deploy asks: Deploy 4.2.1 to production?"
+
+
+class Learned:
+    """What earlier jobs took: nearly all of them were over 100 s after they began to run."""
+
+    def left(self, api: str, job_type: str | None, phase: Phase, age: float) -> tuple[float, float] | None:
+        return None
+
+    def usual(self, api: str, job_type: str | None, phase: Phase) -> float | None:
+        return 100.0 if phase is Phase.RUNNING else None
+
+
+async def test_bars_lie_where_the_states_do_and_what_is_late_is_marked(browser: Browser) -> None:
+    now = time.time()
+    async with Stage(Learned()) as stage:
+        stage.put(record("late", [("PENDING", Phase.PENDING, now - 600.0), ("RUNNING", Phase.RUNNING, now - 300.0)]))
+        over = record("over", [("RUNNING", Phase.RUNNING, now - 800.0), ("DONE", Phase.SUCCEEDED, now - 500.0)])
+        stage.put(over, changes=[end_of(over, known_at=now - 410.0)])
+        async with opened(browser, stage) as page:
+            await page.get_by_label("Time shown").select_option("900")
+            await until(page, "document.querySelectorAll('.rows rect').length === 5")
+            drawn = await page.evaluate(BARS)
+            width = drawn["width"] - 14.0  # of which a sign takes the rest
+            expected = {
+                ("late", "pending"): (300, 600),
+                ("late", "running"): (600, 900),
+                ("late", "overdue"): (700, 900),
+                ("over", "running"): (100, 400),
+                ("over", "unseen-end"): (400, 490),
+            }
+            assert {(job, kind) for job, kind, _, _ in drawn["bars"]} == set(expected)
+            for job, kind, start, end in drawn["bars"]:
+                from_, to = expected[job, kind]
+                assert start == pytest.approx(from_ / 900.0 * width, abs=width * 0.03), (job, kind)
+                assert end == pytest.approx(to / 900.0 * width, abs=width * 0.03), (job, kind)
+            assert drawn["signs"] == [
+                ["over", "#sign-succeeded", pytest.approx(400.0 / 900.0 * width, abs=width * 0.03)]
+            ]
+            assert await page.get_by_role("button", name="Late").inner_text() == "Late 1"
+            assert "longer than usual" in await page.locator(ROW).first.inner_text()
+            await page.locator(ROW).nth(1).click()
+            assert "End known\n1m 30s after it" in await page.locator("#details").inner_text()
+
+
+BARS = """(() => {
+    const rows = [...document.querySelectorAll('.rows .row')];
+    const of = (row, name) => [...row.querySelectorAll(`.bars ${name}`)];
+    const at = (shape, name) => Number(shape.getAttribute(name));
+    const kind = (rect) => rect.getAttribute('class').replace('bar ', '');
+    return {
+        width: document.querySelector('.bars').getBoundingClientRect().width,
+        bars: rows.flatMap((row) => of(row, 'rect').map((rect) =>
+            [row.job, kind(rect), at(rect, 'x'), at(rect, 'x') + at(rect, 'width')])),
+        signs: rows.flatMap((row) => of(row, 'use').map((use) =>
+            [row.job, use.getAttribute('href'), at(use, 'x') - 1])),
+    };
+})()"""
+
+
+async def test_durations_are_written_as_on_the_terminal(browser: Browser) -> None:
+    seconds = [0.0, 0.31, 5.06, 9.94, 9.96, 12.0, 59.4, 59.6, 60.0, 61.0, 3599.4, 3599.6, 3600.0]
+    seconds += [86_399.0, 86_400.0, 172_799.0, 172_800.0, 777_777.0]
+    async with Stage() as stage, opened(browser, stage) as page:
+        shown = await page.evaluate(
+            "async (seconds) => { const words = await import('/words.js'); return seconds.map(words.duration); }",
+            seconds,
+        )
+    assert shown == [human_duration(each) for each in seconds]
 
 
 # --- keys --------------------------------------------------------------------------------------------------
@@ -447,6 +517,7 @@ async def test_the_link_is_good_once_and_the_browser_let_in_by_it(browser: Brows
             assert await page.locator("#link").inner_text() == "not let in"
             assert "Open the link that jobwatch has printed last" in await page.locator("#notice").inner_text()
             assert await page.locator(ROW).count() == 0
+            assert await page.locator("#empty").is_hidden()  # it says that no job is watched, which nobody knows
         await stranger.close()
 
 
@@ -553,6 +624,8 @@ async def test_a_page_that_was_dropped_comes_back_and_misses_nothing(browser: Br
         page = await context.new_page()
         await page.goto(stage.url)
         await page.wait_for_selector(ROW)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
         await stage.server.aclose()
         await page.wait_for_selector("#link[data-state=lost]")
         stage.put(running("three", ago=40.0), gone=["one"])
@@ -561,7 +634,30 @@ async def test_a_page_that_was_dropped_comes_back_and_misses_nothing(browser: Br
         await page.wait_for_selector("#link[data-state=live]")
         await until(page, "document.querySelectorAll('.rows .row')[0].job !== 'one'")
         assert sorted(await ids(page)) == ["three", "two"]
+        assert set(asked) == {f"{stage.origin}/events?since=2"}  # and not all anew
         await context.close()
+
+
+async def test_what_nobody_looks_at_any_more_stands_still(browser: Browser) -> None:
+    age = ".rows .row .age"
+    nobody = replace(ORIGIN, watching=Watching.NOBODY, journal="watch.db", written_at=time.time() - 20.0)
+    async with Stage() as stage:
+        stage.put(running("one"))
+        async with opened(browser, stage) as page:
+            assert await page.locator(age).inner_text() in {"55 s", "56 s", "57 s", "58 s"}
+            stage.take(origin=nobody)
+            await until(page, "document.getElementById('place').textContent.includes('watched by nobody')")
+            await until(
+                page, "['34 s', '35 s', '36 s'].includes(document.querySelector('.rows .row .age').textContent)"
+            )
+            stage.take(origin=ORIGIN)
+            await until(page, "document.querySelector('.rows .row .age').textContent > '54 s'")
+            stage.feed.end("It was stopped.")
+            await page.wait_for_selector("#link[data-state=over]")
+            known = await page.evaluate("Date.now()")
+            stood = await page.locator(age).inner_text()
+            await until(page, f"Date.now() > {known} + 1500")
+            assert await page.locator(age).inner_text() == stood
 
 
 async def test_when_the_watch_is_over_the_page_says_so_and_asks_no_more(browser: Browser) -> None:
@@ -647,7 +743,7 @@ async def test_a_hidden_tab_grows_by_next_to_nothing_over_ten_thousand_updates(m
         assert len(told) > 9_500
         grown = await tabs.heap(tab) - before
         assert await tabs.value(tab, "document.visibilityState") == "hidden"
-        assert grown < 5_000_000
+        assert grown < 2_000_000  # the goal is 5 MB; a page that kept each update would take 3 MB
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:

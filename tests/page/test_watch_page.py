@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from jobwatch import Change, Client, ConfigError, JobwatchError, Problem, Watcher, WatchPage
+from jobwatch import Change, ChangeKind, Client, ConfigError, JobwatchError, Outcome, Problem, Watcher, WatchPage
+from jobwatch._watching.beside import Beside
 from jobwatch._watching.watcher import running_of
 from jobwatch.testing import FakeSource, JobServer, Trouble
 from tests.conftest import QUICK, client_of, in_time, own_tasks
@@ -46,6 +47,34 @@ async def test_it_shows_what_the_consumer_is_told_and_takes_nothing_from_it(job_
 async def consumed(watcher: Watcher, changes: list[Change]) -> None:
     async for change in watcher.until_ended():
         changes += [change]
+
+
+async def test_a_job_whose_end_the_consumer_has_taken_is_still_shown(job_server: JobServer) -> None:
+    job_server.add("bedrock", "over", [("PENDING", 0), ("COMPLETED", 0.02)])
+    async with watching(job_server) as watcher, Beside(watcher) as view:
+        await watcher.add("over")
+        await in_time(consumed(watcher, []))
+        assert watcher.jobs() == ()
+        first, later = await view.read(0.0), await view.read(0.0)
+        view._gone_through_at = 0.0
+        again = await view.read(0.0)
+        assert [each.record.watched.outcome for each in first.sightings][-1:] == [Outcome.SUCCEEDED]
+        assert [change.kind for change in first.changes][-1:] == [ChangeKind.END]
+        assert first.gone == later.gone == again.gone == ()
+
+
+async def test_a_job_that_is_dropped_before_anybody_looked_is_gone(job_server: JobServer) -> None:
+    job_server.add("bedrock", "on", [("PENDING", 0)])
+    async with watching(job_server) as watcher, Beside(watcher) as view:
+        assert (await view.read(0.0)).sightings == ()
+        await watcher.add("on")
+        view._gone_through_at = float("inf")  # only what is told
+        async with asyncio.timeout(2):
+            while not (await view.read(1.0)).sightings:
+                pass
+        await watcher.drop("on")
+        view._gone_through_at = 0.0
+        assert (await view.read(0.0)).gone == ("on",)
 
 
 async def test_with_a_callback_too_and_a_job_that_is_watched_no_more_is_shown_no_more(job_server: JobServer) -> None:

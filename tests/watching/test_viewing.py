@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -256,6 +257,48 @@ async def test_a_journal_that_cannot_be_read_for_now_is_read_later(path: Path) -
     assert "cannot be" in trouble
     hidden.rename(path)
     assert (await view.read(5.0)).origin.trouble is None
+
+
+async def test_a_file_that_was_torn_for_a_moment_is_not_called_damaged(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(path, changed("a", 1, 1))
+    view = JournalView(path)
+    usual = sqlite3.connect
+    torn = [sqlite3.DatabaseError("database disk image is malformed")]
+
+    def connect(name: str, **options: Any) -> sqlite3.Connection:
+        if torn:
+            raise torn.pop()
+        connection: sqlite3.Connection = usual(name, **options)
+        return connection
+
+    monkeypatch.setattr("jobwatch._watching.reading.sqlite3.connect", connect)
+    reading = await view.read(0.01)
+    assert (reading.origin.trouble, len(reading.sightings), torn) == (None, 1, [])
+
+
+async def test_a_file_that_takes_long_to_read_is_read_less_often(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(path, changed("a", 1, 1))
+    view = JournalView(path)
+    await view.read(0.01)
+    readings = 0
+    usual = view._read  # pyright: ignore[reportPrivateUsage]
+
+    def slow() -> Reading:
+        nonlocal readings
+        readings += 1
+        until = time.thread_time() + 0.01
+        while time.thread_time() < until:
+            pass
+        return usual()
+
+    monkeypatch.setattr(view, "_read", slow)
+    begun = time.monotonic()
+    while time.monotonic() < begun + 0.7:
+        made(path, changed("a", readings + 2, readings + 2))
+        await view.read(0.02)
+    assert 1 <= readings <= 4, "each takes a hundredth of a second, and a fifth of one lies in between"
 
 
 def test_what_is_no_journal_is_an_error_at_once(tmp_path: Path) -> None:

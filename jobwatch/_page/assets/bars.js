@@ -9,6 +9,7 @@ const STEPS = [5, 15, 30, 60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400, 
 const SHARE = 0.9; // of the jobs that go on, so many begin within the time shown, if it is chosen for them
 const MARGIN = 14; // room for the sign of an end, in pixels
 const TICK = 70;
+const HALF_LABEL = 16; // what is nearer to the edge would lie over what is beside it
 const HEIGHTS = { pending: 4, blocked: 14, running: 10, unknown: 6 };
 const MIDDLE = 10;
 
@@ -53,8 +54,7 @@ export function drawAxis(axis, scale) {
   const parts = [];
   for (const at of times) {
     const x = scale.at(at);
-    const anchor = x < 20 ? "start" : "middle";
-    parts.push(svg("text", { x, y: 14, "text-anchor": anchor }, tick(at, step)));
+    if (x >= HALF_LABEL) parts.push(svg("text", { x, y: 14, "text-anchor": "middle" }, tick(at, step)));
   }
   axis.replaceChildren(...parts);
 }

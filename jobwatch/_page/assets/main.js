@@ -58,7 +58,10 @@ document.addEventListener("visibilitychange", () => document.hidden || update())
 // --- what is told --------------------------------------------------------------------------------------
 
 const EVENTS = {
-  hello: (data) => setText(document.getElementById("place"), data.place),
+  hello: (data) => {
+    setText(document.getElementById("place"), data.place);
+    store.until = data.until ?? Infinity;
+  },
   jobs: (data) => {
     say(data);
     store.take(data);
@@ -82,6 +85,8 @@ const LINKS = {
 
 function linked(state) {
   const shown = document.getElementById("link");
+  if (state === "live") store.until = Infinity; // until the server says otherwise
+  else store.until = store.now; // what is not told of any more stands still
   shown.dataset.state = state;
   setText(shown, LINKS[state]);
   if (state === "refused") {

@@ -6,21 +6,24 @@ export class Store {
   constructor() {
     this.jobs = new Map();
     this.known = ""; // what the server is to go on behind
+    this.wasTold = false; // whether it has told of anything yet, be it that there is none
     this.kind = KINDS[0];
     this.order = "need";
     this.words = [];
     this.away = 0; // how far the server's clock is from ours, in seconds
+    this.until = Infinity; // up to when anybody knows how jobs stand, in Unix seconds
     this.texts = new WeakMap(); // what the filter looks into, made when it is first used
     this.sequence = []; // ids in the order of the last time: to sort what is nearly sorted takes next to no time
   }
 
-  /** The server's time, in Unix seconds. */
+  /** The time up to which something is known, in Unix seconds by the server's clock: nothing grows beyond it. */
   get now() {
-    return Date.now() / 1000 + this.away;
+    return Math.min(Date.now() / 1000 + this.away, this.until);
   }
 
   /** Take in an event about jobs; the first one after a loss may say that all is told anew. */
   take(event) {
+    this.wasTold = true;
     if (event.anew) {
       this.jobs.clear();
       this.sequence = [];

@@ -60,7 +60,7 @@ export class Table {
     this.rows.style.height = `${this.shown.length * this.height}px`;
     setAttribute(this.grid, "aria-rowcount", this.shown.length + 1);
     const total = this.store.jobs.size;
-    this.empty.hidden = this.shown.length > 0;
+    this.empty.hidden = this.shown.length > 0 || !this.store.wasTold;
     setText(this.empty, total === 0 ? "No job is watched yet." : "No job is as you ask for: clear the filter to see all.");
     this.draw();
   }

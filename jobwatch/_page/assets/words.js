@@ -3,6 +3,7 @@
 const MINUTE = 60;
 const HOUR = 3600;
 const DAY = 86400;
+const IN_DAYS = 2 * DAY; // from here on, as on the terminal
 
 /** Return a duration: `0.4 s`, `12 s`, `1m 30s`, `2h 05m`, `3d 04h`. */
 export function duration(seconds) {
@@ -15,7 +16,7 @@ export function age(seconds) {
   const whole = Math.max(0, Math.round(seconds));
   if (whole < MINUTE) return `${whole} s`;
   if (whole < HOUR) return `${Math.floor(whole / MINUTE)}m ${two(whole % MINUTE)}s`;
-  if (whole < DAY) return `${Math.floor(whole / HOUR)}h ${two(Math.floor((whole % HOUR) / MINUTE))}m`;
+  if (whole < IN_DAYS) return `${Math.floor(whole / HOUR)}h ${two(Math.floor((whole % HOUR) / MINUTE))}m`;
   return `${Math.floor(whole / DAY)}d ${two(Math.floor((whole % DAY) / HOUR))}h`;
 }
 
