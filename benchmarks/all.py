@@ -63,6 +63,7 @@ SMOKE = {
     "journal": ["--jobs", "200", "--changes", "100", "--rounds", "1"],
     "look": ["bare", "jobwatch", "--rounds", "1", "--looks", "100", "--in-flight", "2", *_SECONDS],
     "pace": ["--jobs", "50"],
+    "page": ["--changes", "2"],
     "redraw": ["--seconds", "1"],
     "startup": ["--rounds", "1", *_SECONDS],
     "stream": ["--jobs", "20"],
