@@ -151,8 +151,10 @@ def as_text(report: Report) -> str:
         f"{report.jobs} jobs of {report.types} types ({report.trace}), seed {report.seed}",
         f"at the default price of {report.poll_cost:g} s: {usual.looks:.1f} looks, {usual.delay:.2f} s of delay a job",
         "",
-        f"{'rival':46s}{'kind':>8s}{'looks':>9s}{'delay':>8s}{'fewer looks':>13s}{'if known':>10s}{'soon':>8s}"
-        f"{'less delay':>12s}",
+        (
+            f"{'rival':46s}{'kind':>8s}{'looks':>9s}{'delay':>8s}{'fewer looks':>13s}{'if known':>10s}{'soon':>8s}"
+            f"{'less delay':>12s}"
+        ),
     ]
     for row in report.rivals:
         times = (
