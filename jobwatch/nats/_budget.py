@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _KEPT: Final = 86_400.0
 _LOOKED_AFTER: Final = 0.1  # seconds between two looks at whether there is anything to be asked for
 _AGAIN_WITHIN: Final = 0.03
+_MANY: Final = 8
 _TOLD_LOWER: Final = 0.8  # to which part a rate has to fall for the others to be told at once
 _PAUSE_TOLD: Final = 1.0
 _LEFT_WITHIN: Final = 0.5
@@ -131,6 +132,7 @@ class SharedBudget:
         self._changed = asyncio.Event()
         self._lowest: float | None = self._given
         self._is_silent = False
+        self._reached_at = _clock()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, replicas: int) -> asyncio.Task[None]:
@@ -214,8 +216,9 @@ class SharedBudget:
                     await self._changed.wait()
             except TimeoutError:
                 pass
-            # One who waits wakes this often, and what he waits for takes its time.
-            await asyncio.sleep(_AGAIN_WITHIN * random.random())  # noqa: S311 - no secret
+            # Who is told of a change at the same moment as all others asks at another than they do.
+            within = _AGAIN_WITHIN * (1.0 + len(self._holder.ledger.shares) / _MANY)
+            await asyncio.sleep(within * random.random())  # noqa: S311 - no secret
 
     async def _ask(self) -> None:
         now, pause, news = self._now(), self._engine.pause_left(), self._budget.news
@@ -227,6 +230,7 @@ class SharedBudget:
             return
         try:
             revision = await self._put(attempt)
+            self._reached_at = _clock()
         except Unanswered as error:
             _log.debug("not known whether the share was stored: %s", error)
             await self._read()
@@ -240,6 +244,7 @@ class SharedBudget:
     async def _read(self) -> None:
         try:
             entry = await self._bucket.get(self._key)
+            self._reached_at = _clock()
         except Unanswered as error:
             _log.debug("the budget was not read: %s", error)
             return
@@ -289,7 +294,7 @@ class SharedBudget:
 
     def _check_lease(self) -> None:
         """Say once that nothing may be used, and once that it is over."""
-        is_silent = _clock() > self._holder.ends_at + LEASE
+        is_silent = _clock() > max(self._holder.ends_at, self._reached_at + LEASE)
         if is_silent != self._is_silent:
             self._is_silent = is_silent
             if is_silent:

@@ -41,6 +41,8 @@ UNLIMITED: Final = 1e9
 """The rate that stands for one that nothing limits, and the wish of whoever has to wait, in requests a second."""
 
 _RENEWED_AFTER: Final = LEASE / 4.0
+_WAITING_RENEWED_AFTER: Final = 0.6  # of a lease, where it holds nothing that could be lost
+_MANY: Final = 15  # so many workers can ask each second and seldom be refused
 _BETWEEN: Final = 0.05  # seconds between two requests of a worker to change its share
 _TURN: Final = 2.0  # how many seconds a turn is at least
 _CHANGED: Final = 0.05  # by which part a share has to change before its time to be asked for
@@ -277,7 +279,7 @@ class Holder:
         others = self._others(now)
         rate = min(rate, self.limit(others))
         share = self._wanted_share(mine, others, rate, now)
-        is_due = now >= self.ends_at - LEASE + _RENEWED_AFTER
+        is_due = now >= self.ends_at - LEASE + _renewed_after(share, len(others) + 1)
         by_turns = len(others) + 1 > burst_of(rate)
         if not (at_once or is_due or mine is None or self._matters(mine, share, by_turns=by_turns)):
             return None
@@ -374,7 +376,7 @@ class Holder:
         """Return the share of one whose turn it is: the same, or none where it is over and somebody waits."""
         waiting, holding = _in_line(others), [each for each in others if each.rate]
         # It goes on until it has spent a token, which is lost otherwise.
-        ends = self._began + max(_TURN, 1.0 / rate)
+        ends = self._began + max(_TURN * max(1.0, int(burst_of(rate)) / max(1, len(waiting))), 1.0 / rate)
         is_over = now >= ends and self._tokens < 1.0 and (self._used_at >= ends or now >= self._short_at + _SHORT)
         room = max(0, int(burst_of(rate)) - len(holding) - 1)
         if len(waiting) > room and (is_over or not share.wanted):
@@ -394,6 +396,13 @@ class Holder:
             self._began = now
             part = replace(part, turn=1 + max((each.turn for each in others), default=0))
         return part
+
+
+def _renewed_after(share: Share, workers: int) -> float:
+    """Return after how many seconds a share is asked for again: where there are many, they come in each other's way."""
+    if not share.rate:
+        return _WAITING_RENEWED_AFTER * LEASE
+    return _RENEWED_AFTER * min(2.0, max(1.0, workers / _MANY))
 
 
 def _place_in_line(share: Share) -> tuple[int, str]:

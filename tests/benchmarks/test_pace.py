@@ -171,6 +171,21 @@ class TestReport:
         assert one[0].curve is other[0].curve is PRIOR
         assert one[1].curve.at(50.0) != other[1].curve.at(50.0)
 
+    def test_the_bound_learns_from_two_jobs_of_a_type_and_knows_the_later_ones(self) -> None:
+        trace = [durations.Finished(kind, 10.0 + place) for place, kind in enumerate("abaabb")]
+        told, learned, known = (
+            [waited.curve.at(20.0) for waited in how(trace, 3)] for how in (pace.soon_known, pace.online, pace.known)
+        )
+        assert told == [*learned[:3], known[3], learned[4], known[5]]
+        assert told not in (learned, known)
+
+    def test_a_row_says_which_share_of_the_gain_is_had(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert pace.main(["--jobs", "200", "--seeds", "2", "--json"]) == 0
+        for row in json.loads(capsys.readouterr().out)["rows"]:
+            assert row["share"] == pytest.approx(pace_report.SHARE * row["goal"] / row["ratio"])
+            assert (row["share"] >= pace_report.SHARE) == (row["ratio"] <= row["goal"])
+            assert 0.5 < row["share"] <= row["bound"] * 1.2
+
     @pytest.mark.slow
     def test_says_what_was_asked_the_same_for_the_same_seed(self, capsys: pytest.CaptureFixture[str]) -> None:
         told: list[str] = []
@@ -187,6 +202,7 @@ class TestReport:
             "fewer_looks_at_same_delay",
             "less_delay_at_same_looks",
             "fewer_looks_if_known",
+            "fewer_looks_if_soon_known",
         }
         for row in report["rivals"]:
             assert row["fewer_looks_at_same_delay"] > 0.85 * row["fewer_looks_if_known"]
