@@ -6,7 +6,8 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -192,6 +193,22 @@ async def test_whoever_has_little_to_do_leaves_the_rest_to_others_and_need_not_w
             used = by_worker(jobs, since)
             assert used["b"] >= 4  # a look each 0.5 s, as late as the server is
             assert used["a"] >= 0.7 * 24.0 * 4.0
+
+
+@pytest.mark.slow
+async def test_many_workers_at_a_low_rate_hold_no_job_up(at: ServerOptions) -> None:
+    with JobServer() as jobs:
+        pace = Pace(min_interval=1.0, max_interval=1.0)
+        async with AsyncExitStack() as stack:
+            for number in range(6):
+                await stack.enter_async_context(working(at, jobs, f"w{number}", max_rate=5.0, pace=pace))
+            await stack.enter_async_context(watching(at, jobs, 2))
+            await asyncio.sleep(2.0)
+            since = jobs.requests[-1].at
+            await asyncio.sleep(7.0)
+            for number in range(2):
+                times = [each.at for each in jobs.requests if each.job_id == f"capydb{number}" and each.at > since]
+                assert max(after - before for before, after in pairwise(times)) < 4.5
 
 
 @pytest.mark.slow
