@@ -258,8 +258,8 @@ async def test_rate_headers_that_workers_see_keep_all_within_the_window(at: Serv
             working(at, jobs, "a", api="bedrock"),
             working(at, jobs, "b", api="bedrock"),
         ):
-            await until(lambda: len(by_worker(jobs)) == 2)
-            times = await some_time(jobs, 5.0)
+            await until(lambda: len(jobs.requests) > 5)  # of one of them, perhaps: soon the rate is one for one
+            times = await some_time(jobs, 6.0)
     assert len(times) > 12
     assert most_within(times, 3.0) <= 2 * 45  # of two windows
 
