@@ -262,12 +262,16 @@ class Poller:
 
     def watch_another(self, watched: Watched, on_look: Callable[[Watch, Looked], None]) -> Watch:
         """Do what `watch` does, without asking again whether looks can be made: for very many jobs at once."""
-        if watched.job_id in self._registry.background:
-            raise ConfigError(f"job {watched.job_id} is watched already, by another watcher of this client")
+        job_id, background = watched.job_id, self._registry.background
+        if job_id in background:
+            raise ConfigError(f"job {job_id} is watched already, by another watcher of this client")
         if watched.faults:  # which came before the watch, and are not to slow it down
             watched = replace(watched, faults=0)
-        watch = self._registry.background[watched.job_id] = BackgroundWatch(watched, on_look=on_look)
-        self._begin(watch)
+        watch = background[job_id] = BackgroundWatch(watched, on_look=on_look)
+        if watched.outcome is None:
+            if watched.project_id is not None:
+                self._grouping.join(watch)
+            self._schedule.enqueue(watch)
         watch.rest()
         return watch
 

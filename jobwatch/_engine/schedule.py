@@ -54,6 +54,9 @@ _REST = 0.01
 """For how long no look begins, in seconds, where there are many jobs and all looks have begun that were due: those that
 come due meanwhile begin together, so that the loop wakes once for all of them."""
 
+_MADE_UP = 2.0 * _REST
+"""For how long, in seconds, late looks that could not begin in time may be made up for."""
+
 _PASSED = 64
 """How many jobs that cannot join a batch are passed by, in search of some that can."""
 
@@ -120,7 +123,7 @@ class Schedule:
             return 0
         room = int(min(most, self._places.room, self._budget.left(now)))
         if self._are_late(now):
-            return 1 + int(min(now - self._next_late, _REST) * self._late_rate(now))
+            return 1 + int(min(now - self._next_late, _MADE_UP) * self._late_rate(now))
         return self._queue.due(now, room) + min(len(self._first_looks), self._newcomers.due(now, room))
 
     def take(self, now: float) -> Watch | None:
@@ -289,8 +292,10 @@ class Schedule:
             watch = self._first_looks.popleft()
             self._newcomers.made(now, len(self._first_looks), self.known, self._budget.demand)
             return watch
-        if self._are_late(now):  # those for which the loop did not wake in time go along
-            self._next_late = max(self._next_late, now - _REST) + 1.0 / self._late_rate(now)
+        if self._are_late(now):
+            # Those for which the loop did not wake in time go along, but for the first of all.
+            since = now if now - self._next_late > _LATE else max(self._next_late, now - _MADE_UP)
+            self._next_late = since + 1.0 / self._late_rate(now)
         return self._queue.pop()
 
     def _are_late(self, now: float) -> bool:

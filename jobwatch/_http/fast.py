@@ -198,7 +198,10 @@ class Lanes:
             NotSilent: The server sends something by itself on all connections; nothing was sent.
         """
         for _ in range(self._most):
-            carried = self._kept.pop()[0] if self._kept else await self._connected()
+            if self._kept:
+                carried = self._kept.pop()[0]
+            else:
+                carried, since = await self._connected(), self._loop.time()
             connection, protocol = carried
             # What was read until it was kept forbids nothing, see `give_back`, and nothing was read since.
             if not protocol.has_heard and protocol.is_quiet():

@@ -456,7 +456,7 @@ class TableReader:
     def _problem(self, extractor: Extractor, base: object) -> Problem | None:
         for reader in extractor:
             told = plain(reader(base))
-            if isinstance(told, str) and normalized(told) in self._no_error:
+            if self._no_error and isinstance(told, str) and normalized(told) in self._no_error:
                 continue
             if (found := problem_of(told)) is not None:
                 return found

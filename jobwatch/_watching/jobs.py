@@ -47,7 +47,8 @@ class _Job(Struct, eq=False, gc=False):
 
     def begin(self, poller: Poller, on_look: Callable[[Watch, Looked], None]) -> None:
         """Have it looked at; the poller was checked before."""
-        self.watch = poller.watch_another(self.watched, on_look)
+        assert self.last is not None  # noqa: S101  # while it is not watched
+        self.watch = poller.watch_another(self.last, on_look)
         self.last = None
 
 

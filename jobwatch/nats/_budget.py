@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _KEPT: Final = 86_400.0
 _LOOKED_AFTER: Final = 0.1  # seconds between two looks at whether there is anything to be asked for
 _AGAIN_WITHIN: Final = 0.03
+_MANY: Final = 8
 _TOLD_LOWER: Final = 0.8  # to which part a rate has to fall for the others to be told at once
 _PAUSE_TOLD: Final = 1.0
 _LEFT_WITHIN: Final = 0.5
@@ -115,9 +116,10 @@ class SharedBudget:
         connection: Open.
         client: Whose requests are counted.
         account: Whose budget it is: what `jobwatch._client.account_of` says, or `checked_account`.
+        work: What it works at: workers of the same can do each other's.
     """
 
-    def __init__(self, connection: Connection, client: Client, account: str) -> None:
+    def __init__(self, connection: Connection, client: Client, account: str, work: str) -> None:
         self._connection = connection
         self._budget = budget_of(client)
         self._engine = engine_of(client)
@@ -125,12 +127,13 @@ class SharedBudget:
         self._key = budget_key(origin_of(client), account)
         self._given = self._budget.max_rate
         name = f"{platform.node()[:40]}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
-        self._holder = Holder(name, self._given)
+        self._holder = Holder(name, self._given, work)
         self._told_news = self._budget.news
         self._told_pause = 0.0
         self._changed = asyncio.Event()
         self._lowest: float | None = self._given
         self._is_silent = False
+        self._reached_at = _clock()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, replicas: int) -> asyncio.Task[None]:
@@ -189,7 +192,10 @@ class SharedBudget:
 
     def room(self) -> float:
         """Return for how many jobs that are due there is use, beside those that wait for a request already."""
-        rate, burst = self._holder.usable(_clock())
+        now = _clock()
+        if self._holder.others_can(now):
+            return 0.0
+        rate, burst = self._holder.usable(now)
         return 1.0 + rate + burst
 
     def looked(self) -> None:
@@ -214,8 +220,9 @@ class SharedBudget:
                     await self._changed.wait()
             except TimeoutError:
                 pass
-            # One who waits wakes this often, and what he waits for takes its time.
-            await asyncio.sleep(_AGAIN_WITHIN * random.random())  # noqa: S311 - no secret
+            # Who is told of a change at the same moment as all others asks at another than they do.
+            within = _AGAIN_WITHIN * (1.0 + len(self._holder.ledger.shares) / _MANY)
+            await asyncio.sleep(within * random.random())  # noqa: S311 - no secret
 
     async def _ask(self) -> None:
         now, pause, news = self._now(), self._engine.pause_left(), self._budget.news
@@ -227,6 +234,7 @@ class SharedBudget:
             return
         try:
             revision = await self._put(attempt)
+            self._reached_at = _clock()
         except Unanswered as error:
             _log.debug("not known whether the share was stored: %s", error)
             await self._read()
@@ -240,6 +248,7 @@ class SharedBudget:
     async def _read(self) -> None:
         try:
             entry = await self._bucket.get(self._key)
+            self._reached_at = _clock()
         except Unanswered as error:
             _log.debug("the budget was not read: %s", error)
             return
@@ -289,7 +298,7 @@ class SharedBudget:
 
     def _check_lease(self) -> None:
         """Say once that nothing may be used, and once that it is over."""
-        is_silent = _clock() > self._holder.ends_at + LEASE
+        is_silent = _clock() > max(self._holder.ends_at, self._reached_at + LEASE)
         if is_silent != self._is_silent:
             self._is_silent = is_silent
             if is_silent:

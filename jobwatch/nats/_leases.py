@@ -41,6 +41,8 @@ UNLIMITED: Final = 1e9
 """The rate that stands for one that nothing limits, and the wish of whoever has to wait, in requests a second."""
 
 _RENEWED_AFTER: Final = LEASE / 4.0
+_WAITING_RENEWED_AFTER: Final = 0.6  # of a lease, where it holds nothing that could be lost
+_MANY: Final = 15  # so many workers can ask each second and seldom be refused
 _BETWEEN: Final = 0.05  # seconds between two requests of a worker to change its share
 _TURN: Final = 2.0  # how many seconds a turn is at least
 _CHANGED: Final = 0.05  # by which part a share has to change before its time to be asked for
@@ -64,6 +66,7 @@ class Share(Struct, frozen=True, omit_defaults=True):
         used: How many a second it has made of late.
         given: The highest rate that its user allows for all together; None for as many as the API does.
         turn: Where shares are had by turns: the number of its latest one.
+        work: What it works at; of two that work at the same, either can do it.
     """
 
     worker: str
@@ -74,6 +77,7 @@ class Share(Struct, frozen=True, omit_defaults=True):
     used: float = 0.0
     given: float | None = None
     turn: int = 0
+    work: str = ""
 
 
 class Ledger(Struct, frozen=True, omit_defaults=True):
@@ -136,14 +140,16 @@ class Holder:
     Args:
         worker: Its name, which no other process ever has.
         given: The highest rate that the user allows for all workers together; None for as many as the API does.
+        work: What it works at.
 
     Attributes:
         ledger: The latest that was seen.
         revision: Its revision; 0 if there was none.
     """
 
-    def __init__(self, worker: str, given: float | None = None) -> None:
+    def __init__(self, worker: str, given: float | None = None, work: str = "") -> None:
         self.worker = worker
+        self.work = work
         self.given = given
         self.ledger = Ledger()
         self.revision = 0
@@ -186,6 +192,10 @@ class Holder:
             return 0.0, 0.0
         possible = [share, *(attempt.share for attempt in self._attempts if attempt.share is not None)]
         return min(each.rate for each in possible), min(each.burst for each in possible)
+
+    def others_can(self, now: float) -> bool:
+        """Whether it has no share at present, and another that works at the same has one."""
+        return not self.usable(now)[0] and any(each.rate and each.work == self.work for each in self._others(now))
 
     @property
     def ends_at(self) -> float:
@@ -277,7 +287,7 @@ class Holder:
         others = self._others(now)
         rate = min(rate, self.limit(others))
         share = self._wanted_share(mine, others, rate, now)
-        is_due = now >= self.ends_at - LEASE + _RENEWED_AFTER
+        is_due = now >= self.ends_at - LEASE + _renewed_after(share, len(others) + 1)
         by_turns = len(others) + 1 > burst_of(rate)
         if not (at_once or is_due or mine is None or self._matters(mine, share, by_turns=by_turns)):
             return None
@@ -350,7 +360,8 @@ class Holder:
         held = Share(self.worker, self._count) if mine is None else mine
         if not now < self.ends_at:
             held = replace(held, rate=0.0, burst=0.0)
-        share = replace(held, wanted=self._wish(now), used=round(self._used_now(now), 3), given=self.given)
+        used = round(self._used_now(now), 3)
+        share = replace(held, wanted=self._wish(now), used=used, given=self.given, work=self.work)
         free = rate - sum(each.rate for each in others), burst_of(rate) - sum(each.burst for each in others)
         if len(others) + 1 <= burst_of(rate):
             return self._part(share, others, rate, free)
@@ -374,7 +385,7 @@ class Holder:
         """Return the share of one whose turn it is: the same, or none where it is over and somebody waits."""
         waiting, holding = _in_line(others), [each for each in others if each.rate]
         # It goes on until it has spent a token, which is lost otherwise.
-        ends = self._began + max(_TURN, 1.0 / rate)
+        ends = self._began + max(_TURN * max(1.0, int(burst_of(rate)) / max(1, len(waiting))), 1.0 / rate)
         is_over = now >= ends and self._tokens < 1.0 and (self._used_at >= ends or now >= self._short_at + _SHORT)
         room = max(0, int(burst_of(rate)) - len(holding) - 1)
         if len(waiting) > room and (is_over or not share.wanted):
@@ -394,6 +405,13 @@ class Holder:
             self._began = now
             part = replace(part, turn=1 + max((each.turn for each in others), default=0))
         return part
+
+
+def _renewed_after(share: Share, workers: int) -> float:
+    """Return after how many seconds a share is asked for again: where there are many, they come in each other's way."""
+    if not share.rate:
+        return _WAITING_RENEWED_AFTER * LEASE
+    return _RENEWED_AFTER * min(2.0, max(1.0, workers / _MANY))
 
 
 def _place_in_line(share: Share) -> tuple[int, str]:

@@ -30,6 +30,7 @@ def make():
     source.add("build", [("queued", 0), ("running", 0.01)], url="https://ci.test/1")
     source.add("deploy", [("queued", 0), ("blocked", 0.01)], asked="Deploy 4.2?")
     source.add("tests", [("queued", 0), ("failed", 0.01)], error=Problem("no \\x1b[31m space"))
+    source.add("later", [("queued", 0), ("completed", 1.5)])
     return source
 """
 _WITHIN = 20.0
@@ -277,6 +278,23 @@ def test_what_is_noted_meanwhile_does_not_spoil_the_screen(tmp_path: Path) -> No
         assert terminal.end() == 1, "the only job has failed"
         assert any(line.startswith("jobwatch: --exec sh for tests: it failed") for line in terminal.lines)
         assert any("exec tests | told" in line for line in terminal.lines)
+
+
+def test_a_terminal_that_is_stopped_holds_up_no_look(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    with watching(tmp_path, "later", "--exec", f"touch {told}") as terminal:
+        terminal.until("later")
+        terminal.press("\x13")  # Ctrl-S
+        give_up_at = time.monotonic() + _WITHIN
+        while not told.exists():
+            assert time.monotonic() < give_up_at
+            terminal.read(0.05)
+        assert not any("completed" in line for line in terminal.lines), "it was stopped indeed"
+        terminal.press("\x11")
+        terminal.until("✔ later")
+        terminal.press("q")
+        assert terminal.end() == 0
+        assert terminal.is_as_before
 
 
 def test_the_lines_that_have_not_changed_are_not_drawn_again(tmp_path: Path) -> None:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
+from msgspec import Struct
 from msgspec.structs import replace
 
-from jobwatch import Client, ConfigError, Fault, FaultKind, Job, JobwatchError, Pace, Phase
+from jobwatch import Client, ConfigError, Fault, FaultKind, Job, JobwatchError, Pace, Phase, Watched
 from jobwatch._watching.records import Project
 from jobwatch.nats import ServerOptions, Watcher, Worker
 from jobwatch.nats._connection import connect
 from jobwatch.nats._projects import Followed, after_list, followed_in, waiting
-from jobwatch.nats._rules import EXPECTED, EXPECTED_WHERE, TARGET, due_time
+from jobwatch.nats._rules import EXPECTED, EXPECTED_WHERE, TARGET, added, due_time, record_in
 from jobwatch.nats._stream import open_streams
 from jobwatch.nats._subjects import Names
 from jobwatch.testing import JobServer, Trouble
 
+from .stream_model import StreamModel
 from .test_engine import count, ends, read, until
 
 NAMES = Names("jobwatch", 0, "mine-1")
@@ -68,6 +71,68 @@ def test_a_list_that_cannot_be_read_or_is_too_short_is_said() -> None:
 def test_what_is_no_project_is_refused() -> None:
     with pytest.raises(JobwatchError, match="holds what this jobwatch cannot read"):
         followed_in(b'{"watched":{}}')
+
+
+class Hand(Struct):
+    """What a worker has in hand of a project: its message, and what the list showed that is still to be added."""
+
+    seq: int
+    followed: Followed
+    new: list[str] | None = None
+
+
+def follows(seed: int, *, too_soon: bool = False) -> str:
+    """Have two workers list a project in random order, dying at any step; return what is wrong in the end."""
+    rng, stream, began = random.Random(seed), StreamModel(), 1_764_000_000.0
+    now, there = began, 0
+    hands: list[Hand | None] = [None, None]
+    stream.publish([waiting(NAMES, Followed(Project(project_id="p", added_at=began)), 0, began)])
+
+    def step(hand: Hand | None) -> Hand | None:
+        if hand is None:
+            due = stream.under(NAMES.project_due("p"))
+            return None if due is None else Hand(due.seq, followed_in(due.message.body))
+        if hand.new is None:
+            followed, new = after_list(hand.followed, jobs_named(*(f"j{each}" for each in reversed(range(there)))))
+            if too_soon:
+                stream.publish([waiting(NAMES, followed, hand.seq, now + 30.0)])
+            return Hand(hand.seq, followed, [job.id for job in new])
+        if hand.new:
+            watched = Watched(job_id=hand.new.pop(0), api="mine")
+            stream.publish([added(NAMES, watched, stream.last, now)])
+            return hand
+        stream.publish([waiting(NAMES, hand.followed, hand.seq, now + 30.0)])
+        return None
+
+    for _ in range(150):
+        number = rng.randrange(2)
+        hands[number] = None if rng.random() < 0.06 else step(hands[number])  # or it dies
+        there += rng.random() < 0.15
+        now += rng.choice((0.1, 10.0))
+        stream.fire(now)
+    last: Hand | None = None
+    for _ in range(there + 10):
+        now += 30.0
+        stream.fire(now)
+        last = step(last)
+    begun = Counter(
+        record_in(stored.message.body).watched.job_id
+        for stored in stream.ever
+        if stored.message.subject.endswith(".w")
+        if ".job." in stored.message.subject
+    )
+    wrong = [f"j{each}: {begun[f'j{each}']} times" for each in range(there) if begun[f"j{each}"] != 1]
+    state = stream.under(NAMES.project_state("p"))
+    known = set(() if state is None else followed_in(state.message.body).project.known or ())
+    return "; ".join(wrong) or ("" if len(known) == there else f"{len(known)} of {there} are known")
+
+
+def test_every_job_of_a_project_is_watched_once_whoever_dies_when() -> None:
+    assert [told for seed in range(150) if (told := follows(seed))] == []
+
+
+def test_a_project_that_is_put_back_too_soon_loses_jobs() -> None:
+    assert any(follows(seed, too_soon=True) for seed in range(50))
 
 
 # --- on a server -----------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import gzip
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 from unittest import mock
@@ -48,6 +49,9 @@ IDLE = 0.2
 """How long a connection may be idle before a server that is in a hurry closes it."""
 
 TOO_LARGE = 2 * 1024 * 1024
+
+_looked_at: ContextVar[str] = ContextVar("looked_at")
+"""The path that a look under way asks for."""
 
 
 class Pipe(asyncio.Transport):
@@ -167,7 +171,9 @@ class MemoryConnector(aiohttp.BaseConnector):
         if req.url.host != "api.example":
             self._origin.server.wrongs.append(f"I11 a request to {req.url.host}")
         await asyncio.sleep(HOP)
-        trouble = self._origin.server.knocked(self._client, req.url.raw_path, asyncio.get_running_loop().time())
+        # A plain look's request names the origin only, where a connection is opened for it.
+        path = _looked_at.get() if req.url.raw_path == "/" else req.url.raw_path
+        trouble = self._origin.server.knocked(self._client, path, asyncio.get_running_loop().time())
         if trouble == "hang":
             await asyncio.sleep(timeout.sock_connect or 60.0)
             raise aiohttp.ConnectionTimeoutError
@@ -434,9 +440,11 @@ def join(name: str, transport: Transport, origin: Origin) -> None:
         loop, path = asyncio.get_running_loop(), target.url.raw_path
         began, first = loop.time(), len(origin.server.exchanges)
         under_way[path] += 1
+        before = _looked_at.set(path)
         try:
             reply = await get(target, etag=etag, turn=turn)
         finally:
+            _looked_at.reset(before)
             under_way[path] -= 1
         if not transport._closed:  # else it was answered by nobody
             origin.server.answered(name, path, first, began, loop.time(), alone=not under_way[path])
