@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import secrets
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from .._errors import ConfigError
 from .address import Address
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from .feed import Feed, Reader
 
     _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_log = logging.getLogger("jobwatch.page")
 
 _ASSETS = Path(__file__).with_name("assets")
 _FRAME = "page.html"
@@ -97,7 +101,9 @@ class Server:
         for path in self._files:
             app.router.add_get(path, self._file)
         # What is asked for is logged nowhere. Who has gone away is told no more, at once.
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_CLOSED_WITHIN)
+        self._runner = web.AppRunner(
+            app, access_log=None, logger=_log, handler_cancellation=True, shutdown_timeout=_CLOSED_WITHIN
+        )
         await self._runner.setup()
         try:
             # A name that stands for two addresses would get two ports, where any free one will do.
@@ -174,6 +180,18 @@ class Server:
                     await response.write(HEARTBEAT)
                 quiet_since = loop.time()
             await reader.pause()
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """Return whether a record tells of more than bytes that are no HTTP: anybody can send those, and has an answer.
+
+    They are quoted in it, a key among them, too.
+    """
+    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+    return not isinstance(error, HttpProcessingError)
+
+
+_log.addFilter(_is_our_fault)
 
 
 def _reason(error: OSError) -> str:

@@ -521,6 +521,19 @@ async def test_the_link_is_good_once_and_the_browser_let_in_by_it(browser: Brows
         await stranger.close()
 
 
+async def test_a_link_put_into_the_address_of_an_open_page_lets_it_in(browser: Browser) -> None:
+    async with Stage() as stage:
+        stage.put(running("render"))
+        context = await browser.new_context()
+        page = await context.new_page()
+        await page.goto(stage.origin)
+        await page.wait_for_selector("#notice:not([hidden])")
+        await page.goto(stage.url)  # another address only behind the #, so that no browser loads the page again
+        await page.wait_for_selector(ROW)
+        assert page.url == f"{stage.origin}/"
+        await context.close()
+
+
 async def test_a_key_of_another_watch_is_forgotten(browser: Browser) -> None:
     async with Stage() as stage:
         context = await browser.new_context()

@@ -142,6 +142,26 @@ async def test_the_key_is_in_no_log_and_a_new_one_each_time(caplog: pytest.LogCa
     assert key not in caplog.text
 
 
+async def test_bytes_that_are_no_http_are_refused_and_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with Stage() as stage:
+        host, port = stage.origin.removeprefix("http://").rsplit(":", 1)
+        for line in (b"", b"Host: x\r\nAuthorization: Bearer %b\x01\r\n" % stage.key.encode()):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(b"GET /events HTTP/1.1\r\n" + line + b"\r\n")
+            assert (await reader.readline()).split()[1] == b"400"
+            writer.close()
+    assert caplog.text == ""
+
+
+async def test_a_fault_of_ours_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Stage() as stage, aiohttp.ClientSession() as session:
+        monkeypatch.setattr(feeds.Reader, "news", lambda _: 1 / 0)
+        with pytest.raises(aiohttp.ClientError):
+            async with session.get(f"{stage.origin}/events", headers=bearer(stage)) as answer:
+                await answer.read()
+    assert "ZeroDivisionError" in caplog.text
+
+
 async def test_what_a_server_says_is_text_in_json_and_no_event_of_its_own() -> None:
     evil = '</script><b>x</b>\n\nevent: over\ndata: {"text": "gone"}\n\n\x00'
     stage = Stage()
@@ -251,7 +271,8 @@ async def test_a_browser_that_never_reads_costs_nothing_and_is_dropped(monkeypat
             # Nor has the system kept anything for it: it finds no more than what had come before.
             lazy.settimeout(5)
             with pytest.raises(ConnectionResetError):
-                list(iter(lambda: lazy.recv(1 << 20), b""))
+                # In a thread: the loop has yet to close the connection that was aborted.
+                await asyncio.to_thread(lambda: list(iter(lambda: lazy.recv(1 << 20), b"")))
 
 
 async def test_others_are_told_at_once_while_one_does_not_read() -> None:

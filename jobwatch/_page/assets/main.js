@@ -3,7 +3,7 @@
 import { Details } from "./details.js";
 import { setText, sign, el } from "./dom.js";
 import { asks, hasFailed } from "./kinds.js";
-import { forget, key } from "./session.js";
+import { forget, isLink, key } from "./session.js";
 import { Store } from "./store.js";
 import { follow } from "./stream.js";
 import { Summary } from "./summary.js";
@@ -187,6 +187,9 @@ document.getElementById("legend").append(
   ...LEGEND.map(([name, text]) => el("span", {}, sign(name), text)),
   el("span", {}, el("i", { class: "late-sample" }), "longer than usual"),
 );
+
+// A link that is put into the address of a page that is open already only changes what is behind the #.
+addEventListener("hashchange", () => isLink() && location.reload());
 
 table.grid.focus({ preventScroll: true });
 const shown = await key();

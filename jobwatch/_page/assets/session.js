@@ -5,10 +5,16 @@
 // 8.5), and so to those of other people.
 
 const NAME = "jobwatch key";
+const LINK = /^#enter=([\w-]{20,100})$/;
+
+/** Whether a word stands in the address. */
+export function isLink() {
+  return LINK.test(location.hash);
+}
 
 /** Take the word out of the address, where one stands there, and return what it, or an earlier one, was good for. */
 export async function key() {
-  const word = /^#enter=([\w-]{20,100})$/.exec(location.hash)?.[1];
+  const word = LINK.exec(location.hash)?.[1];
   if (word !== undefined) {
     history.replaceState(null, "", location.pathname);
     const answer = await fetch("/enter", {
