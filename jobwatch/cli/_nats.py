@@ -197,7 +197,7 @@ def _tell_one(job_id: str, what: str, options: Options) -> None:
 def _check_list(client: Client, project_id: str) -> None:
     if not client.has_lists:
         raise ConfigError(f"{client.name} documents no list of jobs; add each job by its id")
-    segment(project_id)
+    segment(project_id, "project")
 
 
 def _tell_of_project(project_id: str, what: str, options: Options) -> None:
