@@ -22,8 +22,8 @@ what is due, as often as nats-server moves it. What it lacks costs it nothing he
 twice, and nobody keeps to a rate.
 
 **Bias.** *For us*: the loop that makes the plain looks counts as part of a look. Watches begin as if they had been
-looked at before: a first look is a batch with two changes. A look with news costs some ten times as much as one
-without. *Against us*: the reader, and the observer that takes down when looks are due, share the cores with the
+looked at before: a first look is a batch with two changes, and so costs more, as does each look with news. *Against
+us*: the reader, and the observer that takes down when looks are due, share the cores with the
 workers. Our looks keep the state of each job and tell faults apart, where the rival's compare a word. ``--hold`` counts
 all that the server's memory has grown by, garbage too.
 """

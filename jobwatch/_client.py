@@ -22,23 +22,21 @@ from ._core.results import check_type, with_result
 from ._core.resuming import resumed, told
 from ._core.tracker import Patience, Watched, observe
 from ._engine.counters import Counters
-from ._engine.places import at_most
 from ._engine.poller import Poller
+from ._engine.sources import source_of, stable_for_of
 from ._engine.watch import Watch
 from ._errors import ConfigError
 from ._files.history import History
 from ._http.requests import Given
 from ._http.source import HttpSource
 from ._http.threads import Threads
-from ._models import ENDED, Fault, Job, Phase, Result, Wire_co
-from ._reading.api import REQUEST_TIMEOUT, JobAPI
+from ._models import Fault, Job, Phase, Result, Wire_co
+from ._reading.api import JobAPI
 from ._reading.ids import id_text
 from ._reading.periods import seconds_given
-from ._reading.sizes import size_of
 from ._reading.started import Found, Response, Started
 from ._tasks import finished, running_loop
 from ._wait import Wait, error_of
-from .apis import api_named
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -160,53 +158,25 @@ class Client(Generic[Wire_co]):
         )
         self._history = history if isinstance(history, History) else History(history)
         self._budget = Budget(max_rate)
-        if max_in_flight < 1:
-            raise ConfigError(f"max_in_flight must be at least 1, not {max_in_flight}")
         self._max_in_flight = max_in_flight
-        most_bytes = None if max_body is None else _size("max_body", max_body)
-        look_within: float | None = None
-        if request_timeout is not None:
-            look_within = seconds_given("request_timeout", request_timeout, above_zero=True)
-        self._source: Source
-        match source:
-            case None if api is not None:
-                found = api_named(api) if isinstance(api, str) else api
-                most, tls = at_most(max_in_flight), None if ssl is None else _tls(ssl)
-                kind: type[HttpSource] = HttpSource
-                if found.continues is not None or found.allowed_origins or found.by_header:
-                    from ._http.moving import MovingSource  # noqa: PLC0415 - few tables need it
-
-                    kind = MovingSource
-                self._source = kind(
-                    found,
-                    given,
-                    api_version,
-                    streams=streams,
-                    max_connections=most + (max_in_flight if found.long_poll else 0),
-                    max_body=most_bytes,
-                    request_timeout=look_within,
-                    tls=tls,
-                )
-            case None:
-                raise ConfigError("nothing says whom to ask: give the name of an API, a JobAPI, or source=")
-            case _ if given.any() or any(each is not None for each in (api, api_version, max_body, ssl)):
-                raise ConfigError(
-                    "a source has its own address and token: leave out api, token, base_url, and the like"
-                )
-            case HttpSource():
-                self._source = source
-            case _:
-                from ._engine.adapter import AdaptedSource  # noqa: PLC0415 - it loads threads, which few clients need
-
-                limit = REQUEST_TIMEOUT if look_within is None else look_within
-                self._source = AdaptedSource(source, at_most(max_in_flight), limit)
+        self._source: Source = source_of(
+            api,
+            source,
+            given,
+            api_version=api_version,
+            ssl=ssl,
+            max_in_flight=max_in_flight,
+            max_body=max_body,
+            request_timeout=request_timeout,
+            streams=streams,
+        )
         own = self._source.api if isinstance(self._source, HttpSource) else None
         stable: Mapping[Phase, float] = {} if own is None else own.stable_for
         self._policy = Policy(
             pace or Pace(),
             patience,
             self._history,
-            stable if stable_for is None else _stable_for(stable_for),
+            stable if stable_for is None else stable_for_of(stable_for),
             math.inf if own is None else own.retention,
         )
         self._counters = Counters()
@@ -738,31 +708,6 @@ async def check_token(client: Client) -> None:
     fault = await source.token_fault() if isinstance(source, HttpSource) else None
     if fault is not None:
         raise ConfigError(fault.message)
-
-
-def _size(name: str, size: object) -> int:
-    try:
-        return size_of(size)
-    except ValueError as error:
-        raise ConfigError(f"{name}: {error}") from None
-
-
-def _stable_for(given: object) -> Mapping[Phase, float]:
-    if not isinstance(given, Mapping):
-        seconds = seconds_given("stable_for", given)
-        return dict.fromkeys(ENDED, seconds) if seconds else {}
-    ends = {phase.value: phase for phase in Phase if phase.ended}
-    by_end = {getattr(end, "value", end): seconds for end, seconds in cast("Mapping[object, object]", given).items()}
-    for end in by_end:
-        if end not in ends:
-            raise ConfigError(f"stable_for names {end!r}, which is no end; there are: {', '.join(ends)}")
-    return {ends[str(end)]: seconds_given("stable_for", seconds) for end, seconds in by_end.items()}
-
-
-def _tls(context: object) -> TLSContext:
-    from ._http.tls import checked_context  # noqa: PLC0415 - it loads OpenSSL, which few clients need before a request
-
-    return checked_context(context)
 
 
 def _ids(job_ids: object) -> list[JobId]:

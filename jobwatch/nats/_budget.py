@@ -116,9 +116,10 @@ class SharedBudget:
         connection: Open.
         client: Whose requests are counted.
         account: Whose budget it is: what `jobwatch._client.account_of` says, or `checked_account`.
+        work: What it works at: workers of the same can do each other's.
     """
 
-    def __init__(self, connection: Connection, client: Client, account: str) -> None:
+    def __init__(self, connection: Connection, client: Client, account: str, work: str) -> None:
         self._connection = connection
         self._budget = budget_of(client)
         self._engine = engine_of(client)
@@ -126,7 +127,7 @@ class SharedBudget:
         self._key = budget_key(origin_of(client), account)
         self._given = self._budget.max_rate
         name = f"{platform.node()[:40]}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
-        self._holder = Holder(name, self._given)
+        self._holder = Holder(name, self._given, work)
         self._told_news = self._budget.news
         self._told_pause = 0.0
         self._changed = asyncio.Event()
@@ -191,7 +192,10 @@ class SharedBudget:
 
     def room(self) -> float:
         """Return for how many jobs that are due there is use, beside those that wait for a request already."""
-        rate, burst = self._holder.usable(_clock())
+        now = _clock()
+        if self._holder.others_can(now):
+            return 0.0
+        rate, burst = self._holder.usable(now)
         return 1.0 + rate + burst
 
     def looked(self) -> None:

@@ -278,7 +278,7 @@ def _is_refusal(text: str) -> bool:
 
 
 def _check_credentials(file: str | os.PathLike[str]) -> None:
-    """Raise ConfigError where a file holds no credentials: nats-py 2.16 searches such a one for ever."""
+    """Raise ConfigError where a file holds no credentials, which nats-py tells nobody in words."""
     if importlib.util.find_spec("nkeys") is None:
         raise ConfigError("credentials need nkeys: pip install 'jobwatch-client[nats]'")
     try:

@@ -66,6 +66,7 @@ class Share(Struct, frozen=True, omit_defaults=True):
         used: How many a second it has made of late.
         given: The highest rate that its user allows for all together; None for as many as the API does.
         turn: Where shares are had by turns: the number of its latest one.
+        work: What it works at; of two that work at the same, either can do it.
     """
 
     worker: str
@@ -76,6 +77,7 @@ class Share(Struct, frozen=True, omit_defaults=True):
     used: float = 0.0
     given: float | None = None
     turn: int = 0
+    work: str = ""
 
 
 class Ledger(Struct, frozen=True, omit_defaults=True):
@@ -138,14 +140,16 @@ class Holder:
     Args:
         worker: Its name, which no other process ever has.
         given: The highest rate that the user allows for all workers together; None for as many as the API does.
+        work: What it works at.
 
     Attributes:
         ledger: The latest that was seen.
         revision: Its revision; 0 if there was none.
     """
 
-    def __init__(self, worker: str, given: float | None = None) -> None:
+    def __init__(self, worker: str, given: float | None = None, work: str = "") -> None:
         self.worker = worker
+        self.work = work
         self.given = given
         self.ledger = Ledger()
         self.revision = 0
@@ -188,6 +192,10 @@ class Holder:
             return 0.0, 0.0
         possible = [share, *(attempt.share for attempt in self._attempts if attempt.share is not None)]
         return min(each.rate for each in possible), min(each.burst for each in possible)
+
+    def others_can(self, now: float) -> bool:
+        """Whether it has no share at present, and another that works at the same has one."""
+        return not self.usable(now)[0] and any(each.rate and each.work == self.work for each in self._others(now))
 
     @property
     def ends_at(self) -> float:
@@ -352,7 +360,8 @@ class Holder:
         held = Share(self.worker, self._count) if mine is None else mine
         if not now < self.ends_at:
             held = replace(held, rate=0.0, burst=0.0)
-        share = replace(held, wanted=self._wish(now), used=round(self._used_now(now), 3), given=self.given)
+        used = round(self._used_now(now), 3)
+        share = replace(held, wanted=self._wish(now), used=used, given=self.given, work=self.work)
         free = rate - sum(each.rate for each in others), burst_of(rate) - sum(each.burst for each in others)
         if len(others) + 1 <= burst_of(rate):
             return self._part(share, others, rate, free)

@@ -139,7 +139,7 @@ class Worker:
         place = place_token(self._client.name, place_of(self._client))
         async with await connect(self._server, "jobwatch worker") as connection, AsyncExitStack() as stack:
             streams = await open_streams(connection, place)
-            self._budget = budget = SharedBudget(connection, self._client, await self._whose_budget())
+            self._budget = budget = SharedBudget(connection, self._client, await self._whose_budget(), place)
             stack.push_async_callback(budget.stop)
             history = SharedHistory(connection, self._client)
             stack.push_async_callback(history.stop)

@@ -28,7 +28,7 @@ def test_each_benchmark_that_prints_rows_has_its_sizes() -> None:
     [([row()], None), ([row(9.0)], None), ([], "no rows"), ([row(), row(math.nan)], "missing: seconds")],
     ids=["good", "a goal that is not met", "none", "no number"],
 )
-def test_what_is_wrong_with_rows_is_never_their_figures(rows: list[Row], wrong: str | None) -> None:
+def test_no_figure_makes_a_row_wrong_unless_it_is_none(rows: list[Row], wrong: str | None) -> None:
     found = every.wrong_with(rows)
     assert (found is None) is (wrong is None)
     assert wrong is None or wrong in str(found)

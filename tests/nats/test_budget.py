@@ -6,7 +6,8 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -140,7 +141,7 @@ async def test_two_workers_make_no_more_requests_than_one_may(at: ServerOptions)
             async with working(at, jobs, "b", max_rate=40.0):
                 await until(lambda: len(by_worker(jobs)) == 2)
                 times = await some_time(jobs, 2.5)
-                assert most_within(times, 1.0) <= 40 + burst_of(40.0)
+                assert most_within(times, 1.0) <= 40 + burst_of(40.0) + program.LAG * 40
                 assert len(times) >= 0.7 * 40 * 2.5
                 (budget,) = await watcher.budgets()
                 assert budget.rate == 40.0
@@ -171,7 +172,7 @@ async def test_two_apis_of_one_origin_share_by_what_they_have_to_do(
             since = jobs.requests[-1].at
             times = await some_time(jobs, seconds)
             used = by_worker(jobs, since)
-            assert len(times) <= rate * seconds + burst_of(rate)
+            assert len(times) <= rate * seconds + burst_of(rate) + program.LAG * rate
             assert len(times) >= 0.6 * rate * seconds
             assert min(used.values()) >= 0.25 * len(times)
 
@@ -195,6 +196,22 @@ async def test_whoever_has_little_to_do_leaves_the_rest_to_others_and_need_not_w
 
 
 @pytest.mark.slow
+async def test_many_workers_at_a_low_rate_hold_no_job_up(at: ServerOptions) -> None:
+    with JobServer() as jobs:
+        pace = Pace(min_interval=1.0, max_interval=1.0)
+        async with AsyncExitStack() as stack:
+            for number in range(6):
+                await stack.enter_async_context(working(at, jobs, f"w{number}", max_rate=5.0, pace=pace))
+            await stack.enter_async_context(watching(at, jobs, 2))
+            await asyncio.sleep(2.0)
+            since = jobs.requests[-1].at
+            await asyncio.sleep(7.0)
+            for number in range(2):
+                times = [each.at for each in jobs.requests if each.job_id == f"capydb{number}" and each.at > since]
+                assert max(after - before for before, after in pairwise(times)) < 4.5
+
+
+@pytest.mark.slow
 async def test_the_lowest_rate_holds_and_a_worker_that_was_given_more_is_told(
     at: ServerOptions, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -207,7 +224,7 @@ async def test_the_lowest_rate_holds_and_a_worker_that_was_given_more_is_told(
         ):
             await asyncio.sleep(1.0)
             times = await some_time(jobs, 2.0)
-            assert len(times) <= 2.0 * 12.0 + burst_of(12.0)
+            assert len(times) <= 2.0 * 12.0 + burst_of(12.0) + program.LAG * 12.0
     told = [record.getMessage() for record in caplog.records]
     assert told.count("max_rate 12 of another worker holds for all workers of this API; 200 was given here") == 1
 
@@ -241,8 +258,8 @@ async def test_rate_headers_that_workers_see_keep_all_within_the_window(at: Serv
             working(at, jobs, "a", api="bedrock"),
             working(at, jobs, "b", api="bedrock"),
         ):
-            await until(lambda: len(by_worker(jobs)) == 2)
-            times = await some_time(jobs, 5.0)
+            await until(lambda: len(jobs.requests) > 5)  # of one of them, perhaps: soon the rate is one for one
+            times = await some_time(jobs, 6.0)
     assert len(times) > 12
     assert most_within(times, 3.0) <= 2 * 45  # of two windows
 
@@ -345,7 +362,7 @@ async def test_a_bucket_is_made_once_and_what_lies_in_it_holds_no_secret(at: Ser
 @pytest.mark.parametrize("rate", [30.0, 3.0])
 async def test_workers_that_come_go_die_and_stand_still_keep_to_the_rate(rate: float, tmp_path: Path) -> None:
     flooded = await program.flood(tmp_path, seconds=8.0, rate=rate, seed=int(rate))
-    assert most_within(flooded.arrived, 1.0) <= rate + burst_of(rate)
+    assert most_within(flooded.arrived, 1.0) <= rate + burst_of(rate) + program.LAG * rate
     assert program.lowest_level(flooded.spent, rate) > -program.SHORT
     assert abs(len(flooded.spent) - len(flooded.arrived)) < 10
     assert flooded.used > 0.6

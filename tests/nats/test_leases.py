@@ -88,6 +88,17 @@ def test_what_a_dead_worker_held_comes_back_after_its_lease_and_not_before() -> 
     assert now >= 0.1 + LEASE * SLOWEST
 
 
+def test_whoever_has_no_share_leaves_the_work_to_those_who_can_do_it_and_have_one() -> None:
+    store, a, b, c = Store(), Holder("a", 2.0, "x"), Holder("b", 2.0, "x"), Holder("c", 2.0, "y")
+    for holder in (a, b, c, a, b, c):
+        store.renew(holder, 0.1)
+    assert rates(store) == {"a": 2.0, "b": 0.0, "c": 0.0}
+    for holder in (a, b, c):
+        holder.observe(store.ledger, store.revision, 0.2)
+    assert [holder.others_can(0.2) for holder in (a, b, c)] == [False, True, False]
+    assert not b.others_can(0.3 + LEASE * SLOWEST)
+
+
 def test_a_lease_ends_by_the_clock_of_its_holder_from_before_it_asked() -> None:
     holder = Holder("a", 20.0)
     attempt = holder.renewal(UNLIMITED, Limits(), 0.0, 100.0)
