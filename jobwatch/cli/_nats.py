@@ -133,9 +133,7 @@ async def _work_with(own: EmbeddedServer, worker: Worker) -> None:
         ending.cancel()
         await asyncio.wait([working, ending])
     if has_ended:
-        raise JobwatchError(
-            "the NATS server that was started here has ended; the same command goes on with its data"
-        )
+        raise JobwatchError("the NATS server that was started here has ended; the same command goes on with its data")
     working.result()
 
 
