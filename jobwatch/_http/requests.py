@@ -597,6 +597,8 @@ def _in_url(template: str, values: Mapping[str, str]) -> str:
         if name not in values:
             return placeholder[0]
         in_path = reserved if placeholder["plus"] else segment
+        if name == "project_id":
+            return segment(values[name], "project")
         if not isinstance(values, _Params):
             return in_path(values[name])
         if placeholder["plus"] and not values[name]:

@@ -50,11 +50,12 @@ def split(url: str) -> SplitResult:
     return urlsplit(url)
 
 
-def segment(job_id: str) -> str:
+def segment(job_id: str, what: str = "job") -> str:
     """Return an id quoted as exactly one path segment, so that it can neither leave its place in the path nor end it.
 
     Args:
         job_id: The id as the API gives it.
+        what: What it is the id of, for the error.
 
     Returns:
         The id with everything but letters, digits and ``_.-~`` percent-encoded. RFC 3986, section 3.3.
@@ -66,11 +67,11 @@ def segment(job_id: str) -> str:
     if PLAIN_ID.fullmatch(job_id):
         return job_id
     if not job_id or job_id in {".", ".."}:
-        raise ConfigError(f"a job id cannot be {job_id!r}")
+        raise ConfigError(f"a {what} id cannot be {job_id!r}")
     if len(job_id) > _MAX_ID:
-        raise ConfigError(f"a job id cannot be {len(job_id)} characters long; at most {_MAX_ID}")
+        raise ConfigError(f"a {what} id cannot be {len(job_id)} characters long; at most {_MAX_ID}")
     if not job_id.isprintable():
-        raise ConfigError(f"a job id cannot hold invisible characters: {printable(job_id)}")
+        raise ConfigError(f"a {what} id cannot hold invisible characters: {printable(job_id)}")
     return quoted(job_id)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from pathlib import Path
@@ -72,8 +73,11 @@ def connected(path: Path) -> Generator[sqlite3.Connection]:
     """Connect to a journal for one reading of it, as it is at one moment.
 
     Raises:
+        OSError: It is a folder.
         sqlite3.Error: It cannot be read.
     """
+    if path.is_dir():  # of which SQLite says that the disk has a fault
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     # A connection makes a log beside the file where there is none, and one that only reads leaves it there. Whoever
     # uses the journal has one: where there is none, nobody does, and the file can be read as something that stands.
     has_log = path.with_name(f"{path.name}-wal").exists()

@@ -237,7 +237,7 @@ class Watcher:
         if not self._client.has_lists:
             raise ConfigError(f"{self._client.name} documents no list of jobs; add each job by its id")
         project = id_text("a project's id", project_id)
-        segment(project)
+        segment(project, "project")
         running = self._going_on()
         is_new = project not in running.follower
         if is_new:

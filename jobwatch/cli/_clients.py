@@ -50,7 +50,7 @@ def client_for(options: Options) -> Client:
         return _asking(options.source, options)
     api = api_for(options)
     _check_token(api, options)
-    mask(spelt for secret in (os.environ.get(api.token_variable, ""), *secrets_of(api)) for spelt in spellings(secret))
+    mask_secrets_of(api)
     client = Client(
         api,
         token=_token_command(options),
@@ -69,6 +69,24 @@ def client_for(options: Options) -> Client:
     if options.proxy is not None and "@" in options.proxy:
         note("others on this machine can read the user and password of --proxy: HTTPS_PROXY or HTTP_PROXY hides them")
     return client
+
+
+def mask_secrets_of(api: JobAPI) -> None:
+    """Mask the token of an API, and what else is secret of it, where the environment holds that."""
+    mask(spelt for secret in (os.environ.get(api.token_variable, ""), *secrets_of(api)) for spelt in spellings(secret))
+
+
+def api_named(name: str) -> JobAPI:
+    """Return an API by its name, built in or described by a table file.
+
+    Raises:
+        ConfigError: There is none, or the table is wrong.
+    """
+    if name.casefold() in APIS:
+        return APIS[name.casefold()]
+    from ..apis._files import load_api  # noqa: PLC0415 - tables take a third of the client's time to import
+
+    return load_api(name)
 
 
 def _check_token(api: JobAPI, options: Options) -> None:
@@ -142,17 +160,8 @@ def _manner(options: Options) -> _Manner:
 
 
 def api_for(options: Options) -> JobAPI:
-    """Return the API that the options ask for, built in or described by a table file.
-
-    Raises:
-        ConfigError: There is none, or the table is wrong.
-    """
-    name = api_name(options.api)
-    if name.casefold() in APIS:
-        return APIS[name.casefold()]
-    from ..apis._files import load_api  # noqa: PLC0415 - tables take a third of the client's time to import
-
-    return load_api(name)
+    """Return the API that the options ask for; see `api_named`."""
+    return api_named(api_name(options.api))
 
 
 def params_for(options: Options) -> dict[str, str]:

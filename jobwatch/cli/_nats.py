@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -103,8 +104,7 @@ async def _work(client: Client, server: ServerOptions, options: Options) -> int:
         await stack.enter_async_context(client)
         if options.token_command is not None:
             await check_token(client)
-        if options.embedded:
-            await stack.enter_async_context(_embedded(server, options))
+        own = await stack.enter_async_context(_embedded(server, options)) if options.embedded else None
         worker = Worker(
             client,
             server,
@@ -117,8 +117,24 @@ async def _work(client: Client, server: ServerOptions, options: Options) -> int:
             },
         )
         note(f"looking at jobs of {safe(client.name)} at {safe(place_of(client))} for {safe(server.servers)}")
-        await worker.run()
+        await (worker.run() if own is None else _work_with(own, worker))
     return 0
+
+
+async def _work_with(own: EmbeddedServer, worker: Worker) -> None:
+    """Let a worker work for as long as its own server runs: nobody else would start that again."""
+    working = asyncio.create_task(worker.run(), name="jobwatch worker")
+    ending = asyncio.create_task(own.ended(), name="jobwatch own server")
+    try:
+        await asyncio.wait([working, ending], return_when=asyncio.FIRST_COMPLETED)
+        has_ended = ending.done()
+    finally:
+        working.cancel()  # once: it lets looks under way end
+        ending.cancel()
+        await asyncio.wait([working, ending])
+    if has_ended:
+        raise JobwatchError("the NATS server that was started here has ended; the same command goes on with its data")
+    working.result()
 
 
 def _embedded(server: ServerOptions, options: Options) -> EmbeddedServer:
@@ -197,7 +213,7 @@ def _tell_one(job_id: str, what: str, options: Options) -> None:
 def _check_list(client: Client, project_id: str) -> None:
     if not client.has_lists:
         raise ConfigError(f"{client.name} documents no list of jobs; add each job by its id")
-    segment(project_id)
+    segment(project_id, "project")
 
 
 def _tell_of_project(project_id: str, what: str, options: Options) -> None:

@@ -20,7 +20,7 @@ from .._watching.changes import Health
 from .._watching.journal_view import JournalView
 from .._watching.own import OwnWatch
 from .._watching.watcher import Watcher
-from ._clients import client_for, history_for, token_origin
+from ._clients import api_for, api_named, client_for, history_for, mask_secrets_of, token_origin
 from ._exit_codes import BROKEN_PIPE, SUCCESS, USAGE, Verdict, code_of_signal, codes_of
 from ._lines import JsonLines, PlainLines
 from ._output import note, silence
@@ -172,9 +172,22 @@ def _journal(options: Options) -> Opened:
         source = JournalView(path)
     except JournalError as error:
         raise ConfigError(str(error)) from None
+    _know_api(source.api, options)
     history = history_for(options)
     feed = Feed(source, Overview(history), time.time)
     return Opened(feed, f"Journal {path}", source.api, is_journal=True)
+
+
+def _know_api(name: str, options: Options) -> None:
+    """Mask the token of a journal's API, which the words of its jobs may quote, where the environment holds it."""
+    if options.api is None:
+        with contextlib.suppress(ConfigError):  # its table need not be here
+            mask_secrets_of(api_named(name))
+        return
+    api = api_for(options)
+    if api.name != name:
+        raise ConfigError(f"the journal {options.journal} holds jobs of {name}, and --api says {api.name}")
+    mask_secrets_of(api)
 
 
 def _what(job_ids: tuple[str, ...], projects: list[str] | tuple[str, ...]) -> str:

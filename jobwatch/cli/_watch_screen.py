@@ -61,7 +61,7 @@ class Terminal:
         self._drawn_on: Size | None = None
         self._is_open = False
         self._escape: asyncio.TimerHandle | None = None
-        self._before: dict[int, object] = {}
+        self._before = {number: signal.getsignal(number) for number in _ENDING}
 
     @property
     def has_keys(self) -> bool:
@@ -82,8 +82,9 @@ class Terminal:
             loop.add_reader(self._input, self._read)
         loop.add_signal_handler(signal.SIGTSTP, self._stop)
         loop.add_signal_handler(signal.SIGCONT, self._go_on)
-        for number in _ENDING:
-            self._before[number] = signal.signal(number, self._end)
+        for number, before in self._before.items():
+            if before is not signal.SIG_IGN:  # as `nohup` has SIGHUP
+                signal.signal(number, self._end)
         return self
 
     def __exit__(
@@ -97,8 +98,8 @@ class Terminal:
             loop.remove_reader(self._input)
         for number in (signal.SIGTSTP, signal.SIGCONT):
             loop.remove_signal_handler(number)
-        for number in _ENDING:
-            signal.signal(number, signal.SIG_DFL)
+        for number, before in self._before.items():
+            signal.signal(number, before)
         self.close()
         before_ending_at_once(None)
         if self._input is not None and self._is_ours:

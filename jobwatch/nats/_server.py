@@ -100,6 +100,11 @@ class EmbeddedServer:
             raise ConfigError(f"port {self._port} of this machine is taken: choose another by --url")
         raise JobwatchError(f"nats-server did not become ready: {text.strip()[-300:]}")
 
+    async def ended(self) -> None:
+        """Wait until it has ended, whoever ended it."""
+        if self._process is not None:
+            await self._process.wait()
+
     async def stop(self) -> None:
         """Stop it, and wait until it is gone."""
         process, self._process = self._process, None

@@ -271,7 +271,7 @@ class Watcher:
         if not self._client.has_lists:
             raise ConfigError(f"{self._client.name} documents no list of jobs; add each job by its id")
         project = id_text("a project's id", project_id)
-        segment(project)
+        segment(project, "project")
         return await Projects(self._open()[1]).add(project)
 
     async def drop_project(self, project_id: JobId) -> bool:

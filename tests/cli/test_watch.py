@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from rich.cells import cell_len
 
 from jobwatch import Health, Outcome, Phase
 from jobwatch._core.stats import Lag, Stats
+from jobwatch._core.tracker import SeenBlocked
 from jobwatch._models import FaultKind
 from jobwatch._report.model import ReportedJob, State
 from jobwatch._report.overview import Row, Totals
@@ -542,6 +544,9 @@ async def test_a_command_is_run_once_for_each_end(
         (["watch", "a", "--journal", "x.db"], "--journal shows what its service watches: leave out jobs and --project"),
         (["watch", "--journal", "none.db"], "the journal none.db is not there"),
         (["watch", "--project", "p", "--api", "bedrock"], "bedrock documents no list of jobs"),
+        (["watch", "--journal", ".", "--api", "capydb"], "the journal . cannot be opened: Is a directory"),
+        (["watch", "--project", "", "--api", "capydb"], "a project id cannot be ''"),
+        (["list", "--project", "..", "--api", "capydb"], "a project id cannot be '..'"),
         (["watch", "a", "--projct", "p"], "unknown option --projct (did you mean --project?)"),
         (["watch", "-", "--api", "bedrock"], "reads no response from standard input"),
     ],
@@ -551,6 +556,7 @@ def test_what_makes_no_sense_is_said_before_anything_is_asked(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BEDROCK_API_KEY", "canary-token")
+    monkeypatch.setenv("CAPYDB_API_KEY", "canary-token")
     assert main(argv) == 2
     assert told in capsys.readouterr().err
 
@@ -573,3 +579,28 @@ def test_a_journal_is_followed_as_lines_and_its_old_ends_are_not_told_again(tmp_
     assert out == ""
     assert viewer.returncode == 143
     assert "is held by nobody: nobody is watching its jobs" in err
+
+
+def _asking(folder: Path, what: str) -> Path:
+    record = record_of("a", 1)
+    blocked = SeenBlocked(T, T + 60.0, what)
+    watched = replace(record.watched, status="BLOCKED", phase=Phase.BLOCKED, blocked=blocked)
+    return made(folder / "w.db", Changed(replace(record, watched=watched)))
+
+
+@pytest.mark.slow
+def test_of_a_journal_too_the_token_of_its_api_is_masked(tmp_path: Path) -> None:
+    path = _asking(tmp_path, "may I use canary-token-1234?")
+    command = [sys.executable, "-m", "jobwatch", "watch", "--journal", str(path), "--no-history"]
+    environment = {**os.environ, "BEDROCK_API_KEY": "canary-token-1234"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as viewer:
+        assert viewer.stdout is not None
+        line = viewer.stdout.readline()
+        viewer.terminate()
+    assert "may I use ***?" in line
+
+
+def test_a_journal_of_another_api_than_was_named_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = _asking(tmp_path, "may I?")
+    assert main(["watch", "--journal", str(path), "--api", "capydb"]) == 2
+    assert f"the journal {path} holds jobs of bedrock, and --api says capydb" in capsys.readouterr().err

@@ -236,6 +236,18 @@ def test_the_terminal_is_given_back_however_the_command_ends(tmp_path: Path, num
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
+    with watching(tmp_path, wrapped="trap '' HUP; exec {}") as terminal:
+        terminal.until("> . deploy")
+        terminal.process.send_signal(signal.SIGHUP)
+        terminal.press("j")
+        terminal.until("> . tests")
+        terminal.press("q")
+        assert terminal.end() == 130
+        assert terminal.is_as_before
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_it_stops_and_goes_on_as_a_shell_asks(tmp_path: Path) -> None:
     with watching(tmp_path, wrapped="{}; echo STOPPED; stty -a; fg; echo CODE $?") as terminal:
         terminal.until("> . deploy")

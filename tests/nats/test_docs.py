@@ -84,6 +84,31 @@ async def test_the_commands_and_the_program_do_what_they_say(job_server: JobServ
     assert "billing 0 behind" in listed
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's children in a file")
+async def test_a_worker_whose_own_server_has_ended_says_so_and_ends(job_server: JobServer, tmp_path: Path) -> None:
+    variables = {
+        "BEDROCK_API_URL": job_server.url_of("bedrock"),
+        "BEDROCK_API_KEY": str(job_server.token),
+        "JOBWATCH_NATS_URL": f"nats://127.0.0.1:{free_port()}",
+        "XDG_DATA_HOME": str(tmp_path),
+    }
+    worker = await started(["-m", *shlex.split(WORKER)], tmp_path, variables)
+    assert worker.stdout is not None
+    try:
+        async with asyncio.timeout(30):
+            while b"looking at jobs of bedrock" not in await worker.stdout.readline():
+                pass
+            (server,) = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+            os.kill(int(server), signal.SIGKILL)
+            told, _ = await worker.communicate()
+    finally:
+        if worker.returncode is None:
+            worker.kill()
+            await worker.communicate()
+    assert b"error: the NATS server that was started here has ended" in told
+    assert worker.returncode == 7
+
+
 @pytest.mark.parametrize("text", [block.text for block in blocks("", PAGE)], ids=lambda text: text.splitlines()[0])
 def test_the_files_for_servers_are_good_ones(text: str, tmp_path: Path) -> None:
     file = tmp_path / "server.conf"
