@@ -142,7 +142,10 @@ class Server:
     async def _enter(self, _: web.Request) -> web.StreamResponse:
         self._word = secrets.token_urlsafe(_SECRET_BYTES)
         if self._entered is not None:
-            self._entered()
+            try:
+                self._entered()
+            except Exception:  # noqa: BLE001 - whatever the service makes of the next link, this browser is let in
+                _log.exception("what was to be told of the next link has failed")
         return _text(200, self._key)
 
     async def _news(self, request: web.Request) -> web.StreamResponse:

@@ -89,7 +89,7 @@ class WatchPage:
         Raises:
             JobwatchError: The page is not served.
         """
-        if self._served is None:
+        if self._served is None or self._closing is not None:
             raise JobwatchError("this page is not served; use `async with`, or call start()")
         return self._served.link
 
@@ -119,14 +119,15 @@ class WatchPage:
                 clock=poller.unix,
             )
             self._served = await self._stack.enter_async_context(served)
+            if self._on_link is not None:
+                self._on_link(served.link)
         except BaseException:
+            self._served = None
             await self._stack.aclose()
             raise
         showing = asyncio.get_running_loop().create_task(self._show(source, overview), name="jobwatch page")
         showing.add_done_callback(self._stopped)
         self._stack.push_async_callback(_ended, showing)
-        if self._on_link is not None:
-            self._on_link(served.link)
 
     async def aclose(self) -> None:
         """Stop serving the page; open ones are told so, and show what they know."""

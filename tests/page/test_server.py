@@ -220,6 +220,16 @@ async def test_a_link_lets_one_browser_in_once_and_then_there_is_another() -> No
         assert len(entered) == 1
 
 
+async def test_who_is_let_in_is_in_though_the_next_link_cannot_be_told(caplog: pytest.LogCaptureFixture) -> None:
+    stage = Stage(entered=lambda: 1 / 0)
+    async with stage, aiohttp.ClientSession() as session:
+        origin, _, word = stage.url.partition("/#enter=")
+        async with session.post(f"{origin}/enter", headers={"Authorization": f"Bearer {word}"}) as answer:
+            assert (answer.status, (await answer.text()).strip()) == (200, stage.key)
+    assert "ZeroDivisionError" in caplog.text
+    assert stage.key not in caplog.text
+
+
 # --- those who hardly read ---------------------------------------------------------------------------------
 
 

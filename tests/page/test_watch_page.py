@@ -179,6 +179,25 @@ async def test_what_is_wrong_is_told_at_once_and_leaves_nothing_behind(job_serve
             assert not any(task.get_name().startswith("jobwatch page") for task in own_tasks())
 
 
+async def test_a_link_that_cannot_be_told_leaves_nothing_behind(job_server: JobServer) -> None:
+    told: list[str] = []
+
+    def fails(link: str) -> None:
+        told.append(link)
+        raise RuntimeError("no room for a link")
+
+    async with watching(job_server) as watcher:
+        with pytest.raises(RuntimeError, match="no room"):
+            await WatchPage(watcher, ANY, on_link=fails).start()
+        host, port = told[0].removeprefix("http://").partition("/")[0].split(":")
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(host, int(port))
+        async with WatchPage(watcher, ANY) as page:
+            assert page.url
+        with pytest.raises(JobwatchError, match="this page is not served"):
+            _ = page.url
+
+
 async def test_open_pages_are_told_when_it_ends(job_server: JobServer) -> None:
     async with watching(job_server) as watcher:
         page = WatchPage(watcher, ANY)
