@@ -13,12 +13,10 @@ be used, and each worker that has something to do has to have had its part.
 
 from __future__ import annotations
 
-import argparse
 import heapq
 import math
 import random
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 
@@ -29,7 +27,7 @@ from jobwatch._core.budget import Limits, burst_of
 from jobwatch.nats import _leases as leases
 from jobwatch.nats._leases import LEASE, SLOWEST, Attempt, Holder, Ledger, Share
 
-from .model import Wrong
+from .interleavings import Wrong, main
 
 SKEW = 0.05
 STORMY = 30.0
@@ -448,37 +446,5 @@ def violation(seed: int, bug: str = "") -> str | None:
     return None
 
 
-def found_after(bug: str, most: int) -> tuple[int, str] | None:
-    """Return after how many seeds a planted bug is found, and how; None if it is not."""
-    for seed in range(most):
-        told = violation(seed, bug)
-        if told is not None:
-            return seed + 1, told
-    return None
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=500)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--planted", action="store_true", help="see after how many seeds each planted bug is found")
-    options = parser.parse_args()
-    if options.planted:
-        missed = 0
-        for bug in BUGS:
-            found = found_after(bug, options.seeds)
-            missed += found is None
-            print(f"{bug:48}", "NOT FOUND" if found is None else f"{found[0]:5} seeds: {found[1]}", flush=True)
-        return 1 if missed else 0
-    began, wrong = time.monotonic(), 0
-    for seed in range(options.first, options.first + options.seeds):
-        told = violation(seed)
-        if told is not None:
-            wrong += 1
-            print(f"seed {seed}: {told}")
-    print(f"{options.seeds} interleavings in {time.monotonic() - began:.0f} s, {wrong} of them wrong")
-    return 1 if wrong else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, violation, BUGS, 500))

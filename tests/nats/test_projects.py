@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import pytest
 from msgspec import Struct
@@ -24,6 +24,7 @@ from jobwatch.testing import JobServer, Trouble
 
 from .stream_model import StreamModel
 from .test_engine import count, ends, read, until
+from .working import at_work
 
 NAMES = Names("jobwatch", 0, "mine-1")
 PACE = Pace(min_interval=0.05, max_interval=0.2)
@@ -140,18 +141,11 @@ def test_a_project_that_is_put_back_too_soon_loses_jobs() -> None:
 
 @asynccontextmanager
 async def working(at: ServerOptions, jobs: JobServer, interval: float = 0.2) -> AsyncGenerator[Worker]:
-    ready = asyncio.Event()
-    async with Client("capydb", base_url=jobs.url_of("capydb"), token=jobs.token, pace=PACE) as client:
-        worker = Worker(client, at, follow_interval=interval)
-        task = asyncio.create_task(worker.run(ready))
-        try:
-            async with asyncio.timeout(10):
-                await ready.wait()
-            yield worker
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+    async with (
+        Client("capydb", base_url=jobs.url_of("capydb"), token=jobs.token, pace=PACE) as client,
+        at_work(Worker(client, at, follow_interval=interval)) as worker,
+    ):
+        yield worker
 
 
 def watcher_of(at: ServerOptions, jobs: JobServer) -> Watcher:
