@@ -115,6 +115,7 @@ class JobwatchOperator(BaseOperator):
             deadline=time.time() + timeout if timeout else 0.0,
             max_result=float(self.max_result),
             wait=wait,
+            deferred_at=time.time(),
         )
         self.log.info("waiting for job %s of %s in the triggerer", job_id, self.api)
         late = timedelta(seconds=timeout + _LATE) if timeout else None

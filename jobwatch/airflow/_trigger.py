@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -35,6 +36,14 @@ if TYPE_CHECKING:
 CLIENTS: Final = SharedClients()
 """Those of this process."""
 
+SOONEST: Final = 5.0
+"""How long after the deferral an event is yielded at the earliest, in seconds.
+
+Airflow's scheduler fails a task that is resumed before it has heard from the executor that the worker is done with it
+("reported that the task instance finished with state success, but the task instance's state attribute is queued"): seen
+in 3.3.2 on a loaded machine, with an event two seconds after the deferral.
+"""
+
 _PATH: Final = "jobwatch.airflow.JobwatchTrigger"
 
 
@@ -56,6 +65,7 @@ class JobwatchTrigger(BaseTrigger):
         deadline: When that is over, in Unix seconds; 0 for never.
         max_result: How many bytes of the job's result are handed to the task.
         wait: What this wait is called in the cursor, a word of its own; empty to keep none.
+        deferred_at: When the task was deferred, in Unix seconds: no event is yielded in the first seconds after that.
     """
 
     def __init__(
@@ -71,6 +81,7 @@ class JobwatchTrigger(BaseTrigger):
         deadline: float = 0.0,
         max_result: float = 48_000.0,
         wait: str = "",
+        deferred_at: float = 0.0,
     ) -> None:
         super().__init__()
         self.job_id = job_id
@@ -83,11 +94,12 @@ class JobwatchTrigger(BaseTrigger):
         self.deadline = deadline
         self.max_result = max_result
         self.wait = wait
+        self.deferred_at = deferred_at
 
     def serialize(self) -> tuple[str, dict[str, str | float]]:
         """Return where this class is, and its arguments: texts and floats only, which every Airflow reads back."""
         names = ("job_id", "api", "conn_id", "api_params", "accept", "fail_on", "wait")
-        numbers = ("timeout", "deadline", "max_result")
+        numbers = ("timeout", "deadline", "max_result", "deferred_at")
         return _PATH, {name: str(getattr(self, name)) for name in names} | {
             name: float(getattr(self, name)) for name in numbers
         }
@@ -98,6 +110,7 @@ class JobwatchTrigger(BaseTrigger):
             ended = await self._waited()
         except ConfigError as error:
             ended = Ended(good=False, outcome=None, told=str(error))
+        await asyncio.sleep(min(SOONEST, max(0.0, self.deferred_at + SOONEST - time.time())))
         yield TriggerEvent(event_of(ended))
 
     async def _waited(self) -> Ended:

@@ -15,6 +15,7 @@ if importlib.util.find_spec("airflow") is None:
 from jobwatch import ConfigError, Outcome
 from jobwatch.airflow import JobwatchLink, JobwatchOperator, JobwatchTrigger
 from jobwatch.airflow import _operator as module
+from jobwatch.airflow import _trigger as trigger_module
 from jobwatch.airflow._ended import Ended, event_of
 from jobwatch.airflow._exceptions import AirflowException, AirflowFailException
 
@@ -63,6 +64,16 @@ def test_the_time_limit_bounds_the_deferral(
     assert found["timeout"] == (None if limit is None else timedelta(seconds=limit + 60))
     assert found["trigger"].timeout == (limit or 0.0)
     assert bool(found["trigger"].deadline) is (limit is not None)
+
+
+async def test_no_event_comes_before_airflow_has_let_go_of_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trigger_module, "SOONEST", 0.04)
+    for deferred_at, least in ((time.time(), 0.035), (time.time() + 60, 0.035), (time.time() - 60, 0.0), (0.0, 0.0)):
+        trigger = JobwatchTrigger("job_1", "capydb", deferred_at=deferred_at, api_params="[]")
+        began = time.monotonic()
+        events = [event.payload async for event in trigger.run()]
+        assert [event["outcome"] for event in events] == [None]
+        assert least <= time.monotonic() - began < least + 0.03
 
 
 @pytest.mark.parametrize("job_id", ["", " ", "None"])
