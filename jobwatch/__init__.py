@@ -23,6 +23,7 @@ _webhooks/                  vendors' requests to us, turned into wake-ups
 nats/                       the same watching by many workers, on NATS JetStream
 airflow/                    an operator for Airflow, whose waits take up no worker
 _report/                    what is written about jobs: summaries, pictures, test results; pure
+_page/                      watched jobs on a page in a browser
 otel/                       spans and metrics for OpenTelemetry
 cli/                        the command line
 testing/                    a job server for tests; it knows the values only
