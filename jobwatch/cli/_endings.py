@@ -74,5 +74,5 @@ def time_of_day(at: datetime, now: datetime) -> str:
 def known(after: float, elapsed: float) -> str:
     """Return how late an end was known, or that it was there before anybody waited for it."""
     if after - elapsed > _CLOCKS_DIFFER:
-        return f"that was {human_duration(after - elapsed)} before this wait"
+        return f"that was {human_duration(after - elapsed)} before it was asked about"
     return "known at once" if after < _AT_ONCE else f"known {human_duration(after)} later"

@@ -116,14 +116,24 @@ async def _work(client: Client, server: ServerOptions, options: Options) -> int:
                 if value is not None
             },
         )
-        note(f"looking at jobs of {safe(client.name)} at {safe(place_of(client))} for {safe(server.servers)}")
-        await (worker.run() if own is None else _work_with(own, worker))
+        ready = asyncio.Event()
+        said = f"looking at jobs of {safe(client.name)} at {safe(place_of(client))} for {safe(server.servers)}"
+        saying = asyncio.create_task(_say_when(ready, said), name="jobwatch worker is ready")
+        try:
+            await (worker.run(ready) if own is None else _work_with(own, worker, ready))
+        finally:
+            saying.cancel()
     return 0
 
 
-async def _work_with(own: EmbeddedServer, worker: Worker) -> None:
+async def _say_when(ready: asyncio.Event, text: str) -> None:
+    await ready.wait()
+    note(text)
+
+
+async def _work_with(own: EmbeddedServer, worker: Worker, ready: asyncio.Event) -> None:
     """Let a worker work for as long as its own server runs: nobody else would start that again."""
-    working = asyncio.create_task(worker.run(), name="jobwatch worker")
+    working = asyncio.create_task(worker.run(ready), name="jobwatch worker")
     ending = asyncio.create_task(own.ended(), name="jobwatch own server")
     try:
         await asyncio.wait([working, ending], return_when=asyncio.FIRST_COMPLETED)

@@ -202,7 +202,7 @@ async def test_the_bedrock_example_in_plain_lines(command: Command) -> None:
         ["2024-06-17T08:55:02Z", "job_01JABCD123", "RUNNING", "(running)"],
         ["2024-06-17T08:56:30Z", "job_01JABCD123", "COMPLETED", "(succeeded)"],
     ]
-    told = r"succeeded, ended 2024-06-17 08:56:30, ran 1m 28s; that was \d+d \d\dh before this wait, 1 look"
+    told = r"succeeded, ended 2024-06-17 08:56:30, ran 1m 28s; that was \d+d \d\dh before it was asked about, 1 look"
     assert re.fullmatch(f"{TIME} +job_01JABCD123  => {told}", end)
 
 

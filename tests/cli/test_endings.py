@@ -25,7 +25,7 @@ FAILED = OutcomeRecord("j", Outcome.FAILED, "FAILED", Phase.FAILED, "no such bac
         ({"ended_at": ENDED, "ran": 3.0}, "ended 13:22:34, ran 3.0 s; 1 look"),
         (
             {"ended_at": ENDED, "ran": 3.0, "known_after": 7200.2},
-            "ended 13:22:34, ran 3.0 s; that was 2h 00m before this wait, 1 look",
+            "ended 13:22:34, ran 3.0 s; that was 2h 00m before it was asked about, 1 look",
         ),
         ({"ended_at": ENDED, "ran": 3.0, "known_after": 2.1}, "ended 13:22:34, ran 3.0 s; known 2.1 s later, 1 look"),
         (
