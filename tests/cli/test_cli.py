@@ -15,9 +15,9 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 import pytest
@@ -32,7 +32,8 @@ from jobwatch.cli._render import OutcomeRecord
 from jobwatch.cli._run import Run
 from jobwatch.cli._standing import Standing
 from jobwatch.cli._wait import display_for, run_to_end
-from jobwatch.testing import JobServer, Trouble
+from jobwatch.testing import JobServer, ServedJob, Trouble
+from tests.conftest import soon
 
 CANARY = "sk_canary_81f3c2"
 FAST = ("--min-interval", "0.02", "--max-interval", "0.05")
@@ -804,12 +805,19 @@ async def test_a_served_job_is_never_old_when_it_is_asked_for(monkeypatch: pytes
     monkeypatch.setattr(_demo, "_FRESH", 0.02)
     script = _demo.Script("capydb", "demo", (("pending", 0.0), ("running", 0.02), ("completed", 0.04)))
     async with JobServer() as server, Client("capydb", token="sk_test", base_url=server.url_of("capydb")) as client:
+        made: list[datetime] = []
+        add = server.add
+
+        def noted(*job: Any, **options: Any) -> ServedJob:
+            made.append(datetime.now(UTC))
+            return add(*job, **options)
+
+        monkeypatch.setattr(server, "add", noted)
         player = asyncio.create_task(_demo._play(server, script))
-        await asyncio.sleep(0.3)
-        before = datetime.now(UTC)
+        await soon(lambda: len(made) > 3)  # nobody has asked for it, so it is made anew
         job = await client.wait_for("demo")
         assert job.created_at is not None
-        assert (before - job.created_at).total_seconds() < 0.15
+        assert job.created_at > made[-1] - timedelta(milliseconds=2), "it is the last one that was made"
         player.cancel()
 
 
