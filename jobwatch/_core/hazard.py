@@ -18,6 +18,7 @@ A look is worth more the likelier the job is to have ended since the last one. I
 from __future__ import annotations
 
 import math
+import operator
 from bisect import bisect_right
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
@@ -132,8 +133,8 @@ class Curve:
     __slots__ = ("_clock", "_rates")
 
     def __init__(self, hazards: Iterable[float]) -> None:
-        self._rates = [2.0 * math.sqrt(hazard) for hazard in hazards]
-        self._clock = list(accumulate(map(float.__mul__, self._rates, _GAINS), initial=0.0))
+        self._rates = [2.0 * root for root in map(math.sqrt, hazards)]
+        self._clock = list(accumulate(map(operator.mul, self._rates, _GAINS), initial=0.0))
 
     def at(self, age: float) -> float:
         """Return what the poll clock shows at an age.
@@ -174,6 +175,7 @@ _ROOTS = [0.0, *map(math.sqrt, _AGES)]
 _GAINS = [right - left for left, right in pairwise(_ROOTS)]
 _CELLS = len(_AGES) - 1
 _START = math.log(SHORTEST)
+_PER_CELL = 2.0 / _CELL
 
 _HAZARDS = [1.0 / max(_EDGE, math.log(LONGEST / age) - _CELL / 2.0) for age in _AGES[:-1]]
 _SURVIVORS = [math.exp(-_CELL * done) for done in accumulate(_HAZARDS, initial=0.0)]
@@ -206,11 +208,13 @@ def curve(history: Durations | Sequence[float], kin: Durations | Sequence[float]
             start, chances = _estimate(seconds)
             for cell, chance in enumerate(chances, start):
                 masses[cell] += share * chance
-    survivors = accumulate(masses, float.__sub__, initial=1.0)
-    hazards = ((before - after) / (before + after) * (2.0 / _CELL) for before, after in pairwise(survivors))
     floor = _FLOOR + (_WARY - _FLOOR) * _untried(own if own.seconds else others)
-    floors = [floor * hazard for hazard in _HAZARDS]
-    return Curve([_HAZARDS[0], *map(max, hazards, floors), _HAZARDS[-1]])
+    survivors = list(accumulate(masses, operator.sub, initial=1.0))
+    hazards = [
+        hazard if (hazard := (before - after) / (before + after) * _PER_CELL) > (least := floor * prior) else least
+        for before, after, prior in zip(survivors, survivors[1:], _HAZARDS, strict=False)
+    ]
+    return Curve([_HAZARDS[0], *hazards, _HAZARDS[-1]])
 
 
 def _durations(history: Durations | Sequence[float]) -> Durations:
