@@ -18,7 +18,6 @@ A look is worth more the likelier the job is to have ended since the last one. I
 from __future__ import annotations
 
 import math
-import operator
 from bisect import bisect_right
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
@@ -134,7 +133,7 @@ class Curve:
 
     def __init__(self, hazards: Iterable[float]) -> None:
         self._rates = [2.0 * root for root in map(math.sqrt, hazards)]
-        self._clock = list(accumulate(map(operator.mul, self._rates, _GAINS), initial=0.0))
+        self._clock = list(accumulate(map(float.__mul__, self._rates, _GAINS), initial=0.0))
 
     def at(self, age: float) -> float:
         """Return what the poll clock shows at an age.
@@ -209,7 +208,7 @@ def curve(history: Durations | Sequence[float], kin: Durations | Sequence[float]
             for cell, chance in enumerate(chances, start):
                 masses[cell] += share * chance
     floor = _FLOOR + (_WARY - _FLOOR) * _untried(own if own.seconds else others)
-    survivors = list(accumulate(masses, operator.sub, initial=1.0))
+    survivors = list(accumulate(masses, float.__sub__, initial=1.0))
     hazards = [
         hazard if (hazard := (before - after) / (before + after) * _PER_CELL) > (least := floor * prior) else least
         for before, after, prior in zip(survivors, survivors[1:], _HAZARDS, strict=False)
