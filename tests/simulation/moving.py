@@ -45,7 +45,7 @@ from jobwatch._reading.reply import Reply
 from jobwatch._table.compile import api_of
 from jobwatch._tasks import at_once
 
-from .clock import START, Deadlock, Outside, VirtualLoop, run
+from .clock import START, Deadlock, Outside, VirtualLoop, put, run
 from .disk import MEMORY, Life, disks
 from .truth import EPOCH, log_uniform
 
@@ -392,7 +392,7 @@ class _Run:
         self.clients: list[Client] = []
 
     async def live(self) -> None:
-        clock = mock.patch.object(jobwatch._engine.clock, "time", _Clock(self.loop))
+        clock = put(jobwatch._engine.clock, "time", _Clock(self.loop))
         transport = mock.patch.object(jobwatch._http.source, "transport_for", return_value=self._transport)
         environ = mock.patch.dict(
             "os.environ", {"MOVING_TOKEN": TOKEN}

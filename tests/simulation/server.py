@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -133,7 +134,7 @@ class Server:
         self.etags = etags
         self.quota = quota
         self.lag = lag
-        self.latency = latency
+        self._delays = math.log(latency / 3.0), math.log(latency * 3.0)
         self.level = level
         self.vanished: dict[str, float] = {}
         self.weak_etags = False
@@ -153,6 +154,7 @@ class Server:
         self._http = [name for name in self.rates if name in faults.HTTP or name in faults.FATAL]
         self._body = [name for name in self.rates if name in faults.BODY]
         self._meaning = [name for name in self.rates if name in faults.MEANING]
+        self._is_apart = not self.rates.keys().isdisjoint(faults.APART)
         self._lists = [name for name in self.rates if name in faults.LIST]
 
     # --- what a request meets ------------------------------------------------------------------------------------
@@ -160,7 +162,7 @@ class Server:
     def asked(self, client: str, path: str, query: str, etag: str | None, now: float) -> Exchange:
         """Answer a request that arrives now."""
         exchange = self._answered(client, path, query, etag, now)
-        if now < self.quiet_at:
+        if self._is_apart and now < self.quiet_at:
             self._have_apart(exchange, client, etag)
         exchange.client, exchange.path, exchange.job_id = client, path, _job_id(path)
         self.fired.update(exchange.faults)
@@ -288,7 +290,7 @@ class Server:
                 return
 
     def _outage(self, now: float) -> Outage | None:
-        if now >= self.quiet_at:
+        if not self.outages or now >= self.quiet_at:
             return None
         return next((each for each in self.outages if each.start <= now < each.end), None)
 
@@ -321,10 +323,14 @@ class Server:
         return exchange
 
     def _pick(self, names: Sequence[str]) -> str | None:
-        return next((name for name in names if self.rng.random() < self.rates[name]), None)
+        random, rates = self.rng.random, self.rates
+        for name in names:
+            if random() < rates[name]:
+                return name
+        return None
 
     def _delay(self) -> float:
-        return log_uniform(self.rng, self.latency / 3.0, self.latency * 3.0)
+        return math.exp(self.rng.uniform(*self._delays))
 
     def _exchange(self, now: float, verdict: str, answer: Answer, odd: tuple[str, ...] = ()) -> Exchange:
         return Exchange("", None, "", now, verdict, answer, faults=odd, arrived=now)
