@@ -22,8 +22,8 @@ import msgspec
 from jobwatch import Client, Watcher
 from jobwatch._core.source import Turn
 from jobwatch._core.tracker import Watched
+from jobwatch._http.tasks import at_once
 from jobwatch._reading.reply import Reply
-from jobwatch._tasks import at_once
 
 from . import instructions, simulated, virtual
 from .simulated import API, EPOCH, SimulatedJob

@@ -28,10 +28,10 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from jobwatch import Phase
-from jobwatch._page import feed as feeds
-from jobwatch._page.feed import Feed
-from jobwatch._page.rows import record_of
 from jobwatch._report.overview import Overview
+from jobwatch._serving.page import feed as feeds
+from jobwatch._serving.page.feed import Feed
+from jobwatch._serving.page.rows import record_of
 from jobwatch._watching.records import JobRecord
 from jobwatch._watching.viewing import Reading, Sighting
 from tests.page.chromium import PATH, Tabs

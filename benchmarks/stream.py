@@ -37,9 +37,9 @@ from jobwatch._engine.poller import Poller
 from jobwatch._files.history import History
 from jobwatch._http.requests import Given
 from jobwatch._http.source import HttpSource
+from jobwatch._http.tasks import at_once
 from jobwatch._models import Fault, FaultKind
 from jobwatch._reading.reply import Reply
-from jobwatch._tasks import at_once
 from jobwatch.apis import BEDROCK
 
 from . import durations, virtual

@@ -7,7 +7,7 @@
 
 The house, from the values that everybody speaks of up to the command line; imports point up this list only:
 
-_models/, _errors, _tasks   jobs, faults, transitions; what is raised; waiting for tasks whatever is cancelled
+_models/, _errors           jobs, faults, transitions; what is raised
 _reading/                   what a vendor's words mean: bytes in, a job or a fault out
 _core/                      what happened (tracker) and when to look next (pace); the seam to whoever is asked (source)
 _table/                     an API written down in TOML: its schema, its paths, the reader that comes of it
@@ -15,15 +15,13 @@ apis/                       the vendors: two modules, eleven tables, `load_api`
 _http/                      requests to one origin: made up, sent, judged; the only aiohttp
 _files/                     files: the history of durations, locks, and what else is read by name
 _engine/                    which job is due, who asks, what the answer changes; the only clock and random source
-_wait, _completions         the handle of one wait, and of several
-_client                     what a user holds
+_client/                    what a user holds: a client, the handle of one wait, and of several
 _sync/                      the same without async: a thread in which the loop runs
 _watching/                  the background watcher, its delivery and its journal
-_webhooks/                  vendors' requests to us, turned into wake-ups
 nats/                       the same watching by many workers, on NATS JetStream
 airflow/                    an operator for Airflow, whose waits take up no worker
 _report/                    what is written about jobs: summaries, pictures, test results; pure
-_page/                      watched jobs on a page in a browser
+_serving/                   requests to us: watched jobs on a page in a browser, vendors' webhooks
 otel/                       spans and metrics for OpenTelemetry
 cli/                        the command line
 testing/                    a job server for tests; it knows the values only
@@ -31,8 +29,9 @@ testing/                    a job server for tests; it knows the values only
 
 TYPE_CHECKING = False  # as in typing, which takes as long to import as Python to start
 if TYPE_CHECKING:
-    from ._client import Client
-    from ._completions import Completions
+    from ._client.client import Client
+    from ._client.completions import Completions
+    from ._client.wait import Wait
     from ._core.job_times import JobTimes
     from ._core.look import Looked
     from ._core.pace import Pace
@@ -73,19 +72,18 @@ if TYPE_CHECKING:
         Unchanged,
         printable,
     )
-    from ._page.watch_page import WatchPage
     from ._reading.api import JobAPI
     from ._reading.ids import JobId
     from ._reading.periods import Duration
     from ._reading.started import Response
+    from ._serving.page.watch_page import WatchPage
+    from ._serving.webhooks.apps import webhook_app, webhook_handler
+    from ._serving.webhooks.receive import Received, Verdict, Webhooks, webhook_signature
     from ._sync.client import SyncClient
     from ._sync.functions import wait, wait_all, watch
     from ._sync.handle import SyncWait
-    from ._wait import Wait
     from ._watching.changes import Change, ChangeKind, Health, WatchedJob, WatcherHealth
     from ._watching.watcher import Watcher
-    from ._webhooks.apps import webhook_app, webhook_handler
-    from ._webhooks.receive import Received, Verdict, Webhooks, webhook_signature
     from .apis._files import load_api
 
 __version__ = "0.1.0"
@@ -157,8 +155,9 @@ __all__ = [
 ]
 
 _NAMES_IN = {
-    "._client": "Client",
-    "._completions": "Completions",
+    "._client.client": "Client",
+    "._client.completions": "Completions",
+    "._client.wait": "Wait",
     "._core.job_times": "JobTimes",
     "._core.look": "Looked",
     "._core.pace": "Pace",
@@ -172,19 +171,18 @@ _NAMES_IN = {
     ),
     "._files.history": "History",
     "._models": "JSON UNCHANGED Event Fault FaultKind Job Outcome Phase Problem Transition Unchanged printable",
-    "._page.watch_page": "WatchPage",
     "._reading.api": "JobAPI",
     "._reading.ids": "JobId",
     "._reading.periods": "Duration",
     "._reading.started": "Response",
+    "._serving.page.watch_page": "WatchPage",
+    "._serving.webhooks.apps": "webhook_app webhook_handler",
+    "._serving.webhooks.receive": "Received Verdict Webhooks webhook_signature",
     "._sync.client": "SyncClient",
     "._sync.functions": "wait wait_all watch",
     "._sync.handle": "SyncWait",
-    "._wait": "Wait",
     "._watching.changes": "Change ChangeKind Health WatchedJob WatcherHealth",
     "._watching.watcher": "Watcher",
-    "._webhooks.apps": "webhook_app webhook_handler",
-    "._webhooks.receive": "Received Verdict Webhooks webhook_signature",
     ".apis._files": "load_api",
 }
 """Where each public name comes from; a test compares it with the imports above."""

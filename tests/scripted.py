@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from jobwatch import Client
-from jobwatch._client import engine_of
+from jobwatch._client.access import engine_of
 from jobwatch._core.budget import Budget
 from jobwatch._core.look import Policy
 from jobwatch._core.pace import Pace
@@ -27,9 +27,9 @@ from jobwatch._engine.poller import Poller
 from jobwatch._files.history import History
 from jobwatch._http.requests import Given
 from jobwatch._http.source import HttpSource
+from jobwatch._http.tasks import at_once
 from jobwatch._models import Fault, FaultKind
 from jobwatch._reading.reply import RateLimit, Reply
-from jobwatch._tasks import at_once
 from jobwatch.apis import CAPYDB
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC).timestamp()

@@ -643,7 +643,7 @@ def test_row_122_no_configuration_error_shows_the_token(
             Client("bedrock", **options)
         assert caught.value.__traceback__
         shown = told(caught.value)
-        assert "_client.py" in shown
+        assert str(Path("_client", "client.py")) in shown
         return shown
 
     assert CANARY not in shown_by(wrong)

@@ -24,8 +24,8 @@ from jobwatch import (
     Phase,
     WaitTimeout,
 )
+from jobwatch._client.wait import _error_of_end
 from jobwatch._models import ENDED, Job
-from jobwatch._wait import _error_of_end
 from jobwatch.testing import FakeSource
 
 from .virtual import on_virtual_clock

@@ -38,7 +38,7 @@ from jobwatch import (
     Watched,
     printable,
 )
-from jobwatch._wait import error_of
+from jobwatch._client.wait import error_of
 from jobwatch.apis import BEDROCK, CAPYDB
 
 AT = datetime(2024, 6, 17, 8, 55, tzinfo=UTC)

@@ -37,7 +37,7 @@ from jobwatch import (
     Wait,
     WaitTimeout,
 )
-from jobwatch._client import engine_of
+from jobwatch._client.access import engine_of
 from jobwatch.testing import HANG, FakeSource, JobServer, ServedJob, Trouble
 
 from .conftest import client_of, in_time, own_tasks, soon

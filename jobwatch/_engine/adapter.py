@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from .._core.source import Seen, SeenMany, StreamEnd
 from .._errors import ConfigError, LookError
+from .._http.tasks import at_once
 from .._http.threads import Threads
 from .._models import UNCHANGED, Fault, FaultKind, Job, Unchanged, printable
 from .._reading.api import REQUEST_TIMEOUT
 from .._reading.told import told_fault, told_job, unreadable
-from .._tasks import at_once
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Mapping, Sequence

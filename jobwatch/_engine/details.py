@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from .._errors import ConfigError
+from .._http.tasks import ended
 from .._models import Job, printable
-from .._tasks import ended
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

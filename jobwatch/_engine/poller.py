@@ -19,8 +19,8 @@ from .._core.remarks import with_remark
 from .._core.source import Seen
 from .._core.tracker import Watched
 from .._errors import ConfigError, JobwatchError
+from .._http.tasks import running_loop
 from .._models import Fault, FaultKind, Job, Unchanged
-from .._tasks import running_loop
 from .clock import Clock
 from .counters import Counters
 from .details import Details

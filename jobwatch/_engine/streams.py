@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from .._core.source import StreamEnd
+from .._http.tasks import ended
 from .._models import Fault, FaultKind, Phase
 from .._reading.words import lowered
-from .._tasks import ended
 from .watch import BEFORE_ALL, DUE, LOOKING, NEVER
 
 if TYPE_CHECKING:

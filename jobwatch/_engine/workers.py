@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .._tasks import ended
+from .._http.tasks import ended
 from .watch import NEVER
 
 if TYPE_CHECKING:

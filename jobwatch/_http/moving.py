@@ -23,11 +23,11 @@ from .._core.source import Seen
 from .._errors import ConfigError
 from .._models import UNCHANGED, Fault, FaultKind, Job, printable
 from .._reading.reply import Reply
-from .._tasks import at_once
 from ..apis import APIS
 from .requests import Given, variables_of
 from .secrets import spellings
 from .source import HttpSource, Memo, believed_until, is_same_again, is_state_known
+from .tasks import at_once
 from .tls import without_certificate
 from .transport import MAX_HOPS
 from .urls import Elsewhere, origin_of, resolved

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from .._errors import ConfigError
 from .._models import Fault, FaultKind
-from .._tasks import ended
+from .tasks import ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from .._models import Fault, FaultKind
 from .._reading.reply import Reply
-from .._tasks import at_once
+from .tasks import at_once
 from .transport import Transport
 
 if TYPE_CHECKING:

@@ -26,13 +26,13 @@ from .._reading.pages import Paging, confirmed
 from .._reading.reply import Reply
 from .._reading.started import Response, found_in
 from .._reading.words import ABSENT, lowered
-from .._tasks import at_once
 from .headers import http_date, retry_after
 from .late import LateImport
 from .pages import JobsFound, Pages, pages_of
 from .renewing import RenewingTransport, transport_for
 from .requests import Asked, Requests
 from .sse import EVENT_CAP, EventParser, Flow, unframed
+from .tasks import at_once
 from .transport import MAX_BODY, Transport
 
 if TYPE_CHECKING:

@@ -29,7 +29,6 @@ from .._models import Fault, FaultKind, printable
 from .._reading.api import REQUEST_TIMEOUT
 from .._reading.reply import Reply
 from .._table.templates import is_encoded_path
-from .._tasks import at_once
 from .answer import HintReader, ProblemReader, Verdict, judged
 from .codings import is_plain
 from .credentials import NO_SECRETS, Credentials
@@ -40,6 +39,7 @@ from .logged import LOGGER, RequestLog
 from .progress import trouble_at
 from .reader import AnswerReader
 from .target import Target
+from .tasks import at_once
 from .time_limits import TimeLimits
 from .tls import may_prove
 from .urls import checked_base, next_url, segment, split, unfit_for_url

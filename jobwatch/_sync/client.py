@@ -6,8 +6,8 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Literal, Self, Unpack, cast, overload
 
-from .._client import completions_of, wait_of
-from .._completions import all_of
+from .._client.access import completions_of, wait_of
+from .._client.completions import all_of
 from .._models import Result_co, Wire_co
 from .handle import SyncWait
 from .loop import LoopThread
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from msgspec import Struct
 
-    from .._client import Client
-    from .._completions import Completions
+    from .._client.client import Client
+    from .._client.completions import Completions
+    from .._client.wait import Wait
     from .._core.ends import Names
     from .._core.look import Looked
     from .._core.source import JobSource
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from .._reading.ids import JobId
     from .._reading.periods import Duration
     from .._reading.started import Started
-    from .._wait import Wait
     from ..apis.bedrock import BedrockJob
     from ..apis.capydb import CapyJob
     from .options import SyncOptions

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar, Unpack, overload
 
-from .._client import completions_of, wait_of
-from .._completions import all_of
+from .._client.access import completions_of, wait_of
+from .._client.completions import all_of
 from .client import sync_client_of
 from .handle import owning
 from .loop import run
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from msgspec import Struct
 
-    from .._client import Client
+    from .._client.client import Client
     from .._core.ends import Names
     from .._core.tracker import Watched
     from .._models import Job, Result, Wire_co

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from types import TracebackType
 
+    from .._client.wait import Wait
     from .._core.job_times import JobTimes
     from .._core.tracker import Watched
     from .._models import Job, Outcome, Transition
-    from .._wait import Wait
     from .client import SyncClient
     from .loop import LoopThread
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, cast
 
-from .._client import Client
+from .._client.client import Client
 from .._http.job_urls import is_url, params_in_url
 from .._http.options import ClientOptions
 from ..apis import api_named

@@ -16,7 +16,7 @@ from .watcher import running_of
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from .._client import Client
+    from .._client.client import Client
     from .._models import Job
     from .jobs import Glimpse
     from .viewing import Sighting

@@ -16,7 +16,7 @@ from .records import Followed, Unfollowed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._client import Client
+    from .._client.client import Client
     from .._engine.poller import Poller
     from .._models import Job
     from .jobs import JobList

@@ -22,7 +22,7 @@ from .projects import Follower
 from .records import Expired
 
 if TYPE_CHECKING:
-    from .._client import Client
+    from .._client.client import Client
     from .._engine.poller import Poller
     from .._reading.periods import Duration
     from .journal import Journal

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Self
 
-from .._client import engine_of, job_id_of, place_of
+from .._client.access import engine_of, job_id_of, place_of
 from .._errors import ConfigError, JobwatchError
+from .._http.tasks import finished
 from .._http.urls import segment
 from .._reading.ids import id_text
-from .._tasks import finished
 from .changes import Change, WatcherHealth
 from .delivery import Callback
 from .journal import Journal
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from types import TracebackType
 
-    from .._client import Client
+    from .._client.client import Client
     from .._reading.ids import JobId
     from .._reading.periods import Duration
     from .changes import WatchedJob

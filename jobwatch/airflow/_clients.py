@@ -8,7 +8,8 @@ import weakref
 from collections.abc import AsyncGenerator, Callable, Hashable
 from typing import TYPE_CHECKING, TypeAlias
 
-from .._client import Client, job_id_of
+from .._client.access import job_id_of
+from .._client.client import Client
 
 if TYPE_CHECKING:
     from msgspec import Struct

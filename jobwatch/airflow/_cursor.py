@@ -17,7 +17,7 @@ from asgiref.sync import sync_to_async
 from msgspec import Struct
 
 from .._core.tracker import Watched
-from .._tasks import ended
+from .._http.tasks import ended
 
 CURSOR_KEY: Final = "jobwatch_cursor"
 """The key of the XCom."""

@@ -13,7 +13,7 @@ import msgspec
 from airflow.sdk import BaseHook
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from .._client import Client
+from .._client.client import Client
 from .._errors import ConfigError
 from .._models import clock, excerpt, need, printable, state
 from ..apis import APIS

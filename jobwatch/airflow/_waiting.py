@@ -15,9 +15,9 @@ from ._ended import Ended, record_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine
 
-    from .._client import Client
+    from .._client.client import Client
+    from .._client.wait import Wait
     from .._models import Job, Transition
-    from .._wait import Wait
 
 _T = TypeVar("_T")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, TypedDict
 
-from .._client import Client
-from .._client import secrets_of as secrets_of_client
+from .._client.access import secrets_of as secrets_of_client
+from .._client.client import Client
 from .._core.pace import Pace
 from .._core.tracker import Patience
 from .._errors import ConfigError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from .._client import Client
+from .._client.client import Client
 from .._core.pace import Pace
 from .._models import Outcome, Problem
 from ..apis import BEDROCK, CAPYDB

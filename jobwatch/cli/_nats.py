@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from .._client import Client, check_token, job_id_of, place_of
+from .._client.access import check_token, job_id_of, place_of
+from .._client.client import Client
 from .._errors import ConfigError, JobwatchError, LookError
 from .._http.secrets import spellings
 from .._http.tls import context_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._client import check_token
+from .._client.access import check_token
 from .._errors import ConfigError
 from .._models import Job, Phase, need
 from ._clients import client_for
@@ -14,7 +14,7 @@ from ._render import facts, job_record, moment, safe
 from ._signals import run
 
 if TYPE_CHECKING:
-    from .._client import Client
+    from .._client.client import Client
     from ._arguments import Options
 
 _HEADINGS = ("PHASE", "JOB", "STATUS", "TYPE", "CREATED", "ENDED", "ERROR")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Self
 
 from msgspec.structs import replace
 
-from .._client import place_of
+from .._client.access import place_of
 
 if TYPE_CHECKING:
-    from .._client import Client
+    from .._client.client import Client
     from ._cursor import Cursor, Known
     from ._render import OutcomeRecord
 

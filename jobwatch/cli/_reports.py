@@ -18,7 +18,7 @@ from ._output import note
 from ._render import OutcomeRecord, TransitionRecord, safe
 
 if TYPE_CHECKING:
-    from .._wait import Wait
+    from .._client.wait import Wait
 
 Record: TypeAlias = TransitionRecord | OutcomeRecord
 

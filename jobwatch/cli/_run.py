@@ -21,8 +21,8 @@ from ._standing import Standing
 from ._tail import Line, Tail, last_lines
 
 if TYPE_CHECKING:
+    from .._client.wait import Wait
     from .._core.job_times import JobTimes
-    from .._wait import Wait
     from ._cursor import Cursor
     from ._heartbeat import Heartbeat
     from ._reports import Record

@@ -9,7 +9,7 @@ from msgspec import Struct
 from .._models import Phase
 
 if TYPE_CHECKING:
-    from .._wait import Wait
+    from .._client.wait import Wait
     from ._heartbeat import Heartbeat
 
 

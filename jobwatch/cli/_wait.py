@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from .._client import check_token, engine_of, learned_by, look_first_without_aiohttp
+from .._client.access import check_token, engine_of, learned_by, look_first_without_aiohttp
 from .._core.ends import ACCEPTABLE, STOPPING, outcomes_of
 from .._errors import ConfigError
 from .._models import Outcome
@@ -35,8 +35,8 @@ from ._signals import run as run_until_signal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from .._client import Client
-    from .._wait import Wait
+    from .._client.client import Client
+    from .._client.wait import Wait
     from ._arguments import Options
     from ._reports import Report
     from ._telling import Telling

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Self
 
 from msgspec import Struct
 
-from .._client import check_token, engine_of, learned_by
+from .._client.access import check_token, engine_of, learned_by
 from .._core.ends import ACCEPTABLE, outcomes_of
 from .._errors import ConfigError, JournalError
 from .._models import Outcome
-from .._page.address import address_of
 from .._report.overview import Overview
+from .._serving.page.address import address_of
 from .._watching.changes import Health
 from .._watching.journal_view import JournalView
 from .._watching.own import OwnWatch
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Protocol
 
-    from .._client import Client
-    from .._page.address import Address
+    from .._client.client import Client
+    from .._serving.page.address import Address
     from ._arguments import Options
     from ._render import OutcomeRecord
     from ._run import Display

@@ -7,14 +7,14 @@ import contextlib
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from .._page.address import Address
+from .._serving.page.address import Address
 from ._output import note, without_secrets
 from ._render import safe
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from .._page.served import Served
+    from .._serving.page.served import Served
     from ._watch_news import Feed, News
 
 ENDED = "All jobs have ended."
@@ -55,7 +55,7 @@ async def served(address: Address | None, feed: Feed) -> AsyncGenerator[PageView
     if address is None:
         yield None
         return
-    from .._page.served import Served  # noqa: PLC0415 - it imports a server, which nothing else here needs
+    from .._serving.page.served import Served  # noqa: PLC0415 - it imports a server, which nothing else here needs
 
     if not address.is_loopback:
         note(f"{safe(address.authority)} can be reached from elsewhere, and what goes there is not encrypted")

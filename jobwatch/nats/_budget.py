@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
-from .._client import budget_of, engine_of, origin_of
+from .._client.access import budget_of, engine_of, origin_of
 from .._core.budget import Budget
 from .._errors import ConfigError, JobwatchError
 from .._models import AsJSON
@@ -30,7 +30,7 @@ from ._leases import LEASE, SLOWEST, UNLIMITED, Holder, Ledger
 from ._subjects import key_part
 
 if TYPE_CHECKING:
-    from .._client import Client
+    from .._client.client import Client
     from ._bucket import Entry
     from ._connection import Connection
     from ._leases import Attempt, Share
@@ -115,7 +115,7 @@ class SharedBudget:
     Args:
         connection: Open.
         client: Whose requests are counted.
-        account: Whose budget it is: what `jobwatch._client.account_of` says, or `checked_account`.
+        account: Whose budget it is: what `jobwatch._client.access.account_of` says, or `checked_account`.
         work: What it works at: workers of the same can do each other's.
     """
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from .._client import learned_by, origin_of
+from .._client.access import learned_by, origin_of
 from .._core.durations import ANY_TYPE
 from .._core.hazard import Durations
 from .._errors import JobwatchError
@@ -25,7 +25,7 @@ from ._learned import LARGEST, LONGEST_TYPE, Summary, known_with, merged, summar
 from ._subjects import key_part
 
 if TYPE_CHECKING:
-    from .._client import Client
+    from .._client.client import Client
     from .._core.durations import Kind
     from ._bucket import Entry
     from ._connection import Connection

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .._client import engine_of
+from .._client.access import engine_of
 from .._errors import ConfigError, JobwatchError
 from .._models import AsJSON, Fault, FaultKind
 from .._watching.projects import new_on, remembered
@@ -26,7 +26,7 @@ from ._rules import EXPECTED, EXPECTED_WHERE, Message, Verdict, scheduled
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from .._client import Client
+    from .._client.client import Client
     from .._core.tracker import Watched
     from .._models import Job
     from ._stream import Stream, Streams

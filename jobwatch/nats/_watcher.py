@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Self, TypeAlias, cast
 
 from msgspec import Struct
 
-from .._client import Client, job_id_of, place_of
+from .._client.access import job_id_of, place_of
+from .._client.client import Client
 from .._errors import ConfigError, JobwatchError
 from .._http.tokens import needs_token
 from .._http.urls import segment

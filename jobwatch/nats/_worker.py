@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
-from .._client import account_of, engine_of, place_of
+from .._client.access import account_of, engine_of, place_of
 from .._core.resuming import with_times_until
 from .._errors import ConfigError, JobwatchError
 from .._reading.periods import seconds_given
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from nats.aio.msg import Msg
 
-    from .._client import Client
+    from .._client.client import Client
     from .._reading.periods import Duration
     from ._connection import Connection, ServerOptions
     from ._stream import Stream, Streams

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from .. import __version__
-from .._client import Client, counters_of
+from .._client.access import counters_of
+from .._client.client import Client
 from .._errors import ConfigError
 from .._models import Outcome
 from .._sync.client import SyncClient, client_of

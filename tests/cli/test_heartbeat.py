@@ -9,7 +9,7 @@ import re
 import pytest
 
 from jobwatch import Client, Fault, FaultKind, Phase
-from jobwatch._client import engine_of, learned_by
+from jobwatch._client.access import engine_of, learned_by
 from jobwatch._core.durations import LearnedDurations
 from jobwatch.cli._heartbeat import Heartbeat, Waited, beat_after, waiting_line
 from jobwatch.cli._lines import JsonLines, PlainLines

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobwatch import ConfigError, Fault, FaultKind, Outcome, Pace
+from jobwatch._client.wait import error_of
 from jobwatch._core.tracker import Patience
-from jobwatch._wait import error_of
 from jobwatch.cli import main
 from jobwatch.cli._arguments import Options, duration, parsed
 from jobwatch.cli._clients import api_name, pace_for

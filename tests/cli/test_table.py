@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from jobwatch import Client, Fault, FaultKind, Outcome, Phase, Transition
-from jobwatch._client import engine_of, learned_by
+from jobwatch._client.access import engine_of, learned_by
 from jobwatch.cli import _output
 from jobwatch.cli._bars import ASCII, UNICODE, Glyphs, bar, scale_of, spans
 from jobwatch.cli._frame import Scene, Screen, frame

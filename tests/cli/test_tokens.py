@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from jobwatch import ConfigError
-from jobwatch._client import check_token
+from jobwatch._client.access import check_token
 from jobwatch.cli import _output, _token_command, main
 from jobwatch.cli._arguments import parsed
 from jobwatch.cli._clients import client_for

@@ -122,7 +122,7 @@ async def test_an_address_that_others_can_reach_is_warned_of_and_the_link_names_
 
 
 def test_the_command_of_the_documentation_is_understood_and_its_tunnel_leads_to_the_same_port() -> None:
-    serving, tunnel = (each.command for each in commands("jobwatch/_page/README.md"))
+    serving, tunnel = (each.command for each in commands("jobwatch/_serving/page/README.md"))
     options = parsed(shlex.split(serving)[1:])
     assert (options.command, options.projects, options.serve) == ("watch", ["prj_42"], "127.0.0.1:8787")
     assert f"8787:{options.serve}" in tunnel

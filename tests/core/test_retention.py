@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from jobwatch import Change, ChangeKind, Client, Fault, FaultKind, Job, JobNotFound, Outcome, Pace, Phase, Watcher
-from jobwatch._client import engine_of
+from jobwatch._client.access import engine_of
 from jobwatch._core.look import Policy
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.clock import Clock

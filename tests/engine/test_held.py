@@ -11,14 +11,14 @@ import pytest
 from msgspec import Struct
 
 from jobwatch import Client, JobBlocked, Pace, WaitTimeout
-from jobwatch._client import engine_of
+from jobwatch._client.access import engine_of
 from jobwatch._core.moves import Place
 from jobwatch._core.source import Seen, Turn
 from jobwatch._http.requests import Given
 from jobwatch._http.source import HttpSource
+from jobwatch._http.tasks import at_once
 from jobwatch._models import Fault, FaultKind, Job, Phase
 from jobwatch._table.compile import api_of
-from jobwatch._tasks import at_once
 from tests.virtual import on_virtual_clock, running_loop
 
 ROUND_TRIP = 0.05

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from jobwatch import Client, WaitTimeout
-from jobwatch._client import engine_of
+from jobwatch._client.access import engine_of
 from jobwatch._core.look import Looked
 from jobwatch._core.pace import Pace
 from jobwatch._core.tracker import Patience

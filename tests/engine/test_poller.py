@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 import jobwatch._engine.watch
 from jobwatch import ConfigError, JobwatchError
-from jobwatch._client import engine_of
+from jobwatch._client.access import engine_of
 from jobwatch._core.budget import Budget
 from jobwatch._core.look import Looked, Policy
 from jobwatch._core.pace import Pace, interval
@@ -28,9 +28,9 @@ from jobwatch._core.source import Turn
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.poller import Poller
 from jobwatch._engine.watch import IDLE, LOOKING, Watch
+from jobwatch._http.tasks import at_once
 from jobwatch._models import Fault, FaultKind, Job, Outcome, Phase
 from jobwatch._reading.reply import RateLimit, Reply
-from jobwatch._tasks import at_once
 from jobwatch.apis import CAPYDB
 from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport, client_of, ended, poller_of, watched
 from tests.virtual import idle_tasks, on_virtual_clock, running_loop

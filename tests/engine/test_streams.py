@@ -23,10 +23,10 @@ from jobwatch._engine.streams import BEATS, SILENCE
 from jobwatch._files.history import History
 from jobwatch._http.requests import Given
 from jobwatch._http.source import HttpSource
+from jobwatch._http.tasks import at_once
 from jobwatch._models import UNCHANGED, Fault, FaultKind, Job, Phase
 from jobwatch._reading.api import Hint
 from jobwatch._reading.reply import Reply
-from jobwatch._tasks import at_once
 from jobwatch.apis import BEDROCK
 from tests.scripted import EPOCH
 from tests.simulation.truth import meant

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from jobwatch import Client, Pace, Watcher
-from jobwatch._client import engine_of
+from jobwatch._client.access import engine_of
 from jobwatch._engine.poller import Poller
 from jobwatch._http.source import Memo
 from jobwatch._models import Fault, FaultKind, Outcome

@@ -18,7 +18,7 @@ from aiohttp import web
 from aiohttp.client_reqrep import ConnectionKey
 
 from jobwatch import Client, ConfigError, LookError, Pace
-from jobwatch._client import secrets_of
+from jobwatch._client.access import secrets_of
 from jobwatch._http.errors import CertificateRefused
 from jobwatch._http.faults import fault_of, fault_of_proxy
 from jobwatch._http.proxies import proxy_for, refused_by

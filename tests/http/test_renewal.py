@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from jobwatch import AuthError, Client, ConfigError, Fault, FaultKind, Pace, Unreachable
-from jobwatch._client import check_token, secrets_of
+from jobwatch._client.access import check_token, secrets_of
 from jobwatch._http import renewal, tokens
 from jobwatch._http.source import HttpSource
 from jobwatch._http.transport import Transport

@@ -15,7 +15,7 @@ from msgspec import json
 
 import jobwatch
 from jobwatch import Client, ConfigError, Pace
-from jobwatch._client import account_of
+from jobwatch._client.access import account_of
 from jobwatch._core.budget import burst_of
 from jobwatch.nats import ServerOptions, Watcher, Worker
 from jobwatch.nats._budget import budget_bucket, budget_key, checked_account, ledger_in, standing

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from jobwatch import Client, ConfigError, History, Pace, Phase
-from jobwatch._client import learned_by
+from jobwatch._client.access import learned_by
 from jobwatch._core.durations import LearnedDurations
 from jobwatch._core.hazard import KEPT
 from jobwatch.nats import ServerOptions, Watcher, Worker

@@ -14,10 +14,10 @@ from jobwatch import Fault, FaultKind, Health, Outcome, Phase, Problem, Transiti
 from jobwatch._core.matching import Fingerprint
 from jobwatch._core.stats import Stats
 from jobwatch._core.tracker import SeenBlocked, Watched
-from jobwatch._page.address import Address
-from jobwatch._page.feed import Feed
-from jobwatch._page.server import Server
 from jobwatch._report.overview import Overview
+from jobwatch._serving.page.address import Address
+from jobwatch._serving.page.feed import Feed
+from jobwatch._serving.page.server import Server
 from jobwatch._watching.changes import Change, ChangeKind
 from jobwatch._watching.records import JobRecord, RecordState
 from jobwatch._watching.viewing import Origin, Reading, Sighting, Watching

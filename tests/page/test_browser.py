@@ -16,8 +16,8 @@ from msgspec.structs import replace
 
 from jobwatch import FaultKind, Health, Phase
 from jobwatch._core.stats import Lag, Stats
-from jobwatch._page import feed as feeds
-from jobwatch._page import rows
+from jobwatch._serving.page import feed as feeds
+from jobwatch._serving.page import rows
 from jobwatch._watching.records import JobRecord
 from jobwatch._watching.viewing import Watching
 from jobwatch.cli._render import human_duration

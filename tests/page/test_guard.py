@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobwatch import ConfigError
-from jobwatch._page.address import Address, address_of
-from jobwatch._page.guard import HEADERS, POLICY, Asked, Place, refusal
-from jobwatch._page.server import _ASSETS
+from jobwatch._serving.page.address import Address, address_of
+from jobwatch._serving.page.guard import HEADERS, POLICY, Asked, Place, refusal
+from jobwatch._serving.page.server import _ASSETS
 
 KEY = "k" * 43
 BEARER = f"Bearer {KEY}"

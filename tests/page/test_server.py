@@ -14,14 +14,14 @@ import msgspec
 import pytest
 
 from jobwatch import ConfigError, Phase
-from jobwatch._page import feed as feeds
-from jobwatch._page import server as servers
-from jobwatch._page.address import Address
-from jobwatch._page.feed import Feed
-from jobwatch._page.guard import HEADERS
-from jobwatch._page.rows import jobs_events, record_of
-from jobwatch._page.server import MOST_READERS, Server
 from jobwatch._report.overview import Overview
+from jobwatch._serving.page import feed as feeds
+from jobwatch._serving.page import server as servers
+from jobwatch._serving.page.address import Address
+from jobwatch._serving.page.feed import Feed
+from jobwatch._serving.page.guard import HEADERS
+from jobwatch._serving.page.rows import jobs_events, record_of
+from jobwatch._serving.page.server import MOST_READERS, Server
 from tests.conftest import in_time, soon
 from tests.page.reading import Reader
 from tests.page.staged import ORIGIN, Stage, record

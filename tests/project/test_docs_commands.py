@@ -59,7 +59,7 @@ async def run(command: str, folder: Path, variables: dict[str, str]) -> tuple[in
 
 def test_all_commands_are_of_a_kind_that_is_tried_here() -> None:
     others = {each.command for each in SHOWN if each not in [*OF_JOBWATCH, *OF_PYTHON, *ENVIRONMENTS]}
-    pages = ("apis/README.md", "apis/AGENTS.md", "cli/EXAMPLES.md", "nats/README.md", "_page/README.md")
+    pages = ("apis/README.md", "apis/AGENTS.md", "cli/EXAMPLES.md", "nats/README.md", "_serving/page/README.md")
     elsewhere = {each.command for each in commands(*(f"jobwatch/{each}" for each in pages))}  # tried by their own tests
     assert others - elsewhere == {". .venv/bin/activate"}
 

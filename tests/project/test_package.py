@@ -70,7 +70,7 @@ def test_the_wheel_runs_as_it_is(built: tuple[Path, Path], tmp_path: Path) -> No
     assert ran.returncode == 0, ran.stderr
     where, _, page = ran.stdout.partition("\n")
     assert Path(where).is_relative_to(tmp_path)
-    assert page == text_of("jobwatch/_webhooks/README.md")
+    assert page == text_of("jobwatch/_serving/webhooks/README.md")
 
 
 @pytest.mark.slow(in_sample=True)

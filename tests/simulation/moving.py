@@ -36,14 +36,14 @@ from multidict import CIMultiDict
 import jobwatch._engine.clock
 import jobwatch._http.source
 from jobwatch import Client, JobAPI, JobEnded, LookError, Outcome, Pace, Phase, WaitTimeout, Watcher
-from jobwatch._client import engine_of
+from jobwatch._client.access import engine_of
 from jobwatch._core.source import Turn
 from jobwatch._core.tracker import Watched
 from jobwatch._http.answer import judged
+from jobwatch._http.tasks import at_once
 from jobwatch._models import Fault
 from jobwatch._reading.reply import Reply
 from jobwatch._table.compile import api_of
-from jobwatch._tasks import at_once
 
 from .clock import START, Deadlock, Outside, VirtualLoop, put, run
 from .disk import MEMORY, Life, disks

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from jobwatch import Client, Job, JobEnded, JobwatchError, Outcome, Transition, WaitTimeout, Watched, Watcher
-from jobwatch._wait import Wait
+from jobwatch._client.wait import Wait
 
 LEFT = "left"
 CANCELLED = "cancelled by its caller"

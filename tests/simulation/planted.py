@@ -26,6 +26,7 @@ import jobwatch._http.session
 import jobwatch._http.source
 import jobwatch._watching.sqlite
 from jobwatch import Change, Health, Job, Phase, Watched
+from jobwatch._client.wait import Wait
 from jobwatch._core.budget import Budget
 from jobwatch._core.limits import AtLimit
 from jobwatch._core.look import Looked, Policy
@@ -46,7 +47,6 @@ from jobwatch._models import Fault, FaultKind, Outcome
 from jobwatch._reading.api import JobAPI
 from jobwatch._reading.reply import Reply
 from jobwatch._reading.words import Words
-from jobwatch._wait import Wait
 from jobwatch._watching.delivery import Batches, Callbacks, Outbox
 from jobwatch._watching.jobs import JobList
 from jobwatch._watching.records import Acknowledged, Changed, Contents, Entry, JobRecord, RecordState
@@ -942,7 +942,7 @@ BUGS: tuple[Bug, ...] = (
     Bug("an id is expanded", function("_http.urls", "segment", _expanded)),
     Bug("a first look waits for an interval", method(Schedule, "enqueue", _waits_an_interval)),
     Bug("a first look does not wait for a pause", method(Schedule, "_pause_ends_at", _first_looks_in_pauses)),
-    Bug("a last look may take as long as any", _lasting("_GRACE", 30.0, "_wait")),
+    Bug("a last look may take as long as any", _lasting("_GRACE", 30.0, "_client.wait")),
     Bug("one 404 after a good look is believed soon", _lasting("_GONE_SECONDS", 0.0, "_core.tracker")),
     Bug("a job added again has the keys of the one forgotten", _same_generation),
     Bug("a change is acknowledged by its number alone", method(JobList, "wants", _wanted_by_number)),

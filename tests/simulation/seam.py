@@ -10,8 +10,8 @@ from multidict import CIMultiDict
 from jobwatch._core.source import Turn
 from jobwatch._http.answer import judged
 from jobwatch._http.source import HttpSource
+from jobwatch._http.tasks import at_once
 from jobwatch._models import Fault, FaultKind
-from jobwatch._tasks import at_once
 
 from .server import HANG
 

@@ -24,7 +24,7 @@ import pytest
 
 import jobwatch._engine.clock
 from jobwatch import Client, Job, JobwatchError, Outcome, Pace, Phase, Transition, Watched, Watcher
-from jobwatch._client import engine_of
+from jobwatch._client.access import engine_of
 from jobwatch._http.requests import Given
 from jobwatch._http.source import HttpSource
 from jobwatch.apis import BEDROCK

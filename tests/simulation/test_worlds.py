@@ -17,7 +17,7 @@ from random import Random
 import pytest
 
 from jobwatch import Client, Event, Fault, FaultKind, Job, Pace, Phase, Transition, Watched
-from jobwatch._client import engine_of
+from jobwatch._client.access import engine_of
 from jobwatch._core.tracker import Patience, observe
 from jobwatch._http.requests import Given
 from jobwatch._http.source import HttpSource

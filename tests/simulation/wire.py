@@ -25,7 +25,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from jobwatch._core.source import Turn
-from jobwatch._tasks import at_once
+from jobwatch._http.tasks import at_once
 
 from .clock import put
 from .server import Answer

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 import jobwatch._engine.clock
 from jobwatch import Client, JobAPI, Pace, Phase
-from jobwatch._client import engine_of
+from jobwatch._client.access import engine_of
 from jobwatch._engine.places import at_most
 from jobwatch._http.requests import Given
 from jobwatch._http.source import HttpSource

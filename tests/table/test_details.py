@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from jobwatch import Change, ChangeKind, Client, Fault, FaultKind, Job, JobFailed, Outcome, Pace, Phase, Watcher
-from jobwatch._client import engine_of
+from jobwatch._client.access import engine_of
 from jobwatch._engine.details import TIME_LIMIT
 from jobwatch._http.requests import Given
 from jobwatch._http.source import HttpSource

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from jobwatch import Change, ChangeKind, Client, JournalError, Outcome, Phase, WatchedJob, Watcher
-from jobwatch._client import engine_of
+from jobwatch._client.access import engine_of
 from jobwatch._watching import sqlite_open as opening
 from jobwatch._watching.sqlite import JournalFile
 from jobwatch.testing import FakeSource

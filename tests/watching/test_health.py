@@ -23,7 +23,7 @@ from jobwatch import (
     Transition,
     Watcher,
 )
-from jobwatch._client import engine_of
+from jobwatch._client.access import engine_of
 from jobwatch._core.look import Looked
 from jobwatch._core.resuming import with_times_until
 from jobwatch._core.tracker import Watched

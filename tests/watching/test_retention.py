@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobwatch import Change, ChangeKind, Client, Outcome, Pace, Watcher
-from jobwatch._client import engine_of
+from jobwatch._client.access import engine_of
 from jobwatch.testing import FakeSource
 from tests.scripted import EPOCH
 from tests.virtual import on_virtual_clock

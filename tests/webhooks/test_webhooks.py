@@ -701,7 +701,7 @@ def test_making_the_application_loads_no_aiohttp() -> None:
 
 
 async def test_the_service_in_the_readme(job_server: JobServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    readme = (Path(__file__).parents[2] / "jobwatch" / "_webhooks" / "README.md").read_text("utf-8")
+    readme = (Path(__file__).parents[2] / "jobwatch" / "_serving" / "webhooks" / "README.md").read_text("utf-8")
     (block,) = [found for found in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "webhook_handler" in found]
     job = job_server.add("capydb", "job_1", ["pending"])
     monkeypatch.setenv("CAPYDB_API_URL", job_server.url_of("capydb"))

@@ -14,12 +14,12 @@ from typing import assert_never, overload
 import msgspec
 from msgspec import Struct
 
-from .._core.stats import Lag, Stats
-from .._models import FaultKind, Outcome, Phase
-from .._models.shortened import shortened
-from .._report.overview import Delta, Row
-from .._watching.changes import Health
-from .._watching.viewing import Origin, Watching
+from ..._core.stats import Lag, Stats
+from ..._models import FaultKind, Outcome, Phase
+from ..._models.shortened import shortened
+from ..._report.overview import Delta, Row
+from ..._watching.changes import Health
+from ..._watching.viewing import Origin, Watching
 
 _JOBS_AN_EVENT = 200
 """So that no more than some 100 kB wait for a browser that is slow to read the first time."""

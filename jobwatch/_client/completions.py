@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Generic, Self
 
-from ._models import Result_co, ResultLeftOut, Wire_co
-from ._tasks import ended, running_loop
-from ._wait import coroutine_of
+from .._http.tasks import ended, running_loop
+from .._models import Result_co, ResultLeftOut, Wire_co
+from .wait import coroutine_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-    from ._models import Job
-    from ._wait import Wait
+    from .._models import Job
+    from .wait import Wait
 
 
 class Completions(ResultLeftOut, Generic[Wire_co, Result_co]):

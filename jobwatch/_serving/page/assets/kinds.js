@@ -1,6 +1,6 @@
 // What a job's record means to people: its sign, its words, which jobs come first. Pure.
 //
-// A record is what the server sends of a job: jobwatch/_page/rows.py says what is in it.
+// A record is what the server sends of a job: jobwatch/_serving/page/rows.py says what is in it.
 
 const BAD = new Set(["failed", "partial", "not_found", "auth", "unreachable", "unreadable"]);
 const LOST = new Set(["not_found", "auth", "unreachable", "unreadable"]);

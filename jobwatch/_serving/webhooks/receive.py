@@ -22,7 +22,7 @@ from typing import cast
 import msgspec
 from msgspec import Raw, Struct
 
-from .._errors import ConfigError
+from ..._errors import ConfigError
 
 _LONGEST_ID = 200
 _MOST_SIGNATURES = 8

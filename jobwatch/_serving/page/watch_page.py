@@ -7,20 +7,20 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Self
 
-from .._client import engine_of, learned_by, secrets_of
-from .._errors import JobwatchError
-from .._http.secrets import masked
-from .._report.overview import Overview
-from .._tasks import finished
-from .._watching.beside import Beside
-from .._watching.watcher import client_of
+from ..._client.access import engine_of, learned_by, secrets_of
+from ..._errors import JobwatchError
+from ..._http.secrets import masked
+from ..._http.tasks import finished
+from ..._report.overview import Overview
+from ..._watching.beside import Beside
+from ..._watching.watcher import client_of
 from .address import address_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
-    from .._watching.watcher import Watcher
+    from ..._watching.watcher import Watcher
     from .served import Served
 
 _log = logging.getLogger("jobwatch")

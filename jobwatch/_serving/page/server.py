@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from .._errors import ConfigError
+from ..._errors import ConfigError
 from .address import Address
 from .guard import HEADERS, Asked, Place, refusal
 from .rows import HEARTBEAT

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from .rows import cost_of, event, jobs_events, place_event, told, trouble_of
 
 if TYPE_CHECKING:
-    from .._report.overview import Overview
+    from ..._report.overview import Overview
 
 LEAST_PAUSE = 0.1
 """Seconds between two times that a reader is told of jobs: changes that come sooner are told together."""

@@ -7,8 +7,8 @@ import re
 
 from msgspec import Struct
 
-from .._errors import ConfigError
-from .._models import excerpt
+from ..._errors import ConfigError
+from ..._models import excerpt
 
 _NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*\.?", re.IGNORECASE)
 _HIGHEST_PORT = 65_535

@@ -1,10 +1,15 @@
-"""Whom a client asks, and how what a client is given says so."""
+"""What a client is given, and what that says: whom it asks, and what decides over its looks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, cast
 
+from .._core.look import Policy
+from .._core.pace import Pace
+from .._core.tracker import Patience
+from .._engine.places import at_most
 from .._errors import ConfigError
 from .._http.source import HttpSource
 from .._models import ENDED, Phase
@@ -12,13 +17,14 @@ from .._reading.api import REQUEST_TIMEOUT
 from .._reading.periods import seconds_given
 from .._reading.sizes import size_of
 from ..apis import api_named
-from .places import at_most
 
 if TYPE_CHECKING:
+    from .._core.durations import LearnedDurations
     from .._core.source import JobSource, Source
     from .._http.requests import Given
     from .._http.tls import TLSContext
     from .._reading.api import JobAPI
+    from .._reading.ids import JobId
     from .._reading.periods import Duration
 
 
@@ -66,12 +72,60 @@ def source_of(
         case HttpSource():
             return source
         case _:
-            from .adapter import AdaptedSource  # noqa: PLC0415 - it loads threads, which few clients need
+            from .._engine.adapter import AdaptedSource  # noqa: PLC0415 - it loads threads, which few clients need
 
             return AdaptedSource(source, at_most(max_in_flight), REQUEST_TIMEOUT if limit is None else limit)
 
 
-def stable_for_of(given: object) -> Mapping[Phase, float]:
+def patience_of(unreachable_after: Duration, appear_within: Duration) -> Patience:
+    """Return how long a job may not be read, from the arguments of `Client` with these names.
+
+    Raises:
+        ConfigError: One is no duration.
+    """
+    return Patience(
+        unreachable_after=seconds_given("unreachable_after", unreachable_after),
+        appear_within=seconds_given("appear_within", appear_within),
+    )
+
+
+def policy_of(
+    source: Source,
+    pace: Pace | None,
+    patience: Patience,
+    durations: LearnedDurations,
+    stable_for: Duration | Mapping[str, Duration] | None,
+) -> Policy:
+    """Return what decides over looks at a source's jobs; what `Client` was not told, the table of its API says.
+
+    Raises:
+        ConfigError: `stable_for` names what is no end, or no duration.
+    """
+    api = source.api if isinstance(source, HttpSource) else None
+    stable: Mapping[Phase, float] = {} if api is None else api.stable_for
+    return Policy(
+        pace or Pace(),
+        patience,
+        durations,
+        stable if stable_for is None else _stable_for(stable_for),
+        math.inf if api is None else api.retention,
+    )
+
+
+def ids_of(job_ids: object) -> list[JobId]:
+    """Return the ids of several jobs as given, which a single text is not.
+
+    Raises:
+        ConfigError: They are not several.
+    """
+    if isinstance(job_ids, str):
+        raise ConfigError(f"expected several job ids, not the string {job_ids!r}; use wait_for, or put it in a list")
+    if not isinstance(job_ids, Iterable):
+        raise ConfigError(f"expected several job ids, and not something of type {type(job_ids).__name__}")
+    return list(cast("Iterable[JobId]", job_ids))
+
+
+def _stable_for(given: object) -> Mapping[Phase, float]:
     """Return for how many seconds the ends of each phase have to stand, as `Client(stable_for=)` says.
 
     Raises:

@@ -5,38 +5,37 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-import math
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Generic, Literal, NoReturn, Self, cast, overload
 
 from msgspec.structs import replace
 
-from ._completions import Completions, all_of
-from ._core.budget import Budget
-from ._core.ends import ends_of
-from ._core.look import Looked, Policy
-from ._core.moves import Place
-from ._core.pace import Pace
-from ._core.results import check_type, with_result
-from ._core.resuming import resumed, told
-from ._core.tracker import Patience, Watched, observe
-from ._engine.counters import Counters
-from ._engine.poller import Poller
-from ._engine.sources import source_of, stable_for_of
-from ._engine.watch import Watch
-from ._errors import ConfigError
-from ._files.history import History
-from ._http.requests import Given
-from ._http.source import HttpSource
-from ._http.threads import Threads
-from ._models import Fault, Job, Phase, Result, Wire_co
-from ._reading.api import JobAPI
-from ._reading.ids import id_text
-from ._reading.periods import seconds_given
-from ._reading.started import Found, Response, Started
-from ._tasks import finished, running_loop
-from ._wait import Wait, error_of
+from .._core.budget import Budget
+from .._core.ends import ends_of
+from .._core.look import Looked
+from .._core.moves import Place
+from .._core.pace import Pace
+from .._core.results import check_type, with_result
+from .._core.resuming import resumed, told
+from .._core.tracker import Patience, Watched, observe
+from .._engine.counters import Counters
+from .._engine.poller import Poller
+from .._engine.watch import Watch
+from .._errors import ConfigError
+from .._files.history import History
+from .._http.requests import Given
+from .._http.source import HttpSource
+from .._http.tasks import finished, running_loop
+from .._http.threads import Threads
+from .._models import Fault, Job, Phase, Result, Wire_co
+from .._reading.api import JobAPI
+from .._reading.ids import id_text
+from .._reading.periods import seconds_given
+from .._reading.started import Found, Response, Started
+from .arguments import ids_of, patience_of, policy_of, source_of
+from .completions import Completions, all_of
+from .wait import Wait, error_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -44,16 +43,15 @@ if TYPE_CHECKING:
 
     from msgspec import Struct
 
-    from ._core.durations import LearnedDurations
-    from ._core.ends import Ends, Names
-    from ._core.source import JobSource, Source
-    from ._core.stats import Stats
-    from ._http.options import ClientOptions
-    from ._http.tls import TLSContext
-    from ._reading.ids import JobId
-    from ._reading.periods import Duration
-    from .apis.bedrock import BedrockJob
-    from .apis.capydb import CapyJob
+    from .._core.ends import Ends, Names
+    from .._core.source import JobSource, Source
+    from .._core.stats import Stats
+    from .._http.options import ClientOptions
+    from .._http.tls import TLSContext
+    from .._reading.ids import JobId
+    from .._reading.periods import Duration
+    from ..apis.bedrock import BedrockJob
+    from ..apis.capydb import CapyJob
 
 _log = logging.getLogger("jobwatch")
 
@@ -152,10 +150,7 @@ class Client(Generic[Wire_co]):
         given = Given(token, base_url, params, token_file, proxy, headers=headers)
         # A traceback that shows local variables shall not show these.
         del token, token_file, base_url, params, proxy, headers
-        patience = Patience(
-            unreachable_after=seconds_given("unreachable_after", unreachable_after),
-            appear_within=seconds_given("appear_within", appear_within),
-        )
+        patience = patience_of(unreachable_after, appear_within)
         self._history = history if isinstance(history, History) else History(history)
         self._budget = Budget(max_rate)
         self._max_in_flight = max_in_flight
@@ -170,15 +165,7 @@ class Client(Generic[Wire_co]):
             request_timeout=request_timeout,
             streams=streams,
         )
-        own = self._source.api if isinstance(self._source, HttpSource) else None
-        stable: Mapping[Phase, float] = {} if own is None else own.stable_for
-        self._policy = Policy(
-            pace or Pace(),
-            patience,
-            self._history,
-            stable if stable_for is None else stable_for_of(stable_for),
-            math.inf if own is None else own.retention,
-        )
+        self._policy = policy_of(self._source, pace, patience, self._history, stable_for)
         self._counters = Counters()
         self._poller: Poller | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -476,7 +463,7 @@ class Client(Generic[Wire_co]):
     def _as_completed(
         self, job_ids: Iterable[JobId], timeout: Duration | None, check: bool, ends: Ends, result: type[Result] | None
     ) -> Completions[Wire_co, Result]:
-        ids = _ids(job_ids)
+        ids = ids_of(job_ids)
         return Completions([self._wait_for(each, timeout, check, ends, result) for each in ids])
 
     @overload
@@ -603,116 +590,3 @@ class Client(Generic[Wire_co]):
                 self._policy, self._source, self._budget, workers=self._max_in_flight, counters=self._counters
             )
         return self._poller
-
-
-def engine_of(client: Client) -> Poller:
-    """Return the poller of a client, for a watcher."""
-    return client._engine()  # noqa: SLF001 - they are of one house  # pyright: ignore[reportPrivateUsage]
-
-
-def wait_of(
-    client: Client[Wire_co],
-    job: JobId | Started | Watched,
-    *,
-    timeout: Duration | None,
-    check: bool,
-    accept: Names,
-    fail_on: Names,
-    result: type[Result] | None,
-) -> Wait[Wire_co, Result]:
-    """Return what `Client.wait_for` does, for whoever passes on what it was given."""
-    ends = ends_of(accept, fail_on)
-    return client._wait_for(job, timeout, check, ends, result)  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
-
-
-def completions_of(
-    client: Client[Wire_co],
-    job_ids: Iterable[JobId],
-    *,
-    timeout: Duration | None,
-    check: bool,
-    accept: Names,
-    fail_on: Names,
-    result: type[Result] | None,
-) -> Completions[Wire_co, Result]:
-    """Return what `Client.as_completed` does, for whoever passes on what it was given."""
-    ends = ends_of(accept, fail_on)
-    return client._as_completed(job_ids, timeout, check, ends, result)  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
-
-
-def job_id_of(client: Client, given: object) -> str:
-    """Return a job's id as text, as a client takes it: a text, a number or the job's URL.
-
-    Raises:
-        ConfigError: It is none of these, or cannot stand in a URL.
-    """
-    return client._id_of(given)  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
-
-
-def place_of(client: Client) -> str:
-    """Return where a client's jobs are, in words that hold no secret, for a watcher."""
-    return client._source.key  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
-
-
-def budget_of(client: Client) -> Budget:
-    """Return what limits a client's requests, for whoever has others keep to the same."""
-    return client._budget  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
-
-
-def origin_of(client: Client) -> str:
-    """Return the origin that a client asks; of a source of the user's, what tells it from others."""
-    source = client._source  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
-    return source.requests.origin() if isinstance(source, HttpSource) else source.key
-
-
-def account_of(client: Client) -> str:
-    """Return whose budget a client's requests count for, in words without a secret.
-
-    That is a short checksum of the token; "renewed" where the token may change by itself, "none" where there is none.
-    It takes a tenth of a second.
-    """
-    source = client._source  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
-    return source.requests.account() if isinstance(source, HttpSource) else "none"
-
-
-def counters_of(client: Client) -> Counters:
-    """Return what counts what a client does, for whoever measures it."""
-    return client._counters  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
-
-
-def learned_by(client: Client) -> LearnedDurations:
-    """Return what a client knows of how long jobs took, for whoever tells how much longer one may take."""
-    return client._history  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
-
-
-def secrets_of(client: Client) -> frozenset[str]:
-    """Return the secrets that a client sends, and those that it sent before them, for whoever prints."""
-    source = client._source  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
-    return source.secrets() if isinstance(source, HttpSource) else frozenset()
-
-
-def look_first_without_aiohttp(client: Client) -> None:
-    """Have a client make its first look without aiohttp, if it can: for a process that may be over by then."""
-    source = client._source  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
-    if isinstance(source, HttpSource):
-        source.begin_without_aiohttp()
-
-
-async def check_token(client: Client) -> None:
-    """Have a token before the first request, where it comes from a function or a command.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    source = client._source  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
-    fault = await source.token_fault() if isinstance(source, HttpSource) else None
-    if fault is not None:
-        raise ConfigError(fault.message)
-
-
-def _ids(job_ids: object) -> list[JobId]:
-    if isinstance(job_ids, str):
-        raise ConfigError(f"expected several job ids, not the string {job_ids!r}; use wait_for, or put it in a list")
-    if not isinstance(job_ids, Iterable):
-        raise ConfigError(f"expected several job ids, and not something of type {type(job_ids).__name__}")
-    return list(cast("Iterable[JobId]", job_ids))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
-    from .._report.overview import Overview
+    from ..._report.overview import Overview
 
 _STOPPED = "The watch was stopped; the jobs go on."
 

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, assert_never, cast
 
-from ._core.job_times import JobTimes, times_of
-from ._core.limits import SILENT, AtLimit, at_limit
-from ._core.results import with_result
-from ._engine.watch import NEVER, Watch
-from ._errors import (
+from .._core.job_times import JobTimes, times_of
+from .._core.limits import SILENT, AtLimit, at_limit
+from .._core.results import with_result
+from .._engine.watch import NEVER, Watch
+from .._errors import (
     AuthError,
     ConfigError,
     JobBlocked,
@@ -27,7 +27,7 @@ from ._errors import (
     UnreadableReply,
     WaitTimeout,
 )
-from ._models import (
+from .._models import (
     Fault,
     FaultKind,
     Job,
@@ -46,10 +46,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType, CoroutineType, FrameType, TracebackType
 
-    from ._core.ends import Ends
-    from ._core.observer import Observer
-    from ._core.tracker import Watched
-    from ._engine.poller import Poller
+    from .._core.ends import Ends
+    from .._core.observer import Observer
+    from .._core.tracker import Watched
+    from .._engine.poller import Poller
 
 _log = logging.getLogger("jobwatch")
 
@@ -123,7 +123,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         return shown(f"Wait {excerpt(self.job_id)}: {told}", None if outcome is None else f"over: {outcome.value}")
 
     def _repr_html_(self) -> str:
-        from ._models.notebook import html_of_wait  # noqa: PLC0415 - where a notebook asks, and seldom else
+        from .._models.notebook import html_of_wait  # noqa: PLC0415 - where a notebook asks, and seldom else
 
         return html_of_wait(self.job, self._watch.log if self._watch is not None else (), repr(self))
 
