@@ -1147,7 +1147,9 @@ def main(argv: list[str] | None = None) -> int:
     counts = [each.seeds for each in found if each.seeds is not None]
     spread = f"; median {statistics.median(counts):g} seeds, most {max(counts)}" if counts else ""
     took = sum(each.seconds for each in found)
-    print(f"{len(counts)} of {len(found)} found{spread}; {took:.1f} s of one processor, most for one {max(each.seconds for each in found):.1f}")
+    print(
+        f"{len(counts)} of {len(found)} found{spread}; {took:.1f} s of one processor, most for one {max(each.seconds for each in found):.1f}"
+    )
     return 0 if len(counts) == len(found) else 1
 
 

@@ -138,7 +138,7 @@ class Server:
         self.level = level
         self.vanished: dict[str, float] = {}
         self.weak_etags = False
-        self.apart = Random(0)
+        self.apart = rng
         self.exchanges: list[Exchange] = []
         self.fired: Counter[str] = Counter()
         self.wrongs: list[str] = []
@@ -549,7 +549,7 @@ class Server:
         jobs = jobs[:limit]
         if "list without some" in odd:
             jobs = [job for job in jobs if self.rng.random() < 0.7]
-        records: list[object] = []
+        records: list[dict[str, object]] = []
         shown: dict[str, Shown] = {}
         twice = self.rng.choice(jobs) if jobs and "list with one twice" in odd else None
         for job in jobs:
@@ -559,8 +559,9 @@ class Server:
                 if view is not None:
                     records.append(view[0])
                     shown[job.id] = view[1] if job.id not in shown else _both(shown[job.id], view[1])
+        torn = None
         if shown and noisy and self._meets("list that contradicts itself"):
-            self._have_contradicted(records, shown)
+            torn = self._have_contradicted(records, shown)
             odd.add("list that contradicts itself")
         if "list with strangers" in odd:
             records.append({"id": "stranger", "state": "completed", "type": "project.backup"})
@@ -569,27 +570,33 @@ class Server:
             records.append({"id": "broken", "state": None})  # the others may be read all the same
         body = msgspec.json.encode({"jobs": records or None})
         damage = self._pick(self._body) if noisy else None
-        if "list that contradicts itself" in odd and damage not in _OF_ONE:
-            damage = None  # with the id of one of the two entries unreadable, nobody could tell that there are two
+        first = _id_of(records[0]) if records else None
+        if torn is not None and (damage not in _OF_ONE or first == torn):
+            damage = None  # with one of the two entries unreadable, nobody could tell that there are two
         if damage is not None and b'"state":"' in body:
             body, odd, verdict = faults.BODY[damage](self.rng, body), {damage}, faults.UNREADABLE
             # What is wrong with the first job only need not keep anyone from reading the others.
-            shown = {each: told for each, told in shown.items() if damage in _OF_ONE and each != jobs[0].id}
+            shown = {each: told for each, told in shown.items() if damage in _OF_ONE and each != first}
         answer = Answer(200, self._headers(now, set()), body, delay=self._delay())
         exchange = self._exchange(now, verdict, answer, tuple(sorted(odd)))
         exchange.shown = shown
         return exchange
 
-    def _have_contradicted(self, records: list[object], shown: dict[str, Shown]) -> None:
-        """Tell of one job a second time, in another state: of the two nobody knows which is true."""
+    def _have_contradicted(self, records: list[dict[str, object]], shown: dict[str, Shown]) -> str:
+        """Tell of one job a second time, in another state, and say of which: of the two nobody knows which is true."""
         job_id = self.apart.choice(list(shown))
-        record = next(each for each in records if isinstance(each, dict) and str(each["id"]) == job_id)
+        record = next(each for each in records if _id_of(each) == job_id)
         other = "failed" if record["state"] == "completed" else "completed"
         records.insert(self.apart.randrange(len(records) + 1), {**record, "state": other})
         del shown[job_id]
+        return job_id
 
     def _is_known(self, job: TrueJob, now: float) -> bool:
         return job.appears_at <= now < self.vanished.get(job.id, now + 1.0)
+
+
+def _id_of(record: Mapping[str, object]) -> str:
+    return str(record["id"])
 
 
 @functools.lru_cache(maxsize=256)

@@ -28,6 +28,7 @@ from .disk import disks
 from .lives import Keeper
 from .people import Heard, Person
 from .server import Exchange, Outage, Server
+from .sizes import Size, size_of
 from .truth import (
     ENDED,
     EPOCH,
@@ -47,95 +48,14 @@ logging.getLogger("jobwatch").addHandler(logging.NullHandler())  # what goes wro
 SAFETY, LIVENESS = "safety", "liveness"
 SEAM, WIRE = "seam", "wire"
 
+APPEAR_WITHIN = 10.0
+
 _DUE = {SEAM: 3, WIRE: 5}
 """How many faults have their turn in a world; on the wire there are fewer worlds to go round."""
 
 
-
-PATIENCE = 300.0
-APPEAR_WITHIN = 10.0
-
-
-class Size(Struct, frozen=True):
-    """How much there is in a world, and how much of it goes wrong.
-
-    Attributes:
-        share: Which share of the worlds of a level has this size; what is left of them has the next.
-        jobs: How many jobs there may be, at each level.
-        listed: How many more where lists are what goes wrong.
-        horizon: For how long a world goes on, at least and at most, at each level, in seconds.
-        more: How many may listen, beyond one for each job.
-        parties: How often there is each of those who wait for several jobs.
-        journals: How often somebody watches with a journal.
-        lives: How many lives such a one may have.
-        timeouts: Which share of the waits has a time limit.
-        faults: How many kinds of fault there may be, beyond those whose turn it is.
-        rates: How often each may be met.
-        ending: How often one is met that ends a watch.
-        apart: How often there is one of the faults that have no turn.
-    """
-
-    share: Mapping[str, float]
-    jobs: Mapping[str, Sequence[int]]
-    listed: int
-    horizon: Mapping[str, tuple[float, float]]
-    more: Sequence[int]
-    parties: float
-    journals: float
-    lives: Sequence[int]
-    timeouts: float
-    faults: Sequence[int]
-    rates: Sequence[float]
-    ending: float
-    apart: float
-    patience: Sequence[float]
-    long: float = 0.0
-
-
-import os
-def _x(name, default):
-    v = os.environ.get("X_" + name)
-    return default if v is None else eval(v)
-
-
-_SMALL = Size(
-    share={SEAM: _x("SHARE", 0.92), WIRE: _x("WSHARE", 0.92)},
-    jobs={SEAM: _x("JOBS", (1, 1, 1, 1, 1, 2, 2, 4)), WIRE: _x("JOBS", (1, 1, 1, 2))},
-    listed=3,
-    horizon={SEAM: _x("HOR", (8.0, 120.0)), WIRE: _x("HOR", (8.0, 120.0))},
-    long=_x("LONG", 0.15),
-    more=_x("MORE", (0, 0, 1, 1, 2)),
-    parties=_x("PARTIES", 0.1),
-    journals=_x("JOURNALS", 0.08),
-    lives=_x("LIVES", (1, 2, 3, 3)),
-    timeouts=_x("TIMEOUTS", 0.4),
-    faults=_x("FAULTS", (0, 0, 1, 2, 4, 8)),
-    rates=_x("RATES", (0.1, 0.3)),
-    ending=_x("ENDING", 0.3),
-    apart=_x("APART", 0.7),
-    patience=(300.0, 20.0, 8.0),
-)
-_MIDDLE = Size(
-    share={SEAM: 1.0, WIRE: 1.0},
-    jobs={SEAM: (1, 1, 2, 3, 4, 6, 9), WIRE: (1, 2, 3, 5)},
-    listed=5,
-    horizon={SEAM: (30.0, 900.0), WIRE: (30.0, 300.0)},
-    more=(3,),
-    parties=0.3,
-    journals=0.2,
-    lives=(1, 2, 3, 3, 4, 6),
-    timeouts=0.3,
-    faults=(0, 1, 2, 4, 8, 16),
-    rates=(0.03, 0.1, 0.3),
-    ending=0.1,
-    apart=0.5,
-    patience=(PATIENCE, 60.0, 20.0),
-)
-
-
 _AFTER_FAULTS = 3.0
 """For how many of the longest intervals a world without faults goes on at least."""
-
 
 
 class Plan(Struct):
@@ -161,7 +81,7 @@ class Plan(Struct):
     lag: float
     quota: int
     vanished: dict[str, float]
-    size: Size = _MIDDLE
+    size: Size
 
 
 Learned = dict[tuple[str, str, Phase], tuple[float, ...]]
@@ -216,7 +136,7 @@ class World(Struct):
 
 def planned(seed: int, level: str, mode: str) -> Plan:
     """Make up a world."""
-    size = _SMALL if Random(f"{seed}/{level}/{mode}/size").random() < _SMALL.share[level] else _MIDDLE
+    size = size_of(seed, level, mode)
     rng = Random(f"{seed}/{level}/{mode}/plan")
     rates, traits = _swarm(rng, seed, level, mode, size)
     due = _turn(_survivable(level), seed, _DUE[level])
@@ -227,9 +147,9 @@ def planned(seed: int, level: str, mode: str) -> Plan:
     if not rates.keys().isdisjoint({"status behind", "history behind", "untimed"}):
         traits -= {"end before its moment"}  # an end that the status does not bear out may be an attempt's
     # Liveness is about what comes after the faults; safety has them for ever.
-    horizon = log_uniform(rng, *(size.horizon[level] if not size.long or rng.random() >= size.long else _MIDDLE.horizon[level]))
+    horizon = log_uniform(rng, *size.horizon[level])
     quiet_at = START + (min(horizon * 0.5, 200.0) if mode == LIVENESS else 1e9)
-    many = level == SEAM and size is _MIDDLE and rng.random() < 0.02
+    many = level == SEAM and size.crowds > 0.0 and rng.random() < size.crowds
     if many:
         horizon = min(horizon, 100.0)
         traits -= {"chatty"}
@@ -239,7 +159,8 @@ def planned(seed: int, level: str, mode: str) -> Plan:
     projects = ["prj-1", "prj-2"][: 1 if lists else rng.choice((1, 2))]
     count = 90 if many else rng.choice(size.jobs[level]) + size.listed * lists
     jobs = [_job(rng, number, api=api, traits=traits, horizon=horizon, projects=projects) for number in range(count)]
-    _have_apart(Random(f"{seed}/jobs apart"), jobs, traits)
+    if not traits.isdisjoint(faults.APART_TRAITS):
+        _have_apart(Random(f"{seed}/jobs apart"), jobs, traits)
     return Plan(
         seed=seed,
         level=level,
@@ -258,9 +179,9 @@ def planned(seed: int, level: str, mode: str) -> Plan:
         unreachable_after=1e5 if mode == LIVENESS else rng.choice(size.patience),
         appear_within=1e5 if mode == LIVENESS else APPEAR_WITHIN,
         skew=rng.choice((-4000.0, -3.0, 7.5, 86400.0)) if "skewed clock" in traits else 0.0,
-        lag=log_uniform(rng, 5.0, 30.0),
+        lag=log_uniform(rng, *size.lag),
         quota=rng.choice((3, 8, 20)) if "quota" in traits else 0,
-        vanished={job.id: START + rng.uniform(1.0, horizon) for job in jobs if rng.random() < (0.3 if size is _MIDDLE else 0.6)}
+        vanished={job.id: START + rng.uniform(1.0, horizon) for job in jobs if rng.random() < size.vanish}
         if "vanishes" in traits
         else {},
         size=size,
@@ -295,8 +216,8 @@ def _api_for(rng: Random, due: Sequence[str]) -> str:
 def _apart(seed: int, level: str, mode: str, api: str, size: Size) -> dict[str, float]:
     """Choose one of the faults that have no turn, or none."""
     rng = Random(f"{seed}/{level}/{mode}/apart")
-    if rng.random() < 1.0 - size.apart:
-        return {"more phases": 1.0} if rng.random() < (0.4 if size is _MIDDLE else _x("PH", 0.6)) else {}
+    if rng.random() >= size.apart:
+        return {"more phases": 1.0} if rng.random() < size.phases else {}
     names = [name for name, levels in faults.APART.items() if level in levels and name != "more phases"]
     name = rng.choice([name for name in names if faults.APART_OF.get(name, api) == api])
     if name == "source raises" and mode == LIVENESS:
@@ -443,7 +364,8 @@ def played(plan: Plan) -> World:
         level=plan.level,
     )
     server.vanished = plan.vanished
-    server.apart = Random(f"{plan.seed}/server apart")
+    if not plan.rates.keys().isdisjoint(faults.APART):
+        server.apart = Random(f"{plan.seed}/server apart")
     server.weak_etags = "weak etags" in plan.traits
     world = World(plan, server, [], Counter(), [])
     try:
@@ -592,8 +514,8 @@ class _Run:
             ids.append("never-known")
         person = Person("main", main, self.world.heard)
         lives: list[Coroutine[Any, Any, None]] = []
-        first = [rng.choice(ids) for _ in range(rng.choice(plan.size.more) if len(plan.size.more) > 1 else plan.size.more[0])] if len(ids) < 20 else []
-        for number, job_id in enumerate([*ids, *first]):
+        more = [rng.choice(ids) for _ in range(rng.choice(plan.size.more))] if len(ids) < 20 else []
+        for number, job_id in enumerate([*ids, *more]):
             lives.append(self._later(self._entry(), self._life(person, number, job_id)))
         often = plan.size.parties
         if len(ids) > 1 and rng.random() < often:
@@ -638,7 +560,7 @@ class _Run:
                 return self.rng.uniform(0.0, self.plan.horizon * 0.7)
 
     def _timeout(self) -> float | None:
-        return log_uniform(self.rng, 0.5, self.plan.horizon) if self.rng.random() < self.plan.size.timeouts else None
+        return log_uniform(self.rng, 0.5, self.plan.horizon) if self.rng.random() < self.plan.size.limits else None
 
     def _life(self, person: Person, number: int, job_id: str) -> Callable[[], Coroutine[Any, Any, object]]:
         rng = self.rng
