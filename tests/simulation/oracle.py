@@ -242,11 +242,11 @@ class _Judgement:
 
     def _like(self, job: TrueJob, places: Sequence[int], change: Transition) -> list[int]:
         """Return those of some places in the truth that have the phase of a transition, and its time if it has one."""
-        alike = [place for place in places if job.states[place].phase is change.phase]
+        states, phase = job.states, change.phase
         if change.at is None:
-            return alike
-        told_at, skew = change.at.timestamp(), self.plan.skew
-        return [place for place in alike if abs(told_at - job.told_at(place, skew)) < TICK]
+            return [place for place in places if states[place].phase is phase]
+        told_at, told = change.at.timestamp(), job.told(self.plan.skew)
+        return [place for place in places if abs(told_at - told[place]) < TICK and states[place].phase is phase]
 
     def _is_said_twice(self, change: Transition) -> bool:
         """Whether the server has said something twice with the same time, which may be true for all one can know."""
@@ -263,6 +263,8 @@ class _Judgement:
         behind = False
         for answer in self.answers:
             shown = answer.shown
+            if answer.at > self.world.closed_at + TICK:
+                break  # the client has been closed while the look was under way
             if shown is None:
                 continue
             states = {*shown.states, shown.status}
