@@ -325,7 +325,12 @@ _RAISED: Body = {
 }
 _NONZERO: Body = {"state_reason": "NonZeroExitCode", "exit_code": _exit(3)}
 _REST: Body = {"job_id": 7, "array": 7, "array_task_string": "3-4", "state_reason": "Resources"}
-_AGAIN: Body = {"state_reason": "JobHeldUser", "state_description": "job requeued in held state", "nodes": "n1"}
+_AGAIN: Body = {
+    "state_reason": "JobHeldUser",
+    "state_description": "job requeued in held state",
+    "nodes": "n1",
+    "start_time": _set(1793527207),
+}
 _AT = datetime(2026, 11, 1, 10, tzinfo=UTC)
 _STARTED, _ENDED = _AT + timedelta(seconds=3), _AT + timedelta(seconds=9)
 
@@ -539,6 +544,18 @@ SAMPLES: list[Sample] = [
     ("slurm", "7", 200, _slurm_array("COMPLETED", "RUNNING", "FAILED"), R, {"status": "COMPLETED+RUNNING+FAILED"}),
     ("slurm", "7", 200, _slurm_array("COMPLETED", "COMPLETED"), N, {"error": None}),  # one that failed may be gone
     ("slurm", "7", 200, _slurm_array("COMPLETED", "FAILED"), T, {"error": "NonZeroExitCode, exit code 3"}),
+    (
+        "slurm",
+        "7",
+        200,
+        _slurm(
+            _slurm_job("COMPLETED", array=7, task=1, state_description="job requeued in held state"),
+            _slurm_job("FAILED", job_id=8, array=7, task=0, **_RAISED),
+        ),
+        T,
+        {"error": "RaisedSignal:9(Killed)"},
+    ),
+    ("slurm", "7", 200, _slurm(_slurm_job("CANCELLED")), C, {"error": None}),
     ("slurm", "7", 200, _slurm_array("FAILED", "FAILED"), F, {"error": "NonZeroExitCode, exit code 3"}),
     ("slurm", "7", 200, _slurm_array("CANCELLED", "CANCELLED"), C, {}),
     ("slurm", "7", 200, _slurm_array("COMPLETED", "REVOKED"), R, {}),

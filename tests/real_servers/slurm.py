@@ -93,14 +93,8 @@ class Server:
 
     def client(self) -> Client:
         """Return a client of it."""
-        return Client(
-            "slurm",
-            base_url=self.url,
-            token=self._token,
-            headers=self._headers,
-            params={"version": self.version},
-            appear_within=5,
-        )
+        told: dict[str, Any] = {"token": self._token, "headers": self._headers, "params": {"version": self.version}}
+        return Client("slurm", base_url=self.url, appear_within=5, **told)
 
     def start(self, kind: str) -> Response | str:
         """Submit a job; of an unknown one, say what is said of any."""
