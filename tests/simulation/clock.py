@@ -226,7 +226,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 @contextmanager
 def put(owner: object, name: str, value: object) -> Generator[None]:
-    """Have something else under a name, for the length of a block: `mock.patch` does more, and takes ten times as long."""
+    """Have something else under a name for the length of a block, in a tenth of the time that `mock.patch` takes."""
     before = getattr(owner, name)
     setattr(owner, name, value)
     try:

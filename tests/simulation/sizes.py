@@ -21,13 +21,16 @@ class Size(Struct, frozen=True):
         jobs: How many jobs there may be, at each level.
         listed: How many more where lists are what goes wrong.
         horizon: For how long a world goes on, at least and at most, at each level, in seconds.
-        more: How many listen beyond one for each job.
+        waited: For which share of the jobs somebody waits for it alone.
+        more: How many wait beyond these.
         parties: How often there is each of those who wait for several jobs.
         journals: How often somebody watches with a journal.
         lives: How many lives such a one may have.
         limits: Which share of the waits has a time limit.
         patience: For how long looks may fail before a wait is given up, in seconds.
-        faults: How many kinds of fault there may be, beyond those whose turn it is.
+        due: How many faults have their turn, at each level; on the wire there are fewer worlds to go round.
+        spread: Whether these are far from each other in the alphabet, where like follows like.
+        faults: How many kinds of fault there may be beyond these.
         rates: How often each may be met.
         ending: How often one is met that ends a watch.
         vanish: Which share of the jobs vanishes where some do.
@@ -40,12 +43,15 @@ class Size(Struct, frozen=True):
     jobs: Mapping[str, Sequence[int]]
     listed: int
     horizon: Mapping[str, tuple[float, float]]
+    waited: float
     more: Sequence[int]
     parties: float
     journals: float
     lives: Sequence[int]
     limits: float
     patience: Sequence[float]
+    due: Mapping[str, int]
+    spread: bool
     faults: Sequence[int]
     rates: Sequence[float]
     ending: float
@@ -60,12 +66,15 @@ LARGE = Size(
     jobs={"seam": (1, 1, 2, 3, 4, 6, 9), "wire": (1, 2, 3, 5)},
     listed=5,
     horizon={"seam": (30.0, 900.0), "wire": (30.0, 300.0)},
+    waited=1.0,
     more=(3,),
     parties=0.3,
     journals=0.2,
     lives=(1, 2, 3, 3, 4, 6),
     limits=0.3,
     patience=(300.0, 60.0, 20.0),
+    due={"seam": 3, "wire": 5},
+    spread=False,
     faults=(0, 1, 2, 4, 8, 16),
     rates=(0.03, 0.1, 0.3),
     ending=0.1,
@@ -80,12 +89,15 @@ SMALL = Size(
     jobs={"seam": (1, 1, 1, 1, 1, 2, 2, 4), "wire": (1, 1, 1, 2)},
     listed=3,
     horizon={"seam": (15.0, 250.0), "wire": (15.0, 250.0)},
+    waited=1.0,
     more=(0, 1, 1, 2),
     parties=0.1,
-    journals=0.08,
-    lives=(1, 2, 3, 3),
-    limits=0.4,
+    journals=0.02,
+    lives=(1, 2, 3, 3, 4),
+    limits=0.45,
     patience=(300.0, 20.0, 8.0),
+    due={"seam": 2, "wire": 3},
+    spread=True,
     faults=(0, 0, 1, 2, 4, 8),
     rates=(0.1, 0.3),
     ending=0.3,
@@ -95,21 +107,27 @@ SMALL = Size(
     lag=(2.0, 20.0),
 )
 
-SMALL_BUT_LONG = replace(SMALL, horizon=LARGE.horizon)
+LONG = replace(SMALL, horizon=LARGE.horizon)
+KEPT = replace(SMALL, jobs={"seam": (1, 2, 2, 3, 4), "wire": (2, 3)}, waited=0.2, more=(0,), journals=1.0)
+"""Small otherwise: as long as large ones, or with somebody who watches with a journal, and few others."""
 
-LARGE_SHARE = 0.08
-LONG_SHARE = 0.1
-"""Which shares of the worlds are large, and small but as long as large ones."""
+_SHARES: Mapping[str, Sequence[tuple[float, Size]]] = {
+    "seam": ((0.08, LARGE), (0.1, LONG), (0.1, KEPT), (1.0, SMALL)),
+    "wire": ((0.08, LARGE), (0.1, LONG), (1.0, SMALL)),
+}
+"""Which share of the worlds of a level has each size; the last has the rest."""
 
 
 def size_of(seed: int, level: str, mode: str) -> Size:
     """Return how much there is in the world of a seed."""
     # A digest is as good here as a generator, which takes longer to make than most of what is drawn from it.
     digest = hashlib.blake2b(f"{seed}/{level}/{mode}/size".encode(), digest_size=4).digest()
-    drawn = int.from_bytes(digest) / 2**32
-    if drawn < LARGE_SHARE:
-        return LARGE
-    return SMALL_BUT_LONG if drawn < LARGE_SHARE + LONG_SHARE else SMALL
+    left = int.from_bytes(digest) / 2**32
+    for share, size in _SHARES[level]:
+        if left < share:
+            return size
+        left -= share
+    raise AssertionError("the last has the rest")
 
 
-__all__ = ["LARGE", "SMALL", "SMALL_BUT_LONG", "Size", "size_of"]
+__all__ = ["Size", "size_of"]

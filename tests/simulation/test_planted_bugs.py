@@ -13,7 +13,7 @@ import pytest
 from tests import sample
 from tests.simulation.planted import BUGS, table
 
-MOST = 800
+MOST = 3000
 JOBS = int(os.environ.get("JOBWATCH_SIM_JOBS", "2"))
 FIRST = int(os.environ.get("JOBWATCH_FIRST_SEED", "0"))
 

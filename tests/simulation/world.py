@@ -7,7 +7,7 @@ import functools
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from random import Random
 from typing import Any
 
@@ -49,10 +49,6 @@ SAFETY, LIVENESS = "safety", "liveness"
 SEAM, WIRE = "seam", "wire"
 
 APPEAR_WITHIN = 10.0
-
-_DUE = {SEAM: 3, WIRE: 5}
-"""How many faults have their turn in a world; on the wire there are fewer worlds to go round."""
-
 
 _AFTER_FAULTS = 3.0
 """For how many of the longest intervals a world without faults goes on at least."""
@@ -139,7 +135,7 @@ def planned(seed: int, level: str, mode: str) -> Plan:
     size = size_of(seed, level, mode)
     rng = Random(f"{seed}/{level}/{mode}/plan")
     rates, traits = _swarm(rng, seed, level, mode, size)
-    due = _turn(_survivable(level), seed, _DUE[level])
+    due = _due(_survivable(level), seed, level, size)
     api = _api_for(rng, [name for name in due if name in rates or name in traits])
     apart = _apart(seed, level, mode, api, size)
     rates |= {name: rate for name, rate in apart.items() if name not in faults.APART_TRAITS}
@@ -188,6 +184,14 @@ def planned(seed: int, level: str, mode: str) -> Plan:
     )
 
 
+def _due(names: Sequence[str], seed: int, level: str, size: Size) -> list[str]:
+    """Return those whose turn it is in a world of some size."""
+    count = size.due[level]
+    if not size.spread:
+        return _turn(names, seed, count)
+    return [names[(seed + each * len(names) // count) % len(names)] for each in range(count)]
+
+
 def _turn(names: Sequence[str], seed: int, count: int) -> list[str]:
     """Return those whose turn it is, so that a run of some size meets every one."""
     return [names[(seed * count + each) % len(names)] for each in range(count)]
@@ -233,11 +237,12 @@ def _swarm(rng: Random, seed: int, level: str, mode: str, size: Size) -> tuple[d
         wrong = {*_turn(faults.STREAM, seed, 1), *rng.sample(faults.STREAM, rng.choice((0, 1, 3)))}
         return {name: rng.choice((0.3, 0.6)) for name in sorted(wrong)}, frozenset({"streams"})
     names = _survivable(level)
-    chosen = set(_turn(names, seed, _DUE[level]))
+    due = _due(names, seed, level, size)
+    chosen = set(due)
     chosen.update(rng.sample(names, rng.choice(size.faults)))
     rates = {name: rng.choice(size.rates) for name in sorted(chosen) if name not in faults.TRAITS}
     rare = {*faults.MEANING, *faults.LIST}
-    rates |= {name: 0.6 if name in rare else 0.3 for name in _turn(names, seed, _DUE[level]) if name in rates}
+    rates |= {name: 0.6 if name in rare else 0.3 for name in due if name in rates}
     # Faults that end a watch hide what would come after, so most worlds have none of them.
     if mode == SAFETY and seed % 3 == 0:
         ending = _turn(_ending(level), seed // 3, 1)
@@ -515,7 +520,8 @@ class _Run:
         person = Person("main", main, self.world.heard)
         lives: list[Coroutine[Any, Any, None]] = []
         more = [rng.choice(ids) for _ in range(rng.choice(plan.size.more))] if len(ids) < 20 else []
-        for number, job_id in enumerate([*ids, *more]):
+        first = ids if plan.size.waited == 1.0 else [each for each in ids if rng.random() < plan.size.waited]
+        for number, job_id in enumerate([*first, *more]):
             lives.append(self._later(self._entry(), self._life(person, number, job_id)))
         often = plan.size.parties
         if len(ids) > 1 and rng.random() < often:
