@@ -108,7 +108,9 @@ SMALL = Size(
 )
 
 LONG = replace(SMALL, horizon=LARGE.horizon)
-KEPT = replace(SMALL, jobs={"seam": (1, 2, 2, 3, 4), "wire": (2, 3)}, waited=0.2, more=(0,), journals=1.0)
+KEPT = replace(
+    SMALL, jobs={"seam": (2, 3, 4, 5, 6), "wire": (2, 3)}, waited=0.2, more=(0,), journals=1.0, lives=LARGE.lives
+)
 """Small otherwise: as long as large ones, or with somebody who watches with a journal, and few others."""
 
 _SHARES: Mapping[str, Sequence[tuple[float, Size]]] = {
