@@ -29,6 +29,7 @@ from jobwatch.testing import FakeSource
 def make():
     source = FakeSource("acme")
     source.add("build", [("queued", 0), ("running", 0.2)])
+    source.add("done", [("completed", 0)])
     source.add("tests", [("queued", 0), ("failed", 1.5)], error=Problem("no space"))
     return source
 """
@@ -78,6 +79,14 @@ async def test_it_serves_until_all_named_jobs_have_ended_and_exits_by_how_they_d
         assert process.stdout is not None
         assert await process.stdout.read() == b""
         assert await process.wait() == 1
+
+
+@pytest.mark.slow
+async def test_of_jobs_that_have_ended_no_link_is_printed_since_the_page_ends_with_the_command(tmp_path: Path) -> None:
+    async with command(tmp_path, "done") as process:
+        assert process.stderr is not None
+        assert b"shown at" not in await process.stderr.read()
+        assert await process.wait() == 0
 
 
 @pytest.mark.slow
