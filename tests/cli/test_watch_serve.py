@@ -8,7 +8,6 @@ import os
 import shlex
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +20,8 @@ from jobwatch.cli._arguments import parsed
 from jobwatch.cli._watch_page import ENDED
 from tests.page.reading import Reader, let_in
 from tests.project.documents import commands
+
+from .processes import python
 
 _SOURCE = """
 from jobwatch import Problem
@@ -48,21 +49,9 @@ async def command(folder: Path, *argv: str, at: str = "127.0.0.1:0") -> AsyncIte
         "--max-interval",
         "30ms",
     ]
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "jobwatch", "watch", *argv, *options),
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": f"{Path.cwd()}{os.pathsep}{folder}"},
-        stdout=pipe,
-        stderr=pipe,
-    )
-    try:
-        async with asyncio.timeout(20):
-            yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+    environment = os.environ | {"PYTHONPATH": f"{Path.cwd()}{os.pathsep}{folder}"}
+    async with python("-m", "jobwatch", "watch", *argv, *options, cwd=folder, env=environment) as process:
+        yield process
 
 
 async def link_of(process: asyncio.subprocess.Process) -> str:
