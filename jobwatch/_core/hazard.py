@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from itertools import accumulate, pairwise
+from operator import mul
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -127,13 +128,15 @@ class Curve:
 
     Args:
         hazards: The hazard per unit of log time before the grid, in each of its cells, and after it; all above 0.
+        rates: Where those are not told to the end: for each of the rest, twice the square root of it.
     """
 
     __slots__ = ("_clock", "_rates")
 
-    def __init__(self, hazards: Iterable[float]) -> None:
+    def __init__(self, hazards: Iterable[float], rates: Iterable[float] = ()) -> None:
         self._rates = [2.0 * math.sqrt(hazard) for hazard in hazards]
-        self._clock = list(accumulate(map(float.__mul__, self._rates, _GAINS), initial=0.0))
+        self._rates += rates
+        self._clock: list[float] = list(accumulate(map(mul, self._rates, _GAINS), initial=0.0))
 
     def at(self, age: float) -> float:
         """Return what the poll clock shows at an age.
@@ -178,6 +181,8 @@ _START = math.log(SHORTEST)
 _HAZARDS = [1.0 / max(_EDGE, math.log(LONGEST / age) - _CELL / 2.0) for age in _AGES[:-1]]
 _SURVIVORS = [math.exp(-_CELL * done) for done in accumulate(_HAZARDS, initial=0.0)]
 _MASSES = [left - right for left, right in pairwise(_SURVIVORS)]
+_RATES = [2.0 * math.sqrt(2.0 / _CELL * (left - right) / (left + right)) for left, right in pairwise(_SURVIVORS)]
+_RATES += [2.0 * math.sqrt(_HAZARDS[-1])]
 
 PRIOR = Curve([_HAZARDS[0], *_HAZARDS, _HAZARDS[-1]])
 """The clock of a job of which nothing is known: it may last anything from 50 ms to a week, evenly in log time."""
@@ -200,17 +205,28 @@ def curve(history: Durations | Sequence[float], kin: Durations | Sequence[float]
     own_share = len(own.seconds) / (len(own.seconds) + _OWN)
     kin_share = (1.0 - own_share) * len(others.seconds) / (len(others.seconds) + _KIN)
     left = 1.0 - own_share - kin_share
-    masses = [left * mass for mass in _MASSES]
-    for share, seconds in ((own_share, own.seconds), (kin_share, others.seconds)):
-        if seconds:
-            start, chances = _estimate(seconds)
-            for cell, chance in enumerate(chances, start):
-                masses[cell] += share * chance
-    survivors = accumulate(masses, float.__sub__, initial=1.0)
-    hazards = ((before - after) / (before + after) * (2.0 / _CELL) for before, after in pairwise(survivors))
+    estimates = [(own_share, *_estimate(own.seconds))] if own.seconds else []
+    if others.seconds == own.seconds:  # an API whose jobs are all of one kind is common
+        estimates = [(1.0 - left, *estimates[0][1:])]
+    elif others.seconds:
+        estimates.append((kin_share, *_estimate(others.seconds)))
+    # A job that outlives every earlier one is back on the prior, whose rates are known beforehand; not where some of
+    # the estimate lies beyond the grid, and so is not in it.
+    end = max(start + len(chances) for _, start, chances in estimates)
+    if not all(start for _, start, _ in estimates):
+        end = _CELLS
+    masses = [left * mass for mass in _MASSES[:end]]
+    for share, start, chances in estimates:
+        for cell, chance in enumerate(chances, start):
+            masses[cell] += share * chance
     floor = _FLOOR + (_WARY - _FLOOR) * _untried(own if own.seconds else others)
-    floors = [floor * hazard for hazard in _HAZARDS]
-    return Curve([_HAZARDS[0], *map(max, hazards, floors), _HAZARDS[-1]])
+    hazards, before, twice = [_HAZARDS[0]], 1.0, 2.0 / _CELL
+    for mass, usual in zip(masses, _HAZARDS, strict=False):
+        after = before - mass
+        hazard, least = mass / (before + after) * twice, floor * usual
+        hazards.append(hazard if hazard > least else least)
+        before = after
+    return Curve(hazards, _RATES[end:])
 
 
 def _durations(history: Durations | Sequence[float]) -> Durations:
@@ -224,7 +240,10 @@ def _untried(history: Durations) -> float:
 
 def _estimate(history: Sequence[float]) -> tuple[int, list[float]]:
     """Return the chance of each cell, by a kernel estimate in log time: of those where there is any, and the first."""
-    logs = sorted([math.log(min(max(seconds, SHORTEST), LONGEST)) for seconds in history])
+    rising = sorted(history)
+    if rising[0] < SHORTEST or rising[-1] > LONGEST:
+        rising = [min(max(seconds, SHORTEST), LONGEST) for seconds in rising]
+    logs = list(map(math.log, rising))
     cells = [min(int((log - _START) / _CELL), _CELLS - 1) for log in logs]
     reaches = _reaches(_bandwidth(logs) / _CELL)
     doubt = 1.0 / (1.0 + (len(logs) / _DOUBT) ** 3)

@@ -164,6 +164,11 @@ class Watch(Struct, gc=False, eq=False):
         return self.watched.job_id < other.watched.job_id
 
     @property
+    def known(self) -> object:
+        """What is known of the job, as it is kept: the same object for as long as nothing else is known."""
+        return self.watched
+
+    @property
     def brief(self) -> Brief:
         """What is counted of the job."""
         watched = self.watched
@@ -273,6 +278,8 @@ class Watch(Struct, gc=False, eq=False):
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Watched).decode
 _watched: Final[Any] = Watch.watched  # where it is kept, whatever a class below makes of its name
+_kept_in: Final[Callable[[Watch], Watched | bytes]] = _watched.__get__
+_keep_in: Final[Callable[[Watch, Watched | bytes], None]] = _watched.__set__
 
 
 class BackgroundWatch(Watch, gc=False, eq=False):
@@ -288,13 +295,18 @@ class BackgroundWatch(Watch, gc=False, eq=False):
         @property
         def watched(self) -> Watched:
             """What is known of the job."""
-            known = _watched.__get__(self)
+            known = _kept_in(self)
             return _decode(known) if type(known) is bytes else known
 
         @watched.setter
         def watched(self, known: Watched) -> None:
-            _watched.__set__(self, known)
+            _keep_in(self, known)
             self._brief_at_rest = None
+
+    @property
+    def known(self) -> object:
+        """What is known of the job, encoded between looks."""
+        return _kept_in(self)
 
     @property
     def brief(self) -> Brief:
@@ -315,13 +327,15 @@ class BackgroundWatch(Watch, gc=False, eq=False):
 
     def rest(self) -> None:
         """Encode what is known; what has no encoding, such as half a surrogate pair from a source, stays as it is."""
-        watched = self.watched
+        watched = _kept_in(self)
+        if isinstance(watched, bytes):
+            return
+        try:
+            _keep_in(self, _encode(watched))
+        except (ValueError, OverflowError):
+            return
         is_blocked = watched.blocked is not None and watched.is_blocked
         self._brief_at_rest = _brief(watched.phase, watched.outcome is None, is_blocked)
-        try:
-            _watched.__set__(self, _encode(watched))
-        except (ValueError, OverflowError):
-            self._brief_at_rest = None
 
 
 class Registry:
