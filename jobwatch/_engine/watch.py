@@ -342,9 +342,10 @@ class BackgroundWatch(Watch, gc=False, eq=False):
         if isinstance(watched, bytes):
             return
         try:
-            _keep_in(self, _encode(watched))
+            encoded = _encode(watched)
         except (ValueError, OverflowError):
             return
+        _keep_in(self, bytes(memoryview(encoded)))  # a copy, since those of an encoder have room to spare: a tenth
         is_blocked = watched.blocked is not None and watched.is_blocked
         self._brief_at_rest = _brief(watched.phase, watched.outcome is None, is_blocked)
 
