@@ -279,7 +279,7 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 
 
 def _decode_first(known: bytes) -> Watched:
-    """Decode what is known, with a decoder that is made now: it takes a thousandth of a second, and a wait needs none."""
+    """Decode what is known, with a decoder that is made now: that takes a millisecond, and a wait needs none."""
     global _decode  # noqa: PLW0603
     _decode = msgspec.msgpack.Decoder(Watched).decode
     return _decode(known)
