@@ -52,9 +52,9 @@ _CATCH_UP = 1.25
 
 _REST_SHARE, _SHORTEST_REST, _LONGEST_REST = 1.0 / 40.0, 0.01, 0.05
 """For how long no look begins where there are many jobs and all looks have begun that were due: those that come due
-meanwhile begin together, so that the loop wakes once for all of them, since to wake costs more than half a look. That is
-a part of the mean interval, within bounds in seconds. An interval a fortieth longer than the best costs nothing: around
-that, what is learned later and what is saved in looks are the same, and the loss goes with the square, 0.0003."""
+meanwhile begin together, so that the loop wakes once for all of them, since to wake costs half a look. That is part of
+the mean interval, within bounds in seconds. An interval a fortieth longer than the best costs next to nothing: what is
+learned later is saved in looks, and the loss goes with the square, 0.0003."""
 
 _MADE_UP = 2.0 * _LONGEST_REST
 """For how long, in seconds, late looks that could not begin in time may be made up for."""
