@@ -216,11 +216,12 @@ class Looks:
                     seen = None
                 finally:
                     self._end_asking(watches)
-                if seen is not None:
-                    self._schedule.learn(seen, now)
             if seen is not None:
                 answered_at = ended_at = self._clock.now()
-                as_of = self._as_of(seen, now, answered_at)
+                if not hold:
+                    self._schedule.learn(seen, now, answered_at)
+                is_fault = isinstance(seen.what, Fault)
+                as_of = self._as_of(seen, now, answered_at) if is_fault else self._clock.epoch + answered_at - seen.age
                 if self._details is not None and not self._is_held_back(watches, seen, as_of):
                     seen = await self._details.of(seen, watches)
                     ended_at = self._clock.now()
@@ -252,15 +253,19 @@ class Looks:
 
     def _begin_asking(self, watches: Sequence[Watch], looker: asyncio.Task[object], now: float) -> None:
         """Note that a task asks about a job; where one watch alone wants the answer, for no longer than it does."""
-        self._asks(watches, looker, now)
-        if len(watches) == 1:
-            self._cancellable[watches[0]] = looker
         self._schedule.begin_question()
+        if len(watches) == 1:
+            (watch,) = watches
+            self._asking[watch] = looker, now
+            self._cancellable[watch] = looker
+        else:
+            self._asks(watches, looker, now)
 
     def _end_asking(self, watches: Sequence[Watch]) -> None:
         self._schedule.end_question()
-        self._is_answered(watches)
-        self._cancellable.pop(watches[0], None)
+        for watch in watches:
+            self._asking.pop(watch, None)
+            self._cancellable.pop(watch, None)
 
     def _check_called_off(
         self, watches: Sequence[Watch], looker: asyncio.Task[object], cancelled: asyncio.CancelledError
@@ -300,7 +305,8 @@ class Looks:
         before, memo = watch.watched, watch.memo
         # Two that know different things are served by one whole answer; and somebody who waits for this very look, at a
         # deadline above all, is to have the truth.
-        if watch.awaits_this_look or (others and any(each.awaits_this_look or each.memo != memo for each in others)):
+        is_awaited = watch.stage is not LOOKING and watch.awaits_this_look
+        if is_awaited or (others and any(each.awaits_this_look or each.memo != memo for each in others)):
             memo = None
         if hold:
             return self._source.job(before.job_id, before.status, memo, self._schedule.turn, hold=hold)
@@ -437,7 +443,8 @@ class Looks:
 
     def _enter(self, watch: Watch, looked: Looked, price: float, now: float) -> None:
         """Enter what a look gave, have the next one made, and notify if there is news."""
-        before, is_awaited = watch.watched, watch.awaits_this_look
+        # Whether anybody waits for a look is asked of few: `LOOKING` says of most that nobody does.
+        before, is_awaited = watch.watched, watch.stage is not LOOKING and watch.awaits_this_look
         is_news = looked.transitions or looked.outcome or looked.confirms_blocked
         if is_news or not before.looks:
             self._log.news(looked)
@@ -511,7 +518,7 @@ class Looks:
                 delay = min(usual, delay)  # a job that is blocked may go on by itself, and is to be confirmed if not
             elif delay > usual:
                 schedule.demand(watch, 1.0 / delay)
-        if watch.awaits_next_look:
+        if watch.stage is not LOOKING and watch.awaits_next_look:
             schedule.put_first(watch)
             return
         schedule.put(watch, now + delay)
@@ -578,9 +585,7 @@ class Looks:
 
     def _as_of(self, seen: Seen, asked_at: float, answered_at: float) -> float:
         """Return the Unix time that an answer speaks of; for arguments, on the loop's clock, see `time_of`."""
-        if isinstance(seen.what, Fault):
-            return time_of(seen, self._clock.epoch + asked_at, self._clock.epoch + answered_at)
-        return self._clock.epoch + answered_at - seen.age
+        return time_of(seen, self._clock.epoch + asked_at, self._clock.epoch + answered_at)
 
     def _shared(self, price: float, watch: Watch) -> float:
         """Return what a look at one job costs, where others share it."""
