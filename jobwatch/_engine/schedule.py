@@ -193,13 +193,16 @@ class Schedule:
         """How many jobs wait for their first look, and perhaps some that do not any more."""
         return len(self._first_looks)
 
-    def enqueue(self, watch: Watch) -> None:
-        """Have a job wait for its first look."""
-        watch.to(FIRST)
+    def enqueue(self, *watches: Watch) -> None:
+        """Have jobs wait for their first looks."""
+        if not watches:
+            return
+        for watch in watches:
+            watch.to(FIRST)
         if not self._first_looks:
             self._newcomers = FirstLooks()
             self._rests_until = BEFORE_ALL
-        self._first_looks.append(watch)
+        self._first_looks += watches
         self._workers.wake_at(self._time())
 
     def put(self, watch: Watch, due: float) -> None:
