@@ -185,8 +185,10 @@ _START = math.log(SHORTEST)
 _HAZARDS = [1.0 / max(_EDGE, math.log(LONGEST / age) - _CELL / 2.0) for age in _AGES[:-1]]
 _SURVIVORS = [math.exp(-_CELL * done) for done in accumulate(_HAZARDS, initial=0.0)]
 _MASSES = [left - right for left, right in pairwise(_SURVIVORS)]
-_RATES = [2.0 * math.sqrt(2.0 / _CELL * (left - right) / (left + right)) for left, right in pairwise(_SURVIVORS)]
-_RATES += [2.0 * math.sqrt(_HAZARDS[-1])]
+_RATES = [
+    *(2.0 * math.sqrt(2.0 / _CELL * (left - right) / (left + right)) for left, right in pairwise(_SURVIVORS)),
+    2.0 * math.sqrt(_HAZARDS[-1]),
+]
 
 PRIOR = Curve([_HAZARDS[0], *_HAZARDS, _HAZARDS[-1]])
 """The clock of a job of which nothing is known: it may last anything from 50 ms to a week, evenly in log time."""
