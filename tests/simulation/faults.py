@@ -283,8 +283,7 @@ APART: Mapping[str, frozenset[str]] = {
     "304 in place of news": frozenset({"seam", "wire"}),
     "more phases": frozenset({"seam", "wire"}),
 }
-"""Faults that have no turn, but a world in two has one of them, and at which levels; most worlds without stay as they
-were before there were these."""
+"""Faults that have no turn, but most worlds have one of them, and at which levels."""
 
 APART_TRAITS = frozenset(APART) - {
     "source raises",

@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 import jobwatch
 
@@ -49,8 +49,8 @@ class Sum(Struct):
     seeds: int = 0
     looks: int = 0
     seconds: float = 0.0
-    sometimes: Counter[str] = Counter()
-    worlds: Counter[str] = Counter()
+    sometimes: Counter[str] = field(default_factory=Counter)
+    worlds: Counter[str] = field(default_factory=Counter)
     failures: list[tuple[int, str, list[str]]] = []
 
     def add(self, other: Sum) -> None:

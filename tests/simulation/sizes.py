@@ -33,6 +33,7 @@ class Size(Struct, frozen=True):
         faults: How many kinds of fault there may be beyond these.
         rates: How often each may be met.
         ending: How often one is met that ends a watch.
+        raises: How often the source raises, where it does.
         vanish: Which share of the jobs vanishes where some do.
         apart: How often there is one of the faults that have no turn.
         phases: How often there are more phases where there is none of these.
@@ -55,6 +56,7 @@ class Size(Struct, frozen=True):
     faults: Sequence[int]
     rates: Sequence[float]
     ending: float
+    raises: float
     vanish: float
     apart: float
     phases: float
@@ -78,6 +80,7 @@ LARGE = Size(
     faults=(0, 1, 2, 4, 8, 16),
     rates=(0.03, 0.1, 0.3),
     ending=0.1,
+    raises=0.03,
     vanish=0.3,
     apart=0.5,
     phases=0.4,
@@ -87,7 +90,7 @@ LARGE = Size(
 
 SMALL = Size(
     jobs={"seam": (1, 1, 1, 1, 1, 2, 2, 4), "wire": (1, 1, 1, 2)},
-    listed=3,
+    listed=5,
     horizon={"seam": (15.0, 250.0), "wire": (15.0, 250.0)},
     waited=1.0,
     more=(0, 1, 1, 2),
@@ -101,6 +104,7 @@ SMALL = Size(
     faults=(0, 0, 1, 2, 4, 8),
     rates=(0.1, 0.3),
     ending=0.3,
+    raises=0.1,
     vanish=0.6,
     apart=0.7,
     phases=0.6,
@@ -108,7 +112,9 @@ SMALL = Size(
 )
 
 LONG = replace(SMALL, horizon=LARGE.horizon)
-KEPT = replace(SMALL, jobs={"seam": (1, 2, 2, 3, 4), "wire": (2, 3)}, waited=0.2, more=(0,), journals=1.0)
+KEPT = replace(
+    SMALL, jobs={"seam": (1, 2, 3, 4), "wire": (2, 3)}, waited=0.2, more=(0,), journals=1.0, lives=LARGE.lives
+)
 """Small otherwise: as long as large ones, or with somebody who watches with a journal, and few others."""
 
 _SHARES: Mapping[str, Sequence[tuple[float, Size]]] = {

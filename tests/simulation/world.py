@@ -226,7 +226,7 @@ def _apart(seed: int, level: str, mode: str, api: str, size: Size) -> dict[str, 
     name = rng.choice([name for name in names if faults.APART_OF.get(name, api) == api])
     if name == "source raises" and mode == LIVENESS:
         return {}
-    return {name: 0.03 if name == "source raises" else 0.5}
+    return {name: size.raises if name == "source raises" else 0.5}
 
 
 def _swarm(rng: Random, seed: int, level: str, mode: str, size: Size) -> tuple[dict[str, float], frozenset[str]]:
