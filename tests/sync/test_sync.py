@@ -93,6 +93,22 @@ def test_watch_yields_every_state_once_and_has_the_result(source: FakeSource) ->
     assert repr(handle) == "<SyncWait job_1: succeeded, over: succeeded>"
 
 
+def test_a_handle_is_given_all_that_is_known_and_its_end_by_one_call_to_its_loop(
+    source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[object] = []
+    call = LoopThread.call
+    monkeypatch.setattr(LoopThread, "call", lambda thread, each: (calls.append(each), call(thread, each))[1])
+    source.add("over", [("pending", 0), ("running", 0), ("failed", 0)])
+    with SyncClient(source=source) as client:
+        handle = client.watch("over")
+        assert next(handle).status == "pending"
+        with pytest.raises(JobFailed):
+            handle.result()
+        assert [change.status for change in handle] == ["running", "failed"]
+    assert len(calls) == 1
+
+
 def test_watch_ends_with_a_job_that_fails_and_its_result_raises(source: FakeSource) -> None:
     handle = jobwatch.watch("bad", source=source, pace=QUICK)
     assert [change.status for change in handle] == ["running", "failed"]
