@@ -13,7 +13,7 @@ import textwrap
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, cast
 
 import pytest
@@ -98,7 +98,12 @@ def test_a_handle_is_given_all_that_is_known_and_its_end_by_one_call_to_its_loop
 ) -> None:
     calls: list[object] = []
     call = LoopThread.call
-    monkeypatch.setattr(LoopThread, "call", lambda thread, each: (calls.append(each), call(thread, each))[1])
+
+    def counted(thread: LoopThread, function: Callable[[], Coroutine[Any, Any, object]]) -> object:
+        calls.append(function)
+        return call(thread, function)
+
+    monkeypatch.setattr(LoopThread, "call", counted)
     source.add("over", [("pending", 0), ("running", 0), ("failed", 0)])
     with SyncClient(source=source) as client:
         handle = client.watch("over")
