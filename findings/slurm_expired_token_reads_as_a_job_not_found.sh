@@ -2,20 +2,22 @@
 # slurmctld and slurmrestd 22.05.8 (Debian 12's 22.05.8-4+deb12u3, unpacked into a temporary folder), on loopback.
 #
 # Guess: a token that has expired is answered by `rest_auth/jwt` with 401, as a request without one is.
-# Seen: slurmrestd hands any token on, and slurmctld's refusal of it becomes HTTP 500 with `Unable to find JobId=N`, of
-# jobs that are there as of others. An id that there is not is answered in the same words: only `error_number` (2017 for
-# that, -1 with "Unspecified error" for the token) tells a poller whether its job is gone or its token has expired, which
-# it does after half an hour by default.
+# Seen: slurmrestd hands any token on, and slurmctld's refusal of it becomes HTTP 500 with `Unable to find JobId=N`,
+# of jobs that are there as of others. An id that there is not is answered in the same words: only `error_number`
+# (2017 for that, -1 with "Unspecified error" for the token) tells a poller whether its job is gone or its token has
+# expired, which it does after half an hour by default.
 #
-# Prints what was seen and exits 0; exits 1 when any of it changes. Skipped, with exit 0, where apt has not this version.
+# Prints what was seen and exits 0; exits 1 when any of it changes. Skipped, with exit 0, where apt has not this
+# version.
 set -eu
 version=22.05.8-4+deb12u3
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 chmod 755 "$folder"
 cd "$folder"
-if ! apt-get -qq download slurmctld=$version slurmrestd=$version slurm-client=$version \
-  slurm-wlm-basic-plugins=$version slurm-wlm-jwt-plugin=$version libjwt0 libjansson4 libhttp-parser2.9 libhwloc15 libjson-c5 libnuma1 >apt.txt 2>&1; then
+if ! apt-get -qq download \
+  slurmctld=$version slurmrestd=$version slurm-client=$version slurm-wlm-basic-plugins=$version \
+  slurm-wlm-jwt-plugin=$version libjwt0 libjansson4 libhttp-parser2.9 libhwloc15 libjson-c5 libnuma1 >apt.txt 2>&1; then
   echo "skipped: apt-get cannot download Debian's Slurm $version here: $(tail -n 1 apt.txt)"
   exit 0
 fi
