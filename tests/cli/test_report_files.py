@@ -163,10 +163,12 @@ async def test_a_file_that_cannot_be_written_at_the_end_is_a_note_and_the_exit_c
     folder: Path, job_server: JobServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "gone").mkdir()
-    job_server.add("bedrock", "job_4", [("PENDING", 0), ("COMPLETED", 0.2)])
+    job = job_server.add("bedrock", "job_4", ["PENDING"])
     waiting = asyncio.create_task(wait("job_4", "--junit", "gone/j.xml", "--summary", "s.md"))
-    await asyncio.sleep(0.05)  # it has begun, and lasts 0.2 s
+    while not job_server.requests:
+        await asyncio.sleep(0.001)
     (folder / "gone").rmdir()
+    job.advance("COMPLETED")
     assert await waiting == 0
     assert "jobwatch: --junit gone/j.xml could not be written: No such file or directory" in capsys.readouterr().err
     assert (folder / "s.md").exists()
