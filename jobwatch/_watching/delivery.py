@@ -12,7 +12,7 @@ import inspect
 import logging
 import weakref
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from .._errors import JobwatchError, JournalError
@@ -148,6 +148,10 @@ class Outbox:
 
     def _acknowledge(self, changes: Sequence[Change]) -> int:
         # What its job list does not know must not reach the journal: the number would be that of a later job's change.
+        if len(changes) == 1:
+            (change,) = changes
+            known = self._jobs.acknowledge(change)
+            return self._journal.put(*((Acknowledged(change.job_id, change.seq),) if known else ()))
         latest = {change.job_id: change.seq for change in changes if self._jobs.acknowledge(change)}
         return self._journal.put(*[Acknowledged(job_id, seq) for job_id, seq in latest.items()])
 
@@ -212,7 +216,7 @@ class Batches:
         self._mark = max(self._mark, outbox.acknowledge_in_flight())
         if outbox.closed or not outbox.is_written(self._mark):
             return ()
-        outbox.in_flight = batch = tuple(self._wanted())
+        outbox.in_flight = batch = self._wanted()
         return batch
 
     async def _next(self) -> tuple[Change, ...]:
@@ -221,7 +225,7 @@ class Batches:
         self._mark = max(self._mark, outbox.acknowledge_in_flight())
         if await outbox.acknowledged(self._mark):
             while True:
-                if not outbox.closed and (batch := tuple(self._wanted())):
+                if not outbox.closed and (batch := self._wanted()):
                     outbox.in_flight = batch
                     return batch
                 found = await outbox.next_after(self._after, self._is_over)
@@ -231,14 +235,14 @@ class Batches:
                 self._read_ahead.extend(change for _, change in found)
         raise StopAsyncIteration
 
-    def _wanted(self) -> Iterator[Change]:
+    def _wanted(self) -> tuple[Change, ...]:
         """Take changes that are still to be handed out from those read ahead, as many as a batch may hold."""
-        left = self._most
-        while left and self._read_ahead:
+        found: list[Change] = []
+        while self._read_ahead and len(found) < self._most:
             change = self._read_ahead.popleft()
             if self._outbox.wants(change):
-                left -= 1
-                yield change
+                found.append(change)
+        return tuple(found)
 
 
 class Stream:
