@@ -28,6 +28,7 @@ class Size(Struct, frozen=True):
         lives: How many lives such a one may have.
         limits: Which share of the waits has a time limit.
         patience: For how long looks may fail before a wait is given up, in seconds.
+        streams: In which share of the worlds streams alone are wrong.
         due: How many faults have their turn, at each level; on the wire there are fewer worlds to go round.
         spread: Whether these are far from each other in the alphabet, where like follows like.
         faults: How many kinds of fault there may be beyond these.
@@ -51,6 +52,7 @@ class Size(Struct, frozen=True):
     lives: Sequence[int]
     limits: float
     patience: Sequence[float]
+    streams: float
     due: Mapping[str, int]
     spread: bool
     faults: Sequence[int]
@@ -75,6 +77,7 @@ LARGE = Size(
     lives=(1, 2, 3, 3, 4, 6),
     limits=0.3,
     patience=(300.0, 60.0, 20.0),
+    streams=0.1,
     due={"seam": 3, "wire": 5},
     spread=False,
     faults=(0, 1, 2, 4, 8, 16),
@@ -99,6 +102,7 @@ SMALL = Size(
     lives=(1, 2, 3, 3, 4),
     limits=0.45,
     patience=(300.0, 20.0, 8.0),
+    streams=0.15,
     due={"seam": 2, "wire": 3},
     spread=True,
     faults=(0, 0, 1, 2, 4, 8),
@@ -136,4 +140,4 @@ def size_of(seed: int, level: str, mode: str) -> Size:
     raise AssertionError("the last has the rest")
 
 
-__all__ = ["Size", "size_of"]
+__all__ = ["LARGE", "Size", "size_of"]

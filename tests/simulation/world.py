@@ -28,7 +28,7 @@ from .disk import disks
 from .lives import Keeper
 from .people import Heard, Person
 from .server import Exchange, Outage, Server
-from .sizes import Size, size_of
+from .sizes import LARGE, Size, size_of
 from .truth import (
     ENDED,
     EPOCH,
@@ -137,13 +137,15 @@ def planned(seed: int, level: str, mode: str) -> Plan:
     rates, traits = _swarm(rng, seed, level, mode, size)
     due = _due(_survivable(level), seed, level, size)
     api = _api_for(rng, [name for name in due if name in rates or name in traits])
-    apart = _apart(seed, level, mode, api, size)
+    # Where streams alone are wrong, what they do to looks can be told exactly, and takes time to show.
+    is_exact = size.streams > LARGE.streams and bool(rates) and rates.keys() <= set(faults.STREAM)
+    apart = {} if is_exact else _apart(seed, level, mode, api, size)
     rates |= {name: rate for name, rate in apart.items() if name not in faults.APART_TRAITS}
     traits |= apart.keys() & faults.APART_TRAITS
     if not rates.keys().isdisjoint({"status behind", "history behind", "untimed"}):
         traits -= {"end before its moment"}  # an end that the status does not bear out may be an attempt's
     # Liveness is about what comes after the faults; safety has them for ever.
-    horizon = log_uniform(rng, *size.horizon[level])
+    horizon = log_uniform(rng, *(LARGE if is_exact else size).horizon[level])
     quiet_at = START + (min(horizon * 0.5, 200.0) if mode == LIVENESS else 1e9)
     many = level == SEAM and size.crowds > 0.0 and rng.random() < size.crowds
     if many:
@@ -233,7 +235,7 @@ def _swarm(rng: Random, seed: int, level: str, mode: str, size: Size) -> tuple[d
     """Choose which faults there are, and how often."""
     if rng.random() < 0.08:
         return {}, frozenset({"streams"} if rng.random() < 0.5 else ())
-    if rng.random() < 0.1:  # nothing else is wrong, so that what streams do to looks can be told exactly
+    if rng.random() < size.streams:  # nothing else is wrong, so that what streams do to looks can be told exactly
         wrong = {*_turn(faults.STREAM, seed, 1), *rng.sample(faults.STREAM, rng.choice((0, 1, 3)))}
         return {name: rng.choice((0.3, 0.6)) for name in sorted(wrong)}, frozenset({"streams"})
     names = _survivable(level)
