@@ -599,8 +599,8 @@ def test_a_curve_serves_until_an_eighth_of_its_durations_is_new_or_one_shows_it_
 
     first = learned(100.0, 110.0, 120.0, 90.0)
     assert len(set(map(id, first))) == 4, "of few durations each counts"
-    learned(*(100.0 + number for number in range(100)))
-    later = learned(*(100.0 + number for number in range(64)))
+    learned(*(100.0 + number for number in range(KEPT)))
+    later = learned(*(100.0 + number for number in range(KEPT)))
     assert 7 <= len(set(map(id, later))) <= 9
     before = learned(120.0)[-1]
     assert learned(1.0)[-1] is not before, "a job that ended far too soon"

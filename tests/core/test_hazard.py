@@ -9,20 +9,8 @@ from statistics import fmean
 
 import pytest
 
-from jobwatch._core.hazard import (
-    LONGEST,
-    PRIOR,
-    SHORTEST,
-    Curve,
-    Durations,
-    _bandwidth,
-    _estimate,
-    _grid,
-    _reaches,
-    _running_mean,
-    curve,
-    remembered,
-)
+from jobwatch._core.density import _bandwidth, _reaches, _running_mean, kernel_estimate
+from jobwatch._core.hazard import LONGEST, PRIOR, SHORTEST, Curve, Durations, _grid, curve, remembered
 
 
 def blurred(counts: list[float], width: float) -> list[float]:
@@ -34,7 +22,7 @@ def blurred(counts: list[float], width: float) -> list[float]:
 
 def chances_of(history: list[float]) -> list[float]:
     """Return the chance of each cell of the grid."""
-    start, chances = _estimate(history)
+    start, chances = kernel_estimate(history)
     return [0.0] * start + chances + [0.0] * (len(_grid()) - 1 - start - len(chances))
 
 
@@ -164,9 +152,9 @@ def test_every_job_of_a_history_counts_alike() -> None:
 
 
 def test_durations_out_of_range_are_taken_for_the_nearest_in_it() -> None:
-    assert _estimate([1e-9, 1e-3]) == _estimate([SHORTEST, SHORTEST])
-    assert _estimate([LONGEST * 9.0, 1e12]) == _estimate([LONGEST, LONGEST])
-    assert _estimate([LONGEST] * 64) != _estimate([LONGEST * 0.95] * 64), "the last cell is one like others"
+    assert kernel_estimate([1e-9, 1e-3]) == kernel_estimate([SHORTEST, SHORTEST])
+    assert kernel_estimate([LONGEST * 9.0, 1e12]) == kernel_estimate([LONGEST, LONGEST])
+    assert kernel_estimate([LONGEST] * 64) != kernel_estimate([LONGEST * 0.95] * 64), "the last cell is one like others"
 
 
 # --- what is remembered ---------------------------------------------------------------------------------------------
