@@ -115,7 +115,7 @@ def known(trace: Sequence[Finished], seed: int, scale: float = 1.0) -> Iterator[
         (kind, fold): curve(
             _history(kinds[kind, fold], tried=scale == 1.0),
             told[fold],
-            [seconds for (each, half), seconds in kinds.items() if half == fold and each != kind][-OTHERS:],
+            [seconds for (each, half), seconds in kinds.items() if half == fold and each != kind and seconds][-OTHERS:],
             in_order=False,
         )
         for kind in {job.type for job in trace}

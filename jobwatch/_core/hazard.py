@@ -60,11 +60,11 @@ _SOON = 4.0
 # A job that ends in less than this part of the median is one that the history did not lead us to expect.
 
 _OWN = 0.25
-# A history of this many jobs of one kind is trusted half; the chance that a job is like none of n is 1 / (4 * n + 1),
+# A history of this many jobs of one kind is trusted half; the chance that a job is like none of n is 1 / (4 * n + 1).
 
-_STRANGE = 0.015
-# and not much less than this of however many: it costs next to nothing, and should the history be ten times too short,
-# jobs that outlive it are back on the prior so much sooner.
+_STRANGE = 0.05
+# The least chance of that while a history is untried: should it be ten times too short, jobs that outlive it are back
+# on the prior so much sooner. A fifth of it, kept up for good, would cost image jobs half a percent more looks.
 
 _KIN = 2.0
 # Of what is left, all jobs of the API together are trusted half when there are this many,
@@ -192,25 +192,27 @@ def curve(
     own, others = _durations(history), _durations(kin)
     if not own.seconds and not others.seconds:
         return PRIOR
-    own_share = (1.0 - _STRANGE) * len(own.seconds) / (len(own.seconds) + _OWN)
-    masses = _of_others(1.0 - own_share, others.seconds, kinds)
+    untried = _untried(own if own.seconds else others)
+    known = 1.0 - _STRANGE * untried
+    own_share = known * len(own.seconds) / (len(own.seconds) + _OWN)
+    masses = _of_others(known - own_share, 1.0 - known, others.seconds, () if own.seconds else kinds)
     if own.seconds:
         chances = kind_estimate(own.seconds, typical_spread(kinds), in_order=in_order)
         masses = [mass + own_share * chance for mass, chance in zip(masses, chances, strict=True)]
     survivors = accumulate(masses, float.__sub__, initial=1.0)
     hazards = ((before - after) / (before + after) * (2.0 / CELL) for before, after in pairwise(survivors))
-    floor = _FLOOR + (_WARY - _FLOOR) * _untried(own if own.seconds else others)
+    floor = _FLOOR + (_WARY - _FLOOR) * untried
     floors = [floor * hazard for hazard in _HAZARDS]
     return Curve([_HAZARDS[0], *map(max, hazards, floors), _HAZARDS[-1]])
 
 
-def _of_others(left: float, kin: Sequence[float], kinds: Sequence[Sequence[float]]) -> list[float]:
-    """Return a share of the chances of a job that is like none of its kind: like others of the API, or like none."""
+def _of_others(left: float, none: float, kin: Sequence[float], kinds: Sequence[Sequence[float]]) -> list[float]:
+    """Return the chances of a job that is like none of its kind, times their shares: like others of the API, or not."""
     of_kin = left * len(kin) / (len(kin) + _KIN)
     of_kinds = of_kin * len(kinds) / (len(kinds) + _KINDS) if len(kinds) > 1 else 0.0
     shares = [(of_kin - of_kinds, kin), (of_kinds, [each[-1] for each in kinds])]
     estimated = [(share, seconds) for share, seconds in shares if share > _LEFT_OUT]
-    of_none = left - sum([share for share, _ in estimated])
+    of_none = none + left - sum([share for share, _ in estimated])
     masses = [of_none * mass for mass in _MASSES]
     for share, seconds in estimated:
         start, chances = kernel_estimate(seconds)
