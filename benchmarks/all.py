@@ -34,9 +34,9 @@ _OURS = ["bare", "jobwatch", "jobwatch_watcher"]
 QUICK = {
     "budget": ["--seconds", "300"],
     "ended": ["--jobs", "1000", "--rounds", "3", "--herd", "2000"],
-    "engine": ["--watches", "500", "--looks", "500", "--seconds", "3"],
+    "engine": ["--watches", "500", "--looks", "500", "--seconds", "10"],
     "first_request": ["--runs", "3"],
-    "fleet": ["--jobs", "2000", "--counter", "processor"],
+    "fleet": ["--jobs", "20000", "--together", "2000", "--counter", "processor"],
     "hold": ["--rounds", "1", "--every", "5"],
     "imports": ["--runs", "5", *_SECONDS],
     "journal": ["--jobs", "10000", "--changes", "1000", "--rounds", "1"],

@@ -72,6 +72,8 @@ GOAL_CPU = 0.5e-3
 GOAL_LATE = 0.4
 GOAL_RIVAL = 0.33
 _SEEDED_A_SECOND = 4_000.0
+_CAUGHT_UP = 6.0
+"""So many seconds' looks are made before anything is measured, at least: processes that begin late are behind first."""
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,8 +103,11 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def warm(self) -> int:
-        """After how many looks the processes are at work: when each job was looked at, or half a minute is over."""
-        return min(self.watches, round(self.looks * 30.0))
+        """After how many looks the processes are at work: when each job was looked at, or half a minute is over.
+
+        But not before what became due while they started is made up for, which the rate allows a quarter a second of.
+        """
+        return min(max(self.watches, round(self.looks * _CAUGHT_UP)), round(self.looks * 30.0))
 
     @property
     def ending(self) -> int:

@@ -50,6 +50,9 @@ _AGE = {"hold": 86_400.0, "spread": 3_600.0, "sweep": 3_600.0, "batches": 3_600.
 _INTERVAL = {"hold": 60.0, "count": 60.0, "spread": 20.0}
 _TICK = 0.01
 _SLICE = 1_000
+_WARM = 1_000
+"""How many jobs are watched before any are counted: what a process needs once is there then."""
+
 _WORKERS = 8
 
 
@@ -82,10 +85,16 @@ class Echo:
 
     Args:
         takes: How long a request takes; None for not even a round of the event loop.
+        jobs: How many jobs there are, where it is to be known how many of them were asked about.
+
+    Attributes:
+        asked: How many requests there were.
+        known: About how many jobs.
     """
 
-    def __init__(self, *, takes: float | None) -> None:
-        self.asked = 0
+    def __init__(self, *, takes: float | None, jobs: int = 0) -> None:
+        self.asked = self.known = 0
+        self._is_known = bytearray(jobs)  # made before any memory is measured
         self._takes = takes
         began = EPOCH - _AGE["hold"]
         times = b'"created_at":%.3f,"started_at":%.3f,"updated_at":%.3f' % (began, began + 1.25, began + 60.5)
@@ -94,6 +103,9 @@ class Echo:
     async def get(self, target: str, *, etag: str | None = None, turn: Turn = at_once) -> Reply | Fault:  # noqa: ARG002 - none is sent
         """Answer a request, as `Transport.get` does."""
         self.asked += 1
+        if self._is_known and target[8:16].isdecimal() and not self._is_known[int(target[8:16])]:
+            self._is_known[int(target[8:16])] = 1
+            self.known += 1
         if self._takes is not None:
             await asyncio.sleep(self._takes)
         return Reply(200, b'{"job":{"id":"' + target[4:16].encode() + self._rest)
@@ -203,7 +215,7 @@ def _ids(jobs: int) -> list[str]:
 
 async def hold(way: Way, jobs: int, group: TaskGroup) -> Held:
     """Watch jobs until each was looked at twice; jobwatch by a `Watcher`, which tells a function of changes."""
-    server = Echo(takes=0.0)
+    server = Echo(takes=0.0, jobs=jobs)
     if way != "jobwatch":
         fleet = Fleet(way, server, group, _INTERVAL["hold"])
 
@@ -229,17 +241,19 @@ async def hold(way: Way, jobs: int, group: TaskGroup) -> Held:
 async def _held(server: Echo, jobs: int, add: Callable[[list[str]], Awaitable[None]]) -> Held:
     pauses, lags = _Pauses(), [0.0]
     ticker = asyncio.create_task(_tick(lags))
-    await add(["job_warmed_up"])
-    await _asked(server, 1)
+    await add([f"job_warm{number:04d}" for number in range(_WARM)])
+    await _asked(server, _WARM)
+    await asyncio.sleep(1.0)
     gc.collect()
     began, before = time.process_time(), _resident()
     for first in range(0, jobs, _SLICE):
         await add([f"job_{number:08d}" for number in range(first, min(first + _SLICE, jobs))])
         await asyncio.sleep(0)
-    await _asked(server, jobs + 1)
+    while server.known < jobs:  # noqa: ASYNC110 - as in `_asked`; some were asked about twice meanwhile
+        await asyncio.sleep(1.0)
     await asyncio.sleep(1.0)  # what the last looks have shown is taken in, and told
     resident = _resident() - before
-    await _asked(server, 2 * (jobs + 1))
+    await _asked(server, 2 * (jobs + _WARM))
     seconds = time.process_time() - began
     ticker.cancel()
     gc.collect()

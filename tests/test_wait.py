@@ -926,6 +926,50 @@ async def test_as_completed_never_begun_leaves_no_warning(bedrock: Client) -> No
     assert [wait async for wait in bedrock.as_completed([])] == []
 
 
+@on_virtual_clock
+async def test_several_waits_share_one_task_until_their_time_limit_is_near_and_all_are_kept() -> None:
+    source = FakeSource(delay=0.25)
+    for job_id, ends in (("a", 50.0), ("b", 3599.4), ("c", 9999.0), ("d", 9999.0)):
+        source.add(job_id, [("running", 0), ("completed", ends)])
+    async with Client(source=source) as client:
+        came: list[tuple[str, Outcome | None, float]] = []
+        async for wait in client.as_completed(["a", "b", "c", "d"], timeout=3600):
+            came.append((wait.job_id, wait.outcome, round(now())))
+            if wait.job_id == "a":
+                assert len(asyncio.all_tasks()) - len(own_tasks()) == 1
+        assert set(came[1:]) == {
+            ("b", Outcome.SUCCEEDED, 3600),
+            ("c", Outcome.TIMEOUT, 3600),
+            ("d", Outcome.TIMEOUT, 3600),
+        }
+        assert came[0][:2] == ("a", Outcome.SUCCEEDED)
+        assert not engine_of(client)._registry
+
+
+@on_virtual_clock
+async def test_several_waits_end_with_their_client_and_say_so() -> None:
+    source = FakeSource()
+    for job_id in ("a", "b"):
+        source.add(job_id, ["running"])
+    client = Client(source=source)
+    completions = client.as_completed(["a", "b"])
+    going_on = asyncio.create_task(anext(completions))
+    await asyncio.sleep(1.0)
+    await client.aclose()
+    for wait in (await going_on, await anext(completions)):
+        with pytest.raises(JobwatchError, match="was stopped before the job ended: the client is closed"):
+            await wait
+
+
+@on_virtual_clock
+async def test_a_state_on_the_way_ends_none_of_several_waits() -> None:
+    source = FakeSource()
+    source.add("a", [("pending", 0), ("running", 5.0), ("completed", 60.0)])
+    async with Client(source=source) as client:
+        (job,) = await client.wait_all(["a"])
+        assert (job.status, now() >= 60.0) == ("completed", True)
+
+
 async def test_errors_that_nobody_asks_for_are_not_complained_about(bedrock: Client, job_server: JobServer) -> None:
     complaints: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))

@@ -1,13 +1,18 @@
-"""Several waits at once, as they end."""
+"""Several waits at once, as they end.
+
+A wait takes no task of its own here, which for thousands of jobs would cost more than to ask about them: it is looked
+at again when there is news of its job. Only what depends on the time, too, is waited for as one wait alone is.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Generic, Self
 
+from .._engine.watch import NEVER
 from .._http.tasks import ended, running_loop
 from .._models import Result_co, ResultLeftOut, Wire_co
-from .wait import coroutine_of
+from .wait import coroutine_of, deadline_of, depends_on_time, listens, result_of, stop_listening
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +20,9 @@ if TYPE_CHECKING:
 
     from .._models import Job
     from .wait import Wait
+
+_BEFORE = 1.5
+"""How long before a time limit tasks take over, in seconds: more than a last look before it is ever begun."""
 
 
 class Completions(ResultLeftOut, Generic[Wire_co, Result_co]):
@@ -29,8 +37,7 @@ class Completions(ResultLeftOut, Generic[Wire_co, Result_co]):
 
     def __init__(self, waits: Sequence[Wait[Wire_co, Result_co]]) -> None:
         self.waits = waits
-        self._ended: asyncio.Queue[Wait[Wire_co, Result_co]] = asyncio.Queue()
-        self._tasks: set[asyncio.Task[Job[Wire_co, Result_co]]] | None = None
+        self._under_way: _UnderWay[Wire_co, Result_co] | None = None
         self._left = len(waits)
 
     def __aiter__(self) -> Self:
@@ -39,13 +46,14 @@ class Completions(ResultLeftOut, Generic[Wire_co, Result_co]):
 
     async def __anext__(self) -> Wait[Wire_co, Result_co]:
         """Return the next handle whose wait is over."""
-        if self._tasks is None:
-            self._tasks = {_begun(wait, self._ended) for wait in self.waits}
+        if self._under_way is None:
+            self._under_way = _UnderWay()
+            self._under_way.begin(self.waits)
         if not self._left:
             raise StopAsyncIteration
         self._left -= 1
         try:
-            return await self._ended.get()
+            return await self._under_way.over.get()
         except BaseException:
             self._left += 1
             raise
@@ -63,16 +71,15 @@ class Completions(ResultLeftOut, Generic[Wire_co, Result_co]):
     async def aclose(self) -> None:
         """Stop the remaining waits."""
         self._stop()
-        await ended(self._tasks or ())
+        await ended(() if self._under_way is None else self._under_way.tasks)
 
     def __del__(self) -> None:
         """Stop the waits of an iteration that was left early."""
         self._stop()
 
     def _stop(self) -> None:
-        for task in self._tasks or ():
-            if not task.get_loop().is_closed():  # else it has ended with its loop
-                task.cancel()
+        if self._under_way is not None:
+            self._under_way.stop()
 
 
 async def all_of(completions: Completions[Wire_co, Result_co]) -> list[Job[Wire_co, Result_co]]:
@@ -80,20 +87,105 @@ async def all_of(completions: Completions[Wire_co, Result_co]) -> list[Job[Wire_
     jobs: dict[Wait[Wire_co, Result_co], Job[Wire_co, Result_co]] = {}
     async with completions as ended:
         async for wait in ended:
-            jobs[wait] = await wait
+            jobs[wait] = result_of(wait)
     return [jobs[wait] for wait in completions.waits]
 
 
-def _begun(
-    wait: Wait[Wire_co, Result_co], queue: asyncio.Queue[Wait[Wire_co, Result_co]]
-) -> asyncio.Task[Job[Wire_co, Result_co]]:
-    """Begin a wait that is put in a queue when it ends; the task knows no `Completions`, which so can be dropped."""
+class _UnderWay(Generic[Wire_co, Result_co]):
+    """The waits that have begun; it knows no `Completions`, which so can be dropped.
 
-    def end(task: asyncio.Task[Job[Wire_co, Result_co]]) -> None:
-        if not task.cancelled():
-            task.exception()  # read here, since whoever awaits the handle gets its own
-        queue.put_nowait(wait)
+    Attributes:
+        over: The waits that are over.
+        tasks: The tasks that wait for those that depend on the time.
+    """
 
-    task = running_loop().create_task(coroutine_of(wait))
-    task.add_done_callback(end)
-    return task
+    def __init__(self) -> None:
+        self.over: asyncio.Queue[Wait[Wire_co, Result_co]] = asyncio.Queue()
+        self.tasks: set[asyncio.Task[Job[Wire_co, Result_co]]] = set()
+        self._loop = running_loop()
+        self._listeners: dict[_Listener[Wire_co, Result_co], None] = {}
+        self._news: list[_Listener[Wire_co, Result_co]] = []
+        self._alarm: asyncio.TimerHandle | None = None
+
+    def begin(self, waits: Sequence[Wait[Wire_co, Result_co]]) -> None:
+        """Begin waits."""
+        due = NEVER
+        for wait in waits:
+            if depends_on_time(wait, _BEFORE):
+                self._run(wait)
+                continue
+            listener = _Listener(wait, self)
+            self._listeners[listener] = None
+            self._listen(listener)
+            due = min(due, deadline_of(wait) - _BEFORE)
+        if due != NEVER:
+            self._alarm = self._loop.call_at(due, self._run_all)
+
+    def told(self, listener: _Listener[Wire_co, Result_co]) -> None:
+        """Look at a wait again once whoever tells the news has come to an end, and with all others then."""
+        if not self._news:
+            self._loop.call_soon(self._take_news)
+        self._news.append(listener)
+
+    def stop(self) -> None:
+        """Stop what is not over."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        listeners, self._listeners = self._listeners, {}
+        for listener in listeners:
+            stop_listening(listener.wait, listener)
+        if not self._loop.is_closed():  # else they have ended with their loop
+            for task in self.tasks:
+                task.cancel()
+
+    def _take_news(self) -> None:
+        news, self._news = self._news, []
+        for listener in news:
+            if listener in self._listeners:
+                self._listen(listener)
+
+    def _listen(self, listener: _Listener[Wire_co, Result_co]) -> None:
+        if not listens(listener.wait, listener):
+            del self._listeners[listener]
+            self.over.put_nowait(listener.wait)
+            if not self._listeners and self._alarm is not None:
+                self._alarm.cancel()
+                self._alarm = None
+
+    def _run_all(self) -> None:
+        """Leave it to tasks to keep the time limits, which are near."""
+        self._alarm = None
+        listeners, self._listeners = self._listeners, {}
+        for listener in listeners:
+            self._run(listener.wait)
+
+    def _run(self, wait: Wait[Wire_co, Result_co]) -> None:
+        queue = self.over
+
+        def end(task: asyncio.Task[Job[Wire_co, Result_co]]) -> None:
+            if not task.cancelled():
+                task.exception()  # read here, since whoever awaits the handle gets its own
+            queue.put_nowait(wait)
+
+        task = self._loop.create_task(coroutine_of(wait))
+        task.add_done_callback(end)
+        self.tasks.add(task)
+
+
+class _Listener(Generic[Wire_co, Result_co]):
+    """Told of news of one wait's job, as a future is."""
+
+    __slots__ = ("_under_way", "wait")
+
+    def __init__(self, wait: Wait[Wire_co, Result_co], under_way: _UnderWay[Wire_co, Result_co]) -> None:
+        self.wait = wait
+        self._under_way = under_way
+
+    def done(self) -> bool:
+        """Return False: it may be told any number of times."""
+        return False
+
+    def set_result(self, _: None, /) -> None:
+        """Take it that there is news."""
+        self._under_way.told(self)

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .._core.observer import Observer
     from .._core.tracker import Watched
     from .._engine.poller import Poller
+    from .._engine.watch import Subscriber
 
 _log = logging.getLogger("jobwatch")
 
@@ -304,6 +305,10 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
             self._stopped_by = error if isinstance(error, JobwatchError) else None
             self._leave()
             raise
+        return self._end(watch)
+
+    def _end(self, watch: Watch) -> Job[Wire_co, Result_co]:
+        """Return the job of a wait that is over, or raise."""
         self._raise_unless_job_ended(watch)
         job = watch.job
         if job is None:
@@ -313,6 +318,31 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
             raise ended
         read = cast("Job[Wire_co]", job)
         return cast("Job[Wire_co, Result_co]", read) if self._result is None else with_result(read, self._result)
+
+    def _depends_on_time(self, soon: float) -> bool:
+        return self._ends.stops_when_blocked or (self._timeout is not None and self._timeout <= soon)
+
+    def _listens(self, listener: Subscriber) -> bool:
+        watch = self._watch
+        try:
+            if watch is None:
+                watch = self._begun()
+            elif self._poller is not None:
+                self._poller.check()
+        except Exception as error:  # noqa: BLE001 - whoever awaits the wait gets it
+            self._stopped_by = error if isinstance(error, JobwatchError) else None
+            self._leave()
+            return False
+        if self._poller is None or watch.watched.outcome is not None:
+            self._leave()
+            return False
+        watch.subscribe(listener)
+        return True
+
+    def _stop_listening(self, listener: Subscriber) -> None:
+        if self._watch is not None:
+            self._watch.unsubscribe(listener)
+        self._leave()
 
     def _begun(self) -> Watch:
         if self._watch is None:
@@ -422,6 +452,31 @@ def coroutine_of(
 ) -> CoroutineType[Any, Any, Job[Wire_co, Result_co]]:
     """Return the coroutine that a wait is, which a task runs with fewer steps than the wait itself."""
     return wait._own_coroutine()  # noqa: SLF001 - of this module  # pyright: ignore[reportPrivateUsage]
+
+
+def depends_on_time(wait: Wait[Wire_co, Result_co], soon: float) -> bool:
+    """Return whether more ends a wait than the end of its job and a time limit that is further off than ``soon``."""
+    return wait._depends_on_time(soon)  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+
+
+def deadline_of(wait: Wait[Wire_co, Result_co]) -> float:
+    """Return when the time of a wait that has begun will be over, on the loop's clock."""
+    return wait._deadline  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+
+
+def listens(wait: Wait[Wire_co, Result_co], listener: Subscriber) -> bool:
+    """Begin a wait, or go on with it: have a listener told once of the next news; False where the wait is over."""
+    return wait._listens(listener)  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+
+
+def stop_listening(wait: Wait[Wire_co, Result_co], listener: Subscriber) -> None:
+    """Tell a listener no more of a wait; stop the wait, as `Wait.close` does."""
+    wait._stop_listening(listener)  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
+
+
+def result_of(wait: Wait[Wire_co, Result_co]) -> Job[Wire_co, Result_co]:
+    """Return the job of a wait that is over, or raise, as awaiting it would."""
+    return wait._end(wait._begun())  # noqa: SLF001 - as above  # pyright: ignore[reportPrivateUsage]
 
 
 def _until_it_raises(told: Callable[[Job], None], job_id: str) -> Callable[[Job], None]:

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import math
-from itertools import accumulate
+from itertools import accumulate, zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ _SUPPOSED = 2.0
 
 
 class _Estimate(NamedTuple):
-    """The chances of all cells, and, of each job's own cell, what the other jobs alone say of it."""
+    """The chances of the first cells, beyond which there is none, and what of each job's cell the other jobs say."""
 
     chances: list[float]
     left_out: list[float]
@@ -126,8 +126,10 @@ def typical_spread(kinds: Iterable[Sequence[float]]) -> float:
     return math.exp(0.5 * total / weights)
 
 
-def kind_estimate(seconds: Sequence[float], spread: float = TYPICAL, *, in_order: bool = True) -> list[float]:
-    """Return the chance of each cell that the next job of a kind ends in it.
+def kind_estimate(
+    seconds: Sequence[float], spread: float = TYPICAL, *, in_order: bool = True
+) -> tuple[int, list[float]]:
+    """Return the chance of each cell that the next job of a kind ends in it: of those where there is any.
 
     Args:
         seconds: How long earlier jobs of the kind took, in seconds, the newest last; at least one.
@@ -135,8 +137,14 @@ def kind_estimate(seconds: Sequence[float], spread: float = TYPICAL, *, in_order
         in_order: Whether the order tells anything.
 
     Returns:
-        `CELLS` chances, together nearly 1.
+        The number of the first cell, and the chances from there on.
     """
+    chances = _chances(seconds, spread, in_order=in_order)
+    start = next(cell for cell, chance in enumerate(chances) if chance)
+    return start, chances[start:]
+
+
+def _chances(seconds: Sequence[float], spread: float, *, in_order: bool) -> list[float]:
     logs = logs_of(seconds)
     whole = _mixed(logs, spread)
     if not in_order or len(logs) <= _LATEST:
@@ -162,7 +170,7 @@ def _weighed(one: list[float], other: list[float], share: float, judged: Iterabl
     evidence = sum([math.log((_UNLIKE + second) / (_UNLIKE + first)) for first, second in judged])
     odds = share / (1.0 - share) * math.exp(min(50.0, max(-50.0, evidence)))
     part = odds / (1.0 + odds)
-    return [first + part * (second - first) for first, second in zip(one, other, strict=True)]
+    return [first + part * (second - first) for first, second in zip_longest(one, other, fillvalue=0.0)]
 
 
 def _normal_estimate(logs: Sequence[float], spread: float) -> _Estimate:
@@ -193,13 +201,13 @@ def _scale(squares: float, freedom: float, count: int) -> float:
 
 
 def _student(mean: float, freedom: float, scale: float) -> list[float]:
-    """Return the chances of all cells under Student's distribution, given the square of its scale."""
+    """Return the chances of the first cells under Student's distribution, given the square of its scale."""
     reach = _FARTHEST * math.sqrt(scale)
     start, end = max(0, _cell(mean - reach)), _cell(mean + reach) + 1
     stretch, power = 1.0 / (freedom * scale), -0.5 * (freedom + 1.0)
     heights = [(1.0 + (middle - mean) ** 2 * stretch) ** power for middle in _MIDDLES[start:end]]
     whole = 1.0 / sum(heights)
-    return [0.0] * start + [height * whole for height in heights] + [0.0] * (CELLS - end)
+    return [0.0] * start + [height * whole for height in heights]
 
 
 def _cell(log: float) -> int:
@@ -213,8 +221,8 @@ def _kernel_left_out(logs: Sequence[float]) -> _Estimate:
     start, chances = _kernels([_cell(log) for log in rising], reaches, sum(reaches))
     count, others, far = len(logs), 1.0 / (len(logs) - 1), sum(reaches)
     own = _blurred([*[0.0] * far, 1.0, *[0.0] * far], reaches)[far]
-    everywhere = [0.0] * start + chances + [0.0] * (CELLS - start - len(chances))
-    return _Estimate(everywhere, [max(0.0, (count * everywhere[_cell(log)] - own) * others) for log in logs])
+    left_out = [max(0.0, (count * chances[_cell(log) - start] - own) * others) for log in logs]
+    return _Estimate([0.0] * start + chances, left_out)
 
 
 def kernel_estimate(seconds: Sequence[float]) -> tuple[int, list[float]]:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from itertools import accumulate, pairwise
+from operator import mul
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -116,13 +117,15 @@ class Curve:
 
     Args:
         hazards: The hazard per unit of log time before the grid, in each of its cells, and after it; all above 0.
+        rates: Where those are not told to the end: for each of the rest, twice the square root of it.
     """
 
     __slots__ = ("_clock", "_rates")
 
-    def __init__(self, hazards: Iterable[float]) -> None:
+    def __init__(self, hazards: Iterable[float], rates: Iterable[float] = ()) -> None:
         self._rates = [2.0 * math.sqrt(hazard) for hazard in hazards]
-        self._clock = list(accumulate(map(float.__mul__, self._rates, _GAINS), initial=0.0))
+        self._rates += rates
+        self._clock: list[float] = list(accumulate(map(mul, self._rates, _GAINS), initial=0.0))
 
     def at(self, age: float) -> float:
         """Return what the poll clock shows at an age.
@@ -164,6 +167,8 @@ _GAINS = [right - left for left, right in pairwise(_ROOTS)]
 _HAZARDS = [1.0 / max(_EDGE, math.log(LONGEST / age) - CELL / 2.0) for age in _AGES[:-1]]
 _SURVIVORS = [math.exp(-CELL * done) for done in accumulate(_HAZARDS, initial=0.0)]
 _MASSES = [left - right for left, right in pairwise(_SURVIVORS)]
+_RATES = [2.0 * math.sqrt(2.0 / CELL * (left - right) / (left + right)) for left, right in pairwise(_SURVIVORS)]
+_RATES += [2.0 * math.sqrt(_HAZARDS[-1])]
 
 PRIOR = Curve([_HAZARDS[0], *_HAZARDS, _HAZARDS[-1]])
 """The clock of a job of which nothing is known: it may last anything from 50 ms to a week, evenly in log time."""
@@ -194,31 +199,47 @@ def curve(
         return PRIOR
     untried = _untried(own if own.seconds else others)
     known = 1.0 - _STRANGE * untried
-    own_share = known * len(own.seconds) / (len(own.seconds) + _OWN)
-    masses = _of_others(known - own_share, 1.0 - known, others.seconds, () if own.seconds else kinds)
-    if own.seconds:
-        chances = kind_estimate(own.seconds, typical_spread(kinds), in_order=in_order)
-        masses = [mass + own_share * chance for mass, chance in zip(masses, chances, strict=True)]
-    survivors = accumulate(masses, float.__sub__, initial=1.0)
-    hazards = ((before - after) / (before + after) * (2.0 / CELL) for before, after in pairwise(survivors))
-    floor = _FLOOR + (_WARY - _FLOOR) * untried
-    floors = [floor * hazard for hazard in _HAZARDS]
-    return Curve([_HAZARDS[0], *map(max, hazards, floors), _HAZARDS[-1]])
-
-
-def _of_others(left: float, none: float, kin: Sequence[float], kinds: Sequence[Sequence[float]]) -> list[float]:
-    """Return the chances of a job that is like none of its kind, times their shares: like others of the API, or not."""
-    of_kin = left * len(kin) / (len(kin) + _KIN)
-    of_kinds = of_kin * len(kinds) / (len(kinds) + _KINDS) if len(kinds) > 1 else 0.0
-    shares = [(of_kin - of_kinds, kin), (of_kinds, [each[-1] for each in kinds])]
-    estimated = [(share, seconds) for share, seconds in shares if share > _LEFT_OUT]
-    of_none = none + left - sum([share for share, _ in estimated])
-    masses = [of_none * mass for mass in _MASSES]
-    for share, seconds in estimated:
-        start, chances = kernel_estimate(seconds)
+    estimates = _estimates(known, own.seconds, others.seconds, kinds, in_order=in_order)
+    of_none = 1.0 - sum([share for share, _, _ in estimates])
+    # A job that outlives every earlier one is back on the prior, whose rates are known beforehand; not where some of
+    # the estimate lies beyond the grid, and so is not in it.
+    end = max(start + len(chances) for _, start, chances in estimates)
+    if not all(start for _, start, _ in estimates):
+        end = CELLS
+    masses = [of_none * mass for mass in _MASSES[:end]]
+    for share, start, chances in estimates:
         for cell, chance in enumerate(chances, start):
             masses[cell] += share * chance
-    return masses
+    floor = _FLOOR + (_WARY - _FLOOR) * untried
+    hazards, before, twice = [_HAZARDS[0]], 1.0, 2.0 / CELL
+    for mass, usual in zip(masses, _HAZARDS, strict=False):
+        after = before - mass
+        hazard, least = mass / (before + after) * twice, floor * usual
+        hazards.append(hazard if hazard > least else least)
+        before = after
+    return Curve(hazards, _RATES[end:])
+
+
+def _estimates(
+    known: float, own: Sequence[float], kin: Sequence[float], kinds: Sequence[Sequence[float]], *, in_order: bool
+) -> list[tuple[float, int, list[float]]]:
+    """Return what earlier jobs tell of the next one: the share of each estimate, its first cell, and its chances.
+
+    The shares come to the chance that it is like any of them at most; what they leave is the prior's.
+    """
+    own_share = known * len(own) / (len(own) + _OWN)
+    of_kin = (known - own_share) * len(kin) / (len(kin) + _KIN)
+    if own == kin:  # an API whose jobs are all of one kind is common
+        own_share, of_kin = own_share + of_kin, 0.0
+    of_kinds = of_kin * len(kinds) / (len(kinds) + _KINDS) if len(kinds) > 1 and not own else 0.0
+    found: list[tuple[float, int, list[float]]] = []
+    if own:
+        found.append((own_share, *kind_estimate(own, typical_spread(kinds), in_order=in_order)))
+    if of_kin - of_kinds > _LEFT_OUT:
+        found.append((of_kin - of_kinds, *kernel_estimate(kin)))
+    if of_kinds > _LEFT_OUT:
+        found.append((of_kinds, *kernel_estimate([each[-1] for each in kinds])))
+    return found
 
 
 def _durations(history: Durations | Sequence[float]) -> Durations:

@@ -15,6 +15,9 @@ from msgspec import Struct
 from .._models import Event
 from .._reading.words import is_same_word, lowered
 
+_BY_CHANCE = 8
+"""How many entries of two histories may be the same by chance, where there are few words."""
+
 
 class Fingerprint(Struct, frozen=True, array_like=True, gc=False):
     """What is remembered of a delivered transition: enough to know it again."""
@@ -53,8 +56,8 @@ def new_from(
     )
     for length in range(min(len(fingerprints), len(events)), shortest - 1, -1):
         if _are_same(fingerprints[-length:], events[:length]):
-            return length, False
-    if _are_among(fingerprints, events):
+            return (len(events) if _is_behind(fingerprints, seq, events, 2 * length) else length), False
+    if _are_among(fingerprints, events) or _is_behind(fingerprints, seq, events, _BY_CHANCE):
         return len(events), False
     return max(_resumed_after(fingerprints[-1], seq, events), _older_than_delivered(fingerprints, events)), True
 
@@ -106,6 +109,16 @@ def _are_among(fingerprints: Sequence[Fingerprint], events: Sequence[Event]) -> 
     """Whether a history is all of it a part of what was delivered."""
     starts = range(len(fingerprints) - len(events) + 1)
     return any(_are_same(fingerprints[start : start + len(events)], events) for start in starts)
+
+
+def _is_behind(fingerprints: Sequence[Fingerprint], seq: int, events: Sequence[Event], by_chance: int) -> bool:
+    """Whether a history ends before what was delivered last, and is the same as before up to there.
+
+    Only the latest entries are remembered, and without times the words that end one history may begin another. So more
+    entries have to be the same, and in the same places, than may be by chance.
+    """
+    part = delivered_part(fingerprints, seq, events)
+    return len(events) < seq and len(part) > by_chance and _are_same(fingerprints[: len(part)], part)
 
 
 def _older_than_delivered(fingerprints: Sequence[Fingerprint], events: Sequence[Event]) -> int:

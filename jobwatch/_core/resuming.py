@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -10,14 +9,10 @@ from msgspec.structs import replace
 from .settling import restarted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .tracker import Watched
 
 _OUR_TIMES = ("added_at", "entered_at", "looked_at", "failing_since", "missing_since", "refused_since")
 """The times in `Watched` that are by our own clock."""
-
-_our_times_of: Callable[[Watched], tuple[float | None, ...]] = attrgetter(*_OUR_TIMES)
 
 
 def resumed(watched: Watched, now: float) -> Watched:
@@ -54,9 +49,15 @@ def with_times_until(watched: Watched, now: float) -> Watched:
 
     Else patience with a job that is missing, or cannot be seen, would last until the clock is there.
     """
-    unsettled = restarted(watched.unsettled, now)
-    if unsettled is not watched.unsettled:
-        watched = replace(watched, unsettled=unsettled)
-    if max(filter(None, _our_times_of(watched)), default=now) <= now:  # so it is, of thousands of jobs at a start
+    if watched.unsettled is not None and watched.unsettled.since > now:
+        watched = replace(watched, unsettled=restarted(watched.unsettled, now))
+    if (  # written out, since a start asks it of very many jobs
+        (watched.added_at or now) <= now
+        and (watched.entered_at or now) <= now
+        and (watched.looked_at or now) <= now
+        and (watched.failing_since or now) <= now
+        and (watched.missing_since or now) <= now
+        and (watched.refused_since or now) <= now
+    ):
         return watched
     return replace(watched, **{name: now for name in _OUR_TIMES if (getattr(watched, name) or now) > now})

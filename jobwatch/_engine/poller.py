@@ -35,7 +35,7 @@ from .watch import IDLE, LOOKING, NEVER, BackgroundWatch, Registry, Watch
 from .workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from .._core.budget import Budget
     from .._core.limits import Unanswered
@@ -257,23 +257,28 @@ class Poller:
         Raises:
             ConfigError: Another function is called for it already.
         """
-        self.check()
-        return self.watch_another(watched, on_look)
+        return self.watch_all([watched], on_look)[0]
 
-    def watch_another(self, watched: Watched, on_look: Callable[[Watch, Looked], None]) -> Watch:
-        """Do what `watch` does, without asking again whether looks can be made: for very many jobs at once."""
-        job_id, background = watched.job_id, self._registry.background
-        if job_id in background:
-            raise ConfigError(f"job {job_id} is watched already, by another watcher of this client")
-        if watched.faults:  # which came before the watch, and are not to slow it down
-            watched = replace(watched, faults=0)
-        watch = background[job_id] = BackgroundWatch(watched, on_look=on_look)
-        if watched.outcome is None:
-            if watched.project_id is not None:
-                self._grouping.join(watch)
-            self._schedule.enqueue(watch)
-        watch.rest()
-        return watch
+    def watch_all(self, jobs: Sequence[Watched], on_look: Callable[[Watch, Looked], None]) -> list[Watch]:
+        """Do what `watch` does, for very many different jobs at once: for all of them, or none."""
+        self.check()
+        background = self._registry.background
+        for watched in jobs:
+            if watched.job_id in background:
+                raise ConfigError(f"job {watched.job_id} is watched already, by another watcher of this client")
+        watches: list[Watch] = []
+        newcomers: list[Watch] = []
+        for watched in jobs:
+            known = replace(watched, faults=0) if watched.faults else watched  # those before are not to slow it down
+            watch = background[known.job_id] = BackgroundWatch(known, on_look=on_look)
+            if known.outcome is None:
+                if known.project_id is not None:
+                    self._grouping.join(watch)
+                newcomers.append(watch)
+            watch.rest()
+            watches.append(watch)
+        self._schedule.enqueue(*newcomers)
+        return watches
 
     def resume(self, watch: Watch) -> None:
         """Go on looking at a job whose watch was given up, slower and slower while looks fail."""

@@ -24,7 +24,7 @@ from __future__ import annotations
 import enum
 import functools
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -82,6 +82,18 @@ _LEGAL: Final = (
 """Which stages may follow each stage, in the order of `Stage`."""
 
 
+class Subscriber(Protocol):
+    """Whoever is to be told that there is news: a future, say."""
+
+    def done(self) -> bool:
+        """Return whether that is not to be told any more."""
+        ...
+
+    def set_result(self, result: None, /) -> None:
+        """Take it that there is news."""
+        ...
+
+
 class Brief(NamedTuple):
     """What is counted of a watched job.
 
@@ -114,7 +126,7 @@ class Watch(Struct, gc=False, eq=False):
         job: The job as last read.
         ahead: How far the API's clock was ahead of ours at the last look that showed news, in seconds.
         followers: Whom to tell the job each time that a look shows it otherwise, by a key of their own.
-        subscribers: What to set when there is news.
+        subscribers: Whom to tell when there is news.
         alone: Whether its project's list, or a batch, has been seen not to hold it.
         is_slow: Whether the last look at it was slow, in the sense of `places`.
         memo: What the source wants back at the next look.
@@ -137,7 +149,7 @@ class Watch(Struct, gc=False, eq=False):
     job: Job | None = None
     ahead: float = 0.0
     followers: dict[object, Callable[[Job], None]] | None = None
-    subscribers: dict[asyncio.Future[None], None] | None = None
+    subscribers: dict[Subscriber, None] | None = None
     alone: bool = False
     is_slow: bool = False
     memo: object = None
@@ -150,6 +162,11 @@ class Watch(Struct, gc=False, eq=False):
     def __lt__(self, other: Watch) -> bool:
         """Break ties of time in the heap, in any way that is the same whenever the same happens."""
         return self.watched.job_id < other.watched.job_id
+
+    @property
+    def known(self) -> object:
+        """What is known of the job, as it is kept: the same object for as long as nothing else is known."""
+        return self.watched
 
     @property
     def brief(self) -> Brief:
@@ -239,19 +256,19 @@ class Watch(Struct, gc=False, eq=False):
             for follower in tuple(self.followers.values()):
                 follower(job)
 
-    def subscribe(self, listener: asyncio.Future[None]) -> None:
-        """Have a future set when there is news."""
+    def subscribe(self, listener: Subscriber) -> None:
+        """Have somebody told once when there is news."""
         if self.subscribers is None:
             self.subscribers = {}
         self.subscribers[listener] = None
 
-    def unsubscribe(self, listener: asyncio.Future[None]) -> None:
-        """Forget a future that need not be set any more."""
+    def unsubscribe(self, listener: Subscriber) -> None:
+        """Forget somebody who need not be told any more."""
         if self.subscribers is not None:
             self.subscribers.pop(listener, None)
 
     def notify(self) -> None:
-        """Set all futures that were to be set."""
+        """Tell all who were to be told."""
         subscribers, self.subscribers = self.subscribers, None
         for listener in subscribers or ():
             if not listener.done():
@@ -261,6 +278,8 @@ class Watch(Struct, gc=False, eq=False):
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Watched).decode
 _watched: Final[Any] = Watch.watched  # where it is kept, whatever a class below makes of its name
+_kept_in: Final[Callable[[Watch], Watched | bytes]] = _watched.__get__
+_keep_in: Final[Callable[[Watch, Watched | bytes], None]] = _watched.__set__
 
 
 class BackgroundWatch(Watch, gc=False, eq=False):
@@ -276,13 +295,18 @@ class BackgroundWatch(Watch, gc=False, eq=False):
         @property
         def watched(self) -> Watched:
             """What is known of the job."""
-            known = _watched.__get__(self)
+            known = _kept_in(self)
             return _decode(known) if type(known) is bytes else known
 
         @watched.setter
         def watched(self, known: Watched) -> None:
-            _watched.__set__(self, known)
+            _keep_in(self, known)
             self._brief_at_rest = None
+
+    @property
+    def known(self) -> object:
+        """What is known of the job, encoded between looks."""
+        return _kept_in(self)
 
     @property
     def brief(self) -> Brief:
@@ -303,13 +327,16 @@ class BackgroundWatch(Watch, gc=False, eq=False):
 
     def rest(self) -> None:
         """Encode what is known; what has no encoding, such as half a surrogate pair from a source, stays as it is."""
-        watched = self.watched
+        watched = _kept_in(self)
+        if isinstance(watched, bytes):
+            return
+        try:
+            encoded = _encode(watched)
+        except (ValueError, OverflowError):
+            return
+        _keep_in(self, bytes(memoryview(encoded)))  # a copy, since those of an encoder have room to spare: a tenth
         is_blocked = watched.blocked is not None and watched.is_blocked
         self._brief_at_rest = _brief(watched.phase, watched.outcome is None, is_blocked)
-        try:
-            _watched.__set__(self, _encode(watched))
-        except (ValueError, OverflowError):
-            self._brief_at_rest = None
 
 
 class Registry:

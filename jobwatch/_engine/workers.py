@@ -15,6 +15,7 @@ from .watch import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from types import TracebackType
 
     Work: TypeAlias = Callable[[asyncio.Task[Any]], Coroutine[Any, Any, None] | None]
 
@@ -136,7 +137,7 @@ class Workers:
 
     async def _run(self) -> None:
         try:
-            async with asyncio.TaskGroup() as group:
+            async with _Group() as group:
                 self._group = group
                 await self._serve()
         except Exception as crash:  # noqa: BLE001 - whatever it was, it must be heard of
@@ -177,6 +178,16 @@ class Workers:
         self._idle.append(seat)
         self.wake_at(self._due(self._loop.time()))
         return await seat
+
+
+class _Group(asyncio.TaskGroup):
+    """A group that waits for nobody where its own task is thrown away, since its loop was closed before it ended."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not GeneratorExit:
+            await super().__aexit__(kind, error, traceback)
 
 
 def _awaken(sleeper: asyncio.Future[bool], *, called: bool) -> bool:

@@ -40,18 +40,19 @@ class Credentials:
         also: What else is a secret, such as a token that stands in a header within other text.
     """
 
-    __slots__ = ("_also", "_former", "_headers", "_query")
+    __slots__ = ("_also", "_former", "_headers", "_query", "_spelt")
 
     def __init__(self, headers: Mapping[str, str], query: tuple[str, str] | None, also: Secrets = NO_SECRETS) -> None:
         self._headers = dict(headers)
         self._query = query
         self._also = also
         self._former: deque[frozenset[str]] = deque(maxlen=_FORMER)
+        self._spelt: Secrets | None = None
 
     def replace(self, headers: Mapping[str, str], query: tuple[str, str] | None, also: Secrets) -> None:
         """Send these from now on; what was sent before stays a secret."""
         self._former.append(self.secrets("", None))
-        self._headers, self._query, self._also = dict(headers), query, also
+        self._headers, self._query, self._also, self._spelt = dict(headers), query, also, None
 
     def theirs(self) -> dict[str, str]:
         """Return the caller's headers; a method, so that no repr shows them."""
@@ -114,8 +115,13 @@ class Credentials:
             query: Its query, encoded, without what is added to it here.
             body: Its body, if it has one.
         """
-        found = in_headers(self._headers).union(in_query(query), in_body(body or b"null"), self._also, *self._former)
-        return found if self._query is None else found | spellings(self._query[1])
+        if self._spelt is None:  # once for each token: a server that is down fails every look
+            sent = in_headers(self._headers)
+            self._spelt = Secrets(sent if self._query is None else sent | spellings(self._query[1]))
+        found = self._spelt.union(self._also, *self._former)
+        if query:
+            found |= in_query(query)
+        return found if body is None else found | in_body(body)
 
     def scrubbed(self, fault: Fault, url: URL, body: bytes | None) -> Fault:
         """Return a fault without the secrets of its request, which the server may have quoted back at us."""

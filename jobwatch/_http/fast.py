@@ -51,6 +51,7 @@ _NEEDED: Final = (
     ("protocol", "read"),
     ("protocol", "should_close"),
     ("connector", "connect"),
+    ("connector", "_acquired"),
 )
 
 look_up_by(istr)
@@ -151,7 +152,7 @@ class Lanes:
         self._kept: list[tuple[_Carried, int]] = []
         self._ticks = 0
         self._ticker: asyncio.TimerHandle | None = None
-        self._waiting = 0
+        self._opening = 0
         self._is_left = False
         self._has_met_odd = False
         self._most = connector.limit + 1  # each time one that was kept is closed
@@ -239,7 +240,7 @@ class Lanes:
             connection.close()
             return
         protocol.has_heard = False
-        if self._waiting or self._is_left:
+        if self._is_left or (self._opening and self._is_full()):
             connection.release()
             return
         self._kept.append((carried, self._ticks))
@@ -264,14 +265,14 @@ class Lanes:
         self.leave()
 
     async def _connected(self) -> _Carried:
-        self._waiting += 1
+        self._opening += 1
         try:
             # What is asked for is sent by us: this request says where to, and nothing else.
             connection = await self._connector.connect(
                 aiohttp.ClientRequest("GET", self._origin, loop=self._loop), [], self._limits
             )
         finally:
-            self._waiting -= 1
+            self._opening -= 1
         transport: Any = connection.transport
         if hasattr(transport, "max_size"):
             # A socket is read into as many bytes as this, 256 KiB by default, which are fetched from the system and
@@ -280,6 +281,10 @@ class Lanes:
         protocol = connection.protocol
         assert isinstance(protocol, Carrier)  # noqa: S101  # of which the connector makes its connections
         return connection, protocol
+
+    def _is_full(self) -> bool:
+        """Whether no more connections may be opened, so that one that is being opened may wait for another's end."""
+        return len(self._connector._acquired) >= self._connector.limit  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
     def _told(self, path: str, body: bytes | None, headers: Mapping[str, str] | None) -> bytes:
         head = self.head

@@ -148,6 +148,7 @@ class Requests:
             raise ConfigError(f"{self._source.name} holds no token")
         self._headers = self._all_headers()
         self._others = self._spelt_out()
+        self._known: Secrets | None = None
         self._job_path = self._filled(api.job_path)
         self._plain = self._of_plain_ids()
         self.is_dated = _NOW in templates.names_in([api.job_path, api.body, *api.headers.values(), *api.query.values()])
@@ -253,7 +254,9 @@ class Requests:
 
     def quiet(self, fault: Fault) -> Fault:
         """Return a fault without the secrets that are sent with every request, should its reply have quoted them."""
-        return without(self._secrets(), fault)
+        if self._known is None:
+            self._known = Secrets(self._secrets())  # once for each token: a server that is down fails every look
+        return without(self._known, fault)
 
     def job(self, job_id: str, hold: int = 0) -> Asked:
         """Return the request for one job.
@@ -380,6 +383,7 @@ class Requests:
             return False
         self._former.append(secrets)
         self._others = self._spelt_out()
+        self._known = None
         return True
 
     def _spelt_out(self) -> Secrets:

@@ -7,72 +7,49 @@ names the key, and whoever read the file adds its name and the line.
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import re
-import zoneinfo
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, tzinfo
-from typing import Any, cast
-from urllib.parse import quote
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import msgspec
-from msgspec import UNSET, Struct
 
-from .._models import ENDED, JSON, Event, Fault, FaultKind, Job, Phase
+from .._models import JSON, Fault, FaultKind, Job, Phase
 from .._reading.api import Detail, JobAPI, Lacking
-from .._reading.bodies import LARGE, decoder_of
 from .._reading.pages import NEXT_HEADERS, TOTAL_HEADERS, Items, Paging
 from .._reading.problems import read_problem
 from .._reading.rpc import PROTOCOL, read_error
 from .._reading.sizes import size_of
-from .._reading.structs import MOST_JOBS
-from .._reading.words import Word, Words, normalized, text_of
+from .._reading.words import normalized
 from . import templates
-from .evaluation import CannotEvaluate, begin
-from .expressions import Expression, expression_of
+from .checks import check_ends, expression_names, expressions_of, root_of, status_of, words_of
+from .evaluation import CannotEvaluate
+from .expressions import Expression
 from .fields import (
     DECIDED,
-    TEXTS,
-    TIMES_OF_JOB,
     EventTable,
-    Fields,
-    Places,
     RequestTable,
     TableError,
     Told,
-    expression_at,
     headers_in,
-    in_reply,
-    list_of,
     places_of,
-    several,
 )
-from .hints import hint_reader, paths_of, period_of
+from .hints import hint_reader, period_of
 from .holding import long_poll_of
-from .lasting import retention_of, retention_places, stable_for_of
-from .onward import OnwardTable, allowed_origins_of, continuation_of
+from .lasting import retention_of, stable_for_of
+from .onward import allowed_origins_of, continuation_of
 from .pages import goes_on_of, items_of, paging_of
-from .paths import PART, TEXT, TIMES, WORD, Compiled, Plan
-from .proofs import bodies_of_nothing, constant, proved, says_empty, unproved, value_on
-from .reader import Layout, TableReader
+from .reader import TableReader
+from .replies import Replies, layout_of
 from .requests import body_of, detail_of, text_of_body
 from .rpc import below_result, kind_of, with_errors
 from .schema import BatchTable, ListTable, Table, checked
 from .starting import by_header, with_inline
 from .streams import hint_of_stream
+from .targets import address_of, auth_of, check_target, encoded, target_of
 
 _OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url", "now", "long_poll"})
-_ENDING = (*(f"{phase.value}_if" for phase in (*ENDED, Phase.BLOCKED)), "missing_if", "limited_if")
-"""The keys of the conditions that must be proved by something that is there."""
-_CONDITIONS = ("nothing_if", "missing_if", "limited_if", *DECIDED)
 _FOR_LISTS = frozenset({"project_id", "limit", "job_ids"})
-_URL = "!$&'()*+,/:;=?@[]~-._%"
 _BASE = re.compile(r"https?://[^/]+(/.*)?", re.DOTALL)
-_ORIGIN = re.compile(r"(https?://[^/]+)(/.*)", re.DOTALL)
-_QUERY = re.compile(r"\?([A-Za-z0-9_.~-]+)=\{token\}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_HEADER = re.compile(r"([A-Za-z0-9-]+):\s*+([^{}]*+)\{token\}")
 
 
 def api_of(table: Mapping[str, object], name: str) -> JobAPI:
@@ -99,7 +76,8 @@ class _Build:
         self._table = table if table.protocol != PROTOCOL else below_result(table)
         self._name = name
         self._given = {**table.params, **given}
-        self._base_url, self._job_path = _split(table)
+        self._replies = Replies(self._table, name, self._given)
+        self._base_url, self._job_path = address_of(table)
         self._body = text_of_body(table.body)
         self._batch_body = None if table.batch is None else text_of_body(table.batch.body)
 
@@ -107,13 +85,13 @@ class _Build:
         table = self._table
         self._check_request()
         params = self._params()
-        self._check_ends()
-        reader, start, is_whole = self._readers()
-        auth = _auth(table)
-        retention = retention_of(table, self._root(), self._given, _layout)
-        continues = continuation_of(table.continues_as, table.params, self._root(), self._given, _layout)
-        missing = frozenset(_status_of(key) for key, state in table.http.items() if state == "missing")
-        states = frozenset(map(_status_of, table.http)) - missing
+        check_ends(self._table)
+        reader, start, is_whole = self._replies.readers()
+        auth = auth_of(table)
+        retention = retention_of(table, self._root(), self._given, layout_of)
+        continues = continuation_of(table.continues_as, table.params, self._root(), self._given, layout_of)
+        missing = frozenset(status_of(key) for key, state in table.http.items() if state == "missing")
+        states = frozenset(map(status_of, table.http)) - missing
 
         ignores_body = reader.ignores_body
         if table.method == "HEAD" and not ignores_body:
@@ -166,21 +144,21 @@ class _Build:
             query=table.query,
             max_body=_size(("max_body",), table.max_body),
             params=params,
-            with_params=self._with_params if self._expression_names() else None,
+            with_params=self._with_params if expression_names(self._table) else None,
             decodes_all=is_whole,
-            list_path=_request("list", table.listing),
-            batch_path=_request("batch", table.batch),
+            list_path=target_of("list", table.listing),
+            batch_path=target_of("batch", table.batch),
             batch_body=self._batch_body,
             batch_most=1 if table.batch is None else table.batch.most,
             read_batch=None if table.batch is None else self._batch_reader(reader, table.batch),
-            history_path=_request("events", table.events),
+            history_path=target_of("events", table.events),
             history_body=self._events_body(),
             error=self._detail("error", table.error),
             result=self._detail("result", table.result),
             read_job=read_job,
-            read_jobs=None if table.listing is None else self._jobs_reader(reader, "list", table.listing.root),
+            read_jobs=None if table.listing is None else self._replies.jobs(reader, "list", table.listing.root),
             read_reply=retention.added_to(with_errors(reader.reply) if is_rpc else reader.reply),
-            read_history=self._history_reader(reader),
+            read_history=self._replies.history(reader),
             list_pages=pages[0],
             batch_pages=pages[1],
             history_pages=pages[2],
@@ -210,7 +188,7 @@ class _Build:
             read_retry_after=hint_reader(table.retry_after, table.params, self._root(), self._given),
             stable_for=stable_for_of(table),
             retention=retention.seconds,
-            words=self._words() if table.status != [] else None,
+            words=words_of(self._table) if table.status != [] else None,
             lacking=self._lacking,
             told=self._told,
             continues=continues,
@@ -282,11 +260,11 @@ class _Build:
     def _started(self) -> tuple[Callable[[JSON], JSON], ...]:
         table = self._table
         if table.started:
-            return tuple(_in_body(each) for each in self._expressions("started", table.started))
+            return tuple(_in_body(each) for each in expressions_of(self._table, "started", table.started))
         root = self._root()
         if self._job_path == "{url}" or (root is not None and "job_id" in root.names):
             return ()
-        ids = self._expressions("id", table.id)
+        ids = expressions_of(self._table, "id", table.id)
         if table.protocol == PROTOCOL:
             return tuple(_in_body(each, root) for each in ids)
         below = [] if root is None else [_in_body(each, root) for each in ids]
@@ -301,91 +279,10 @@ class _Build:
             return told
         return (*(f"{table.root}.{each}" for each in told if not each.startswith("$")), *told)
 
-    # --- the expressions ---------------------------------------------------------------------------------
+    # --- the request -------------------------------------------------------------------------------------
 
     def _root(self) -> Expression | None:
-        root = expression_at(("root",), self._table.root, self._table.params)
-        if any(place.whole for place in root.places):
-            raise TableError(("root",), "it starts at the whole reply as it is: leave $ out")
-        return None if root.place is not None and not root.place.path else root
-
-    def _expressions(self, key: str, paths: Places) -> list[Expression]:
-        return [expression_at((key,), text, self._table.params) for text in several(paths)]
-
-    def _texts(self) -> Iterator[str]:
-        """Yield every expression of the table."""
-        table = self._table
-        keys = (
-            "id",
-            "status",
-            "attempt",
-            "error",
-            "result",
-            "asked",
-            "started",
-            "nothing_if",
-            "missing_if",
-            "limited_if",
-            *DECIDED,
-        )
-        for key in (*keys, *TEXTS, *TIMES_OF_JOB):
-            told = getattr(table, key)
-            yield from several(told.path if isinstance(told, RequestTable) else told)
-        for part in table.progress if isinstance(table.progress, list) else [table.progress]:
-            for places in [part] if isinstance(part, str) else part.places():
-                yield from several(places) if not isinstance(places, (int, float)) else ()
-        for paths in table.times.values() if isinstance(table.times, dict) else [table.times or []]:
-            yield from several(paths)
-        for listed in (table.listing, table.batch):
-            yield "@" if listed is None else listed.root
-        yield from several(paths_of(table.retry_after))
-        if table.events is not None:
-            yield from (table.events.path, *several(table.events.status), *several(table.events.at))
-        yield from retention_places(table.retention)
-        if isinstance(table.continues_as, OnwardTable):
-            onward = table.continues_as
-            yield from (*several(onward.url), *several(onward.id), *several(onward.unless))
-        else:
-            yield from several(table.continues_as)
-        yield table.root
-
-    def _expression_names(self) -> set[str]:
-        """Return the parameters that stand in expressions."""
-        found: set[str] = set()
-        for text in self._texts():
-            if "{" in text:
-                with contextlib.suppress(ValueError):  # it is refused where it is wanted, with its key
-                    found |= expression_of(text).names
-        return found - {"job_id"}
-
-    def _check_ends(self) -> None:
-        """Refuse what would tell an end of a reply in which there is nothing, and what holds whatever a reply says."""
-        for key in _CONDITIONS:
-            for expression in self._expressions(key, getattr(self._table, key)):
-                if (found := constant(expression)) is not None:
-                    told, meant = found
-                    trouble = f"'{told}' stands there by itself, and a text always holds"
-                    raise TableError((key,), f"{trouble}; compare it, too: write {meant}")
-        for key in _ENDING:
-            for expression in self._expressions(key, getattr(self._table, key)):
-                if key == "missing_if" and says_empty(expression):
-                    continue  # the answer to a question for some jobs, of which there are none
-                if (nothing := unproved(expression)) is not None:
-                    form = proved(expression)
-                    hint = f"write {form}" if form else "as in: exit_code && exit_code != `0`"
-                    trouble = f"{expression.text!r} holds where nothing is there ({nothing.shown}), which proves no end"
-                    raise TableError((key,), f"{trouble}; {hint}")
-        words = self._words()
-        for expression in self._expressions("status", self._table.status):
-            if expression.place is not None:
-                continue
-            for nothing in bodies_of_nothing(expression):
-                value = value_on(expression, nothing)
-                if isinstance(value, (str, int, float)) and words.meaning(value)[1] in ENDED:
-                    trouble = f"{expression.text!r} is {value!r} where nothing is there ({nothing.shown})"
-                    raise TableError(("status",), f"{trouble}, and that is an end")
-
-    # --- the request -------------------------------------------------------------------------------------
+        return root_of(self._table)
 
     def _check_request(self) -> None:
         table = self._table
@@ -400,7 +297,7 @@ class _Build:
         if self._base_url and base is None:
             raise TableError(("base_url",), "it must start with https:// or http:// and a host")
         if base is not None and base[1]:
-            _checked(("base_url",), base[1])
+            check_target(("base_url",), base[1])
         if not (self._base_url or table.base_url_variable):
             raise TableError(("job",), "nothing says where the API is served: give base_url, or job as a whole URL")
         if not (table.status != [] or table.http or any(getattr(table, key) for key in DECIDED)):
@@ -442,7 +339,7 @@ class _Build:
         return [(key, each) for key, each in told if isinstance(each, RequestTable)]
 
     def _detail(self, key: str, told: Told) -> Detail | None:
-        path = _encoded((key, "request"), told.request) if isinstance(told, RequestTable) else ""
+        path = encoded((key, "request"), told.request) if isinstance(told, RequestTable) else ""
         no_error = frozenset(map(normalized, self._table.no_error))
         return detail_of(key, told, path, names=self._table.params, given=self._given, no_error=no_error)
 
@@ -460,7 +357,7 @@ class _Build:
             raise TableError(("stream",), "jobs whose ids are URLs have no stream that a path could lead to")
         if "job_id" not in templates.names_in([stream]):
             raise TableError(("stream",), "it has no place for the id: write {job_id} where the id goes")
-        return _encoded(("stream",), stream)
+        return encoded(("stream",), stream)
 
     def _events_body(self) -> str | None:
         events = self._table.events
@@ -497,81 +394,11 @@ class _Build:
         # In a body, {status} may as well be GraphQL's: a parameter that is no whole value there is declared.
         named += templates.whole_values_in(bodies)
         params: dict[str, str | None] = dict.fromkeys(sorted(set(named) - _OURS))
-        elsewhere = {*templates.names_in(bodies), *self._expression_names()}
+        elsewhere = {*templates.names_in(bodies), *expression_names(self._table)}
         for name in table.params:
             if name not in params and name not in elsewhere:
                 raise TableError(("params", name), f"nothing in the table has a place for it: write {{{name}}} there")
         return params | table.params
-
-    # --- the reply ---------------------------------------------------------------------------------------
-
-    def _readers(self) -> tuple[TableReader, TableReader, bool]:
-        """Return the reader of replies, that of the response that started a job, and whether all is decoded."""
-        root = self._root()
-        typed, loose = _layouts(self._wanted(root))
-        words, zone = self._words(), _zone(self._table.timezone)
-        http = {_status_of(key): Phase(state) for key, state in self._table.http.items() if state != "missing"}
-
-        def reader(words: Words, http: dict[int, Phase]) -> TableReader:
-            no_error = frozenset(map(normalized, self._table.no_error))
-            more: dict[str, Any] = {"root": root, "zone": zone, "http": http, "given": self._given}
-            more["http_alone"] = self._table.http_alone
-            return TableReader(self._name, words, typed, loose, no_error=no_error, **more)
-
-        return reader(words, http), reader(words.stated(), {}), typed.is_whole
-
-    def _wanted(self, root: Expression | None = None) -> Fields:
-        table, fields = self._table, Fields(self._table.params, root)
-        for key in ("id", "attempt", *TEXTS, *TIMES_OF_JOB):
-            fields.want(key, getattr(table, key), TEXT)
-        fields.want("status", table.status, WORD)
-        fields.want("error", in_reply(table.error), PART)
-        fields.want("result", in_reply(table.result), PART)
-        fields.want("asked", table.asked, PART)
-        fields.want_progress(table.progress)
-        for key in (*DECIDED, "nothing_if", "missing_if", "limited_if"):
-            fields.want_condition(key, getattr(table, key))
-        match table.times:
-            case None:
-                pass
-            case str():
-                fields.want("times", table.times, TIMES)
-            case _:
-                for word, paths in table.times.items():
-                    fields.want(f"times.{word}", paths, TEXT)
-        if table.events is not None and table.events.request is None:
-            fields.want_events(table.events)
-        return fields
-
-    def _words(self) -> Words:
-        given: dict[str, list[Word]] = msgspec.structs.asdict(self._table.words)
-        seen: dict[str, str] = {}
-        for meaning, words in given.items():
-            for word in words:
-                if isinstance(word, str) and normalized(word) == "*":
-                    raise TableError(("words", meaning), f"{word!r} is every word: write what the word begins with")
-                known = seen.setdefault(normalized(text_of(word)), meaning)
-                if known != meaning:
-                    raise TableError(("words", meaning), f"{word!r} is among the words for {known} too")
-        nothing = given.pop("nothing")
-        return Words({Phase(phase): words for phase, words in given.items()}, nothing, self._table.status_prefix)
-
-    def _history_reader(self, reader: TableReader) -> Callable[[bytes], tuple[Event, ...] | None] | None:
-        events = self._table.events
-        if events is None or events.request is None:
-            return None
-        fields = Fields(self._table.params)
-        fields.want_events(events)
-        layout = _layout(fields, fields.plan.compiled())
-        extractors = layout.fields.events
-
-        def read(body: bytes) -> tuple[Event, ...] | None:
-            root = layout.decode(body)
-            if root is None or extractors is None:
-                return None
-            return reader.events(extractors, layout.fields.scope(root, root, self._given))
-
-        return read
 
     def _batch_reader(self, reader: TableReader, batch: BatchTable) -> Callable[[bytes], tuple[Job, ...]]:
         if not templates.is_repeatable(batch.request) and "{job_ids}" not in batch.request + (self._batch_body or ""):
@@ -580,37 +407,7 @@ class _Build:
             raise TableError(("batch",), "jobs whose ids are URLs are asked for one by one")
         if batch.most < 2:
             raise TableError(("batch", "most"), "with fewer than 2 ids there is no need for it")
-        return self._jobs_reader(reader, "batch", batch.root)
-
-    def _jobs_reader(self, reader: TableReader, key: str, where: str) -> Callable[[bytes], tuple[Job, ...]]:
-        if not self._table.id:
-            raise TableError((key,), "the jobs of a list are told apart by their ids: give id")
-        fields, root = self._wanted(), expression_at((key, "root"), where, self._table.params)
-        typed, loose = _layouts(fields)
-        typed_items = _items_reader(root, typed.kind, self._given)
-        loose_items = _items_reader(root, Any, self._given)
-
-        def read(body: bytes) -> tuple[Job, ...]:
-            if len(body) > LARGE and body.count(b"{") > _OBJECTS_A_JOB * MOST_JOBS:
-                raise ValueError("more parts than any list of jobs has")
-            # What starts at the whole reply is read from it as it is.
-            whole = _whole(body) if typed.is_scoped else None
-            try:
-                if not typed.is_scoped:
-                    return reader.jobs(typed.fields, typed_items(body))
-            except CannotEvaluate:
-                raise
-            except msgspec.ValidationError:
-                pass
-            return reader.jobs(loose.fields, loose_items(body), whole)
-
-        return read
-
-
-_OBJECTS_A_JOB = 20
-"""How many objects a job of a list may have, in the mean of as many jobs as are read."""
-
-_whole = decoder_of(Any, is_typed=False)
+        return self._replies.jobs(reader, "batch", batch.root)
 
 
 def _in_body(expression: Expression, root: Expression | None = None) -> Callable[[JSON], JSON]:
@@ -626,97 +423,6 @@ def _in_body(expression: Expression, root: Expression | None = None) -> Callable
     return read
 
 
-def _layouts(fields: Fields) -> tuple[Layout, Layout]:
-    return _layout(fields, fields.plan.compiled()), _layout(fields, fields.plan.loosely())
-
-
-def _layout(fields: Fields, compiled: Compiled) -> Layout:
-    return Layout(compiled, fields.extractors(compiled))
-
-
-def _items_reader(root: Expression, kind: Any, given: Mapping[str, str]) -> Callable[[bytes], Sequence[object] | None]:
-    """Return what reads the items of a list that lies at a root."""
-    plan = Plan()
-    plan.want(root, list_of(kind), required=True)
-    compiled = plan.compiled()
-    decode, items = decoder_of(compiled.type, is_typed=kind is not Any), compiled.readers[-1]
-
-    def read(body: bytes) -> Sequence[object] | None:
-        begin(body)
-        value: object = decode(body)
-        found = None if value is None else items(compiled.scope(value, value, given))
-        return None if found is UNSET else found
-
-    return read
-
-
-def _request(key: str, part: ListTable | BatchTable | EventTable | None) -> str | None:
-    return None if part is None or part.request is None else _encoded((key, "request"), part.request)
-
-
-def _encoded(keys: tuple[str, ...], template: str) -> str:
-    """Return a path and query whose literal text is encoded, such as JSON that people write there."""
-    encoded = templates.mapped(template, functools.partial(quote, safe=_URL), lambda placeholder: placeholder[0])
-    _checked(keys, encoded)
-    return encoded
-
-
-def _checked(keys: tuple[str, ...], target: str) -> None:
-    """Refuse what could be asked for no job, whatever its id."""
-    path, _, _ = templates.mapped(target, str, lambda _: "x").partition("?")
-    if not path.startswith("/"):
-        raise TableError(keys, "it must start with /")
-    if not templates.is_encoded_path(path):
-        raise TableError(keys, "its path can have neither dot segments nor a % by itself")
-
-
-def _split(table: Table) -> tuple[str, str]:
-    """Return the base URL and the path of one job; `job` may be both."""
-    whole = _ORIGIN.fullmatch(table.job)
-    if whole is not None:
-        if table.base_url:
-            raise TableError(("base_url",), "job is a whole URL already: give one or the other")
-        return whole[1], _encoded(("job",), whole[2])
-    if table.job != "{url}" and not table.job.startswith("/"):
-        raise TableError(("job",), "it must start with / or with https://")
-    return table.base_url, table.job if table.job == "{url}" else _encoded(("job",), table.job)
-
-
-class _Auth(Struct, frozen=True):
-    """How the token is sent: in which header, after which word, and whether encoded as Basic wants it; or the query."""
-
-    header: str = "Authorization"
-    prefix: str = "Bearer "
-    is_basic: bool = False
-    query: str | None = None
-
-
-def _auth(table: Table) -> _Auth:
-    has_token = bool(table.token or table.token_file)
-    for key, name in (("token", table.token), ("token_file", table.token_file)):
-        if name and _VARIABLE.fullmatch(name) is None:  # which may be the secret itself, so it is not shown
-            form = f'as in {key} = "EXAMPLE_{key.upper()}"'
-            raise TableError((key,), f"it is the name of an environment variable, {form}; no secret stands in a table")
-    auth = table.auth or ("bearer" if has_token else "none")
-    if (auth == "none") is has_token:
-        trouble = "there is a token, so say how it is sent" if has_token else "token must name a variable for that"
-        raise TableError(("auth",), trouble)
-    match auth:
-        case "none" | "bearer":
-            return _Auth()
-        case "basic":
-            return _Auth(prefix="Basic ", is_basic=True)
-        case _:
-            if query := _QUERY.fullmatch(auth):
-                return _Auth(query=query[1])
-            if header := _HEADER.fullmatch(auth):
-                return _Auth(header[1], header[2])
-            if re.fullmatch(r"(?:[A-Za-z][A-Za-z0-9-]*[ =])?\{token\}", auth):
-                raise TableError(("auth",), f'write the header that it goes into, too: "Authorization: {auth}"')
-            known = '"bearer", "basic", "none", a header, "X-Api-Key: {token}", or the query, "?api_key={token}"'
-            raise TableError(("auth",), f"write {known}")
-
-
 def _size(keys: tuple[str, ...], size: int | str | None) -> int | None:
     try:
         return None if size is None else size_of(size)
@@ -724,22 +430,7 @@ def _size(keys: tuple[str, ...], size: int | str | None) -> int | None:
         raise TableError(keys, str(error)) from None
 
 
-def _status_of(key: str) -> int:
-    if not re.fullmatch(r"[2345]\d\d", key, re.ASCII):
-        raise TableError(("http", key), "an HTTP status is a number from 200 to 599")
-    return int(key)
-
-
 def _status_at_start(key: str) -> int:
     if not re.fullmatch(r"2\d\d", key, re.ASCII):
         raise TableError(("at_start", key), "an HTTP status by which the work is over is a number from 200 to 299")
     return int(key)
-
-
-def _zone(name: str) -> tzinfo:
-    if name == "UTC":
-        return UTC
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise TableError(("timezone",), f"{name!r} is no zone known here, such as Europe/Berlin") from None

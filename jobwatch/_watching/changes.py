@@ -37,7 +37,7 @@ class Health(enum.Enum):
     AUTH = "auth"
 
 
-class Change(Struct, AsJSON, frozen=True, omit_defaults=True, kw_only=True):
+class Change(Struct, AsJSON, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """One thing that happened to a watched job, handed out once.
 
     Attributes:

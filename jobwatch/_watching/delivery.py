@@ -12,7 +12,7 @@ import inspect
 import logging
 import weakref
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from .._errors import JobwatchError, JournalError
@@ -146,10 +146,14 @@ class Outbox:
         changes, self.in_flight = self.in_flight, ()
         return self._acknowledge(changes) if changes else 0
 
-    def _acknowledge(self, changes: Iterable[Change]) -> int:
+    def _acknowledge(self, changes: Sequence[Change]) -> int:
         # What its job list does not know must not reach the journal: the number would be that of a later job's change.
         latest = {change.job_id: change.seq for change in changes if self._jobs.acknowledge(change)}
         return self._journal.put(*[Acknowledged(job_id, seq) for job_id, seq in latest.items()])
+
+    def is_written(self, mark: int) -> bool:
+        """Return whether what was acknowledged is written."""
+        return self._journal.is_written(mark)
 
     async def acknowledged(self, mark: int) -> bool:
         """Wait until what was acknowledged is written; False if the outbox was closed first.
@@ -188,13 +192,28 @@ class Batches:
 
     async def __anext__(self) -> tuple[Change, ...]:
         """Return the next changes, and acknowledge those before."""
-        if self._busy:
-            raise JobwatchError("another task waits for this watcher's next change already")
+        if batch := self.at_once():
+            return batch
         self._busy = True
         try:
             return await self._next()
         finally:
             self._busy = False
+
+    def at_once(self) -> tuple[Change, ...]:
+        """Return the next changes as `__anext__` does, where nothing is to be waited for; none where something is.
+
+        Raises:
+            JobwatchError: Another task waits for the next changes.
+        """
+        if self._busy:
+            raise JobwatchError("another task waits for this watcher's next change already")
+        outbox = self._outbox
+        self._mark = max(self._mark, outbox.acknowledge_in_flight())
+        if outbox.closed or not outbox.is_written(self._mark):
+            return ()
+        outbox.in_flight = batch = tuple(self._wanted())
+        return batch
 
     async def _next(self) -> tuple[Change, ...]:
         outbox = self._outbox
@@ -234,7 +253,7 @@ class Stream:
 
     async def __anext__(self) -> Change:
         """Return the next change, and acknowledge the one before."""
-        (change,) = await anext(self._batches)
+        (change,) = self._batches.at_once() or await anext(self._batches)
         return change
 
 

@@ -19,7 +19,7 @@ from .showing import TROUBLED, changes_of, has_ended
 from .viewing import Sighting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from .._core.look import Looked
     from .._engine.poller import Poller
@@ -45,17 +45,11 @@ class _Job(Struct, eq=False, gc=False):
         assert watched is not None  # noqa: S101  # one of the two has it
         return watched
 
-    def begin(self, poller: Poller, on_look: Callable[[Watch, Looked], None]) -> None:
-        """Have it looked at; the poller was checked before."""
-        assert self.last is not None  # noqa: S101  # while it is not watched
-        self.watch = poller.watch_another(self.last, on_look)
-        self.last = None
-
 
 class Glimpse(Struct, frozen=True):
     """How a job was when somebody looked at the list last."""
 
-    watched: Watched
+    known: object
     health: Health
     due: float
     generation: int
@@ -63,7 +57,7 @@ class Glimpse(Struct, frozen=True):
     def is_as(self, other: Glimpse) -> bool:
         """Whether nothing has changed, by identity where that tells: what is known is replaced at each look."""
         return (
-            self.watched is other.watched
+            self.known is other.known
             and self.health is other.health
             and self.due == other.due
             and self.generation == other.generation
@@ -117,20 +111,31 @@ class JobList:
 
     # --- which are watched ---------------------------------------------------------------------------------
 
-    def restore(self, records: Iterable[JobRecord]) -> None:
+    def restore(self, records: Collection[JobRecord]) -> None:
         """Go on with the jobs that the journal held.
 
         Raises:
             ConfigError: Another watcher of the client watches one of them.
         """
         now = self._poller.unix()
+        jobs: dict[str, _Job] = {}
+        begun: list[_Job] = []
+        is_watched = RecordState.WATCHED
         for record in records:
-            if not self._jobs:
-                self._poller.check()
-            job = self._jobs[record.job_id] = _job_of(record, record.acknowledged, now)
-            self.undelivered += record.seq - record.acknowledged
-            if record.state is RecordState.WATCHED:
-                job.begin(self._poller, self._on_look)
+            job = jobs[record.job_id] = _job_of(record, record.acknowledged, now)
+            if record.state is is_watched:
+                begun.append(job)
+        self._begin(begun)
+        self._jobs.update(jobs)
+        self.undelivered += sum([record.seq - record.acknowledged for record in records])
+
+    def _begin(self, jobs: list[_Job]) -> None:
+        """Have jobs looked at: all of them, or none."""
+        if not jobs:
+            return
+        watches = self._poller.watch_all([job.last for job in jobs if job.last is not None], self._on_look)
+        for job, watch in zip(jobs, watches, strict=True):
+            job.last, job.watch = None, watch
 
     async def add(self, jobs: Iterable[Watched]) -> tuple[str, ...]:
         """Begin to watch jobs, as `enter` does with what the journal has of them."""
@@ -148,20 +153,19 @@ class JobList:
         Raises:
             ConfigError: Another watcher of the client watches one of them.
         """
-        added: list[str] = []
+        if self._closed:
+            return ()
+        now, generation = self._poller.unix(), self._journal.generation
+        added: dict[str, _Job] = {}
         for watched in jobs:
             job_id, record = watched.job_id, records.get(watched.job_id)
-            if self._closed or job_id in self._jobs or (record is not None and record.state is RecordState.ENDED):
+            if job_id in self._jobs or (record is not None and record.state is RecordState.ENDED):
                 continue
-            new = _Job(watched, self._journal.generation)
-            job = new if record is None else _job_of(record, record.seq, self._poller.unix())
-            if not added:
-                self._poller.check()
-            entry = Changed(self._record(job))
-            job.begin(self._poller, self._on_look)
-            self._jobs[job_id] = job
-            self._journal.put(entry)
-            added.append(job_id)
+            added[job_id] = _Job(watched, generation) if record is None else _job_of(record, record.seq, now)
+        entries = [Changed(self._record(job)) for job in added.values()]
+        self._begin(list(added.values()))
+        self._jobs.update(added)
+        self._journal.put(*entries)
         return tuple(added)
 
     async def drop(self, job_id: str) -> bool:
@@ -207,7 +211,7 @@ class JobList:
             due = NEVER if watch is None else watch.due
             if due == NEVER and before is not None:  # a look is under way: until it is over that is no news
                 due = before.due
-            glimpse = Glimpse(job.watched, job.health, due, job.generation)
+            glimpse = Glimpse(job.last if watch is None else watch.known, job.health, due, job.generation)
             if before is None or not before.is_as(glimpse):
                 known[job_id] = glimpse
                 next_look = None if due == NEVER else due + ahead_by

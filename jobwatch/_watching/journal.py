@@ -104,6 +104,10 @@ class Journal:
             self._wake()
         return self._put
 
+    def is_written(self, mark: int) -> bool:
+        """Return whether what was put up to a mark, which `put` returned, is on the disk."""
+        return mark <= self._written
+
     async def written(self, mark: int | None = None, *, patient: bool = False) -> None:
         """Wait until what was put up to a mark, by default all of it, is on the disk.
 

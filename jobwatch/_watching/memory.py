@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections import deque
 from typing import TYPE_CHECKING
 
 from .records import Acknowledged, Changed, Contents, Entry, Expired, Forgotten, JobRecord, RecordState
@@ -38,7 +37,7 @@ class Memory:
         self.writer: asyncio.Task[None] | None = None
         self._records: dict[str, JobRecord] = {}
         self._changes: dict[int, Change] = {}
-        self._numbers: dict[str, deque[int]] = {}
+        self._numbers: dict[str, list[int]] = {}
         self._count = 0
 
     async def open(self) -> Contents:
@@ -72,6 +71,10 @@ class Memory:
         self.news.set()
         return 0
 
+    def is_written(self, _mark: int) -> bool:
+        """Return that nothing is left to be written."""
+        return True
+
     async def written(self, mark: int | None = None, *, patient: bool = False) -> None:
         """Return, since nothing is written."""
 
@@ -91,14 +94,20 @@ class Memory:
             if len(self._records) > _ENDED_KEPT:
                 del self._records[next(iter(self._records))]
                 self.generation += 1
-        for change in changes:
-            self._count += 1
-            self._changes[self._count] = change
-            self._numbers.setdefault(record.job_id, deque()).append(self._count)
+        if not changes:
+            return
+        numbers = list(range(self._count + 1, self._count + len(changes) + 1))
+        self._count = numbers[-1]
+        self._changes.update(zip(numbers, changes, strict=True))
+        earlier = self._numbers.get(record.job_id)
+        if earlier is None:
+            self._numbers[record.job_id] = numbers
+        else:
+            earlier += numbers
 
     def _acknowledge(self, job_id: str, seq: int | None) -> None:
-        numbers = self._numbers.get(job_id, deque())
+        numbers = self._numbers.get(job_id)
         while numbers and (seq is None or self._changes[numbers[0]].seq <= seq):
-            del self._changes[numbers.popleft()]
-        if not numbers:
-            self._numbers.pop(job_id, None)
+            del self._changes[numbers.pop(0)]
+        if numbers is not None and not numbers:
+            del self._numbers[job_id]

@@ -57,14 +57,14 @@ class Project(Struct, frozen=True, kw_only=True):
     known: tuple[str, ...] | None = None
 
 
-class Changed(Struct, frozen=True):
+class Changed(Struct, frozen=True, gc=False):
     """Entry: a job as it stands now, and the changes that made it so."""
 
     record: JobRecord
     changes: tuple[Change, ...] = ()
 
 
-class Acknowledged(Struct, frozen=True):
+class Acknowledged(Struct, frozen=True, gc=False):
     """Entry: the consumer has acknowledged the changes of a job up to one."""
 
     job_id: str

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from .._core.look import Looked
+    from .._models import Transition
+
+_STATE = ChangeKind.STATE  # until Python 3.12, to find a member takes longer than all that is done with it
 
 TROUBLED: dict[Outcome | None, Health] = {
     Outcome.UNREACHABLE: Health.UNREACHABLE,
@@ -35,16 +38,18 @@ def changes_of(looked: Looked, seq: int, health: Health, seen_at: datetime, gene
     fault, states, ended = looked.watched.fault, looked.transitions, has_ended(looked)
     changes: list[Change] = []
 
-    def change(kind: ChangeKind) -> Change:
+    def change(kind: ChangeKind, transition: Transition | None = None) -> Change:
         job_id, number = looked.watched.job_id, seq + len(changes) + 1
-        return Change(job_id=job_id, seq=number, generation=generation, kind=kind, seen_at=seen_at)
+        return Change(
+            job_id=job_id, seq=number, generation=generation, kind=kind, seen_at=seen_at, transition=transition
+        )
 
     now = Health.OK if fault is None else TROUBLED.get(looked.outcome, health)
     if now is not health:
         changes.append(replace(change(ChangeKind.HEALTH), health=now, fault=fault))
     last = states[-1] if ended and states and states[-1].phase.ended else None
     for transition in states if last is None else states[:-1]:
-        changes += [replace(change(ChangeKind.STATE), transition=transition)]
+        changes += [change(_STATE, transition)]
     if looked.confirms_blocked and looked.watched.blocked is not None:
         blocked = looked.watched.blocked
         changes.append(replace(change(ChangeKind.BLOCKED), asked=blocked.asked, url=blocked.url))
@@ -52,7 +57,7 @@ def changes_of(looked: Looked, seq: int, health: Health, seen_at: datetime, gene
         changes.append(replace(change(ChangeKind.REMARK), remark=looked.remark))
     if ended:
         error = looked.error if looked.job is None else looked.job.error
-        end = replace(change(ChangeKind.END), transition=last, outcome=looked.outcome, error=error, fault=fault)
+        end = replace(change(ChangeKind.END, last), outcome=looked.outcome, error=error, fault=fault)
         if looked.watched.end_missed:
             end = replace(end, end_missed=True)
         changes.append(end)

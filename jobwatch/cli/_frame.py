@@ -7,10 +7,10 @@ states; else one line a job, those first that wait for a person or ended badly, 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import TypeAlias
 
 from msgspec import Struct
-from rich.cells import cell_len
 
 from .._models import Phase
 from ._bars import PHASE_STYLES, Glyphs, Piece, bar, scale_of, spans
@@ -29,6 +29,7 @@ from ._rows import (
     notes,
     summary,
     time_now,
+    width_of,
     wrapped,
 )
 
@@ -109,8 +110,9 @@ class _Drawing:
         self._scene = scene
         self._screen = screen
         self._glyphs = screen.glyphs
+        self._spans_of: dict[int, list[tuple[Phase, float]]] = {}  # by the row's identity: it has several readers
         width = screen.width
-        longest = max((cell_len(row.name) for row in scene.rows), default=0) if longest is None else longest
+        longest = max((width_of(row.name) for row in scene.rows), default=0) if longest is None else longest
         self._id_width = min(longest, max(8, width // 3))
         room = width - 2 - self._id_width - 1
         self._bar_width = 0 if width < _NARROW else max(6, min(30, room * 2 // 5))
@@ -153,7 +155,7 @@ class _Drawing:
         told = f"{told}, {human_duration(scene.taken)}{left}"
         parts = told.split(", ")
         title = scene.title
-        if cell_len(title) + 2 + cell_len(told) <= self._screen.width:
+        if width_of(title) + 2 + width_of(told) <= self._screen.width:
             return [[(title, "bold"), (f"  {told}", "dim")]]
         return [
             *([(line, "bold")] for line in wrapped(title, self._screen.width)),
@@ -209,9 +211,10 @@ class _Drawing:
 
     def _chosen(self, room: int) -> list[Line]:
         """Return as many rows as there is room for, those first that are to stay in view, and how many more."""
-        ranked = sorted(self._scene.rows, key=lambda row: row.rank)
+        ranks = [row.rank for row in self._scene.rows]
+        ranked = [row for _, row in sorted(zip(ranks, self._scene.rows, strict=True), key=itemgetter(0))]
         room = max(1, room - 1)
-        pinned = [row for row in ranked if row.rank < 2]
+        pinned = ranked[: sum(rank < 2 for rank in ranks)]
         others = ranked[len(pinned) :]
         for_others = min(len(others), room // 4)
         shown: list[Row] = []
@@ -238,7 +241,7 @@ class _Drawing:
         kinds = counted(hidden)
         text = f"{self._glyphs.cut} and {len(hidden)} more: {kinds[0]}"
         for kind in kinds[1:]:
-            if cell_len(f"{text}, {kind}") > self._screen.width:
+            if width_of(f"{text}, {kind}") > self._screen.width:
                 break
             text = f"{text}, {kind}"
         return [[(cut(text, self._screen.width, self._glyphs.cut), "dim")]]
@@ -246,7 +249,7 @@ class _Drawing:
     def _row(self, row: Row, scale: float, *, with_reason: bool) -> Line:
         name = cut(row.name, self._id_width, self._glyphs.cut)
         style = "bold" if row.asks else ""
-        line = [mark(row, self._glyphs), (f" {name}{' ' * (self._id_width - cell_len(name) + 1)}", style)]
+        line = [mark(row, self._glyphs), (f" {name}{' ' * (self._id_width - width_of(name) + 1)}", style)]
         taken = self._spans(row)
         if self._bar_width:
             end = None if row.end is None or not row.states else end_mark(row.end, self._glyphs)
@@ -263,11 +266,14 @@ class _Drawing:
         return [[(_INDENT, ""), (line, style)] for text, style in notes(row) for line in wrapped(text, width)]
 
     def _spans(self, row: Row) -> list[tuple[Phase, float]]:
-        until = self._scene.now if row.end_at is None else row.end_at
-        standing = row.standing
-        # A look may have shown a later state than was told so far, and its age is not that of this one.
-        is_told = bool(row.states) and standing.phase is row.states[-1].phase
-        return spans(row.states, until, standing.age if is_told else None)
+        known = self._spans_of.get(id(row))
+        if known is None:
+            until = self._scene.now if row.end_at is None else row.end_at
+            standing = row.standing
+            # A look may have shown a later state than was told so far, and its age is not that of this one.
+            is_told = bool(row.states) and standing.phase is row.states[-1].phase
+            known = self._spans_of[id(row)] = spans(row.states, until, standing.age if is_told else None)
+        return known
 
     def _scale(self, rows: Sequence[Row]) -> float:
         return scale_of(max((sum(seconds for _, seconds in self._spans(row)) for row in rows), default=0.0))

@@ -35,9 +35,21 @@ def print_json(value: object) -> None:
 
 def print_columns(rows: Sequence[Sequence[str]]) -> None:
     """Print rows of words in columns; the last column may be of any length."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        say("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip())
+        padded = (word + " " * (width - _width(word)) for word, width in zip(row, widths, strict=True))
+        say("  ".join(padded).rstrip())
+
+
+def _width(text: str) -> int:
+    """Return how many columns a text takes, without rich, which need not be there for plain lines."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import category, east_asian_width  # noqa: PLC0415 - most texts need none of it
+
+    marks = {"Mn", "Me", "Cf"}  # which stand on the character before them, or are not seen
+    shown = [char for char in text if category(char) not in marks]
+    return sum(2 if east_asian_width(char) in "WF" else 1 for char in shown)
 
 
 def print_facts(facts: Iterable[tuple[str, str]]) -> None:

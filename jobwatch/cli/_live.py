@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Self
 
 from msgspec.structs import replace
-from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.control import Control
 from rich.live import Live
@@ -24,13 +23,17 @@ from ._bars import ASCII, UNICODE
 from ._frame import Line as FrameLine
 from ._frame import Scene, Screen, frame
 from ._output import brief, echo, without_secrets
+from ._overwrite import Changes, from_the_end
 from ._render import OutcomeRecord, fault_notice, output_line, safe
 from ._resize import Size, wiping
-from ._rows import Row
+from ._rows import Row, width_of
 from ._standing import Standing
 from ._tail import Line
 
 _style = lru_cache(Style.parse)
+
+_WHOLE_EVERY = 2.0
+"""After how many seconds all is drawn again, in which another process may have written to the terminal, or taken it."""
 
 
 class Frame:
@@ -57,10 +60,16 @@ class LiveTable:
         self._began = time.monotonic()
         self._is_last = False
         self._console = console or Console(highlight=False)
+        # rich draws all lines each time; where the terminal takes codes, those that have changed are enough.
+        self._is_overwritten = self._console.is_terminal and not (
+            self._console.is_dumb_terminal or self._console.legacy_windows
+        )
         self._is_ascii = not draws_unicode(self._console.encoding, os.environ)
         self._title = self._clean(title)
         self._rows = {job_id: Row(self._clean(job_id)) for job_id in job_ids}
         self._drawn = Frame(())
+        self._changes = Changes(self._console)
+        self._whole_at = 0.0
         self._size: Size = _size_of(self._console)
         self._pushed_off: tuple[int, ...] = ()
         self._live = Live(
@@ -140,15 +149,22 @@ class LiveTable:
         lines = self._lines(size.width, size.height - 1)  # the cursor's line is free, so that nothing scrolls by itself
         if size == self._size and lines == self._drawn.lines:
             return
+        now = time.monotonic()
+        before, self._drawn = self._drawn.lines, Frame(lines)
+        is_whole = not (self._is_overwritten and size == self._size and len(before) == len(lines))
+        if at_once and not is_whole and now - self._whole_at < _WHOLE_EVERY:
+            self._live.update(self._drawn)  # for whatever is printed above it next
+            self._console.file.write(from_the_end(list(self._changes.between(before, lines)), len(lines)))
+            self._console.file.flush()
+            return
         if size != self._size:
-            self._wipe_off(size)
-        self._size = size
-        self._drawn = Frame(lines)
+            self._wipe_off(size, before)
+        self._size, self._whole_at = size, now
         self._live.update(self._drawn, refresh=at_once)
 
-    def _wipe_off(self, size: Size) -> None:
+    def _wipe_off(self, size: Size, lines: Sequence[FrameLine]) -> None:
         """Empty all lines of the last drawing, and go to where rich takes its end to be: it will go up from there."""
-        drawn = [sum(cell_len(text) for text, _ in line) for line in self._drawn.lines]
+        drawn = [sum(width_of(text) for text, _ in line) for line in lines]
         off = wiping(drawn, self._pushed_off, self._size, size)
         self._pushed_off = off.pushed_off
         each = ((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2))

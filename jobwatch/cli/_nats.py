@@ -216,7 +216,7 @@ def _tell(new: str, old: str, news: set[str], watched: list[Watched], options: O
 
 def _tell_one(job_id: str, what: str, options: Options) -> None:
     if options.json:
-        print_json({"job_id": job_id, "told": what})
+        print_json({"type": "job", "job_id": job_id, "told": what})
     else:
         say(f"{safe(job_id)}: {what}")
 
@@ -229,7 +229,7 @@ def _check_list(client: Client, project_id: str) -> None:
 
 def _tell_of_project(project_id: str, what: str, options: Options) -> None:
     if options.json:
-        print_json({"project_id": project_id, "told": what})
+        print_json({"type": "project", "project_id": project_id, "told": what})
     else:
         say(f"project {safe(project_id)}: {what}")
 

@@ -66,13 +66,17 @@ class Row(Struct):
     @property
     def rank(self) -> int:
         """Its place among jobs of which not all can be shown; those below 2 are to stay in view."""
-        return _ORDER.index(self.kind) if self.kind in _ORDER else 1
+        return _rank_of(self.kind)
 
 
 def counted(rows: Iterable[Row]) -> list[str]:
     """Return how many jobs are doing how, those first that are to stay in view: ``60 running``, ``21 pending``."""
-    counts = Counter(row.kind for row in sorted(rows, key=lambda row: row.rank))
-    return [f"{number} {kind}" for kind, number in counts.items()]
+    counts = Counter([row.kind for row in rows])
+    return [f"{counts[kind]} {kind}" for kind in sorted(counts, key=_rank_of)]
+
+
+def _rank_of(kind: str) -> int:
+    return _ORDER.index(kind) if kind in _ORDER else 1
 
 
 def summary(rows: Iterable[Row]) -> str:
@@ -117,11 +121,11 @@ def about(row: Row, age: float, width: int, *, with_reason: bool, glyphs: Glyphs
     """
     status, style = _status(row)
     pieces = [(cut(status, width, glyphs.cut), style)]
-    left = width - cell_len(pieces[0][0])
+    left = width - width_of(pieces[0][0])
     for text, piece_style in _facts(row, age):
-        if text and cell_len(text) + 1 <= left:
+        if text and width_of(text) + 1 <= left:
             pieces.append((f" {text}", piece_style))
-            left -= cell_len(text) + 1
+            left -= width_of(text) + 1
     why = _why(row) if with_reason else ""
     if why and left > 8:
         pieces.append((f"  {_begun(why, left - 2, glyphs.cut)}", style))
@@ -209,24 +213,29 @@ def history(row: Row, now: datetime, glyphs: Glyphs) -> list[list[Piece]]:
 # --- widths -------------------------------------------------------------------------------------------------------
 
 
+def width_of(text: str) -> int:
+    """Return how many columns a text takes that is safe to print."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
 def cut(text: str, width: int, mark_of_cut: str) -> str:
     """Return text that is no wider than a width, its middle left out: ids often differ at their ends only."""
-    if cell_len(text) <= width:
+    if width_of(text) <= width:
         return text
-    kept = max(0, width - cell_len(mark_of_cut))
+    kept = max(0, width - width_of(mark_of_cut))
     tail = kept // 3
     head = set_cell_size(text, kept - tail).rstrip()
     end = text[len(text) - tail :] if tail else ""
-    while cell_len(end) > tail:
+    while width_of(end) > tail:
         end = end[1:]
     return set_cell_size(f"{head}{mark_of_cut}{end}", width).rstrip() if width > 0 else ""
 
 
 def _begun(text: str, width: int, mark_of_cut: str) -> str:
     """Return the beginning of a text that is no wider than a width."""
-    if cell_len(text) <= width:
+    if width_of(text) <= width:
         return text
-    return f"{set_cell_size(text, width - cell_len(mark_of_cut)).rstrip()}{mark_of_cut}"
+    return f"{set_cell_size(text, width - width_of(mark_of_cut)).rstrip()}{mark_of_cut}"
 
 
 def wrapped(text: str, width: int) -> list[str]:
@@ -235,12 +244,12 @@ def wrapped(text: str, width: int) -> list[str]:
     line = ""
     for given in text.split(" "):
         word = given
-        if line and cell_len(line) + 1 + cell_len(word) <= width:
+        if line and width_of(line) + 1 + width_of(word) <= width:
             line = f"{line} {word}"
             continue
         if line:
             lines.append(line)
-        while cell_len(word) > width:
+        while width_of(word) > width:
             head = set_cell_size(word, width).rstrip() or word[:1]
             lines.append(head)
             word = word[len(head) :]
@@ -253,7 +262,7 @@ def flowed(units: Sequence[Sequence[Piece]], width: int) -> list[list[Piece]]:
     lines: list[list[Piece]] = [[]]
     taken = 0
     for unit in units:
-        size = sum(cell_len(text) for text, _ in unit)
+        size = sum(width_of(text) for text, _ in unit)
         if taken and taken + 1 + size > width:
             lines.append([])
             taken = 0
@@ -262,9 +271,9 @@ def flowed(units: Sequence[Sequence[Piece]], width: int) -> list[list[Piece]]:
             taken += 1
         for text, style in unit:
             lines[-1].append(
-                (set_cell_size(text, max(0, width - taken)) if taken + cell_len(text) > width else text, style)
+                (set_cell_size(text, max(0, width - taken)) if taken + width_of(text) > width else text, style)
             )
-            taken += cell_len(text)
+            taken += width_of(text)
     return [line for line in lines if line]
 
 

@@ -197,7 +197,10 @@ def _what(job_ids: tuple[str, ...], projects: list[str] | tuple[str, ...]) -> st
 
 
 async def _watch(options: Options, plan: Plan) -> int:
-    async with opened(options, plan.client) as source, served(plan.address, source.feed) as page:
+    async with (
+        opened(options, plan.client) as source,
+        served(plan.address, source.feed, is_lasting=source.is_lasting) as page,
+    ):
         overview = source.feed.overview
         telling = plan.telling(source.api, None if source.is_lasting else len(source.job_ids))
         viewers: list[Viewer] = [] if telling is None else [TellingView(telling, is_journal=source.is_journal)]

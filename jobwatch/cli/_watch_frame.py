@@ -7,7 +7,7 @@ from typing import assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
-from rich.cells import cell_len, set_cell_size
+from rich.cells import set_cell_size
 
 from .._models import Outcome, Phase, need
 from .._report.model import State
@@ -19,7 +19,7 @@ from ._bars import ASCII, END_STYLES, PHASE_STYLES, Piece, bar, scale_of, spans
 from ._endings import time_of_day
 from ._frame import Line, Screen, row_lines
 from ._render import human_duration, percent
-from ._rows import Row, cut, end_mark, flowed, left_text, mark, notes, time_now, wrapped
+from ._rows import Row, cut, end_mark, flowed, left_text, mark, notes, time_now, width_of, wrapped
 from ._watch_keys import Mode, View, Which
 from ._watch_news import Written
 from ._watch_rows import Clean, Drawn, place_of
@@ -103,13 +103,13 @@ def shown(scene: Scene, screen: Screen, draw: Drawn) -> Shown:
 
 def _fitted(line: Line, width: int) -> Line:
     """Return a line that is no wider than the screen: on one of a few columns nothing else has seen to that."""
-    if sum(cell_len(text) for text, _ in line) <= width:
+    if sum(width_of(text) for text, _ in line) <= width:
         return line
     fitted: Line = []
     left = width
     for text, style in line:
-        fitted.append((set_cell_size(text, min(left, cell_len(text))), style))
-        left -= cell_len(fitted[-1][0])
+        fitted.append((set_cell_size(text, min(left, width_of(text))), style))
+        left -= width_of(fitted[-1][0])
     return fitted
 
 
@@ -312,15 +312,15 @@ def _footing(scene: Scene, view: View, screen: Screen, place: str) -> Line:
     held += [f"filter: {view.words}"] if view.words else []
     moves = "Up/Down move" if screen.glyphs is ASCII else "↑↓ move"
     keys = [*held, "q quit", "Esc all"] if held else ["q quit", "Enter details", "/ filter", "f only some", moves]
-    room = screen.width - (cell_len(place) + 2 if place else 0)
-    while len(keys) > 1 and cell_len(", ".join(keys)) > room:
+    room = screen.width - (width_of(place) + 2 if place else 0)
+    while len(keys) > 1 and width_of(", ".join(keys)) > room:
         keys.pop()
     return _ends(", ".join(keys), place, screen)
 
 
 def _ends(left: str, right: str, screen: Screen) -> Line:
     """Return a line with a text at either end."""
-    room = max(0, screen.width - (cell_len(right) + 2 if right else 0))
+    room = max(0, screen.width - (width_of(right) + 2 if right else 0))
     text = set_cell_size(cut(left, room, screen.glyphs.cut), room)
     return [(text, "dim"), (f"  {right}" if right else "", "dim")]
 
@@ -353,8 +353,8 @@ def _about_job(scene: Scene, row: WatchedRow, drawn: Row, screen: Screen, clean:
     lines.append([])
     lines += _states(row, drawn, now, screen, clean)
     for heading, text, style in _facts(scene, row, clean):
-        parts = wrapped(text, max(8, width - 2)) if len(heading) + 2 + cell_len(text) > width else [text]
-        if len(parts) == 1 and len(heading) + 2 + cell_len(parts[0]) <= width:
+        parts = wrapped(text, max(8, width - 2)) if len(heading) + 2 + width_of(text) > width else [text]
+        if len(parts) == 1 and len(heading) + 2 + width_of(parts[0]) <= width:
             lines.append([(f"{heading}  ", "dim"), (parts[0], style)])
         else:
             lines.append([(heading, "dim")])
@@ -407,7 +407,7 @@ def _states(row: WatchedRow, drawn: Row, now: float, screen: Screen, clean: Clea
         before = [f"{glyphs.cut} the API leaves out what lay between"] if state.gap else []
         before += [f"  {clean(name)}, at a time that nobody knows" for name in state.untimed]
         lines += [[(cut(text, width, glyphs.cut), "dim")] for text in before]
-        room = max(4, width - cell_len(when) - 2 - (cell_len(took) + 2 if took else 0))
+        room = max(4, width - width_of(when) - 2 - (width_of(took) + 2 if took else 0))
         told = cut(f"{word}{ours}", room, glyphs.cut)
         lines.append([(f"{when}  ", "dim"), (told, PHASE_STYLES[state.phase]), (f"  {took}" if took else "", "dim")])
     return [*lines, []]

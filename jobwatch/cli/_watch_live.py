@@ -10,7 +10,6 @@ from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rich.cells import cell_len
 from rich.console import Console
 
 from ._bars import ASCII, UNICODE
@@ -18,7 +17,7 @@ from ._frame import Scene as TableScene
 from ._frame import Screen, frame
 from ._live import Frame, draws_unicode
 from ._output import brief, echo
-from ._rows import summary, wrapped
+from ._rows import summary, width_of, wrapped
 from ._watch_frame import Scene, Shown, shown, title_of
 from ._watch_keys import Key, View, Which, pressed
 from ._watch_rows import Drawn, listed, table_row
@@ -138,7 +137,7 @@ class LiveFace:
         """Return how many columns the longest name takes, counted anew only when there are other jobs."""
         count = len(self._overview)
         if self._names[0] != count:
-            names = (cell_len(self._clean(row.job_id)) for row in self._overview.rows())
+            names = (width_of(self._clean(row.job_id)) for row in self._overview.rows())
             self._names = count, max(names, default=0)
         return self._names[1]
 

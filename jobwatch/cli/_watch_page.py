@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -12,12 +13,15 @@ from ._output import note, without_secrets
 from ._render import safe
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
+    from .._report.overview import Totals
     from .._serving.page.served import Served
     from ._watch_news import Feed, News
 
 ENDED = "All jobs have ended."
+_READ_WITHIN = 2.0
+"""After how many seconds the link is printed though no job was read yet."""
 
 
 class PageView:
@@ -25,16 +29,29 @@ class PageView:
 
     Args:
         served: The page.
+        totals: Returns all its jobs in numbers at a time.
+        is_lasting: Whether more jobs may come.
     """
 
     every = 0.2  # progress and looks are no changes that are told of, and are to be seen as soon
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: Served, totals: Callable[[float], Totals], *, is_lasting: bool) -> None:
         self._served = served
+        self._totals = totals
+        self._is_lasting = is_lasting
+        self._link_due: float | None = None
 
-    def take(self, _: News) -> None:
-        """Have open pages show what is new."""
+    def take(self, news: News) -> None:
+        """Have open pages show what is new, and say where they are once there is anything to follow on them."""
         self._served.show()
+        if self._link_due is None:
+            self._link_due = news.now + _READ_WITHIN
+        if self._link_due < math.inf:
+            # Of jobs that have all ended the link would be of no use: the page goes with this command.
+            totals = self._totals(news.now)
+            if self._is_lasting or totals.phases or (totals.going_on and news.now >= self._link_due):
+                self._link_due = math.inf
+                note(f"the jobs are shown at {self._served.link}")
 
     def end(self) -> None:
         """Tell open pages that all is over."""
@@ -42,12 +59,13 @@ class PageView:
 
 
 @contextlib.asynccontextmanager
-async def served(address: Address | None, feed: Feed) -> AsyncGenerator[PageView | None]:
-    """Serve a page of what a feed reads, and print the link to it; without an address do nothing.
+async def served(address: Address | None, feed: Feed, *, is_lasting: bool) -> AsyncGenerator[PageView | None]:
+    """Serve a page of what a feed reads, whose view prints the link to it; without an address do nothing.
 
     Args:
         address: Where.
         feed: Reads the jobs.
+        is_lasting: Whether more jobs may come.
 
     Raises:
         ConfigError: The address cannot be listened at.
@@ -61,8 +79,7 @@ async def served(address: Address | None, feed: Feed) -> AsyncGenerator[PageView
         note(f"{safe(address.authority)} can be reached from elsewhere, and what goes there is not encrypted")
     page = Served(feed.overview, address, clean=without_secrets, entered=_tell_again, clock=feed.unix)
     async with page:
-        note(f"the jobs are shown at {page.link}")
-        yield PageView(page)
+        yield PageView(page, feed.overview.totals, is_lasting=is_lasting)
 
 
 def _tell_again(link: str) -> None:

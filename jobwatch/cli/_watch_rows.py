@@ -57,16 +57,42 @@ class Drawn:
     def __call__(self, row: WatchedRow, now: float) -> Row:
         """Return a job as it is drawn at a time, in Unix seconds."""
         known = self._made.get(row.job_id)
-        if known is None or known[0] is not row:
+        if known is None or not (known[0] is row or _is_told_alike(known[0], row)):
             made = table_row(row, now, self.clean)
-            self._made[row.job_id] = row, made
-            return made
-        known[1].standing = standing(row, now)
-        return known[1]
+        else:
+            made = known[1]
+            made.standing = standing(row, now)
+        self._made[row.job_id] = row, made
+        return made
 
     def keep(self, job_ids: Iterable[str]) -> None:
         """Forget all jobs but these."""
         self._made = {job_id: self._made[job_id] for job_id in job_ids if job_id in self._made}
+
+
+def _is_told_alike(before: WatchedRow, row: WatchedRow) -> bool:
+    """Whether nothing differs of a job that goes on but its standing, as after most looks: its words stay as drawn."""
+    if not (before.goes_on and row.goes_on) or row.fault is not None or before.fault is not None:
+        return False
+    old, new = before.job, row.job
+    if len(old.states) != len(new.states) or not new.states:
+        return False
+    return (
+        (old.asked, old.url) == (new.asked, new.url)
+        and (before.generation, before.health, before.unsettled) == (row.generation, row.health, row.unsettled)
+        and all(map(_is_same_state, old.states, new.states))
+    )
+
+
+def _is_same_state(before: State, state: State) -> bool:
+    """Whether two states are drawn alike: until when the last one lasted rises with each look."""
+    return (
+        before.status == state.status
+        and before.phase is state.phase
+        and before.began == state.began
+        and before.as_seen is state.as_seen
+        and before.gap is state.gap
+    )
 
 
 def standing(row: WatchedRow, now: float) -> Standing:

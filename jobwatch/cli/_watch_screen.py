@@ -20,11 +20,10 @@ from typing import Self
 
 from rich.console import Console
 from rich.control import Control
-from rich.segment import ControlType, Segment, Segments
-from rich.style import Style
+from rich.segment import ControlType
 
 from ._frame import Line
-from ._output import without_secrets
+from ._overwrite import Changes, from_the_top
 from ._resize import Size
 from ._signals import before_ending_at_once
 from ._watch_keys import Decoder, Pressed
@@ -56,7 +55,7 @@ class Terminal:
         self._input, self._is_ours = _input()
         self._usual = None if self._input is None else termios.tcgetattr(self._input)
         self._decoder = Decoder()
-        self._known_codes: dict[str, tuple[str, str]] = {}
+        self._changes = Changes(console)
         self._lines: list[Line] = []
         self._drawn_on: Size | None = None
         self._is_open = False
@@ -109,28 +108,13 @@ class Terminal:
         """Draw lines from the top on, those that have changed; nothing while the terminal takes nothing (Ctrl-S)."""
         size = self.size
         is_new = size != self._drawn_on
-        before = [] if is_new else self._lines
-        changed = [(at, line) for at, line in enumerate(lines) if at >= len(before) or before[at] != line]
-        changed += [(at, []) for at in range(len(lines), len(before))]
+        changed = list(self._changes.between([] if is_new else self._lines, lines))
         if not self._is_open or not (changed or is_new) or not self._takes_more():
             return
         self._lines, self._drawn_on = list(lines), size
-        text = "".join(f"\x1b[{at + 1};1H{self._styled(line)}\x1b[K" for at, line in changed)
-        # All at once: to look for secrets takes longer than all else, and longer for many texts than for one.
-        self._console.file.write(without_secrets(f"\x1b[H\x1b[2J{text}" if is_new else text))
+        text = from_the_top(changed)
+        self._console.file.write(f"\x1b[H\x1b[2J{text}" if is_new else text)
         self._console.file.flush()
-
-    def _styled(self, line: Line) -> str:
-        return "".join(text.join(self._codes(style)) if style else text for text, style in line)
-
-    def _codes(self, style: str) -> tuple[str, str]:
-        """Return what stands before and behind a text of some style, if anything: rich knows what the terminal can."""
-        if style not in self._known_codes:
-            with self._console.capture() as drawn:
-                self._console.print(Segments([Segment("x", Style.parse(style))]), end="")
-            before, _, behind = drawn.get().partition("x")
-            self._known_codes[style] = before, behind
-        return self._known_codes[style]
 
     def forget(self) -> None:
         """Have all lines drawn anew, whatever they were."""

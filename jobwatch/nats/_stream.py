@@ -26,6 +26,8 @@ _OPEN_BATCHES: Final = 8  # of one process in one stream; the server takes 50 of
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
 _PAGE: Final = 500
+_LEADER_PAUSE: Final = 1.0
+_NO_LEADER_CODES: Final = frozenset({10008, 10009})  # JetStream, and the cluster, "temporarily unavailable"
 _log = logging.getLogger("jobwatch.nats")
 
 
@@ -254,12 +256,13 @@ class Streams:
         return self.each[shard_of(job_id, len(self.each))]
 
 
-async def open_streams(connection: Connection, place: str) -> Streams:
+async def open_streams(connection: Connection, place: str, *, patient: bool = False) -> Streams:
     """Return the streams; those that are not there are made, and those that are are checked and left as they are.
 
     Args:
         connection: Open.
         place: See `jobwatch.nats._subjects.place_token`.
+        patient: Whether to wait for as long as servers that are connected have no leader, as while a cluster starts.
 
     Raises:
         ConfigError: A stream is there and is another than it has to be, or the server has no JetStream.
@@ -267,23 +270,43 @@ async def open_streams(connection: Connection, place: str) -> Streams:
     """
     from nats import errors  # noqa: PLC0415 - the extra "nats"
 
+    was_said = False
+    while True:
+        try:
+            return await _opened(connection, place)
+        except (errors.Error, TimeoutError) as error:
+            if not (patient and _may_get_a_leader(connection, error)):
+                raise _why(connection, error) from error
+        if not was_said:
+            _log.warning("the NATS servers at %s have no leader: it is waited for", connection.options.servers)
+            was_said = True
+        await asyncio.sleep(_LEADER_PAUSE)
+
+
+def _may_get_a_leader(connection: Connection, error: BaseException) -> bool:
+    """Whether what a server answers, or that it does not though it is there, comes of a cluster that has no leader."""
+    from nats.js.errors import ServiceUnavailableError  # noqa: PLC0415 - the extra "nats"
+
+    if isinstance(error, ServiceUnavailableError):
+        return error.err_code in _NO_LEADER_CODES
+    return isinstance(error, TimeoutError) and connection.is_up
+
+
+async def _opened(connection: Connection, place: str) -> Streams:
     options = connection.options
-    try:
-        first = await _found(connection, 0)
-        there = options.shards or 1 if first is None else _shards_of(first)
-        if options.shards not in (None, there):
-            raise ConfigError(
-                f"the streams {options.prefix}-* are {there}, not {options.shards}: another number needs another prefix"
-            )
-        replicas = 1
-        for shard in range(there):
-            info = first if shard == 0 and first is not None else await _found(connection, shard)
-            if info is None:
-                info = await _made(connection, shard, there)
-            _check(info, connection, shard)
-            replicas = max(replicas, info.config.num_replicas or 1)
-    except (errors.Error, TimeoutError) as error:
-        raise _why(connection, error) from error
+    first = await _found(connection, 0)
+    there = options.shards or 1 if first is None else _shards_of(first)
+    if options.shards not in (None, there):
+        raise ConfigError(
+            f"the streams {options.prefix}-* are {there}, not {options.shards}: another number needs another prefix"
+        )
+    replicas = 1
+    for shard in range(there):
+        info = first if shard == 0 and first is not None else await _found(connection, shard)
+        if info is None:
+            info = await _made(connection, shard, there)
+        _check(info, connection, shard)
+        replicas = max(replicas, info.config.num_replicas or 1)
     return Streams([Stream(connection, Names(options.prefix, shard, place)) for shard in range(there)], replicas)
 
 

@@ -138,7 +138,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         place = place_token(self._client.name, place_of(self._client))
         async with await connect(self._server, "jobwatch worker") as connection, AsyncExitStack() as stack:
-            streams = await open_streams(connection, place)
+            streams = await open_streams(connection, place, patient=True)
             self._budget = budget = SharedBudget(connection, self._client, await self._whose_budget(), place)
             stack.push_async_callback(budget.stop)
             history = SharedHistory(connection, self._client)

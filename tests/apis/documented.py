@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 from jobwatch import Phase
@@ -119,6 +120,14 @@ WORDS: Mapping[str, Mapping[Phase, str]] = {
     },
     "ray": {P: "PENDING", R: "RUNNING", S: "SUCCEEDED", F: "FAILED", C: "STOPPED"},
     "replicate": {P: "starting", R: "processing", S: "succeeded", F: "failed", C: "canceled aborted"},
+    "slurm": {
+        P: "PENDING REQUEUED REQUEUE_FED SUSPENDED",
+        R: "RUNNING CONFIGURING COMPLETING RESIZING SIGNALING STAGE_OUT STOPPED POWER_UP_NODE EXPEDITING REVOKED",
+        B: "REQUEUE_HOLD SPECIAL_EXIT RESV_DEL_HOLD",
+        S: "COMPLETED",
+        F: "FAILED TIMEOUT OUT_OF_MEMORY NODE_FAIL BOOT_FAIL DEADLINE PREEMPTED LAUNCH_FAILED RECONFIG_FAIL",
+        C: "CANCELLED",
+    },
     "terraform": {
         P: "pending queuing plan_queued queuing_apply apply_queued",
         R: (
@@ -161,6 +170,7 @@ BODIES: Mapping[str, Callable[[str], Body]] = {
     "prefect": lambda word: {"id": "j", "state_type": word},
     "fal": lambda word: {"request_id": "j", "status": word},
     "ray": lambda word: {"submission_id": "j", "status": word},
+    "slurm": lambda word: {"jobs": [{"job_id": "j", "job_state": word}]},
     "terraform": lambda word: {"data": {"id": "j", "attributes": {"status": word}}},
     "wes": lambda word: {"run_id": "j", "state": word},
 }
@@ -256,6 +266,82 @@ def _run(status: str, *, confirmable: bool = False) -> Body:
     times = {"planning-at": "2026-11-01T10:01:00+00:00", "applied-at": "2026-11-01T10:09:00+00:00"}
     attributes = {"status": status, "created-at": "2026-11-01T10:00:00Z", "status-timestamps": times}
     return {"data": {"id": "run-1", "attributes": attributes | {"actions": {"is-confirmable": confirmable}}}}
+
+
+def _set(number: int | None) -> Body:
+    """Return a number as Slurm writes it since v0.0.40 of its API."""
+    return {"set": number is not None, "infinite": False, "number": number or 0}
+
+
+def _exit(code: int = 0, signal: int | None = None) -> Body:
+    status = "SIGNALED" if signal else "ERROR" if code else "SUCCESS"
+    told = {"id": _set(signal), "name": "KILL" if signal else ""}
+    return {"status": [status], "return_code": _set(None if signal else code), "signal": told}
+
+
+def _slurm(*jobs: Body, number: int = 0, **more: Any) -> Body:
+    """Return a reply of Slurm 25.05.8; an error where a number of one is given."""
+    errors = [{"description": "Unable to query JobId=7", "error_number": number, "source": "_handle_job_get"}]
+    meta = {"plugin": {"data_parser": "data_parser/v0.0.43"}, "slurm": {"release": "25.05.8", "cluster": "c"}}
+    return {"jobs": list(jobs), "meta": meta, "errors": errors if number else [], "warnings": [], **more}
+
+
+def _slurm_job(*states: str, job_id: int = 7, array: int = 0, task: int | None = None, **more: Any) -> Body:
+    """Return a job as v0.0.43 tells it, since 10:00:00; it runs from 10:00:03 on, or ended at 10:00:09."""
+    waits, runs = "PENDING" in states, states[0] in ("RUNNING", "SUSPENDED")
+    return {
+        "job_id": job_id,
+        "name": "nap",
+        "array_job_id": _set(array),
+        "array_task_id": _set(task),
+        "array_task_string": "",
+        "het_job_id": _set(0),
+        "job_state": list(states),
+        "state_reason": "None",
+        "state_description": "",
+        "exit_code": _exit(),
+        "derived_exit_code": _exit(),
+        "nodes": "" if waits else "n1",
+        "submit_time": _set(1793527200),
+        "start_time": _set(0 if waits else 1793527203),
+        "end_time": _set(0 if waits else 1825063203 if runs else 1793527209),
+        "restart_cnt": 0,
+        **more,
+    }
+
+
+def _old_job(state: str, **more: Any) -> Body:
+    """Return a job as v0.0.38 tells it."""
+    job = _slurm_job(state)
+    times = {name: job[name]["number"] for name in ("submit_time", "start_time", "end_time")}
+    array: Body = {"array_job_id": 0, "array_task_id": None, "het_job_id": 0}
+    return job | times | array | {"job_state": state, "exit_code": 0, "derived_exit_code": 0} | more
+
+
+_RAISED: Body = {
+    "state_reason": "RaisedSignal",
+    "state_description": "RaisedSignal:9(Killed)",
+    "exit_code": _exit(signal=9),
+}
+_NONZERO: Body = {"state_reason": "NonZeroExitCode", "exit_code": _exit(3)}
+_REST: Body = {"job_id": 7, "array": 7, "array_task_string": "3-4", "state_reason": "Resources"}
+_AGAIN: Body = {
+    "state_reason": "JobHeldUser",
+    "state_description": "job requeued in held state",
+    "nodes": "n1",
+    "start_time": _set(1793527207),
+}
+_AT = datetime(2026, 11, 1, 10, tzinfo=UTC)
+_STARTED, _ENDED = _AT + timedelta(seconds=3), _AT + timedelta(seconds=9)
+
+
+def _slurm_array(*states: str) -> Body:
+    """Return the tasks of an array in the order in which Slurm tells them: the last has the number of the array."""
+    tasks = [
+        _slurm_job(state, job_id=7 + (len(states) - task) % len(states), array=7, task=len(states) - task)
+        for task, state in enumerate(states)
+    ]
+    return _slurm(*(each | (_NONZERO if each["job_state"] == ["FAILED"] else {}) for each in tasks))
 
 
 def _build(state: str, **more: Any) -> Body:
@@ -429,6 +515,140 @@ SAMPLES: list[Sample] = [
         {"error": "no index"},
     ),
     ("elasticsearch", "n-1:12", 200, _reindex(True, {"canceled": "by user request", "failures": []}), C, {}),
+    (
+        "slurm",
+        "7",
+        200,
+        _slurm(_slurm_job("PENDING", state_reason="Resources")),
+        P,
+        {"status": "PENDING", "created_at": _AT, "started_at": None},
+    ),
+    ("slurm", "7", 200, _slurm(_slurm_job("RUNNING")), R, {"started_at": _STARTED, "ended_at": None, "type": "nap"}),
+    ("slurm", "7", 200, _slurm(_slurm_job("RUNNING", "CONFIGURING")), R, {}),
+    ("slurm", "7", 200, _slurm(_slurm_job("COMPLETED", "COMPLETING")), R, {"ended_at": None, "error": None}),
+    ("slurm", "7", 200, _slurm(_slurm_job("COMPLETED")), S, {"started_at": _STARTED, "ended_at": _ENDED}),
+    ("slurm", "7", 200, _slurm(_slurm_job("SUSPENDED")), P, {"started_at": _STARTED}),
+    *(
+        ("slurm", "7", 200, _slurm(_slurm_job("PENDING", state_reason=why)), B, {"asked": why})
+        for why in ("JobHeldUser", "JobHeldAdmin", "JobHoldMaxRequeue", "BadConstraints", "DependencyNeverSatisfied")
+    ),
+    ("slurm", "7", 200, _slurm(_slurm_job("PENDING", state_reason="Dependency")), P, {}),
+    ("slurm", "7", 200, _slurm(_slurm_job("PENDING", "COMPLETING", **_AGAIN)), P, {"started_at": None}),
+    ("slurm", "7", 200, _slurm(_slurm_job("PENDING", "SPECIAL_EXIT", **_AGAIN | {"nodes": ""})), B, {}),
+    ("slurm", "7", 200, _slurm(_slurm_job("FAILED", **_NONZERO)), F, {"error": "NonZeroExitCode, exit code 3"}),
+    ("slurm", "7", 200, _slurm(_slurm_job("FAILED", **_RAISED)), F, {"error": "RaisedSignal:9(Killed)"}),
+    ("slurm", "7", 200, _slurm(_slurm_job("TIMEOUT", state_reason="TimeLimit")), F, {"error": "TimeLimit"}),
+    ("slurm", "7", 200, _slurm(_slurm_job("FAILED", "REQUEUED")), P, {}),
+    ("slurm", "7", 200, _slurm(_slurm_job("CANCELLED", nodes="")), C, {"started_at": None, "ended_at": _ENDED}),
+    ("slurm", "7", 200, _slurm(_slurm_job("CANCELLED", "REVOKED", nodes="")), R, {"ended_at": None}),
+    ("slurm", "7", 200, _slurm_array("COMPLETED", "RUNNING", "FAILED"), R, {"status": "COMPLETED+RUNNING+FAILED"}),
+    ("slurm", "7", 200, _slurm_array("COMPLETED", "COMPLETED"), N, {"error": None}),  # one that failed may be gone
+    ("slurm", "7", 200, _slurm_array("COMPLETED", "FAILED"), T, {"error": "NonZeroExitCode, exit code 3"}),
+    (
+        "slurm",
+        "7",
+        200,
+        _slurm(
+            _slurm_job("COMPLETED", array=7, task=1, state_description="job requeued in held state"),
+            _slurm_job("FAILED", job_id=8, array=7, task=0, **_RAISED),
+        ),
+        T,
+        {"error": "RaisedSignal:9(Killed)"},
+    ),
+    ("slurm", "7", 200, _slurm(_slurm_job("CANCELLED")), C, {"error": None}),
+    ("slurm", "7", 200, _slurm_array("FAILED", "FAILED"), F, {"error": "NonZeroExitCode, exit code 3"}),
+    ("slurm", "7", 200, _slurm_array("CANCELLED", "CANCELLED"), C, {}),
+    ("slurm", "7", 200, _slurm_array("COMPLETED", "REVOKED"), R, {}),
+    ("slurm", "7", 200, _slurm_array("COMPLETED", "NEW_WORD"), Phase.UNKNOWN, {}),
+    ("slurm", "7_1", 200, _slurm_array("COMPLETED", "FAILED"), F, {"status": "FAILED"}),
+    ("slurm", "7_2", 200, _slurm_array("COMPLETED", "FAILED"), S, {"error": None}),
+    ("slurm", "8", 200, _slurm(_slurm_job("COMPLETED", job_id=8, array=7, task=1)), S, {}),
+    (
+        "slurm",
+        "7",
+        200,
+        _slurm(_slurm_job("PENDING", **_REST), _slurm_job("COMPLETED", job_id=8, array=7, task=0)),
+        P,
+        {"started_at": _STARTED},
+    ),
+    (
+        "slurm",
+        "7",
+        200,
+        _slurm(
+            _slurm_job("PENDING", **_REST), _slurm_job("PENDING", job_id=8, array=7, task=0, state_reason="JobHeldUser")
+        ),
+        P,
+        {},
+    ),
+    (
+        "slurm",
+        "7_0",
+        200,
+        _slurm(_slurm_job("PENDING", **_REST), _slurm_job("COMPLETED", job_id=8, array=7, task=0)),
+        S,
+        {},
+    ),
+    (
+        "slurm",
+        "7_3",
+        200,
+        _slurm(_slurm_job("PENDING", **_REST), _slurm_job("COMPLETED", job_id=8, array=7, task=0)),
+        P,
+        {},
+    ),
+    (
+        "slurm",
+        "7",
+        200,
+        _slurm(
+            _slurm_job("COMPLETED", het_job_id=_set(7)), _slurm_job("FAILED", job_id=8, het_job_id=_set(7), **_NONZERO)
+        ),
+        F,
+        {"error": "NonZeroExitCode, exit code 3"},
+    ),
+    ("slurm", "7", 200, _slurm(_old_job("RUNNING")), R, {"started_at": _STARTED, "ended_at": None, "created_at": _AT}),
+    ("slurm", "7", 200, _slurm(_old_job("COMPLETING", state_reason="JobHeldUser")), R, {"started_at": None}),
+    ("slurm", "7", 200, _slurm(_old_job("COMPLETED")), S, {"started_at": _STARTED, "ended_at": _ENDED}),
+    ("slurm", "7", 200, _slurm(_old_job("PENDING", state_reason="JobHeldUser")), B, {"asked": "JobHeldUser"}),
+    (
+        "slurm",
+        "7",
+        200,
+        _slurm(_old_job("FAILED", state_reason="NonZeroExitCode", exit_code=768)),
+        F,
+        {"error": "NonZeroExitCode"},
+    ),
+    (
+        "slurm",
+        "7",
+        200,
+        _slurm(_old_job("CANCELLED", nodes="", state_reason="JobHeldUser")),
+        C,
+        {"started_at": None, "ended_at": _ENDED},
+    ),
+    (
+        "slurm",
+        "7",
+        200,
+        _slurm(
+            _old_job("COMPLETED", array_job_id=7, array_task_id=2),
+            _old_job("FAILED", job_id=8, array_job_id=7, array_task_id=0, state_reason="NonZeroExitCode"),
+        ),
+        T,
+        {"error": "NonZeroExitCode"},
+    ),
+    (
+        "slurm",
+        "7_0",
+        200,
+        _slurm(
+            _old_job("COMPLETED", array_job_id=7, array_task_id=2),
+            _old_job("FAILED", job_id=8, array_job_id=7, array_task_id=0),
+        ),
+        F,
+        {},
+    ),
     ("buildkite", "7", 200, _build("passed", blocked=False), S, {"url": "https://buildkite.com/o/p/builds/7"}),
     ("buildkite", "7", 200, _build("passed", blocked=True), B, {"ended_at": None}),
     ("buildkite", "7", 200, _build("failed", blocked=True), F, {}),

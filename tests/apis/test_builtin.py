@@ -425,12 +425,21 @@ STARTS = [
     ("elasticsearch", {"task": "n-1:12"}, "n-1:12"),
     ("buildkite", {"number": 7, "id": "0b46", "state": "creating"}, "7"),
     ("terraform", {"data": {"id": "run-1", "attributes": {"status": "pending"}}}, "run-1"),
+    ("slurm", {"job_id": 7, "step_id": "batch", "errors": [], "warnings": []}, "7"),
+    # v0.0.38 answers this to a job that is to be held: it is there, and held.
+    (
+        "slurm",
+        {"errors": [{"error_code": 2042, "error": "Job is in held state"}], "job_id": 7, "step_id": "BATCH"},
+        "7",
+    ),
     ("ray", {"job_id": "raysubmit_1", "submission_id": "raysubmit_1"}, "raysubmit_1"),
     ("vertex", {"name": "operations/v-1"}, "operations/v-1"),
 ]
 
 
-@pytest.mark.parametrize(("api", "body", "job_id"), STARTS, ids=[row[0] for row in STARTS])
+@pytest.mark.parametrize(
+    ("api", "body", "job_id"), STARTS, ids=[f"{row[0]}-{index}" for index, row in enumerate(STARTS)]
+)
 def test_the_response_that_started_a_job_names_it(api: str, body: Body, job_id: str) -> None:
     assert found_in(APIS[api], Response(msgspec.json.encode(body)), lambda _: None).job_id == job_id
 
@@ -477,6 +486,37 @@ def test_a_task_that_an_agent_does_not_know_is_not_there(api: str, code: int) ->
     assert refused.kind is not FaultKind.NOT_FOUND
 
 
+@pytest.mark.parametrize(
+    ("http_status", "number", "kind"),
+    [
+        (404, 2017, FaultKind.NOT_FOUND),
+        (500, 2017, FaultKind.NOT_FOUND),  # 22.05
+        (400, 9002, FaultKind.NOT_FOUND),  # 22.05, of a task
+        (500, -1, FaultKind.UNREACHABLE),  # 22.05, of a token that has expired
+        (511, 1007, FaultKind.UNREACHABLE),  # 25.05, the same
+    ],
+)
+async def test_a_job_that_slurm_does_not_know_is_told_from_a_token_that_it_refuses(
+    http_status: int, number: int, kind: FaultKind
+) -> None:
+    error = {"description": "Unable to find JobId=7", "error_number": number, "error": "", "source": "slurm_load_job"}
+    async with TableServer(in_order((http_status, {"jobs": [], "errors": [error]}, {}))) as server:
+        client = Client("slurm", token="t0k3n", base_url=server.url)
+        looked = await client.look(client.watched("7"))
+        await client.aclose()
+    assert looked.watched.fault is not None
+    assert looked.watched.fault.kind is kind
+
+
+def test_a_task_that_slurm_keeps_no_more_is_not_told_by_those_that_it_keeps() -> None:
+    kept = {"job_id": 7, "array_job_id": {"set": True, "number": 7}, "array_task_id": {"set": True, "number": 4}}
+    body = msgspec.json.encode({"jobs": [kept | {"job_state": ["COMPLETED"]}], "errors": []})
+    for job_id, kind in [("7_2", FaultKind.NOT_FOUND), ("8", FaultKind.UNREADABLE)]:
+        seen = APIS["slurm"].job(body, job_id)
+        assert isinstance(seen, Fault)
+        assert seen.kind is kind
+
+
 REQUESTS = {
     "a2a": ("/tasks/a%2Fb?historyLength=0", "Authorization", "Bearer t0k3n"),
     "a2a-rpc": ("/", "A2A-Version", "1.0"),
@@ -497,6 +537,7 @@ REQUESTS = {
     "mistral": ("/v1/batch/jobs/a%2Fb", "Authorization", "Bearer t0k3n"),
     "openai-responses": ("/responses/a%2Fb", "Authorization", "Bearer t0k3n"),
     "ray": ("/api/jobs/a%2Fb", "Authorization", "Bearer t0k3n"),
+    "slurm": ("/slurm/v0.0.43/job/a%2Fb", "X-SLURM-USER-TOKEN", "t0k3n"),
     "snowflake": ("/api/v2/statements/a%2Fb", "Authorization", "Bearer t0k3n"),
     "tekton": ("/apis/tekton.dev/v1/namespaces/default/pipelineruns/a%2Fb", "Authorization", "Bearer t0k3n"),
     "terraform": ("/api/v2/runs/a%2Fb", "Authorization", "Bearer t0k3n"),

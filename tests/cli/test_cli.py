@@ -15,9 +15,9 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 import pytest
@@ -32,7 +32,10 @@ from jobwatch.cli._render import OutcomeRecord
 from jobwatch.cli._run import Run
 from jobwatch.cli._standing import Standing
 from jobwatch.cli._wait import display_for, run_to_end
-from jobwatch.testing import JobServer, Trouble
+from jobwatch.testing import JobServer, ServedJob, Trouble
+from tests.conftest import soon
+
+from .processes import python
 
 CANARY = "sk_canary_81f3c2"
 FAST = ("--min-interval", "0.02", "--max-interval", "0.05")
@@ -804,32 +807,23 @@ async def test_a_served_job_is_never_old_when_it_is_asked_for(monkeypatch: pytes
     monkeypatch.setattr(_demo, "_FRESH", 0.02)
     script = _demo.Script("capydb", "demo", (("pending", 0.0), ("running", 0.02), ("completed", 0.04)))
     async with JobServer() as server, Client("capydb", token="sk_test", base_url=server.url_of("capydb")) as client:
+        made: list[datetime] = []
+        add = server.add
+
+        def noted(*job: Any, **options: Any) -> ServedJob:
+            made.append(datetime.now(UTC))
+            return add(*job, **options)
+
+        monkeypatch.setattr(server, "add", noted)
         player = asyncio.create_task(_demo._play(server, script))
-        await asyncio.sleep(0.3)
-        before = datetime.now(UTC)
+        await soon(lambda: len(made) > 3)  # nobody has asked for it, so it is made anew
         job = await client.wait_for("demo")
         assert job.created_at is not None
-        assert (before - job.created_at).total_seconds() < 0.15
+        assert job.created_at > made[-1] - timedelta(milliseconds=2), "it is the last one that was made"
         player.cancel()
 
 
 # --- as a process -----------------------------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def process(
-    *argv: str, out: int = asyncio.subprocess.PIPE, err: int = asyncio.subprocess.PIPE
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "jobwatch", *argv), stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=err
-    )
-    try:
-        async with asyncio.timeout(20):
-            yield child
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.communicate()
 
 
 async def line_of(child: asyncio.subprocess.Process) -> str:
@@ -842,7 +836,7 @@ async def line_of(child: asyncio.subprocess.Process) -> str:
 async def test_rows_105_106_a_signal_ends_a_wait_cleanly(server: JobServer, number: int, code: int) -> None:
     server.add("bedrock", "good", ["COMPLETED"])
     server.add("bedrock", "slow", ["PENDING", "RUNNING"])
-    async with process("wait", "good", "slow", "--json", *FAST) as child:
+    async with python("-m", "jobwatch", "wait", "good", "slow", "--json", *FAST) as child:
         lines = [json.loads(await line_of(child)) for _ in range(4)]
         child.send_signal(number)
         out, err = await child.communicate()
@@ -899,7 +893,7 @@ async def test_rows_105_106_a_wait_that_does_not_end_is_ended(grace: str) -> Non
 async def test_row_108_a_reader_that_goes_away_ends_the_wait_quietly(server: JobServer) -> None:
     job = server.add("bedrock", "job_1", ["PENDING"])
     reading, writing = os.pipe()
-    async with process("wait", "job_1", "--json", *FAST, out=writing) as child:
+    async with python("-m", "jobwatch", "wait", "job_1", "--json", *FAST, out=writing) as child:
         os.close(writing)
         assert b"PENDING" in await asyncio.to_thread(os.read, reading, 4096)
         os.close(reading)
@@ -914,7 +908,7 @@ async def test_row_108_a_reader_that_goes_away_ends_the_wait_quietly(server: Job
 async def test_row_108_without_a_reader_a_command_ends_quietly() -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    async with process("apis", out=writing) as child:
+    async with python("-m", "jobwatch", "apis", out=writing) as child:
         os.close(writing)
         _, err = await child.communicate()
         assert child.returncode == 141
@@ -927,7 +921,7 @@ async def test_a_full_disk_is_no_success(server: JobServer) -> None:
     server.add("bedrock", "job_1", ["COMPLETED"])
     full = os.open("/dev/full", os.O_WRONLY)
     try:
-        async with process("wait", "job_1", "--json", out=full) as child:
+        async with python("-m", "jobwatch", "wait", "job_1", "--json", out=full) as child:
             _, err = await child.communicate()
             assert child.returncode == 2
     finally:
@@ -940,7 +934,7 @@ async def test_a_full_disk_is_no_success(server: JobServer) -> None:
 async def test_a_full_disk_is_one_clear_line() -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     try:
-        async with process("apis", out=full) as child:
+        async with python("-m", "jobwatch", "apis", out=full) as child:
             _, err = await child.communicate()
             assert child.returncode == 2
     finally:
@@ -956,7 +950,7 @@ async def test_in_a_pipe_there_is_no_ansi_whatever_the_environment_says(
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     server.add("bedrock", "job_1", ["PENDING", "FAILED"], error="nö")
-    async with process("wait", "job_1") as child:
+    async with python("-m", "jobwatch", "wait", "job_1") as child:
         out, err = await child.communicate()
         assert child.returncode == 1
     assert b"\x1b" not in out + err
@@ -970,7 +964,7 @@ async def test_a_terminal_gets_a_live_table_and_keeps_it(server: JobServer, monk
     monkeypatch.setenv("LINES", "30")
     job = server.add("bedrock", "job_1", ["PENDING", "RUNNING"])
     ours, theirs = pty.openpty()
-    async with process("wait", "job_1", *FAST, out=theirs) as child:
+    async with python("-m", "jobwatch", "wait", "job_1", *FAST, out=theirs) as child:
         os.close(theirs)
         await job.looked(2)
         job.advance("FAILED", error="no \x1b[5m image")
@@ -1001,7 +995,7 @@ def read_all(terminal: int) -> str:
 
 @pytest.mark.slow
 async def test_serve_tells_how_to_use_it_and_ends_well(monkeypatch: pytest.MonkeyPatch, command: Command) -> None:
-    async with process("serve", "--port", "0") as child:
+    async with python("-m", "jobwatch", "serve", "--port", "0") as child:
         told = ""
         while "jobwatch list" not in told:
             told += await line_of(child)

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Struct
+from rich.cells import cell_len
 from rich.console import Console
 
 from jobwatch import Client
 from jobwatch.cli import _output, main
-from jobwatch.cli._lines import PlainLines
+from jobwatch.cli._lines import PlainLines, print_columns
 from jobwatch.cli._live import LiveTable
 from jobwatch.cli._render import output_line
 from jobwatch.cli._run import Extras, Run
@@ -332,3 +333,12 @@ def test_with_a_table_and_stderr_elsewhere_it_goes_there(capsys: pytest.CaptureF
         table.output("job_1", "stdout", Line("dumping"))
     assert capsys.readouterr().err == "stdout job_1 | dumping\n"
     assert "dumping" not in terminal.getvalue()
+
+
+def test_columns_are_aligned_whatever_their_characters_take(capsys: pytest.CaptureFixture[str]) -> None:
+    print_columns([("JOB", "STATUS"), ("日本", "läuft"), ("e\u0301", "ok"), ("abcdef", "x")])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["JOB     STATUS", "日本    läuft", "e\u0301       ok", "abcdef  x"]
+    assert {cell_len(line[: line.index(word)]) for line, word in zip(lines[1:], ("läuft", "ok", "x"), strict=True)} == {
+        8
+    }

@@ -15,9 +15,10 @@ from jobwatch import ConfigError, Fault, FaultKind, Outcome, Pace
 from jobwatch._client.wait import error_of
 from jobwatch._core.tracker import Patience
 from jobwatch.cli import main
-from jobwatch.cli._arguments import Options, duration, parsed
+from jobwatch.cli._arguments import Options, parsed
 from jobwatch.cli._clients import api_name, pace_for
 from jobwatch.cli._exit_codes import MEANINGS, Verdict, code_of_error
+from jobwatch.cli._option_groups import duration
 from jobwatch.cli._render import human_duration, json_line, moment, safe, stamp
 
 HOSTILE = "\x1b[31m\r\n\x00\x7f\x9b\u202e\u2028\ufeff\U000e0041::set-env x ##vso[task.x]y ##[error]z"

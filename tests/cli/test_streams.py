@@ -11,8 +11,8 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+import termios
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,8 @@ from jobwatch.cli._lines import PlainLines
 from jobwatch.cli._live import LiveTable
 from jobwatch.cli._render import OutcomeRecord
 from jobwatch.testing import JobServer, Trouble
+
+from .processes import python
 
 pytestmark = pytest.mark.slow
 CANARY = "sk_Canary_81f3c2"
@@ -47,28 +49,17 @@ def environment(monkeypatch: pytest.MonkeyPatch, job_server: JobServer) -> Itera
     _output._secrets.clear()
 
 
-@asynccontextmanager
-async def process(
-    *argv: str, out: int = asyncio.subprocess.PIPE, err: int = asyncio.subprocess.PIPE, cwd: Path | None = None
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, *argv), stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=err, cwd=cwd
-    )
-    try:
-        async with asyncio.timeout(20):
-            yield child
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.communicate()
-
-
 def small_pipe(*, blocking: bool) -> tuple[int, int]:
     """Return the ends of a pipe that holds one page."""
     reading, writing = os.pipe()
     fcntl.fcntl(writing, SET_PIPE_SIZE, 4096)
     os.set_blocking(writing, blocking)
     return reading, writing
+
+
+def held(reading: int) -> int:
+    """Return how many bytes a pipe holds."""
+    return int.from_bytes(fcntl.ioctl(reading, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def read_all(reading: int) -> bytes:
@@ -88,7 +79,7 @@ async def test_a_non_blocking_pipe_gets_every_line(
     ids = [f"job_{number}" for number in range(40)]
     jobs = [job_server.add("capydb", job_id, ["pending", "running", "completed"]) for job_id in ids]
     reading, writing = small_pipe(blocking=False)
-    async with process("-m", "jobwatch", "wait", *ids, "--json", out=writing) as child:
+    async with python("-m", "jobwatch", "wait", *ids, "--json", out=writing) as child:
         os.close(writing)
         await asyncio.gather(*(job.looked(1) for job in jobs[:8]))
         await asyncio.sleep(0.3)  # in which the pipe is full
@@ -109,7 +100,7 @@ async def test_a_line_larger_than_the_pipe_and_any_buffer_arrives_whole(
     text = "0123456789" * 10_000
     job_server.add("capydb", "job_1", ["pending", "running", "completed"], stdout=text)
     reading, writing = small_pipe(blocking=False)
-    async with process("-m", "jobwatch", "get", "job_1", "--json", out=writing) as child:
+    async with python("-m", "jobwatch", "get", "job_1", "--json", out=writing) as child:
         os.close(writing)
         await asyncio.sleep(0.5)
         (line,) = (await asyncio.to_thread(read_all, reading)).splitlines()
@@ -122,7 +113,7 @@ async def test_a_line_larger_than_the_pipe_and_any_buffer_arrives_whole(
 async def test_a_non_blocking_stderr_gets_every_line(job_server: JobServer) -> None:
     job_server.add("capydb", "job_1", ["pending", "running", "completed"], stdout="a line of output\n" * 1000)
     reading, writing = small_pipe(blocking=False)
-    async with process("-m", "jobwatch", "wait", "job_1", "--follow-output", err=writing) as child:
+    async with python("-m", "jobwatch", "wait", "job_1", "--follow-output", err=writing) as child:
         os.close(writing)
         await asyncio.sleep(0.8)
         written = await asyncio.to_thread(read_all, reading)
@@ -136,7 +127,7 @@ async def test_a_reader_that_goes_away_while_it_is_waited_for_is_no_reader(job_s
     text = "0123456789" * 10_000
     job = job_server.add("capydb", "job_1", ["pending", "running", "completed"], stdout=text)
     reading, writing = small_pipe(blocking=False)
-    async with process("-m", "jobwatch", "get", "job_1", "--json", out=writing) as child:
+    async with python("-m", "jobwatch", "get", "job_1", "--json", out=writing) as child:
         os.close(writing)
         await job.looked(1)
         await asyncio.sleep(0.3)
@@ -167,9 +158,11 @@ sys.exit(code)
 async def test_a_reader_that_never_reads_does_not_outlive_a_signal(blocking: bool, number: int, code: int) -> None:
     reading, writing = small_pipe(blocking=blocking)
     try:
-        async with process("-c", WRITING, out=writing) as child:
+        async with python("-c", WRITING, out=writing) as child:
             os.close(writing)
-            await asyncio.sleep(0.6)
+            while held(reading) < 4 * 1001:  # noqa: ASYNC110 - the next line does not go into it; a pipe rings no bell
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.04)
             child.send_signal(number)
             async with asyncio.timeout(5):
                 assert (await child.communicate())[1] == b""
@@ -186,12 +179,12 @@ async def test_help_that_cannot_be_written_is_no_success_and_no_failed_job(
     monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     reading, writing = os.pipe()
     os.close(reading)
-    async with process("-m", "jobwatch", *argv, out=writing) as child:
+    async with python("-m", "jobwatch", *argv, out=writing) as child:
         os.close(writing)
         assert (await child.communicate())[1] == b""
         assert child.returncode == 141
     full = os.open("/dev/full", os.O_WRONLY)
-    async with process("-m", "jobwatch", *argv, out=full) as child:
+    async with python("-m", "jobwatch", *argv, out=full) as child:
         os.close(full)
         assert (await child.communicate())[1] == b"jobwatch: error: [Errno 28] No space left on device\n"
         assert child.returncode == 2
@@ -398,7 +391,7 @@ async def test_a_history_that_is_no_file_is_done_without(
         os.mkfifo(history)
     else:
         history.symlink_to("/dev/zero")
-    async with process("-m", "jobwatch", "wait", "job_1") as child:
+    async with python("-m", "jobwatch", "wait", "job_1") as child:
         _, err = await child.communicate()
         assert child.returncode == 0
     told = err.decode()
@@ -410,7 +403,7 @@ async def test_a_table_that_is_no_file_is_refused_at_once(tmp_path: Path, file: 
     os.mkfifo(tmp_path / "table.toml")
     os.mkfifo(tmp_path / "pyproject.toml")
     (tmp_path / "link.toml").symlink_to("/dev/tty")
-    async with process("-m", "jobwatch", "get", "job_1", "--api", file, cwd=tmp_path) as child:
+    async with python("-m", "jobwatch", "get", "job_1", "--api", file, cwd=tmp_path) as child:
         out, err = await child.communicate()
         assert (child.returncode, out) == (2, b"")
     assert err.startswith(b"jobwatch: error: cannot read ")
@@ -420,7 +413,7 @@ async def test_a_table_that_is_no_file_is_refused_at_once(tmp_path: Path, file: 
 async def test_a_named_api_is_not_looked_for_in_what_is_no_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pyproject.toml")
     os.mkfifo(tmp_path / "jobwatch.toml")
-    async with process("-m", "jobwatch", "get", "job_1", "--api", "mine", cwd=tmp_path) as child:
+    async with python("-m", "jobwatch", "get", "job_1", "--api", "mine", cwd=tmp_path) as child:
         _, err = await child.communicate()
         assert child.returncode == 2
     assert b"no API is called 'mine'" in err
@@ -429,12 +422,12 @@ async def test_a_named_api_is_not_looked_for_in_what_is_no_file(tmp_path: Path) 
 async def test_a_sample_without_end_is_refused_and_a_pipe_is_read(tmp_path: Path) -> None:
     table, pipe = tmp_path / "mine.toml", tmp_path / "sample"
     table.write_text('job = "https://api.test/{job_id}"\nstatus = "state"\n', "utf-8")
-    async with process("-m", "jobwatch", "apis", "--check", str(table), "--body", "/dev/zero") as child:
+    async with python("-m", "jobwatch", "apis", "--check", str(table), "--body", "/dev/zero") as child:
         _, err = await child.communicate()
         assert child.returncode == 2
     assert b"/dev/zero is larger than a sample" in err
     os.mkfifo(pipe)
-    async with process("-m", "jobwatch", "apis", "--check", str(table), "--body", str(pipe)) as child:
+    async with python("-m", "jobwatch", "apis", "--check", str(table), "--body", str(pipe)) as child:
         await asyncio.to_thread(pipe.write_bytes, b'{"state": "completed"}')
         out, _ = await child.communicate()
         assert child.returncode == 0

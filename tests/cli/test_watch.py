@@ -297,6 +297,27 @@ def test_the_list_says_what_somebody_has_to_do_something_about_first() -> None:
     assert len(lines) == 24
 
 
+def test_the_words_of_a_job_are_made_anew_only_when_they_differ() -> None:
+    draw = Drawn(str)
+    row = a_row("runs")
+    first = draw(row, NOW)
+    later = replace(row, job=replace(row.job, looks=4, progress=0.5), looked_at=T + 16.0, next_look=T + 24.0, version=2)
+    assert draw(later, NOW + 1.0) is first
+    assert (first.standing.looks, first.standing.progress) == (4, 0.5)
+    last = row.job.states[-1]
+    for other in (
+        replace(row, job=replace(row.job, states=(*row.job.states[:-1], replace(last, status="resumed")))),
+        replace(row, job=replace(row.job, states=(*row.job.states, replace(last, began=last.began + 1.0)))),
+        replace(row, job=replace(row.job, asked="Deploy?")),
+        replace(row, fault="no route"),
+        replace(row, health=Health.STALE),
+        replace(row, unsettled="failed"),
+        a_row("runs", "failed"),
+    ):
+        assert draw(row, NOW).states == first.states
+        assert draw(other, NOW) == Drawn(str)(other, NOW), other
+
+
 def test_what_is_wrong_and_what_is_expected_stands_in_the_row() -> None:
     rows = [a_row("late", late_from=NOW - 1.0), a_row("soon", ends_between=(NOW + 12.0, NOW + 40.0))]
     rows += [a_row("lost", health=Health.UNREACHABLE, fault="no connection")]

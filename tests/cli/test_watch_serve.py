@@ -8,7 +8,6 @@ import os
 import shlex
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,12 +21,15 @@ from jobwatch.cli._watch_page import ENDED
 from tests.page.reading import Reader, let_in
 from tests.project.documents import commands
 
+from .processes import python
+
 _SOURCE = """
 from jobwatch import Problem
 from jobwatch.testing import FakeSource
 def make():
     source = FakeSource("acme")
     source.add("build", [("queued", 0), ("running", 0.2)])
+    source.add("done", [("completed", 0)])
     source.add("tests", [("queued", 0), ("failed", 1.5)], error=Problem("no space"))
     return source
 """
@@ -47,21 +49,9 @@ async def command(folder: Path, *argv: str, at: str = "127.0.0.1:0") -> AsyncIte
         "--max-interval",
         "30ms",
     ]
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "jobwatch", "watch", *argv, *options),
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": f"{Path.cwd()}{os.pathsep}{folder}"},
-        stdout=pipe,
-        stderr=pipe,
-    )
-    try:
-        async with asyncio.timeout(20):
-            yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+    environment = os.environ | {"PYTHONPATH": f"{Path.cwd()}{os.pathsep}{folder}"}
+    async with python("-m", "jobwatch", "watch", *argv, *options, cwd=folder, env=environment) as process:
+        yield process
 
 
 async def link_of(process: asyncio.subprocess.Process) -> str:
@@ -89,6 +79,14 @@ async def test_it_serves_until_all_named_jobs_have_ended_and_exits_by_how_they_d
         assert process.stdout is not None
         assert await process.stdout.read() == b""
         assert await process.wait() == 1
+
+
+@pytest.mark.slow
+async def test_of_jobs_that_have_ended_no_link_is_printed_since_the_page_ends_with_the_command(tmp_path: Path) -> None:
+    async with command(tmp_path, "done") as process:
+        assert process.stderr is not None
+        assert b"shown at" not in await process.stderr.read()
+        assert await process.wait() == 0
 
 
 @pytest.mark.slow

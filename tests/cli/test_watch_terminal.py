@@ -239,6 +239,7 @@ def test_the_terminal_is_given_back_however_the_command_ends(tmp_path: Path, num
 def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
     with watching(tmp_path, wrapped="trap '' HUP; exec {}") as terminal:
         terminal.until("> . deploy")
+        terminal.until("tests .*failed")  # which is when it follows
         terminal.process.send_signal(signal.SIGHUP)
         terminal.press("j")
         terminal.until("> . tests")

@@ -344,22 +344,25 @@ async def test_how_many_may_begin_is_how_many_begin_roughly() -> None:
         assert schedule.ready(now, 64) == 0
 
 
+@pytest.mark.parametrize(("interval", "rest"), [(0.1, 0.01), (0.4, 0.01), (1.0, 0.025), (2.0, 0.05), (60.0, 0.05)])
 @on_virtual_clock
-async def test_where_there_are_many_jobs_no_look_begins_for_a_moment_once_all_have_that_were_due() -> None:
+async def test_where_there_are_many_jobs_no_look_begins_for_a_moment_once_all_have_that_were_due(
+    interval: float, rest: float
+) -> None:
     schedule, workers = _with_workers()
     watches = [_watch(f"j{number}") for number in range(70)]
     for watch in watches:
-        schedule.demand(watch, 1.0)
+        schedule.demand(watch, 1.0 / interval)
     for watch, due in zip(watches, (5.0, 5.001, 5.012, 9.0), strict=False):
         schedule.put(watch, due)
     assert schedule.take(5.0) is watches[0]
     assert schedule.take(5.001) is None
-    assert schedule.next_at(5.001) == pytest.approx(5.01)
-    assert workers.noted()[-1] == pytest.approx(5.01)
+    assert schedule.next_at(5.001) == pytest.approx(max(5.0 + rest, 5.001))
+    assert workers.noted()[-1] == pytest.approx(5.0 + rest)
     schedule.put_first(watches[10])
     assert schedule.take(5.002) is watches[10], "somebody waits for this one"
     assert schedule.take(5.002) is watches[1], "and what is due by then goes along"
-    assert schedule.next_at(5.002) == pytest.approx(5.012)
+    assert schedule.next_at(5.002) == pytest.approx(max(5.012, 5.002 + rest)), "which begins the moment anew"
     schedule.put(watches[11], 5.005)
     assert schedule.next_at(5.003) == pytest.approx(5.005), "one that was put for a time goes by then"
 

@@ -246,6 +246,27 @@ async def test_no_more_connections_than_are_allowed_and_whoever_waits_gets_the_n
     assert (server.connections, len(server.requests)) == (2, 9)
 
 
+async def test_a_connection_serves_the_next_look_while_others_are_being_opened() -> None:
+    async def never_open(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    async with RawServer(http(JSON)) as server:
+        transport = Transport(server.url, {}, max_connections=3)
+        assert isinstance(await look(transport), Reply)
+        assert transport._connector is not None
+        with mock.patch.object(transport._connector, "connect", side_effect=never_open) as connect:
+            first, opening = (asyncio.create_task(look(transport)) for _ in range(2))
+            assert isinstance(await first, Reply)
+            next_one = asyncio.create_task(look(transport))
+            await asyncio.wait([next_one], timeout=5.0)
+            assert isinstance(next_one.result(), Reply)
+            assert connect.call_count == 1
+            opening.cancel()
+            await asyncio.wait([opening])
+        await transport.aclose()
+    assert server.connections == 1
+
+
 async def test_the_session_goes_on_with_the_connections_that_are_there() -> None:
     async with RawServer(http(JSON)) as server:
         transport = Transport(server.url, {}, max_connections=1)

@@ -351,11 +351,29 @@ async def test_a_bucket_is_made_once_and_what_lies_in_it_holds_no_secret(at: Ser
         assert json.decode(message.data or b"").keys() == {"shares", "limits", "pause"}
 
 
+RATES = (30.0, 3.0)
+
+
+@pytest.fixture(scope="module")
+def floods(tmp_path_factory: pytest.TempPathFactory) -> dict[float, program.Flood]:
+    """What came of workers at each rate, at the same time: each has a server of its own, and mostly waits."""
+
+    async def flood(rate: float) -> program.Flood:
+        return await program.flood(tmp_path_factory.mktemp("flood"), seconds=8.0, rate=rate, seed=int(rate))
+
+    async def all_of_them() -> list[program.Flood]:
+        return await asyncio.gather(*map(flood, RATES))
+
+    return dict(zip(RATES, asyncio.run(all_of_them()), strict=True))
+
+
 @pytest.mark.slow
 @needs_server
-@pytest.mark.parametrize("rate", [30.0, 3.0])
-async def test_workers_that_come_go_die_and_stand_still_keep_to_the_rate(rate: float, tmp_path: Path) -> None:
-    flooded = await program.flood(tmp_path, seconds=8.0, rate=rate, seed=int(rate))
+@pytest.mark.parametrize("rate", RATES)
+def test_workers_that_come_go_die_and_stand_still_keep_to_the_rate(
+    rate: float, floods: dict[float, program.Flood]
+) -> None:
+    flooded = floods[rate]
     assert most_within(flooded.arrived, 1.0) <= rate + burst_of(rate) + program.LAG * rate
     assert program.lowest_level(flooded.spent, rate) > -program.SHORT
     assert abs(len(flooded.spent) - len(flooded.arrived)) < 10

@@ -116,7 +116,7 @@ async def test_jobs_are_added_listed_and_removed(
     assert await of("remove", "--project", "p 2") == (0, "project p 2: not followed any more\n", "")
     assert await of("remove", "--project", "p 2") == (0, "project p 2: was not followed\n", "")
     assert await of("remove", "j1") == (0, "j1: removed\n", "")
-    assert await of("remove", "j1", "--json") == (0, '{"job_id":"j1","told":"was not watched"}\n', "")
+    assert await of("remove", "j1", "--json") == (0, '{"type":"job","job_id":"j1","told":"was not watched"}\n', "")
 
 
 @pytest.mark.slow

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -134,6 +137,61 @@ async def test_a_server_without_jetstream_is_refused() -> None:
     finally:
         process.kill()
         await process.communicate()
+
+
+@asynccontextmanager
+async def member(folder: Path, name: str, port: int, routes: tuple[int, int]) -> AsyncIterator[ServerOptions]:
+    """Run one of two servers of a cluster, which finds the other one at the second of two ports."""
+    ours, other = (f"nats://127.0.0.1:{route}" for route in routes)
+    process = await asyncio.create_subprocess_exec(
+        *(server_program(), "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(folder / name), "-n", name),
+        *("--cluster_name", "test", "--cluster", ours, "--routes", other),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    try:
+        while "Server is ready" not in (await process.stderr.readline()).decode():
+            pass
+        reading = asyncio.create_task(process.stderr.read())
+        yield ServerOptions(url=f"nats://127.0.0.1:{port}")
+        reading.cancel()
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def test_a_worker_waits_for_a_leader_and_others_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobwatch.nats._connection.ANSWERED_WITHIN", 0.2)
+    caplog.set_level(logging.WARNING, "jobwatch.nats")
+    first, second, route, other = free_ports(4)
+    async with (
+        member(tmp_path, "a", first, (route, other)) as options,
+        Client("bedrock", token="t", base_url="http://127.0.0.1:1") as client,
+    ):
+        async with await connect(options, "test") as connection:
+            with pytest.raises(JobwatchError, match="does not answer"):
+                await open_streams(connection, "mine-1")
+        ready = asyncio.Event()
+        working = asyncio.create_task(Worker(client, options).run(ready))
+        async with asyncio.timeout(20.0):
+            while "have no leader" not in caplog.text:  # noqa: ASYNC110 - a log has no event
+                await asyncio.sleep(0.01)
+            assert not working.done()
+            async with member(tmp_path, "b", second, (other, route)):
+                await ready.wait()
+                working.cancel()
+                await asyncio.wait([working])
+        assert working.cancelled()
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 40])

@@ -14,6 +14,8 @@ from typing import Any
 
 from jobwatch import ConfigError, LookError, Outcome, Phase, Response, WaitTimeout
 
+from .house import NotInstalledError
+
 SERVERS = (
     "pygeoapi",
     "prefect",
@@ -33,6 +35,7 @@ SERVERS = (
     "agents_page",
     "a2a_restarted",
     "ray",
+    "slurm",
     "wes",
     "azure",
     "ogx",
@@ -94,6 +97,9 @@ def main() -> int:
     def results_of(name: str) -> list[bool]:
         try:
             return tried(name, options.environments)
+        except NotInstalledError as error:
+            print(f"--   {name}: skipped, since there is no {error}", flush=True)
+            return []
         except Exception as error:  # noqa: BLE001 - one server that does not start does not keep the others from it
             print(f"BAD  {name}: {error}", flush=True)
             return [False]

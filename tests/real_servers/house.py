@@ -26,6 +26,10 @@ from jobwatch._table.compile import api_of
 from tests.table.elsewhere import TABLES
 
 
+class NotInstalledError(Exception):
+    """A server that comes with a system's packages, and not from an index, is not here."""
+
+
 def own_api(name: str) -> JobAPI:
     """Return an API that is not built in, made of the table that a user would write."""
     return api_of(tomllib.loads(TABLES[name]), name)
@@ -128,7 +132,7 @@ def until_it_answers(url: str, server: subprocess.Popen[bytes], folder: Path, se
             if ask("GET", url).status == 200:
                 return
         time.sleep(0.5)
-    raise RuntimeError(f"{url} does not answer:\n" + (folder / "log.txt").read_text(errors="replace")[-3000:])
+    raise RuntimeError(f"{url} does not answer:\n" + _logs(folder))
 
 
 def until_it_listens(port: int, server: subprocess.Popen[bytes], folder: Path, seconds: float = 120.0) -> None:
@@ -142,7 +146,12 @@ def until_it_listens(port: int, server: subprocess.Popen[bytes], folder: Path, s
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.5)
-    raise RuntimeError(f"nobody listens on {port}:\n" + (folder / "log.txt").read_text(errors="replace")[-3000:])
+    raise RuntimeError(f"nobody listens on {port}:\n" + _logs(folder))
+
+
+def _logs(folder: Path) -> str:
+    """Return the ends of what the processes of a folder have told."""
+    return "\n".join(each.read_text(errors="replace")[-3000:] for each in sorted(folder.glob("*.txt")))
 
 
 def ask(method: str, url: str, body: object = None, headers: Mapping[str, str] | None = None) -> Response:

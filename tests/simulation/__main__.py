@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterable
 
 from .moving import MOVES
@@ -24,7 +23,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--mode", choices=(SAFETY, LIVENESS, "both"), default="both")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--trace", action="store_true", help="print every request and everything that was delivered")
-    parser.add_argument("--counts", action="store_true", help="print how often each fault and branch came up")
+    parser.add_argument(
+        "--counts", action="store_true", help="print how often each fault and branch came up, and in how many worlds"
+    )
     parser.add_argument("--time", action="store_true", help="print what a seed of each kind costs, of 100 each")
     asked = parser.parse_args(argv)
     if asked.time:
@@ -50,8 +51,9 @@ def main(argv: list[str] | None = None) -> int:
     if unmet:
         print(f"never happened: {', '.join(unmet)}")
     if asked.counts:
+        print(f"{'times':>9} {'worlds':>7} what came up")
         for name, count in sorted(total.sometimes.items()):
-            print(f"{count:9} {name}")
+            print(f"{count:9} {total.worlds[name]:7} {name}")
     return 1 if total.failures or unmet else 0
 
 
@@ -61,7 +63,7 @@ def _timed(first: int) -> int:
     for level, mode in KINDS:
         some(level, mode, range(first, first + 5))  # what is made once in a process
         began = time.process_time()
-        total = Sum(sometimes=Counter())
+        total = Sum()
         for start in range(first, first + _TIMED, CHUNK):
             total.add(some(level, mode, range(start, start + CHUNK)))
         took = (time.process_time() - began) / _TIMED

@@ -17,13 +17,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
 import jobwatch._watching.journal
+import jobwatch._watching.sqlite
 from jobwatch._watching.jobs import JobList
 from jobwatch._watching.records import Entry
 from jobwatch._watching.sqlite import JournalFile
 from tests.watching.ever import keep_all
+
+from .clock import put
 
 if TYPE_CHECKING:
     from .clock import VirtualLoop
@@ -155,7 +157,7 @@ class _NotedFile(JournalFile):
 
     A process dies here between two pieces of work of its thread, and no power fails, so SQLite need neither sync nor
     keep a log beside the file: the calls to the system for these took most of the time of a world that has journals.
-    `tests.watching.crash` kills processes within them.
+    `tests.watching.crash` kills processes within them. For the same reason there is no log to be emptied.
     """
 
     def __init__(self, path: str, api: str, place: str = "") -> None:
@@ -208,10 +210,13 @@ def disks(loop: VirtualLoop) -> Generator[None]:
         return executor.run(loop, work)
 
     loop.set_task_factory(task)  # type: ignore[arg-type]  # which leaves out the keywords
+    loop.run_in_executor = run_in_executor  # type: ignore[assignment, method-assign]
+    journal, files = jobwatch._watching.journal, jobwatch._watching.sqlite
     with (
-        mock.patch.object(loop, "run_in_executor", run_in_executor),
-        mock.patch.object(jobwatch._watching.journal, "ThreadPoolExecutor", _Thread),
-        mock.patch.object(jobwatch._watching.journal, "JournalFile", _NotedFile),
+        put(journal, "ThreadPoolExecutor", _Thread),
+        put(journal, "JournalFile", _NotedFile),
+        put(files, "empty_log", lambda _connection: None),
     ):
         yield
     loop.set_task_factory(None)
+    del loop.run_in_executor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from random import Random
@@ -282,8 +283,7 @@ APART: Mapping[str, frozenset[str]] = {
     "304 in place of news": frozenset({"seam", "wire"}),
     "more phases": frozenset({"seam", "wire"}),
 }
-"""Faults that have no turn, but a world in two has one of them, and at which levels; most worlds without stay as they
-were before there were these."""
+"""Faults that have no turn, but most worlds have one of them, and at which levels."""
 
 APART_TRAITS = frozenset(APART) - {
     "source raises",
@@ -307,11 +307,13 @@ ENDING = frozenset(FATAL) | {"tls", "redirect in a circle", "never known", "vani
 """Those after which a wait may never see its job's end: not for liveness mode, nor any two at a time."""
 
 
+@functools.cache
 def all_of(level: str) -> frozenset[str]:
     """Return every fault that can be turned on at a level."""
     return by_turn(level) | {name for name, levels in APART.items() if level in levels}
 
 
+@functools.cache
 def by_turn(level: str) -> frozenset[str]:
     """Return every fault that has its turn at a level."""
     names = {*HTTP, *FATAL, *BODY, *NETWORK, *MEANING, *LIST, *STREAM, *TRAITS}

@@ -90,7 +90,7 @@ class Keeper:
         self._heard = {job_id: Heard("journals", job_id, [], now, prompt=False) for job_id in self._job_ids}
         self._all_heard = {job_id: [heard] for job_id, heard in self._heard.items()}
         self.world.heard += self._heard.values()
-        count = self._rng.choice((1, 2, 3, 3, 4, 6))
+        count = self._rng.choice(self.world.plan.size.lives)
         with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
             path = Path(folder) / "watch.db"
             try:

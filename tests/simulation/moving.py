@@ -45,7 +45,7 @@ from jobwatch._models import Fault
 from jobwatch._reading.reply import Reply
 from jobwatch._table.compile import api_of
 
-from .clock import START, Deadlock, Outside, VirtualLoop, run
+from .clock import START, Deadlock, Outside, VirtualLoop, put, run
 from .disk import MEMORY, Life, disks
 from .truth import EPOCH, log_uniform
 
@@ -125,6 +125,7 @@ class Plan(Struct):
     fault_rate: float
     api: str = "moving"
     rates: dict[str, float] = {}
+    listens: Sequence[str] = ()
 
 
 class Answer(Struct, eq=False):
@@ -193,17 +194,24 @@ def planned(seed: int) -> Plan:
     rng = Random(f"{seed}/moves/plan")
     names = ("flaps", "moves", "lying etags", "dated ends", "faults", "forgotten", "elsewhere")
     traits = frozenset(name for name in names if rng.random() < 0.5) | {names[seed % len(names)]}
-    horizon = log_uniform(rng, 60.0, 400.0)
+    is_small = rng.random() < 0.85
+    horizon = log_uniform(rng, *((40.0, 250.0) if is_small else (60.0, 400.0)))
     stable_for = rng.choice((0.0, 4.0, 10.0, 10.0, 45.0)) if "flaps" in traits else rng.choice((0.0, 10.0))
     return Plan(
         seed=seed,
-        jobs=[_job(rng, number, traits, horizon, stable_for) for number in range(rng.choice((1, 2, 3)))],
+        jobs=[
+            _job(rng, number, traits, horizon, stable_for)
+            for number in range(rng.choice((1, 1, 1, 2) if is_small else (1, 2, 3)))
+        ],
         stable_for=stable_for,
         pace=Pace(min_interval=rng.choice((0.5, 1.0)), max_interval=rng.choice((2.0, 5.0, 20.0))),
         traits=traits,
         latency=log_uniform(rng, 0.005, 0.2),
         horizon=horizon,
         fault_rate=rng.choice((0.05, 0.2)) if "faults" in traits else 0.0,
+        listens=rng.choice((("waits",), ("journals",), ("journals",), ("waits", "journals")))
+        if is_small
+        else ("waits", "journals"),
     )
 
 
@@ -392,7 +400,7 @@ class _Run:
         self.clients: list[Client] = []
 
     async def live(self) -> None:
-        clock = mock.patch.object(jobwatch._engine.clock, "time", _Clock(self.loop))
+        clock = put(jobwatch._engine.clock, "time", _Clock(self.loop))
         transport = mock.patch.object(jobwatch._http.source, "transport_for", return_value=self._transport)
         environ = mock.patch.dict(
             "os.environ", {"MOVING_TOKEN": TOKEN}
@@ -400,10 +408,11 @@ class _Run:
         with clock, transport, environ, disks(self.loop):
             lives: list[Coroutine[Any, Any, None]] = []
             main = self._client("main")
-            for job in self.plan.jobs:
+            for job in self.plan.jobs if "waits" in self.plan.listens else ():
                 timeout = log_uniform(self.rng, 2.0, self.plan.horizon) if self.rng.random() < 0.3 else None
                 lives.append(self._waits(main, job.id, timeout))
-            lives.append(self._watches([job.id for job in self.plan.jobs]))
+            if "journals" in self.plan.listens:
+                lives.append(self._watches([job.id for job in self.plan.jobs]))
             tasks = [self.loop.create_task(life) for life in lives]
             _, pending = await asyncio.wait(tasks, timeout=self.plan.horizon * 2 + 300.0)
             self.world.closed_at = self.loop.time()

@@ -242,11 +242,11 @@ class _Judgement:
 
     def _like(self, job: TrueJob, places: Sequence[int], change: Transition) -> list[int]:
         """Return those of some places in the truth that have the phase of a transition, and its time if it has one."""
-        alike = [place for place in places if job.states[place].phase is change.phase]
+        states, phase = job.states, change.phase
         if change.at is None:
-            return alike
-        told_at, skew = change.at.timestamp(), self.plan.skew
-        return [place for place in alike if abs(told_at - job.told_at(place, skew)) < TICK]
+            return [place for place in places if states[place].phase is phase]
+        told_at, told = change.at.timestamp(), job.told(self.plan.skew)
+        return [place for place in places if abs(told_at - told[place]) < TICK and states[place].phase is phase]
 
     def _is_said_twice(self, change: Transition) -> bool:
         """Whether the server has said something twice with the same time, which may be true for all one can know."""
@@ -263,6 +263,8 @@ class _Judgement:
         behind = False
         for answer in self.answers:
             shown = answer.shown
+            if answer.at > self.world.closed_at + TICK:
+                break  # the client has been closed while the look was under way
             if shown is None:
                 continue
             states = {*shown.states, shown.status}
@@ -896,10 +898,11 @@ def _wrongly_learned(world: World) -> Iterable[str]:
     untold = {"untimed", "history behind", "status behind", "reordered", "duplicated"} & plan.rates.keys()
     if untold or any(not job.tells_history or job.timeless or job.keeps for job in jobs):
         return
-    longest = max(_unblocked(job) for job in jobs)
+    # Of whole seconds, each stretch without a block may seem to be one longer.
+    longest = max(_unblocked(job) + (_stretches(job) if job.coarse else 1.0) for job in jobs)
     for client, learned in world.learned.items():
         for kind, seconds in learned.items():
-            if max(seconds, default=0.0) > longest + 1.0 + TICK:
+            if max(seconds, default=0.0) > longest + TICK:
                 yield f"O12 {client} learned of {kind} that took {max(seconds):.3f} s, and none did: {longest:.3f}"
 
 
@@ -907,6 +910,15 @@ def _unblocked(job: TrueJob) -> float:
     """Return for how long a job was not blocked, in seconds."""
     spans = [(one.phase, other.at - one.at) for one, other in itertools.pairwise(job.states)]
     return sum(seconds for phase, seconds in spans if phase is not Phase.BLOCKED)
+
+
+def _stretches(job: TrueJob) -> int:
+    """Return how many times a job was not blocked, each from one block to the next."""
+    return sum(
+        1
+        for is_blocked, _ in itertools.groupby(job.states, lambda state: state.phase is Phase.BLOCKED)
+        if not is_blocked
+    )
 
 
 def _is_held_back(record: Sequence[Exchange], at: float) -> bool:

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import statistics
 import sys
+import time
 from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
@@ -1079,22 +1080,41 @@ BUGS = (
 )
 
 
-def seeds_needed(bug: Bug, first: int, most: int) -> tuple[int | None, str]:
-    """Return how many seeds it took to find a bug, and what was seen; None if `most` did not."""
+class Found(Struct, frozen=True):
+    """What came of looking for a planted bug.
+
+    Attributes:
+        bug: The bug.
+        seeds: How many seeds it took; None if it was not found.
+        why: What was seen then.
+        seconds: How many seconds of one processor that took.
+    """
+
+    bug: Bug
+    seeds: int | None
+    why: str
+    seconds: float
+
+
+def sought(bug: Bug, first: int, most: int) -> tuple[int | None, str, float]:
+    """Return how many seeds it took to find a bug, None if `most` did not, what was seen, and the processor's time."""
+    began = time.process_time()
     for count in range(1, most + 1):
         with bug.plant():
             world = simulate(first + count - 1, bug.level, bug.mode)
         if world.violations:
-            return count, world.violations[0]
-    return None, ""
+            return count, world.violations[0], time.process_time() - began
+    return None, "", time.process_time() - began
 
 
-def _by_number(number: int, first: int, most: int) -> tuple[int | None, str]:
+def _by_number(number: int, first: int, most: int) -> tuple[int | None, str, float]:
     sys.unraisablehook = lambda _what: None  # some of them leave things behind for the garbage collector to find
-    return seeds_needed(BUGS[number], first, most)
+    bug = BUGS[number]
+    simulate(first, bug.level, bug.mode)  # what is made once in a process; without the bug, whose traces might stay
+    return sought(bug, first, most)
 
 
-def table(first: int, most: int, jobs: int, names: Collection[str]) -> list[tuple[Bug, int | None, str]]:
+def table(first: int, most: int, jobs: int, names: Collection[str]) -> list[Found]:
     """Look for those with these names, each in a process of its own.
 
     What a bug has put into a cache, such as what a word means, would stay when it is gone: it would then be found in
@@ -1105,27 +1125,29 @@ def table(first: int, most: int, jobs: int, names: Collection[str]) -> list[tupl
     context.set_forkserver_preload(["tests.simulation.runner"])
     with context.Pool(jobs, maxtasksperchild=1) as pool:
         found = pool.starmap(_by_number, [(number, first, most) for number in numbers], chunksize=1)
-    return [(BUGS[number], *each) for number, each in zip(numbers, found, strict=True)]
+    return [Found(BUGS[number], *each) for number, each in zip(numbers, found, strict=True)]
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.planted", description=__doc__)
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--most", type=int, default=500, help="after how many seeds a bug counts as not found")
+    parser.add_argument("--most", type=int, default=3000, help="after how many seeds a bug counts as not found")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="only bugs whose name has this in it")
     parser.add_argument("--why", action="store_true", help="print what was seen")
     asked = parser.parse_args(argv)
     names = [bug.name for bug in BUGS if asked.only in bug.name]
     found = table(asked.first, asked.most, asked.jobs, names)
-    print(f"{'seeds':>6}  level  mode      planted bug")
-    for bug, seeds, why in found:
-        print(f"{seeds if seeds is not None else 'never':>6}  {bug.level:5}  {bug.mode:8}  {bug.name}")
-        if asked.why and why:
-            print(f"{'':25}{why[:160]}")
-    counts = [seeds for _, seeds, _ in found if seeds is not None]
+    print(f"{'seeds':>6} {'CPU s':>7}  level  mode      planted bug")
+    for each in found:
+        seeds = each.seeds if each.seeds is not None else "never"
+        print(f"{seeds:>6} {each.seconds:7.2f}  {each.bug.level:5}  {each.bug.mode:8}  {each.bug.name}")
+        if asked.why and each.why:
+            print(f"{'':33}{each.why[:160]}")
+    counts = [each.seeds for each in found if each.seeds is not None]
     spread = f"; median {statistics.median(counts):g} seeds, most {max(counts)}" if counts else ""
-    print(f"{len(counts)} of {len(found)} found{spread}")
+    took = [each.seconds for each in found]
+    print(f"{len(counts)} of {len(found)} found{spread}; {sum(took):.1f} s of a processor, {max(took):.1f} for one")
     return 0 if len(counts) == len(found) else 1
 
 

@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 import jobwatch
 
@@ -25,7 +25,7 @@ from .world import simulate as simulate_others
 
 CHUNK = 25
 
-ENOUGH = {"seam": 1000, "wire": 400, MOVES: 300}
+ENOUGH = {"seam": 3600, "wire": 1000, MOVES: 500}
 """After how many seeds everything must have happened."""
 
 KINDS = ((SEAM, SAFETY), (SEAM, LIVENESS), (WIRE, SAFETY), (WIRE, LIVENESS), (MOVES, SAFETY))
@@ -35,12 +35,22 @@ _PACKAGE = str(Path(jobwatch.__file__).parent)
 
 
 class Sum(Struct):
-    """What came of some seeds."""
+    """What came of some seeds.
+
+    Attributes:
+        seeds: How many they were.
+        looks: How many requests there were.
+        seconds: How much virtual time went by.
+        sometimes: How often each fault and each branch came up.
+        worlds: In how many worlds each did.
+        failures: Seeds, modes and violations.
+    """
 
     seeds: int = 0
     looks: int = 0
     seconds: float = 0.0
-    sometimes: Counter[str] = Counter()
+    sometimes: Counter[str] = field(default_factory=Counter)
+    worlds: Counter[str] = field(default_factory=Counter)
     failures: list[tuple[int, str, list[str]]] = []
 
     def add(self, other: Sum) -> None:
@@ -48,6 +58,7 @@ class Sum(Struct):
         self.looks += other.looks
         self.seconds += other.seconds
         self.sometimes.update(other.sometimes)
+        self.worlds.update(other.worlds)
         self.failures += other.failures
 
 
@@ -58,7 +69,7 @@ def simulate(seed: int, level: str, mode: str) -> World | MovingWorld:
 
 def some(level: str, mode: str, seeds: range) -> Sum:
     """Run some seeds in this process."""
-    total = Sum(sometimes=Counter())
+    total = Sum()
     with rarely_collected():
         for seed in seeds:
             world = simulate(seed, level, mode)
@@ -66,6 +77,7 @@ def some(level: str, mode: str, seeds: range) -> Sum:
             total.looks += world.looks
             total.seconds += world.closed_at - START
             total.sometimes.update(world.sometimes)
+            total.worlds.update(name for name, count in world.sometimes.items() if count)
             if world.violations:
                 total.failures.append((seed, mode, world.violations))
     return total
@@ -107,7 +119,7 @@ def rarely_collected() -> Generator[None]:
 
 def many(level: str, mode: str, first: int, seeds: int, jobs: int) -> Sum:
     """Run a range of seeds in some processes."""
-    total = Sum(sometimes=Counter())
+    total = Sum()
     chunks = [range(start, min(start + CHUNK, first + seeds)) for start in range(first, first + seeds, CHUNK)]
     if jobs == 1:
         for chunk in chunks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -133,11 +134,11 @@ class Server:
         self.etags = etags
         self.quota = quota
         self.lag = lag
-        self.latency = latency
+        self._delays = math.log(latency / 3.0), math.log(latency * 3.0)
         self.level = level
         self.vanished: dict[str, float] = {}
         self.weak_etags = False
-        self.apart = Random(0)
+        self.apart = rng
         self.exchanges: list[Exchange] = []
         self.fired: Counter[str] = Counter()
         self.wrongs: list[str] = []
@@ -153,6 +154,7 @@ class Server:
         self._http = [name for name in self.rates if name in faults.HTTP or name in faults.FATAL]
         self._body = [name for name in self.rates if name in faults.BODY]
         self._meaning = [name for name in self.rates if name in faults.MEANING]
+        self._is_apart = not self.rates.keys().isdisjoint(faults.APART)
         self._lists = [name for name in self.rates if name in faults.LIST]
 
     # --- what a request meets ------------------------------------------------------------------------------------
@@ -160,7 +162,7 @@ class Server:
     def asked(self, client: str, path: str, query: str, etag: str | None, now: float) -> Exchange:
         """Answer a request that arrives now."""
         exchange = self._answered(client, path, query, etag, now)
-        if now < self.quiet_at:
+        if self._is_apart and now < self.quiet_at:
             self._have_apart(exchange, client, etag)
         exchange.client, exchange.path, exchange.job_id = client, path, _job_id(path)
         self.fired.update(exchange.faults)
@@ -288,7 +290,7 @@ class Server:
                 return
 
     def _outage(self, now: float) -> Outage | None:
-        if now >= self.quiet_at:
+        if not self.outages or now >= self.quiet_at:
             return None
         return next((each for each in self.outages if each.start <= now < each.end), None)
 
@@ -321,10 +323,14 @@ class Server:
         return exchange
 
     def _pick(self, names: Sequence[str]) -> str | None:
-        return next((name for name in names if self.rng.random() < self.rates[name]), None)
+        random, rates = self.rng.random, self.rates
+        for name in names:
+            if random() < rates[name]:
+                return name
+        return None
 
     def _delay(self) -> float:
-        return log_uniform(self.rng, self.latency / 3.0, self.latency * 3.0)
+        return math.exp(self.rng.uniform(*self._delays))
 
     def _exchange(self, now: float, verdict: str, answer: Answer, odd: tuple[str, ...] = ()) -> Exchange:
         return Exchange("", None, "", now, verdict, answer, faults=odd, arrived=now)
@@ -543,7 +549,7 @@ class Server:
         jobs = jobs[:limit]
         if "list without some" in odd:
             jobs = [job for job in jobs if self.rng.random() < 0.7]
-        records: list[object] = []
+        records: list[dict[str, object]] = []
         shown: dict[str, Shown] = {}
         twice = self.rng.choice(jobs) if jobs and "list with one twice" in odd else None
         for job in jobs:
@@ -553,8 +559,9 @@ class Server:
                 if view is not None:
                     records.append(view[0])
                     shown[job.id] = view[1] if job.id not in shown else _both(shown[job.id], view[1])
+        torn = None
         if shown and noisy and self._meets("list that contradicts itself"):
-            self._have_contradicted(records, shown)
+            torn = self._have_contradicted(records, shown)
             odd.add("list that contradicts itself")
         if "list with strangers" in odd:
             records.append({"id": "stranger", "state": "completed", "type": "project.backup"})
@@ -563,27 +570,33 @@ class Server:
             records.append({"id": "broken", "state": None})  # the others may be read all the same
         body = msgspec.json.encode({"jobs": records or None})
         damage = self._pick(self._body) if noisy else None
-        if "list that contradicts itself" in odd and damage not in _OF_ONE:
-            damage = None  # with the id of one of the two entries unreadable, nobody could tell that there are two
+        first = _id_of(records[0]) if records else None
+        if torn is not None and (damage not in _OF_ONE or first == torn):
+            damage = None  # with one of the two entries unreadable, nobody could tell that there are two
         if damage is not None and b'"state":"' in body:
             body, odd, verdict = faults.BODY[damage](self.rng, body), {damage}, faults.UNREADABLE
             # What is wrong with the first job only need not keep anyone from reading the others.
-            shown = {each: told for each, told in shown.items() if damage in _OF_ONE and each != jobs[0].id}
+            shown = {each: told for each, told in shown.items() if damage in _OF_ONE and each != first}
         answer = Answer(200, self._headers(now, set()), body, delay=self._delay())
         exchange = self._exchange(now, verdict, answer, tuple(sorted(odd)))
         exchange.shown = shown
         return exchange
 
-    def _have_contradicted(self, records: list[object], shown: dict[str, Shown]) -> None:
-        """Tell of one job a second time, in another state: of the two nobody knows which is true."""
+    def _have_contradicted(self, records: list[dict[str, object]], shown: dict[str, Shown]) -> str:
+        """Tell of one job a second time, in another state, and say of which: of the two nobody knows which is true."""
         job_id = self.apart.choice(list(shown))
-        record = next(each for each in records if isinstance(each, dict) and str(each["id"]) == job_id)
+        record = next(each for each in records if _id_of(each) == job_id)
         other = "failed" if record["state"] == "completed" else "completed"
         records.insert(self.apart.randrange(len(records) + 1), {**record, "state": other})
         del shown[job_id]
+        return job_id
 
     def _is_known(self, job: TrueJob, now: float) -> bool:
         return job.appears_at <= now < self.vanished.get(job.id, now + 1.0)
+
+
+def _id_of(record: Mapping[str, object]) -> str:
+    return str(record["id"])
 
 
 @functools.lru_cache(maxsize=256)

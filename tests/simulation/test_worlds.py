@@ -213,6 +213,13 @@ def test_a_history_that_is_cut_short_for_once_delivers_nothing_twice() -> None:
     assert _delivered(_told(*whole), glitch, _told(*whole[:2], status="P"), _told(*more)) == "P R P R P R"
 
 
+def test_a_long_history_without_times_that_falls_behind_delivers_nothing_twice() -> None:
+    words = "PRPRRPPRPR" * 9  # more than are remembered, in an order that does not come again at once
+    whole = [(word, None) for number, word in enumerate(words) if number % 7 or word == "P"]
+    at_first, behind = whole[:76], whole[:58]
+    assert _delivered(_told(*at_first), _told(*behind), _told(*whole)) == _delivered(_told(*whole))
+
+
 def test_a_slow_404_speaks_for_when_it_was_asked() -> None:
     async def main(loop: VirtualLoop) -> Job:
         client: Client = Client(CAPYDB, token="t", base_url="http://api.example", appear_within=10.0)

@@ -91,6 +91,7 @@ class TrueJob(Struct, eq=False):
     end_early: bool = False
     by_status: bool = False
     places: dict[str, list[int]] = {}
+    times: dict[float, list[float]] = {}
 
     def places_of(self, word: str) -> list[int]:
         """Return which of its states are told by a word, without regard to case."""
@@ -118,8 +119,15 @@ class TrueJob(Struct, eq=False):
 
     def told_at(self, index: int, skew: float) -> float:
         """Return when a state was entered as the server tells it, in Unix seconds."""
-        at = self.states[index].at
-        return EPOCH + skew + (math.floor(at) if self.coarse else at)
+        return self.told(skew)[index]
+
+    def told(self, skew: float) -> Sequence[float]:
+        """Return when each state was entered as the server tells it, in Unix seconds; asked for once all is made up."""
+        if skew not in self.times:
+            self.times[skew] = [
+                EPOCH + skew + (math.floor(state.at) if self.coarse else state.at) for state in self.states
+            ]
+        return self.times[skew]
 
 
 BY_STATUS: Mapping[Phase, tuple[int, str]] = {
@@ -277,7 +285,7 @@ def stamp(unix: float, style: str) -> str | int | float:
             return round(unix * 1000)
         case _:
             moment = datetime.fromtimestamp(round(unix, 3), UTC)
-            text = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
+            text = moment.isoformat(timespec="milliseconds")[: -len("+00:00")]
             return text + {"z": "Z", "offset": "+00:00", "naive": "", "nano": "000000Z"}[style]
 
 

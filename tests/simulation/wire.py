@@ -27,6 +27,7 @@ from multidict import CIMultiDict
 from jobwatch._core.source import Turn
 from jobwatch._http.tasks import at_once
 
+from .clock import put
 from .server import Answer
 
 if TYPE_CHECKING:
@@ -464,5 +465,5 @@ def join(name: str, transport: Transport, origin: Origin) -> None:
 @contextmanager
 def virtual_time(loop: VirtualLoop) -> Generator[None]:
     """Have the connections age on the loop's clock."""
-    with mock.patch.object(aiohttp.connector, "monotonic", loop.time):
+    with put(aiohttp.connector, "monotonic", loop.time):
         yield

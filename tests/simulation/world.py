@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from random import Random
 from typing import Any
-from unittest import mock
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,11 +23,12 @@ from jobwatch._http.source import HttpSource
 from jobwatch.apis import BEDROCK, CAPYDB
 
 from . import faults, oracle, seam, wire
-from .clock import START, Deadlock, Outside, VirtualLoop, run
+from .clock import START, Deadlock, Outside, VirtualLoop, put, run
 from .disk import disks
 from .lives import Keeper
 from .people import Heard, Person
 from .server import Exchange, Outage, Server
+from .sizes import Size, size_of
 from .truth import (
     ENDED,
     EPOCH,
@@ -47,17 +48,10 @@ logging.getLogger("jobwatch").addHandler(logging.NullHandler())  # what goes wro
 SAFETY, LIVENESS = "safety", "liveness"
 SEAM, WIRE = "seam", "wire"
 
-JOURNALS = 0.2
-"""In which share of the worlds somebody watches with a journal."""
-
-_DUE = {SEAM: 3, WIRE: 5}
-"""How many faults have their turn in a world; on the wire there are fewer worlds to go round."""
+APPEAR_WITHIN = 10.0
 
 _AFTER_FAULTS = 3.0
 """For how many of the longest intervals a world without faults goes on at least."""
-
-PATIENCE = 300.0
-APPEAR_WITHIN = 10.0
 
 
 class Plan(Struct):
@@ -83,6 +77,7 @@ class Plan(Struct):
     lag: float
     quota: int
     vanished: dict[str, float]
+    size: Size
 
 
 Learned = dict[tuple[str, str, Phase], tuple[float, ...]]
@@ -137,19 +132,20 @@ class World(Struct):
 
 def planned(seed: int, level: str, mode: str) -> Plan:
     """Make up a world."""
+    size = size_of(seed, level, mode)
     rng = Random(f"{seed}/{level}/{mode}/plan")
-    rates, traits = _swarm(rng, seed, level, mode)
-    due = _turn(_survivable(level), seed, _DUE[level])
+    rates, traits = _swarm(rng, seed, level, mode, size)
+    due = _due(_survivable(level), seed, level, size)
     api = _api_for(rng, [name for name in due if name in rates or name in traits])
-    apart = _apart(seed, level, mode, api)
+    apart = _apart(seed, level, mode, api, size)
     rates |= {name: rate for name, rate in apart.items() if name not in faults.APART_TRAITS}
     traits |= apart.keys() & faults.APART_TRAITS
     if not rates.keys().isdisjoint({"status behind", "history behind", "untimed"}):
         traits -= {"end before its moment"}  # an end that the status does not bear out may be an attempt's
     # Liveness is about what comes after the faults; safety has them for ever.
-    horizon = log_uniform(rng, 30.0, 900.0 if level == SEAM else 300.0)
+    horizon = log_uniform(rng, *size.horizon[level])
     quiet_at = START + (min(horizon * 0.5, 200.0) if mode == LIVENESS else 1e9)
-    many = level == SEAM and rng.random() < 0.02
+    many = level == SEAM and size.crowds > 0.0 and rng.random() < size.crowds
     if many:
         horizon = min(horizon, 100.0)
         traits -= {"chatty"}
@@ -157,9 +153,10 @@ def planned(seed: int, level: str, mode: str) -> Plan:
         {*faults.LIST, "list that contradicts itself", "source raises"}
     )
     projects = ["prj-1", "prj-2"][: 1 if lists else rng.choice((1, 2))]
-    count = _number_of_jobs(rng, level, lists=lists, many=many)
+    count = 90 if many else rng.choice(size.jobs[level]) + size.listed * lists
     jobs = [_job(rng, number, api=api, traits=traits, horizon=horizon, projects=projects) for number in range(count)]
-    _have_apart(Random(f"{seed}/jobs apart"), jobs, traits)
+    if not traits.isdisjoint(faults.APART_TRAITS):
+        _have_apart(Random(f"{seed}/jobs apart"), jobs, traits)
     return Plan(
         seed=seed,
         level=level,
@@ -175,15 +172,24 @@ def planned(seed: int, level: str, mode: str) -> Plan:
         max_rate=round(log_uniform(rng, 0.5, 20.0), 2) if mode == SAFETY and rng.random() < 0.2 else None,
         max_in_flight=rng.choice((1, 2, 16, 16)),
         latency=log_uniform(rng, 0.005, 0.4),
-        unreachable_after=1e5 if mode == LIVENESS else rng.choice((PATIENCE, 60.0, 20.0)),
+        unreachable_after=1e5 if mode == LIVENESS else rng.choice(size.patience),
         appear_within=1e5 if mode == LIVENESS else APPEAR_WITHIN,
         skew=rng.choice((-4000.0, -3.0, 7.5, 86400.0)) if "skewed clock" in traits else 0.0,
-        lag=log_uniform(rng, 5.0, 30.0),
+        lag=log_uniform(rng, *size.lag),
         quota=rng.choice((3, 8, 20)) if "quota" in traits else 0,
-        vanished={job.id: START + rng.uniform(1.0, horizon) for job in jobs if rng.random() < 0.3}
+        vanished={job.id: START + rng.uniform(1.0, horizon) for job in jobs if rng.random() < size.vanish}
         if "vanishes" in traits
         else {},
+        size=size,
     )
+
+
+def _due(names: Sequence[str], seed: int, level: str, size: Size) -> list[str]:
+    """Return those whose turn it is in a world of some size."""
+    count = size.due[level]
+    if not size.spread:
+        return _turn(names, seed, count)
+    return [names[(seed + each * len(names) // count) % len(names)] for each in range(count)]
 
 
 def _turn(names: Sequence[str], seed: int, count: int) -> list[str]:
@@ -191,8 +197,14 @@ def _turn(names: Sequence[str], seed: int, count: int) -> list[str]:
     return [names[(seed * count + each) % len(names)] for each in range(count)]
 
 
-def _survivable(level: str) -> list[str]:
+@functools.cache
+def _survivable(level: str) -> Sequence[str]:
     return sorted(faults.by_turn(level) - faults.ENDING)
+
+
+@functools.cache
+def _ending(level: str) -> Sequence[str]:
+    return sorted(faults.by_turn(level) & faults.ENDING)
 
 
 def _api_for(rng: Random, due: Sequence[str]) -> str:
@@ -205,19 +217,19 @@ def _api_for(rng: Random, due: Sequence[str]) -> str:
     return rng.choice(("bedrock", "capydb"))
 
 
-def _apart(seed: int, level: str, mode: str, api: str) -> dict[str, float]:
+def _apart(seed: int, level: str, mode: str, api: str, size: Size) -> dict[str, float]:
     """Choose one of the faults that have no turn, or none."""
     rng = Random(f"{seed}/{level}/{mode}/apart")
-    if rng.random() < 0.5:
-        return {"more phases": 1.0} if rng.random() < 0.4 else {}
+    if rng.random() >= size.apart:
+        return {"more phases": 1.0} if rng.random() < size.phases else {}
     names = [name for name, levels in faults.APART.items() if level in levels and name != "more phases"]
     name = rng.choice([name for name in names if faults.APART_OF.get(name, api) == api])
     if name == "source raises" and mode == LIVENESS:
         return {}
-    return {name: 0.03 if name == "source raises" else 0.5}
+    return {name: size.raises if name == "source raises" else 0.5}
 
 
-def _swarm(rng: Random, seed: int, level: str, mode: str) -> tuple[dict[str, float], frozenset[str]]:
+def _swarm(rng: Random, seed: int, level: str, mode: str, size: Size) -> tuple[dict[str, float], frozenset[str]]:
     """Choose which faults there are, and how often."""
     if rng.random() < 0.08:
         return {}, frozenset({"streams"} if rng.random() < 0.5 else ())
@@ -225,16 +237,17 @@ def _swarm(rng: Random, seed: int, level: str, mode: str) -> tuple[dict[str, flo
         wrong = {*_turn(faults.STREAM, seed, 1), *rng.sample(faults.STREAM, rng.choice((0, 1, 3)))}
         return {name: rng.choice((0.3, 0.6)) for name in sorted(wrong)}, frozenset({"streams"})
     names = _survivable(level)
-    chosen = set(_turn(names, seed, _DUE[level]))
-    chosen.update(rng.sample(names, rng.choice((0, 1, 2, 4, 8, 16))))
-    rates = {name: rng.choice((0.03, 0.1, 0.3)) for name in sorted(chosen) if name not in faults.TRAITS}
+    due = _due(names, seed, level, size)
+    chosen = set(due)
+    chosen.update(rng.sample(names, rng.choice(size.faults)))
+    rates = {name: rng.choice(size.rates) for name in sorted(chosen) if name not in faults.TRAITS}
     rare = {*faults.MEANING, *faults.LIST}
-    rates |= {name: 0.6 if name in rare else 0.3 for name in _turn(names, seed, _DUE[level]) if name in rates}
+    rates |= {name: 0.6 if name in rare else 0.3 for name in due if name in rates}
     # Faults that end a watch hide what would come after, so most worlds have none of them.
     if mode == SAFETY and seed % 3 == 0:
-        ending = _turn(sorted(faults.ENDING & faults.by_turn(level)), seed // 3, 1)
+        ending = _turn(_ending(level), seed // 3, 1)
         chosen.update(ending)
-        rates |= {name: 0.1 for name in ending if name not in faults.TRAITS}
+        rates |= {name: size.ending for name in ending if name not in faults.TRAITS}
     if "duplicated" in rates and "untimed" in rates:
         del rates["untimed"]  # without times, nobody can tell what is said twice from what happened twice
     if "untimed" in rates and "history behind" in rates and "whole seconds" in chosen:
@@ -268,12 +281,6 @@ def _outages(rng: Random, traits: frozenset[str], horizon: float, mode: str) -> 
         start = START + rng.uniform(0.0, horizon * 0.7)
         outages.append(Outage(start, start + log_uniform(rng, 5.0, 400.0), rng.choice(names)))
     return outages
-
-
-def _number_of_jobs(rng: Random, level: str, *, lists: bool, many: bool) -> int:
-    if many:
-        return 90  # more than get their first look at once
-    return rng.choice((1, 1, 2, 3, 4, 6, 9) if level == SEAM else (1, 2, 3, 5)) + 5 * lists
 
 
 def _job(
@@ -362,7 +369,8 @@ def played(plan: Plan) -> World:
         level=plan.level,
     )
     server.vanished = plan.vanished
-    server.apart = Random(f"{plan.seed}/server apart")
+    if not plan.rates.keys().isdisjoint(faults.APART):
+        server.apart = Random(f"{plan.seed}/server apart")
     server.weak_etags = "weak etags" in plan.traits
     world = World(plan, server, [], Counter(), [])
     try:
@@ -409,7 +417,7 @@ class _Run:
         self.origin = wire.Origin(world.server) if world.plan.level == WIRE else None
 
     async def live(self) -> None:
-        clock = mock.patch.object(jobwatch._engine.clock, "time", _Clock(self.loop))
+        clock = put(jobwatch._engine.clock, "time", _Clock(self.loop))
         with clock, wire.virtual_time(self.loop), disks(self.loop):
             main = self._client("main")
             tasks = [self.loop.create_task(each) for each in self._lives(main)]
@@ -511,27 +519,29 @@ class _Run:
             ids.append("never-known")
         person = Person("main", main, self.world.heard)
         lives: list[Coroutine[Any, Any, None]] = []
-        first = [rng.choice(ids) for _ in range(3)] if len(ids) < 20 else []
-        for number, job_id in enumerate([*ids, *first]):
+        more = [rng.choice(ids) for _ in range(rng.choice(plan.size.more))] if len(ids) < 20 else []
+        first = ids if plan.size.waited == 1.0 else [each for each in ids if rng.random() < plan.size.waited]
+        for number, job_id in enumerate([*first, *more]):
             lives.append(self._later(self._entry(), self._life(person, number, job_id)))
-        if len(ids) > 1 and rng.random() < 0.3:
+        often = plan.size.parties
+        if len(ids) > 1 and rng.random() < often:
             some = rng.sample(ids, min(len(ids), 4))
             most, timeout = rng.randint(1, 5), self._timeout()
             lives.append(self._later(self._entry(), lambda: person.as_they_end(some, timeout, most)))
-        if len(ids) > 1 and rng.random() < 0.3:
+        if len(ids) > 1 and rng.random() < often:
             several = rng.sample(ids, min(len(ids), 3))
             limit = self._timeout()
             lives.append(self._later(self._entry(), lambda: person.all_of(several, limit)))
         if "come back later" in plan.rates:
             lives += [self._wakes(main, job) for job in plan.jobs]
         keeping = Random(f"{plan.seed}/journal")
-        share = 0.6 if "more phases" in plan.traits else JOURNALS  # which only some worlds have
+        share = plan.size.journals * (3.0 if "more phases" in plan.traits else 1.0)  # which only some worlds have
         if plan.level == SEAM and len(ids) < 20 and keeping.random() < share:
             keeper = Keeper(
                 self.world, self.loop, self._client, keeping.sample(ids, keeping.randint(1, min(len(ids), 5))), keeping
             )
             lives.append(self._later(keeping.choice((0.0, 0.0, 3.0)), keeper.lives))
-        if rng.random() < 0.3:
+        if rng.random() < often:
             watching = Person("watch", self._client("watch"), self.world.heard)
             watched = rng.sample(ids, rng.randint(1, min(len(ids), 6)))
             lives.append(self._later(self._entry(), lambda: watching.watches(watched)))
@@ -556,7 +566,7 @@ class _Run:
                 return self.rng.uniform(0.0, self.plan.horizon * 0.7)
 
     def _timeout(self) -> float | None:
-        return log_uniform(self.rng, 0.5, self.plan.horizon) if self.rng.random() < 0.3 else None
+        return log_uniform(self.rng, 0.5, self.plan.horizon) if self.rng.random() < self.plan.size.limits else None
 
     def _life(self, person: Person, number: int, job_id: str) -> Callable[[], Coroutine[Any, Any, object]]:
         rng = self.rng

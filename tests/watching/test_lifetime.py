@@ -74,9 +74,10 @@ async def test_two_watchers_of_one_client_cannot_watch_one_job() -> None:
     async with watching(ScriptedJob("a")) as (watcher, _), Watcher(watcher._client) as other:
         await watcher.add("a")
         with pytest.raises(ConfigError, match="another watcher"):
-            await other.add("a")
+            await other.add("b", "a")
+        assert other.jobs() == (), "all of them or none"
         await watcher.drop("a")
-        assert await other.add("a") == ("a",)
+        assert await other.add("b", "a") == ("b", "a")
 
 
 async def test_it_can_be_closed_in_another_task_and_more_than_once() -> None:

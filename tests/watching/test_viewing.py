@@ -88,6 +88,25 @@ async def test_no_sighting_comes_before_the_changes_that_it_says_there_have_been
 
 
 @on_virtual_clock
+async def test_a_job_that_was_not_looked_at_is_not_told_again() -> None:
+    fake = FakeSource()
+    for job_id in ("a", "b"):
+        fake.add(job_id, [("running", 0)])
+    pace = Pace(min_interval=60.0, max_interval=60.0)
+    async with (
+        Client(source=fake, pace=pace) as client,
+        Watcher(client) as watcher,
+        OwnWatch(client, watcher) as source,
+    ):
+        await watcher.add("a", "b")
+        told = [each.record.job_id for _ in range(20) for each in (await source.read(0.2)).sightings]
+        assert set(told) == {"a", "b"}, "both were looked at once"
+        assert (await source.read(5.0)).sightings == ()
+        assert watcher.wake("b")
+        assert [each.record.job_id for each in (await source.read(5.0)).sightings] == ["b"]
+
+
+@on_virtual_clock
 async def test_nothing_new_is_told_as_late_as_was_asked() -> None:
     fake = FakeSource()
     async with (
