@@ -175,3 +175,31 @@ def test_a_job_ends_too_soon_below_a_quarter_of_the_median() -> None:
 def test_the_middle_of_a_history_is_its_median_and_not_its_mean() -> None:
     assert remembered(Durations((1.0, 1.0, 1.0, 1e6), 3), 0.5).tried == 4
     assert fmean((1.0, 1.0, 1.0, 1e6)) > 1e5
+
+
+# --- what other kinds tell ------------------------------------------------------------------------------------------
+
+
+def test_of_a_kind_that_is_new_each_other_kind_tells_as_much() -> None:
+    kin = Durations((5.0,) * 60 + (400.0,) * 4, 64)
+    kinds = [[5.0] * 60, *([400.0 + number] for number in range(4))]
+    alone, told = curve((), kin), curve((), kin, kinds)
+    assert told.at(500.0) - told.at(300.0) > 1.3 * (alone.at(500.0) - alone.at(300.0))
+    assert curve((), kin, kinds[:1]).at(500.0) == alone.at(500.0), (
+        "one kind tells nothing of what differs between kinds"
+    )
+
+
+def test_jobs_that_outlive_an_untried_history_are_back_on_the_prior_sooner() -> None:
+    seconds = tuple(2.0 * 1.01 ** (number % 50) for number in range(128))
+    shown = [curve(Durations(seconds, tried), Durations(seconds, tried)) for tried in (0, 128)]
+    looks = [clock.at(12.0) - clock.at(3.5) for clock in shown]
+    assert looks[0] < looks[1] or looks[1] < PRIOR.at(12.0) - PRIOR.at(3.5)
+
+
+@pytest.mark.parametrize("count", [1, 8, 128])
+def test_an_api_whose_jobs_are_all_of_one_kind_takes_them_for_one_kind(count: int) -> None:
+    seconds = tuple(100.0 * 1.01 ** (number % 7) for number in range(count))
+    history = Durations(seconds, count)
+    same, apart = curve(history, history), curve(history, Durations((*seconds[1:], 100.001), count))
+    assert same.at(1000.0) == pytest.approx(apart.at(1000.0), rel=0.15)
