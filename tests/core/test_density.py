@@ -103,6 +103,14 @@ def test_only_the_latest_jobs_of_a_kind_tell_it_and_kinds_of_many_count_no_more(
     assert typical_spread([few]) == pytest.approx(typical_spread([many]), rel=0.3)
 
 
+def test_each_kind_counts_by_how_many_jobs_tell_its_spread_up_to_four() -> None:
+    pair, eight = [50.0, 50.0 * math.e], [50.0, 50.0 * math.exp(0.1)] * 4
+    half = 0.5 * TYPICAL**2  # half a job more, that is `TYPICAL` off
+    variances = [(TYPICAL**2, 2.0), ((0.5 + half) / 1.5, 1.0), ((8 * 0.05**2 + half) / 7.5, 4.0)]
+    logs = math.fsum(weight * math.log(variance) for variance, weight in variances) / 7.0
+    assert typical_spread([pair, eight]) == pytest.approx(math.exp(0.5 * logs))
+
+
 @given(factor=st.floats(0.01, 100.0))
 def test_how_long_the_jobs_of_a_kind_take_does_not_matter_for_how_far_they_spread(factor: float) -> None:
     kinds = [drawn(6, 60.0, 0.2), drawn(3, 30.0, 0.5)]
