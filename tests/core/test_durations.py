@@ -608,11 +608,11 @@ def test_a_curve_serves_until_an_eighth_of_its_durations_is_new_or_one_shows_it_
 
 def test_a_type_is_told_what_the_other_types_of_its_api_in_its_phase_took() -> None:
     history = LearnedDurations()
-    history.add_duration(("capydb", "other", Phase.PENDING), 1.0)
-    history.add_duration(("bedrock", "other", Phase.RUNNING), 2.0)
     for number in range(40):
         history.add_duration(("capydb", f"type-{number}", Phase.RUNNING), float(number))
         history.add_duration(("capydb", f"type-{number}", Phase.RUNNING), 100.0 + number)
+    history.add_duration(("capydb", "other", Phase.PENDING), 1.0)
+    history.add_duration(("bedrock", "other", Phase.RUNNING), 2.0)
     history.add_duration(BACKUP, 3.0)
     told = history._others(BACKUP)
     assert told == [(float(number), 100.0 + number) for number in range(39, 7, -1)], "the latest 32 types, not its own"

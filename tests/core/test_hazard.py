@@ -202,4 +202,5 @@ def test_an_api_whose_jobs_are_all_of_one_kind_takes_them_for_one_kind(count: in
     seconds = tuple(100.0 * 1.01 ** (number % 7) for number in range(count))
     history = Durations(seconds, count)
     same, apart = curve(history, history), curve(history, Durations((*seconds[1:], 100.001), count))
-    assert same.at(1000.0) == pytest.approx(apart.at(1000.0), rel=0.15)
+    looks = [clock.at(125.0) - clock.at(85.0) for clock in (same, apart)]
+    assert looks[0] == pytest.approx(looks[1], rel=0.035)
