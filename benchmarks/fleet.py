@@ -10,10 +10,11 @@ the reading of replies and everything else run as they are. Each figure comes fr
 and in an anyio task group. Their look decodes the status and compares it. Their interval is the one that jobwatch comes
 to with these jobs.
 
-**Bytes a job**: growth of the process's resident memory from before the first job was added until every job was looked
-at once and its changes were told, over the jobs. All jobs run, with ids of 12 characters. Ours is a `Watcher` without a
-journal on a client whose requests are made ready with the URLs of a network. What is known of the jobs and the heap's
-slack are in it; log and last reply are not, which are kept only for jobs that somebody waits for.
+**Bytes a job**: growth of the process's resident memory, over the jobs, from when a thousand others are watched until
+every job was looked at once and its changes were told: what a process needs once is there before, the rivals' too. All
+jobs run, with ids of 12 characters. Ours is a `Watcher` without a journal on a client whose requests are made ready
+with the URLs of a network. What is known of the jobs and the heap's slack are in it; log and last reply are not, which
+are kept only for jobs that somebody waits for.
 
 **Instructions** to add a job, to look at it for the first time, and to wake it later, when it shows what it showed
 before; making the answer is in all of them. They are counted by the processor if it may be asked, otherwise by

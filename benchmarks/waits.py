@@ -14,9 +14,10 @@ the process has become at most, a job.
 * **Rivals**: a task a job around aiohttp and msgspec (`bare`), the same with tenacity's retry, azure-core's poller, and
   the waiter of aiobotocore. What has a format of its own gets the smallest body that the format allows.
 
-**Bias.** *For us*: nothing fails, and there is no TLS. *Against us*: a jobwatch client spreads its looks over the
-pause, so that each wakes the loop by itself, where the others send all at the same moment and the loop wakes seldom for
-many at once; and it keeps a schedule, a budget and what was seen, which a bare loop does not.
+**Bias.** *For us*: nothing fails, and there is no TLS; looks begin up to 0.05 s later than the pause says, so that
+those of a moment begin together. *Against us*: a jobwatch client spreads its looks over the pause, so that the loop
+wakes for a few at a time, with a cold cache, where the others send all at the same moment; and it keeps a schedule, a
+budget and what was seen, which a bare loop does not.
 """
 
 from __future__ import annotations

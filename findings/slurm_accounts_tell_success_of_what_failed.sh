@@ -2,22 +2,24 @@
 # slurmrestd and slurmdbd 22.05.8 (Debian 12's 22.05.8-4+deb12u3) with MariaDB, unpacked into a temporary folder, on a
 # unix socket and loopback.
 #
-# Guess: `exit_code` of a job in `GET /slurmdb/v0.0.38/job/N` tells how its script exited, as `sacct` shows it from the
-# same records; a `status` of SUCCESS with `return_code` 0 is that of a job that succeeded.
+# Guess: `exit_code` of a job in `GET /slurmdb/v0.0.38/job/N` tells how its script exited, as `sacct` shows it from
+# the same records; a `status` of SUCCESS with `return_code` 0 is that of a job that succeeded.
 # Seen: so is each job told whose script exited, whatever with: one that exited with 3 has the state FAILED beside
 # {"status": "SUCCESS", "return_code": 0}, where `sacct` shows 3:0. Only a signal is told (SIGNALED, 9). v0.0.36 and
 # v0.0.37 say the same.
 #
-# Prints what was seen and exits 0; exits 1 when any of it changes. Skipped, with exit 0, where apt has not this version.
+# Prints what was seen and exits 0; exits 1 when any of it changes. Skipped, with exit 0, where apt has not this
+# version.
 set -eu
 version=22.05.8-4+deb12u3
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 chmod 755 "$folder"
 cd "$folder"
-if ! apt-get -qq download slurmctld=$version slurmd=$version slurmrestd=$version slurm-client=$version \
-  slurm-wlm-basic-plugins=$version slurmdbd=$version slurm-wlm-mysql-plugin=$version \
-  mariadb-server-core libmariadb3 libaio1 liburing2 munge libmunge2 libhttp-parser2.9 libhwloc15 libjson-c5 libnuma1 >apt.txt 2>&1; then
+if ! apt-get -qq download \
+  slurmctld=$version slurmd=$version slurmrestd=$version slurm-client=$version slurm-wlm-basic-plugins=$version \
+  slurmdbd=$version slurm-wlm-mysql-plugin=$version mariadb-server-core libmariadb3 libaio1 liburing2 munge \
+  libmunge2 libhttp-parser2.9 libhwloc15 libjson-c5 libnuma1 >apt.txt 2>&1; then
   echo "skipped: apt-get cannot download Debian's Slurm $version here: $(tail -n 1 apt.txt)"
   exit 0
 fi
@@ -110,7 +112,8 @@ def start(program, *options, **more):
 
 
 def output(program, *options):
-    return subprocess.run([root / "usr/bin" / program, *options], env=environment, capture_output=True, text=True).stdout
+    command = [root / "usr/bin" / program, *options]
+    return subprocess.run(command, env=environment, capture_output=True, text=True).stdout
 
 
 def asked(method, path, body=None):
@@ -192,7 +195,8 @@ try:
     job = {"name": "one", "environment": {"PATH": "/usr/bin:/bin"}, "standard_output": "/dev/null",
            "standard_error": "/dev/null", "current_working_directory": "/tmp"}
     for what in ("exit 0", "exit 3", "kill -9 $$"):
-        number = asked("POST", "slurm/v0.0.38/job/submit", {"job": job, "script": f"#!/bin/sh\n{what}\n"})[1]["job_id"]
+        told = {"job": job, "script": f"#!/bin/sh\n{what}\n"}
+        number = asked("POST", "slurm/v0.0.38/job/submit", told)[1]["job_id"]
         told = until(60, ended)
         states = {jobs[0]["state"]["current"] for jobs in told}
         codes = [jobs[0]["exit_code"] for jobs in told]

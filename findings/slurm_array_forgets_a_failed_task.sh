@@ -2,21 +2,23 @@
 # slurmctld and slurmrestd 22.05.8 (Debian 12's 22.05.8-4+deb12u3, unpacked into a temporary folder), on a unix socket
 # and loopback. Takes two minutes.
 #
-# Guess: Slurm keeps the record that bears an array's own number until all of the array's tasks are over, and
-# `GET /slurm/v0.0.38/job/N` lists all tasks of array N; so what it lists when each of them is over tells how they ended.
-# Seen: each task but the one with the array's own number is dropped by itself MinJobAge (300 s by default) after its own
-# end, while others still run, and nothing in the reply says how many there were. An array of which a task FAILED early
-# is then listed as COMPLETED alone; a poller that did not see the failure in time calls the array a success.
+# Guess: Slurm keeps the record that bears an array's own number until all of the array's tasks are over, and `GET
+# /slurm/v0.0.38/job/N` lists all tasks of array N; so what it lists when each of them is over tells how they ended.
+# Seen: each task but the one with the array's own number is dropped by itself MinJobAge (300 s by default) after its
+# own end, while others still run, and nothing in the reply says how many there were. An array of which a task FAILED
+# early is then listed as COMPLETED alone; a poller that did not see the failure in time calls the array a success.
 #
-# Prints what was seen and exits 0; exits 1 when any of it changes. Skipped, with exit 0, where apt has not this version.
+# Prints what was seen and exits 0; exits 1 when any of it changes. Skipped, with exit 0, where apt has not this
+# version.
 set -eu
 version=22.05.8-4+deb12u3
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 chmod 755 "$folder"
 cd "$folder"
-if ! apt-get -qq download slurmctld=$version slurmd=$version slurmrestd=$version slurm-client=$version \
-  slurm-wlm-basic-plugins=$version libhttp-parser2.9 libhwloc15 libjson-c5 libnuma1 >apt.txt 2>&1; then
+if ! apt-get -qq download \
+  slurmctld=$version slurmd=$version slurmrestd=$version slurm-client=$version slurm-wlm-basic-plugins=$version \
+  libhttp-parser2.9 libhwloc15 libjson-c5 libnuma1 >apt.txt 2>&1; then
   echo "skipped: apt-get cannot download Debian's Slurm $version here: $(tail -n 1 apt.txt)"
   exit 0
 fi
@@ -88,7 +90,8 @@ def asked(method, path, body=None):
     connection = http.client.HTTPConnection("localhost", timeout=20)
     connection.sock = socket.socket(socket.AF_UNIX)
     connection.sock.connect(str(folder / "rest"))
-    connection.request(method, f"/slurm/v0.0.38/{path}", body and json.dumps(body), {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json"}
+    connection.request(method, f"/slurm/v0.0.38/{path}", body and json.dumps(body), headers)
     reply = connection.getresponse()
     told = json.loads(reply.read())
     connection.close()

@@ -44,7 +44,7 @@ PARTS = (
     Part("all tests", ("pytest", "--quiet", "tests")),
     Part("property tests", ("pytest", "--quiet", "-m", "hypothesis", "--hypothesis-profile=thorough", "tests")),
     Part("cancel sweep", ("pytest", "--quiet", "tests/simulation/test_cancel_sweep.py"), {"JOBWATCH_SWEEP_SEEDS": "6"}),
-    Part("worlds at the seam", ("tests.simulation", "--level", "seam", "--first", "3600", "--seeds", "28000")),
+    Part("worlds at the seam", ("tests.simulation", "--level", "seam", "--first", "2200", "--seeds", "18000")),
     Part("worlds on the wire", ("tests.simulation", "--level", "wire", "--first", "1000", "--seeds", "14000")),
     Part("planted bugs", ("tests.simulation.planted",)),
     Part("the rules for NATS", ("tests.nats.model", "--first", "1000", "--seeds", "20000")),

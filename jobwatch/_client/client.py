@@ -34,7 +34,6 @@ from .._reading.ids import id_text
 from .._reading.periods import seconds_given
 from .._reading.started import Found, Response, Started
 from .arguments import ids_of, patience_of, policy_of, source_of
-from .completions import Completions, all_of
 from .wait import Wait, error_of
 
 if TYPE_CHECKING:
@@ -52,6 +51,8 @@ if TYPE_CHECKING:
     from .._reading.periods import Duration
     from ..apis.bedrock import BedrockJob
     from ..apis.capydb import CapyJob
+    from .completions import Completions
+
 
 _log = logging.getLogger("jobwatch")
 
@@ -464,6 +465,8 @@ class Client(Generic[Wire_co]):
         self, job_ids: Iterable[JobId], timeout: Duration | None, check: bool, ends: Ends, result: type[Result] | None
     ) -> Completions[Wire_co, Result]:
         ids = ids_of(job_ids)
+        from .completions import Completions  # noqa: PLC0415 - who waits for one job needs none
+
         return Completions([self._wait_for(each, timeout, check, ends, result) for each in ids])
 
     @overload
@@ -514,6 +517,8 @@ class Client(Generic[Wire_co]):
             JobEnded, JobBlocked, LookError, WaitTimeout, ResultMismatch: As awaiting `wait_for` would, for the first
                 to go wrong.
         """
+        from .completions import all_of  # noqa: PLC0415 - as below
+
         return await all_of(self._as_completed(job_ids, timeout, check, ends_of(accept, fail_on), result))
 
     # --- news from elsewhere ----------------------------------------------------------------------------------

@@ -21,7 +21,6 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from itertools import accumulate, pairwise
-from operator import mul
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -104,8 +103,9 @@ def remembered(durations: Durations, seconds: float, *, told: bool = False) -> D
     longer = (*durations.seconds[-(KEPT - 1) :], seconds)
     if told:
         return Durations(longer, durations.tried)
-    soon = bool(durations.seconds) and seconds < _median(durations.seconds) / _SOON
-    return Durations(longer, 0 if soon else durations.tried + 1)
+    # A median is no more than the longest, which takes a fifth of the time to find.
+    soon = bool(durations.seconds) and seconds < max(durations.seconds) / _SOON
+    return Durations(longer, 0 if soon and seconds < _median(durations.seconds) / _SOON else durations.tried + 1)
 
 
 def _median(seconds: Sequence[float]) -> float:
@@ -125,7 +125,7 @@ class Curve:
     def __init__(self, hazards: Iterable[float], rates: Iterable[float] = ()) -> None:
         self._rates = [2.0 * math.sqrt(hazard) for hazard in hazards]
         self._rates += rates
-        self._clock: list[float] = list(accumulate(map(mul, self._rates, _GAINS), initial=0.0))
+        self._clock = list(accumulate(map(float.__mul__, self._rates, _GAINS), initial=0.0))
 
     def at(self, age: float) -> float:
         """Return what the poll clock shows at an age.
@@ -150,9 +150,13 @@ class Curve:
         Returns:
             The later age, in seconds.
         """
-        due = self.at(age) + step
-        cell = bisect_right(self._clock, due) - 1
-        root = _ROOTS[cell] + (due - self._clock[cell]) / self._rates[cell]
+        clock, rates = self._clock, self._rates
+        # As in `at`, which each look would take five hundred instructions to call.
+        root = math.sqrt(age if age < _OLDEST else _OLDEST) if age > 0.0 else 0.0
+        cell = bisect_right(_ROOTS, root) - 1
+        due = clock[cell] + rates[cell] * (root - _ROOTS[cell]) + step
+        cell = bisect_right(clock, due) - 1
+        root = _ROOTS[cell] + (due - clock[cell]) / rates[cell]
         return root * root
 
 
@@ -167,8 +171,10 @@ _GAINS = [right - left for left, right in pairwise(_ROOTS)]
 _HAZARDS = [1.0 / max(_EDGE, math.log(LONGEST / age) - CELL / 2.0) for age in _AGES[:-1]]
 _SURVIVORS = [math.exp(-CELL * done) for done in accumulate(_HAZARDS, initial=0.0)]
 _MASSES = [left - right for left, right in pairwise(_SURVIVORS)]
-_RATES = [2.0 * math.sqrt(2.0 / CELL * (left - right) / (left + right)) for left, right in pairwise(_SURVIVORS)]
-_RATES += [2.0 * math.sqrt(_HAZARDS[-1])]
+_RATES = [
+    *(2.0 * math.sqrt(2.0 / CELL * (left - right) / (left + right)) for left, right in pairwise(_SURVIVORS)),
+    2.0 * math.sqrt(_HAZARDS[-1]),
+]
 
 PRIOR = Curve([_HAZARDS[0], *_HAZARDS, _HAZARDS[-1]])
 """The clock of a job of which nothing is known: it may last anything from 50 ms to a week, evenly in log time."""

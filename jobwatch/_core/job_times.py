@@ -58,8 +58,17 @@ def times_of(job: Job, known_at: float | None, now: float, ahead: float = 0.0) -
         started_at=started_at,
         ended_at=ended_at,
         ran=job.ran,
-        known_after=None if known_at is None or ended_at is None else _since(ended_at, known_at + ahead),
+        known_after=_known_after(ended_at, known_at, ahead),
     )
+
+
+def known_after(job: Job, known_at: float | None, ahead: float = 0.0) -> float | None:
+    """Return how late the end of a job that has ended was known, in seconds; for arguments see `times_of`."""
+    return _known_after(ended_at_of(job), known_at, ahead)
+
+
+def _known_after(ended_at: datetime | None, known_at: float | None, ahead: float) -> float | None:
+    return None if known_at is None or ended_at is None else _since(ended_at, known_at + ahead)
 
 
 def _since(at: datetime, now: float) -> float | None:

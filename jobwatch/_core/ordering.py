@@ -31,8 +31,8 @@ def in_order(job: Job, delivered: Sequence[Fingerprint], seq: int, events: Seque
         events: The history.
     """
     moments = [event.at for event in events if event.at is not None]
-    if not seq and not delivered and len(moments) == len(events) and _is_rising(moments):
-        return _with_end_last(job, events)  # as nearly all are that are read for the first time
+    if len(moments) == len(events) and _is_rising(moments) and begins_with(delivered, seq, events):
+        return _with_end_last(job, events)  # as nearly all are
     if _is_newest_first(job, delivered, seq, events, moments):
         events = events[::-1]
     if len(moments) == len(events):
@@ -40,11 +40,11 @@ def in_order(job: Job, delivered: Sequence[Fingerprint], seq: int, events: Seque
     return _with_end_last(job, events)
 
 
-def _is_rising(moments: Sequence[datetime]) -> bool:
+def _is_rising(moments: list[datetime]) -> bool:
     """Whether moments come one after the other, and are not all the same."""
     if len(moments) > 1 and moments[0] == moments[-1]:
         return False
-    return all(earlier <= later for earlier, later in pairwise(moments))
+    return moments == sorted(moments)
 
 
 def _is_newest_first(

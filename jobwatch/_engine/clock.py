@@ -25,7 +25,7 @@ class Clock:
     """
 
     def __init__(self, uniform: Callable[[], float] | None = None, epoch: float | None = None) -> None:
-        self.now = asyncio.get_running_loop().time
+        self.now = time_on(asyncio.get_running_loop())
         self.uniform = uniform or _random()
         self.epoch = time.time() - self.now() if epoch is None else epoch
         self._slept_before = _slept()
@@ -37,6 +37,12 @@ class Clock:
     def slept(self) -> float:
         """Return for how long the machine was suspended since this was made, in seconds, if the loop's clock stood."""
         return _slept() - self._slept_before
+
+
+def time_on(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+    """Return what tells a loop's time: of asyncio's own loop what that calls itself, since each look asks often."""
+    is_own = getattr(loop.time, "__func__", None) is asyncio.BaseEventLoop.time
+    return time.monotonic if is_own else loop.time
 
 
 def _slept() -> float:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from .._core.job_times import times_of
+from .._core.job_times import known_after
 from .._core.limits import Unanswered
 from .._core.look import Looked, skew_of
 from .._core.remarks import with_remark
@@ -29,7 +29,7 @@ from .sleeps import Sleeps
 from .watch import BEFORE_ALL, DUE, IDLE, LOOKING, NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 
     from .._core.look import Policy
     from .._core.source import Source
@@ -195,43 +195,52 @@ class Looks:
             self._schedule.end(watch)
 
     async def _look_at(self, watch: Watch, looker: asyncio.Task[object], now: float, hold: float = 0.0) -> None:
-        others = self._others_with(watch) if self._registry.awaited and self._registry.background else []
+        others = self._taken_along(watch) if self._registry.awaited and self._registry.background else []
         watches = (watch, *others) if others else (watch,)
         ended_at = None
-        for other in others:
-            self._schedule.remove(other)
-            other.begin_look()
-        asked_at = self._clock.epoch + now
         try:
             if watch.watched.place is not None:
                 if await self._is_unkept(watch, others):
                     return
                 now = self._clock.now()
-                asked_at = self._clock.epoch + now
-            if not hold:
-                self._asks(watches, looker, now)
-            seen = await self._seen(watch, others, hold, looker, now)
-            self._is_answered(watches)
+            question = self._question(watch, others, hold)
+            if hold and self._held is not None:
+                seen = await self._held.seen(watches, self._schedule.answer(question, held=True))
+            else:
+                # Awaited here, and not in a coroutine of its own, which would cost each look a thousand instructions.
+                self._begin_asking(watches, looker, now)
+                try:
+                    seen = await question
+                except asyncio.CancelledError as cancelled:
+                    self._check_called_off(watches, looker, cancelled)
+                    seen = None
+                finally:
+                    self._end_asking(watches)
             if seen is not None:
-                now = self._clock.now()
-                answered_at = self._clock.epoch + now
-                as_of = time_of(seen, asked_at, answered_at) if isinstance(seen.what, Fault) else answered_at - seen.age
-                times = None if self._held is None else (answered_at - asked_at, hold)
+                answered_at = ended_at = self._clock.now()
+                if not hold:
+                    self._schedule.learn(seen, now, answered_at)
+                is_fault = isinstance(seen.what, Fault)
+                as_of = self._as_of(seen, now, answered_at) if is_fault else self._clock.epoch + answered_at - seen.age
                 if self._details is not None and not self._is_held_back(watches, seen, as_of):
                     seen = await self._details.of(seen, watches)
-                    now = self._clock.now()
-                ended_at = now
-                for each in watches:
-                    self._enter_seen(each, seen, as_of, now, times)
+                    ended_at = self._clock.now()
+                times = None if self._held is None else (answered_at - now, hold)
+                self._enter_in_all(watches, seen, as_of, ended_at, times)
             elif hold:
-                self._put_back_held(watches, asked_at - self._clock.epoch)
+                self._put_back_held(watches, now)
         except Exception as error:  # noqa: BLE001 - whatever one job's look raises ends the watch of that job alone
-            for each in watches:
-                self._end_by(each, error)
+            self._end_all_by(watches, error)
         finally:
-            if watch in self._asking:
-                self._is_answered(watches)
             self._schedule.end(watch, ended_at)
+
+    def _taken_along(self, watch: Watch) -> list[Watch]:
+        """Take the other watch of a job off the queue, if one and the same answer can serve it too."""
+        others = self._others_with(watch)
+        for other in others:
+            self._schedule.remove(other)
+            other.begin_look()
+        return others
 
     async def _is_unkept(self, watch: Watch, others: Collection[Watch]) -> bool:
         """Whether it cannot be written down where a job goes on, so that it is not asked about."""
@@ -241,6 +250,29 @@ class Looks:
         for each in (watch, *others):
             self._enter_seen(each, Seen(unkept), self._unix(), self._clock.now())
         return True
+
+    def _begin_asking(self, watches: Sequence[Watch], looker: asyncio.Task[object], now: float) -> None:
+        """Note that a task asks about a job; where one watch alone wants the answer, for no longer than it does."""
+        self._schedule.begin_question()
+        if len(watches) == 1:
+            (watch,) = watches
+            self._asking[watch] = looker, now
+            self._cancellable[watch] = looker
+        else:
+            self._asks(watches, looker, now)
+
+    def _end_asking(self, watches: Sequence[Watch]) -> None:
+        self._schedule.end_question()
+        for watch in watches:
+            self._asking.pop(watch, None)
+            self._cancellable.pop(watch, None)
+
+    def _check_called_off(
+        self, watches: Sequence[Watch], looker: asyncio.Task[object], cancelled: asyncio.CancelledError
+    ) -> None:
+        """Raise on, unless a look was cancelled by `drop`, and by nobody else who cancelled the worker, too."""
+        if len(watches) > 1 or watches[0] in self._cancellable or looker.uncancel():
+            raise cancelled
 
     def _asks(self, watches: Iterable[Watch], looker: asyncio.Task[object], now: float) -> None:
         """Note that a task asks about jobs."""
@@ -268,24 +300,19 @@ class Looks:
                     self._schedule.put(watch, due)
                 self._wakeups.put_woken(watch.watched.job_id)
 
-    def _seen(
-        self, watch: Watch, others: list[Watch], hold: float, looker: asyncio.Task[object], now: float
-    ) -> Coroutine[object, object, Seen | None]:
-        """Ask about a job that one watch or two want to hear of."""
-        memo = watch.memo
+    def _question(self, watch: Watch, others: Collection[Watch], hold: float) -> Awaitable[Seen]:
+        """Return the question about a job that one watch or two want to hear of."""
+        before, memo = watch.watched, watch.memo
         # Two that know different things are served by one whole answer; and somebody who waits for this very look, at a
         # deadline above all, is to have the truth.
-        if watch.awaits_this_look or (others and any(each.awaits_this_look or each.memo != memo for each in others)):
+        is_awaited = watch.stage is not LOOKING and watch.awaits_this_look
+        if is_awaited or (others and any(each.awaits_this_look or each.memo != memo for each in others)):
             memo = None
-        before = watch.watched
-        if self._held is not None and hold:
-            question = self._source.job(before.job_id, before.status, memo, self._schedule.turn, hold=hold)
-            return self._held.seen((watch, *others), self._schedule.answer(question, held=True))
+        if hold:
+            return self._source.job(before.job_id, before.status, memo, self._schedule.turn, hold=hold)
         if before.place is None:
-            question = self._source.job(before.job_id, before.status, memo, self._schedule.turn)
-        else:
-            question = self._source.job(before.job_id, before.status, memo, self._schedule.turn, before.place)
-        return self._schedule.answer(question) if others else self._while_wanted(watch, question, looker, now)
+            return self._source.job(before.job_id, before.status, memo, self._schedule.turn)
+        return self._source.job(before.job_id, before.status, memo, self._schedule.turn, before.place)
 
     async def _unkept(self, watch: Watch) -> Fault | None:
         """Wait until whoever keeps that has written down where a job goes on; return why that cannot be done."""
@@ -298,27 +325,6 @@ class Looks:
                     return Fault(FaultKind.UNREACHABLE, trouble)
                 each.kept = None
         return None
-
-    async def _while_wanted(
-        self, watch: Watch, question: Awaitable[Seen], looker: asyncio.Task[object], now: float
-    ) -> Seen | None:
-        """Await an answer, but for no longer than somebody wants it: then the request is cancelled, and None comes.
-
-        It is learned from as `Schedule.answer` does: to await that here would cost each look a thousand instructions.
-        """
-        self._cancellable[watch] = looker
-        self._schedule.begin_question()
-        try:
-            seen = await question
-        except asyncio.CancelledError:
-            if watch in self._cancellable or looker.uncancel():
-                raise  # somebody else cancelled the worker, too
-            return None
-        finally:
-            self._schedule.end_question()
-            self._cancellable.pop(watch, None)
-        self._schedule.learn(seen, now)
-        return seen
 
     def _others_with(self, watch: Watch) -> list[Watch]:
         """Return the other watch of a job, if one and the same answer can serve it too."""
@@ -394,6 +400,12 @@ class Looks:
 
     # --- what a look showed ------------------------------------------------------------------------------------
 
+    def _enter_in_all(
+        self, watches: Iterable[Watch], seen: Seen, as_of: float, now: float, times: tuple[float, float] | None
+    ) -> None:
+        for watch in watches:
+            self._enter_seen(watch, seen, as_of, now, times)
+
     def _enter_seen(
         self, watch: Watch, seen: Seen, as_of: float, now: float, times: tuple[float, float] | None = None
     ) -> None:
@@ -431,7 +443,8 @@ class Looks:
 
     def _enter(self, watch: Watch, looked: Looked, price: float, now: float) -> None:
         """Enter what a look gave, have the next one made, and notify if there is news."""
-        before, is_awaited = watch.watched, watch.awaits_this_look
+        # Whether anybody waits for a look is asked of few: `LOOKING` says of most that nobody does.
+        before, is_awaited = watch.watched, watch.stage is not LOOKING and watch.awaits_this_look
         is_news = looked.transitions or looked.outcome or looked.confirms_blocked
         if is_news or not before.looks:
             self._log.news(looked)
@@ -472,7 +485,7 @@ class Looks:
             return
         lag = None
         if looked.job is not None and watch.watched.looks:
-            lag = times_of(looked.job, looked.watched.looked_at, 0.0, watch.ahead).known_after
+            lag = known_after(looked.job, looked.watched.looked_at, watch.ahead)
         self._counters.ended(outcome, lag)
 
     def _retire(self, watch: Watch) -> None:
@@ -505,7 +518,7 @@ class Looks:
                 delay = min(usual, delay)  # a job that is blocked may go on by itself, and is to be confirmed if not
             elif delay > usual:
                 schedule.demand(watch, 1.0 / delay)
-        if watch.awaits_next_look:
+        if watch.stage is not LOOKING and watch.awaits_next_look:
             schedule.put_first(watch)
             return
         schedule.put(watch, now + delay)
@@ -553,6 +566,10 @@ class Looks:
         watch.memo = None
         self._enter(watch, Looked(watched, (), Outcome.UNREADABLE, None), 1.0, self._clock.now())
 
+    def _end_all_by(self, watches: Iterable[Watch], error: Exception) -> None:
+        for watch in watches:
+            self._end_by(watch, error)
+
     def _log_once(self, watch: Watch, error: Exception) -> None:
         """Log where an exception came from; not its message, which may quote a server or hold a secret."""
         job_id = watch.watched.job_id
@@ -565,6 +582,10 @@ class Looks:
 
     def _unix(self) -> float:
         return self._clock.epoch + self._clock.now()
+
+    def _as_of(self, seen: Seen, asked_at: float, answered_at: float) -> float:
+        """Return the Unix time that an answer speaks of; for arguments, on the loop's clock, see `time_of`."""
+        return time_of(seen, self._clock.epoch + asked_at, self._clock.epoch + answered_at)
 
     def _shared(self, price: float, watch: Watch) -> float:
         """Return what a look at one job costs, where others share it."""

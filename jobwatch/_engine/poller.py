@@ -23,9 +23,7 @@ from .._http.tasks import running_loop
 from .._models import Fault, FaultKind, Job, Unchanged
 from .clock import Clock
 from .counters import Counters
-from .details import Details
 from .grouping import Grouping
-from .held import HeldLooks
 from .looks import Looks, time_of
 from .places import at_most
 from .schedule import LONGEST_PAUSE, Schedule
@@ -92,8 +90,14 @@ class Poller:
         self._streams = Streams(source, pace, self._registry, self._schedule) if source.has_streams else None
         held = None
         if source.long_poll:
+            from .held import HeldLooks  # noqa: PLC0415 - few APIs need it
+
             held = HeldLooks(source.long_poll, policy, self._schedule, self._registry, is_told=source.tells_hold)
-        self._details = Details(source, self._schedule) if source.has_details else None
+        self._details = None
+        if source.has_details:
+            from .details import Details  # noqa: PLC0415 - as above
+
+            self._details = Details(source, self._schedule)
         self._looks = Looks(
             policy=policy,
             source=source,

@@ -26,6 +26,7 @@ from .._core.first_looks import FirstLooks
 from .._core.look import pause_asked
 from .._core.source import SeenMany
 from .._models import UNCHANGED, Fault, FaultKind
+from .clock import time_on
 from .counters import Counters
 from .places import Places
 from .watch import BEFORE_ALL, DUE, FIRST, NEVER, URGENT
@@ -52,9 +53,9 @@ _CATCH_UP = 1.25
 
 _REST_SHARE, _SHORTEST_REST, _LONGEST_REST = 1.0 / 40.0, 0.01, 0.05
 """For how long no look begins where there are many jobs and all looks have begun that were due: those that come due
-meanwhile begin together, so that the loop wakes once for all of them, since to wake costs more than half a look. That
-is a part of the mean interval, within bounds in seconds. An interval a fortieth longer than the best costs nothing: around
-that, what is learned later and what is saved in looks are the same, and the loss goes with the square, 0.0003."""
+meanwhile begin together, so that the loop wakes once for all of them, since to wake costs half a look. That is part of
+the mean interval, within bounds in seconds. An interval a fortieth longer than the best costs next to nothing: what is
+learned later is saved in looks, and the loss goes with the square, 0.0003."""
 
 _MADE_UP = 2.0 * _LONGEST_REST
 """For how long, in seconds, late looks that could not begin in time may be made up for."""
@@ -90,7 +91,7 @@ class Schedule:
         self._budget = budget
         self._patience = patience
         self._workers = workers
-        self._time = asyncio.get_running_loop().time
+        self._time = time_on(asyncio.get_running_loop())
         self._places = Places(most, self._wake)
         self._most = most
         self._long_polls: set[Watch] = set()
@@ -419,7 +420,7 @@ class Schedule:
             answer = await asking
         finally:
             self.end_question()
-        self.learn(answer, asked_at, held=held)
+        self.learn(answer, asked_at, self._time(), held=held)
         return answer
 
     def begin_question(self) -> None:
@@ -430,15 +431,15 @@ class Schedule:
         """Count a question as over, whether it was answered or not."""
         self._in_flight -= 1
 
-    def learn(self, answer: Seen | SeenMany, asked_at: float, *, held: bool = False) -> None:
+    def learn(self, answer: Seen | SeenMany, asked_at: float, now: float, *, held: bool = False) -> None:
         """Learn from an answer when and how many more requests may go.
 
         Args:
             answer: The answer.
             asked_at: When it was asked for, on the loop's clock.
+            now: When it came.
             held: Whether it may have been held, so that how long it took tells nothing.
         """
-        now = self._time()
         seconds = now - asked_at
         if not held:
             taken = _ANSWER_MARGIN * seconds

@@ -24,7 +24,7 @@ from __future__ import annotations
 import enum
 import functools
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -94,7 +94,7 @@ class Subscriber(Protocol):
         ...
 
 
-class Brief(NamedTuple):
+class Brief(Struct, frozen=True, gc=False):
     """What is counted of a watched job.
 
     Attributes:
@@ -276,7 +276,18 @@ class Watch(Struct, gc=False, eq=False):
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(Watched).decode
+
+
+def _decode_first(known: bytes) -> Watched:
+    """Decode what is known, with a decoder that is made now: that takes a millisecond, and a wait needs none."""
+    global _decode  # noqa: PLW0603
+    _decode = msgspec.msgpack.Decoder(Watched).decode
+    return _decode(known)
+
+
+_decode: Callable[[bytes], Watched] = _decode_first
+
+
 _watched: Final[Any] = Watch.watched  # where it is kept, whatever a class below makes of its name
 _kept_in: Final[Callable[[Watch], Watched | bytes]] = _watched.__get__
 _keep_in: Final[Callable[[Watch, Watched | bytes], None]] = _watched.__set__

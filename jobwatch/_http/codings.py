@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import zlib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -55,7 +54,7 @@ def unpacked(coding: str, body: bytes, most: int) -> bytes:
 def _undo(name: str) -> Callable[[bytes, int], bytes]:
     match name:
         case "gzip" | "x-gzip":
-            return lambda body, most: _by_members(body, most, lambda: zlib.decompressobj(_GZIP), name)
+            return lambda body, most: _by_members(body, most, lambda: _decoder(_GZIP), name)
         case "deflate":
             return _inflated
         case "zstd" if (made := _zstd()) is not None:
@@ -69,12 +68,18 @@ def _undo(name: str) -> Callable[[bytes, int], bytes]:
 def _inflated(body: bytes, most: int) -> bytes:
     # RFC 9110 means the format of zlib; some servers send what is within it alone.
     try:
-        return _by_members(body, most, lambda: zlib.decompressobj(_ZLIB), "deflate", members=1)
+        return _by_members(body, most, lambda: _decoder(_ZLIB), "deflate", members=1)
     except CannotDecode:
         is_zlib = body[0] & 0x0F == 8 and int.from_bytes(body[:2]) % 31 == 0
         if is_zlib:
             raise
-    return _by_members(body, most, lambda: zlib.decompressobj(_RAW), "deflate", members=1)
+    return _by_members(body, most, lambda: _decoder(_RAW), "deflate", members=1)
+
+
+def _decoder(window: int) -> Any:
+    import zlib  # noqa: PLC0415 - it takes time to import, and replies as short as most come without a coding
+
+    return zlib.decompressobj(window)
 
 
 def _by_members(body: bytes, most: int, decoder: Callable[[], Any], name: str, members: int = _MOST_MEMBERS) -> bytes:

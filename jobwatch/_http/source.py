@@ -22,13 +22,11 @@ from msgspec.structs import replace
 
 from .._core.source import Seen, SeenMany, StreamEnd
 from .._models import UNCHANGED, Fault, FaultKind, Job, Phase
-from .._reading.pages import Paging, confirmed
 from .._reading.reply import Reply
 from .._reading.started import Response, found_in
 from .._reading.words import ABSENT, lowered
 from .headers import http_date, retry_after
 from .late import LateImport
-from .pages import JobsFound, Pages, pages_of
 from .renewing import RenewingTransport, transport_for
 from .requests import Asked, Requests
 from .sse import EVENT_CAP, EventParser, Flow, unframed
@@ -41,8 +39,9 @@ if TYPE_CHECKING:
     from .._core.moves import Place
     from .._core.source import Turn
     from .._reading.api import Detail, Hint, JobAPI
-    from .._reading.pages import Items
+    from .._reading.pages import Items, Paging
     from .._reading.started import Found, Started
+    from .pages import Pages
     from .renewal import Renewal
     from .requests import Given
     from .target import Target
@@ -264,6 +263,8 @@ class HttpSource:
             return SeenMany(reply)
         if self.api.list_pages is None:
             return SeenMany(self._masked(self.api.jobs(reply.body)), reply.rate)
+        from .pages import JobsFound  # noqa: PLC0415 - few APIs tell of their jobs in pages
+
         found = JobsFound(self.api.jobs, lambda jobs: len(jobs) < limit)
         pages = await self._pages(target, self.api.list_pages, reply, turn, found.enter)
         return SeenMany(self._masked(found.on(pages)), pages.replies[-1].rate)
@@ -279,6 +280,8 @@ class HttpSource:
         if self.api.batch_pages is None:
             jobs = self._masked(self.api.batch(reply.body, known))
         else:
+            from .pages import JobsFound  # noqa: PLC0415 - as above
+
             read = partial(self.api.batch, job_ids=known)
             found = JobsFound(read, lambda jobs: not known.keys() <= {job.id for job in jobs})
             paging = self.api.batch_pages
@@ -408,6 +411,8 @@ class HttpSource:
     async def _pages(
         self, target: Target, paging: Paging, first: Reply, turn: Turn, wants_more: Callable[[Reply], bool] = _always
     ) -> Pages:
+        from .pages import pages_of  # noqa: PLC0415 - as above
+
         complete = self._completed if self.api.query else None
         return await pages_of(
             self.transport, target, paging, first, turn=turn, wants_more=wants_more, complete=complete
@@ -432,6 +437,8 @@ class HttpSource:
         return await self._on_later_pages(job_id, again, turn) if _is_not_there(there, again) else there
 
     async def _on_later_pages(self, job_id: str, first: Reply, turn: Turn) -> Job | Fault:
+        from .._reading.pages import Paging  # noqa: PLC0415 - as above
+
         found: list[Job | Fault] = []
 
         def is_not_yet_found(page: Reply) -> bool:
@@ -485,6 +492,8 @@ class HttpSource:
             return second
         if second.phase.ended and (doubt := items.doubt(again.body, len(again.pages))) is not None:
             return Fault(FaultKind.UNREADABLE, f"the list tells of an end ({job.status}), but {doubt}")
+        from .._reading.pages import confirmed  # noqa: PLC0415 - as above
+
         return confirmed(job, second)
 
     async def _read_pages(self, items: Items, job_id: str, turn: Turn) -> Joined | Fault:

@@ -81,7 +81,15 @@ def _plain(part: object) -> object:
 _ENDS = frozenset({"succeeded", "partial", "finished", "failed", "cancelled"})
 
 
-class Phase(enum.Enum):
+class _Word(enum.Enum):
+    """A word of ours."""
+
+    # Each is there once, so that where it lies will do; `enum` has Python code called for the hash of its name.
+
+    __hash__ = object.__hash__
+
+
+class Phase(_Word):
     """Our word for where a job stands, whatever the vendor calls it."""
 
     PENDING = "pending"
@@ -119,7 +127,7 @@ UNCHANGED: Final = Unchanged.UNCHANGED
 """What `JobSource.job` returns for a job that is still as the ``last`` that it was given."""
 
 
-class Outcome(enum.Enum):
+class Outcome(_Word):
     """How a watch or a wait ended: the job's own end, or why it could not be seen."""
 
     SUCCEEDED = "succeeded"
@@ -144,7 +152,7 @@ class Outcome(enum.Enum):
 _ENDS_OF_JOBS = frozenset({Outcome.SUCCEEDED, Outcome.PARTIAL, Outcome.FINISHED, Outcome.FAILED, Outcome.CANCELLED})
 
 
-class FaultKind(enum.Enum):
+class FaultKind(_Word):
     """In which way a look failed."""
 
     AUTH = "auth"

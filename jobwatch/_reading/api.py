@@ -11,18 +11,20 @@ from __future__ import annotations
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final, Generic, TypeAlias, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar, TypeVarTuple
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from .._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, Wire_co, printable
-from .pages import Items, Paging
 from .patterns import pattern
 from .reply import Reply
 from .structs import MOST_ENTRIES
 from .words import Words
+
+if TYPE_CHECKING:
+    from .pages import Items, Paging
 
 REQUEST_TIMEOUT: Final = 30.0
 """How long one look may take where nobody says otherwise, in seconds."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from copy import copy
 from typing import TypeAlias
 
 from .._models import Phase
@@ -143,6 +142,8 @@ class Words:
 
     def stated(self) -> Words:
         """Return the same words for a body in which a status that is left out means nothing."""
+        from copy import copy  # noqa: PLC0415 - for a table that says so; it takes time to import
+
         words = copy(self)
         words.absent = None
         return words

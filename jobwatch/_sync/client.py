@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, Literal, Self, Unpack, cast, overload
 
 from .._client.access import completions_of, wait_of
 from .._client.completions import all_of
+from .._client.wait import coroutine_of
 from .._models import Result_co, Wire_co
 from .handle import SyncWait
 from .loop import LoopThread
@@ -201,7 +202,7 @@ class SyncClient(Generic[Wire_co]):
             ConfigError: An argument is wrong.
         """
         wait = wait_of(self._client, job, timeout=timeout, check=check, accept=accept, fail_on=fail_on, result=result)
-        return self._thread.call(partial(_awaited, wait))
+        return self._thread.call(partial(coroutine_of, wait))
 
     def watch(
         self,
@@ -300,10 +301,6 @@ def sync_client_of(client: Client[Wire_co]) -> SyncClient[Wire_co]:
 
 async def _next(ended: Completions[Wire_co, Result_co]) -> Wait[Wire_co, Result_co] | None:
     return await anext(ended, None)
-
-
-async def _awaited(wait: Wait[Wire_co, Result_co]) -> Job[Wire_co, Result_co]:
-    return await wait
 
 
 def client_of(client: SyncClient[Wire_co]) -> Client[Wire_co]:

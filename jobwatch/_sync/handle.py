@@ -82,6 +82,7 @@ class SyncWait(ResultLeftOut, Generic[Wire_co, Result_co]):
         if not self._ready and self._job is None and self._error is None:
             self._ready.extend(self._called(self._step))
         if not self._ready:
+            self._end(interrupted=False)
             raise StopIteration
         return self._ready.popleft()
 
@@ -93,6 +94,7 @@ class SyncWait(ResultLeftOut, Generic[Wire_co, Result_co]):
         """
         if self._job is None and self._error is None:
             self._called(self._finish)
+        self._end(interrupted=False)
         if self._error is not None:
             raise self._error.with_traceback(None)
         if self._job is None:
@@ -123,7 +125,8 @@ class SyncWait(ResultLeftOut, Generic[Wire_co, Result_co]):
     async def _step(self) -> list[Transition]:
         # All that there are at once: each way to the loop and back takes its time.
         found = await self._wait._several()  # noqa: SLF001 - they are one  # pyright: ignore[reportPrivateUsage]
-        if not found:
+        outcome = self._wait.outcome
+        if not found or (outcome is not None and outcome.is_end_of_job and not self._wait.unread):
             await self._finish()  # now, while the loop is there
         return found
 
@@ -141,8 +144,6 @@ class SyncWait(ResultLeftOut, Generic[Wire_co, Result_co]):
                 self._error = error
             self._end(interrupted=not isinstance(error, Exception))
             raise
-        if self._job is not None or self._error is not None:
-            self._end(interrupted=False)
         return found
 
     def _end(self, *, interrupted: bool) -> None:

@@ -70,7 +70,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Agents": ("a2a", "a2a-rpc", "mcp"),
     "Models": ("anthropic", "fal", "mistral", "openai", "openai-responses", "replicate", "vertex"),
     "Builds": ("buildkite", "github", "gitlab", "jenkins", "jenkins-build"),
-    "Workflows": ("airflow", "argo", "ogc", "prefect", "slurm", "tekton", "wes"),
+    "Workflows": ("airflow", "argo", "ogc", "prefect", "slurm", "slurmdb", "tekton", "wes"),
     "Data": ("bigquery", "databricks", "elasticsearch", "ray", "snowflake"),
     "Clouds": ("azure", "azure-arm", "google", "kubernetes-job", "terraform"),
 }

@@ -150,17 +150,18 @@ class LiveTable:
         if size == self._size and lines == self._drawn.lines:
             return
         now = time.monotonic()
-        before, self._drawn = self._drawn.lines, Frame(lines)
+        # rich keeps the one frame that it was given, and draws what that holds whenever something is printed above it.
+        before, self._drawn.lines = self._drawn.lines, lines
         is_whole = not (self._is_overwritten and size == self._size and len(before) == len(lines))
         if at_once and not is_whole and now - self._whole_at < _WHOLE_EVERY:
-            self._live.update(self._drawn)  # for whatever is printed above it next
             self._console.file.write(from_the_end(list(self._changes.between(before, lines)), len(lines)))
             self._console.file.flush()
             return
         if size != self._size:
             self._wipe_off(size, before)
         self._size, self._whole_at = size, now
-        self._live.update(self._drawn, refresh=at_once)
+        if at_once:
+            self._live.refresh()
 
     def _wipe_off(self, size: Size, lines: Sequence[FrameLine]) -> None:
         """Empty all lines of the last drawing, and go to where rich takes its end to be: it will go up from there."""

@@ -25,8 +25,8 @@ from .._core.budget import Budget
 from .._errors import ConfigError, JobwatchError
 from .._models import AsJSON
 from ._bucket import Bucket, Unanswered
-from ._connection import cancelled
 from ._leases import LEASE, SLOWEST, UNLIMITED, Holder, Ledger
+from ._shared import Shared
 from ._subjects import key_part
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ _AGAIN_WITHIN: Final = 0.03
 _MANY: Final = 8
 _TOLD_LOWER: Final = 0.8  # to which part a rate has to fall for the others to be told at once
 _PAUSE_TOLD: Final = 1.0
-_LEFT_WITHIN: Final = 0.5
 _MOST: Final = UNLIMITED / 1e4  # a share of no limit is no less among so many workers
 _log = logging.getLogger("jobwatch.nats")
 
@@ -109,7 +108,7 @@ def checked_account(name: str) -> str:
     return f"name/{key_part(name)}"
 
 
-class SharedBudget:
+class SharedBudget(Shared):
     """What a worker may use of the budget that it has together with others.
 
     Args:
@@ -123,57 +122,32 @@ class SharedBudget:
         self._connection = connection
         self._budget = budget_of(client)
         self._engine = engine_of(client)
-        self._bucket = budget_bucket(connection)
         self._key = budget_key(origin_of(client), account)
+        super().__init__(budget_bucket(connection), self._key, "budget")
         self._given = self._budget.max_rate
         name = f"{platform.node()[:40]}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
         self._holder = Holder(name, self._given, work)
         self._told_news = self._budget.news
         self._told_pause = 0.0
-        self._changed = asyncio.Event()
         self._lowest: float | None = self._given
         self._is_silent = False
         self._reached_at = _clock()
-        self._task: asyncio.Task[None] | None = None
 
-    async def start(self, replicas: int) -> asyncio.Task[None]:
-        """Make or check the bucket, and keep to what it says from now on.
-
-        Args:
-            replicas: On how many servers the bucket is to be, if it is made.
-
-        Returns:
-            What keeps the lease, until it is stopped.
-
-        Raises:
-            ConfigError: The bucket is not as it has to be, or the server refused it.
-            JobwatchError: The server does not answer.
-        """
-        await self._bucket.open(replicas)
-        await self._bucket.listen(self._key, self._told)
+    async def _begin(self) -> None:
         self._budget.share = self
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="jobwatch budget")
-        return self._task
-
-    async def stop(self) -> None:
-        """Give up what is held, so that others have it at once, and let the client keep to its own limits again."""
-        if self._task is None:
-            return
-        await cancelled([self._task])
-        try:
-            async with asyncio.timeout(_LEFT_WITHIN):
-                await self._leave()
-        except (Unanswered, TimeoutError) as error:
-            _log.debug("what was held goes to others once the lease is over: %s", type(error).__name__)
-        self._budget.share, self._budget.sent = None, 0.0
-        self._budget.adopt(self._budget.limits(self._now()), self._given, self._now())
 
     async def _leave(self) -> None:
+        """Give up what is held, so that others have it at once, and not when the lease is over."""
         while True:
             attempt = self._holder.leaving(self._budget.limits(self._now()), self._engine.pause_left(), _clock())
             if attempt is None or await self._put(attempt) is not None:
                 return
             await self._read()
+
+    def _left(self) -> None:
+        """Let the client keep to its own limits again."""
+        self._budget.share, self._budget.sent = None, 0.0
+        self._budget.adopt(self._budget.limits(self._now()), self._given, self._now())
 
     async def _put(self, attempt: Attempt) -> int | None:
         return await self._bucket.put(self._key, msgspec.json.encode(attempt.ledger), attempt.expected)

@@ -20,8 +20,8 @@ from .._errors import JobwatchError
 from .._models import Phase
 from ._bucket import Bucket, Unanswered
 from ._budget import origin_key
-from ._connection import cancelled
 from ._learned import LARGEST, LONGEST_TYPE, Summary, known_with, merged, summary_in, with_duration
+from ._shared import Shared
 from ._subjects import key_part
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ _KEPT: Final = 90 * 86_400.0
 _WRITTEN_AFTER: Final = 2.0  # seconds, and up to as many more
 _MOST_TYPES: Final = 512
 _TRIES: Final = 8
-_WRITTEN_WITHIN: Final = 0.5  # at the end: a command has 4 s after a signal, and looks have most of them
 _log = logging.getLogger("jobwatch.nats")
 
 
@@ -43,7 +42,7 @@ def history_bucket(connection: Connection) -> Bucket:
     return Bucket(connection, "history", _KEPT)
 
 
-class SharedHistory:
+class SharedHistory(Shared):
     """Keeps what a client knows of durations together with what other workers know.
 
     Args:
@@ -55,49 +54,26 @@ class SharedHistory:
         self._connection = connection
         self._api = client.name
         self._learned = learned_by(client)
-        self._bucket = history_bucket(connection)
         self._first = f"{key_part(client.name)}-{origin_key(origin_of(client))}"
+        super().__init__(history_bucket(connection), f"{self._first}.*", "history")
         self._own = {kind: known for kind, known in self._learned.kinds.items() if kind[0] == self._api}
         self._summaries: dict[str, Summary] = {}
         self._stored: dict[str, tuple[int, Summary]] = {}
         self._unwritten: set[str] = set()
-        self._changed = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
 
-    async def start(self, replicas: int) -> asyncio.Task[None]:
-        """Make or check the bucket, and read what is there.
-
-        Args:
-            replicas: On how many servers the bucket is to be, if it is made.
-
-        Returns:
-            What writes and reads, until it is stopped.
-
-        Raises:
-            ConfigError: The bucket is not as it has to be, or the server refused it.
-            JobwatchError: The server does not answer.
-        """
-        await self._bucket.open(replicas)
-        await self._bucket.listen(f"{self._first}.*", self._told)
+    async def _begin(self) -> None:
         try:
             await self._read()
         except Unanswered as error:
             raise self._connection.silent(error) from None
         self._learned.on_learned = self._heard
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="jobwatch history")
-        return self._task
 
-    async def stop(self) -> None:
-        """Write what is not written yet, if that is soon."""
-        if self._task is None:
-            return
+    def _end(self) -> None:
         self._learned.on_learned = None
-        await cancelled([self._task])
-        try:
-            async with asyncio.timeout(_WRITTEN_WITHIN):
-                await self._write()
-        except TimeoutError:
-            _log.debug("what was learned last was not written in time")
+
+    async def _leave(self) -> None:
+        """Write what is not written yet."""
+        await self._write()
 
     # --- what is learned here ------------------------------------------------------------------------------------
 

@@ -30,6 +30,15 @@ _A2A = {
     C: "TASK_STATE_CANCELED TASK_STATE_CANCELLED",
 }
 
+_SLURM = {
+    P: "PENDING REQUEUED REQUEUE_FED SUSPENDED",
+    R: "RUNNING CONFIGURING COMPLETING RESIZING SIGNALING STAGE_OUT STOPPED POWER_UP_NODE EXPEDITING REVOKED",
+    B: "REQUEUE_HOLD SPECIAL_EXIT RESV_DEL_HOLD",
+    S: "COMPLETED",
+    F: "FAILED TIMEOUT OUT_OF_MEMORY NODE_FAIL BOOT_FAIL DEADLINE PREEMPTED LAUNCH_FAILED RECONFIG_FAIL",
+    C: "CANCELLED",
+}
+
 WORDS: Mapping[str, Mapping[Phase, str]] = {
     "a2a": _A2A,
     "a2a-rpc": _A2A,
@@ -120,14 +129,8 @@ WORDS: Mapping[str, Mapping[Phase, str]] = {
     },
     "ray": {P: "PENDING", R: "RUNNING", S: "SUCCEEDED", F: "FAILED", C: "STOPPED"},
     "replicate": {P: "starting", R: "processing", S: "succeeded", F: "failed", C: "canceled aborted"},
-    "slurm": {
-        P: "PENDING REQUEUED REQUEUE_FED SUSPENDED",
-        R: "RUNNING CONFIGURING COMPLETING RESIZING SIGNALING STAGE_OUT STOPPED POWER_UP_NODE EXPEDITING REVOKED",
-        B: "REQUEUE_HOLD SPECIAL_EXIT RESV_DEL_HOLD",
-        S: "COMPLETED",
-        F: "FAILED TIMEOUT OUT_OF_MEMORY NODE_FAIL BOOT_FAIL DEADLINE PREEMPTED LAUNCH_FAILED RECONFIG_FAIL",
-        C: "CANCELLED",
-    },
+    "slurm": _SLURM,
+    "slurmdb": _SLURM,
     "terraform": {
         P: "pending queuing plan_queued queuing_apply apply_queued",
         R: (
@@ -171,6 +174,7 @@ BODIES: Mapping[str, Callable[[str], Body]] = {
     "fal": lambda word: {"request_id": "j", "status": word},
     "ray": lambda word: {"submission_id": "j", "status": word},
     "slurm": lambda word: {"jobs": [{"job_id": "j", "job_state": word}]},
+    "slurmdb": lambda word: {"jobs": [{"job_id": "j", "state": {"current": word}}]},
     "terraform": lambda word: {"data": {"id": "j", "attributes": {"status": word}}},
     "wes": lambda word: {"run_id": "j", "state": word},
 }
@@ -318,6 +322,23 @@ def _old_job(state: str, **more: Any) -> Body:
     return job | times | array | {"job_state": state, "exit_code": 0, "derived_exit_code": 0} | more
 
 
+def _account(*states: str, job_id: int = 7, array: Any = 0, task: int | None = None, **more: Any) -> Body:
+    """Return a job as v0.0.43 of the accounts tells it."""
+    times = {"submission": 1793527200, "start": 0 if "PENDING" in states else 1793527203, "end": 1793527209}
+    return {
+        "job_id": job_id,
+        "name": "nap",
+        "array": array if isinstance(array, dict) else {"job_id": array, "task_id": _set(task), "task": ""},
+        "het": {"job_id": 0, "job_offset": _set(None)},
+        "state": {"current": list(states), "reason": "None"},
+        "exit_code": _exit(),
+        "nodes": "None assigned" if "PENDING" in states else "n1",
+        "time": times,
+        **more,
+    }
+
+
+_OLD_SIGNAL = {"status": "SIGNALED", "return_code": None, "signal": {"signal_id": 9, "name": "Killed"}}
 _RAISED: Body = {
     "state_reason": "RaisedSignal",
     "state_description": "RaisedSignal:9(Killed)",
@@ -648,6 +669,59 @@ SAMPLES: list[Sample] = [
         ),
         F,
         {},
+    ),
+    ("slurmdb", "7", 200, _slurm(_account("PENDING")), P, {"created_at": _AT, "started_at": None}),
+    ("slurmdb", "7", 200, _slurm(_account("RUNNING")), R, {"started_at": _STARTED, "ended_at": None}),
+    ("slurmdb", "7", 200, _slurm(_account("COMPLETED")), S, {"ended_at": _ENDED, "error": None, "type": "nap"}),
+    (
+        "slurmdb",
+        "7",
+        200,
+        _slurm(_account("DEADLINE", nodes="None assigned", time={"start": 4294967294, "end": 1793527209})),
+        F,
+        {"started_at": None, "ended_at": _ENDED, "error": None},
+    ),
+    ("slurmdb", "7", 200, _slurm(_account("NODE_FAIL"), _account("PENDING")), P, {}),
+    ("slurmdb", "7", 200, _slurm(_account("PENDING", "REQUEUED"), _account("COMPLETED")), S, {}),
+    (
+        "slurmdb",
+        "8",
+        200,
+        _slurm(_account("FAILED", job_id=8, array=7, task=0, exit_code=_exit(3))),
+        F,
+        {"error": "exit code 3"},
+    ),
+    (
+        "slurmdb",
+        "7_0",
+        200,
+        _slurm(_account("FAILED", job_id=8, array=7, task=0, exit_code=_exit(signal=9))),
+        F,
+        {"error": "signal 9"},
+    ),
+    (
+        "slurmdb",
+        "7",
+        200,
+        _slurm(_account("COMPLETED", array=7, task=1), _account("FAILED", job_id=8, array=7, task=0)),
+        Phase.UNKNOWN,
+        {"status": "COMPLETED"},
+    ),
+    ("slurmdb", "7", 200, _slurm(_account("COMPLETED", het={"job_id": 7})), Phase.UNKNOWN, {}),
+    (
+        "slurmdb",
+        "7_0",
+        200,
+        _slurm(
+            _account(
+                job_id=8,
+                array={"job_id": 7, "task_id": 0},
+                state={"current": "FAILED"},
+                exit_code=_OLD_SIGNAL,
+            )
+        ),
+        F,
+        {"error": "signal 9"},
     ),
     ("buildkite", "7", 200, _build("passed", blocked=False), S, {"url": "https://buildkite.com/o/p/builds/7"}),
     ("buildkite", "7", 200, _build("passed", blocked=True), B, {"ended_at": None}),

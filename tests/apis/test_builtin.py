@@ -30,6 +30,7 @@ from jobwatch import (
     JobNotFound,
     JobOutcomeUnknown,
     JobPartiallyFailed,
+    Outcome,
     Pace,
     Phase,
     Response,
@@ -432,6 +433,7 @@ STARTS = [
         {"errors": [{"error_code": 2042, "error": "Job is in held state"}], "job_id": 7, "step_id": "BATCH"},
         "7",
     ),
+    ("slurmdb", {"job_id": 7, "step_id": "batch", "errors": [], "warnings": []}, "7"),
     ("ray", {"job_id": "raysubmit_1", "submission_id": "raysubmit_1"}, "raysubmit_1"),
     ("vertex", {"name": "operations/v-1"}, "operations/v-1"),
 ]
@@ -508,6 +510,26 @@ async def test_a_job_that_slurm_does_not_know_is_told_from_a_token_that_it_refus
     assert looked.watched.fault.kind is kind
 
 
+@pytest.mark.parametrize("errors", [[], [{"error_number": 9003, "error": "Nothing found with query"}]])
+def test_a_job_that_is_not_in_slurms_accounts_is_not_there(errors: list[Body]) -> None:
+    seen = APIS["slurmdb"].job(msgspec.json.encode({"jobs": [], "errors": errors}), "7")
+    assert isinstance(seen, Fault)
+    assert seen.kind is FaultKind.NOT_FOUND
+    seen = APIS["slurmdb"].job(msgspec.json.encode({"jobs": [], "errors": [{"error_number": 1}]}), "7")
+    assert isinstance(seen, Fault)
+    assert seen.kind is FaultKind.UNREACHABLE
+
+
+async def test_a_failure_in_slurms_accounts_is_believed_when_no_record_of_another_try_has_come() -> None:
+    tries = [{"job_id": 7, "state": {"current": [word]}} for word in ("NODE_FAIL", "COMPLETED")]
+    async with TableServer(in_order({"jobs": tries[:1]}, {"jobs": tries})) as server:
+        client = Client("slurmdb", token="t0k3n", base_url=server.url)
+        first = await client.look(client.watched("7"))
+        then = await client.look(first.watched)
+        await client.aclose()
+    assert (first.outcome, then.outcome) == (None, Outcome.SUCCEEDED)
+
+
 def test_a_task_that_slurm_keeps_no_more_is_not_told_by_those_that_it_keeps() -> None:
     kept = {"job_id": 7, "array_job_id": {"set": True, "number": 7}, "array_task_id": {"set": True, "number": 4}}
     body = msgspec.json.encode({"jobs": [kept | {"job_state": ["COMPLETED"]}], "errors": []})
@@ -537,6 +559,7 @@ REQUESTS = {
     "mistral": ("/v1/batch/jobs/a%2Fb", "Authorization", "Bearer t0k3n"),
     "openai-responses": ("/responses/a%2Fb", "Authorization", "Bearer t0k3n"),
     "ray": ("/api/jobs/a%2Fb", "Authorization", "Bearer t0k3n"),
+    "slurmdb": ("/slurmdb/v0.0.43/job/a%2Fb", "X-SLURM-USER-TOKEN", "t0k3n"),
     "slurm": ("/slurm/v0.0.43/job/a%2Fb", "X-SLURM-USER-TOKEN", "t0k3n"),
     "snowflake": ("/api/v2/statements/a%2Fb", "Authorization", "Bearer t0k3n"),
     "tekton": ("/apis/tekton.dev/v1/namespaces/default/pipelineruns/a%2Fb", "Authorization", "Bearer t0k3n"),

@@ -147,5 +147,6 @@ def test_the_live_table_writes_what_has_changed_and_all_of_it_now_and_then(monke
         assert "RUNNING" not in part
         now += 2.0
         assert "Waiting" in written(3), "somebody else may have written to the terminal, or the process was stopped"
+        assert "Waiting" not in written(4)
         console.print("above")
-        assert "(3 looks)" in console.file.getvalue().partition("above")[2], "rich draws what was drawn last"
+        assert "(4 looks)" in console.file.getvalue().partition("above")[2], "rich draws what was drawn last"

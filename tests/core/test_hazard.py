@@ -9,8 +9,19 @@ from statistics import fmean
 
 import pytest
 
-from jobwatch._core.density import _bandwidth, _reaches, _running_mean, kernel_estimate
-from jobwatch._core.hazard import LONGEST, PRIOR, SHORTEST, Curve, Durations, _grid, curve, remembered
+from jobwatch._core.density import _bandwidth, _reaches, _running_mean, kernel_estimate, kind_estimate
+from jobwatch._core.hazard import (
+    _HAZARDS,
+    _MASSES,
+    LONGEST,
+    PRIOR,
+    SHORTEST,
+    Curve,
+    Durations,
+    _grid,
+    curve,
+    remembered,
+)
 
 
 def blurred(counts: list[float], width: float) -> list[float]:
@@ -21,8 +32,12 @@ def blurred(counts: list[float], width: float) -> list[float]:
 
 
 def chances_of(history: list[float]) -> list[float]:
-    """Return the chance of each cell of the grid."""
-    start, chances = kernel_estimate(history)
+    """Return the chance of each cell of the grid, by kernels alone."""
+    return everywhere(*kernel_estimate(history))
+
+
+def everywhere(start: int, chances: list[float]) -> list[float]:
+    """Return chances from some cell on as those of each cell of the grid."""
     return [0.0] * start + chances + [0.0] * (len(_grid()) - 1 - start - len(chances))
 
 
@@ -155,6 +170,47 @@ def test_durations_out_of_range_are_taken_for_the_nearest_in_it() -> None:
     assert kernel_estimate([1e-9, 1e-3]) == kernel_estimate([SHORTEST, SHORTEST])
     assert kernel_estimate([LONGEST * 9.0, 1e12]) == kernel_estimate([LONGEST, LONGEST])
     assert kernel_estimate([LONGEST] * 64) != kernel_estimate([LONGEST * 0.95] * 64), "the last cell is one like others"
+
+
+# --- the mixture ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tried", [0, 100])
+@pytest.mark.parametrize(
+    ("own", "kin"),
+    [
+        ([5.0, 6.0, 7.0, 9.0] * 16, [5.0, 6.0, 7.0, 9.0] * 16),
+        ([5.0, 6.0, 7.0, 9.0], [5.0, 6.0, 7.0, 9.0, 400.0]),
+        ([], [30.0, 40.0]),
+        ([30.0, 40.0], []),
+        ([0.01, 0.06, 0.08, 3.0] * 10, [20.0]),
+        ([LONGEST * 0.9] * 3, [LONGEST, 20.0]),
+    ],
+    ids=["one kind", "two kinds", "kin alone", "own alone", "from before the grid", "to beyond it"],
+)
+def test_the_hazard_of_each_cell_is_what_the_mixture_loses_there(
+    own: list[float], kin: list[float], tried: int
+) -> None:
+    known = 1.0 if tried else 0.95
+    own_share = known * len(own) / (len(own) + 0.25)
+    kin_share = (known - own_share) * len(kin) / (len(kin) + 2.0)
+    if own == kin:
+        own_share, kin_share = own_share + kin_share, 0.0
+    kin_share = kin_share if kin_share > 0.002 else 0.0
+    masses = [(1.0 - own_share - kin_share) * mass for mass in _MASSES]
+    told = [(own_share, everywhere(*kind_estimate(own)))] if own else []
+    told += [(kin_share, chances_of(kin))] if kin else []
+    for share, chances in told:
+        masses = [mass + share * chance for mass, chance in zip(masses, chances, strict=True)]
+    survivors = list(itertools.accumulate(masses, float.__sub__, initial=1.0))
+    wanted = [40.0 * (left - right) / (left + right) for left, right in itertools.pairwise(survivors)]
+    floor = 0.05 if tried else 0.45
+    wanted = [max(hazard, floor * prior) for hazard, prior in zip(wanted, _HAZARDS, strict=True)]
+    whole = Curve([_HAZARDS[0], *wanted, _HAZARDS[-1]])
+    found = curve(Durations(tuple(own), tried), Durations(tuple(kin), tried))
+    for age in (0.0, 0.01, *_grid()[::3], 1e7):
+        assert found.at(age) == pytest.approx(whole.at(age), rel=1e-9)
+        assert found.advance(age, 0.25) == pytest.approx(whole.advance(age, 0.25), rel=1e-9)
 
 
 # --- what is remembered ---------------------------------------------------------------------------------------------

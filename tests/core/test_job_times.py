@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jobwatch import Event, Job, JobTimes, Phase
-from jobwatch._core.job_times import times_of
+from jobwatch._core.job_times import known_after, times_of
 from jobwatch._core.look import skew_of
 
 T0 = datetime(2026, 11, 29, 13, 22, 0, tzinfo=UTC)
@@ -32,6 +32,12 @@ def test_it_ran_from_its_start_to_its_end_and_the_look_came_later() -> None:
     assert times_of(seen, NOW + 5.25, NOW + 90) == JobTimes(
         created_at=at(0), started_at=at(2), ended_at=at(5), ran=3.0, known_after=0.25
     )
+
+
+def test_how_late_an_end_was_known_is_the_same_by_itself() -> None:
+    for seen in (job(Phase.FAILED, ended_at=at(5)), job(Phase.SUCCEEDED), job(Phase.RUNNING, started_at=at(1))):
+        for known_at in (NOW + 5.25, NOW + 4.0, NOW - 90.0, None):
+            assert known_after(seen, known_at, 0.5) == times_of(seen, known_at, NOW, 0.5).known_after
 
 
 def test_what_the_api_does_not_tell_is_left_out() -> None:

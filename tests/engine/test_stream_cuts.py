@@ -11,6 +11,7 @@ from jobwatch import Outcome, Pace, Phase
 from tests.simulation import streams
 from tests.simulation.clock import START
 from tests.simulation.server import Server
+from tests.simulation.sizes import size_of
 from tests.simulation.truth import State, TrueJob
 from tests.simulation.world import SAFETY, SEAM, WIRE, Plan, World, played
 
@@ -60,6 +61,7 @@ def world_of(level: str, cut: int | None, end: str) -> World:
         lag=0.0,
         quota=0,
         vanished={},
+        size=size_of(7, level, SAFETY),
     )
     # An oracle that knows nothing of the cut would find an end told late; lost, repeated and invented it finds all.
     with (

@@ -17,7 +17,7 @@ from jobwatch._core.matching import Fingerprint
 from jobwatch._core.moves import Place
 from jobwatch._core.tracker import SeenBlocked
 from jobwatch._engine.schedule import DueQueue
-from jobwatch._engine.watch import DUE, LOG_KEPT, NEVER, BackgroundWatch, Watch
+from jobwatch._engine.watch import DUE, LOG_KEPT, NEVER, BackgroundWatch, Brief, Watch
 
 
 def watches(count: int) -> list[Watch]:
@@ -244,7 +244,7 @@ def test_what_is_known_in_the_background_is_the_same_at_rest_and_in_a_look(known
     assert type(_kept(watch)) is bytes
     assert watch.watched == known
     assert type(watch.watched) is Watched
-    assert watch.brief == (known.phase, known.outcome is None, known.is_blocked)
+    assert watch.brief == Brief(known.phase, known.outcome is None, known.is_blocked)
     watch.rest()
     assert watch.watched == known
     watch.begin_look()
@@ -252,9 +252,9 @@ def test_what_is_known_in_the_background_is_the_same_at_rest_and_in_a_look(known
     changed = replace(known, looks=known.looks + 1, phase=Phase.RUNNING, outcome=None)
     watch.watched = changed
     assert watch.watched is changed
-    assert watch.brief == (Phase.RUNNING, True, False)
+    assert watch.brief == Brief(Phase.RUNNING, goes_on=True, is_blocked=False)
     watch.rest()
-    assert watch.brief == (Phase.RUNNING, True, False)
+    assert watch.brief == Brief(Phase.RUNNING, goes_on=True, is_blocked=False)
 
 
 @pytest.mark.parametrize("odd", [{"status": "\ud800"}, {"attempt": 2**70}])

@@ -98,6 +98,15 @@ async def opened(browser: Browser, stage: Stage, **options: Any) -> AsyncIterato
         await context.close()
 
 
+@asynccontextmanager
+async def one_of_each_shown(browser: Browser, **options: Any) -> AsyncIterator[tuple[Stage, Page]]:
+    """Open the page of a stage with a job of each kind."""
+    async with Stage() as stage:
+        one_of_each(stage)
+        async with opened(browser, stage, **options) as page:
+            yield stage, page
+
+
 async def until(page: Page, expression: str) -> None:
     """Wait until an expression is true; Playwright's own way would need `eval`, which the page's policy forbids."""
     async with asyncio.timeout(20):
@@ -127,22 +136,18 @@ async def focused(page: Page) -> str:
 
 
 async def test_every_job_has_a_row_and_what_needs_somebody_stands_first(browser: Browser) -> None:
-    async with Stage() as stage:
-        one_of_each(stage)
-        async with opened(browser, stage) as page:
-            assert await ids(page) == ["deploy", "nightly", "etl", "render", "queued", "new", "build-0"]
-            assert "Deploy 4.2.1 to production?" in await page.locator(ROW).first.inner_text()
-            assert await page.title() == "(1 ask, 1 failed) jobwatch"
-            assert (
-                await page.locator(".row .note a").get_attribute("href") == "https://ci.example.test/jobs/3?tab=approve"
-            )
-            told = await page.locator(".rows").inner_text()
-            for words in ("E: no space left on device", "no answer within 30 s", "40\u202f%"):
-                assert words in told
-            figures = await page.locator("#figures").inner_text()
-            assert "of 5.0/s" in figures
-            assert "7.0 wanted" in figures
-            assert "3 unreachable" in figures
+    async with one_of_each_shown(browser) as (_, page):
+        assert await ids(page) == ["deploy", "nightly", "etl", "render", "queued", "new", "build-0"]
+        assert "Deploy 4.2.1 to production?" in await page.locator(ROW).first.inner_text()
+        assert await page.title() == "(1 ask, 1 failed) jobwatch"
+        assert await page.locator(".row .note a").get_attribute("href") == "https://ci.example.test/jobs/3?tab=approve"
+        told = await page.locator(".rows").inner_text()
+        for words in ("E: no space left on device", "no answer within 30 s", "40\u202f%"):
+            assert words in told
+        figures = await page.locator("#figures").inner_text()
+        assert "of 5.0/s" in figures
+        assert "7.0 wanted" in figures
+        assert "3 unreachable" in figures
 
 
 async def test_a_change_is_seen_within_three_tenths_of_a_second(browser: Browser) -> None:
@@ -189,26 +194,22 @@ async def test_jobs_come_and_go(browser: Browser) -> None:
 
 
 async def test_the_filter_and_the_kinds_and_the_order(browser: Browser) -> None:
-    async with Stage() as stage:
-        one_of_each(stage)
-        async with opened(browser, stage) as page:
-            await page.get_by_label("Filter").fill("SPACE fail")
-            await until(page, "document.querySelectorAll('.rows .row').length === 1")
-            assert await ids(page) == ["nightly"]
-            await page.get_by_label("Filter").fill("no such job")
-            await page.wait_for_selector("#empty:not([hidden])")
-            await page.get_by_label("Filter").fill("")
-            await page.get_by_role("button", name="Running").click()
-            await until(page, "document.querySelectorAll('.rows .row').length === 2")
-            assert await ids(page) == ["etl", "render"]
-            await page.get_by_role("button", name="Running").click()
-            await until(page, "document.querySelectorAll('.rows .row').length === 7")
-            by_need = await ids(page)
-            assert by_need != sorted(by_need)
-            await page.get_by_label("Order").select_option("name")
-            await until(
-                page, f"JSON.stringify({IDS}) === {json.dumps(json.dumps(sorted(by_need), separators=(',', ':')))}"
-            )
+    async with one_of_each_shown(browser) as (_, page):
+        await page.get_by_label("Filter").fill("SPACE fail")
+        await until(page, "document.querySelectorAll('.rows .row').length === 1")
+        assert await ids(page) == ["nightly"]
+        await page.get_by_label("Filter").fill("no such job")
+        await page.wait_for_selector("#empty:not([hidden])")
+        await page.get_by_label("Filter").fill("")
+        await page.get_by_role("button", name="Running").click()
+        await until(page, "document.querySelectorAll('.rows .row').length === 2")
+        assert await ids(page) == ["etl", "render"]
+        await page.get_by_role("button", name="Running").click()
+        await until(page, "document.querySelectorAll('.rows .row').length === 7")
+        by_need = await ids(page)
+        assert by_need != sorted(by_need)
+        await page.get_by_label("Order").select_option("name")
+        await until(page, f"JSON.stringify({IDS}) === {json.dumps(json.dumps(sorted(by_need), separators=(',', ':')))}")
 
 
 async def test_what_a_server_says_is_never_more_than_text(browser: Browser) -> None:
@@ -235,32 +236,30 @@ async def test_what_a_server_says_is_never_more_than_text(browser: Browser) -> N
 
 
 async def test_the_details_tell_all_and_grow_with_the_job(browser: Browser) -> None:
-    async with Stage() as stage:
-        one_of_each(stage)
-        async with opened(browser, stage) as page:
-            await page.locator(ROW).first.click()
-            details = page.locator("#details")
-            told = await details.inner_text()
-            for words in (
-                "deploy",
-                "WAITING_FOR_APPROVAL",
-                "It asks",
-                "Deploy 4.2.1 to production?",
-                "Next look",
-                "States",
-            ):
-                assert words in told
-            link = details.locator("a")
-            assert await link.get_attribute("rel") == "noopener noreferrer nofollow"
-            began = time.time()
-            remark = told_of(blocked(), "the API caches its replies")
-            stage.put(changes=[remark])
-            await until(page, "document.getElementById('details').innerText.includes('the API caches its replies')")
-            stage.put(record("deploy", [("RUNNING", Phase.RUNNING, began - 50), ("DEPLOYED", Phase.SUCCEEDED, began)]))
-            await until(page, "document.getElementById('details').innerText.includes('DEPLOYED')")
-            told = await details.inner_text()
-            assert "It asks" not in told
-            assert "Ran\n" in told
+    async with one_of_each_shown(browser) as (stage, page):
+        await page.locator(ROW).first.click()
+        details = page.locator("#details")
+        told = await details.inner_text()
+        for words in (
+            "deploy",
+            "WAITING_FOR_APPROVAL",
+            "It asks",
+            "Deploy 4.2.1 to production?",
+            "Next look",
+            "States",
+        ):
+            assert words in told
+        link = details.locator("a")
+        assert await link.get_attribute("rel") == "noopener noreferrer nofollow"
+        began = time.time()
+        remark = told_of(blocked(), "the API caches its replies")
+        stage.put(changes=[remark])
+        await until(page, "document.getElementById('details').innerText.includes('the API caches its replies')")
+        stage.put(record("deploy", [("RUNNING", Phase.RUNNING, began - 50), ("DEPLOYED", Phase.SUCCEEDED, began)]))
+        await until(page, "document.getElementById('details').innerText.includes('DEPLOYED')")
+        told = await details.inner_text()
+        assert "It asks" not in told
+        assert "Ran\n" in told
 
 
 async def test_somebody_who_hears_the_page_is_told_who_asks(browser: Browser) -> None:
@@ -344,67 +343,63 @@ async def test_durations_are_written_as_on_the_terminal(browser: Browser) -> Non
 
 
 async def test_keys_alone_reach_everything(browser: Browser) -> None:
-    async with Stage() as stage:
-        one_of_each(stage)
-        async with opened(browser, stage) as page:
-            assert await focused(page) == "grid"
-            reached = []
-            for _ in range(18):
-                await page.keyboard.press("Tab")
-                reached.append(await focused(page))
-            everything = {"theme", "help", "filter", "order", "span", "grid"}
-            assert everything <= set(reached)
-            kinds = {
-                "All 7",
-                "Ask somebody 1",
-                "Failed 1",
-                "Not readable 1",
-                "Late 0",
-                "Running 2",
-                "Pending 2",
-                "Ended 2",
-            }
-            assert kinds <= set(reached)
+    async with one_of_each_shown(browser) as (_, page):
+        assert await focused(page) == "grid"
+        reached = []
+        for _ in range(18):
+            await page.keyboard.press("Tab")
+            reached.append(await focused(page))
+        everything = {"theme", "help", "filter", "order", "span", "grid"}
+        assert everything <= set(reached)
+        kinds = {
+            "All 7",
+            "Ask somebody 1",
+            "Failed 1",
+            "Not readable 1",
+            "Late 0",
+            "Running 2",
+            "Pending 2",
+            "Ended 2",
+        }
+        assert kinds <= set(reached)
 
 
 async def test_keys_in_the_list_open_details_go_into_them_and_lead_back(browser: Browser) -> None:
-    async with Stage() as stage:
-        one_of_each(stage)
-        async with opened(browser, stage) as page:
-            await page.keyboard.press("End")
-            assert await active(page) == "build-0"
-            await page.keyboard.press("Home")
-            await page.keyboard.press("j")
-            assert await active(page) == "nightly"
-            await page.keyboard.press("k")
-            await page.keyboard.press("Enter")
-            assert await focused(page) == "Close the details"
-            await page.keyboard.press("Tab")
-            assert await focused(page) == "https://ci.example.test/jobs/3?tab=approve"
-            await page.keyboard.press("Escape")
-            assert await page.locator("#details").is_hidden()
-            assert await focused(page) == "grid"
-            assert await active(page) == "deploy"
-            async with page.context.expect_page() as visited:
-                await page.context.route("https://ci.example.test/**", lambda route: route.fulfill(body="here"))
-                await page.keyboard.press("o")
-            there = await visited.value
-            await there.wait_for_load_state()
-            assert there.url == "https://ci.example.test/jobs/3?tab=approve"
-            assert await there.evaluate("[document.referrer, window.opener]") == ["", None]
-            await there.close()
-            await page.keyboard.press("/")
-            assert await focused(page) == "filter"
-            await page.keyboard.type("etl")
-            await page.keyboard.press("ArrowDown")
-            assert await focused(page) == "grid"
-            await until(page, "document.querySelectorAll('.rows .row').length === 1")
-            await page.keyboard.press("Escape")
-            await until(page, "document.querySelectorAll('.rows .row').length === 7")
-            await page.keyboard.press("?")
-            assert await page.locator("#keys").is_visible()
-            await page.keyboard.press("Escape")
-            assert await page.locator("#keys").is_hidden()
+    async with one_of_each_shown(browser) as (_, page):
+        await page.keyboard.press("End")
+        assert await active(page) == "build-0"
+        await page.keyboard.press("Home")
+        await page.keyboard.press("j")
+        assert await active(page) == "nightly"
+        await page.keyboard.press("k")
+        await page.keyboard.press("Enter")
+        assert await focused(page) == "Close the details"
+        await page.keyboard.press("Tab")
+        assert await focused(page) == "https://ci.example.test/jobs/3?tab=approve"
+        await page.keyboard.press("Escape")
+        assert await page.locator("#details").is_hidden()
+        assert await focused(page) == "grid"
+        assert await active(page) == "deploy"
+        async with page.context.expect_page() as visited:
+            await page.context.route("https://ci.example.test/**", lambda route: route.fulfill(body="here"))
+            await page.keyboard.press("o")
+        there = await visited.value
+        await there.wait_for_load_state()
+        assert there.url == "https://ci.example.test/jobs/3?tab=approve"
+        assert await there.evaluate("[document.referrer, window.opener]") == ["", None]
+        await there.close()
+        await page.keyboard.press("/")
+        assert await focused(page) == "filter"
+        await page.keyboard.type("etl")
+        await page.keyboard.press("ArrowDown")
+        assert await focused(page) == "grid"
+        await until(page, "document.querySelectorAll('.rows .row').length === 1")
+        await page.keyboard.press("Escape")
+        await until(page, "document.querySelectorAll('.rows .row').length === 7")
+        await page.keyboard.press("?")
+        assert await page.locator("#keys").is_visible()
+        await page.keyboard.press("Escape")
+        assert await page.locator("#keys").is_hidden()
 
 
 async def active(page: Page) -> str:
@@ -416,15 +411,13 @@ async def active(page: Page) -> str:
 
 
 async def test_the_job_that_the_keys_are_at_stays_so_when_others_move(browser: Browser) -> None:
-    async with Stage() as stage:
-        one_of_each(stage)
-        async with opened(browser, stage) as page:
-            for _ in range(4):
-                await page.keyboard.press("ArrowDown")
-            assert await active(page) == "render"
-            stage.put(blocked("another"), blocked("third"))
-            await until(page, "document.querySelectorAll('.rows .row').length === 9")
-            assert await active(page) == "render"
+    async with one_of_each_shown(browser) as (stage, page):
+        for _ in range(4):
+            await page.keyboard.press("ArrowDown")
+        assert await active(page) == "render"
+        stage.put(blocked("another"), blocked("third"))
+        await until(page, "document.querySelectorAll('.rows .row').length === 9")
+        assert await active(page) == "render"
 
 
 # --- how it looks ------------------------------------------------------------------------------------------

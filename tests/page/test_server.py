@@ -7,6 +7,8 @@ import logging
 import re
 import socket
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -35,6 +37,17 @@ def running(number: int, progress: float = 0.0) -> Any:
 
 def bearer(stage: Stage) -> dict[str, str]:
     return {"Authorization": f"Bearer {stage.key}"}
+
+
+@asynccontextmanager
+async def one_job_read() -> AsyncIterator[tuple[Stage, Reader]]:
+    """Show one job, and read what is told of it from after the beginning on."""
+    async with Stage() as stage, aiohttp.ClientSession() as session:
+        stage.put(running(1))
+        async with session.get(f"{stage.origin}/events", headers=bearer(stage)) as answer:
+            reader = Reader(answer)
+            await reader.jobs()
+            yield stage, reader
 
 
 async def test_it_tells_of_all_jobs_and_then_of_each_that_changes() -> None:
@@ -70,32 +83,24 @@ async def test_who_comes_back_is_told_what_was_missed_and_all_only_if_that_is_no
 
 
 async def test_a_change_is_told_at_once() -> None:
-    async with Stage() as stage, aiohttp.ClientSession() as session:
-        stage.put(running(1))
-        async with session.get(f"{stage.origin}/events", headers=bearer(stage)) as answer:
-            reader = Reader(answer)
+    async with one_job_read() as (stage, reader):
+        late = []
+        for step in range(5):
+            began = time.monotonic()
+            stage.put(running(1, progress=0.1 + step / 10))
             await reader.jobs()
-            late = []
-            for step in range(5):
-                began = time.monotonic()
-                stage.put(running(1, progress=0.1 + step / 10))
-                await reader.jobs()
-                late.append(time.monotonic() - began)
-            assert min(late) < feeds.LEAST_PAUSE + 0.1
+            late.append(time.monotonic() - began)
+        assert min(late) < feeds.LEAST_PAUSE + 0.1
 
 
 async def test_changes_that_follow_each_other_are_told_together() -> None:
-    async with Stage() as stage, aiohttp.ClientSession() as session:
-        stage.put(running(1))
-        async with session.get(f"{stage.origin}/events", headers=bearer(stage)) as answer:
-            reader = Reader(answer)
-            await reader.jobs()
-            for step in range(1000):
-                stage.put(running(1, progress=step / 1000))
-            told: list[float] = []
-            while not told or told[-1] < 0.999:
-                told += [job["progress"] for job in (await reader.jobs())["jobs"]]
-            assert len(told) <= 3
+    async with one_job_read() as (stage, reader):
+        for step in range(1000):
+            stage.put(running(1, progress=step / 1000))
+        told: list[float] = []
+        while not told or told[-1] < 0.999:
+            told += [job["progress"] for job in (await reader.jobs())["jobs"]]
+        assert len(told) <= 3
 
 
 async def test_no_answer_lacks_a_header_and_none_sets_a_cookie() -> None:
@@ -350,17 +355,13 @@ async def test_no_more_pages_than_there_is_room_for() -> None:
 
 
 async def test_when_the_watch_is_over_the_pages_are_told_so() -> None:
-    async with Stage() as stage, aiohttp.ClientSession() as session:
-        stage.put(running(1))
-        async with session.get(f"{stage.origin}/events", headers=bearer(stage)) as answer:
-            reader = Reader(answer)
-            await reader.jobs()
-            stage.feed.end("it was stopped")
+    async with one_job_read() as (stage, reader):
+        stage.feed.end("it was stopped")
+        name, data = await reader.event()
+        while name != "over":
             name, data = await reader.event()
-            while name != "over":
-                name, data = await reader.event()
-            assert data == {"text": "it was stopped"}
-            assert await reader.event() == ("", None)
+        assert data == {"text": "it was stopped"}
+        assert await reader.event() == ("", None)
 
 
 async def test_closing_leaves_no_task_and_no_connection() -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,14 +17,13 @@ from jobwatch.testing import JobServer
 from tests.simulation.planted import BUGS
 
 from .documents import ROOT, Command, commands, text_of
+from .shell import run
 
 SHOWN = commands()
 OF_JOBWATCH = [each for each in SHOWN if each.command.startswith(("jobwatch ", "cat "))]
 OF_JOBWATCH = [each for each in OF_JOBWATCH if each.document in {"README.md", "jobwatch/cli/README.md"}]
 OF_PYTHON = [each for each in SHOWN if each.command.startswith("python -m ")]
 ENVIRONMENTS = [each for each in SHOWN if "-m venv" in each.command]
-LONGEST = 60.0
-"""For how long a command may run, in seconds: where a text is wrong, a wait may never end."""
 
 _NUMBER = re.compile(r"\d[\d:.T-]*Z?")
 
@@ -35,26 +31,6 @@ _NUMBER = re.compile(r"\d[\d:.T-]*Z?")
 def same(text: str) -> str:
     """Return a text in which all times and numbers outside of ids are alike."""
     return "\n".join(_NUMBER.sub("#", line) if line.startswith("{") else line for line in text.splitlines())
-
-
-async def run(command: str, folder: Path, variables: dict[str, str]) -> tuple[int | None, str]:
-    """Run a command as a shell does, and return its exit code and what it printed."""
-    process = await asyncio.create_subprocess_exec(
-        *("sh", "-c", command),
-        cwd=folder,
-        env={**os.environ, **variables, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(LONGEST):
-            out, _ = await process.communicate()
-    except TimeoutError:
-        os.killpg(process.pid, signal.SIGKILL)
-        out, _ = await process.communicate()
-        pytest.fail(f"still at work after {LONGEST} s: {out.decode()}")
-    return process.returncode, out.decode()
 
 
 def test_all_commands_are_of_a_kind_that_is_tried_here() -> None:
@@ -82,7 +58,7 @@ async def test_the_command_line(document: str, job_server: JobServer, tmp_path: 
             continue
         if each.command.startswith("cat "):
             (tmp_path / each.command.removeprefix("cat ")).write_text(each.output, "utf-8")
-        code, out = await run(each.command, tmp_path, variables)
+        code, out = await run(each.command, tmp_path, variables, tmp_path)
         assert code == 0, f"{each}: {out}"
         assert not each.output or same(out) == same(each.output), each
 

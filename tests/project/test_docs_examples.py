@@ -12,7 +12,7 @@ import pytest
 from jobwatch.testing import JobServer
 
 from .documents import Block, blocks
-from .test_docs_commands import run
+from .shell import run
 
 PAGE = "jobwatch/cli/EXAMPLES.md"
 BLOCKS = blocks("console", PAGE)
@@ -46,7 +46,7 @@ async def test_every_command_returns_what_the_page_says(block: Block, job_server
     for command, output, wanted in commands(block.text):
         if command.startswith("cat "):
             (tmp_path / command.removeprefix("cat ")).write_text(output, "utf-8")
-        code, printed = await run(command, tmp_path, variables)
+        code, printed = await run(command, tmp_path, variables, tmp_path)
         assert code == wanted, f"{command}: {printed}"
         assert not output or printed == output, command
         if "echo" in command:

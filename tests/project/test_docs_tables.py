@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
-import signal
 import sys
 import textwrap
 import tomllib
@@ -29,6 +26,7 @@ from tests.table_server import TableServer, in_order
 
 from . import built_in
 from .documents import ROOT, Block, Command, blocks, commands, text_of
+from .shell import run
 
 DOCUMENT = "jobwatch/apis/README.md"
 README = text_of(DOCUMENT)
@@ -39,8 +37,6 @@ LINES = [
     for row in re.findall(r"^\| (.*) \|$", README[README.index("## What the API does") :], re.MULTILINE)
     for line in re.findall(r"`([a-z_]+ = [^`]+)`", row)
 ]
-LONGEST = 60.0
-"""For how long a command may run, in seconds: where a text is wrong, a wait may never end."""
 
 OTHERS = {
     "job": 'job = "/jobs/{job_id}"',
@@ -239,7 +235,7 @@ async def test_an_end_that_nothing_proves_is_told_as_the_text_says(kitchen: Path
     early = 'job = "https://x.example/{job_id}"\nstatus = "status"\nfailed_if = "exit_code != `0`"\n'
     (kitchen / "early.toml").write_text(early, "utf-8")
     (command,) = [each for each in commands(DOCUMENT) if "early.toml" in each.command]
-    assert await run(command, kitchen, "http://127.0.0.1:1") == command.output
+    assert await printed(command, kitchen, "http://127.0.0.1:1") == command.output
 
 
 # --- step by step ----------------------------------------------------------------------------------------------
@@ -255,29 +251,10 @@ def kitchen(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def run(command: Command, folder: Path, url: str) -> str:
-    """Run a command as a shell does, and return what it printed."""
-    process = await asyncio.create_subprocess_exec(
-        *("sh", "-c", command.command),
-        cwd=folder,
-        env={
-            **os.environ,
-            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
-            "EXAMPLE_URL": url,
-            "EXAMPLE_TOKEN": "sk_example",
-        },
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(LONGEST):
-            out, _ = await process.communicate()
-    except TimeoutError:
-        os.killpg(process.pid, signal.SIGKILL)
-        out, _ = await process.communicate()
-        pytest.fail(f"still at work after {LONGEST} s: {out.decode()}")
-    return out.decode()
+async def printed(command: Command, folder: Path, url: str) -> str:
+    """Run a command, and return what it printed."""
+    variables = {"EXAMPLE_URL": url, "EXAMPLE_TOKEN": "sk_example"}
+    return (await run(command.command, folder, variables, folder / "bin"))[1]
 
 
 def state(word: str) -> dict[str, object]:
@@ -300,7 +277,7 @@ async def test_step_by_step(kitchen: Path) -> None:
             done += 1
             if step.command.startswith("cat "):
                 (kitchen / step.command.removeprefix("cat ")).write_text(step.output, "utf-8")
-            out = await run(step, kitchen, server.url)
+            out = await printed(step, kitchen, server.url)
             if " wait " in step.command:
                 assert re.search(r"BAKING(?s:.*)ok", out), out
             else:
@@ -322,5 +299,5 @@ async def test_the_python(kitchen: Path) -> None:
         (kitchen / "program.py").write_text(program, "utf-8")
         async with TableServer(in_order(state("ok"))) as server:
             command = Command(block.document, block.line, f'"{sys.executable}" -W error program.py', "")
-            assert await run(command, kitchen, server.url) in {"ok\n", "j1 ok\n"}
+            assert await printed(command, kitchen, server.url) in {"ok\n", "j1 ok\n"}
             assert [path for _, path, _, _ in server.requests] == ["/v1/night/j1"]

@@ -36,6 +36,7 @@ SERVERS = (
     "a2a_restarted",
     "ray",
     "slurm",
+    "slurmdb",
     "wes",
     "azure",
     "ogx",

@@ -10,7 +10,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +83,9 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 class Server:
     """The daemons, started."""
 
-    def __init__(self, url: str, token: str, variables: dict[str, str]) -> None:
+    def __init__(self, url: str, token: str, variables: dict[str, str], api: str) -> None:
         self.url = url
+        self._api = api
         self._variables = variables
         # Before 23.02 a token alone was refused.
         self._headers = {"X-SLURM-USER-NAME": getpass.getuser()}
@@ -94,6 +95,8 @@ class Server:
     def client(self) -> Client:
         """Return a client of it."""
         told: dict[str, Any] = {"token": self._token, "headers": self._headers, "params": {"version": self.version}}
+        if self._api == "slurmdb":
+            return Client("slurmdb", base_url=self.url, appear_within=10, **told)
         return Client("slurm", base_url=self.url, appear_within=5, **told)
 
     def start(self, kind: str) -> Response | str:
@@ -144,14 +147,6 @@ def _output(command: list[str], variables: dict[str, str]) -> str:
     return subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True).stdout
 
 
-def _end_all(variables: dict[str, str]) -> None:
-    """Cancel the jobs that are left, which would outlive the daemons."""
-    _output(["scancel", f"--user={getpass.getuser()}"], variables)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and _output(["squeue", "--noheader"], variables).strip():
-        time.sleep(0.5)
-
-
 def _is_new() -> bool:
     """Whether one plugin of slurmrestd speaks all versions of its API, and no control groups need be there."""
     version = _output(["slurmd", "-V"], {}).split()[-1].split(".")
@@ -161,6 +156,44 @@ def _is_new() -> bool:
 @contextlib.contextmanager
 def served(environments: Path) -> Iterator[Server]:
     """Serve it."""
+    with cluster() as server:
+        yield server
+
+
+class Cluster:
+    """The daemons of a cluster, each started when it is told to."""
+
+    def __init__(self, folder: Path, daemons: contextlib.ExitStack) -> None:
+        self.folder = folder
+        self.variables = {"SLURM_CONF": str(folder / "slurm.conf")}
+        self._daemons = daemons
+
+    def start(self, command: list[str], port: int = 0, **more: str) -> None:
+        """Start a daemon, and wait until it listens on a port, if it does."""
+        name = next(word for word in command if not word.startswith("-") and word != "setpriv")
+        running = self._daemons.enter_context(process(command, self.folder, self.variables | more, f"{name}.txt"))
+        if port:
+            until_it_listens(port, running, self.folder)
+
+    def end_jobs(self) -> None:
+        """Cancel the jobs that are left, which would outlive the daemons."""
+        self.output(["scancel", f"--user={getpass.getuser()}"])
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and self.output(["squeue", "--noheader"]).strip():
+            time.sleep(0.5)
+
+    def output(self, command: list[str]) -> str:
+        """Return what a command says."""
+        return _output(command, self.variables)
+
+
+@contextlib.contextmanager
+def cluster(accounts: Callable[[Cluster], str] | None = None) -> Iterator[Server]:
+    """Serve a cluster of one node.
+
+    Args:
+        accounts: Start what keeps the accounts, and return what the configuration then says of that.
+    """
     programs = ("munged", "slurmctld", "slurmd", "slurmrestd", "scontrol")
     if missing := [each for each in programs if shutil.which(each) is None]:
         raise NotInstalledError(f"{', '.join(missing)} (apt-get install --no-install-recommends {PACKAGES})")
@@ -175,26 +208,20 @@ def served(environments: Path) -> Iterator[Server]:
             (folder / name).write_bytes(secrets.token_bytes(64))
             (folder / name).chmod(0o600)
         names = {"host": socket.gethostname(), "user": getpass.getuser(), "folder": folder}
-        (folder / "slurm.conf").write_text(_CONFIGURATION.format(**names, controller=controller, node=node))
+        configuration = _CONFIGURATION.format(**names, controller=controller, node=node)
         if _is_new():
             (folder / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
-        variables = {"SLURM_CONF": str(folder / "slurm.conf")}
-
-        def started(command: list[str], **more: str) -> subprocess.Popen[bytes]:
-            running = process(command, folder, variables | more, f"{command[0]}.txt")
-            return daemons.enter_context(running)
-
         files = {"key-file": "munge.key", "socket": "munge.socket", "pid-file": "munged.pid", "seed-file": "munge.seed"}
         options = [f"--{option}={folder}/{name}" for option, name in files.items()]
-        started(["munged", "--foreground", "--force", *options])
-        until_it_listens(controller, started(["slurmctld", "-D"]), folder)
-        until_it_listens(node, started(["slurmd", "-D"]), folder)
-        token = _output(["scontrol", "token", "lifespan=7200"], variables).strip().partition("=")[2]
-        # Those for the database want one.
-        plugin = "slurmctld" if _is_new() else "v0.0.38"
+        one = Cluster(folder, daemons)
+        one.start(["munged", "--foreground", "--force", *options])
+        (folder / "slurm.conf").write_text(configuration + (accounts(one) if accounts else ""))
+        one.start(["slurmctld", "-D"], controller)
+        one.start(["slurmd", "-D"], node)
+        token = one.output(["scontrol", "token", "lifespan=7200"]).strip().partition("=")[2]
         user = ["setpriv", "--reuid=daemon", "--regid=daemon", "--clear-groups"]
-        command = ["slurmrestd", "-a", "rest_auth/jwt", "-s", f"openapi/{plugin}", f"127.0.0.1:{port}"]
-        server = started([*user, *command], SLURM_JWT="daemon")
-        until_it_listens(port, server, folder)
-        daemons.callback(_end_all, variables)
-        yield Server(f"http://127.0.0.1:{port}", token, variables)
+        # The plugins for the accounts want some.
+        plugins = [] if accounts else ["-s", f"openapi/{'slurmctld' if _is_new() else 'v0.0.38'}"]
+        one.start([*user, "slurmrestd", "-a", "rest_auth/jwt", *plugins, f"127.0.0.1:{port}"], port, SLURM_JWT="daemon")
+        daemons.callback(one.end_jobs)
+        yield Server(f"http://127.0.0.1:{port}", token, one.variables, "slurmdb" if accounts else "slurm")

@@ -11,7 +11,7 @@ from .moving import MOVES
 from .runner import CHUNK, ENOUGH, KINDS, Sum, both, many, never, report, share_of_package, simulate, some
 from .world import LIVENESS, SAFETY, SEAM, WIRE
 
-_TIMED = 100
+_TIMED = 400
 """How many seeds of each kind are timed."""
 
 
@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--counts", action="store_true", help="print how often each fault and branch came up, and in how many worlds"
     )
-    parser.add_argument("--time", action="store_true", help="print what a seed of each kind costs, of 100 each")
+    parser.add_argument("--time", action="store_true", help="print what a seed of each kind costs, of 400 each")
     asked = parser.parse_args(argv)
     if asked.time:
         return _timed(asked.first)

@@ -25,7 +25,7 @@ from .world import simulate as simulate_others
 
 CHUNK = 25
 
-ENOUGH = {"seam": 3600, "wire": 1000, MOVES: 500}
+ENOUGH = {"seam": 2200, "wire": 1000, MOVES: 500}
 """After how many seeds everything must have happened."""
 
 KINDS = ((SEAM, SAFETY), (SEAM, LIVENESS), (WIRE, SAFETY), (WIRE, LIVENESS), (MOVES, SAFETY))

@@ -113,12 +113,12 @@ SMALL = Size(
 
 LONG = replace(SMALL, horizon=LARGE.horizon)
 KEPT = replace(
-    SMALL, jobs={"seam": (1, 2, 3, 4), "wire": (2, 3)}, waited=0.2, more=(0,), journals=1.0, lives=LARGE.lives
+    SMALL, jobs={"seam": (1, 2, 3, 4, 5), "wire": (2, 3)}, waited=0.2, more=(0,), journals=1.0, lives=LARGE.lives
 )
 """Small otherwise: as long as large ones, or with somebody who watches with a journal, and few others."""
 
 _SHARES: Mapping[str, Sequence[tuple[float, Size]]] = {
-    "seam": ((0.08, LARGE), (0.1, LONG), (0.1, KEPT), (1.0, SMALL)),
+    "seam": ((0.08, LARGE), (0.1, LONG), (0.16, KEPT), (1.0, SMALL)),
     "wire": ((0.08, LARGE), (0.1, LONG), (1.0, SMALL)),
 }
 """Which share of the worlds of a level has each size; the last has the rest."""

@@ -138,7 +138,7 @@ def _pages_but(change: Callable[[PagesRead], PagesRead]) -> AbstractContextManag
     async def pages_of(*args: Any, **options: Any) -> PagesRead:
         return change(await real(*args, **options))
 
-    return mock.patch("jobwatch._http.source.pages_of", pages_of)
+    return mock.patch("jobwatch._http.pages.pages_of", pages_of)
 
 
 PLANTED: dict[str, Callable[[], AbstractContextManager[object]]] = {

@@ -13,7 +13,7 @@ import textwrap
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, cast
 
 import pytest
@@ -91,6 +91,27 @@ def test_watch_yields_every_state_once_and_has_the_result(source: FakeSource) ->
     outcome: Outcome | None = handle.outcome
     assert (outcome, handle.result().status) == (Outcome.SUCCEEDED, "succeeded")
     assert repr(handle) == "<SyncWait job_1: succeeded, over: succeeded>"
+
+
+def test_a_handle_is_given_all_that_is_known_and_its_end_by_one_call_to_its_loop(
+    source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[object] = []
+    call = LoopThread.call
+
+    def counted(thread: LoopThread, function: Callable[[], Coroutine[Any, Any, object]]) -> object:
+        calls.append(function)
+        return call(thread, function)
+
+    monkeypatch.setattr(LoopThread, "call", counted)
+    source.add("over", [("pending", 0), ("running", 0), ("failed", 0)])
+    with SyncClient(source=source) as client:
+        handle = client.watch("over")
+        assert next(handle).status == "pending"
+        with pytest.raises(JobFailed):
+            handle.result()
+        assert [change.status for change in handle] == ["running", "failed"]
+    assert len(calls) == 1
 
 
 def test_watch_ends_with_a_job_that_fails_and_its_result_raises(source: FakeSource) -> None:

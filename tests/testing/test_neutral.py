@@ -12,31 +12,18 @@ import aiohttp
 import msgspec
 import pytest
 import pytest_asyncio
-from multidict import CIMultiDictProxy
 
 from jobwatch._errors import ConfigError
 from jobwatch._models import Problem
 from jobwatch.testing import JobServer, Pages, Trouble
 
+from .asked import Answer, Clock
+
 EPOCH = datetime(2024, 6, 17, 8, 55, 0, tzinfo=UTC)
 
 
-class Clock:
-    """A clock that is moved by hand."""
-
-    seconds = 500.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-class Seen:
-    """One answer, read to its end."""
-
-    def __init__(self, status: int, headers: CIMultiDictProxy[str], body: bytes) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
+class Seen(Answer):
+    """One of the neutral API."""
 
     def __getitem__(self, key: str) -> object:
         return self.all.get(key)

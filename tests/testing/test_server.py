@@ -15,7 +15,6 @@ from pathlib import Path
 import aiohttp
 import pytest
 import pytest_asyncio
-from multidict import CIMultiDictProxy
 
 from jobwatch._errors import ConfigError
 from jobwatch._models import Problem
@@ -23,27 +22,14 @@ from jobwatch.testing import JobServer, Trouble
 from jobwatch.testing._job import Script, Step, stamp
 from jobwatch.testing._server import RateLimit
 
+from .asked import Answer, Clock
+
 EPOCH = datetime(2024, 6, 17, 8, 55, 0, tzinfo=UTC)
 BEARER = {"Authorization": "Bearer sk_test"}
 
 
-class Clock:
-    """A clock that is moved by hand."""
-
-    def __init__(self) -> None:
-        self.seconds = 500.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-class Seen:
-    """One answer, read to its end."""
-
-    def __init__(self, status: int, headers: CIMultiDictProxy[str], body: bytes) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
+class Seen(Answer):
+    """One whose body is JSON."""
 
     @property
     def json(self) -> dict[str, object]:
