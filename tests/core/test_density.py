@@ -53,7 +53,7 @@ def student(log: float, others: list[float], spread: float) -> float:
     scale = math.sqrt(squares / freedom * (1.0 + 1.0 / len(others)))
     apart = (log - fmean(others)) / scale
     height = math.gamma((freedom + 1.0) / 2.0) / (math.gamma(freedom / 2.0) * math.sqrt(freedom * math.pi))
-    return height / scale * (1.0 + apart * apart / freedom) ** (-(freedom + 1.0) / 2.0)
+    return height / scale * math.pow(1.0 + apart * apart / freedom, -(freedom + 1.0) / 2.0)
 
 
 @given(history=any_history, spread=st.floats(0.01, 3.0), in_order=st.booleans())

@@ -9,19 +9,16 @@ from statistics import fmean
 
 import pytest
 
-from jobwatch._core.density import _bandwidth, _reaches, _running_mean, kernel_estimate, kind_estimate
-from jobwatch._core.hazard import (
-    _HAZARDS,
-    _MASSES,
+from jobwatch._core.density import (
     LONGEST,
-    PRIOR,
     SHORTEST,
-    Curve,
-    Durations,
-    _grid,
-    curve,
-    remembered,
+    _bandwidth,
+    _reaches,
+    _running_mean,
+    kernel_estimate,
+    kind_estimate,
 )
+from jobwatch._core.hazard import _HAZARDS, _MASSES, PRIOR, Curve, Durations, _grid, curve, remembered
 
 
 def blurred(counts: list[float], width: float) -> list[float]:
