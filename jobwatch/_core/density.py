@@ -64,7 +64,7 @@ _UNLIKE = 0.001
 # no estimate by itself.
 
 _LATEST = 32
-# How many jobs the estimate from the latest is of. Half as many tell too little where nothing changes.
+# How many jobs the estimate from the latest is of.
 
 _CHANGED = 0.2
 # How likely it is beforehand that only they count.

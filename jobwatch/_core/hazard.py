@@ -54,7 +54,7 @@ _TRIED = 4.0
 # when as many have been as are in it.
 
 _LEFT_OUT = 0.002
-# A share below this is left to the prior: an estimate of it would change nothing, and take a third of the time.
+# A share below this is left to the prior: an estimate of it would change nothing, and take a quarter of the time.
 
 _SOON = 4.0
 # A job that ends in less than this part of the median is one that the history did not lead us to expect.
