@@ -10,14 +10,15 @@ has ended by *t*; the delay is the time from the end to the sending of that look
 sleep after it. All looks count, also the one at once with which jobwatch and most rivals begin. Rivals keep their
 default intervals; those with jitter take 64 seeded schedules in turn.
 
-**Ours** starts from an empty history. Before each job, its curve is estimated from the last 64 jobs of its type and
-the last 64 of all types, no others; then the job is waited for at every price between 5e-9 and 5e5 seconds a look,
-and only then remembered. That gives mean looks against mean delay as a line, from which the figures at a rival's own
-mean delay, and at its own looks, are read (straight in logarithms between steps 12 % apart). ``min_interval`` and
-``max_interval`` are left off, since they bound a service, not a curve. The second look's phase is drawn, as in use.
+**Ours** starts from an empty history. Before each job, its curve is estimated from the last 128 jobs of its type, the
+last 128 of all types, and those of the 32 types that were seen last, no others; then the job is waited for at every
+price between 5e-9 and 5e5 seconds a look, and only then remembered. That gives mean looks against mean delay as a line,
+from which the figures at a rival's own mean delay, and at its own looks, are read (straight in logarithms between steps
+12 % apart). ``min_interval`` and ``max_interval`` are left off, since they bound a service, not a curve. The second
+look's phase is drawn, as in use.
 
 **If known**: the same poll clock, each job's curve estimated from the other half of the trace, drawn by lot, before
-and after the job alike.
+and after the job alike, as jobs that come in no order.
 
 **If soon known**: ours for the first two jobs of each type, and "if known" for the later ones. Who begins with an empty
 history can hardly do better, so it bounds which share of the gain "if known" can be had on this trace.
@@ -43,6 +44,7 @@ import math
 import random
 import sys
 from collections import Counter, defaultdict
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -65,6 +67,9 @@ FIRST = 2
 COMPARED = 40
 """Types with fewer jobs than this after those are not compared: too few to tell what was to be known."""
 
+OTHERS = 32
+"""Of how many other types a curve is told, as in use."""
+
 STEPS = [10.0 ** (exponent / 20.0) for exponent in range(-4 * 20, 3 * 20 + 1)]
 """The steps of the poll clock that are tried; a step is the square root of twice the price of a look."""
 
@@ -83,13 +88,17 @@ class Waited(NamedTuple):
 def online(trace: Sequence[Finished], seed: int) -> Iterator[Waited]:
     """Go through a trace, learning from nothing: each job comes with the curve of those before it."""
     rng = random.Random(f"phase {seed}")
-    histories: dict[str, Durations] = defaultdict(Durations)
+    histories: dict[str, Durations] = {}
     kin = Durations()
     for job in trace:
-        history = histories[job.type]
-        yield Waited(job, curve(history, kin), rng.random())
+        history = histories.pop(job.type, Durations())
+        yield Waited(job, curve(history, kin, _latest(histories)), rng.random())
         histories[job.type] = remembered(history, job.seconds)
         kin = remembered(kin, job.seconds)
+
+
+def _latest(kinds: dict[str, Durations]) -> list[tuple[float, ...]]:
+    return [durations.seconds for durations in islice((kinds[each] for each in reversed(kinds)), OTHERS)]
 
 
 def known(trace: Sequence[Finished], seed: int, scale: float = 1.0) -> Iterator[Waited]:
@@ -103,7 +112,12 @@ def known(trace: Sequence[Finished], seed: int, scale: float = 1.0) -> Iterator[
         kin[1 - fold].append(job.seconds * scale)
     told = [_history(seconds, tried=scale == 1.0) for seconds in kin]
     curves = {
-        (kind, fold): curve(_history(kinds[kind, fold], tried=scale == 1.0), told[fold])
+        (kind, fold): curve(
+            _history(kinds[kind, fold], tried=scale == 1.0),
+            told[fold],
+            [seconds for (each, half), seconds in kinds.items() if half == fold and each != kind and seconds][-OTHERS:],
+            in_order=False,
+        )
         for kind in {job.type for job in trace}
         for fold in (0, 1)
     }
@@ -192,7 +206,7 @@ def against_clairvoyant(trace: Sequence[Finished], ours: Sequence[Point]) -> Cla
         if len(later) < COMPARED:
             continue
         everything = [seconds for seconds, _ in waits]
-        clock = curve(_history(everything, tried=True))
+        clock = curve(_history(everything, tried=True), in_order=False)
         ages = clairvoyant.candidates(clock, DEFAULT_STEP, max(everything))
         schedule = clairvoyant.best_schedule(ages, clairvoyant.smoothed(everything, ages), price)
         best += len(later) * clairvoyant.cost_of(schedule, [seconds for seconds, _ in later], price)

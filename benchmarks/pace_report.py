@@ -138,9 +138,9 @@ def compared_rows(reports: Sequence[Report]) -> list[ComparedRow]:
 
 
 def as_table(rows: Sequence[ComparedRow]) -> str:
-    """Return rows as a table for people, with the shares."""
-    shares = [f"{row.rival_name:46s}{row.share:10.3f}{row.bound:10.3f}" for row in rows]
-    head = f"{'share of the gain if known':46s}{'ours':>10s}{'bound':>10s}"
+    """Return rows as a table for people, with the shares: the last is which part ours is of the bound."""
+    shares = [f"{row.rival_name:46s}{row.share:10.3f}{row.bound:10.3f}{row.share / row.bound:10.3f}" for row in rows]
+    head = f"{'share of the gain if known':46s}{'ours':>10s}{'bound':>10s}{'of it':>10s}"
     return "\n".join([table(rows), "", head, *shares])
 
 

@@ -31,6 +31,7 @@ _IDS_KEPT = 4096  # whose ends have been learned, so that a list seen again teac
 _NEW_KIN = 1.25  # how many times as many jobs of other types are worth a new estimate
 _NEW_OWN = 8  # one of how many durations of its own has to be new for that: it takes as long as several looks
 _CURVES_KEPT = 256
+_OTHERS = 32  # how many other types say what a new one may take: more would not say it better
 
 
 class LearnedDurations:
@@ -88,11 +89,22 @@ class LearnedDurations:
             return PRIOR
         found = self._curves.get(kind)
         if found is None or len(kin.seconds) > found[0] * _NEW_KIN:
-            found = len(kin.seconds), 0, curve(self._durations.get(kind, Durations()), kin)
+            found = len(kin.seconds), 0, curve(self._durations.get(kind, Durations()), kin, self._others(kind))
             self._curves[kind] = found
             if len(self._curves) > _CURVES_KEPT:
                 del self._curves[next(iter(self._curves))]
         return found[2]
+
+    def _others(self, kind: Kind) -> list[tuple[float, ...]]:
+        """Return the durations of the other types of an API that are in the same phase: the latest few of them."""
+        api, job_type, phase = kind
+        found: list[tuple[float, ...]] = []
+        for each, known in reversed(self._durations.items()):
+            if each[0] == api and each[2] is phase and each[1] not in (job_type, ANY_TYPE) and known.seconds:
+                found.append(known.seconds)
+                if len(found) == _OTHERS:
+                    break
+        return found
 
     def add(self, job: Job, *, told: bool = False) -> bool:
         """Learn from a job that has ended, once, by its own timestamps.

@@ -8,9 +8,10 @@ A look is worth more the likelier the job is to have ended since the last one. I
 1. All is done in log time, on one grid. Within a cell the hazard of ``log(age)`` is a constant *g*, so that ``Phi``
    grows as ``2 * sqrt(g) * sqrt(age)``: in the square root of the age it is piecewise linear, and as quickly read
    backwards as forwards.
-2. The chance that a job ends at an age is a mixture: a kernel estimate from earlier jobs of its kind, one from
-   all jobs of its API while its own are few, and the prior. Having come to an age rules out what ended before it:
-   the mixture of the *survivors* is what counts, so a job that outlives every earlier one is back on the prior.
+2. The chance that a job ends at an age is a mixture: an estimate from earlier jobs of its kind, while those are few
+   one from other jobs of its API, and the prior (`density` makes them). Having come to an age rules out what ended
+   before it: the mixture of the *survivors* is what counts, so a job that outlives every earlier one is back on the
+   prior.
 3. The hazard is never let far below the prior's, least of all while a history is untried: a wrong one costs a
    bounded amount.
 """
@@ -24,21 +25,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from .density import CELL, CELLS, LONGEST, SHORTEST, kernel_estimate, kind_estimate, typical_spread
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-SHORTEST = 0.05
-"""The shortest job expected, in seconds."""
-
-LONGEST = 604_800.0
-"""The longest job expected, in seconds: one week."""
-
-KEPT = 64
-"""How many durations of a kind are remembered. Four times as many were no better where nothing drifts, worse where it
-does."""
-
-_CELL = 0.05
-# The width of a cell in log time. Kernels are no narrower, so finer cells would show nothing.
+KEPT = 128
+"""How many durations of a kind are remembered."""
 
 _OLDEST = 1e12
 # Ages are cut here, at 30,000 years: such a clock is wrong, and roots and squares must not overflow.
@@ -60,29 +53,25 @@ _TRIED = 4.0
 # A history is half as untried once this many jobs have been seen to end as it led us to expect, and not untried at all
 # when as many have been as are in it.
 
+_LEFT_OUT = 0.002
+# A share below this is left to the prior: an estimate of it would change nothing, and take a quarter of the time.
+
 _SOON = 4.0
 # A job that ends in less than this part of the median is one that the history did not lead us to expect.
 
-_WIDE = 0.5
-# Half a unit of log time, a factor of 1.6, is how far the jobs of most kinds spread.
+_OWN = 0.25
+# A history of this many jobs of one kind is trusted half; the chance that a job is like none of n is 1 / (4 * n + 1).
 
-_DOUBT = 2.0
-# Half of a history of so many jobs is spread so far, whatever its own spread is, since the first few jobs of a kind
-# cannot tell that; the part falls with the third power of their number. The narrow rest is what lets a kind whose jobs
-# all take the same time be known after a few of them. If the part fell with the number itself, jobs that outlive a
-# history ten times too short would be looked at far too often, up to four times its age.
-
-_LEFT_OUT = 0.001
-# A smaller part changes nothing, and takes a third of the time.
-
-_CHANCE = 0.05
-# The square of a fifth in log time.
-
-_OWN = 1.0
-# A history of this many jobs of one kind is trusted half; the chance that a job is like none of n is 1 / (n + 1).
+_STRANGE = 0.05
+# The least chance of that while a history is untried: should it be ten times too short, jobs that outlive it are back
+# on the prior so much sooner. A fifth of it, kept up for good, would cost image jobs half a percent more looks.
 
 _KIN = 2.0
-# Of what is left, all jobs of the API together are trusted half when there are this many.
+# Of what is left, all jobs of the API together are trusted half when there are this many,
+
+_KINDS = 1.0
+# and of that, one job of each kind is trusted half when there are this many kinds: of what a kind that is new may take,
+# each other kind tells as much, however many jobs of it there are.
 
 
 class Durations(Struct, frozen=True, array_like=True):
@@ -172,21 +161,18 @@ class Curve:
 
 
 def _grid() -> list[float]:
-    cells = math.ceil(math.log(LONGEST / SHORTEST) / _CELL)
-    return [SHORTEST * math.exp(_CELL * cell) for cell in range(cells + 1)]
+    return [SHORTEST * math.exp(CELL * cell) for cell in range(CELLS + 1)]
 
 
 _AGES = _grid()
 _ROOTS = [0.0, *map(math.sqrt, _AGES)]
 _GAINS = [right - left for left, right in pairwise(_ROOTS)]
-_CELLS = len(_AGES) - 1
-_START = math.log(SHORTEST)
 
-_HAZARDS = [1.0 / max(_EDGE, math.log(LONGEST / age) - _CELL / 2.0) for age in _AGES[:-1]]
-_SURVIVORS = [math.exp(-_CELL * done) for done in accumulate(_HAZARDS, initial=0.0)]
+_HAZARDS = [1.0 / max(_EDGE, math.log(LONGEST / age) - CELL / 2.0) for age in _AGES[:-1]]
+_SURVIVORS = [math.exp(-CELL * done) for done in accumulate(_HAZARDS, initial=0.0)]
 _MASSES = [left - right for left, right in pairwise(_SURVIVORS)]
 _RATES = [
-    *(2.0 * math.sqrt(2.0 / _CELL * (left - right) / (left + right)) for left, right in pairwise(_SURVIVORS)),
+    *(2.0 * math.sqrt(2.0 / CELL * (left - right) / (left + right)) for left, right in pairwise(_SURVIVORS)),
     2.0 * math.sqrt(_HAZARDS[-1]),
 ]
 
@@ -194,13 +180,22 @@ PRIOR = Curve([_HAZARDS[0], *_HAZARDS, _HAZARDS[-1]])
 """The clock of a job of which nothing is known: it may last anything from 50 ms to a week, evenly in log time."""
 
 
-def curve(history: Durations | Sequence[float], kin: Durations | Sequence[float] = ()) -> Curve:
+def curve(
+    history: Durations | Sequence[float],
+    kin: Durations | Sequence[float] = (),
+    kinds: Sequence[Sequence[float]] = (),
+    *,
+    in_order: bool = True,
+) -> Curve:
     """Estimate the poll clock of jobs like those of a history.
 
     Args:
         history: How long earlier jobs of this kind took from entering the phase to their end, in seconds. Plain
             numbers are a history that has not been tried.
         kin: The same of all jobs of the API, whatever their kind; what counts while the history is short.
+        kinds: The same of each other kind of the API, the newest last: how far jobs of one kind spread, and what a new
+            kind may take. At least one of each.
+        in_order: Whether the history's order tells which are the latest, or nothing.
 
     Returns:
         The clock; `PRIOR` itself when nothing is known.
@@ -208,31 +203,49 @@ def curve(history: Durations | Sequence[float], kin: Durations | Sequence[float]
     own, others = _durations(history), _durations(kin)
     if not own.seconds and not others.seconds:
         return PRIOR
-    own_share = len(own.seconds) / (len(own.seconds) + _OWN)
-    kin_share = (1.0 - own_share) * len(others.seconds) / (len(others.seconds) + _KIN)
-    left = 1.0 - own_share - kin_share
-    estimates = [(own_share, *_estimate(own.seconds))] if own.seconds else []
-    if others.seconds == own.seconds:  # an API whose jobs are all of one kind is common
-        estimates = [(1.0 - left, *estimates[0][1:])]
-    elif others.seconds:
-        estimates.append((kin_share, *_estimate(others.seconds)))
+    untried = _untried(own if own.seconds else others)
+    known = 1.0 - _STRANGE * untried
+    estimates = _estimates(known, own.seconds, others.seconds, kinds, in_order=in_order)
+    of_none = 1.0 - sum([share for share, _, _ in estimates])
     # A job that outlives every earlier one is back on the prior, whose rates are known beforehand; not where some of
     # the estimate lies beyond the grid, and so is not in it.
     end = max(start + len(chances) for _, start, chances in estimates)
     if not all(start for _, start, _ in estimates):
-        end = _CELLS
-    masses = [left * mass for mass in _MASSES[:end]]
+        end = CELLS
+    masses = [of_none * mass for mass in _MASSES[:end]]
     for share, start, chances in estimates:
         for cell, chance in enumerate(chances, start):
             masses[cell] += share * chance
-    floor = _FLOOR + (_WARY - _FLOOR) * _untried(own if own.seconds else others)
-    hazards, before, twice = [_HAZARDS[0]], 1.0, 2.0 / _CELL
+    floor = _FLOOR + (_WARY - _FLOOR) * untried
+    hazards, before, twice = [_HAZARDS[0]], 1.0, 2.0 / CELL
     for mass, usual in zip(masses, _HAZARDS, strict=False):
         after = before - mass
         hazard, least = mass / (before + after) * twice, floor * usual
         hazards.append(hazard if hazard > least else least)
         before = after
     return Curve(hazards, _RATES[end:])
+
+
+def _estimates(
+    known: float, own: Sequence[float], kin: Sequence[float], kinds: Sequence[Sequence[float]], *, in_order: bool
+) -> list[tuple[float, int, list[float]]]:
+    """Return what earlier jobs tell of the next one: the share of each estimate, its first cell, and its chances.
+
+    The shares come to the chance that it is like any of them at most; what they leave is the prior's.
+    """
+    own_share = known * len(own) / (len(own) + _OWN)
+    of_kin = (known - own_share) * len(kin) / (len(kin) + _KIN)
+    if own == kin:  # an API whose jobs are all of one kind is common
+        own_share, of_kin = own_share + of_kin, 0.0
+    of_kinds = of_kin * len(kinds) / (len(kinds) + _KINDS) if len(kinds) > 1 and not own else 0.0
+    found: list[tuple[float, int, list[float]]] = []
+    if own:
+        found.append((own_share, *kind_estimate(own, typical_spread(kinds), in_order=in_order)))
+    if of_kin - of_kinds > _LEFT_OUT:
+        found.append((of_kin - of_kinds, *kernel_estimate(kin)))
+    if of_kinds > _LEFT_OUT:
+        found.append((of_kinds, *kernel_estimate([each[-1] for each in kinds])))
+    return found
 
 
 def _durations(history: Durations | Sequence[float]) -> Durations:
@@ -242,70 +255,3 @@ def _durations(history: Durations | Sequence[float]) -> Durations:
 def _untried(history: Durations) -> float:
     """Return how untried a history is, from 0 to 1; one that was seen, each job after the other, is not at all."""
     return 0.0 if history.tried >= len(history.seconds) else _TRIED / (history.tried + _TRIED)
-
-
-def _estimate(history: Sequence[float]) -> tuple[int, list[float]]:
-    """Return the chance of each cell, by a kernel estimate in log time: of those where there is any, and the first."""
-    rising = sorted(history)
-    if rising[0] < SHORTEST or rising[-1] > LONGEST:
-        rising = [min(max(seconds, SHORTEST), LONGEST) for seconds in rising]
-    logs = list(map(math.log, rising))
-    cells = [min(int((log - _START) / _CELL), _CELLS - 1) for log in logs]
-    reaches = _reaches(_bandwidth(logs) / _CELL)
-    doubt = 1.0 / (1.0 + (len(logs) / _DOUBT) ** 3)
-    wide = _WIDE_REACHES if doubt > _LEFT_OUT else []
-    farthest = max(sum(reaches), sum(wide))
-    start, end = max(0, cells[0] - farthest), min(_CELLS, cells[-1] + farthest + 1)
-    counts = [0.0] * (end - start)
-    each = 1.0 / len(logs)
-    for cell in cells:
-        counts[cell - start] += each
-    chances = _blurred(counts, reaches)
-    if wide:
-        chances = [near + doubt * (far - near) for near, far in zip(chances, _blurred(counts, wide), strict=True)]
-    return start, chances
-
-
-def _bandwidth(logs: Sequence[float]) -> float:
-    """Return a kernel's standard deviation in log time, from durations in rising order: Silverman's rule, widened.
-
-    Two jobs may take the same time by chance, so one more counts that is off by `_CHANCE`.
-    """
-    count = len(logs)
-    mean = sum(logs) / count
-    spread = math.sqrt((sum([(log - mean) ** 2 for log in logs]) + _CHANCE) / count)
-    middle = (logs[3 * count // 4] - logs[count // 4]) / 1.34  # the spread, if normal; unmoved by outliers
-    near = max(math.sqrt(_CHANCE / count), min(spread, middle) if middle > 0.0 else spread)
-    return min(1.0, max(_CELL, 1.1 * near * math.pow(count, -0.2)))
-
-
-def _reaches(width: float) -> list[int]:
-    """Return how far each of three running means reaches that blur with a standard deviation in cells, nearly normally.
-
-    A running mean over 2 * reach + 1 cells adds reach * (reach + 1) / 3 to the variance.
-    """
-    variance, reaches = 0.0, list[int]()
-    for passes in (3, 2, 1):
-        reach = round((math.sqrt(1.0 + 12.0 * max(0.0, width * width - variance) / passes) - 1.0) / 2.0)
-        variance += reach * (reach + 1) / 3.0
-        reaches.append(reach)
-    return reaches
-
-
-_WIDE_REACHES = _reaches(_WIDE / _CELL)
-
-
-def _blurred(counts: Sequence[float], reaches: Iterable[int]) -> list[float]:
-    chances = list(counts)
-    for reach in reaches:
-        chances = _running_mean(chances, reach)
-    return chances
-
-
-def _running_mean(counts: Sequence[float], reach: int) -> list[float]:
-    if reach == 0:
-        return list(counts)
-    padding = [0.0] * reach
-    sums = list(accumulate([*padding, *counts, *padding], initial=0.0))
-    share = 1.0 / (2 * reach + 1)
-    return [(right - left) * share for left, right in zip(sums, sums[2 * reach + 1 :], strict=False)]

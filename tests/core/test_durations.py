@@ -20,7 +20,7 @@ import pytest
 from jobwatch import Client, ConfigError
 from jobwatch._core.durations import LearnedDurations, durations_of
 from jobwatch._core.hazard import KEPT, PRIOR, Curve, Durations
-from jobwatch._core.pace import Pace
+from jobwatch._core.pace import Pace, curve
 from jobwatch._files.history import History
 from jobwatch._files.lock import folder_locked
 from jobwatch._models import Event, Job, Phase
@@ -599,8 +599,23 @@ def test_a_curve_serves_until_an_eighth_of_its_durations_is_new_or_one_shows_it_
 
     first = learned(100.0, 110.0, 120.0, 90.0)
     assert len(set(map(id, first))) == 4, "of few durations each counts"
-    learned(*(100.0 + number for number in range(100)))
-    later = learned(*(100.0 + number for number in range(64)))
+    learned(*(100.0 + number for number in range(KEPT)))
+    later = learned(*(100.0 + number for number in range(KEPT)))
     assert 7 <= len(set(map(id, later))) <= 9
     before = learned(120.0)[-1]
     assert learned(1.0)[-1] is not before, "a job that ended far too soon"
+
+
+def test_a_type_is_told_what_the_other_types_of_its_api_in_its_phase_took() -> None:
+    history = LearnedDurations()
+    for number in range(40):
+        history.add_duration(("capydb", f"type-{number}", Phase.RUNNING), float(number))
+        history.add_duration(("capydb", f"type-{number}", Phase.RUNNING), 100.0 + number)
+    history.add_duration(("capydb", "other", Phase.PENDING), 1.0)
+    history.add_duration(("bedrock", "other", Phase.RUNNING), 2.0)
+    history.add_duration(BACKUP, 3.0)
+    told = history._others(BACKUP)
+    assert told == [(float(number), 100.0 + number) for number in range(39, 7, -1)], "the latest 32 types, not its own"
+    assert history.curve(*BACKUP).at(60.0) == curve(
+        history.kinds[BACKUP], history.kinds["capydb", "*", Phase.RUNNING], told
+    ).at(60.0)

@@ -9,22 +9,16 @@ from statistics import fmean
 
 import pytest
 
-from jobwatch._core.hazard import (
-    _HAZARDS,
-    _MASSES,
+from jobwatch._core.density import (
     LONGEST,
-    PRIOR,
     SHORTEST,
-    Curve,
-    Durations,
     _bandwidth,
-    _estimate,
-    _grid,
     _reaches,
     _running_mean,
-    curve,
-    remembered,
+    kernel_estimate,
+    kind_estimate,
 )
+from jobwatch._core.hazard import _HAZARDS, _MASSES, PRIOR, Curve, Durations, _grid, curve, remembered
 
 
 def blurred(counts: list[float], width: float) -> list[float]:
@@ -35,8 +29,12 @@ def blurred(counts: list[float], width: float) -> list[float]:
 
 
 def chances_of(history: list[float]) -> list[float]:
-    """Return the chance of each cell of the grid."""
-    start, chances = _estimate(history)
+    """Return the chance of each cell of the grid, by kernels alone."""
+    return everywhere(*kernel_estimate(history))
+
+
+def everywhere(start: int, chances: list[float]) -> list[float]:
+    """Return chances from some cell on as those of each cell of the grid."""
     return [0.0] * start + chances + [0.0] * (len(_grid()) - 1 - start - len(chances))
 
 
@@ -166,9 +164,9 @@ def test_every_job_of_a_history_counts_alike() -> None:
 
 
 def test_durations_out_of_range_are_taken_for_the_nearest_in_it() -> None:
-    assert _estimate([1e-9, 1e-3]) == _estimate([SHORTEST, SHORTEST])
-    assert _estimate([LONGEST * 9.0, 1e12]) == _estimate([LONGEST, LONGEST])
-    assert _estimate([LONGEST] * 64) != _estimate([LONGEST * 0.95] * 64), "the last cell is one like others"
+    assert kernel_estimate([1e-9, 1e-3]) == kernel_estimate([SHORTEST, SHORTEST])
+    assert kernel_estimate([LONGEST * 9.0, 1e12]) == kernel_estimate([LONGEST, LONGEST])
+    assert kernel_estimate([LONGEST] * 64) != kernel_estimate([LONGEST * 0.95] * 64), "the last cell is one like others"
 
 
 # --- the mixture ----------------------------------------------------------------------------------------------------
@@ -190,12 +188,17 @@ def test_durations_out_of_range_are_taken_for_the_nearest_in_it() -> None:
 def test_the_hazard_of_each_cell_is_what_the_mixture_loses_there(
     own: list[float], kin: list[float], tried: int
 ) -> None:
-    own_share = len(own) / (len(own) + 1.0)
-    kin_share = (1.0 - own_share) * len(kin) / (len(kin) + 2.0)
+    known = 1.0 if tried else 0.95
+    own_share = known * len(own) / (len(own) + 0.25)
+    kin_share = (known - own_share) * len(kin) / (len(kin) + 2.0)
+    if own == kin:
+        own_share, kin_share = own_share + kin_share, 0.0
+    kin_share = kin_share if kin_share > 0.002 else 0.0
     masses = [(1.0 - own_share - kin_share) * mass for mass in _MASSES]
-    for share, history in ((own_share, own), (kin_share, kin)):
-        if history:
-            masses = [mass + share * chance for mass, chance in zip(masses, chances_of(history), strict=True)]
+    told = [(own_share, everywhere(*kind_estimate(own)))] if own else []
+    told += [(kin_share, chances_of(kin))] if kin else []
+    for share, chances in told:
+        masses = [mass + share * chance for mass, chance in zip(masses, chances, strict=True)]
     survivors = list(itertools.accumulate(masses, float.__sub__, initial=1.0))
     wanted = [40.0 * (left - right) / (left + right) for left, right in itertools.pairwise(survivors)]
     floor = 0.05 if tried else 0.45
@@ -225,3 +228,32 @@ def test_a_job_ends_too_soon_below_a_quarter_of_the_median() -> None:
 def test_the_middle_of_a_history_is_its_median_and_not_its_mean() -> None:
     assert remembered(Durations((1.0, 1.0, 1.0, 1e6), 3), 0.5).tried == 4
     assert fmean((1.0, 1.0, 1.0, 1e6)) > 1e5
+
+
+# --- what other kinds tell ------------------------------------------------------------------------------------------
+
+
+def test_of_a_kind_that_is_new_each_other_kind_tells_as_much() -> None:
+    kin = Durations((5.0,) * 60 + (400.0,) * 4, 64)
+    kinds = [[5.0] * 60, *([400.0 + number] for number in range(4))]
+    alone, told = curve((), kin), curve((), kin, kinds)
+    assert told.at(500.0) - told.at(300.0) > 1.3 * (alone.at(500.0) - alone.at(300.0))
+    assert curve((), kin, kinds[:1]).at(500.0) == alone.at(500.0), (
+        "one kind tells nothing of what differs between kinds"
+    )
+
+
+def test_jobs_that_outlive_an_untried_history_are_back_on_the_prior_sooner() -> None:
+    seconds = tuple(2.0 * 1.01 ** (number % 50) for number in range(128))
+    shown = [curve(Durations(seconds, tried), Durations(seconds, tried)) for tried in (0, 128)]
+    looks = [clock.at(12.0) - clock.at(3.5) for clock in shown]
+    assert looks[0] < looks[1] or looks[1] < PRIOR.at(12.0) - PRIOR.at(3.5)
+
+
+@pytest.mark.parametrize("count", [1, 8, 128])
+def test_an_api_whose_jobs_are_all_of_one_kind_takes_them_for_one_kind(count: int) -> None:
+    seconds = tuple(100.0 * 1.01 ** (number % 7) for number in range(count))
+    history = Durations(seconds, count)
+    same, apart = curve(history, history), curve(history, Durations((*seconds[1:], 100.001), count))
+    looks = [clock.at(125.0) - clock.at(85.0) for clock in (same, apart)]
+    assert looks[0] == pytest.approx(looks[1], rel=0.035)

@@ -15,7 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jobwatch import ConfigError
-from jobwatch._core.hazard import KEPT, LONGEST, SHORTEST
+from jobwatch._core.density import LONGEST, SHORTEST
+from jobwatch._core.hazard import KEPT
 from jobwatch._core.pace import PRIOR, Curve, Durations, Pace, curve, interval, remembered
 
 if TYPE_CHECKING:

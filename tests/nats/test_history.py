@@ -85,9 +85,10 @@ async def test_many_who_write_at_once_lose_nothing(at: ServerOptions) -> None:
             await asyncio.sleep(0.005)
         await until(lambda: all(len(seconds(each)) == 60 for each in (a, b, c)))
         assert set(seconds(a)) == {float(number) for number in range(60)}
-        for number in range(60, 90):
+        last = range(60, KEPT + 26)
+        for number in last:
             learn((a, b, c)[number % 3], f"j{number}", float(number))
-        await until(lambda: all(set(seconds(each)[-30:]) == set(map(float, range(60, 90))) for each in (a, b, c)))
+        await until(lambda: all(set(seconds(each)[-len(last) :]) == set(map(float, last)) for each in (a, b, c)))
         assert len(seconds(a)) == KEPT
 
 

@@ -126,7 +126,7 @@ def test_what_a_worker_knew_before_comes_first_and_counts_once() -> None:
     assert known.seconds == (1.0, 2.0, 3.0, 2.0, 9.0)
     assert known.tried == 2
     assert known_with(Durations(), durations(5.0, 5.0, 0.5)).tried == 0
-    assert len(known_with(Durations(tuple(map(float, range(64)))), durations(*range(100, 150))).seconds) == KEPT
+    assert len(known_with(Durations(tuple(map(float, range(KEPT)))), durations(*range(1000, 1050))).seconds) == KEPT
 
 
 @pytest.mark.parametrize("value", [b"", b"[]", b"{}", b'{"type":"t","running":[["x"]]}', b"\xff"])
