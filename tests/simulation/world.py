@@ -225,7 +225,10 @@ def _apart(seed: int, level: str, mode: str, api: str, size: Size) -> dict[str, 
     if rng.random() >= size.apart:
         return {"more phases": 1.0} if rng.random() < size.phases else {}
     names = [name for name, levels in faults.APART.items() if level in levels and name != "more phases"]
-    name = rng.choice([name for name in names if faults.APART_OF.get(name, api) == api])
+    names = [name for name in names if faults.APART_OF.get(name, api) == api]
+    if size.spread and api == "bedrock":
+        names += ["told by HTTP status"] * 2  # which shows in few small worlds: somebody has to see a job change
+    name = rng.choice(names)
     if name == "source raises" and mode == LIVENESS:
         return {}
     return {name: size.raises if name == "source raises" else 0.5}
@@ -330,7 +333,7 @@ def _have_apart(rng: Random, jobs: Sequence[TrueJob], traits: frozenset[str]) ->
     for number, job in enumerate(jobs):
         if "odd ids" in traits and rng.random() < 0.7:
             job.id, job.numeric = rng.choice(_ODD_IDS) % number, False
-        if "told by HTTP status" in traits and (rng.random() < 0.5 or number == 1):
+        if "told by HTTP status" in traits and (rng.random() < 0.5 or number == 1 or len(jobs) == 1):
             states = told_by_status(job.states)
             if states is not None:
                 job.states, job.shape, job.by_status, job.dated = states, "bare", True, False
