@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -44,14 +44,16 @@ def as_json(rows: Iterable[Row], **more: object) -> str:
     return json.dumps(msgspec.to_builtins(facts), indent=2)
 
 
-def as_text(rows: Iterable[Row]) -> str:
+def as_text(rows: Sequence[Row]) -> str:
     """Return rows as a table for people."""
     lines = [f"{'':50s}{'ours':>12s}{'rival':>12s}  {'':34s}{'ratio':>7s}{'goal':>7s}"]
     for row in rows:
         figures = f"{_figure(row.ours):>12s}{_figure(row.rival):>12s}"
         met = "" if row.is_met else "  *"
         lines.append(f"{row.what:50s}{figures}  {row.rival_name:34s}{row.ratio:7.2f}{row.goal:7.2f}{met}")
-    return "\n".join([*lines, "* the goal is not met"])
+    if not all(row.is_met for row in rows):
+        lines.append("* the goal is not met")
+    return "\n".join(lines)
 
 
 def _figure(figure: float) -> str:

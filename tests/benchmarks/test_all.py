@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import all as every
 from benchmarks.instructions import seconds_between_marks
-from benchmarks.rows import Row, compared
+from benchmarks.rows import Row, as_text, compared
 
 
 def row(ours: float = 1.0) -> Row:
@@ -32,6 +32,12 @@ def test_no_figure_makes_a_row_wrong_unless_it_is_none(rows: list[Row], wrong: s
     found = every.wrong_with(rows)
     assert (found is None) is (wrong is None)
     assert wrong is None or wrong in str(found)
+
+
+@pytest.mark.parametrize(("ours", "is_missed"), [(1.0, False), (9.0, True)])
+def test_a_table_explains_its_star_where_it_has_one(ours: float, is_missed: bool) -> None:
+    table = as_text([row(), row(ours)])
+    assert (" *\n" in table, table.endswith("* the goal is not met")) == (is_missed, is_missed)
 
 
 def test_one_that_cannot_be_run_is_named_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
