@@ -26,7 +26,7 @@ from .counters import Counters
 from .logged import LookLog
 from .schedule import LONGEST_PAUSE
 from .sleeps import Sleeps
-from .watch import BEFORE_ALL, DUE, IDLE, LOOKING, NEVER
+from .watch import BEFORE_ALL, DUE, IDLE, LOOKING, NEVER, AwaitedWatch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
@@ -377,7 +377,7 @@ class Looks:
             shared = self._shared(price, watch)
             if watch.not_before:  # a list puts forward no look that the job's own answer has put off
                 retry_after = max(retry_after or 0.0, watch.not_before - now)
-            watch.decode()
+            watch.unpack()
             if self._sleeps is not None:
                 self._sleeps.since_seen(watch)  # to notice a suspension before, and not after, the job is seen
             looked = self._policy.saw(
@@ -453,7 +453,7 @@ class Looks:
         if has_moved:
             self._grouping.leave(watch)
         watch.watched = looked.watched
-        if watch.listeners:
+        if isinstance(watch, AwaitedWatch) and watch.listeners:
             if looked.transitions:
                 watch.enter(looked.transitions)
             if looked.job is not None:

@@ -11,7 +11,7 @@ from jobwatch._core.budget import Budget
 from jobwatch._core.source import Seen
 from jobwatch._core.tracker import Watched
 from jobwatch._engine.schedule import DueQueue, Schedule
-from jobwatch._engine.watch import NEVER, Watch
+from jobwatch._engine.watch import NEVER, AwaitedWatch, Watch
 from jobwatch._engine.workers import Workers
 from jobwatch._models import Fault, FaultKind, Job, Phase
 from jobwatch._reading.reply import RateLimit
@@ -49,8 +49,8 @@ def _with_workers(
     return Schedule(budget or Budget(), patience, workers, most), workers
 
 
-def _watch(job_id: str = "a") -> Watch:
-    return Watch(Watched(job_id=job_id, api="capydb"), listeners=1)
+def _watch(job_id: str = "a") -> AwaitedWatch:
+    return AwaitedWatch(Watched(job_id=job_id, api="capydb"), listeners=1)
 
 
 def _limited(retry_after: float | None) -> Fault:
