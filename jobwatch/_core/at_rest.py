@@ -35,7 +35,6 @@ _Own: TypeAlias = tuple[
 
 _encoded: Final = msgspec.msgpack.Encoder().encode
 _own: Final = msgspec.msgpack.Decoder(_Own).decode
-_whole: Final = msgspec.msgpack.Decoder(Watched).decode
 _copied: Final = b"".join
 _KINDS_KEPT: Final = 4096
 
@@ -43,6 +42,11 @@ _KINDS_KEPT: Final = 4096
 @functools.lru_cache(maxsize=_KINDS_KEPT)
 def _kind(api: str, type: str | None, status: str | None, phase: Phase | None) -> Watched:  # noqa: A002 - a field's name
     return Watched(job_id="", api=api, type=type, status=status, phase=phase)
+
+
+@functools.cache  # which takes a millisecond to make, and may never be needed
+def _whole() -> msgspec.msgpack.Decoder[Watched]:
+    return msgspec.msgpack.Decoder(Watched)
 
 
 def packed(watched: Watched) -> tuple[Watched | None, bytes]:
@@ -82,7 +86,7 @@ def packed(watched: Watched) -> tuple[Watched | None, bytes]:
 def unpacked(job_id: str, kind: Watched | None, packed: bytes) -> Watched:
     """Return what is known of a job, from what `packed` returned."""
     if kind is None:
-        return _whole(packed)
+        return _whole().decode(packed)
     added, project_id, entered, attempt, started, updated, progress, seq, before, told, looks, at, kept = _own(packed)
     return replace(  # which takes a third of the time that it takes to make one from nothing
         kind,

@@ -192,7 +192,7 @@ class Looks:
         try:
             self._enter_seen(watch, Seen(fault), self._unix(), self._clock.now())
         finally:
-            self._schedule.end(watch)
+            self._end(watch, (watch,))
 
     async def _look_at(self, watch: Watch, looker: asyncio.Task[object], now: float, hold: float = 0.0) -> None:
         others = self._taken_along(watch) if self._registry.awaited and self._registry.background else []
@@ -232,7 +232,17 @@ class Looks:
         except Exception as error:  # noqa: BLE001 - whatever one job's look raises ends the watch of that job alone
             self._end_all_by(watches, error)
         finally:
-            self._schedule.end(watch, ended_at)
+            self._end(watch, watches, ended_at)
+
+    def _end(self, watch: Watch, watches: Iterable[Watch], ended_at: float | None = None) -> None:
+        """Count the look at a job as over, and let those rest that it was for: after all that reads what is known."""
+        self._schedule.end(watch, ended_at)
+        for each in watches:
+            if IDLE < each.stage < LOOKING:
+                try:
+                    each.rest()
+                except Exception as error:  # noqa: BLE001 - as in `_look_at`
+                    self._end_by(each, error)
 
     def _taken_along(self, watch: Watch) -> list[Watch]:
         """Take the other watch of a job off the queue, if one and the same answer can serve it too."""
@@ -436,8 +446,6 @@ class Looks:
             if what is not UNCHANGED:
                 watch.memo = seen.memo if looked.job is not None and not looked.asks_anew else None
             self._enter(watch, looked, price, now)
-            if watch.stage is not IDLE:
-                watch.rest()
         except Exception as error:  # noqa: BLE001 - as in `_look_at`
             self._end_by(watch, error)
 
