@@ -132,6 +132,8 @@ class JobAPI(Struct, Generic[Wire_co], frozen=True, kw_only=True):
         states: The HTTP statuses that are states of the job: their replies are read, and no redirect is followed.
         verdict: Says of an HTTP status and a body that would not be read whether they are to be read (True), taken
             as usual (False), or a fault of some kind.
+        unauthorized: Says of an HTTP status and a body whether they mean that the token was refused; None where they
+            may mean that, or something else.
         read_reply: Reads one job from a body, with the HTTP status, the id asked for and the headers wanted, by their
             names in lower case, in place of `read_job`.
         batch_path: The path and query of a request for several jobs: ``{job_ids}`` is where their ids go, with commas
@@ -203,6 +205,7 @@ class JobAPI(Struct, Generic[Wire_co], frozen=True, kw_only=True):
     body: str | None = None
     states: frozenset[int] = frozenset()
     verdict: Callable[[int, bytes], FaultKind | bool] | None = None
+    unauthorized: Callable[[int, bytes], bool | None] | None = None
     read_reply: Callable[[bytes, int, str, Mapping[str, str]], Job[Wire_co] | Fault] | None = None
     batch_path: str | None = None
     batch_body: str | None = None

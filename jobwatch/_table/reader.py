@@ -102,6 +102,8 @@ class Extractors(Struct, frozen=True, kw_only=True):
     decided: tuple[tuple[Phase, tuple[Condition, ...]], ...]
     missing: tuple[Condition, ...]
     limited: tuple[Condition, ...]
+    refused: tuple[Condition, ...]
+    renewed: tuple[Condition, ...]
 
 
 class Layout:
@@ -275,26 +277,45 @@ class TableReader:
 
     def is_limited(self, body: bytes) -> bool:
         """Whether a body without a status that can be read says, by the table's conditions, that looks are too many."""
+        return self._says(body, lambda fields: fields.limited)
 
-        def beside(fields: Extractors, scope: object) -> bool:
-            return _any_holds([each for each in fields.limited if each.whole], scope)
+    def is_unauthorized(self, body: bytes, http_status: int) -> bool:
+        """Whether a reply says, by the table's conditions, that the token was refused; a state of a job never does."""
+        is_good = 200 <= http_status <= 299
+        return self._says(body, lambda fields: fields.refused, beside_no_state=is_good)
 
-        return self._says(body, lambda fields: fields.limited, beside)
+    def may_be_unauthorized(self, body: bytes, http_status: int) -> bool:
+        """Whether a reply that is no success may say, by the table's conditions, that the token was refused."""
+        return not 200 <= http_status <= 299 and self._says(body, lambda fields: fields.renewed)
 
     def _says(
         self,
         body: bytes,
         conditions: Callable[[Extractors], Sequence[Condition]],
-        beside: Callable[[Extractors, object], bool],
+        beside: Callable[[Extractors, object], bool] | None = None,
+        *,
+        beside_no_state: bool = False,
     ) -> bool:
-        """Whether a condition holds on a body that shows no job; `beside` tells it where nothing lies at the root."""
+        """Whether a condition holds on a body.
+
+        Args:
+            body: The body.
+            conditions: The conditions.
+            beside: Tells it where nothing lies at the root; by default those do that start at the whole reply.
+            beside_no_state: Whether none holds of a body that tells a state.
+        """
         try:
             root = self._loose.decode(body)
             base = None if root is None else self._loose.base(root, self._given)
             fields = self._loose.fields
             if base is None or base is UNSET:
-                return beside(fields, fields.scope(None, root, self._given))
-            return _any_holds(conditions(fields), fields.scope(base, root, self._given))
+                scope = fields.scope(None, root, self._given)
+                whole = [each for each in conditions(fields) if each.whole]
+                return _any_holds(whole, scope) if beside is None else beside(fields, scope)
+            scope = fields.scope(base, root, self._given)
+            if beside_no_state and not _tells_no_state(fields, scope):
+                return False
+            return _any_holds(conditions(fields), scope)
         except (ValueError, RecursionError):  # no JSON, not UTF-8, or nested too deeply: its HTTP status says all
             return False
 
