@@ -8,7 +8,6 @@ Pure: no clock, no random source, no I/O. Rules kept here for every API:
 
 from __future__ import annotations
 
-import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar, TypeVarTuple
@@ -18,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, Wire_co, printable
-from .patterns import pattern
+from .ids import in_one_spelling, is_uuid
 from .reply import Reply
 from .structs import MOST_ENTRIES
 from .words import Words
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 REQUEST_TIMEOUT: Final = 30.0
 """How long one look may take where nobody says otherwise, in seconds."""
-_UUID = pattern(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -350,20 +348,16 @@ class JobAPI(Struct, Generic[Wire_co], frozen=True, kw_only=True):
 
 def is_same_uuid(one: str, other: str) -> bool:
     """Whether two ids are one UUID, which may be written with large letters or small, and without hyphens. RFC 9562."""
-    return bool(_UUID.fullmatch(one) and _UUID.fullmatch(other)) and _bare(one) == _bare(other)
-
-
-def _bare(uuid: str) -> str:
-    return uuid.replace("-", "").lower()
+    return is_uuid(one) and is_uuid(other) and in_one_spelling(one) == in_one_spelling(other)
 
 
 def _as_asked(jobs: tuple[Job, ...], job_ids: Collection[str]) -> tuple[Job, ...]:
     """Return jobs by the ids that they were asked for by, where these are the same UUIDs in another spelling."""
-    others = [job.id for job in jobs if job.id not in job_ids and _UUID.fullmatch(job.id)]
+    others = [job.id for job in jobs if job.id not in job_ids and is_uuid(job.id)]
     if not others:
         return jobs
-    asked = {_bare(job_id): job_id for job_id in job_ids if _UUID.fullmatch(job_id)}
-    known = {other: asked[_bare(other)] for other in others if _bare(other) in asked}
+    asked = {in_one_spelling(job_id): job_id for job_id in job_ids if is_uuid(job_id)}
+    known = {other: asked[spelling] for other in others if (spelling := in_one_spelling(other)) in asked}
     return tuple(replace(job, id=known[job.id]) if job.id in known else job for job in jobs)
 
 

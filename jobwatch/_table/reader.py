@@ -22,6 +22,7 @@ from msgspec import UNSET, Struct
 from .._models import Event, Fault, FaultKind, Job, Phase, Problem
 from .._reading.api import unreadable
 from .._reading.bodies import decoder_of, line_in, plain
+from .._reading.ids import in_one_spelling
 from .._reading.problems import problem_of, read_problem, reported_error
 from .._reading.structs import MOST_ENTRIES, MOST_JOBS
 from .._reading.times import Moment, moment_in
@@ -365,9 +366,13 @@ class TableReader:
         )
 
     def jobs(self, fields: Extractors, entries: Sequence[object] | None, whole: object = None) -> tuple[Job, ...]:
-        """Read the first `MOST_JOBS` of a list; those that cannot be read are left out, unless none can."""
+        """Read the first `MOST_JOBS` of a list; those that cannot be read are left out, unless none can.
+
+        What a list tells twice, and once so that it is no job or cannot be read, it tells in two ways: neither is to be
+        believed.
+        """
         found: list[Job] = []
-        unread: set[str | None] = set()
+        unread: set[str] = set()
         wrong: msgspec.ValidationError | None = None
         for entry in (entries or ())[:MOST_JOBS]:
             scope = fields.scope(entry, whole, self._given)
@@ -375,15 +380,14 @@ class TableReader:
                 gone = entry is None or _any_holds(fields.missing, scope)
                 job = None if gone else self.job(fields, scope, None)
             except msgspec.ValidationError as error:
-                wrong = wrong or error
-                unread.add(_named(fields, scope))
-                continue
+                wrong, job = wrong or error, None
             if job is not None:
                 found.append(job)
+            elif (named := _named(fields, scope)) is not None:
+                unread.add(in_one_spelling(named))
         if wrong is not None and not found:
             raise wrong
-        # What a list tells twice, and once so that it cannot be read, it tells in two ways: neither is to be believed.
-        return tuple(job for job in found if job.id not in unread) if unread else tuple(found)
+        return tuple(job for job in found if in_one_spelling(job.id) not in unread) if unread else tuple(found)
 
     def _state(self, fields: Extractors, base: object, otherwise: tuple[str, Phase] | None) -> tuple[str, Phase] | None:
         nothing = _any_holds(fields.nothing, base)
