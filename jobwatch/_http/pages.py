@@ -44,7 +44,7 @@ class Pages(Struct, frozen=True):
 class JobsFound:
     """The jobs of a list, page by page; what moves to a later page while they are read is told once.
 
-    Of one that the first page shows to have ended, and a later one in another state, nothing is told: either may be wrong.
+    Of one that a page shows to have ended, and a later page in another state, nothing is told: either may be wrong.
 
     Args:
         read: Reads the jobs of a page.
