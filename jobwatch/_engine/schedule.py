@@ -135,14 +135,18 @@ class Schedule:
         Args:
             now: When, on the loop's clock.
         """
-        if self._closed or self._due_at(now) > now or (self.paused_until and now < self._pause_ends_at(now)):
+        if self._closed:
+            return None
+        queue_at, newcomer_at = dues = self._dues(now)
+        due = queue_at if queue_at < newcomer_at else newcomer_at
+        if due > now or self._rests_until > now or (self.paused_until and now < self._pause_ends_at(now)):
             return None
         # While a pause lasts that is beyond all patience, no request is made, so none is paid for.
         wait = self._budget.spend(now) if now >= self.paused_until else 0.0
         if wait:
             self._no_token_until = now + wait
             return None
-        watch = self._taken(now)
+        watch = self._taken(now, *dues)
         watch.begin_look()
         self._places.begin(watch, now)
         if not self._workers.has_free():
@@ -179,7 +183,8 @@ class Schedule:
         if self._long_polls and watch in self._long_polls:
             self._long_polls.discard(watch)
             return
-        if watch.watched.looks == 1:
+        # What was counted is of use for as long as somebody waits for a first look, and to read what is known takes time.
+        if self._first_looks and watch.watched.looks == 1:
             self._newcomers.answered(goes_on=watch.demand > 0.0)
         self._places.end(watch, self._time() if now is None else now)
         if self._held_back and not self._places.hold_back_slow_jobs:
@@ -247,12 +252,15 @@ class Schedule:
         return found
 
     def _due_at(self, now: float) -> float:
-        if not self._places.has_room(now):
-            return NEVER  # whoever ends a look, or notices that one is slow, looks here again
-        due = self._queue_due_at(now)
-        if self._first_looks:
-            due = min(due, self._newcomer_at(now))
+        queue_at, newcomer_at = self._dues(now)
+        due = queue_at if queue_at < newcomer_at else newcomer_at
         return due if due > self._rests_until else self._rests_until
+
+    def _dues(self, now: float) -> tuple[float, float]:
+        """Return when the next look at a job seen before may be made, and when the next first look."""
+        if not self._places.has_room(now):
+            return NEVER, NEVER  # whoever ends a look, or notices that one is slow, looks here again
+        return self._queue_due_at(now), self._newcomer_at(now) if self._first_looks else NEVER
 
     def _rest(self) -> float:
         """Return for how long no look begins, in seconds, where there are many jobs and none is due now."""
@@ -296,10 +304,10 @@ class Schedule:
             waiting.popleft()
         return BEFORE_ALL if waiting else NEVER
 
-    def _taken(self, now: float) -> Watch:
+    def _taken(self, now: float, queue_at: float, newcomer_at: float) -> Watch:
         # By turns where both are due, so that neither those who keep coming nor those who are there starve the others.
-        by_turns = self._was_first_look and self._queue_due_at(now) <= now
-        self._was_first_look = bool(self._first_looks) and self._newcomer_at(now) <= now and not by_turns
+        by_turns = self._was_first_look and queue_at <= now
+        self._was_first_look = newcomer_at <= now and not by_turns
         if self._was_first_look:
             watch = self._first_looks.popleft()
             self._newcomers.made(now, len(self._first_looks), self.known, self._budget.demand)

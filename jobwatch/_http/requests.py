@@ -65,6 +65,7 @@ class Asked(Struct, frozen=True):
         body: What a POST sends; None for a GET.
         headers: Headers that go with this request alone.
         is_head: Whether it is made by HEAD.
+        is_checked: Whether it differs from a path and query that were found fit to be sent by a plain id only.
     """
 
     path: str
@@ -72,6 +73,7 @@ class Asked(Struct, frozen=True):
     body: bytes | None = None
     headers: Mapping[str, str] | None = None
     is_head: bool = False
+    is_checked: bool = False
 
     def __repr__(self) -> str:
         return f"Asked({self.path!r})"
@@ -258,6 +260,11 @@ class Requests:
             self._known = Secrets(self._secrets())  # once for each token: a server that is down fails every look
         return without(self._known, fault)
 
+    def check(self, job_id: str) -> None:
+        """Raise ConfigError where a job cannot be asked about by its id."""
+        if self._plain is None or not PLAIN_ID.fullmatch(job_id):
+            self.job(job_id)
+
     def job(self, job_id: str, hold: int = 0) -> Asked:
         """Return the request for one job.
 
@@ -270,7 +277,7 @@ class Requests:
         """
         if self._plain is not None and PLAIN_ID.fullmatch(job_id):
             before, after, query = self._plain
-            return Asked(f"{before}{job_id}{after}", query)
+            return Asked(f"{before}{job_id}{after}", query, is_checked=True)
         if self._job_path == "{url}":
             asked = self._below(job_id)
         else:

@@ -168,7 +168,7 @@ class HttpSource:
 
     def check(self, job_id: str) -> None:
         """Raise ConfigError where a job cannot be asked about by its id."""
-        self._requests.job(job_id)
+        self._requests.check(job_id)
 
     def started(self, started: Started) -> Found:
         """Return the job that a response started; raise ConfigError where it names none."""
@@ -554,6 +554,8 @@ class HttpSource:
 
     def prepared(self, asked: Asked) -> Target:
         """Return a request ready for any number of looks."""
+        if asked.is_checked and not self.api.query:
+            return self.transport.checked(asked.path, asked.query)
         if self.api.query:
             asked = self._requests.with_query(asked)
         target = self.transport.prepared(asked.path, asked.query, asked.body)
