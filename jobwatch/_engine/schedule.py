@@ -183,7 +183,7 @@ class Schedule:
         if self._long_polls and watch in self._long_polls:
             self._long_polls.discard(watch)
             return
-        # What was counted is of use for as long as somebody waits for a first look, and to read what is known takes time.
+        # What is counted is of use while somebody waits for a first look, and to read what is known takes time.
         if self._first_looks and watch.watched.looks == 1:
             self._newcomers.answered(goes_on=watch.demand > 0.0)
         self._places.end(watch, self._time() if now is None else now)

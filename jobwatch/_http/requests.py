@@ -65,7 +65,6 @@ class Asked(Struct, frozen=True):
         body: What a POST sends; None for a GET.
         headers: Headers that go with this request alone.
         is_head: Whether it is made by HEAD.
-        is_checked: Whether it differs from a path and query that were found fit to be sent by a plain id only.
     """
 
     path: str
@@ -73,7 +72,6 @@ class Asked(Struct, frozen=True):
     body: bytes | None = None
     headers: Mapping[str, str] | None = None
     is_head: bool = False
-    is_checked: bool = False
 
     def __repr__(self) -> str:
         return f"Asked({self.path!r})"
@@ -277,7 +275,7 @@ class Requests:
         """
         if self._plain is not None and PLAIN_ID.fullmatch(job_id):
             before, after, query = self._plain
-            return Asked(f"{before}{job_id}{after}", query, is_checked=True)
+            return Asked(f"{before}{job_id}{after}", query)
         if self._job_path == "{url}":
             asked = self._below(job_id)
         else:

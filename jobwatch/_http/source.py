@@ -554,8 +554,6 @@ class HttpSource:
 
     def prepared(self, asked: Asked) -> Target:
         """Return a request ready for any number of looks."""
-        if asked.is_checked and not self.api.query:
-            return self.transport.checked(asked.path, asked.query)
         if self.api.query:
             asked = self._requests.with_query(asked)
         target = self.transport.prepared(asked.path, asked.query, asked.body)

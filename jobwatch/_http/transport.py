@@ -181,10 +181,6 @@ class Transport:
             raise ConfigError(f"not an encoded path: {printable(path)}")
         if query is not None and ("#" in query or unfit_for_url(query)):
             raise ConfigError("the query is not encoded")
-        return self.checked(path, query, body)
-
-    def checked(self, path: str, query: str | None = None, body: bytes | None = None) -> Target:
-        """Return what `prepared` does, of a path and query that are known to pass its checks."""
         return Target(self._own_origin, f"{self._own_path}{path}", query or None, body)
 
     def send_with(self, headers: Mapping[str, str], secret_query: tuple[str, str] | None, secrets: Secrets) -> None:
