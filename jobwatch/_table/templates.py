@@ -18,7 +18,7 @@ _PLACEHOLDER = pattern(r"(?<!\$)\{(?P<plus>\+?)(?P<name>[A-Za-z_][A-Za-z0-9_]*)\
 _TEXT = pattern(r'(?<!\\)(?<!"query":)(?<!"query": )"\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}"')
 _FORM = pattern(r"(?:^|&)[^=&{}\s]+=\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}(?=&|$)")
 _PATH = pattern(r"(?:/(?!(?:\.|%2[eE]){1,2}(?:/|$))(?:[!$&'()*+,.0-9:;=@A-Za-z_~\[\]-]|%[0-9A-Fa-f]{2})*)+")
-_PLAIN_PATH = pattern(r"(?:/[0-9A-Za-z_-]+)+")  # a part of those, as nearly all are, and found in less than half the time
+_PLAIN_PATH = pattern(r"(?:/[0-9A-Za-z_-]+)+")  # of those, what nearly all are, found in less than half the time
 _PART_FOR_EACH = pattern(r"(?<=[?&])[^?&#]*\{job_id\}[^?&#]*")
 
 
