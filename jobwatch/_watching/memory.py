@@ -7,13 +7,12 @@ a watched job took 1,615 bytes and 1,080 us of processor time up to there, and w
 from __future__ import annotations
 
 import asyncio
-import itertools
 from typing import TYPE_CHECKING, Final
 
 from .records import Acknowledged, Changed, Contents, Entry, Expired, Forgotten, JobRecord, RecordState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
     from .changes import Change
 
@@ -94,17 +93,19 @@ class Memory:
 
     async def undelivered(self, after: int, limit: int) -> list[tuple[int, Change]]:
         """Return unacknowledged changes; for arguments see `JournalFile.undelivered`."""
-        return list(itertools.islice(self._after(after), limit))
-
-    def _after(self, after: int) -> Iterator[tuple[int, Change]]:
-        """Yield the unacknowledged changes after one, by its number, each with its own."""
+        found: list[tuple[int, Change]] = []
         for last, changes in self._changes.items():
             if last <= after:
                 continue
-            acknowledged = self._acknowledged.get(changes[0].job_id, 0)
-            for number, change in enumerate(changes, last - len(changes) + 1):
-                if number > after and change.seq > acknowledged:
-                    yield number, change
+            first = last - len(changes) + 1
+            if first > after and changes[0].job_id not in self._acknowledged:
+                found += enumerate(changes, first)
+            else:
+                seq = self._acknowledged.get(changes[0].job_id, 0)
+                found += [each for each in enumerate(changes, first) if each[0] > after and each[1].seq > seq]
+            if len(found) >= limit:
+                break
+        return found[:limit]
 
     def _enter(self, entry: Entry) -> None:
         match entry:
