@@ -200,11 +200,12 @@ class Looks:
         watches = (watch, *others) if others else (watch,)
         ended_at = None
         try:
-            if watch.watched.place is not None:
+            known = watch.watched
+            if known.place is not None:
                 if await self._is_unkept(watch, others):
                     return
-                now = self._clock.now()
-            question = self._question(watch, others, hold)
+                known, now = watch.watched, self._clock.now()
+            question = self._question(watch, known, others, hold)
             if hold and self._held is not None:
                 seen = await self._held.seen(watches, self._schedule.answer(question, held=True))
             else:
@@ -301,9 +302,9 @@ class Looks:
                     self._schedule.put(watch, due)
                 self._wakeups.put_woken(watch.watched.job_id)
 
-    def _question(self, watch: Watch, others: Collection[Watch], hold: float) -> Awaitable[Seen]:
-        """Return the question about a job that one watch or two want to hear of."""
-        before, memo = watch.watched, watch.memo
+    def _question(self, watch: Watch, before: Watched, others: Collection[Watch], hold: float) -> Awaitable[Seen]:
+        """Return the question about a job, of which that is known, that one watch or two want to hear of."""
+        memo = watch.memo
         # Two that know different things are served by one whole answer; and somebody who waits for this very look, at a
         # deadline above all, is to have the truth.
         is_awaited = watch.stage is not LOOKING and watch.awaits_this_look

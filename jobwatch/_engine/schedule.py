@@ -103,6 +103,7 @@ class Schedule:
         self._next_late = 0.0
         self._no_token_until = 0.0
         self._rests_until = BEFORE_ALL
+        self._found_due_at: float | None = None
         self._line = asyncio.Lock()  # of those who wait for a turn
         self._in_line = 0
         self._in_flight = 0
@@ -113,7 +114,8 @@ class Schedule:
 
     def next_at(self, now: float) -> float:
         """Return when the next look may be made, on the loop's clock; `NEVER` where nothing is due."""
-        return max(self._due_at(now), self._held_until(now))
+        due, self._found_due_at = self._found_due_at, None
+        return max(self._due_at(now) if due is None else due, self._held_until(now))
 
     def ready(self, now: float, most: int) -> int:
         """Return how many looks may begin now, as far as that is known without beginning any.
@@ -124,6 +126,8 @@ class Schedule:
         """
         if self._due_at(now) > now:
             return 0
+        if not self._first_looks and not self._queue.has_second(now) and not self._are_late(now):
+            return 1  # as it is where jobs come due one at a time
         room = int(min(most, self._places.room, self._budget.left(now)))
         if self._are_late(now):
             return 1 + int(min(now - self._next_late, _MADE_UP) * self._late_rate(now))
@@ -139,13 +143,19 @@ class Schedule:
             return None
         queue_at, newcomer_at = dues = self._dues(now)
         due = queue_at if queue_at < newcomer_at else newcomer_at
-        if due > now or self._rests_until > now or (self.paused_until and now < self._pause_ends_at(now)):
+        if due < self._rests_until:
+            due = self._rests_until
+        if due > now:
+            self._found_due_at = due  # whoever finds nothing to do asks next when there will be something
+            return None
+        if self.paused_until and now < self._pause_ends_at(now):
             return None
         # While a pause lasts that is beyond all patience, no request is made, so none is paid for.
         wait = self._budget.spend(now) if now >= self.paused_until else 0.0
         if wait:
             self._no_token_until = now + wait
             return None
+        self._found_due_at = None
         watch = self._taken(now, *dues)
         watch.begin_look()
         self._places.begin(watch, now)
@@ -180,6 +190,7 @@ class Schedule:
             watch: The job.
             now: When, on the loop's clock; by default, as that says.
         """
+        self._found_due_at = None
         if self._long_polls and watch in self._long_polls:
             self._long_polls.discard(watch)
             return
@@ -208,6 +219,7 @@ class Schedule:
             self._newcomers = FirstLooks()
             self._rests_until = BEFORE_ALL
         self._first_looks += watches
+        self._found_due_at = None
         self._workers.wake_at(self._time())
 
     def put(self, watch: Watch, due: float) -> None:
@@ -224,6 +236,7 @@ class Schedule:
         if self._held_back:
             self._held_back.pop(watch, None)
         self._queue.put(watch, due)
+        self._found_due_at = None
         if due < self._rests_until:  # somebody wants this look sooner than jobs are looked at by themselves
             self._rests_until = due
         if due < self._workers.alarm_at and self._workers.has_free():
@@ -277,6 +290,8 @@ class Schedule:
     def _queue_due_at(self, now: float) -> float:
         """Return when the next look at a job seen before may be made; where many are late, one after the other."""
         due = self._queue.next_due()
+        if due > now:
+            return due
         while (
             due <= now
             and self._places.has_slow_jobs
@@ -543,6 +558,10 @@ class DueQueue:
     def next_due(self) -> float:
         """Return when the next watch is due, or `NEVER`."""
         heap = self._heap
+        if heap:
+            due, watch = heap[0]
+            if due == watch.due:  # as nearly always
+                return due
         while True:
             while heap and heap[0][0] != heap[0][1].due:
                 heapq.heappop(heap)
@@ -563,6 +582,11 @@ class DueQueue:
                 found += 1
                 places += (2 * place + 1, 2 * place + 2)
         return found
+
+    def has_second(self, now: float) -> bool:
+        """Return whether more than one are due by a time, as `due` counts them."""
+        heap = self._heap
+        return (len(heap) > 1 and heap[1][0] <= now) or (len(heap) > 2 and heap[2][0] <= now)
 
     def first(self) -> Watch:
         """Return the watch that is due first; there must be one, and `next_due` must have been asked."""
