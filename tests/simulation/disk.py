@@ -101,7 +101,7 @@ class Life:
 
     def _silence(self, loop: VirtualLoop) -> None:
         for timer in loop.timers():
-            if timer._context.get(_LIFE) is self:  # type: ignore[attr-defined]
+            if timer.context.get(_LIFE) is self:
                 timer.cancel()
 
 
@@ -195,21 +195,18 @@ def _empty_journal(api: str, place: str) -> bytes:
 def disks(loop: VirtualLoop) -> Generator[None]:
     """Have journals be written in virtual time, and tasks known to the life that began them."""
 
-    def task(loop: VirtualLoop, main: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
-        made = asyncio.Task(main, loop=loop, **options)
+    def task(made: asyncio.Task[Any], context: contextvars.Context | None) -> None:
         loop.tasks.append(made)
-        context = options.get("context")
         life = _LIFE.get() if context is None else context.get(_LIFE)
         if life is not None:
             life.tasks.append(made)
-        return made
 
     def run_in_executor(executor: Any, work: Callable[[], Any]) -> asyncio.Future[Any]:
         if not isinstance(executor, _Thread):
             return type(loop).run_in_executor(loop, executor, work)
         return executor.run(loop, work)
 
-    loop.set_task_factory(task)  # type: ignore[arg-type]  # which leaves out the keywords
+    loop.on_task = task
     loop.run_in_executor = run_in_executor  # type: ignore[assignment, method-assign]
     journal, files = jobwatch._watching.journal, jobwatch._watching.sqlite
     with (
@@ -218,5 +215,5 @@ def disks(loop: VirtualLoop) -> Generator[None]:
         put(files, "empty_log", lambda _connection: None),
     ):
         yield
-    loop.set_task_factory(None)
+    loop.on_task = None
     del loop.run_in_executor

@@ -23,7 +23,7 @@ from jobwatch._http.source import HttpSource
 from jobwatch.apis import BEDROCK, CAPYDB
 
 from . import faults, oracle, seam, wire
-from .clock import START, Deadlock, Outside, VirtualLoop, put, run
+from .clock import START, Deadlock, Outside, VirtualLoop, put, run, unlisted_tasks
 from .disk import disks
 from .lives import Keeper
 from .people import Heard, Person
@@ -379,7 +379,8 @@ def played(plan: Plan) -> World:
     server.weak_etags = "weak etags" in plan.traits
     world = World(plan, server, [], Counter(), [])
     try:
-        _, loop = run(lambda loop: _Run(world, loop).live())
+        with unlisted_tasks():
+            _, loop = run(lambda loop: _Run(world, loop).live())
     except (Deadlock, Outside) as error:
         world.violations.append(f"the loop came to a stop: {error!r}")
     except Exception as error:  # noqa: BLE001  # whatever leaves the library is a finding
