@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import heapq
 import selectors
 import weakref
 from asyncio import format_helpers
@@ -12,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import copy_context
+from heapq import heapify, heappop, heappush
 from typing import Any, NoReturn, TypeVar
 
 from msgspec import Struct
@@ -72,11 +72,23 @@ class _Handle(Struct, eq=False):
         return self.is_cancelled
 
 
-class Timer(_Handle, eq=False, kw_only=True):
-    """A callback at a time. In the heap it stands behind its time, and of equal times none is less."""
+class Timer(Struct, eq=False):
+    """A callback at a time. In the heap it stands behind its time, and of equal times none is less.
 
+    Attributes:
+        callback, args, context: As of a handle.
+        loop: On which loop it is to ring.
+        time: When, on its clock.
+        is_cancelled: Whether it was cancelled.
+        is_scheduled: Whether it is still to ring.
+    """
+
+    callback: Callable[..., object] | None
+    args: tuple[Any, ...]
+    context: contextvars.Context
     loop: VirtualLoop
     time: float
+    is_cancelled: bool = False
     is_scheduled: bool = True
 
     def __lt__(self, other: object) -> bool:
@@ -93,6 +105,9 @@ class Timer(_Handle, eq=False, kw_only=True):
             self.callback = None
             self.args = ()
 
+    def cancelled(self) -> bool:
+        return self.is_cancelled
+
     def __repr__(self) -> str:
         return f"<Timer at {self.time:.3f} of {format_helpers._format_callback_source(self.callback, self.args)}>"
 
@@ -104,7 +119,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     goes by in them.
     """
 
-    _ready: deque[_Handle]
+    _ready: deque[_Handle | Timer]
     _stopping: bool
     _clock_resolution: float
 
@@ -152,13 +167,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: Any = None
     ) -> Timer:
-        return self.call_at(self.now + delay, callback, *args, context=context)
+        when = self.now + delay
+        timer = Timer(callback, args, copy_context() if context is None else context, self, when)
+        heappush(self._scheduled, (when, timer))
+        return timer
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
     ) -> Timer:
-        timer = Timer(callback, args, copy_context() if context is None else context, loop=self, time=when)
-        heapq.heappush(self._scheduled, (when, timer))
+        timer = Timer(callback, args, copy_context() if context is None else context, self, when)
+        heappush(self._scheduled, (when, timer))
         return timer
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> NoReturn:  # type: ignore[override]
@@ -200,7 +218,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Make those timers ready whose time has come."""
         ready, scheduled, end = self._ready, self._scheduled, self.now + self._clock_resolution
         while scheduled and scheduled[0][0] < end:
-            timer = heapq.heappop(scheduled)[1]
+            timer = heappop(scheduled)[1]
             timer.is_scheduled = False
             ready.append(timer)
 
@@ -211,14 +229,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             for _, timer in scheduled:
                 timer.is_scheduled = timer.is_scheduled and not timer.is_cancelled
             self._scheduled = [each for each in scheduled if not each[1].is_cancelled]
-            heapq.heapify(self._scheduled)
+            heapify(self._scheduled)
             self.cancelled_timers = 0
             return
         while scheduled and scheduled[0][1].is_cancelled:
             self.cancelled_timers -= 1
-            heapq.heappop(scheduled)[1].is_scheduled = False
+            heappop(scheduled)[1].is_scheduled = False
 
-    def _failed(self, handle: _Handle, error: BaseException) -> None:
+    def _failed(self, handle: _Handle | Timer, error: BaseException) -> None:
         source = format_helpers._format_callback_source(handle.callback, handle.args)
         self.call_exception_handler({"message": f"Exception in callback {source}", "exception": error})
 
