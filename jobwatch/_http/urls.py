@@ -5,6 +5,7 @@ Nothing here is repaired. A URL that would have to be guessed at is refused befo
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,7 @@ def reserved(name: str) -> str:
     return "/".join(quoted(part, "!$&'()*+,;=:@") for part in parts)
 
 
+@functools.lru_cache(maxsize=128)
 def origin_of(url: str) -> str:
     """Return the origin of a URL as text, without the port that its scheme has anyway. RFC 6454, section 6.2.
 
@@ -157,6 +159,7 @@ class Elsewhere(Fault, frozen=True):
         return f"Elsewhere({self.message!r})"
 
 
+@functools.lru_cache(maxsize=128)  # a reply names the same one at each look
 def resolved(base: str, url: str) -> str | None:
     """Return a URL that a reply names, which may be relative to the one asked for; None where it is none."""
     from urllib.parse import urljoin  # noqa: PLC0415 - as above

@@ -514,7 +514,8 @@ class _Run:
         if plan.level == SEAM:
             return seam.source_of(name, self.world.server, api, given, streams=streams)
         assert self.origin is not None
-        source = HttpSource(api, given, streams=streams, max_connections=at_most(plan.max_in_flight))
+        most = at_most(plan.max_in_flight)
+        source = HttpSource(api, given, streams=streams, max_connections=most, max_body=wire.LARGEST)
         wire.join(name, source.transport, self.origin)
         return source
 
