@@ -24,7 +24,7 @@ from __future__ import annotations
 import enum
 import functools
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -146,6 +146,7 @@ class Watch(Struct, gc=False, eq=False):
     not_before: float = 0.0
     unheld: bool = False
     kept: Callable[[], Awaitable[None]] | None = None
+    listeners: ClassVar[int] = 0  # none, but for a job that waits listen to
 
     def __lt__(self, other: Watch) -> bool:
         """Break ties of time in the heap, in any way that is the same whenever the same happens."""
@@ -164,7 +165,7 @@ class Watch(Struct, gc=False, eq=False):
     @property
     def wanted(self) -> bool:
         """Whether anybody still wants to hear of the job."""
-        return self.on_look is not None
+        return self.listeners > 0 or self.on_look is not None
 
     @property
     def goes_on(self) -> bool:
@@ -228,7 +229,7 @@ class AwaitedWatch(Watch, gc=False, eq=False):
         hurry: To be set by who has no time left for what is still asked about an end that was read; None if nothing is.
     """
 
-    listeners: int = 0
+    listeners: int = 0  # type: ignore[misc]  # as one of its own
     log: tuple[Transition, ...] = ()
     readers: dict[object, int] | None = None
     job: Job | None = None
@@ -236,11 +237,6 @@ class AwaitedWatch(Watch, gc=False, eq=False):
     subscribers: dict[Subscriber, None] | None = None
     deadlines: dict[object, float] | None = None
     hurry: asyncio.Future[None] | None = None
-
-    @property
-    def wanted(self) -> bool:
-        """Whether anybody still wants to hear of the job."""
-        return self.listeners > 0
 
     def tell_end(self) -> bool:
         """Have an end that was read told at once; return whether there is one that is not told yet."""
@@ -315,8 +311,10 @@ class Registry:
 
     def of(self, job_id: str) -> list[Watch]:
         """Return the watches of a job."""
-        found = (self.awaited.get(job_id), self.background.get(job_id))
-        return [watch for watch in found if watch is not None]
+        awaited, background = self.awaited.get(job_id), self.background.get(job_id)
+        if awaited is None:
+            return [] if background is None else [background]
+        return [awaited] if background is None else [awaited, background]
 
     def going_on(self, job_id: str) -> list[Watch]:
         """Return the watches of a job that somebody wants to hear of, and that have not ended."""
