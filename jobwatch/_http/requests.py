@@ -570,8 +570,8 @@ def _requests_of(api: JobAPI) -> list[str | None]:
 
 
 def _only_in_base_url(api: JobAPI) -> frozenset[str]:
-    elsewhere = templates.names_in([*_requests_of(api), *api.headers.values()])
-    return frozenset(templates.names_in([api.base_url])).difference(elsewhere)
+    names = frozenset(templates.names_in([api.base_url]))
+    return names and names.difference(templates.names_in([*_requests_of(api), *api.headers.values()]))
 
 
 def _params(api: JobAPI, given: _Params, needless: frozenset[str]) -> _Params:

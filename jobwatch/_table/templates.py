@@ -32,7 +32,8 @@ def is_encoded_path(path: str) -> bool:
 
 def names_in(templates: Iterable[str | None]) -> list[str]:
     """Return the names in braces, in order."""
-    return [found["name"] for template in templates for found in _PLACEHOLDER.finditer(template or "")]
+    # Most texts of a table have no braces, which is sooner seen than searched for.
+    return [found["name"] for text in templates if text and "{" in text for found in _PLACEHOLDER.finditer(text)]
 
 
 def whole_values_in(bodies: Iterable[str | None]) -> list[str]:
