@@ -502,7 +502,8 @@ class Looks:
     def _retire(self, watch: Watch, job_id: str) -> None:
         """Let go of a job that ended, or that nobody wants any more."""
         watch.to(IDLE)
-        self._schedule.demand(watch, 0.0)
+        if watch.demand:
+            self._schedule.demand(watch, 0.0)
         self._grouping.leave(watch)
         if self._streams is not None:
             self._streams.end_unless_wanted(job_id)

@@ -320,9 +320,12 @@ class Schedule:
 
     def _next_first_look_at(self) -> float:
         waiting = self._first_looks
-        while waiting and not (waiting[0].stage is FIRST and waiting[0].wanted):
+        while waiting:
+            first = waiting[0]
+            if first.stage is FIRST and (first.on_look is not None or first.listeners > 0):  # as `Watch.wanted` says
+                return BEFORE_ALL
             waiting.popleft()
-        return BEFORE_ALL if waiting else NEVER
+        return NEVER
 
     def _taken(self, now: float, queue_at: float, newcomer_at: float) -> Watch:
         # By turns where both are due, so that neither those who keep coming nor those who are there starve the others.
