@@ -168,7 +168,7 @@ class HttpSource:
 
     def check(self, job_id: str) -> None:
         """Raise ConfigError where a job cannot be asked about by its id."""
-        self._requests.job(job_id)
+        self._requests.check(job_id)
 
     def started(self, started: Started) -> Found:
         """Return the job that a response started; raise ConfigError where it names none."""
@@ -390,6 +390,7 @@ class HttpSource:
             secrets=requests.other_secrets(),
             problem=api.problem,
             verdict=api.verdict,
+            unauthorized=api.unauthorized,
             retry_after=None if api.read_retry_after is None else api.retry_after,
             states=api.states,
             wanted=api.wanted_headers,
