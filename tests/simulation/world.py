@@ -230,10 +230,8 @@ def _apart(seed: int, level: str, mode: str, api: str, size: Size) -> dict[str, 
         return {"more phases": 1.0} if rng.random() < size.phases else {}
     names = _apart_at(level, api)
     if size.spread and api == "bedrock":
-        names = [
-            *names,
-            *["told by HTTP status"] * 2,
-        ]  # which shows in few small worlds: somebody has to see a job change
+        # It shows in few small worlds: somebody has to see a job change.
+        names = [*names, "told by HTTP status", "told by HTTP status"]
     name = rng.choice(names)
     if name == "source raises" and mode == LIVENESS:
         return {}
