@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobwatch._table import templates
 from jobwatch._table.templates import filled, is_repeatable, mapped, names_in, repeated, value_in, whole_values_in
 
 LITERALS = st.text(st.characters(exclude_characters="{}$"), max_size=8)
@@ -67,3 +68,8 @@ def test_a_value_is_read_back(template: str, text: str, value: str | None) -> No
 )
 def test_a_name_that_is_a_whole_value_of_a_body(body: str | None, names: list[str]) -> None:
     assert whole_values_in([body]) == names
+
+
+@given(st.text("/.%2eEaZ_-~ é?\n", max_size=12))
+def test_a_path_is_encoded_by_the_whole_rule_whether_it_is_plain_or_not(path: str) -> None:
+    assert templates.is_encoded_path(path) == (templates._PATH.fullmatch(path) is not None)
