@@ -357,9 +357,10 @@ async def test_where_no_place_is_free_the_end_of_a_look_makes_the_next_one_due()
 @on_virtual_clock
 async def test_few_that_are_due_are_counted_to_the_last(due: int) -> None:
     schedule = _schedule()
-    for number in range(due):
+    schedule.put(_watch("due0"), 1.0)
+    schedule.put(_watch("later"), 1.5)  # wherever it stands among them
+    for number in range(1, due):
         schedule.put(_watch(f"due{number}"), 1.0)
-    schedule.put(_watch("later"), 1.5)
     assert schedule.ready(0.5, 64) == 0
     assert schedule.ready(1.0, 64) == due
     schedule.enqueue(_watch("new"))
