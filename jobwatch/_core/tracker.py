@@ -30,7 +30,7 @@ from typing import assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .._models import ENDED, Event, Fault, FaultKind, Job, Outcome, Phase, Transition, excerpt, shown, state
+from .._models import ENDED, Event, Fault, FaultKind, Job, Outcome, Phase, Problem, Transition, excerpt, shown, state
 from .._reading.words import is_same_word, lowered
 from .matching import Fingerprint, begins_with, is_same, new_from, unix_seconds
 from .moves import Place, arrived
@@ -138,6 +138,7 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
             was no time for which it ran.
         outcome: How the watch ended; None while it goes on.
         remarked: What was told about it, so that it is told once.
+        error: What the API says went wrong, shortened, where a watcher has kept that with the end of the job.
     """
 
     job_id: str
@@ -175,6 +176,7 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     blocked: SeenBlocked | None = None
     outcome: Outcome | None = None
     remarked: tuple[str, ...] = ()
+    error: Problem | None = None
 
     def __repr__(self) -> str:
         told = "never read" if self.status is None or self.phase is None else state(self.status, self.phase)

@@ -15,7 +15,7 @@ from .._core.tracker import Watched
 from .._engine.watch import NEVER
 from .changes import Change, ChangeKind, Health, WatchedJob
 from .records import Acknowledged, Changed, Forgotten, JobRecord, RecordState
-from .showing import TROUBLED, changes_of
+from .showing import TROUBLED, at_its_end, changes_of
 from .viewing import Sighting
 
 if TYPE_CHECKING:
@@ -289,7 +289,7 @@ class JobList:
         if self._failing or known.fault is not None:
             self._time_failing(job_id, failing=known.fault is not None and outcome is None)
         if outcome is not None and not is_troubled:
-            known = replace(known, delivered=known.delivered[-1:])
+            known = at_its_end(known, changes)
             self._unwatch(job, watch, known)
         self._change(job, changes, known, now, also=looked.is_to_keep)
         if known.is_new_here:  # nobody is asked at a place that a restart would not know of
@@ -392,6 +392,7 @@ def _overview_of(job_id: str, job: _Job, refused: str | None) -> WatchedJob:
         blocked_since=None if blocked is None else _utc(blocked.since),
         asked=None if blocked is None else blocked.asked,
         url=None if blocked is None else blocked.url,
+        error=watched.error,
     )
 
 

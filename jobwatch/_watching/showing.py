@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from .._models import Outcome
+from .._models.shortened import shortened
 from .changes import Change, ChangeKind, Health
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from .._core.look import Looked
+    from .._core.tracker import Watched
 
 # Until Python 3.12, to find a member takes longer than all that is done with it.
 _STATE: Final = ChangeKind.STATE
@@ -25,6 +28,23 @@ TROUBLED: dict[Outcome | None, Health] = {
     Outcome.AUTH: Health.AUTH,
 }
 """Outcomes of looks that end a wait, and not a watch."""
+
+
+_LONGEST_ERROR = 400
+"""How many characters are kept of what went wrong with a job: as many as are told of a fault."""
+
+
+def at_its_end(known: Watched, changes: Sequence[Change]) -> Watched:
+    """Return what is kept of a job that has ended, which outlives the changes that told it.
+
+    Args:
+        known: What is known of it.
+        changes: Those that its last look has shown.
+    """
+    error = next((change.error for change in reversed(changes) if change.kind is _END), None)
+    if error is not None and len(error.message) > _LONGEST_ERROR:
+        error = replace(error, message=shortened(error.message, _LONGEST_ERROR))
+    return replace(known, delivered=known.delivered[-1:], error=error)
 
 
 def changes_of(looked: Looked, seq: int, health: Health, seen_at: datetime, generation: int = 0) -> tuple[Change, ...]:
