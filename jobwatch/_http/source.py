@@ -390,6 +390,7 @@ class HttpSource:
             secrets=requests.other_secrets(),
             problem=api.problem,
             verdict=api.verdict,
+            unauthorized=api.unauthorized,
             retry_after=None if api.read_retry_after is None else api.retry_after,
             states=api.states,
             wanted=api.wanted_headers,

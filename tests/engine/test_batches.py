@@ -11,6 +11,7 @@ from itertools import pairwise
 import msgspec
 import pytest
 from aiohttp import web
+from msgspec.structs import replace
 
 from jobwatch import Client, Pace
 from jobwatch._core.budget import Budget
@@ -187,6 +188,8 @@ def test_rows_92_93_of_an_answer_only_what_was_asked_for_counts_and_what_agrees(
     assert agreed([a, b, _job("a", "failed")], {"a", "b"}) == (b,)
     assert agreed([a, _job("a", attempt=2)], {"a"}) == ()
     assert agreed([a, _job("a", "failed"), _job("a")], {"a"}) == ()
+    ends = [replace(a, phase=phase) for phase in (Phase.SUCCEEDED, Phase.FAILED)]
+    assert agreed(ends, {"a"}) == (), "one word, two ends"
 
 
 @pytest.mark.parametrize("jobs", [(), (_job("x"),)])
