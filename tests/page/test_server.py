@@ -24,7 +24,7 @@ from jobwatch._serving.page.feed import Feed
 from jobwatch._serving.page.guard import HEADERS
 from jobwatch._serving.page.rows import jobs_events, record_of
 from jobwatch._serving.page.server import MOST_READERS, Server
-from tests.conftest import in_time, soon
+from tests.conftest import at_most, in_time, soon
 from tests.page.reading import Reader
 from tests.page.staged import ORIGIN, Stage, record
 
@@ -274,7 +274,7 @@ async def test_a_browser_that_never_reads_costs_nothing_and_is_dropped(monkeypat
             await soon(lambda: len(stage.feed) == 1)
             kept: list[int] = []
             step = 0
-            async with asyncio.timeout(5):
+            async with at_most(5):
                 while len(stage.feed):
                     step += 1
                     stage.put(*(running(number, progress=step % 100 / 100) for number in range(50)))
