@@ -21,6 +21,7 @@ Pure: the time of a look is an argument. The rules, each tested by its own test:
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -53,7 +54,9 @@ REFUSALS = frozenset({FaultKind.AUTH, FaultKind.REFUSED})
 """Faults that asking again does not mend, unless the refusal was a passing one."""
 
 
-_BLOCKED = Phase.BLOCKED  # until Python 3.12, to find a member takes longer than all that is done with it
+# Until Python 3.12, to find a member takes longer than all that is done with it.
+_BLOCKED = Phase.BLOCKED
+_GOING_ON = (Phase.PENDING, Phase.RUNNING, Phase.BLOCKED)
 
 
 class SuspectedEnd(Struct, frozen=True, array_like=True, gc=False):
@@ -219,8 +222,6 @@ def observe(watched: Watched, seen: Job | Fault, now: float, patience: Patience,
     """
     if watched.outcome is not None:
         return Observed(watched)
-    if watched.added_at is None:
-        watched = replace(watched, added_at=now)
     if isinstance(seen, Fault):
         return Observed(_failed(watched, seen, now, patience))
     if watched.is_new_here:
@@ -228,7 +229,8 @@ def observe(watched: Watched, seen: Job | Fault, now: float, patience: Patience,
     elif _is_older(seen, watched):
         doubted = _doubted(watched, seen, now)
         if doubted is None or doubted.looks < _BACK_LOOKS or now - doubted.since < _BACK_SECONDS:
-            return Observed(replace(unchanged(watched, now), doubted=doubted))
+            added_at = now if watched.added_at is None else watched.added_at
+            return Observed(replace(unchanged(watched, now), added_at=added_at, doubted=doubted))
     return _saw(watched, seen, now, skew)
 
 
@@ -242,6 +244,7 @@ def _failed(watched: Watched, fault: Fault, now: float, patience: Patience) -> W
     refused = watched.refused + 1 if fault.kind in REFUSALS else 0
     watched = replace(
         watched,
+        added_at=now if watched.added_at is None else watched.added_at,
         looks=watched.looks + 1,
         fault=fault,
         faults=watched.faults + 1,
@@ -358,6 +361,7 @@ def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
     observed = Observed(
         replace(
             watched,
+            added_at=now if watched.added_at is None else watched.added_at,
             looks=watched.looks + 1,
             looked_at=now,
             fault=None,
@@ -424,6 +428,7 @@ def _blocked(watched: Watched, job: Job, now: float, *, is_new: bool) -> SeenBlo
     return SeenBlocked(min(before.since, now), now, job.asked, job.url)  # a clock may have been put back
 
 
+@functools.cache  # as above: it looks at many members
 def _outcome_of(phase: Phase) -> Outcome | None:
     match phase:
         case Phase.SUCCEEDED:
@@ -527,7 +532,7 @@ def _settled(job: Job, events: Sequence[Event]) -> Sequence[Event]:
         while length and events[length - 1].phase in ENDED:
             length -= 1
         return events[:length]
-    while length and events[length - 1].phase not in (job.phase, Phase.PENDING, Phase.RUNNING, Phase.BLOCKED):
+    while length and (last := events[length - 1].phase) is not job.phase and last not in _GOING_ON:
         length -= 1
     return events[:length] if length and events[length - 1].phase is job.phase else events
 
@@ -596,6 +601,7 @@ def _is_known(watched: Watched, job: Job, event: Event) -> bool:
     return event.phase is watched.phase and same_attempt
 
 
+@functools.cache  # as `_outcome_of`
 def _is_leap(before: Phase | None, after: Phase) -> bool:
     """Whether a job cannot be known to have gone straight from one phase to the other."""
     match after:

@@ -149,7 +149,8 @@ class Looks:
             self._held.drop(watch)
         if self._sleeps is not None:
             self._sleeps.forget(watch)
-        self._logged.discard(watch.watched.job_id)
+        if self._logged:
+            self._logged.discard(watch.watched.job_id)
 
     def shown(self, job: Job, joint: Collection[Watch] = (), retry_after: float | None = None) -> list[Watch]:
         """Enter a job that a list shows, whether that was the reason for the request or not.
@@ -199,11 +200,12 @@ class Looks:
         watches = (watch, *others) if others else (watch,)
         ended_at = None
         try:
-            if watch.watched.place is not None:
+            known = watch.watched
+            if known.place is not None:
                 if await self._is_unkept(watch, others):
                     return
-                now = self._clock.now()
-            question = self._question(watch, others, hold)
+                known, now = watch.watched, self._clock.now()
+            question = self._question(watch, known, others, hold)
             if hold and self._held is not None:
                 seen = await self._held.seen(watches, self._schedule.answer(question, held=True))
             else:
@@ -300,9 +302,9 @@ class Looks:
                     self._schedule.put(watch, due)
                 self._wakeups.put_woken(watch.watched.job_id)
 
-    def _question(self, watch: Watch, others: Collection[Watch], hold: float) -> Awaitable[Seen]:
-        """Return the question about a job that one watch or two want to hear of."""
-        before, memo = watch.watched, watch.memo
+    def _question(self, watch: Watch, before: Watched, others: Collection[Watch], hold: float) -> Awaitable[Seen]:
+        """Return the question about a job, of which that is known, that one watch or two want to hear of."""
+        memo = watch.memo
         # Two that know different things are served by one whole answer; and somebody who waits for this very look, at a
         # deadline above all, is to have the truth.
         is_awaited = watch.stage is not LOOKING and watch.awaits_this_look
@@ -413,11 +415,12 @@ class Looks:
         try:
             price = self._schedule.price(now)
             shared = self._shared(price, watch) if self._grouping.is_possible else price
+            before = watch.watched
             if seen.looks > 1:
-                watch.watched = replace(watch.watched, looks=watch.watched.looks + seen.looks - 1)
+                watch.watched = before = replace(before, looks=before.looks + seen.looks - 1)
             what = UNCHANGED if watch.memo is not None and watch.memo == seen.memo else seen.what
             looked = self._policy.saw(
-                watch.watched,
+                before,
                 what,
                 as_of,
                 self._clock.uniform(),
@@ -428,7 +431,7 @@ class Looks:
                 slept=0.0 if self._sleeps is None else self._sleeps.since_seen(watch),
             )
             if seen.cached_for is not None or looked.watched.phase is _UNKNOWN:
-                looked = with_remark(watch.watched, looked, as_of, seen.cached_for)
+                looked = with_remark(before, looked, as_of, seen.cached_for)
             if times is not None and self._held is not None:
                 looked = self._held.follow_up(watch, looked, *times, now)
             if looked.transitions or looked.outcome is not None:
@@ -448,7 +451,7 @@ class Looks:
         is_news = looked.transitions or looked.outcome or looked.confirms_blocked
         if is_news or not before.looks:
             self._log.news(looked)
-            self._count_end(watch, looked)
+            self._count_end(watch, looked, before)
         has_moved = before.project_id != looked.watched.project_id
         if has_moved:
             self._grouping.leave(watch)
@@ -459,7 +462,7 @@ class Looks:
             if looked.job is not None:
                 watch.show(looked.job)
         if looked.next_look is None or not watch.wanted:
-            self._retire(watch)
+            self._retire(watch, before.job_id)
         else:
             self._put_next(watch, looked, looked.next_look, price, now)
             if has_moved:
@@ -474,27 +477,27 @@ class Looks:
         ):
             self._report(watch.on_look, watch, looked, before)
         if self._wakeups.woken:
-            self._wakeups.put_woken(watch.watched.job_id)
+            self._wakeups.put_woken(before.job_id)
 
-    def _count_end(self, watch: Watch, looked: Looked) -> None:
+    def _count_end(self, watch: Watch, looked: Looked, before: Watched) -> None:
         """Count an end once, though two may watch the job, and how late it was known if the job was seen before."""
         outcome = looked.outcome
         if outcome is None or not outcome.is_end_of_job:
             return
-        if watch.on_look is not None and watch.watched.job_id in self._registry.awaited:
+        if watch.on_look is not None and before.job_id in self._registry.awaited:
             return
         lag = None
-        if looked.job is not None and watch.watched.looks:
+        if looked.job is not None and before.looks:
             lag = known_after(looked.job, looked.watched.looked_at, watch.ahead)
         self._counters.ended(outcome, lag)
 
-    def _retire(self, watch: Watch) -> None:
+    def _retire(self, watch: Watch, job_id: str) -> None:
         """Let go of a job that ended, or that nobody wants any more."""
         watch.to(IDLE)
         self._schedule.demand(watch, 0.0)
         self._grouping.leave(watch)
         if self._streams is not None:
-            self._streams.end_unless_wanted(watch.watched.job_id)
+            self._streams.end_unless_wanted(job_id)
 
     def _put_next(self, watch: Watch, looked: Looked, next_look: float, price: float, now: float) -> None:
         schedule = self._schedule

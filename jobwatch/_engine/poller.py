@@ -388,16 +388,17 @@ class Poller:
         if not self._registry.remove(watch):
             return
         self._looks.drop(watch)
-        self._schedule.remove(watch)
-        watch.to(IDLE)
-        self._grouping.leave(watch)
-        self._schedule.demand(watch, 0.0)
-        job_id = watch.watched.job_id
+        job_id, is_retired = watch.watched.job_id, watch.stage is IDLE
+        if not is_retired:  # else it was on no queue, and all of this was done when its last look was entered
+            self._schedule.remove(watch)
+            watch.to(IDLE)
+            self._grouping.leave(watch)
+            self._schedule.demand(watch, 0.0)
         if self._registry.of(job_id):
             self._wakeups.put_woken(job_id)
         else:
             self._wakeups.forget(job_id)
-        if self._streams is not None:
+        if self._streams is not None and not is_retired:
             self._streams.end_unless_wanted(job_id)
         if not self._registry:
             self._workers.send_home()

@@ -103,6 +103,7 @@ class Schedule:
         self._next_late = 0.0
         self._no_token_until = 0.0
         self._rests_until = BEFORE_ALL
+        self._found_due_at: float | None = None
         self._line = asyncio.Lock()  # of those who wait for a turn
         self._in_line = 0
         self._in_flight = 0
@@ -113,7 +114,8 @@ class Schedule:
 
     def next_at(self, now: float) -> float:
         """Return when the next look may be made, on the loop's clock; `NEVER` where nothing is due."""
-        return max(self._due_at(now), self._held_until(now))
+        due, self._found_due_at = self._found_due_at, None
+        return max(self._due_at(now) if due is None else due, self._held_until(now))
 
     def ready(self, now: float, most: int) -> int:
         """Return how many looks may begin now, as far as that is known without beginning any.
@@ -124,6 +126,8 @@ class Schedule:
         """
         if self._due_at(now) > now:
             return 0
+        if not self._first_looks and not self._queue.has_second(now) and not self._are_late(now):
+            return 1  # as it is where jobs come due one at a time
         room = int(min(most, self._places.room, self._budget.left(now)))
         if self._are_late(now):
             return 1 + int(min(now - self._next_late, _MADE_UP) * self._late_rate(now))
@@ -135,14 +139,24 @@ class Schedule:
         Args:
             now: When, on the loop's clock.
         """
-        if self._closed or self._due_at(now) > now or (self.paused_until and now < self._pause_ends_at(now)):
+        if self._closed:
+            return None
+        queue_at, newcomer_at = dues = self._dues(now)
+        due = queue_at if queue_at < newcomer_at else newcomer_at
+        if due < self._rests_until:
+            due = self._rests_until
+        if due > now:
+            self._found_due_at = due  # whoever finds nothing to do asks next when there will be something
+            return None
+        if self.paused_until and now < self._pause_ends_at(now):
             return None
         # While a pause lasts that is beyond all patience, no request is made, so none is paid for.
         wait = self._budget.spend(now) if now >= self.paused_until else 0.0
         if wait:
             self._no_token_until = now + wait
             return None
-        watch = self._taken(now)
+        self._found_due_at = None
+        watch = self._taken(now, *dues)
         watch.begin_look()
         self._places.begin(watch, now)
         if not self._workers.has_free():
@@ -176,10 +190,12 @@ class Schedule:
             watch: The job.
             now: When, on the loop's clock; by default, as that says.
         """
+        self._found_due_at = None
         if self._long_polls and watch in self._long_polls:
             self._long_polls.discard(watch)
             return
-        if watch.watched.looks == 1:
+        # What is counted is of use while somebody waits for a first look, and to read what is known takes time.
+        if self._first_looks and watch.watched.looks == 1:
             self._newcomers.answered(goes_on=watch.demand > 0.0)
         self._places.end(watch, self._time() if now is None else now)
         if self._held_back and not self._places.hold_back_slow_jobs:
@@ -203,6 +219,7 @@ class Schedule:
             self._newcomers = FirstLooks()
             self._rests_until = BEFORE_ALL
         self._first_looks += watches
+        self._found_due_at = None
         self._workers.wake_at(self._time())
 
     def put(self, watch: Watch, due: float) -> None:
@@ -219,6 +236,7 @@ class Schedule:
         if self._held_back:
             self._held_back.pop(watch, None)
         self._queue.put(watch, due)
+        self._found_due_at = None
         if due < self._rests_until:  # somebody wants this look sooner than jobs are looked at by themselves
             self._rests_until = due
         if due < self._workers.alarm_at and self._workers.has_free():
@@ -247,12 +265,15 @@ class Schedule:
         return found
 
     def _due_at(self, now: float) -> float:
-        if not self._places.has_room(now):
-            return NEVER  # whoever ends a look, or notices that one is slow, looks here again
-        due = self._queue_due_at(now)
-        if self._first_looks:
-            due = min(due, self._newcomer_at(now))
+        queue_at, newcomer_at = self._dues(now)
+        due = queue_at if queue_at < newcomer_at else newcomer_at
         return due if due > self._rests_until else self._rests_until
+
+    def _dues(self, now: float) -> tuple[float, float]:
+        """Return when the next look at a job seen before may be made, and when the next first look."""
+        if not self._places.has_room(now):
+            return NEVER, NEVER  # whoever ends a look, or notices that one is slow, looks here again
+        return self._queue_due_at(now), self._newcomer_at(now) if self._first_looks else NEVER
 
     def _rest(self) -> float:
         """Return for how long no look begins, in seconds, where there are many jobs and none is due now."""
@@ -269,6 +290,8 @@ class Schedule:
     def _queue_due_at(self, now: float) -> float:
         """Return when the next look at a job seen before may be made; where many are late, one after the other."""
         due = self._queue.next_due()
+        if due > now:
+            return due
         while (
             due <= now
             and self._places.has_slow_jobs
@@ -296,10 +319,10 @@ class Schedule:
             waiting.popleft()
         return BEFORE_ALL if waiting else NEVER
 
-    def _taken(self, now: float) -> Watch:
+    def _taken(self, now: float, queue_at: float, newcomer_at: float) -> Watch:
         # By turns where both are due, so that neither those who keep coming nor those who are there starve the others.
-        by_turns = self._was_first_look and self._queue_due_at(now) <= now
-        self._was_first_look = bool(self._first_looks) and self._newcomer_at(now) <= now and not by_turns
+        by_turns = self._was_first_look and queue_at <= now
+        self._was_first_look = newcomer_at <= now and not by_turns
         if self._was_first_look:
             watch = self._first_looks.popleft()
             self._newcomers.made(now, len(self._first_looks), self.known, self._budget.demand)
@@ -535,6 +558,10 @@ class DueQueue:
     def next_due(self) -> float:
         """Return when the next watch is due, or `NEVER`."""
         heap = self._heap
+        if heap:
+            due, watch = heap[0]
+            if due == watch.due:  # as nearly always
+                return due
         while True:
             while heap and heap[0][0] != heap[0][1].due:
                 heapq.heappop(heap)
@@ -555,6 +582,11 @@ class DueQueue:
                 found += 1
                 places += (2 * place + 1, 2 * place + 2)
         return found
+
+    def has_second(self, now: float) -> bool:
+        """Return whether more than one are due by a time, as `due` counts them."""
+        heap = self._heap
+        return (len(heap) > 1 and heap[1][0] <= now) or (len(heap) > 2 and heap[2][0] <= now)
 
     def first(self) -> Watch:
         """Return the watch that is due first; there must be one, and `next_due` must have been asked."""

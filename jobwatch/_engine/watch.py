@@ -334,7 +334,9 @@ class BackgroundWatch(Watch, gc=False, eq=False):
 
     def decode(self) -> None:
         """Have what is known at hand, where it is to be read several times."""
-        self.watched = self.watched
+        known = _kept_in(self)
+        if type(known) is bytes:
+            self.watched = _decode(known)
 
     def rest(self) -> None:
         """Encode what is known; what has no encoding, such as half a surrogate pair from a source, stays as it is."""
@@ -371,8 +373,10 @@ class Registry:
 
     def of(self, job_id: str) -> list[Watch]:
         """Return the watches of a job."""
-        found = (self.awaited.get(job_id), self.background.get(job_id))
-        return [watch for watch in found if watch is not None]
+        awaited, background = self.awaited.get(job_id), self.background.get(job_id)
+        if awaited is None:
+            return [] if background is None else [background]
+        return [awaited] if background is None else [awaited, background]
 
     def going_on(self, job_id: str) -> list[Watch]:
         """Return the watches of a job that somebody wants to hear of, and that have not ended."""

@@ -168,7 +168,7 @@ class HttpSource:
 
     def check(self, job_id: str) -> None:
         """Raise ConfigError where a job cannot be asked about by its id."""
-        self._requests.job(job_id)
+        self._requests.check(job_id)
 
     def started(self, started: Started) -> Found:
         """Return the job that a response started; raise ConfigError where it names none."""

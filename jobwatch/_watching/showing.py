@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from .._core.look import Looked
-    from .._models import Transition
 
-_STATE = ChangeKind.STATE  # until Python 3.12, to find a member takes longer than all that is done with it
+# Until Python 3.12, to find a member takes longer than all that is done with it.
+_STATE: Final = ChangeKind.STATE
+_END: Final = ChangeKind.END
+_OK: Final = Health.OK
 
 TROUBLED: dict[Outcome | None, Health] = {
     Outcome.UNREACHABLE: Health.UNREACHABLE,
@@ -35,31 +37,39 @@ def changes_of(looked: Looked, seq: int, health: Health, seen_at: datetime, gene
         seen_at: When the look was made.
         generation: See `Change.generation`.
     """
-    fault, states, ended = looked.watched.fault, looked.transitions, has_ended(looked)
+    known, states = looked.watched, looked.transitions
+    job_id, fault, ended = known.job_id, known.fault, has_ended(looked)
     changes: list[Change] = []
 
-    def change(kind: ChangeKind, transition: Transition | None = None) -> Change:
-        job_id, number = looked.watched.job_id, seq + len(changes) + 1
-        return Change(
-            job_id=job_id, seq=number, generation=generation, kind=kind, seen_at=seen_at, transition=transition
-        )
+    def change(kind: ChangeKind) -> Change:
+        return Change(job_id=job_id, seq=seq + len(changes) + 1, generation=generation, kind=kind, seen_at=seen_at)
 
-    now = Health.OK if fault is None else TROUBLED.get(looked.outcome, health)
+    now = _OK if fault is None else TROUBLED.get(looked.outcome, health)
     if now is not health:
         changes.append(replace(change(ChangeKind.HEALTH), health=now, fault=fault))
     last = states[-1] if ended and states and states[-1].phase.ended else None
-    for transition in states if last is None else states[:-1]:
-        changes += [change(_STATE, transition)]
-    if looked.confirms_blocked and looked.watched.blocked is not None:
-        blocked = looked.watched.blocked
-        changes.append(replace(change(ChangeKind.BLOCKED), asked=blocked.asked, url=blocked.url))
+    first = seq + len(changes) + 1
+    changes += [
+        Change(job_id=job_id, seq=number, generation=generation, kind=_STATE, seen_at=seen_at, transition=transition)
+        for number, transition in enumerate(states if last is None else states[:-1], first)
+    ]
+    if looked.confirms_blocked and known.blocked is not None:
+        changes.append(replace(change(ChangeKind.BLOCKED), asked=known.blocked.asked, url=known.blocked.url))
     if looked.remark is not None:
         changes.append(replace(change(ChangeKind.REMARK), remark=looked.remark))
     if ended:
-        error = looked.error if looked.job is None else looked.job.error
-        end = replace(change(ChangeKind.END, last), outcome=looked.outcome, error=error, fault=fault)
-        if looked.watched.end_missed:
-            end = replace(end, end_missed=True)
+        end = Change(
+            job_id=job_id,
+            seq=seq + len(changes) + 1,
+            generation=generation,
+            kind=_END,
+            seen_at=seen_at,
+            transition=last,
+            outcome=looked.outcome,
+            error=looked.error if looked.job is None else looked.job.error,
+            fault=fault,
+            end_missed=known.end_missed,
+        )
         changes.append(end)
     return tuple(changes)
 

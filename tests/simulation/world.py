@@ -23,7 +23,7 @@ from jobwatch._http.source import HttpSource
 from jobwatch.apis import BEDROCK, CAPYDB
 
 from . import faults, oracle, seam, wire
-from .clock import START, Deadlock, Outside, VirtualLoop, put, run
+from .clock import START, Deadlock, Outside, VirtualLoop, put, run, unlisted_tasks
 from .disk import disks
 from .lives import Keeper
 from .people import Heard, Person
@@ -386,7 +386,8 @@ def played(plan: Plan) -> World:
     server.weak_etags = "weak etags" in plan.traits
     world = World(plan, server, [], Counter(), [])
     try:
-        _, loop = run(lambda loop: _Run(world, loop).live())
+        with unlisted_tasks():
+            _, loop = run(lambda loop: _Run(world, loop).live())
     except (Deadlock, Outside) as error:
         world.violations.append(f"the loop came to a stop: {error!r}")
     except Exception as error:  # noqa: BLE001  # whatever leaves the library is a finding
@@ -520,7 +521,8 @@ class _Run:
         if plan.level == SEAM:
             return seam.source_of(name, self.world.server, api, given, streams=streams)
         assert self.origin is not None
-        source = HttpSource(api, given, streams=streams, max_connections=at_most(plan.max_in_flight))
+        most = at_most(plan.max_in_flight)
+        source = HttpSource(api, given, streams=streams, max_connections=most, max_body=wire.LARGEST)
         wire.join(name, source.transport, self.origin)
         return source
 
