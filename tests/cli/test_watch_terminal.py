@@ -249,6 +249,7 @@ def test_a_signal_that_is_ignored_stays_so(tmp_path: Path, number: signal.Signal
         terminal.process.send_signal(number)
         terminal.press("j")
         terminal.until("> . tests")
+        assert "\x1b[?1049l" not in terminal.sent, "the screen was not given back, not even for a moment"
         terminal.press("q")
         assert terminal.end() == 130
         assert terminal.is_as_before
