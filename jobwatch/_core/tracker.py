@@ -307,9 +307,10 @@ def patience_ends_at(watched: Watched, patience: Patience) -> float:
 def _is_older(job: Job, watched: Watched) -> bool:
     if job.phase.ended and job.events and _goes_on_to_an_end(watched, job, job.events):
         return False
-    updated_at = _unix(job.updated_at)
-    if updated_at is not None and watched.updated_at is not None and updated_at != watched.updated_at:
-        return updated_at < watched.updated_at
+    if watched.updated_at is not None and job.updated_at is not None:
+        updated_at = job.updated_at.timestamp()
+        if updated_at != watched.updated_at:
+            return updated_at < watched.updated_at
     return job.attempt is not None and job.attempt < (watched.attempt or 0)
 
 
@@ -397,12 +398,12 @@ def _told(
 ) -> tuple[tuple[Transition, ...], tuple[Fingerprint, ...]]:
     """Return the transitions that are new, and what is remembered of those delivered last, they included."""
     seen_at = datetime.fromtimestamp(now, UTC)
-    first = watched.seq + 1
-    transitions = [
-        Transition(job.id, seq, step.event.status, step.event.phase, step.event.at, seen_at, step.gap)
-        for seq, step in enumerate(steps, first)
-    ]
-    fingerprints = [Fingerprint(step.event.status, _unix(step.event.at)) for step in steps[-_REMEMBERED:]]
+    transitions: list[Transition] = []
+    fingerprints: list[Fingerprint] = []
+    for seq, step in enumerate(steps, watched.seq + 1):
+        event, at = step.event, step.event.at
+        transitions.append(Transition(job.id, seq, event.status, event.phase, at, seen_at, step.gap))
+        fingerprints.append(Fingerprint(event.status, None if at is None else at.timestamp()))
     return tuple(transitions), (*watched.delivered, *fingerprints)[-_REMEMBERED:]
 
 

@@ -60,27 +60,30 @@ def changes_of(looked: Looked, seq: int, health: Health, seen_at: datetime, gene
     known, states = looked.watched, looked.transitions
     job_id, fault, ended = known.job_id, known.fault, has_ended(looked)
     changes: list[Change] = []
-
-    def change(kind: ChangeKind) -> Change:
-        return Change(job_id=job_id, seq=seq + len(changes) + 1, generation=generation, kind=kind, seen_at=seen_at)
-
     now = _OK if fault is None else TROUBLED.get(looked.outcome, health)
     if now is not health:
-        changes.append(replace(change(ChangeKind.HEALTH), health=now, fault=fault))
+        seq += 1
+        told = Change(job_id=job_id, seq=seq, generation=generation, kind=ChangeKind.HEALTH, seen_at=seen_at)
+        changes.append(replace(told, health=now, fault=fault))
     last = states[-1] if ended and states and states[-1].phase.ended else None
-    first = seq + len(changes) + 1
-    changes += [
-        Change(job_id=job_id, seq=number, generation=generation, kind=_STATE, seen_at=seen_at, transition=transition)
-        for number, transition in enumerate(states if last is None else states[:-1], first)
-    ]
+    for transition in states if last is None else states[:-1]:
+        seq += 1
+        told = Change(
+            job_id=job_id, seq=seq, generation=generation, kind=_STATE, seen_at=seen_at, transition=transition
+        )
+        changes.append(told)
     if looked.confirms_blocked and known.blocked is not None:
-        changes.append(replace(change(ChangeKind.BLOCKED), asked=known.blocked.asked, url=known.blocked.url))
+        seq += 1
+        told = Change(job_id=job_id, seq=seq, generation=generation, kind=ChangeKind.BLOCKED, seen_at=seen_at)
+        changes.append(replace(told, asked=known.blocked.asked, url=known.blocked.url))
     if looked.remark is not None:
-        changes.append(replace(change(ChangeKind.REMARK), remark=looked.remark))
+        seq += 1
+        told = Change(job_id=job_id, seq=seq, generation=generation, kind=ChangeKind.REMARK, seen_at=seen_at)
+        changes.append(replace(told, remark=looked.remark))
     if ended:
         end = Change(
             job_id=job_id,
-            seq=seq + len(changes) + 1,
+            seq=seq + 1,
             generation=generation,
             kind=_END,
             seen_at=seen_at,
