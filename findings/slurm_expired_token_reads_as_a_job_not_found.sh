@@ -5,7 +5,7 @@
 # Seen: slurmrestd hands any token on, and slurmctld's refusal of it becomes HTTP 500 with `Unable to find JobId=N`,
 # of jobs that are there as of others. An id that there is not is answered in the same words: only `error_number`
 # (2017 for that, -1 with "Unspecified error" for the token) tells a poller whether its job is gone or its token has
-# expired, which it does after half an hour by default.
+# expired, which it does after half an hour by default. A slurmctld that is down is told by that same -1, word for word.
 #
 # Prints what was seen and exits 0; exits 1 when any of it changes. Skipped, with exit 0, where apt has not this
 # version.
@@ -145,6 +145,9 @@ try:
         "no such job, with a token": asked("GET", f"job/{number + 900}", good),
         "the job, without a token": asked("GET", f"job/{number}", ""),
     }
+    daemons[0].terminate()
+    daemons[0].wait()
+    seen["the job, with a token, while slurmctld is down"] = asked("GET", f"job/{number}", good)
 finally:
     for daemon in reversed(daemons):
         daemon.terminate()
@@ -152,10 +155,11 @@ finally:
 print("slurmrestd", release)
 for what, reply in seen.items():
     print(f"{what}:", *shown(reply))
-there, expired, missing, without = map(shown, seen.values())
+there, expired, missing, without, down = map(shown, seen.values())
 assert release == "22.05.8", release
 assert there == (200,), there
 assert without == (401, "Authentication failure"), without
 assert missing == (500, (2017, f"Unable to find JobId={number + 900}", "Invalid job id specified")), missing
 assert expired == (500, (-1, f"Unable to find JobId={number}", "Unspecified error")), "it is told otherwise now"
+assert down == expired, down
 PYTHON

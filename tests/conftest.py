@@ -18,6 +18,7 @@ from hypothesis.internal.conjecture import engine
 from jobwatch import Client, Pace
 from jobwatch.testing import JobServer
 from tests import sample
+from tests.virtual import IdleClock
 
 # Two cores, shared: fewer examples by default; `--hypothesis-profile=thorough` before a release.
 settings.register_profile("quick", deadline=None, max_examples=60)
@@ -72,6 +73,15 @@ async def capydb(job_server: JobServer) -> AsyncIterator[Client]:
     """A client of the job server's CapyDB API."""
     async with client_of(job_server, "capydb") as client:
         yield client
+
+
+@pytest_asyncio.fixture
+async def idle_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the test's loop have a clock that goes on only while the loop has nothing to do."""
+    loop: Any = asyncio.get_running_loop()
+    clock = IdleClock(loop._selector, loop.time())
+    monkeypatch.setattr(loop._selector, "select", clock.select)
+    monkeypatch.setattr(loop, "time", clock.time)
 
 
 def own_tasks() -> set[asyncio.Task[object]]:

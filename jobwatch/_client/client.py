@@ -21,7 +21,7 @@ from .._core.resuming import resumed, told
 from .._core.tracker import Patience, Watched, observe
 from .._engine.counters import Counters
 from .._engine.poller import Poller
-from .._engine.watch import Watch
+from .._engine.watch import AwaitedWatch
 from .._errors import ConfigError
 from .._files.history import History
 from .._http.requests import Given
@@ -566,7 +566,7 @@ class Client(Generic[Wire_co]):
         if watched.api != self.name:
             raise ConfigError(f"job {watched.job_id} belongs to {watched.api}, and this client reads {self.name}")
 
-    def _enter_again(self, watched: Watched) -> tuple[Poller, Watch]:
+    def _enter_again(self, watched: Watched) -> tuple[Poller, AwaitedWatch]:
         poller = self._engine()
         watch = poller.listen(resumed(watched, poller.unix()))
         if watch.listeners > 1:  # whose states may be numbered otherwise
@@ -574,20 +574,20 @@ class Client(Generic[Wire_co]):
             raise ConfigError(f"job {watched.job_id} is waited for already: a wait that goes on has to be the first")
         return poller, watch
 
-    def _enter(self, watched: Watched, found: Found) -> tuple[Poller, Watch]:
+    def _enter(self, watched: Watched, found: Found) -> tuple[Poller, AwaitedWatch]:
         poller = self._engine()
         watch = poller.listen(watched, found.retry_after if found.job is None else None)
         if found.job is not None and not watch.watched.looks:
             poller.shown([found.job], found.retry_after)
         return poller, watch
 
-    def _enter_over(self, job: Job) -> tuple[Poller, Watch]:
+    def _enter_over(self, job: Job) -> tuple[Poller, AwaitedWatch]:
         """Return a watch that has ended before any look, which nobody else can listen to."""
         poller = self._engine()
         poller.check()
         observed = observe(Watched(job_id=job.id, api=self.name), job, poller.unix(), Patience())
         watched = replace(observed.watched, looks=0)
-        return poller, Watch(watched, listeners=1, log=observed.transitions, job=job)
+        return poller, AwaitedWatch(watched, listeners=1, log=observed.transitions, job=job)
 
     def _engine(self) -> Poller:
         if self._poller is None:

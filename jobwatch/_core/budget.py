@@ -151,7 +151,7 @@ class Budget:
 
     def price(self, now: float) -> float:
         """Return what a request costs now beside its plain cost: 1 or more."""
-        if self.is_unlimited:
+        if self.is_unlimited or not self.demand:
             return 1.0
         rate = self.rate(now)
         return 1.0 if self.demand <= rate else (self.demand / rate) ** 2

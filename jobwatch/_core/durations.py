@@ -198,7 +198,10 @@ def _blocked_after(events: Sequence[Event], phase: Phase, ended_at: datetime) ->
 
 
 def _last(events: Sequence[Event], phase: Phase) -> datetime | None:
-    return next((event.at for event in reversed(events) if _is_dated(event, phase)), None)
+    for event in reversed(events):
+        if event.phase is phase and event.at is not None:
+            return event.at
+    return None
 
 
 def _is_dated(event: Event, phase: Phase) -> bool:

@@ -32,6 +32,9 @@ class Ends(Struct, frozen=True):
     stops_when_blocked: bool
 
 
+_PLAIN = Ends(frozenset({Outcome.SUCCEEDED}), stops_when_blocked=False)
+
+
 def ends_of(accept: object, fail_on: object) -> Ends:
     """Return what a wait makes of how its job stands.
 
@@ -42,6 +45,8 @@ def ends_of(accept: object, fail_on: object) -> Ends:
     Raises:
         ConfigError: A name is none of these; it says which there are.
     """
+    if accept == () and fail_on == ():
+        return _PLAIN  # of nearly every wait
     accepted = outcomes_of("accept", accept, ACCEPTABLE)
     return Ends(accepted | {Outcome.SUCCEEDED}, bool(outcomes_of("fail_on", fail_on, STOPPING)))
 

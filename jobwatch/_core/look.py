@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 LONGEST_HINT: Final = 60.0
 """For how long a good answer may put off the next look, in seconds; longer where the longest interval is longer."""
 
+_UNDER_WAY = (Phase.PENDING, Phase.RUNNING)
 _IN_TROUBLE = (FaultKind.UNREACHABLE, FaultKind.UNREADABLE)
 
 _LATE = 0.05  # by how much a look comes later than it would have to, so that no rounding makes it come too soon
@@ -253,17 +254,20 @@ class Policy(Struct, frozen=True):
 
     def _learn(self, before: Watched, job: Job, now: float) -> None:
         """Remember how long the job took: by its own timestamps, else by when looks saw it."""
-        events = job.proven if job.events is None else job.events
-        tells_blocked = any(event.phase is Phase.BLOCKED for event in events)
-        if before.blocked is not None and not tells_blocked:
+        if before.blocked is not None and not _tells_blocked(job):
             self.history.pass_over(job)  # for how long it was blocked is not told
             return
-        if self.history.add(job) or tells_blocked or before.phase not in (Phase.PENDING, Phase.RUNNING):
+        if self.history.add(job) or before.phase not in _UNDER_WAY or _tells_blocked(job):
             return
         if before.entered_at is not None and before.looked_at is not None:
             ended_at = (before.looked_at + now) / 2.0
             kind = job.api, job.type or "", before.phase
             self.history.add_duration(kind, max(0.0, ended_at - before.entered_at), job_id=job.id)
+
+
+def _tells_blocked(job: Job) -> bool:
+    """Whether a job is told to have waited for somebody."""
+    return any(event.phase is Phase.BLOCKED for event in (job.proven if job.events is None else job.events))
 
 
 def _until_confirmed(blocked: SeenBlocked, now: float) -> float:

@@ -21,6 +21,7 @@ Pure: the time of a look is an argument. The rules, each tested by its own test:
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ from typing import assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .._models import ENDED, Event, Fault, FaultKind, Job, Outcome, Phase, Transition, excerpt, shown, state
+from .._models import ENDED, Event, Fault, FaultKind, Job, Outcome, Phase, Problem, Transition, excerpt, shown, state
 from .._reading.words import is_same_word, lowered
 from .matching import Fingerprint, begins_with, is_same, new_from, unix_seconds
 from .moves import Place, arrived
@@ -53,7 +54,9 @@ REFUSALS = frozenset({FaultKind.AUTH, FaultKind.REFUSED})
 """Faults that asking again does not mend, unless the refusal was a passing one."""
 
 
-_BLOCKED = Phase.BLOCKED  # until Python 3.12, to find a member takes longer than all that is done with it
+# Until Python 3.12, to find a member takes longer than all that is done with it.
+_BLOCKED = Phase.BLOCKED
+_GOING_ON = (Phase.PENDING, Phase.RUNNING, Phase.BLOCKED)
 
 
 class SuspectedEnd(Struct, frozen=True, array_like=True, gc=False):
@@ -135,6 +138,7 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
             was no time for which it ran.
         outcome: How the watch ended; None while it goes on.
         remarked: What was told about it, so that it is told once.
+        error: What the API says went wrong, shortened, where a watcher has kept that with the end of the job.
     """
 
     job_id: str
@@ -172,6 +176,7 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     blocked: SeenBlocked | None = None
     outcome: Outcome | None = None
     remarked: tuple[str, ...] = ()
+    error: Problem | None = None
 
     def __repr__(self) -> str:
         told = "never read" if self.status is None or self.phase is None else state(self.status, self.phase)
@@ -219,8 +224,6 @@ def observe(watched: Watched, seen: Job | Fault, now: float, patience: Patience,
     """
     if watched.outcome is not None:
         return Observed(watched)
-    if watched.added_at is None:
-        watched = replace(watched, added_at=now)
     if isinstance(seen, Fault):
         return Observed(_failed(watched, seen, now, patience))
     if watched.is_new_here:
@@ -228,7 +231,8 @@ def observe(watched: Watched, seen: Job | Fault, now: float, patience: Patience,
     elif _is_older(seen, watched):
         doubted = _doubted(watched, seen, now)
         if doubted is None or doubted.looks < _BACK_LOOKS or now - doubted.since < _BACK_SECONDS:
-            return Observed(replace(unchanged(watched, now), doubted=doubted))
+            added_at = now if watched.added_at is None else watched.added_at
+            return Observed(replace(unchanged(watched, now), added_at=added_at, doubted=doubted))
     return _saw(watched, seen, now, skew)
 
 
@@ -242,6 +246,7 @@ def _failed(watched: Watched, fault: Fault, now: float, patience: Patience) -> W
     refused = watched.refused + 1 if fault.kind in REFUSALS else 0
     watched = replace(
         watched,
+        added_at=now if watched.added_at is None else watched.added_at,
         looks=watched.looks + 1,
         fault=fault,
         faults=watched.faults + 1,
@@ -302,9 +307,10 @@ def patience_ends_at(watched: Watched, patience: Patience) -> float:
 def _is_older(job: Job, watched: Watched) -> bool:
     if job.phase.ended and job.events and _goes_on_to_an_end(watched, job, job.events):
         return False
-    updated_at = _unix(job.updated_at)
-    if updated_at is not None and watched.updated_at is not None and updated_at != watched.updated_at:
-        return updated_at < watched.updated_at
+    if watched.updated_at is not None and job.updated_at is not None:
+        updated_at = job.updated_at.timestamp()
+        if updated_at != watched.updated_at:
+            return updated_at < watched.updated_at
     return job.attempt is not None and job.attempt < (watched.attempt or 0)
 
 
@@ -358,6 +364,7 @@ def _saw(watched: Watched, job: Job, now: float, skew: float) -> Observed:
     observed = Observed(
         replace(
             watched,
+            added_at=now if watched.added_at is None else watched.added_at,
             looks=watched.looks + 1,
             looked_at=now,
             fault=None,
@@ -391,12 +398,12 @@ def _told(
 ) -> tuple[tuple[Transition, ...], tuple[Fingerprint, ...]]:
     """Return the transitions that are new, and what is remembered of those delivered last, they included."""
     seen_at = datetime.fromtimestamp(now, UTC)
-    first = watched.seq + 1
-    transitions = [
-        Transition(job.id, seq, step.event.status, step.event.phase, step.event.at, seen_at, step.gap)
-        for seq, step in enumerate(steps, first)
-    ]
-    fingerprints = [Fingerprint(step.event.status, _unix(step.event.at)) for step in steps[-_REMEMBERED:]]
+    transitions: list[Transition] = []
+    fingerprints: list[Fingerprint] = []
+    for seq, step in enumerate(steps, watched.seq + 1):
+        event, at = step.event, step.event.at
+        transitions.append(Transition(job.id, seq, event.status, event.phase, at, seen_at, step.gap))
+        fingerprints.append(Fingerprint(event.status, None if at is None else at.timestamp()))
     return tuple(transitions), (*watched.delivered, *fingerprints)[-_REMEMBERED:]
 
 
@@ -424,6 +431,7 @@ def _blocked(watched: Watched, job: Job, now: float, *, is_new: bool) -> SeenBlo
     return SeenBlocked(min(before.since, now), now, job.asked, job.url)  # a clock may have been put back
 
 
+@functools.cache  # as above: it looks at many members
 def _outcome_of(phase: Phase) -> Outcome | None:
     match phase:
         case Phase.SUCCEEDED:
@@ -527,7 +535,7 @@ def _settled(job: Job, events: Sequence[Event]) -> Sequence[Event]:
         while length and events[length - 1].phase in ENDED:
             length -= 1
         return events[:length]
-    while length and events[length - 1].phase not in (job.phase, Phase.PENDING, Phase.RUNNING, Phase.BLOCKED):
+    while length and (last := events[length - 1].phase) is not job.phase and last not in _GOING_ON:
         length -= 1
     return events[:length] if length and events[length - 1].phase is job.phase else events
 
@@ -596,6 +604,7 @@ def _is_known(watched: Watched, job: Job, event: Event) -> bool:
     return event.phase is watched.phase and same_attempt
 
 
+@functools.cache  # as `_outcome_of`
 def _is_leap(before: Phase | None, after: Phase) -> bool:
     """Whether a job cannot be known to have gone straight from one phase to the other."""
     match after:

@@ -18,7 +18,7 @@ from .._models import Fault, FaultKind
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from .._models import Job
+    from .._models import Job, Phase
     from .watch import Watch
 
 _SMALLEST = 10
@@ -92,5 +92,6 @@ def told_once(jobs: Iterable[Job]) -> tuple[Job, ...]:
     return tuple(job for job in told.values() if job.id not in torn)
 
 
-def _state(job: Job) -> tuple[str, int | None]:
-    return job.status, job.attempt
+def _state(job: Job) -> tuple[str, Phase, int | None]:
+    # One word may be two ends: what a table's condition says goes before it.
+    return job.status, job.phase, job.attempt

@@ -26,7 +26,7 @@ from .counters import Counters
 from .logged import LookLog
 from .schedule import LONGEST_PAUSE
 from .sleeps import Sleeps
-from .watch import BEFORE_ALL, DUE, IDLE, LOOKING, NEVER
+from .watch import BEFORE_ALL, DUE, IDLE, LOOKING, NEVER, AwaitedWatch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
@@ -149,7 +149,8 @@ class Looks:
             self._held.drop(watch)
         if self._sleeps is not None:
             self._sleeps.forget(watch)
-        self._logged.discard(watch.watched.job_id)
+        if self._logged:
+            self._logged.discard(watch.watched.job_id)
 
     def shown(self, job: Job, joint: Collection[Watch] = (), retry_after: float | None = None) -> list[Watch]:
         """Enter a job that a list shows, whether that was the reason for the request or not.
@@ -192,18 +193,19 @@ class Looks:
         try:
             self._enter_seen(watch, Seen(fault), self._unix(), self._clock.now())
         finally:
-            self._schedule.end(watch)
+            self._end(watch, (watch,))
 
     async def _look_at(self, watch: Watch, looker: asyncio.Task[object], now: float, hold: float = 0.0) -> None:
         others = self._taken_along(watch) if self._registry.awaited and self._registry.background else []
         watches = (watch, *others) if others else (watch,)
         ended_at = None
         try:
-            if watch.watched.place is not None:
+            known = watch.watched
+            if known.place is not None:
                 if await self._is_unkept(watch, others):
                     return
-                now = self._clock.now()
-            question = self._question(watch, others, hold)
+                known, now = watch.watched, self._clock.now()
+            question = self._question(watch, known, others, hold)
             if hold and self._held is not None:
                 seen = await self._held.seen(watches, self._schedule.answer(question, held=True))
             else:
@@ -232,7 +234,17 @@ class Looks:
         except Exception as error:  # noqa: BLE001 - whatever one job's look raises ends the watch of that job alone
             self._end_all_by(watches, error)
         finally:
-            self._schedule.end(watch, ended_at)
+            self._end(watch, watches, ended_at)
+
+    def _end(self, watch: Watch, watches: Iterable[Watch], ended_at: float | None = None) -> None:
+        """Count the look at a job as over, and let those rest that it was for: after all that reads what is known."""
+        self._schedule.end(watch, ended_at)
+        for each in watches:
+            if IDLE < each.stage < LOOKING:
+                try:
+                    each.rest()
+                except Exception as error:  # noqa: BLE001 - as in `_look_at`
+                    self._end_by(each, error)
 
     def _taken_along(self, watch: Watch) -> list[Watch]:
         """Take the other watch of a job off the queue, if one and the same answer can serve it too."""
@@ -300,9 +312,9 @@ class Looks:
                     self._schedule.put(watch, due)
                 self._wakeups.put_woken(watch.watched.job_id)
 
-    def _question(self, watch: Watch, others: Collection[Watch], hold: float) -> Awaitable[Seen]:
-        """Return the question about a job that one watch or two want to hear of."""
-        before, memo = watch.watched, watch.memo
+    def _question(self, watch: Watch, before: Watched, others: Collection[Watch], hold: float) -> Awaitable[Seen]:
+        """Return the question about a job, of which that is known, that one watch or two want to hear of."""
+        memo = watch.memo
         # Two that know different things are served by one whole answer; and somebody who waits for this very look, at a
         # deadline above all, is to have the truth.
         is_awaited = watch.stage is not LOOKING and watch.awaits_this_look
@@ -377,7 +389,7 @@ class Looks:
             shared = self._shared(price, watch)
             if watch.not_before:  # a list puts forward no look that the job's own answer has put off
                 retry_after = max(retry_after or 0.0, watch.not_before - now)
-            watch.decode()
+            watch.unpack()
             if self._sleeps is not None:
                 self._sleeps.since_seen(watch)  # to notice a suspension before, and not after, the job is seen
             looked = self._policy.saw(
@@ -413,11 +425,12 @@ class Looks:
         try:
             price = self._schedule.price(now)
             shared = self._shared(price, watch) if self._grouping.is_possible else price
+            before = watch.watched
             if seen.looks > 1:
-                watch.watched = replace(watch.watched, looks=watch.watched.looks + seen.looks - 1)
+                watch.watched = before = replace(before, looks=before.looks + seen.looks - 1)
             what = UNCHANGED if watch.memo is not None and watch.memo == seen.memo else seen.what
             looked = self._policy.saw(
-                watch.watched,
+                before,
                 what,
                 as_of,
                 self._clock.uniform(),
@@ -428,7 +441,7 @@ class Looks:
                 slept=0.0 if self._sleeps is None else self._sleeps.since_seen(watch),
             )
             if seen.cached_for is not None or looked.watched.phase is _UNKNOWN:
-                looked = with_remark(watch.watched, looked, as_of, seen.cached_for)
+                looked = with_remark(before, looked, as_of, seen.cached_for)
             if times is not None and self._held is not None:
                 looked = self._held.follow_up(watch, looked, *times, now)
             if looked.transitions or looked.outcome is not None:
@@ -436,8 +449,6 @@ class Looks:
             if what is not UNCHANGED:
                 watch.memo = seen.memo if looked.job is not None and not looked.asks_anew else None
             self._enter(watch, looked, price, now)
-            if watch.stage is not IDLE:
-                watch.rest()
         except Exception as error:  # noqa: BLE001 - as in `_look_at`
             self._end_by(watch, error)
 
@@ -448,18 +459,18 @@ class Looks:
         is_news = looked.transitions or looked.outcome or looked.confirms_blocked
         if is_news or not before.looks:
             self._log.news(looked)
-            self._count_end(watch, looked)
+            self._count_end(watch, looked, before)
         has_moved = before.project_id != looked.watched.project_id
         if has_moved:
             self._grouping.leave(watch)
         watch.watched = looked.watched
-        if watch.listeners:
+        if watch.listeners and isinstance(watch, AwaitedWatch):
             if looked.transitions:
                 watch.enter(looked.transitions)
             if looked.job is not None:
                 watch.show(looked.job)
         if looked.next_look is None or not watch.wanted:
-            self._retire(watch)
+            self._retire(watch, before.job_id)
         else:
             self._put_next(watch, looked, looked.next_look, price, now)
             if has_moved:
@@ -474,27 +485,28 @@ class Looks:
         ):
             self._report(watch.on_look, watch, looked, before)
         if self._wakeups.woken:
-            self._wakeups.put_woken(watch.watched.job_id)
+            self._wakeups.put_woken(before.job_id)
 
-    def _count_end(self, watch: Watch, looked: Looked) -> None:
+    def _count_end(self, watch: Watch, looked: Looked, before: Watched) -> None:
         """Count an end once, though two may watch the job, and how late it was known if the job was seen before."""
         outcome = looked.outcome
         if outcome is None or not outcome.is_end_of_job:
             return
-        if watch.on_look is not None and watch.watched.job_id in self._registry.awaited:
+        if watch.on_look is not None and before.job_id in self._registry.awaited:
             return
         lag = None
-        if looked.job is not None and watch.watched.looks:
+        if looked.job is not None and before.looks:
             lag = known_after(looked.job, looked.watched.looked_at, watch.ahead)
         self._counters.ended(outcome, lag)
 
-    def _retire(self, watch: Watch) -> None:
+    def _retire(self, watch: Watch, job_id: str) -> None:
         """Let go of a job that ended, or that nobody wants any more."""
         watch.to(IDLE)
-        self._schedule.demand(watch, 0.0)
+        if watch.demand:
+            self._schedule.demand(watch, 0.0)
         self._grouping.leave(watch)
         if self._streams is not None:
-            self._streams.end_unless_wanted(watch.watched.job_id)
+            self._streams.end_unless_wanted(job_id)
 
     def _put_next(self, watch: Watch, looked: Looked, next_look: float, price: float, now: float) -> None:
         schedule = self._schedule

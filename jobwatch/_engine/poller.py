@@ -29,7 +29,7 @@ from .places import at_most
 from .schedule import LONGEST_PAUSE, Schedule
 from .streams import Streams
 from .wakeups import WakeUps
-from .watch import IDLE, LOOKING, NEVER, BackgroundWatch, Registry, Watch
+from .watch import IDLE, LOOKING, NEVER, AwaitedWatch, Registry, Watch
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ class Poller:
 
     # --- those who listen --------------------------------------------------------------------------------------
 
-    def listen(self, watched: Watched, retry_after: float | None = None) -> Watch:
+    def listen(self, watched: Watched, retry_after: float | None = None) -> AwaitedWatch:
         """Listen to a job; looks at it begin if nobody wanted it yet.
 
         Args:
@@ -250,7 +250,7 @@ class Poller:
             if other is not None and other.watched.place is not None and watched.place is None:
                 # Where it was before, it may not be any more.
                 watched = replace(watched, place=other.watched.place, visited=other.watched.visited)
-            watch = self._registry.awaited[watched.job_id] = Watch(watched)
+            watch = self._registry.awaited[watched.job_id] = AwaitedWatch(watched)
             self._begin(watch, 0.0 if retry_after is None else self._policy.hint(retry_after))
         watch.listeners += 1
         return watch
@@ -265,6 +265,8 @@ class Poller:
 
     def watch_all(self, jobs: Sequence[Watched], on_look: Callable[[Watch, Looked], None]) -> list[Watch]:
         """Do what `watch` does, for very many different jobs at once: for all of them, or none."""
+        from .background import BackgroundWatch  # noqa: PLC0415 - a wait needs none
+
         self.check()
         background = self._registry.background
         for watched in jobs:
@@ -288,7 +290,7 @@ class Poller:
         """Go on looking at a job whose watch was given up, slower and slower while looks fail."""
         self._looks.resume(watch)
 
-    def leave(self, watch: Watch) -> None:
+    def leave(self, watch: AwaitedWatch) -> None:
         """Stop listening; when the last one leaves, looks at the job end."""
         watch.listeners -= 1
         if not watch.wanted and not self._loop.is_closed():
@@ -331,7 +333,7 @@ class Poller:
         woken = [self.wake(job_id) for job_id in self._grouping.to_wake(project_id)]
         return any(woken)
 
-    async def news(self, watch: Watch, until: float = NEVER) -> None:
+    async def news(self, watch: AwaitedWatch, until: float = NEVER) -> None:
         """Return when there is news of a job, or at a time of the loop's clock."""
         self.check()
         listener: asyncio.Future[None] = self._loop.create_future()
@@ -384,20 +386,21 @@ class Poller:
             self._schedule.enqueue(watch)
 
     def _drop(self, watch: Watch) -> None:
-        watch.decode()
+        watch.unpack()
         if not self._registry.remove(watch):
             return
         self._looks.drop(watch)
-        self._schedule.remove(watch)
-        watch.to(IDLE)
-        self._grouping.leave(watch)
-        self._schedule.demand(watch, 0.0)
-        job_id = watch.watched.job_id
+        job_id, is_retired = watch.watched.job_id, watch.stage is IDLE
+        if not is_retired:  # else it was on no queue, and all of this was done when its last look was entered
+            self._schedule.remove(watch)
+            watch.to(IDLE)
+            self._grouping.leave(watch)
+            self._schedule.demand(watch, 0.0)
         if self._registry.of(job_id):
             self._wakeups.put_woken(job_id)
         else:
             self._wakeups.forget(job_id)
-        if self._streams is not None:
+        if self._streams is not None and not is_retired:
             self._streams.end_unless_wanted(job_id)
         if not self._registry:
             self._workers.send_home()

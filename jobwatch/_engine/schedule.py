@@ -22,6 +22,8 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
+from msgspec import Struct
+
 from .._core.first_looks import FirstLooks
 from .._core.look import pause_asked
 from .._core.source import SeenMany
@@ -59,6 +61,9 @@ learned later is saved in looks, and the loss goes with the square, 0.0003."""
 
 _MADE_UP = 2.0 * _LONGEST_REST
 """For how long, in seconds, late looks that could not begin in time may be made up for."""
+
+_PACKED_AT_ONCE = 64
+"""How many of the watches that are due in one second are packed together."""
 
 _PASSED = 64
 """How many jobs that cannot join a batch are passed by, in search of some that can."""
@@ -103,6 +108,7 @@ class Schedule:
         self._next_late = 0.0
         self._no_token_until = 0.0
         self._rests_until = BEFORE_ALL
+        self._found_due_at: float | None = None
         self._line = asyncio.Lock()  # of those who wait for a turn
         self._in_line = 0
         self._in_flight = 0
@@ -113,7 +119,8 @@ class Schedule:
 
     def next_at(self, now: float) -> float:
         """Return when the next look may be made, on the loop's clock; `NEVER` where nothing is due."""
-        return max(self._due_at(now), self._held_until(now))
+        due, self._found_due_at = self._found_due_at, None
+        return max(self._due_at(now) if due is None else due, self._held_until(now))
 
     def ready(self, now: float, most: int) -> int:
         """Return how many looks may begin now, as far as that is known without beginning any.
@@ -124,6 +131,8 @@ class Schedule:
         """
         if self._due_at(now) > now:
             return 0
+        if not self._first_looks and not self._queue.has_second(now) and not self._are_late(now):
+            return 1  # as it is where jobs come due one at a time
         room = int(min(most, self._places.room, self._budget.left(now)))
         if self._are_late(now):
             return 1 + int(min(now - self._next_late, _MADE_UP) * self._late_rate(now))
@@ -135,14 +144,24 @@ class Schedule:
         Args:
             now: When, on the loop's clock.
         """
-        if self._closed or self._due_at(now) > now or (self.paused_until and now < self._pause_ends_at(now)):
+        if self._closed:
+            return None
+        queue_at, newcomer_at = dues = self._dues(now)
+        due = queue_at if queue_at < newcomer_at else newcomer_at
+        if due < self._rests_until:
+            due = self._rests_until
+        if due > now:
+            self._found_due_at = due  # whoever finds nothing to do asks next when there will be something
+            return None
+        if self.paused_until and now < self._pause_ends_at(now):
             return None
         # While a pause lasts that is beyond all patience, no request is made, so none is paid for.
         wait = self._budget.spend(now) if now >= self.paused_until else 0.0
         if wait:
             self._no_token_until = now + wait
             return None
-        watch = self._taken(now)
+        self._found_due_at = None
+        watch = self._taken(now, *dues)
         watch.begin_look()
         self._places.begin(watch, now)
         if not self._workers.has_free():
@@ -176,10 +195,12 @@ class Schedule:
             watch: The job.
             now: When, on the loop's clock; by default, as that says.
         """
+        self._found_due_at = None
         if self._long_polls and watch in self._long_polls:
             self._long_polls.discard(watch)
             return
-        if watch.watched.looks == 1:
+        # What is counted is of use while somebody waits for a first look, and to read what is known takes time.
+        if self._first_looks and watch.watched.looks == 1:
             self._newcomers.answered(goes_on=watch.demand > 0.0)
         self._places.end(watch, self._time() if now is None else now)
         if self._held_back and not self._places.hold_back_slow_jobs:
@@ -203,6 +224,7 @@ class Schedule:
             self._newcomers = FirstLooks()
             self._rests_until = BEFORE_ALL
         self._first_looks += watches
+        self._found_due_at = None
         self._workers.wake_at(self._time())
 
     def put(self, watch: Watch, due: float) -> None:
@@ -219,6 +241,7 @@ class Schedule:
         if self._held_back:
             self._held_back.pop(watch, None)
         self._queue.put(watch, due)
+        self._found_due_at = None
         if due < self._rests_until:  # somebody wants this look sooner than jobs are looked at by themselves
             self._rests_until = due
         if due < self._workers.alarm_at and self._workers.has_free():
@@ -247,12 +270,15 @@ class Schedule:
         return found
 
     def _due_at(self, now: float) -> float:
-        if not self._places.has_room(now):
-            return NEVER  # whoever ends a look, or notices that one is slow, looks here again
-        due = self._queue_due_at(now)
-        if self._first_looks:
-            due = min(due, self._newcomer_at(now))
+        queue_at, newcomer_at = self._dues(now)
+        due = queue_at if queue_at < newcomer_at else newcomer_at
         return due if due > self._rests_until else self._rests_until
+
+    def _dues(self, now: float) -> tuple[float, float]:
+        """Return when the next look at a job seen before may be made, and when the next first look."""
+        if not self._places.has_room(now):
+            return NEVER, NEVER  # whoever ends a look, or notices that one is slow, looks here again
+        return self._queue_due_at(now), self._newcomer_at(now) if self._first_looks else NEVER
 
     def _rest(self) -> float:
         """Return for how long no look begins, in seconds, where there are many jobs and none is due now."""
@@ -269,6 +295,8 @@ class Schedule:
     def _queue_due_at(self, now: float) -> float:
         """Return when the next look at a job seen before may be made; where many are late, one after the other."""
         due = self._queue.next_due()
+        if due > now:
+            return due
         while (
             due <= now
             and self._places.has_slow_jobs
@@ -292,14 +320,17 @@ class Schedule:
 
     def _next_first_look_at(self) -> float:
         waiting = self._first_looks
-        while waiting and not (waiting[0].stage is FIRST and waiting[0].wanted):
+        while waiting:
+            first = waiting[0]
+            if first.stage is FIRST and (first.on_look is not None or first.listeners > 0):  # as `Watch.wanted` says
+                return BEFORE_ALL
             waiting.popleft()
-        return BEFORE_ALL if waiting else NEVER
+        return NEVER
 
-    def _taken(self, now: float) -> Watch:
+    def _taken(self, now: float, queue_at: float, newcomer_at: float) -> Watch:
         # By turns where both are due, so that neither those who keep coming nor those who are there starve the others.
-        by_turns = self._was_first_look and self._queue_due_at(now) <= now
-        self._was_first_look = bool(self._first_looks) and self._newcomer_at(now) <= now and not by_turns
+        by_turns = self._was_first_look and queue_at <= now
+        self._was_first_look = newcomer_at <= now and not by_turns
         if self._was_first_look:
             watch = self._first_looks.popleft()
             self._newcomers.made(now, len(self._first_looks), self.known, self._budget.demand)
@@ -495,22 +526,38 @@ class Schedule:
         return turn if turn < delay else delay
 
 
+class _Bucket(Struct):
+    """The watches that are due in one second: the last to come, and before them those that were packed."""
+
+    last: dict[Watch, None] = {}
+    packed: list[tuple[Watch, ...]] = []
+
+    def live(self, second: int) -> dict[Watch, None]:
+        """Return those that are still due then, each once: who was moved away from among the packed may be back."""
+        if not self.packed:
+            return self.last
+        return {watch: None for some in (*self.packed, self.last) for watch in some if second <= watch.due < second + 1}
+
+
 class DueQueue:
     """Watches by the time they are due: those of the next seconds in a heap, later ones in one bucket a second.
 
-    A watch that was moved leaves its place in the heap behind, to be skipped; in a bucket it leaves none, and no more
-    than one bucket at a time is ever put in order, so that nothing takes long however many watches there are. Buckets
-    are dicts since the garbage collector does not walk one that holds nothing but watches.
+    A watch that was moved leaves its place in the heap behind, to be skipped, and among those of a bucket that were
+    packed. No more than one bucket at a time is ever put in order, so that nothing takes long however many watches
+    there are. They are packed since a place in a tuple takes a fifth of the room of one in a dict; and the garbage
+    collector walks neither, where it holds nothing but watches.
     """
 
-    __slots__ = ("_buckets", "_heap", "_heap_until", "_left_behind", "_seconds")
+    __slots__ = ("_buckets", "_heap", "_heap_until", "_left_behind", "_left_packed", "_packed", "_seconds")
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, Watch]] = []
         self._heap_until = 0.0
         self._left_behind = 0
-        self._buckets: dict[int, dict[Watch, None]] = {}
+        self._buckets: dict[int, _Bucket] = {}
         self._seconds: list[int] = []  # a heap: which buckets there are
+        self._packed = 0  # how many places there are among the packed, and how many of them were left
+        self._left_packed = 0
 
     def put(self, watch: Watch, due: float) -> None:
         """Put a watch at a time, wherever it was before."""
@@ -523,9 +570,12 @@ class DueQueue:
         second = int(due)
         bucket = self._buckets.get(second)
         if bucket is None:
-            bucket = self._buckets[second] = {}
+            bucket = self._buckets[second] = _Bucket()
             heapq.heappush(self._seconds, second)
-        bucket[watch] = None
+        last = bucket.last
+        last[watch] = None
+        if len(last) == _PACKED_AT_ONCE:
+            self._pack(bucket)
 
     def remove(self, watch: Watch) -> None:
         """Take a watch off, if it is on."""
@@ -535,6 +585,10 @@ class DueQueue:
     def next_due(self) -> float:
         """Return when the next watch is due, or `NEVER`."""
         heap = self._heap
+        if heap:
+            due, watch = heap[0]
+            if due == watch.due:  # as nearly always
+                return due
         while True:
             while heap and heap[0][0] != heap[0][1].due:
                 heapq.heappop(heap)
@@ -542,7 +596,7 @@ class DueQueue:
             if heap or not self._seconds:
                 return heap[0][0] if heap else NEVER
             second = heapq.heappop(self._seconds)
-            heap.extend((watch.due, watch) for watch in self._buckets.pop(second))
+            heap.extend((watch.due, watch) for watch in self._opened(self._buckets.pop(second), second))
             heapq.heapify(heap)
             self._heap_until = second + 1.0
 
@@ -555,6 +609,11 @@ class DueQueue:
                 found += 1
                 places += (2 * place + 1, 2 * place + 2)
         return found
+
+    def has_second(self, now: float) -> bool:
+        """Return whether more than one are due by a time, as `due` counts them."""
+        heap = self._heap
+        return (len(heap) > 1 and heap[1][0] <= now) or (len(heap) > 2 and heap[2][0] <= now)
 
     def first(self) -> Watch:
         """Return the watch that is due first; there must be one, and `next_due` must have been asked."""
@@ -571,10 +630,41 @@ class DueQueue:
     def _leave(self, watch: Watch) -> None:
         due, watch.due = watch.due, NEVER
         if due >= self._heap_until:
-            del self._buckets[int(due)][watch]
+            self._leave_bucket(watch, self._buckets[int(due)])
             return
         self._left_behind += 1
         if self._left_behind > 64 and self._left_behind * 2 > len(self._heap):
             self._heap = [place for place in self._heap if place[0] == place[1].due]
             heapq.heapify(self._heap)
             self._left_behind = 0
+
+    def _leave_bucket(self, watch: Watch, bucket: _Bucket) -> None:
+        if watch in bucket.last:
+            del bucket.last[watch]
+            return
+        self._left_packed += 1
+        if self._left_packed > _PACKED_AT_ONCE and self._left_packed * 2 > self._packed:
+            for second, each in self._buckets.items():
+                if each.packed:
+                    self._pack_again(each, second)
+
+    def _pack(self, bucket: _Bucket) -> None:
+        bucket.packed.append(tuple(bucket.last))
+        bucket.last = {}
+        self._packed += _PACKED_AT_ONCE
+
+    def _opened(self, bucket: _Bucket, second: int) -> dict[Watch, None]:
+        """Return the watches of a bucket that is given up."""
+        live = bucket.live(second)
+        packed = _PACKED_AT_ONCE * len(bucket.packed)
+        self._packed -= packed
+        self._left_packed -= packed + len(bucket.last) - len(live)
+        return live
+
+    def _pack_again(self, bucket: _Bucket, second: int) -> None:
+        live = self._opened(bucket, second)
+        bucket.packed, bucket.last = [], {}
+        for watch in live:
+            bucket.last[watch] = None
+            if len(bucket.last) == _PACKED_AT_ONCE:
+                self._pack(bucket)

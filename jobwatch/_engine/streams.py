@@ -173,7 +173,7 @@ class Streams:
 
     def end_unless_wanted(self, job_id: str) -> None:
         """Follow a job no more if it goes on for nobody."""
-        if all(watch.watched.outcome is not None for watch in self._registry.of(job_id)):
+        if job_id in self._streams and all(watch.watched.outcome is not None for watch in self._registry.of(job_id)):
             self.end(job_id)
 
     def end_all(self) -> None:

@@ -2,11 +2,13 @@
 
 The rules, first match wins:
 
+* what the API itself says of a reply by which it refuses the token, whatever its status;
 * what the API itself says of a status, where that would not be read: a state of the job, or that there is none;
 * 2xx is a reply, except 204 and 205 (no content), 206 (a part, unasked), an empty body, a body in a transfer coding
   (we ask for none) and an HTML page where JSON was asked for;
 * 304 is a reply if it answers our own validator;
 * 401, 403 the token was refused, unless a 403 carries Retry-After or an empty rate budget: then it is a 429;
+* 511 comes from the network on the way, which wants a login, and says nothing of the API's token (RFC 6585, 6);
 * 404, 410 no such job; 429 rate limited; 408, 425 and 5xx the API is in trouble, except 501 and 505;
 * every other 3xx, 4xx, 501 and 505 are refusals: asking again will not help;
 * what is left (1xx, 000, 600 and up) is not HTTP.
@@ -31,6 +33,7 @@ from .headers import http_date, rate_limit, retry_after
 ProblemReader: TypeAlias = Callable[[bytes], Problem | None]
 HintReader: TypeAlias = Callable[[bytes], float | None]
 Verdict: TypeAlias = Callable[[int, bytes], FaultKind | bool]
+Refusal: TypeAlias = Callable[[int, bytes], bool | None]
 
 _MESSAGE_CAP = 400
 _EXCERPT_CAP = 200
@@ -48,6 +51,7 @@ _PHRASES = {
     FaultKind.REFUSED: "the API refused the request",
     FaultKind.UNREADABLE: "the reply is not a usable HTTP answer",
 }
+_PORTAL, _PORTAL_PHRASE = 511, "the network on the way to the API wants a login"
 _KINDS = {
     401: FaultKind.AUTH,
     403: FaultKind.AUTH,
@@ -97,6 +101,7 @@ def judged(
     problem: ProblemReader | None = None,
     verdict: Verdict | None = None,
     hint: HintReader | None = None,
+    is_unauthorized: bool = False,
     clock: Callable[[], float] = time.time,
 ) -> Reply | Fault:
     """Return what an answer amounts to, by the rules at the top of this file. RFC 9110, section 15.
@@ -109,8 +114,11 @@ def judged(
         problem: How the API words its errors.
         verdict: What the API means by a status and a body that by the rules would not be read.
         hint: How the API says in a body for how many seconds to stay away.
+        is_unauthorized: Whether the API says by the body that it refuses the token.
         clock: Tells our own time, in Unix seconds, for a date to come back at where the server tells no time.
     """
+    if is_unauthorized:
+        return _fault(http_status, headers, body, problem, clock, hint=hint, meant=FaultKind.AUTH)
     if verdict is not None and (not 200 <= http_status <= 203 or not body):
         meant = _meant(verdict, http_status, body)
         if meant is True:
@@ -189,7 +197,7 @@ def _fault(
     rate = _rate(headers, headers.get(_REMAINING) or "", server_time)
     spent = rate is not None and rate.remaining == 0
     kind = meant or _kind(http_status)
-    if http_status == 403 and (wait is not None or spent):
+    if http_status == 403 and meant is not FaultKind.AUTH and (wait is not None or spent):
         kind = FaultKind.RATE_LIMITED
     if wait is None and hint is not None and kind in (FaultKind.RATE_LIMITED, FaultKind.UNREACHABLE):
         wait = hint(body)
@@ -197,9 +205,10 @@ def _fault(
         wait = rate.reset_in
     found = _problem(body, problem)
     detail = found.message[:_MESSAGE_CAP] if found and found.message else _excerpt(headers, body)
+    phrase = _PORTAL_PHRASE if http_status == _PORTAL and kind is FaultKind.UNREACHABLE else _PHRASES[kind]
     return Fault(
         kind,
-        f"{_PHRASES[kind]}: {detail}" if detail else _PHRASES[kind],
+        f"{phrase}: {detail}" if detail else phrase,
         http_status,
         found.code[:_WORD_CAP] if found and found.code else None,
         _request_id(headers, found),

@@ -34,7 +34,7 @@ class ExtraHeaders(dict[str, str]):
 
     def __init__(self, given: object) -> None:
         self._is_mapping = given is None or isinstance(given, Mapping)
-        super().__init__(cast("Mapping[str, str]", given) if isinstance(given, Mapping) else {})
+        super().__init__(cast("Mapping[str, str]", given) if given is not None and self._is_mapping else {})
 
     def __repr__(self) -> str:
         return f"ExtraHeaders({', '.join(map(str, self))})"
@@ -48,6 +48,8 @@ class ExtraHeaders(dict[str, str]):
         """
         if not self._is_mapping:
             return "headers= is a mapping of names to values"
+        if not self:
+            return None
         if any(not isinstance(text, str) for each in self.items() for text in cast("tuple[object, object]", each)):
             return "the names and values of headers= are texts"
         seen: set[str] = set()

@@ -44,6 +44,8 @@ class Pages(Struct, frozen=True):
 class JobsFound:
     """The jobs of a list, page by page; what moves to a later page while they are read is told once.
 
+    Of one that a page shows to have ended, and a later page in another state, nothing is told: either may be wrong.
+
     Args:
         read: Reads the jobs of a page.
         wants_more: Whether with these jobs further ones are wanted.
@@ -55,6 +57,7 @@ class JobsFound:
         self._read = read
         self._wants_more = wants_more
         self._jobs: list[Job] = []
+        self._torn: set[str] = set()
         self._fault: Fault | None = None
 
     def enter(self, page: Reply) -> bool:
@@ -63,13 +66,23 @@ class JobsFound:
         if isinstance(told, Fault):
             self._fault = told
             return False
-        known = {job.id for job in self._jobs}
+        known = {job.id: job for job in self._jobs}
+        self._torn |= {job.id for job in told if job.id in known and _has_gone_on(known[job.id], job)}
         self._jobs += [job for job in told if job.id not in known]
         return self._wants_more(self._jobs)
 
     def on(self, pages: Pages) -> tuple[Job, ...] | Fault:
         """Return the jobs of all pages, or why one of them cannot be read: never a list that is shorter than it is."""
-        return self._fault or pages.fault or tuple(self._jobs)
+        return self._fault or pages.fault or tuple(job for job in self._jobs if job.id not in self._torn)
+
+
+def _has_gone_on(before: Job, after: Job) -> bool:
+    """Whether a job is in another state after its end."""
+    return before.phase.ended and (before.phase, before.status, before.attempt) != (
+        after.phase,
+        after.status,
+        after.attempt,
+    )
 
 
 async def pages_of(

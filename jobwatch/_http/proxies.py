@@ -92,10 +92,11 @@ def proxy_for(base_url: str, given: str | bool | None, environ: Mapping[str, str
 
 def _variable(scheme: str, environ: Mapping[str, str]) -> str | None:
     """Return the first of the variables that is there, even if it is empty, which says that there is no proxy."""
-    names = [f"{scheme}_proxy", f"{scheme}_proxy".upper(), "all_proxy", "ALL_PROXY"]
-    # To a CGI program HTTP_PROXY is a header that its client sent: https://httpoxy.org
-    banned = "HTTP_PROXY" if "REQUEST_METHOD" in environ else ""
-    return next((name for name in names if name in environ and name != banned), None)
+    for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper(), "all_proxy", "ALL_PROXY"):
+        # To a CGI program HTTP_PROXY is a header that its client sent: https://httpoxy.org
+        if name in environ and not (name == "HTTP_PROXY" and "REQUEST_METHOD" in environ):
+            return name
+    return None
 
 
 def _proxy(text: object, where: str) -> Proxy:

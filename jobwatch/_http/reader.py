@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._reading.reply import Reply
-    from .answer import HintReader, ProblemReader, Verdict
+    from .answer import HintReader, ProblemReader, Refusal, Verdict
     from .bodies import Response
     from .credentials import Credentials
     from .proxies import Proxy
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ERROR_BODY_CAP: Final = 64 * 1024
 
+_PERHAPS: Final = "a token that it refuses is answered so, too"
 _LARGER: Final = 'max_body = "16MiB" in the table, Client(max_body=) or --max-body lets it be larger'
 
 
@@ -36,12 +37,17 @@ class AnswerReader:
         credentials: What was sent, and no fault is to quote.
         problem: How this API words its errors; its findings go into the fault.
         verdict: What this API means by HTTP statuses that would not be read; see `judged`.
+        unauthorized: Says whether the API refuses the token by a reply; None where that may be so, or otherwise.
         retry_after: Reads from a body for how many seconds it asks to stay away.
         states: The HTTP statuses that tell a state of the job.
         wanted: The headers that the API reads, by their names in lower case.
         max_body: The largest body that is read, in bytes, as received and without its content coding.
         clock: Tells our own time, in Unix seconds.
         proxy: What leads to the origin, in place of a direct connection.
+
+    Attributes:
+        refusal: The last fault by which the API refuses the token, or may do so, in words of its own. Whoever was
+            just given a fault tells by identity whether it is that.
     """
 
     def __init__(
@@ -50,6 +56,7 @@ class AnswerReader:
         *,
         problem: ProblemReader | None,
         verdict: Verdict | None,
+        unauthorized: Refusal | None,
         retry_after: HintReader | None,
         states: frozenset[int],
         wanted: tuple[str, ...],
@@ -60,6 +67,8 @@ class AnswerReader:
         self._credentials = credentials
         self._problem = problem
         self._verdict = verdict
+        self._unauthorized = unauthorized
+        self.refusal: Fault | None = None
         self._retry_after = retry_after
         self._states = states
         self._wanted = wanted
@@ -109,6 +118,7 @@ class AnswerReader:
                 body = b""  # the status has already said what happened
         if good and not body.startswith((b"{", b"[")) and is_event_stream(response):
             body = first_data(body)
+        is_refused = False if self._unauthorized is None else self._is_refused(self._unauthorized, status, body)
         answer = judged(
             status,
             headers,
@@ -117,11 +127,35 @@ class AnswerReader:
             problem=self._problem,
             verdict=self._verdict,
             hint=self._retry_after,
+            is_unauthorized=is_refused is True,
             clock=self._clock,
         )
         if not isinstance(answer, Fault):
             return with_headers(answer, headers, self._wanted) if self._wanted else answer
+        if is_refused is not False:
+            return self._refused(answer, response, target, body, is_certain=is_refused is True)
         return self._told(answer, response, target, body)
+
+    @staticmethod
+    def _is_refused(unauthorized: Refusal, status: int, body: bytes) -> bool | None:
+        if len(body) > ERROR_BODY_CAP:
+            return False
+        try:
+            return unauthorized(status, body)
+        except Exception:  # noqa: BLE001  # whatever it trips over, the status still says what happened
+            return False
+
+    def _refused(self, fault: Fault, response: Response, target: Target, body: bytes, *, is_certain: bool) -> Fault:
+        """Return a fault by which the API refuses the token, or may do so."""
+        if is_certain:
+            self.refusal = self._told(fault, response, target, body)
+            return self.refusal
+        if fault.kind not in (FaultKind.UNREACHABLE, FaultKind.REFUSED, FaultKind.AUTH):
+            return self._told(fault, response, target, body)
+        if fault.kind is not FaultKind.AUTH:
+            fault = replace(fault, message=f"{fault.message}; {_PERHAPS}")
+        self.refusal = self._told(fault, response, target, body)
+        return self.refusal
 
     def _told(self, fault: Fault, response: Response, target: Target, body: bytes) -> Fault:
         """Return a fault with what is known of where it comes from, and without what is secret."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from msgspec.structs import replace
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .renewal import Renewal
     from .target import Target
 
+_DOUBTED_EVERY: Final = 30.0
+"""How many seconds lie at least between two readings of a token that may be refused: an API may be in trouble long."""
+
 
 class RenewingTransport(Transport):
     """Sends requests as `Transport` does, and once more where the token was refused and is another one by then.
@@ -28,18 +31,20 @@ class RenewingTransport(Transport):
 
     _renewal: Renewal
     _again: set[asyncio.Task[object] | None]
+    _doubted_at: float
 
     def renew_by(self, renewal: Renewal) -> None:
         """Say what reads the token anew."""
         self._renewal = renewal
         self._again = set()
+        self._doubted_at = -_DOUBTED_EVERY
 
     async def _unauthorized(
-        self, answer: Reply | Fault, generation: int, target: Target, etag: str | None, turn: Turn
+        self, answer: Fault, generation: int, target: Target, etag: str | None, turn: Turn
     ) -> Reply | Fault:
         """Make a look once more, which waits for its turn and counts, if there is another token by now."""
         task = asyncio.current_task()
-        if not _is_refusal(answer) or task in self._again:
+        if task in self._again or not (_is_refusal(answer) or self._is_doubted(answer, generation)):
             return answer
         renewed = await self._renewal.renewed(generation)
         if renewed is not True:
@@ -52,6 +57,18 @@ class RenewingTransport(Transport):
         finally:
             self._again.discard(task)
         return replace(again, looks=again.looks + 1) if isinstance(again, Reply) else again
+
+    def _is_doubted(self, answer: Fault, generation: int) -> bool:
+        """Whether an API says in words of its own that it refuses the token; where it may say so, now and then."""
+        if answer is not self._reader.refusal:
+            return False
+        if answer.kind is FaultKind.AUTH or generation != self.generation:
+            return True
+        now = asyncio.get_running_loop().time()
+        if now < self._doubted_at + _DOUBTED_EVERY:
+            return False
+        self._doubted_at = now
+        return True
 
     async def follow(self, target: Target, heard: Callable[[bytes], bool], *, silence: float) -> Fault | None:
         """Read a stream for as long as it lasts; one that was refused is asked for once more."""

@@ -258,6 +258,11 @@ class Requests:
             self._known = Secrets(self._secrets())  # once for each token: a server that is down fails every look
         return without(self._known, fault)
 
+    def check(self, job_id: str) -> None:
+        """Raise ConfigError where a job cannot be asked about by its id."""
+        if self._plain is None or not PLAIN_ID.fullmatch(job_id):
+            self.job(job_id)
+
     def job(self, job_id: str, hold: int = 0) -> Asked:
         """Return the request for one job.
 
@@ -565,8 +570,8 @@ def _requests_of(api: JobAPI) -> list[str | None]:
 
 
 def _only_in_base_url(api: JobAPI) -> frozenset[str]:
-    elsewhere = templates.names_in([*_requests_of(api), *api.headers.values()])
-    return frozenset(templates.names_in([api.base_url])).difference(elsewhere)
+    names = frozenset(templates.names_in([api.base_url]))
+    return names and names.difference(templates.names_in([*_requests_of(api), *api.headers.values()]))
 
 
 def _params(api: JobAPI, given: _Params, needless: frozenset[str]) -> _Params:

@@ -24,6 +24,8 @@ SHORTEST = 6
 
 _SECRET_NAME = pattern(r"auth|cookie|key|pass|pwd|secret|sig|token", re.IGNORECASE)
 _OPEN_HEADER = pattern(r"accept|content-type|user-agent|.*version", re.IGNORECASE)
+_PLAIN = pattern(r"[0-9A-Za-z_.~-]*")  # nearly every token; it is quoted in none of the ways
+_IN_URL = str.maketrans("+/", "-_")
 _SCHEMES = frozenset({"basic", "bearer", "digest", "apikey"})
 
 
@@ -129,7 +131,9 @@ def _within(word: str) -> Iterator[str]:
 
 
 def _spelt(word: str) -> Iterator[str]:
-    in_form = quoted(word, " ").replace(" ", "+")
-    yield from (word, quoted(word, "/"), quoted(word), in_form, msgspec.json.encode(word).decode()[1:-1])
-    for packed in (base64.b64encode(word.encode()), base64.urlsafe_b64encode(word.encode())):
-        yield packed.decode().rstrip("=")
+    yield word
+    if not _PLAIN.fullmatch(word):
+        in_form = quoted(word, " ").replace(" ", "+")
+        yield from (quoted(word, "/"), quoted(word), in_form, msgspec.json.encode(word).decode()[1:-1])
+    packed = base64.b64encode(word.encode()).decode().rstrip("=")
+    yield from (packed, packed.translate(_IN_URL))

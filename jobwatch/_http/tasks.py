@@ -45,12 +45,14 @@ async def ended(tasks: Iterable[asyncio.Task[object]]) -> None:
     """
     tasks = list(tasks)
     cancelled: asyncio.CancelledError | None = None
-    with _shield():  # else an outer scope would cancel the wait anew at every step of the loop
-        while going := [task for task in tasks if not task.done()]:
-            try:
-                await asyncio.wait(going)
-            except asyncio.CancelledError as error:
-                cancelled = error
+    if going := [task for task in tasks if not task.done()]:
+        with _shield():  # else an outer scope would cancel the wait anew at every step of the loop
+            while going:
+                try:
+                    await asyncio.wait(going)
+                except asyncio.CancelledError as error:
+                    cancelled = error
+                going = [task for task in going if not task.done()]
     for task in tasks:
         if not task.cancelled():
             task.exception()  # read here, since whoever is cancelled does not

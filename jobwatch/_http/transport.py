@@ -29,7 +29,7 @@ from .._models import Fault, FaultKind, printable
 from .._reading.api import REQUEST_TIMEOUT
 from .._reading.reply import Reply
 from .._table.templates import is_encoded_path
-from .answer import HintReader, ProblemReader, Verdict, judged
+from .answer import HintReader, ProblemReader, Refusal, Verdict, judged
 from .codings import is_plain
 from .credentials import NO_SECRETS, Credentials
 from .errors import LostWhenKept, NotPlain, NotSilent, Unanswered
@@ -76,6 +76,7 @@ class Transport:
         secrets: What else no fault is to quote.
         problem: How this API words its errors; its findings go into the fault.
         verdict: What this API means by HTTP statuses that would not be read; see `judged`.
+        unauthorized: Says whether the API refuses the token by a reply; see `AnswerReader`.
         retry_after: Reads from a body for how many seconds it asks to stay away.
         states: The HTTP statuses that tell a state of the job, so that no redirect among them is followed.
         wanted: The headers of replies that the API reads, by their names in lower case.
@@ -105,6 +106,7 @@ class Transport:
         secrets: Secrets = NO_SECRETS,
         problem: ProblemReader | None = None,
         verdict: Verdict | None = None,
+        unauthorized: Refusal | None = None,
         retry_after: HintReader | None = None,
         states: frozenset[int] = frozenset(),
         wanted: tuple[str, ...] = (),
@@ -131,6 +133,7 @@ class Transport:
             self._headers,
             problem=problem,
             verdict=verdict,
+            unauthorized=unauthorized,
             retry_after=retry_after,
             states=states,
             wanted=wanted,
@@ -244,12 +247,13 @@ class Transport:
         self._limits.end(task, cancelling)
         if began is not None:
             self._log.answer(target, answer, time.perf_counter() - began)
-        return answer if answer.http_status != 401 else await self._unauthorized(answer, generation, target, etag, turn)
+        refused = None if isinstance(answer, Reply) else self._unauthorized(answer, generation, target, etag, turn)
+        return answer if refused is None else await refused
 
     async def _unauthorized(
-        self, answer: Reply | Fault, _generation: int, _target: Target, _etag: str | None, _turn: Turn
+        self, answer: Fault, _generation: int, _target: Target, _etag: str | None, _turn: Turn
     ) -> Reply | Fault:
-        """Return what a look brings that was answered by 401; see `RenewingTransport`."""
+        """Return what a look brings that failed, perhaps by its token; see `RenewingTransport`."""
         return answer
 
     async def follow(self, target: Target, heard: Callable[[bytes], bool], *, silence: float) -> Fault | None:

@@ -5,6 +5,7 @@ Nothing here is repaired. A URL that would have to be guessed at is refused befo
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ _PORTS = {"https": 443, "http": 80}
 _MAX_ID = 1024
 _MAX_URL = 8192
 PLAIN_ID = pattern(r"[0-9A-Za-z_-]{1,128}")  # nearly every id there is; it is its own quotation
+_UNRESERVED = pattern(r"[0-9A-Za-z_.~-]*")
 _LABEL = pattern(r"[0-9A-Za-z_-]{1,63}")
 _NO_AUTHORITY = pattern(r"(?:[A-Za-z][A-Za-z0-9+.-]*:(?!//[^/?#])|//(?![^/?#]))")
 _NOT_IN_URL = pattern(r"[^\x21-\x7e]|[\\\"<>^`{|}]")
@@ -29,6 +31,8 @@ _NOT_IN_URL = pattern(r"[^\x21-\x7e]|[\\\"<>^`{|}]")
 
 def quoted(text: str, safe: str = "") -> str:
     """Return a text percent-encoded, all but letters, digits, ``_.-~`` and what is safe beside."""
+    if _UNRESERVED.fullmatch(text):
+        return text
     from urllib.parse import quote  # noqa: PLC0415 - it takes long to import, and most ids need none of it
 
     return quote(text, safe=safe)
@@ -87,6 +91,7 @@ def reserved(name: str) -> str:
     return "/".join(quoted(part, "!$&'()*+,;=:@") for part in parts)
 
 
+@functools.lru_cache(maxsize=128)
 def origin_of(url: str) -> str:
     """Return the origin of a URL as text, without the port that its scheme has anyway. RFC 6454, section 6.2.
 
@@ -154,6 +159,7 @@ class Elsewhere(Fault, frozen=True):
         return f"Elsewhere({self.message!r})"
 
 
+@functools.lru_cache(maxsize=128)  # a reply names the same one at each look
 def resolved(base: str, url: str) -> str | None:
     """Return a URL that a reply names, which may be relative to the one asked for; None where it is none."""
     from urllib.parse import urljoin  # noqa: PLC0415 - as above

@@ -8,7 +8,6 @@ Pure: no clock, no random source, no I/O. Rules kept here for every API:
 
 from __future__ import annotations
 
-import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar, TypeVarTuple
@@ -18,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .._models import JSON, Event, Fault, FaultKind, Job, Phase, Problem, Wire_co, printable
-from .patterns import pattern
+from .ids import in_one_spelling, is_uuid
 from .reply import Reply
 from .structs import MOST_ENTRIES
 from .words import Words
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 REQUEST_TIMEOUT: Final = 30.0
 """How long one look may take where nobody says otherwise, in seconds."""
-_UUID = pattern(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -132,6 +130,8 @@ class JobAPI(Struct, Generic[Wire_co], frozen=True, kw_only=True):
         states: The HTTP statuses that are states of the job: their replies are read, and no redirect is followed.
         verdict: Says of an HTTP status and a body that would not be read whether they are to be read (True), taken
             as usual (False), or a fault of some kind.
+        unauthorized: Says of an HTTP status and a body whether they mean that the token was refused; None where they
+            may mean that, or something else.
         read_reply: Reads one job from a body, with the HTTP status, the id asked for and the headers wanted, by their
             names in lower case, in place of `read_job`.
         batch_path: The path and query of a request for several jobs: ``{job_ids}`` is where their ids go, with commas
@@ -203,6 +203,7 @@ class JobAPI(Struct, Generic[Wire_co], frozen=True, kw_only=True):
     body: str | None = None
     states: frozenset[int] = frozenset()
     verdict: Callable[[int, bytes], FaultKind | bool] | None = None
+    unauthorized: Callable[[int, bytes], bool | None] | None = None
     read_reply: Callable[[bytes, int, str, Mapping[str, str]], Job[Wire_co] | Fault] | None = None
     batch_path: str | None = None
     batch_body: str | None = None
@@ -347,20 +348,16 @@ class JobAPI(Struct, Generic[Wire_co], frozen=True, kw_only=True):
 
 def is_same_uuid(one: str, other: str) -> bool:
     """Whether two ids are one UUID, which may be written with large letters or small, and without hyphens. RFC 9562."""
-    return bool(_UUID.fullmatch(one) and _UUID.fullmatch(other)) and _bare(one) == _bare(other)
-
-
-def _bare(uuid: str) -> str:
-    return uuid.replace("-", "").lower()
+    return is_uuid(one) and is_uuid(other) and in_one_spelling(one) == in_one_spelling(other)
 
 
 def _as_asked(jobs: tuple[Job, ...], job_ids: Collection[str]) -> tuple[Job, ...]:
     """Return jobs by the ids that they were asked for by, where these are the same UUIDs in another spelling."""
-    others = [job.id for job in jobs if job.id not in job_ids and _UUID.fullmatch(job.id)]
+    others = [job.id for job in jobs if job.id not in job_ids and is_uuid(job.id)]
     if not others:
         return jobs
-    asked = {_bare(job_id): job_id for job_id in job_ids if _UUID.fullmatch(job_id)}
-    known = {other: asked[_bare(other)] for other in others if _bare(other) in asked}
+    asked = {in_one_spelling(job_id): job_id for job_id in job_ids if is_uuid(job_id)}
+    known = {other: asked[spelling] for other in others if (spelling := in_one_spelling(other)) in asked}
     return tuple(replace(job, id=known[job.id]) if job.id in known else job for job in jobs)
 
 

@@ -16,6 +16,7 @@ from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
 from .bodies import LARGE, check_work, has_hard_numbers
+from .ids import in_one_spelling
 
 _T = TypeVar("_T")
 
@@ -67,7 +68,7 @@ def each_decoded(decoder: Decoder[_T], items: Sequence[Raw], body: bytes) -> lis
         check_work(body)
         is_hard = has_hard_numbers(body)
     found: list[_T] = []
-    unread: set[str | None] = set()
+    unread: set[str] = set()
     first: msgspec.ValidationError | None = None
     repair = _Repair()
     for item in items[:MOST_JOBS]:
@@ -78,14 +79,14 @@ def each_decoded(decoder: Decoder[_T], items: Sequence[Raw], body: bytes) -> lis
             found.append(repair.decoded(decoder, bounded or item))
         except msgspec.ValidationError as wrong:
             first = first or wrong
-            unread.add(_id_of(_decoded_as(_Named, item)))
+            if (named := _id_of(_decoded_as(_Named, item))) is not None:
+                unread.add(in_one_spelling(named))
         if repair.left <= 0:
             break
     if first is not None and not found:
         raise first
     # What a list tells twice, and once so that it cannot be read, it tells in two ways: neither is to be believed.
-    unread.discard(None)
-    return [thing for thing in found if _id_of(thing) not in unread] if unread else found
+    return [thing for thing in found if in_one_spelling(_id_of(thing) or "") not in unread] if unread else found
 
 
 class _Named(Struct):

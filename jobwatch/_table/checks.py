@@ -11,16 +11,16 @@ import msgspec
 from .._models import ENDED, Phase
 from .._reading.words import Word, Words, normalized, text_of
 from .expressions import Expression, expression_of
-from .fields import DECIDED, TEXTS, TIMES_OF_JOB, Places, RequestTable, TableError, expression_at, several
+from .fields import DECIDED, OF_REPLIES, TEXTS, TIMES_OF_JOB, Places, RequestTable, TableError, expression_at, several
 from .hints import paths_of
 from .lasting import retention_places
 from .onward import OnwardTable
 from .proofs import bodies_of_nothing, constant, proved, says_empty, unproved, value_on
 from .schema import Table
 
-_ENDING = (*(f"{phase.value}_if" for phase in (*ENDED, Phase.BLOCKED)), "missing_if", "limited_if")
+_ENDING = (*(f"{phase.value}_if" for phase in (*ENDED, Phase.BLOCKED)), *OF_REPLIES)
 """The keys of the conditions that must be proved by something that is there."""
-_CONDITIONS = ("nothing_if", "missing_if", "limited_if", *DECIDED)
+_CONDITIONS = ("nothing_if", *OF_REPLIES, *DECIDED)
 
 
 def root_of(table: Table) -> Expression | None:
@@ -33,7 +33,7 @@ def root_of(table: Table) -> Expression | None:
 
 def expressions_of(table: Table, key: str, paths: Places) -> list[Expression]:
     """Return the expressions that stand under a key."""
-    return [expression_at((key,), text, table.params) for text in several(paths)]
+    return [expression_at(key.split("."), text, table.params) for text in several(paths)]
 
 
 def expression_names(table: Table) -> set[str]:
@@ -57,10 +57,10 @@ def _texts(table: Table) -> Iterator[str]:
         "asked",
         "started",
         "nothing_if",
-        "missing_if",
-        "limited_if",
         *DECIDED,
     )
+    for key in OF_REPLIES:
+        yield from several(table.paths_under(key))
     for key in (*keys, *TEXTS, *TIMES_OF_JOB):
         told = getattr(table, key)
         yield from several(told.path if isinstance(told, RequestTable) else told)
@@ -109,20 +109,20 @@ def check_ends(table: Table) -> None:
         TableError: There is such a thing.
     """
     for key in _CONDITIONS:
-        for expression in expressions_of(table, key, getattr(table, key)):
+        for expression in expressions_of(table, key, table.paths_under(key)):
             if (found := constant(expression)) is not None:
                 told, meant = found
                 trouble = f"'{told}' stands there by itself, and a text always holds"
-                raise TableError((key,), f"{trouble}; compare it, too: write {meant}")
+                raise TableError(key.split("."), f"{trouble}; compare it, too: write {meant}")
     for key in _ENDING:
-        for expression in expressions_of(table, key, getattr(table, key)):
+        for expression in expressions_of(table, key, table.paths_under(key)):
             if key == "missing_if" and says_empty(expression):
                 continue  # the answer to a question for some jobs, of which there are none
             if (nothing := unproved(expression)) is not None:
                 form = proved(expression)
                 hint = f"write {form}" if form else "as in: exit_code && exit_code != `0`"
                 trouble = f"{expression.text!r} holds where nothing is there ({nothing.shown}), which proves no end"
-                raise TableError((key,), f"{trouble}; {hint}")
+                raise TableError(key.split("."), f"{trouble}; {hint}")
     words = words_of(table)
     for expression in expressions_of(table, "status", table.status):
         if expression.place is not None:

@@ -42,7 +42,7 @@ from .reader import TableReader
 from .replies import Replies, layout_of
 from .requests import body_of, detail_of, text_of_body
 from .rpc import below_result, kind_of, with_errors
-from .schema import BatchTable, ListTable, Table, checked
+from .schema import BatchTable, ListTable, Table, TokenTable, checked
 from .starting import by_header, with_inline
 from .streams import hint_of_stream
 from .targets import address_of, auth_of, check_target, encoded, target_of
@@ -110,6 +110,11 @@ class _Build:
             is_limited = http_status == 403 and bool(table.limited_if) and reader.is_limited(body)
             return FaultKind.RATE_LIMITED if is_limited else False
 
+        def unauthorized(http_status: int, body: bytes) -> bool | None:
+            if reader.is_unauthorized(body, http_status):
+                return True
+            return None if reader.may_be_unauthorized(body, http_status) else False
+
         def read_job(body: bytes) -> Job:
             seen = reader.reply(body, 200, "")
             if isinstance(seen, Fault):
@@ -130,7 +135,7 @@ class _Build:
             base_url=self._base_url,
             base_url_variable=table.base_url_variable,
             version_header=self._version_header(),
-            token_variable=table.token,
+            token_variable=table.token_variable,
             token_file_variable=table.token_file,
             token_header=auth.header,
             token_prefix=auth.prefix,
@@ -176,6 +181,7 @@ class _Build:
             read_problem=read_error if is_rpc else read_problem,
             protocol=table.protocol,
             verdict=verdict if table.http or table.missing_if or table.limited_if or ignores_body or is_rpc else None,
+            unauthorized=unauthorized if isinstance(table.token, TokenTable) else None,
             states=states,
             reads_headers=bool(reader.headers),
             at_start={_status_at_start(key): Phase(end) for key, end in table.at_start.items()},

@@ -30,6 +30,8 @@ class HeaderPlace(Struct, frozen=True, forbid_unknown_fields=True):
 Places: TypeAlias = str | HeaderPlace | Sequence[str | HeaderPlace]
 """As `Paths`, where the value may be a header, too."""
 
+OF_REPLIES = ("missing_if", "limited_if", "token.refused_if", "token.renew_if")
+"""The conditions that say what a reply is which tells no state of the job."""
 DECIDED = {
     f"{phase.value}_if": phase
     for phase in (
@@ -342,6 +344,8 @@ class Fields:
             decided=tuple((phase, condition(key)) for key, phase in DECIDED.items() if self._conditions.get(key)),
             missing=condition("missing_if"),
             limited=condition("limited_if"),
+            refused=condition("token.refused_if"),
+            renewed=condition("token.renew_if"),
         )
 
     def _event_extractors(self, compiled: Compiled) -> EventExtractors | None:

@@ -22,6 +22,7 @@ from msgspec import UNSET, Struct
 from .._models import Event, Fault, FaultKind, Job, Phase, Problem
 from .._reading.api import unreadable
 from .._reading.bodies import decoder_of, line_in, plain
+from .._reading.ids import in_one_spelling
 from .._reading.problems import problem_of, read_problem, reported_error
 from .._reading.structs import MOST_ENTRIES, MOST_JOBS
 from .._reading.times import Moment, moment_in
@@ -102,6 +103,8 @@ class Extractors(Struct, frozen=True, kw_only=True):
     decided: tuple[tuple[Phase, tuple[Condition, ...]], ...]
     missing: tuple[Condition, ...]
     limited: tuple[Condition, ...]
+    refused: tuple[Condition, ...]
+    renewed: tuple[Condition, ...]
 
 
 class Layout:
@@ -275,26 +278,45 @@ class TableReader:
 
     def is_limited(self, body: bytes) -> bool:
         """Whether a body without a status that can be read says, by the table's conditions, that looks are too many."""
+        return self._says(body, lambda fields: fields.limited)
 
-        def beside(fields: Extractors, scope: object) -> bool:
-            return _any_holds([each for each in fields.limited if each.whole], scope)
+    def is_unauthorized(self, body: bytes, http_status: int) -> bool:
+        """Whether a reply says, by the table's conditions, that the token was refused; a state of a job never does."""
+        is_good = 200 <= http_status <= 299
+        return self._says(body, lambda fields: fields.refused, beside_no_state=is_good)
 
-        return self._says(body, lambda fields: fields.limited, beside)
+    def may_be_unauthorized(self, body: bytes, http_status: int) -> bool:
+        """Whether a reply that is no success may say, by the table's conditions, that the token was refused."""
+        return not 200 <= http_status <= 299 and self._says(body, lambda fields: fields.renewed)
 
     def _says(
         self,
         body: bytes,
         conditions: Callable[[Extractors], Sequence[Condition]],
-        beside: Callable[[Extractors, object], bool],
+        beside: Callable[[Extractors, object], bool] | None = None,
+        *,
+        beside_no_state: bool = False,
     ) -> bool:
-        """Whether a condition holds on a body that shows no job; `beside` tells it where nothing lies at the root."""
+        """Whether a condition holds on a body.
+
+        Args:
+            body: The body.
+            conditions: The conditions.
+            beside: Tells it where nothing lies at the root; by default those do that start at the whole reply.
+            beside_no_state: Whether none holds of a body that tells a state.
+        """
         try:
             root = self._loose.decode(body)
             base = None if root is None else self._loose.base(root, self._given)
             fields = self._loose.fields
             if base is None or base is UNSET:
-                return beside(fields, fields.scope(None, root, self._given))
-            return _any_holds(conditions(fields), fields.scope(base, root, self._given))
+                scope = fields.scope(None, root, self._given)
+                whole = [each for each in conditions(fields) if each.whole]
+                return _any_holds(whole, scope) if beside is None else beside(fields, scope)
+            scope = fields.scope(base, root, self._given)
+            if beside_no_state and not _tells_no_state(fields, scope):
+                return False
+            return _any_holds(conditions(fields), scope)
         except (ValueError, RecursionError):  # no JSON, not UTF-8, or nested too deeply: its HTTP status says all
             return False
 
@@ -344,9 +366,13 @@ class TableReader:
         )
 
     def jobs(self, fields: Extractors, entries: Sequence[object] | None, whole: object = None) -> tuple[Job, ...]:
-        """Read the first `MOST_JOBS` of a list; those that cannot be read are left out, unless none can."""
+        """Read the first `MOST_JOBS` of a list; those that cannot be read are left out, unless none can.
+
+        What a list tells twice, and once so that it is no job or cannot be read, it tells in two ways: neither is to be
+        believed.
+        """
         found: list[Job] = []
-        unread: set[str | None] = set()
+        unread: set[str] = set()
         wrong: msgspec.ValidationError | None = None
         for entry in (entries or ())[:MOST_JOBS]:
             scope = fields.scope(entry, whole, self._given)
@@ -354,15 +380,14 @@ class TableReader:
                 gone = entry is None or _any_holds(fields.missing, scope)
                 job = None if gone else self.job(fields, scope, None)
             except msgspec.ValidationError as error:
-                wrong = wrong or error
-                unread.add(_named(fields, scope))
-                continue
+                wrong, job = wrong or error, None
             if job is not None:
                 found.append(job)
+            elif (named := _named(fields, scope)) is not None:
+                unread.add(in_one_spelling(named))
         if wrong is not None and not found:
             raise wrong
-        # What a list tells twice, and once so that it cannot be read, it tells in two ways: neither is to be believed.
-        return tuple(job for job in found if job.id not in unread) if unread else tuple(found)
+        return tuple(job for job in found if in_one_spelling(job.id) not in unread) if unread else tuple(found)
 
     def _state(self, fields: Extractors, base: object, otherwise: tuple[str, Phase] | None) -> tuple[str, Phase] | None:
         nothing = _any_holds(fields.nothing, base)

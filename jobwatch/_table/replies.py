@@ -17,7 +17,7 @@ from .._reading.words import Words, normalized
 from .checks import root_of, status_of, words_of
 from .evaluation import CannotEvaluate, begin
 from .expressions import Expression
-from .fields import DECIDED, TEXTS, TIMES_OF_JOB, Fields, TableError, expression_at, in_reply, list_of
+from .fields import DECIDED, OF_REPLIES, TEXTS, TIMES_OF_JOB, Fields, TableError, expression_at, in_reply, list_of
 from .paths import PART, TEXT, TIMES, WORD, Compiled, Plan
 from .reader import Layout, TableReader
 from .schema import Table
@@ -116,8 +116,8 @@ class Replies:
         fields.want("result", in_reply(table.result), PART)
         fields.want("asked", table.asked, PART)
         fields.want_progress(table.progress)
-        for key in (*DECIDED, "nothing_if", "missing_if", "limited_if"):
-            fields.want_condition(key, getattr(table, key))
+        for key in (*DECIDED, "nothing_if", *OF_REPLIES):
+            fields.want_condition(key, table.paths_under(key))
         match table.times:
             case None:
                 pass

@@ -84,6 +84,20 @@ class BatchTable(Struct, frozen=True, forbid_unknown_fields=True):
     next_page: NextPage = []
 
 
+class TokenTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """The token, and by which replies it is refused, beside a 401.
+
+    Attributes:
+        variable: The environment variable that holds it.
+        refused_if: What means that of a reply in which no status can be read.
+        renew_if: What may mean that of a reply that is no success, or something else: the token is read anew.
+    """
+
+    variable: str = ""
+    refused_if: Paths = []
+    renew_if: Paths = []
+
+
 class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"listing": "list"}):
     """One API.
 
@@ -102,7 +116,8 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
         version_header: The header that selects a version of the API, where a caller chooses one.
         auth: ``bearer``, ``basic``, ``none``, a header with the token in it: ``X-Api-Key: {token}``, or a
             parameter of the query: ``?api_key={token}``.
-        token: The environment variable that holds the token; for basic, ``user:password``.
+        token: The environment variable that holds the token; for basic, ``user:password``. Or that, and by which
+            replies it is refused.
         token_file: The environment variable that holds the path of a file with the token, where `token` is not
             set.
         token_optional: Whether the API may be asked without the token too.
@@ -161,7 +176,7 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     query: dict[str, str] = {}
     version_header: str = ""
     auth: str = ""
-    token: str = ""
+    token: str | TokenTable = ""
     token_file: str = ""
     token_optional: bool = False
     max_body: int | str | None = None
@@ -218,6 +233,18 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, renam
     request_timeout: str | float = REQUEST_TIMEOUT
     long_poll: str | float | None = None
 
+    @property
+    def token_variable(self) -> str:
+        """The environment variable that holds the token."""
+        return self.token.variable if isinstance(self.token, TokenTable) else self.token
+
+    def paths_under(self, key: str) -> Paths:
+        """Return the conditions under a key, which may be one of the token's: ``token.refused_if``."""
+        second = key.partition(".")[2]
+        if not second:
+            return cast("Paths", getattr(self, key))
+        return cast("Paths", getattr(self.token, second)) if isinstance(self.token, TokenTable) else []
+
 
 def checked(table: Mapping[str, object]) -> Table:
     """Read what was written down.
@@ -233,6 +260,7 @@ def checked(table: Mapping[str, object]) -> Table:
     parts: dict[str, type[Struct]] = {"words": WordTable, "events": EventTable, "list": ListTable, "batch": BatchTable}
     for key, kind in (parts | {"retry_after": HintTable, "continues_as": OnwardTable}).items():
         _known_keys(table.get(key), kind, (key,))
+    _known_keys(table.get("token"), TokenTable, ("token",))
     _known_keys(table.get("items"), ItemsTable, ("items",))
     _known_keys(table.get("next_page"), NextTable, ("next_page",))
     for key in ("error", "result"):

@@ -79,8 +79,8 @@ def auth_of(table: Table) -> Auth:
     Raises:
         TableError: It cannot be told, or there is none to send.
     """
-    has_token = bool(table.token or table.token_file)
-    for key, name in (("token", table.token), ("token_file", table.token_file)):
+    has_token = bool(table.token_variable or table.token_file)
+    for key, name in (("token", table.token_variable), ("token_file", table.token_file)):
         if name and _VARIABLE.fullmatch(name) is None:  # which may be the secret itself, so it is not shown
             form = f'as in {key} = "EXAMPLE_{key.upper()}"'
             raise TableError((key,), f"it is the name of an environment variable, {form}; no secret stands in a table")

@@ -18,6 +18,7 @@ _PLACEHOLDER = pattern(r"(?<!\$)\{(?P<plus>\+?)(?P<name>[A-Za-z_][A-Za-z0-9_]*)\
 _TEXT = pattern(r'(?<!\\)(?<!"query":)(?<!"query": )"\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}"')
 _FORM = pattern(r"(?:^|&)[^=&{}\s]+=\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}(?=&|$)")
 _PATH = pattern(r"(?:/(?!(?:\.|%2[eE]){1,2}(?:/|$))(?:[!$&'()*+,.0-9:;=@A-Za-z_~\[\]-]|%[0-9A-Fa-f]{2})*)+")
+_PLAIN_PATH = pattern(r"(?:/[0-9A-Za-z_-]+)+")  # of those, what nearly all are, found in less than half the time
 _PART_FOR_EACH = pattern(r"(?<=[?&])[^?&#]*\{job_id\}[^?&#]*")
 
 
@@ -26,12 +27,13 @@ def is_encoded_path(path: str) -> bool:
 
     A dot segment is one however it is spelt: servers decode ``%2e`` before they resolve it.
     """
-    return _PATH.fullmatch(path) is not None
+    return _PLAIN_PATH.fullmatch(path) is not None or _PATH.fullmatch(path) is not None
 
 
 def names_in(templates: Iterable[str | None]) -> list[str]:
     """Return the names in braces, in order."""
-    return [found["name"] for template in templates for found in _PLACEHOLDER.finditer(template or "")]
+    # Most texts of a table have no braces, which is sooner seen than searched for.
+    return [found["name"] for text in templates if text and "{" in text for found in _PLACEHOLDER.finditer(text)]
 
 
 def whole_values_in(bodies: Iterable[str | None]) -> list[str]:

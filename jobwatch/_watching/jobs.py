@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,7 +15,7 @@ from .._core.tracker import Watched
 from .._engine.watch import NEVER
 from .changes import Change, ChangeKind, Health, WatchedJob
 from .records import Acknowledged, Changed, Forgotten, JobRecord, RecordState
-from .showing import TROUBLED, changes_of, has_ended
+from .showing import TROUBLED, at_its_end, changes_of
 from .viewing import Sighting
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from .._models import Job
     from .journal import Journal
     from .memory import Memory
+
+_WATCHED: Final = RecordState.WATCHED  # until Python 3.12, to find a member takes longer than all that is done with it
+_ENDED: Final = RecordState.ENDED
 
 
 class _Job(Struct, eq=False, gc=False):
@@ -162,7 +165,7 @@ class JobList:
             if job_id in self._jobs or (record is not None and record.state is RecordState.ENDED):
                 continue
             added[job_id] = _Job(watched, generation) if record is None else _job_of(record, record.seq, now)
-        entries = [Changed(self._record(job)) for job in added.values()]
+        entries = [Changed(self._record(job, job.watched, now)) for job in added.values()]
         self._begin(list(added.values()))
         self._jobs.update(added)
         self._journal.put(*entries)
@@ -173,8 +176,10 @@ class JobList:
         async with self.adding:
             job = self._remove(job_id)
             if job is not None:
-                state = RecordState.DROPPED if job.watched.outcome is None else RecordState.ENDED
-                self._journal.put(Changed(self._record(job, state)), Acknowledged(job_id, job.seq))
+                record = self._record(job, job.watched, self._poller.unix())
+                if record.state is _WATCHED:
+                    record = replace(record, state=RecordState.DROPPED)
+                self._journal.put(Changed(record), Acknowledged(job_id, job.seq))
             return job is not None
 
     async def forget(self, job_id: str) -> None:
@@ -202,7 +207,8 @@ class JobList:
             known: How they were when this was called before; it is brought up to date.
             read: Up to which number the changes of each have been read.
         """
-        ahead_by = self._poller.unix() - self._poller.now()
+        unix = self._poller.unix()
+        ahead_by = unix - self._poller.now()
         found: list[Sighting] = []
         for job_id, job in self._jobs.items():
             if job.seq > job.acknowledged and job.seq > read.get(job_id, 0):
@@ -216,7 +222,7 @@ class JobList:
                 known[job_id] = glimpse
                 next_look = None if due == NEVER else due + ahead_by
                 ahead = 0.0 if watch is None else watch.ahead
-                found.append(Sighting(record=self._record(job), next_look=next_look, ahead=ahead))
+                found.append(Sighting(record=self._record(job, job.watched, unix), next_look=next_look, ahead=ahead))
         return found
 
     def count(self) -> tuple[int, dict[Health, int], int]:
@@ -234,16 +240,16 @@ class JobList:
         job = self._jobs.pop(job_id, None)
         if job is not None:
             self.undelivered -= job.seq - job.acknowledged
-            self._unwatch(job)
+            if job.watch is not None:
+                self._unwatch(job, job.watch, job.watch.watched)
         return job
 
-    def _unwatch(self, job: _Job) -> None:
+    def _unwatch(self, job: _Job, watch: Watch, known: Watched) -> None:
         """Have no more looks made at a job, and keep what is known of it."""
-        watch, job.watch = job.watch, None
-        if watch is not None:
-            job.last = watch.watched
-            self._failing.pop(watch.watched.job_id, None)
-            self._poller.drop(watch)
+        job.watch, job.last = None, known
+        if self._failing:
+            self._failing.pop(known.job_id, None)
+        self._poller.drop(watch)
 
     # --- what is acknowledged ------------------------------------------------------------------------------
 
@@ -255,12 +261,12 @@ class JobList:
 
     def acknowledge(self, change: Change) -> bool:
         """Count a change as acknowledged, if it is to be; a job that has ended is off the list with its last one."""
-        job = self._jobs.get(change.job_id)
-        if job is None or change.generation != job.generation or change.seq <= job.acknowledged:
+        job, seq = self._jobs.get(change.job_id), change.seq
+        if job is None or change.generation != job.generation or seq <= job.acknowledged:
             return False  # as `wants` says, without asking which job it is once more
-        self.undelivered -= change.seq - job.acknowledged
-        job.acknowledged = change.seq
-        if job.watch is None and job.seq == change.seq:
+        self.undelivered -= seq - job.acknowledged
+        job.acknowledged = seq
+        if job.watch is None and job.seq == seq:
             del self._jobs[change.job_id]
         return True
 
@@ -268,51 +274,63 @@ class JobList:
 
     def _looked(self, watch: Watch, looked: Looked) -> None:
         """Take in what a look at a job changed; the poller calls this."""
-        job_id = watch.watched.job_id
+        known, outcome = looked.watched, looked.outcome
+        job_id = known.job_id
         job = self._jobs.get(job_id)
         if job is None or job.watch is not watch:
             return
         if self.noticed is not None and looked.job is not None:
             self.noticed(job_id, looked.job)
-        changes = changes_of(looked, job.seq, job.health, self._now(), job.generation)
-        if looked.outcome in TROUBLED:
+        now, is_troubled = self._poller.unix(), outcome in TROUBLED
+        changes = changes_of(looked, job.seq, job.health, datetime.fromtimestamp(now, UTC), job.generation)
+        if is_troubled:
             self._poller.resume(watch)
-        self._time_failing(job_id, failing=looked.watched.fault is not None and looked.outcome is None)
-        if has_ended(looked):
-            self._unwatch(job)
-            job.last = replace(job.watched, delivered=job.watched.delivered[-1:])
-        self._change(job, changes, also=looked.is_to_keep)
-        if looked.watched.is_new_here:  # nobody is asked at a place that a restart would not know of
+            known = watch.watched
+        if self._failing or known.fault is not None:
+            self._time_failing(job_id, failing=known.fault is not None and outcome is None)
+        if outcome is not None and not is_troubled:
+            known = at_its_end(known, changes)
+            self._unwatch(job, watch, known)
+        self._change(job, changes, known, now, also=looked.is_to_keep)
+        if known.is_new_here:  # nobody is asked at a place that a restart would not know of
             watch.kept = self._journal.written
 
-    def _change(self, job: _Job, changes: tuple[Change, ...], *, also: bool = False) -> None:
+    def _change(self, job: _Job, changes: tuple[Change, ...], known: Watched, now: float, *, also: bool) -> None:
+        """Take changes in.
+
+        Args:
+            job: Whose they are.
+            changes: They, if there are any.
+            known: What is known of the job after them.
+            now: The time, in Unix seconds.
+            also: Whether it is to be written down without changes, too.
+        """
         if not changes:
             if also:
-                self._journal.put(Changed(self._record(job)))
+                self._journal.put(Changed(self._record(job, known, now)))
             return
         job.seq = changes[-1].seq
-        job.health = next((change.health for change in reversed(changes) if change.health), job.health)
+        for change in changes:
+            if change.health is not None:
+                job.health = change.health
         self.undelivered += len(changes)
         # With the state that they lead to, all or none: a restart goes on from there, and numbers what follows.
-        record = self._record(job)
+        record = self._record(job, known, now)
         self._journal.put(Changed(record, changes))
         if self.told is not None:
             self.told(record, changes)
 
-    def _record(self, job: _Job, state: RecordState | None = None) -> JobRecord:
-        watched = job.watched
+    @staticmethod
+    def _record(job: _Job, known: Watched, now: float) -> JobRecord:
         return JobRecord(
-            job_id=watched.job_id,
-            state=state or (RecordState.WATCHED if watched.outcome is None else RecordState.ENDED),
+            job_id=known.job_id,
+            state=_WATCHED if known.outcome is None else _ENDED,
             health=job.health,
             seq=job.seq,
-            watched=watched,
-            changed_at=self._poller.unix(),
+            watched=known,
+            changed_at=now,
             generation=job.generation,
         )
-
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._poller.unix(), UTC)
 
     # --- what goes stale -----------------------------------------------------------------------------------
 
@@ -339,16 +357,17 @@ class JobList:
             del self._failing[job_id]
             job = self._jobs.get(job_id)
             if job is not None and job.watch is not None and job.health is Health.OK:
+                known, unix = job.watched, self._poller.unix()
                 change = Change(
                     job_id=job_id,
                     seq=job.seq + 1,
                     generation=job.generation,
                     kind=ChangeKind.HEALTH,
-                    seen_at=self._now(),
+                    seen_at=datetime.fromtimestamp(unix, UTC),
                     health=Health.STALE,
-                    fault=job.watched.fault,
+                    fault=known.fault,
                 )
-                self._change(job, (change,))
+                self._change(job, (change,), known, unix, also=False)
         self._set_alarm()
 
 
@@ -373,6 +392,7 @@ def _overview_of(job_id: str, job: _Job, refused: str | None) -> WatchedJob:
         blocked_since=None if blocked is None else _utc(blocked.since),
         asked=None if blocked is None else blocked.asked,
         url=None if blocked is None else blocked.url,
+        error=watched.error,
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from .._errors import JournalError
 from .._files.lock import FileInUse
+from .records import Acknowledged
 from .sqlite import JournalFile
 from .sqlite_open import is_lasting, unusable
 
@@ -103,6 +104,10 @@ class Journal:
         if not self._pausing:
             self._wake()
         return self._put
+
+    def acknowledge(self, job_id: str, seq: int) -> int:
+        """Have it written that the changes of a job up to one are acknowledged, and return a mark to wait for."""
+        return self.put(Acknowledged(job_id, seq))
 
     def is_written(self, mark: int) -> bool:
         """Return whether what was put up to a mark, which `put` returned, is on the disk."""

@@ -494,8 +494,8 @@ def test_a_task_that_an_agent_does_not_know_is_not_there(api: str, code: int) ->
         (404, 2017, FaultKind.NOT_FOUND),
         (500, 2017, FaultKind.NOT_FOUND),  # 22.05
         (400, 9002, FaultKind.NOT_FOUND),  # 22.05, of a task
-        (500, -1, FaultKind.UNREACHABLE),  # 22.05, of a token that has expired
-        (511, 1007, FaultKind.UNREACHABLE),  # 25.05, the same
+        (500, -1, FaultKind.UNREACHABLE),  # 22.05, of a token that has expired, and where slurmctld is down
+        (511, 1007, FaultKind.AUTH),  # 25.05, of a token that has expired
     ],
 )
 async def test_a_job_that_slurm_does_not_know_is_told_from_a_token_that_it_refuses(

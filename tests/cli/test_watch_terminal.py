@@ -53,7 +53,7 @@ class Terminal:
         environment |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PYTHONPATH": os.getcwd(), **variables}  # noqa: PTH109
         self.process = subprocess.Popen(
             argv,
-            preexec_fn=lambda: os.login_tty(theirs),  # noqa: PLW1509 - no other thread runs here
+            preexec_fn=self._begin,  # noqa: PLW1509 - no other thread runs here
             cwd=folder,
             env=environment,
             close_fds=False,
@@ -62,6 +62,11 @@ class Terminal:
         self._place = (0, 0)
         self._screens: dict[bool, dict[tuple[int, int], str]] = {False: {}, True: {}}
         self.is_other = False
+
+    def _begin(self) -> None:
+        os.login_tty(self._theirs)
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):  # which `nohup` and a shell's `&` have ignored
+            signal.signal(number, signal.SIG_DFL)
 
     def resize(self, width: int, height: int) -> None:
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))

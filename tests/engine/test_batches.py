@@ -11,13 +11,14 @@ from itertools import pairwise
 import msgspec
 import pytest
 from aiohttp import web
+from msgspec.structs import replace
 
 from jobwatch import Client, Pace
 from jobwatch._core.budget import Budget
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.batches import Batches, agreed
 from jobwatch._engine.schedule import DueQueue, Schedule
-from jobwatch._engine.watch import BEFORE_ALL, LOOKING, NEVER, Watch
+from jobwatch._engine.watch import BEFORE_ALL, LOOKING, NEVER, AwaitedWatch
 from jobwatch._engine.workers import Workers
 from jobwatch._models import Fault, FaultKind, Job, Outcome, Phase
 from jobwatch._reading.reply import Reply
@@ -41,8 +42,8 @@ REFUSALS: dict[str, Reply | Fault] = {
 }
 
 
-def _watch(job_id: str, *, alone: bool = False) -> Watch:
-    return Watch(Watched(job_id=job_id, api="capydb"), listeners=1, alone=alone)
+def _watch(job_id: str, *, alone: bool = False) -> AwaitedWatch:
+    return AwaitedWatch(Watched(job_id=job_id, api="capydb"), listeners=1, alone=alone)
 
 
 def _jobs(count: int, *, ends: float = float("inf"), starts: float = -100.0) -> list[ScriptedJob]:
@@ -111,7 +112,7 @@ def test_the_cost_is_shared_among_as_many_as_were_usually_read() -> None:
 # --- who goes along --------------------------------------------------------------------------------------------------
 
 
-def _queue(*due: float) -> tuple[Schedule, DueQueue, list[Watch]]:
+def _queue(*due: float) -> tuple[Schedule, DueQueue, list[AwaitedWatch]]:
     idle = Workers(16, needed=lambda: False, crashed=lambda: None)
     idle.alarm_at = BEFORE_ALL  # so that no timer is set
     schedule = Schedule(Budget(), 300.0, idle, 16)
@@ -187,6 +188,8 @@ def test_rows_92_93_of_an_answer_only_what_was_asked_for_counts_and_what_agrees(
     assert agreed([a, b, _job("a", "failed")], {"a", "b"}) == (b,)
     assert agreed([a, _job("a", attempt=2)], {"a"}) == ()
     assert agreed([a, _job("a", "failed"), _job("a")], {"a"}) == ()
+    ends = [replace(a, phase=phase) for phase in (Phase.SUCCEEDED, Phase.FAILED)]
+    assert agreed(ends, {"a"}) == (), "one word, two ends"
 
 
 @pytest.mark.parametrize("jobs", [(), (_job("x"),)])

@@ -41,6 +41,7 @@ async def looking(transport: Transport) -> AsyncIterator[Callable[[], str | None
         await transport.aclose()
 
 
+unhurried = pytest.mark.usefixtures("idle_clock")
 kinds = pytest.mark.parametrize("way", ["fast", "session"])
 
 
@@ -58,6 +59,7 @@ first_too = pytest.mark.usefixtures("is_first")
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n{"
 
 
+@unhurried
 @kinds
 @first_too
 @pytest.mark.parametrize(
@@ -78,6 +80,7 @@ async def test_a_server_that_takes_the_connection(
         assert so_far() == told
 
 
+@unhurried
 @kinds
 async def test_it_counts_from_the_look_on_where_the_connection_was_kept(
     monkeypatch: pytest.MonkeyPatch, way: str
@@ -90,6 +93,7 @@ async def test_it_counts_from_the_look_on_where_the_connection_was_kept(
             assert so_far() == "127.0.0.1 took the connection and did not answer"
 
 
+@unhurried
 @first_too
 async def test_no_connection() -> None:
     with deaf() as port:
@@ -97,12 +101,14 @@ async def test_no_connection() -> None:
             assert so_far() == "127.0.0.1 did not take the connection"
 
 
+@unhurried
 @first_too
 async def test_no_tls() -> None:
     async with RawServer(silent()) as server, looking(Transport(f"https://127.0.0.1:{server.port}", {})) as so_far:
         assert so_far() == "127.0.0.1 took the connection and did not answer the TLS handshake"
 
 
+@unhurried
 @first_too
 async def test_tls_and_then_nothing() -> None:
     authority = trustme.CA()
@@ -127,6 +133,7 @@ async def test_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
         over.set()
 
 
+@unhurried
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_proxy_that_says_nothing(scheme: str) -> None:
     async with RawServer(silent()) as proxy:
@@ -135,12 +142,14 @@ async def test_a_proxy_that_says_nothing(scheme: str) -> None:
             assert so_far() == f"the proxy 127.0.0.1:{proxy.port} took the connection and did not answer"
 
 
+@unhurried
 async def test_another_version_of_aiohttp_may_make_its_connections_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobwatch._http.idle.carry_by", lambda *_: None)
     async with RawServer(silent()) as server, looking(Transport(server.url, {})) as so_far:
         assert so_far() == "127.0.0.1 did not answer", "nobody knows whether there is a connection"
 
 
+@unhurried
 async def test_somebody_elses_look_is_not_told() -> None:
     async with RawServer(silent()) as server:
         transport = Transport(server.url, {})

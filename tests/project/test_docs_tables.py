@@ -20,7 +20,7 @@ from jobwatch._table.expressions import expression_of
 from jobwatch._table.fields import EventTable, PartTable
 from jobwatch._table.hints import HintTable
 from jobwatch._table.onward import OnwardTable, OriginTable
-from jobwatch._table.schema import BatchTable, ListTable, Table, WordTable
+from jobwatch._table.schema import BatchTable, ListTable, Table, TokenTable, WordTable
 from jobwatch.apis import APIS, GROUPS
 from tests.table_server import TableServer, in_order
 
@@ -81,6 +81,7 @@ def test_the_lines_were_found() -> None:
 def test_every_key_is_told_once_and_no_other() -> None:
     kinds = {"words": WordTable, "progress": PartTable, "events": EventTable, "list": ListTable, "batch": BatchTable}
     kinds |= {"retry_after": HintTable, "continues_as": OnwardTable, "allowed_origins": OriginTable}
+    kinds["token"] = TokenTable
     keys = [*Table.__struct_encode_fields__]
     keys += [f"{key}.{name}" for key, kind in kinds.items() for name in kind.__struct_encode_fields__]
     assert sorted(KEYS) == sorted(keys)

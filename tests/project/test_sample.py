@@ -70,3 +70,21 @@ def test_only_who_asks_for_nothing_in_particular_gets_the_sample(
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert told in ran.stdout
+
+
+@pytest.mark.slow
+def test_each_test_has_the_same_name_in_each_process() -> None:
+    # Or the sample is not the same each time, no name that failed can be run again, and pytest-xdist refuses.
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--collect-only", "tests"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for seed in ("1", "2")
+    ]
+    first, second = ([line for line in run.communicate()[0].splitlines() if "::" in line] for run in runs)
+    assert len(first) > 1000
+    assert first == second

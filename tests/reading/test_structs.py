@@ -213,3 +213,13 @@ def test_a_job_that_a_list_tells_twice_and_once_unreadably_is_left_out(entries: 
     jobs = CAPYDB.jobs(body)
     assert isinstance(jobs, tuple)
     assert [job.id for job in jobs] == ["b"]
+
+
+def test_a_uuid_that_is_spelt_in_two_ways_is_one_job() -> None:
+    uuid = "0190b6c4-7d2e-7f00-8000-00000000000a"
+    bad = f'{{"id":"{uuid.replace("-", "").upper()}","state":[]}}'
+    jobs = CAPYDB.jobs(
+        f'{{"jobs":[{{"id":"{uuid}","state":"completed"}},{bad},{{"id":"b","state":"running"}}]}}'.encode()
+    )
+    assert isinstance(jobs, tuple)
+    assert [job.id for job in jobs] == ["b"]

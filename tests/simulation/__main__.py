@@ -8,7 +8,20 @@ import time
 from collections.abc import Iterable
 
 from .moving import MOVES
-from .runner import CHUNK, ENOUGH, KINDS, Sum, both, many, never, report, share_of_package, simulate, some
+from .runner import (
+    CHUNK,
+    ENOUGH,
+    KINDS,
+    Sum,
+    both,
+    in_processes,
+    many,
+    never,
+    report,
+    share_of_package,
+    simulate,
+    some,
+)
 from .world import LIVENESS, SAFETY, SEAM, WIRE
 
 _TIMED = 400
@@ -35,10 +48,11 @@ def main(argv: list[str] | None = None) -> int:
     if asked.trace:
         return _traced(asked.level, (SAFETY, LIVENESS) if asked.mode == "both" else (asked.mode,), asked.first)
     began = time.perf_counter()
-    if asked.mode == "both":
-        total = both(asked.level, asked.first, asked.seeds, asked.jobs)
-    else:
-        total = many(asked.level, asked.mode, asked.first, asked.seeds, asked.jobs)
+    with in_processes(asked.jobs) as mapped:
+        if asked.mode == "both":
+            total = both(asked.level, asked.first, asked.seeds, mapped)
+        else:
+            total = many(asked.level, asked.mode, asked.first, asked.seeds, mapped)
     took = time.perf_counter() - began
     print("\n".join(report(asked.level, total)), end="\n" if total.failures else "")
     print(

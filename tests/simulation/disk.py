@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Coroutine, Generator, Iterable
@@ -20,18 +21,23 @@ from typing import TYPE_CHECKING, Any
 
 import jobwatch._watching.journal
 import jobwatch._watching.sqlite
+import jobwatch._watching.sqlite_open
 from jobwatch._watching.jobs import JobList
 from jobwatch._watching.records import Entry
 from jobwatch._watching.sqlite import JournalFile
-from tests.watching.ever import keep_all
+from tests.watching.ever import keep_all, written_by
 
 from .clock import put
 
 if TYPE_CHECKING:
+    from jobwatch import Change
+
     from .clock import VirtualLoop
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where journals lie: where there is such a folder, no disk has to be waited for."""
+
+_connect = jobwatch._watching.sqlite_open.connect
 
 _LIFE: contextvars.ContextVar[Life | None] = contextvars.ContextVar("life", default=None)
 
@@ -101,7 +107,7 @@ class Life:
 
     def _silence(self, loop: VirtualLoop) -> None:
         for timer in loop.timers():
-            if timer._context.get(_LIFE) is self:  # type: ignore[attr-defined]
+            if timer.context.get(_LIFE) is self:
                 timer.cancel()
 
 
@@ -157,16 +163,14 @@ class _NotedFile(JournalFile):
 
     A process dies here between two pieces of work of its thread, and no power fails, so SQLite need neither sync nor
     keep a log beside the file: the calls to the system for these took most of the time of a world that has journals.
-    `tests.watching.crash` kills processes within them. For the same reason there is no log to be emptied.
+    `tests.watching.crash` kills processes within them. For the same reason there is no log to be emptied, and the next
+    life goes on with the connection of the one before, see `_Connection`.
     """
 
     def __init__(self, path: str, api: str, place: str = "") -> None:
         if not Path(path).exists():
             Path(path).write_bytes(_empty_journal(api, place))
         super().__init__(path, api, place)
-        self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        self._connection.execute("PRAGMA synchronous = OFF")
-        self._connection.execute("PRAGMA journal_mode = MEMORY")
         life = _LIFE.get()
         if life is not None:
             life.files.append(self)
@@ -178,12 +182,49 @@ class _NotedFile(JournalFile):
             life.writes += 1
 
 
+class _Connection(sqlite3.Connection):
+    """A connection that is closed when the world ends: to open one and to read the schema takes as long as a look.
+
+    Whoever opens the file next checks and reads it all the same, and finds nothing that was not committed.
+    """
+
+    def close(self) -> None:
+        if self.in_transaction:
+            self.rollback()
+
+    def end(self) -> None:
+        super().close()
+
+
+_connections: dict[Path, _Connection] = {}
+"""Those of the world that goes on."""
+
+
+def _connected(path: Path) -> _Connection:
+    found = _connections.get(path)
+    if found is None:
+        found = sqlite3.connect(path, isolation_level=None, factory=_Connection, cached_statements=256)
+        found.text_factory = jobwatch._watching.sqlite_open._text
+        _connections[path] = found
+        found.execute("PRAGMA locking_mode = EXCLUSIVE")
+        found.execute("PRAGMA synchronous = OFF")
+        found.execute("PRAGMA journal_mode = MEMORY")
+    return found
+
+
+def written(path: Path) -> dict[str, list[Change]]:
+    """Return all changes that were ever written into a journal of this world, by job, in order."""
+    found = _connections.get(Path(os.path.realpath(path)))
+    return {} if found is None else written_by(found)
+
+
 @functools.cache
 def _empty_journal(api: str, place: str) -> bytes:
     """Return the bytes of a journal that nothing has been written into, made once in a process."""
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         path = Path(folder) / "empty.db"
-        JournalFile(path, api, place).close()
+        with put(jobwatch._watching.sqlite_open, "connect", _connect):
+            JournalFile(path, api, place).close()
         connection = sqlite3.connect(path, isolation_level=None)
         keep_all(connection)
         connection.execute("PRAGMA journal_mode = DELETE")  # without a log beside it
@@ -195,28 +236,32 @@ def _empty_journal(api: str, place: str) -> bytes:
 def disks(loop: VirtualLoop) -> Generator[None]:
     """Have journals be written in virtual time, and tasks known to the life that began them."""
 
-    def task(loop: VirtualLoop, main: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
-        made = asyncio.Task(main, loop=loop, **options)
+    def task(made: asyncio.Task[Any], context: contextvars.Context | None) -> None:
         loop.tasks.append(made)
-        context = options.get("context")
         life = _LIFE.get() if context is None else context.get(_LIFE)
         if life is not None:
             life.tasks.append(made)
-        return made
 
     def run_in_executor(executor: Any, work: Callable[[], Any]) -> asyncio.Future[Any]:
         if not isinstance(executor, _Thread):
             return type(loop).run_in_executor(loop, executor, work)
         return executor.run(loop, work)
 
-    loop.set_task_factory(task)  # type: ignore[arg-type]  # which leaves out the keywords
+    loop.on_task = task
     loop.run_in_executor = run_in_executor  # type: ignore[assignment, method-assign]
-    journal, files = jobwatch._watching.journal, jobwatch._watching.sqlite
+    journal, files, opening = jobwatch._watching.journal, jobwatch._watching.sqlite, jobwatch._watching.sqlite_open
     with (
         put(journal, "ThreadPoolExecutor", _Thread),
         put(journal, "JournalFile", _NotedFile),
         put(files, "empty_log", lambda _connection: None),
+        put(opening, "empty_log", lambda _connection: None),
+        put(opening, "connect", _connected),
     ):
-        yield
-    loop.set_task_factory(None)
+        try:
+            yield
+        finally:
+            for connection in _connections.values():
+                connection.end()
+            _connections.clear()
+    loop.on_task = None
     del loop.run_in_executor

@@ -30,9 +30,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from jobwatch import Change, ChangeKind, Client, JobwatchError, Outcome, Phase, Watcher
-from tests.watching.ever import written_in
 
-from .disk import MEMORY, Life
+from .disk import MEMORY, Life, written
 from .people import CANCELLED, LEFT, STOPPED, Heard, Leg
 from .truth import EPOCH, log_uniform
 
@@ -309,9 +308,7 @@ class Keeper:
 
     @staticmethod
     def _logs(path: Path) -> Mapping[str, Sequence[Change]]:
-        if not path.exists():
-            return {}
-        return written_in(path)
+        return written(path)
 
     def _wrong_journal(self, job_id: str, told: Sequence[Change], log: Sequence[Change]) -> Iterable[str]:
         if list(log[: len(told)]) != list(told):

@@ -20,14 +20,15 @@ import asyncio
 import functools
 import hashlib
 import math
+import os
 import tempfile
 from collections import Counter
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
 from random import Random
 from typing import Any, Final
-from unittest import mock
 
 import msgspec
 from msgspec import Struct
@@ -45,7 +46,7 @@ from jobwatch._models import Fault
 from jobwatch._reading.reply import Reply
 from jobwatch._table.compile import api_of
 
-from .clock import START, Deadlock, Outside, VirtualLoop, put, run
+from .clock import START, Deadlock, Outside, VirtualLoop, put, run, unlisted_tasks
 from .disk import MEMORY, Life, disks
 from .truth import EPOCH, log_uniform
 
@@ -352,7 +353,8 @@ def simulated(seed: int) -> MovingWorld:
     """Run one world, and return what happened with all that was wrong with it."""
     world = MovingWorld(planned(seed), [], [], Counter(), [], {})
     try:
-        _, loop = run(lambda loop: _Run(world, loop).live())
+        with unlisted_tasks():
+            _, loop = run(lambda loop: _Run(world, loop).live())
     except (Deadlock, Outside) as error:
         world.violations.append(f"the loop came to a stop: {error!r}")
     except Exception as error:  # noqa: BLE001  # whatever leaves the library is a finding
@@ -390,6 +392,16 @@ def _api() -> JobAPI:
     )
 
 
+@contextmanager
+def _token_in_environment() -> Generator[None]:
+    """Have the token where whoever sends too much would find it."""
+    os.environ["MOVING_TOKEN"] = TOKEN
+    try:
+        yield
+    finally:
+        del os.environ["MOVING_TOKEN"]
+
+
 class _Run:
     def __init__(self, world: MovingWorld, loop: VirtualLoop) -> None:
         self.world = world
@@ -401,11 +413,8 @@ class _Run:
 
     async def live(self) -> None:
         clock = put(jobwatch._engine.clock, "time", _Clock(self.loop))
-        transport = mock.patch.object(jobwatch._http.source, "transport_for", return_value=self._transport)
-        environ = mock.patch.dict(
-            "os.environ", {"MOVING_TOKEN": TOKEN}
-        )  # which whoever sends too much would find there
-        with clock, transport, environ, disks(self.loop):
+        transport = put(jobwatch._http.source, "transport_for", lambda *_: self._transport)
+        with clock, transport, _token_in_environment(), disks(self.loop):
             lives: list[Coroutine[Any, Any, None]] = []
             main = self._client("main")
             for job in self.plan.jobs if "waits" in self.plan.listens else ():

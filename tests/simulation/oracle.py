@@ -297,10 +297,11 @@ class _Judgement:
         if hole:
             return change.gap or self.blind or not _can_know(job, before, place, answers)
         # A history that was once incomplete, or had more than the truth, need not be recognised ever after.
+        if not change.gap or not job.tells_history or job.keeps:
+            return True
         odd = ("history behind", "duplicated")
         until = max((each.at for each in answers), default=0.0)
-        behind = any(each.shown and not each.shown.odd.isdisjoint(odd) for each in self.answers if each.at <= until)
-        return not change.gap or not job.tells_history or bool(job.keeps) or behind
+        return any(each.shown and not each.shown.odd.isdisjoint(odd) for each in self.answers if each.at <= until)
 
     def _told(self, changes: Sequence[Transition]) -> str:
         told = " ".join(

@@ -7,10 +7,11 @@ import gc
 import multiprocessing
 import pstats
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from msgspec import Struct, field
 
@@ -117,17 +118,26 @@ def rarely_collected() -> Generator[None]:
         gc.collect()
 
 
-def many(level: str, mode: str, first: int, seeds: int, jobs: int) -> Sum:
-    """Run a range of seeds in some processes."""
+Map: TypeAlias = Callable[..., Iterable[Sum]]
+"""What calls a function with each of some arguments, as `map` does, here or in other processes."""
+
+
+@contextmanager
+def in_processes(jobs: int) -> Generator[Map]:
+    """Return what calls functions in some processes, which are started once."""
+    if jobs == 1:
+        yield map
+        return
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        yield pool.map
+
+
+def many(level: str, mode: str, first: int, seeds: int, mapped: Map) -> Sum:
+    """Run a range of seeds."""
     total = Sum()
     chunks = [range(start, min(start + CHUNK, first + seeds)) for start in range(first, first + seeds, CHUNK)]
-    if jobs == 1:
-        for chunk in chunks:
-            total.add(some(level, mode, chunk))
-        return total
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        for part in pool.map(some, [level] * len(chunks), [mode] * len(chunks), chunks):
-            total.add(part)
+    for part in mapped(some, [level] * len(chunks), [mode] * len(chunks), chunks):
+        total.add(part)
     return total
 
 
@@ -181,12 +191,12 @@ SOMETIMES_AT = {
 }
 
 
-def both(level: str, first: int, seeds: int, jobs: int) -> Sum:
+def both(level: str, first: int, seeds: int, mapped: Map) -> Sum:
     """Run half of the seeds in each mode."""
     if level == MOVES:
-        return many(level, SAFETY, first, seeds, jobs)
-    total = many(level, SAFETY, first, seeds - seeds // 2, jobs)
-    total.add(many(level, LIVENESS, first, seeds // 2, jobs))
+        return many(level, SAFETY, first, seeds, mapped)
+    total = many(level, SAFETY, first, seeds - seeds // 2, mapped)
+    total.add(many(level, LIVENESS, first, seeds // 2, mapped))
     return total
 
 

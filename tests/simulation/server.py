@@ -165,7 +165,8 @@ class Server:
         if self._is_apart and now < self.quiet_at:
             self._have_apart(exchange, client, etag)
         exchange.client, exchange.path, exchange.job_id = client, path, _job_id(path)
-        self.fired.update(exchange.faults)
+        for name in exchange.faults:
+            self.fired[name] += 1
         self.exchanges.append(exchange)
         return exchange
 
@@ -323,10 +324,11 @@ class Server:
         return exchange
 
     def _pick(self, names: Sequence[str]) -> str | None:
-        random, rates = self.rng.random, self.rates
-        for name in names:
-            if random() < rates[name]:
-                return name
+        if names:
+            random, rates = self.rng.random, self.rates
+            for name in names:
+                if random() < rates[name]:
+                    return name
         return None
 
     def _delay(self) -> float:
@@ -424,8 +426,8 @@ class Server:
                 return self._exchange(now, "same", Answer(304, headers, b"", delay=self._delay()), tuple(sorted(odd)))
         odd.discard("304 though changed")
         answer = Answer(http_status, headers, body, delay=self._delay())
-        exchange = self._exchange(now, verdict, answer, tuple(sorted(odd)))
-        exchange.faults += tuple(sorted(_traits_told(job, shown)))
+        is_cut = bool(job.keeps and shown.states and shown.states[0] > 0)
+        exchange = self._exchange(now, verdict, answer, (*sorted(odd), *_traits_told(job, is_cut=is_cut)))
         if verdict == faults.GOOD:
             exchange.shown = {job_id: shown}
         return exchange
@@ -658,20 +660,15 @@ def _twice(body: bytes) -> bytes:
     return body
 
 
-def _traits_told(job: TrueJob, shown: Shown) -> set[str]:
-    told = set()
-    if job.keeps and shown.states and shown.states[0] > 0:
-        told.add("history cut short")
-    if job.coarse:
-        told.add("whole seconds")
-    if not job.dated:
-        told.add("undated")
-    if job.timeless:
-        told.add("without times")
-    if job.newest_first:
-        told.add("newest first")
-    if job.by_status:
-        told.add("told by HTTP status")
-    if job.end_early:
-        told.add("end before its moment")
-    return told
+def _traits_told(job: TrueJob, *, is_cut: bool) -> list[str]:
+    """Return what a job has from its beginning that shows in an answer, and whether its history is cut short there."""
+    told = {
+        "end before its moment": job.end_early,
+        "history cut short": is_cut,
+        "newest first": job.newest_first,
+        "told by HTTP status": job.by_status,
+        "undated": not job.dated,
+        "whole seconds": job.coarse,
+        "without times": job.timeless,
+    }
+    return [name for name, is_so in told.items() if is_so]

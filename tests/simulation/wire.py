@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import gzip
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
-from unittest import mock
 from urllib.parse import unquote
 
 import aiohttp
@@ -49,7 +49,8 @@ HOP = 0.001
 IDLE = 0.2
 """How long a connection may be idle before a server that is in a hurry closes it."""
 
-TOO_LARGE = 2 * 1024 * 1024
+LARGEST = 64 * 1024
+"""The largest answer that is read, in bytes: what is larger takes as long to send as all else in a world."""
 
 _looked_at: ContextVar[str] = ContextVar("looked_at")
 """The path that a look under way asks for."""
@@ -193,7 +194,8 @@ class Origin:
         self.server = server
         self._doors: dict[str, web.Server] = {}
         self._redirected: dict[tuple[str, str], Exchange] = {}
-        self._closing = asyncio.Event()
+        self._closing = False
+        self._asleep: set[asyncio.Future[None]] = set()
         self._busy: set[asyncio.Transport | None] = set()
         self._carried: set[asyncio.Transport | None] = set()
         self.pipes: list[Pipe] = []
@@ -218,7 +220,9 @@ class Origin:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        self._closing.set()
+        self._closing = True
+        for sleeper in self._asleep:
+            _wake(sleeper)
         for door in self._doors.values():
             await door.shutdown(1.0)
 
@@ -255,20 +259,29 @@ class Origin:
         await response.prepare(request)
         for at, piece in stream.pieces:
             await self._sleep(max(0.0, at - loop.time()))
-            if self._closing.is_set():
+            if self._closing:
                 break
             await response.write(piece)
         if stream.end == "hang":
             await self._sleep(1000.0)
-        if stream.end == "cut" or self._closing.is_set():
+        if stream.end == "cut" or self._closing:
             return _cut(request, b"")
         await response.write_eof()
         return response
 
     async def _sleep(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._closing.wait()
+        """Let some time pass, or as much of it as there is until all is closed."""
+        if self._closing:
+            return
+        loop = asyncio.get_running_loop()
+        sleeper: asyncio.Future[None] = loop.create_future()
+        self._asleep.add(sleeper)
+        alarm = loop.call_later(seconds, _wake, sleeper)
+        try:
+            await sleeper
+        finally:
+            alarm.cancel()
+            self._asleep.discard(sleeper)
 
     async def _answered(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
         trouble = answer.trouble
@@ -316,6 +329,11 @@ class Origin:
         return _cut(request, b"")
 
 
+def _wake(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)
+
+
 def _head(answer: Answer) -> bytes:
     lines = [
         f"HTTP/1.1 {answer.status} {_reason(answer.status)}",
@@ -324,6 +342,7 @@ def _head(answer: Answer) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n"
 
 
+@functools.cache
 def _reason(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
@@ -380,7 +399,7 @@ def _with_more(answer: Answer) -> bytes:
 
 
 def _large(answer: Answer) -> bytes:
-    return _head(answer) + b"Content-Length: %d\r\n\r\n" % TOO_LARGE + b" " * TOO_LARGE
+    return _head(answer) + b"Content-Length: %d\r\n\r\n" % (2 * LARGEST) + b" " * (2 * LARGEST)
 
 
 def _nothing(_answer: Answer) -> bytes:
@@ -429,11 +448,19 @@ def _cut(request: web.BaseRequest, data: bytes, *, reset: bool = False) -> web.S
 # --- a client on this network ------------------------------------------------------------------------------------
 
 
-def join(name: str, transport: Transport, origin: Origin) -> None:
-    """Put a real transport on this network, and have the record kept of when its looks begin and end."""
-    with mock.patch.object(aiohttp, "TCPConnector", lambda **options: MemoryConnector(origin, name, **options)):
+def join(name: str, transport: Transport, origin: Origin, *, streams: bool) -> None:
+    """Put a real transport on this network, and have the record kept of when its looks begin and end.
+
+    Args:
+        name: Whose it is.
+        transport: The transport.
+        origin: The server that it asks.
+        streams: Whether streams are to be followed.
+    """
+    with put(aiohttp, "TCPConnector", lambda **options: MemoryConnector(origin, name, **options)):
         transport._opened(transport.prepared("/"))
-        transport._opened_for_streams()
+        if streams:
+            transport._opened_for_streams()
     get, follow = transport.get, transport.follow
     under_way: Counter[str] = Counter()
 

@@ -540,6 +540,29 @@ async def test_a_project_is_listed_up_to_the_limit() -> None:
     assert isinstance((await source(text, failing).project("p", 4)).what, Fault), "never a shorter list"
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("completed", "completed", "completed"),
+        ("running", "completed", "running"),
+        ("completed", "running", None),
+        ("completed", "failed", None),
+    ],
+)
+async def test_what_pages_show_to_go_on_after_its_end_has_not_ended(before: str, after: str, told: str | None) -> None:
+    text = MINIMAL + """list = { request = "/jobs?n={limit}", root = "jobs", next_page = "next" }"""
+
+    def answer(name: str, _: bytes | None) -> object:
+        if "page=2" in name:
+            return {"jobs": [{"id": "j1", "status": after}, {"id": "j2", "status": "running"}]}
+        return {"jobs": [{"id": "j1", "status": before}], "next": "/jobs?page=2"}
+
+    found = await source(text, Pages(answer)).project("p", 4)
+    assert isinstance(found.what, tuple)
+    states = {each.id: each.status for each in found.what}
+    assert states == ({"j2": "running"} if told is None else {"j1": told, "j2": "running"})
+
+
 async def test_a_batch_is_read_until_all_are_found() -> None:
     text = (
         MINIMAL

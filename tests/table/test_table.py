@@ -513,7 +513,9 @@ def test_an_id_or_a_status_of_another_type_is_never_left_out(change: dict[str, o
 
 
 def test_one_job_of_a_list_does_not_make_the_others_unreadable() -> None:
-    text = MINIMAL + 'id = "id"\ntype = "kind"\nlist = { request = "/p/{project_id}", root = "jobs" }'
+    text = (
+        MINIMAL + 'id = "id"\ntype = "kind"\nlist = { request = "/p/{project_id}", root = "jobs" }\nmissing_if = "gone"'
+    )
     good = {"id": "j1", "status": "completed", "kind": "k"}
 
     def listed(*jobs: object) -> object:
@@ -527,6 +529,8 @@ def test_one_job_of_a_list_does_not_make_the_others_unreadable() -> None:
     )
     assert isinstance(listed({"id": "j2", "status": {}}), Fault)
     assert listed() == []
+    for other in ({"id": "j1"}, {"id": "j1", "status": "running", "gone": True}):
+        assert listed(good, other) == listed(other, good) == [], "as no job, it is told in two ways, too"
     assert isinstance(table(text).jobs(b'{"jobs":{}}'), Fault)
 
 

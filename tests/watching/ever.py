@@ -27,10 +27,16 @@ def keep_all(connection: sqlite3.Connection) -> None:
 def written_in(path: Path) -> dict[str, list[Change]]:
     """Return all changes that were ever written, by job, in order; nothing for a file without."""
     connection = sqlite3.connect(path)
+    written = written_by(connection)
+    connection.close()
+    return written
+
+
+def written_by(connection: sqlite3.Connection) -> dict[str, list[Change]]:
+    """Return the same, by a connection that there is."""
     written: dict[str, list[Change]] = {}
     for job_id, change in connection.execute("SELECT job_id, change FROM ever ORDER BY number"):
         written.setdefault(job_id, []).append(msgspec.json.decode(change, type=Change))
-    connection.close()
     return written
 
 
