@@ -63,7 +63,9 @@ def told_job(told: Job, api: str) -> Job | Fault:
     try:
         seen = msgspec.convert(told, _Job, from_attributes=True)
         result = msgspec.to_builtins(told.result, str_keys=True)
-    except (msgspec.ValidationError, TypeError, RecursionError) as error:
+    except RecursionError:  # of which each version of Python says something else
+        return unreadable("it is nested too deeply, or holds itself - at `$.result`")
+    except (msgspec.ValidationError, TypeError) as error:
         return unreadable(str(error))
     if not isinstance(seen.wire, Struct | None):
         return unreadable(f"Expected a `Struct`, got `{type(seen.wire).__name__}` - at `$.wire`")

@@ -93,7 +93,7 @@ ENDLESS.append(ENDLESS)
         ({"error": "it broke"}, "$.error"),
         ({"wire": {"id": "j"}}, "$.wire"),
         ({"result": Strange()}, "Strange"),
-        ({"result": ENDLESS}, "recursion"),
+        ({"result": ENDLESS}, "nested too deeply, or holds itself - at `$.result`"),
     ],
     ids=str,
 )
