@@ -27,6 +27,8 @@ cli/                        the command line
 testing/                    a job server for tests; it knows the values only
 """
 
+import jobwatch._sync.uninterrupted as _uninterrupted
+
 TYPE_CHECKING = False  # as in typing, which takes as long to import as Python to start
 if TYPE_CHECKING:
     from ._client.client import Client
@@ -193,9 +195,10 @@ _MODULE_OF = {name: module for module, names in _NAMES_IN.items() for name in na
 def __getattr__(name: str) -> object:
     # Late, so that whoever needs one name loads only what that needs: `jobwatch --version` no event loop.
     if name in _MODULE_OF:
-        from importlib import import_module  # noqa: PLC0415
+        with _uninterrupted.Uninterrupted():
+            from importlib import import_module  # noqa: PLC0415
 
-        globals()[name] = getattr(import_module(_MODULE_OF[name], __name__), name)
+            globals()[name] = getattr(import_module(_MODULE_OF[name], __name__), name)
         return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -44,6 +44,7 @@ class ScriptedJob(Struct):
     project_id: str | None = None
     type: str = "project.backup"
     fails: bool = False
+    error: str | None = None
 
     def body(self, now: float) -> dict[str, object]:
         ended = now >= self.ends
@@ -56,6 +57,7 @@ class ScriptedJob(Struct):
             "created_at": EPOCH + self.starts,
             "started_at": EPOCH + self.starts,
             **({"completed_at": EPOCH + self.ends} if ended else {}),
+            **({"error": self.error} if ended and self.error else {}),
             "updated_at": EPOCH + (self.ends if ended else self.starts),
         }
 

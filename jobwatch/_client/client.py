@@ -7,6 +7,7 @@ import contextvars
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Generic, Literal, NoReturn, Self, cast, overload
 
 from msgspec.structs import replace
@@ -21,7 +22,7 @@ from .._core.resuming import resumed, told
 from .._core.tracker import Patience, Watched, observe
 from .._engine.counters import Counters
 from .._engine.poller import Poller
-from .._engine.watch import Watch
+from .._engine.watch import AwaitedWatch
 from .._errors import ConfigError
 from .._files.history import History
 from .._http.requests import Given
@@ -400,21 +401,18 @@ class Client(Generic[Wire_co]):
                 raise ConfigError("a job that ended badly has no result: leave out result=, or check=False")
         if isinstance(job, Watched):
             self._check_own(job)
-            earlier = job
-            return Wait(
-                lambda: self._enter_again(earlier), job.job_id, limit, check, ends, read=told(job), result=result
-            )
+            enter = partial(self._enter_again, job)  # no lambda, whose cells each wait would keep
+            return Wait(enter, job.job_id, limit, check, ends, read=told(job), result=result)
         found = Found(self._id_of(job)) if isinstance(job, (int, str)) else self._started(job)
         if found.job is not None and found.is_over:
-            over = found.job
-            return Wait(lambda: self._enter_over(over), over.id, limit, check, ends, result=result)
+            return Wait(partial(self._enter_over, found.job), found.job.id, limit, check, ends, result=result)
         # An id that was given has been checked; one that a response names may be anything.
         watched = (
             Watched(job_id=found.job_id, api=self.name) if isinstance(job, (int, str)) else self.watched(found.job_id)
         )
         if found.read_by:
             watched = replace(watched, place=Place(found.job_id, found.read_by, is_url=True))
-        return Wait(lambda: self._enter(watched, found), found.job_id, limit, check, ends, result=result)
+        return Wait(partial(self._enter, watched, found), found.job_id, limit, check, ends, result=result)
 
     @overload
     def as_completed(
@@ -566,7 +564,7 @@ class Client(Generic[Wire_co]):
         if watched.api != self.name:
             raise ConfigError(f"job {watched.job_id} belongs to {watched.api}, and this client reads {self.name}")
 
-    def _enter_again(self, watched: Watched) -> tuple[Poller, Watch]:
+    def _enter_again(self, watched: Watched) -> tuple[Poller, AwaitedWatch]:
         poller = self._engine()
         watch = poller.listen(resumed(watched, poller.unix()))
         if watch.listeners > 1:  # whose states may be numbered otherwise
@@ -574,20 +572,20 @@ class Client(Generic[Wire_co]):
             raise ConfigError(f"job {watched.job_id} is waited for already: a wait that goes on has to be the first")
         return poller, watch
 
-    def _enter(self, watched: Watched, found: Found) -> tuple[Poller, Watch]:
+    def _enter(self, watched: Watched, found: Found) -> tuple[Poller, AwaitedWatch]:
         poller = self._engine()
         watch = poller.listen(watched, found.retry_after if found.job is None else None)
         if found.job is not None and not watch.watched.looks:
             poller.shown([found.job], found.retry_after)
         return poller, watch
 
-    def _enter_over(self, job: Job) -> tuple[Poller, Watch]:
+    def _enter_over(self, job: Job) -> tuple[Poller, AwaitedWatch]:
         """Return a watch that has ended before any look, which nobody else can listen to."""
         poller = self._engine()
         poller.check()
         observed = observe(Watched(job_id=job.id, api=self.name), job, poller.unix(), Patience())
         watched = replace(observed.watched, looks=0)
-        return poller, Watch(watched, listeners=1, log=observed.transitions, job=job)
+        return poller, AwaitedWatch(watched, listeners=1, log=observed.transitions, job=job)
 
     def _engine(self) -> Poller:
         if self._poller is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, assert_never, ca
 from .._core.job_times import JobTimes, times_of
 from .._core.limits import SILENT, AtLimit, at_limit
 from .._core.results import with_result
-from .._engine.watch import NEVER, Watch
+from .._engine.watch import NEVER, AwaitedWatch
 from .._errors import (
     AuthError,
     ConfigError,
@@ -87,7 +87,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
 
     def __init__(
         self,
-        enter: Callable[[], tuple[Poller, Watch]],
+        enter: Callable[[], tuple[Poller, AwaitedWatch]],
         job_id: str,
         timeout: float | None,
         check: bool,
@@ -103,7 +103,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
         self._ends = ends
         self._result = result
         self._poller: Poller | None = None
-        self._watch: Watch | None = None
+        self._watch: AwaitedWatch | None = None
         self._deadline = self._over_at = NEVER
         self._read = read
         self._reader = object()
@@ -307,7 +307,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
             raise
         return self._end(watch)
 
-    def _end(self, watch: Watch) -> Job[Wire_co, Result_co]:
+    def _end(self, watch: AwaitedWatch) -> Job[Wire_co, Result_co]:
         """Return the job of a wait that is over, or raise."""
         self._raise_unless_job_ended(watch)
         job = watch.job
@@ -344,7 +344,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
             self._watch.unsubscribe(listener)
         self._leave()
 
-    def _begun(self) -> Watch:
+    def _begun(self) -> AwaitedWatch:
         if self._watch is None:
             self._poller, self._watch = self._enter()
             self._looked_before = self._watch.watched.looked_at
@@ -360,7 +360,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
                 self._watch.deadlines[self._reader] = self._deadline
         return self._watch
 
-    async def _news(self, watch: Watch) -> bool:
+    async def _news(self, watch: AwaitedWatch) -> bool:
         """Wait until something has changed; False when nothing will any more."""
         poller = self._poller
         if self._ends.stops_when_blocked and watch.watched.is_blocked and poller is not None:
@@ -388,17 +388,17 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
                 self._stood = poller.unix() - unsettled.since
         return True
 
-    def _expects_answer(self, poller: Poller, watch: Watch) -> bool:
+    def _expects_answer(self, poller: Poller, watch: AwaitedWatch) -> bool:
         """Whether an answer may still come to the last look."""
         if not (self._looks_last and watch.awaits_look):
             return False
         unanswered = poller.unanswered(watch)
         return unanswered is None or unanswered.seconds < _HOPELESS
 
-    def _look_once_more(self, poller: Poller, watch: Watch) -> bool:
+    def _look_once_more(self, poller: Poller, watch: AwaitedWatch) -> bool:
         return poller.look_now(watch)
 
-    def _reads(self, watch: Watch) -> None:
+    def _reads(self, watch: AwaitedWatch) -> None:
         """Have what was not read yet kept, while this listens."""
         if self._poller is not None:
             if watch.readers is None:
@@ -429,7 +429,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
                 observer.left(wait, self._watch.watched, self.outcome, self._watch.log)
             poller.leave(self._watch)
 
-    def _raise_unless_job_ended(self, watch: Watch) -> None:
+    def _raise_unless_job_ended(self, watch: AwaitedWatch) -> None:
         watched = watch.watched
         if self._blocked is not None:
             raise JobBlocked(self._blocked)

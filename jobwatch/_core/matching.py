@@ -64,7 +64,7 @@ def new_from(
 
 def begins_with(fingerprints: Sequence[Fingerprint], seq: int, events: Sequence[Event]) -> bool:
     """Whether a history begins with what was delivered, as far as that is remembered."""
-    return _are_same(fingerprints, delivered_part(fingerprints, seq, events))
+    return not fingerprints or _are_same(fingerprints, delivered_part(fingerprints, seq, events))
 
 
 def delivered_part(fingerprints: Sequence[Fingerprint], seq: int, events: Sequence[Event]) -> Sequence[Event]:

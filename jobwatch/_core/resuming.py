@@ -27,6 +27,7 @@ def resumed(watched: Watched, now: float) -> Watched:
     known = replace(
         watched,
         outcome=None,
+        error=None,
         fault=None,
         faults=0,
         failing_since=None,

@@ -30,7 +30,7 @@ from typing import assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .._models import ENDED, Event, Fault, FaultKind, Job, Outcome, Phase, Transition, excerpt, shown, state
+from .._models import ENDED, Event, Fault, FaultKind, Job, Outcome, Phase, Problem, Transition, excerpt, shown, state
 from .._reading.words import is_same_word, lowered
 from .matching import Fingerprint, begins_with, is_same, new_from, unix_seconds
 from .moves import Place, arrived
@@ -138,6 +138,7 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
             was no time for which it ran.
         outcome: How the watch ended; None while it goes on.
         remarked: What was told about it, so that it is told once.
+        error: What the API says went wrong, shortened, where a watcher has kept that with the end of the job.
     """
 
     job_id: str
@@ -175,6 +176,7 @@ class Watched(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     blocked: SeenBlocked | None = None
     outcome: Outcome | None = None
     remarked: tuple[str, ...] = ()
+    error: Problem | None = None
 
     def __repr__(self) -> str:
         told = "never read" if self.status is None or self.phase is None else state(self.status, self.phase)
@@ -305,9 +307,10 @@ def patience_ends_at(watched: Watched, patience: Patience) -> float:
 def _is_older(job: Job, watched: Watched) -> bool:
     if job.phase.ended and job.events and _goes_on_to_an_end(watched, job, job.events):
         return False
-    updated_at = _unix(job.updated_at)
-    if updated_at is not None and watched.updated_at is not None and updated_at != watched.updated_at:
-        return updated_at < watched.updated_at
+    if watched.updated_at is not None and job.updated_at is not None:
+        updated_at = job.updated_at.timestamp()
+        if updated_at != watched.updated_at:
+            return updated_at < watched.updated_at
     return job.attempt is not None and job.attempt < (watched.attempt or 0)
 
 
@@ -395,12 +398,12 @@ def _told(
 ) -> tuple[tuple[Transition, ...], tuple[Fingerprint, ...]]:
     """Return the transitions that are new, and what is remembered of those delivered last, they included."""
     seen_at = datetime.fromtimestamp(now, UTC)
-    first = watched.seq + 1
-    transitions = [
-        Transition(job.id, seq, step.event.status, step.event.phase, step.event.at, seen_at, step.gap)
-        for seq, step in enumerate(steps, first)
-    ]
-    fingerprints = [Fingerprint(step.event.status, _unix(step.event.at)) for step in steps[-_REMEMBERED:]]
+    transitions: list[Transition] = []
+    fingerprints: list[Fingerprint] = []
+    for seq, step in enumerate(steps, watched.seq + 1):
+        event, at = step.event, step.event.at
+        transitions.append(Transition(job.id, seq, event.status, event.phase, at, seen_at, step.gap))
+        fingerprints.append(Fingerprint(event.status, None if at is None else at.timestamp()))
     return tuple(transitions), (*watched.delivered, *fingerprints)[-_REMEMBERED:]
 
 

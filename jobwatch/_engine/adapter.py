@@ -131,7 +131,7 @@ class AdaptedSource:
             return Seen(UNCHANGED, memo)
         told = self._checked(what)
         if isinstance(told, Job) and told.id != job_id:
-            told = unreadable(f"it tells of job {printable(told.id)[:80]}")
+            told = unreadable(self.name, f"it tells of job {printable(told.id)[:80]}")
         return Seen(told, what if self._takes_last and isinstance(told, Job) else None)
 
     async def details(self, job: Job, told: Callable[[Job], None], turn: Turn = at_once) -> None:
@@ -241,20 +241,20 @@ class AdaptedSource:
             case Job():
                 return told_job(cast("Job", told), self.name)
             case Fault():
-                return told_fault(told)
+                return told_fault(told, self.name)
             case Unchanged.UNCHANGED:
-                return unreadable("UNCHANGED, and there is no job that it was told as `last`")
+                return unreadable(self.name, "UNCHANGED, and there is no job that it was told as `last`")
             case _:
-                return unreadable(f"a {type(told).__name__}, and neither Job, Fault nor UNCHANGED")
+                return unreadable(self.name, f"a {type(told).__name__}, and neither Job, Fault nor UNCHANGED")
 
     def _several(self, told: object) -> SeenMany:
         match told:
             case Fault():
-                return SeenMany(told_fault(told))
+                return SeenMany(told_fault(told, self.name))
             case tuple() | list():
                 jobs = [self._checked(job) for job in cast("Sequence[object]", told)]
             case _:
-                return SeenMany(unreadable(f"a {type(told).__name__}, and no list of jobs"))
+                return SeenMany(unreadable(self.name, f"a {type(told).__name__}, and no list of jobs"))
         fault = next((job for job in jobs if isinstance(job, Fault)), None)
         return SeenMany(tuple(job for job in jobs if isinstance(job, Job)) if fault is None else fault)
 

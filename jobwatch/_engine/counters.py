@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -38,8 +38,8 @@ class Counters:
     def __init__(self) -> None:
         self.observer: Observer | None = None
         self.requests = self.joint = self.listed = self.unchanged = 0
-        self._faults: Counter[FaultKind] = Counter()
-        self._ended: Counter[Outcome] = Counter()
+        self._faults: defaultdict[FaultKind, int] = defaultdict(int)
+        self._ended: defaultdict[Outcome, int] = defaultdict(int)
         self._lags = 0
         self._lag_sum = self._lag_max = 0.0
 

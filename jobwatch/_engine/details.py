@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from .._errors import ConfigError
 from .._http.tasks import ended
 from .._models import Job, printable
+from .watch import AwaitedWatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,14 +55,15 @@ class Details:
         told = [job]
         asking = asyncio.get_running_loop().create_task(self._asked(job, told))
         hurry: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        for watch in watches:
+        awaited = [watch for watch in watches if isinstance(watch, AwaitedWatch)]
+        for watch in awaited:
             watch.hurry = hurry
         try:
             both: list[asyncio.Future[Any]] = [asking, hurry]
             await asyncio.wait(both, timeout=TIME_LIMIT, return_when=asyncio.FIRST_COMPLETED)
             trouble = asking.result() if asking.done() else "no answer in time"
         finally:
-            for watch in watches:
+            for watch in awaited:
                 watch.hurry = None
             asking.cancel()
             await ended([asking])

@@ -65,12 +65,9 @@ class HeldLooks:
 
     def _left(self, watch: Watch, now: float) -> float:
         """Return how long it is until the first of those who wait for a job has its last look made, in seconds."""
-        limits = [each.deadlines for each in self._registry.of(watch.watched.job_id)]
-        return (
-            min((at for each in limits for at in (each or {}).values()), default=NEVER)
-            - now
-            - self._schedule.answer_time
-        )
+        awaited = self._registry.awaited.get(watch.watched.job_id)
+        limits = None if awaited is None else awaited.deadlines
+        return min(limits.values(), default=NEVER) - now - self._schedule.answer_time if limits else NEVER
 
     async def seen(self, watches: tuple[Watch, ...], asking: Coroutine[object, object, Seen]) -> Seen | None:
         """Await an answer that may be held; None where another look was to be made meanwhile, or nobody waits."""

@@ -79,9 +79,11 @@ class Pages:
     def leave(self, watch: Watch) -> None:
         """Forget a watch."""
         project_id = watch.watched.project_id
+        if project_id is None:
+            return
         groups = self._groups_for(watch)
-        group = None if project_id is None else groups.get(project_id)
-        if group is not None and project_id is not None and watch in group:
+        group = groups.get(project_id)
+        if group is not None and watch in group:
             del group[watch]
             if not group:
                 del groups[project_id]

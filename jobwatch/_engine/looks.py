@@ -26,7 +26,7 @@ from .counters import Counters
 from .logged import LookLog
 from .schedule import LONGEST_PAUSE
 from .sleeps import Sleeps
-from .watch import BEFORE_ALL, DUE, IDLE, LOOKING, NEVER
+from .watch import BEFORE_ALL, DUE, IDLE, LOOKING, NEVER, AwaitedWatch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
@@ -193,7 +193,7 @@ class Looks:
         try:
             self._enter_seen(watch, Seen(fault), self._unix(), self._clock.now())
         finally:
-            self._schedule.end(watch)
+            self._end(watch, (watch,))
 
     async def _look_at(self, watch: Watch, looker: asyncio.Task[object], now: float, hold: float = 0.0) -> None:
         others = self._taken_along(watch) if self._registry.awaited and self._registry.background else []
@@ -234,7 +234,17 @@ class Looks:
         except Exception as error:  # noqa: BLE001 - whatever one job's look raises ends the watch of that job alone
             self._end_all_by(watches, error)
         finally:
-            self._schedule.end(watch, ended_at)
+            self._end(watch, watches, ended_at)
+
+    def _end(self, watch: Watch, watches: Iterable[Watch], ended_at: float | None = None) -> None:
+        """Count the look at a job as over, and let those rest that it was for: after all that reads what is known."""
+        self._schedule.end(watch, ended_at)
+        for each in watches:
+            if IDLE < each.stage < LOOKING:
+                try:
+                    each.rest()
+                except Exception as error:  # noqa: BLE001 - as in `_look_at`
+                    self._end_by(each, error)
 
     def _taken_along(self, watch: Watch) -> list[Watch]:
         """Take the other watch of a job off the queue, if one and the same answer can serve it too."""
@@ -379,7 +389,7 @@ class Looks:
             shared = self._shared(price, watch)
             if watch.not_before:  # a list puts forward no look that the job's own answer has put off
                 retry_after = max(retry_after or 0.0, watch.not_before - now)
-            watch.decode()
+            watch.unpack()
             if self._sleeps is not None:
                 self._sleeps.since_seen(watch)  # to notice a suspension before, and not after, the job is seen
             looked = self._policy.saw(
@@ -439,8 +449,6 @@ class Looks:
             if what is not UNCHANGED:
                 watch.memo = seen.memo if looked.job is not None and not looked.asks_anew else None
             self._enter(watch, looked, price, now)
-            if watch.stage is not IDLE:
-                watch.rest()
         except Exception as error:  # noqa: BLE001 - as in `_look_at`
             self._end_by(watch, error)
 
@@ -456,7 +464,7 @@ class Looks:
         if has_moved:
             self._grouping.leave(watch)
         watch.watched = looked.watched
-        if watch.listeners:
+        if watch.listeners and isinstance(watch, AwaitedWatch):
             if looked.transitions:
                 watch.enter(looked.transitions)
             if looked.job is not None:
@@ -494,7 +502,8 @@ class Looks:
     def _retire(self, watch: Watch, job_id: str) -> None:
         """Let go of a job that ended, or that nobody wants any more."""
         watch.to(IDLE)
-        self._schedule.demand(watch, 0.0)
+        if watch.demand:
+            self._schedule.demand(watch, 0.0)
         self._grouping.leave(watch)
         if self._streams is not None:
             self._streams.end_unless_wanted(job_id)

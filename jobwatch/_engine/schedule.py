@@ -22,6 +22,8 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
+from msgspec import Struct
+
 from .._core.first_looks import FirstLooks
 from .._core.look import pause_asked
 from .._core.source import SeenMany
@@ -59,6 +61,9 @@ learned later is saved in looks, and the loss goes with the square, 0.0003."""
 
 _MADE_UP = 2.0 * _LONGEST_REST
 """For how long, in seconds, late looks that could not begin in time may be made up for."""
+
+_PACKED_AT_ONCE = 64
+"""How many of the watches that are due in one second are packed together."""
 
 _PASSED = 64
 """How many jobs that cannot join a batch are passed by, in search of some that can."""
@@ -315,9 +320,12 @@ class Schedule:
 
     def _next_first_look_at(self) -> float:
         waiting = self._first_looks
-        while waiting and not (waiting[0].stage is FIRST and waiting[0].wanted):
+        while waiting:
+            first = waiting[0]
+            if first.stage is FIRST and (first.on_look is not None or first.listeners > 0):  # as `Watch.wanted` says
+                return BEFORE_ALL
             waiting.popleft()
-        return BEFORE_ALL if waiting else NEVER
+        return NEVER
 
     def _taken(self, now: float, queue_at: float, newcomer_at: float) -> Watch:
         # By turns where both are due, so that neither those who keep coming nor those who are there starve the others.
@@ -518,22 +526,38 @@ class Schedule:
         return turn if turn < delay else delay
 
 
+class _Bucket(Struct):
+    """The watches that are due in one second: the last to come, and before them those that were packed."""
+
+    last: dict[Watch, None] = {}
+    packed: list[tuple[Watch, ...]] = []
+
+    def live(self, second: int) -> dict[Watch, None]:
+        """Return those that are still due then, each once: who was moved away from among the packed may be back."""
+        if not self.packed:
+            return self.last
+        return {watch: None for some in (*self.packed, self.last) for watch in some if second <= watch.due < second + 1}
+
+
 class DueQueue:
     """Watches by the time they are due: those of the next seconds in a heap, later ones in one bucket a second.
 
-    A watch that was moved leaves its place in the heap behind, to be skipped; in a bucket it leaves none, and no more
-    than one bucket at a time is ever put in order, so that nothing takes long however many watches there are. Buckets
-    are dicts since the garbage collector does not walk one that holds nothing but watches.
+    A watch that was moved leaves its place in the heap behind, to be skipped, and among those of a bucket that were
+    packed. No more than one bucket at a time is ever put in order, so that nothing takes long however many watches
+    there are. They are packed since a place in a tuple takes a fifth of the room of one in a dict; and the garbage
+    collector walks neither, where it holds nothing but watches.
     """
 
-    __slots__ = ("_buckets", "_heap", "_heap_until", "_left_behind", "_seconds")
+    __slots__ = ("_buckets", "_heap", "_heap_until", "_left_behind", "_left_packed", "_packed", "_seconds")
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, Watch]] = []
         self._heap_until = 0.0
         self._left_behind = 0
-        self._buckets: dict[int, dict[Watch, None]] = {}
+        self._buckets: dict[int, _Bucket] = {}
         self._seconds: list[int] = []  # a heap: which buckets there are
+        self._packed = 0  # how many places there are among the packed, and how many of them were left
+        self._left_packed = 0
 
     def put(self, watch: Watch, due: float) -> None:
         """Put a watch at a time, wherever it was before."""
@@ -546,9 +570,12 @@ class DueQueue:
         second = int(due)
         bucket = self._buckets.get(second)
         if bucket is None:
-            bucket = self._buckets[second] = {}
+            bucket = self._buckets[second] = _Bucket()
             heapq.heappush(self._seconds, second)
-        bucket[watch] = None
+        last = bucket.last
+        last[watch] = None
+        if len(last) == _PACKED_AT_ONCE:
+            self._pack(bucket)
 
     def remove(self, watch: Watch) -> None:
         """Take a watch off, if it is on."""
@@ -569,7 +596,7 @@ class DueQueue:
             if heap or not self._seconds:
                 return heap[0][0] if heap else NEVER
             second = heapq.heappop(self._seconds)
-            heap.extend((watch.due, watch) for watch in self._buckets.pop(second))
+            heap.extend((watch.due, watch) for watch in self._opened(self._buckets.pop(second), second))
             heapq.heapify(heap)
             self._heap_until = second + 1.0
 
@@ -603,10 +630,41 @@ class DueQueue:
     def _leave(self, watch: Watch) -> None:
         due, watch.due = watch.due, NEVER
         if due >= self._heap_until:
-            del self._buckets[int(due)][watch]
+            self._leave_bucket(watch, self._buckets[int(due)])
             return
         self._left_behind += 1
         if self._left_behind > 64 and self._left_behind * 2 > len(self._heap):
             self._heap = [place for place in self._heap if place[0] == place[1].due]
             heapq.heapify(self._heap)
             self._left_behind = 0
+
+    def _leave_bucket(self, watch: Watch, bucket: _Bucket) -> None:
+        if watch in bucket.last:
+            del bucket.last[watch]
+            return
+        self._left_packed += 1
+        if self._left_packed > _PACKED_AT_ONCE and self._left_packed * 2 > self._packed:
+            for second, each in self._buckets.items():
+                if each.packed:
+                    self._pack_again(each, second)
+
+    def _pack(self, bucket: _Bucket) -> None:
+        bucket.packed.append(tuple(bucket.last))
+        bucket.last = {}
+        self._packed += _PACKED_AT_ONCE
+
+    def _opened(self, bucket: _Bucket, second: int) -> dict[Watch, None]:
+        """Return the watches of a bucket that is given up."""
+        live = bucket.live(second)
+        packed = _PACKED_AT_ONCE * len(bucket.packed)
+        self._packed -= packed
+        self._left_packed -= packed + len(bucket.last) - len(live)
+        return live
+
+    def _pack_again(self, bucket: _Bucket, second: int) -> None:
+        live = self._opened(bucket, second)
+        bucket.packed, bucket.last = [], {}
+        for watch in live:
+            bucket.last[watch] = None
+            if len(bucket.last) == _PACKED_AT_ONCE:
+                self._pack(bucket)

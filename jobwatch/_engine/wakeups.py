@@ -59,9 +59,11 @@ class WakeUps:
 
     def forget(self, job_id: str) -> None:
         """Forget a job that is not watched any more."""
-        self.woken.discard(job_id)
-        self._turns.pop(job_id, None)
-        self._by.pop(job_id, None)
+        if self.woken:
+            self.woken.discard(job_id)
+        if self._by:  # without which there is no turn either
+            self._turns.pop(job_id, None)
+            self._by.pop(job_id, None)
 
     def _put_all(self, job_id: str) -> None:
         now = self._time()

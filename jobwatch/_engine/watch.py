@@ -24,20 +24,19 @@ from __future__ import annotations
 import enum
 import functools
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
-
-from .._core.tracker import Watched
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable
 
     from .._core.look import Looked
+    from .._core.tracker import Watched
     from .._models import Job, Phase, Transition
+    from .background import BackgroundWatch
 
 LOG_KEPT = 1000
 """How many transitions of a job a listener that comes late can still read."""
@@ -111,30 +110,27 @@ class Brief(Struct, frozen=True, gc=False):
 _brief: Final = functools.lru_cache(maxsize=None)(Brief)  # there are few, and each takes no more than a reference
 
 
+def brief_of(watched: Watched) -> Brief:
+    """Return what is counted of a job, the same value for all that are alike."""
+    return _brief(watched.phase, watched.outcome is None, watched.is_blocked)
+
+
 class Watch(Struct, gc=False, eq=False):
-    """One watched job.
+    """One watched job: what each of them has, whoever wants to hear of it.
 
     Attributes:
         watched: What is known of it.
         stage: Where its next look stands.
         due: When it is to be looked at, on the loop's clock; `NEVER` while it is not on the queue of what is due.
         demand: How many looks a second it wants at the plain price.
-        listeners: How many waits listen to it; only for them are log and job kept.
         on_look: Told of every look that changed something; for watchers of many jobs.
-        log: The transitions seen since the first listener came, less what `enter` has left out.
-        readers: The ``seq`` up to which each listener that iterates has read, by a key of its own.
-        job: The job as last read.
         ahead: How far the API's clock was ahead of ours at the last look that showed news, in seconds.
-        followers: Whom to tell the job each time that a look shows it otherwise, by a key of their own.
-        subscribers: Whom to tell when there is news.
         alone: Whether its project's list, or a batch, has been seen not to hold it.
         is_slow: Whether the last look at it was slow, in the sense of `places`.
         memo: What the source wants back at the next look.
-        deadlines: When those who wait have to know, on the loop's clock, by a key of their own.
+        not_before: Until when the API has asked that it be not asked about it, on the loop's clock; 0 where it has not.
         unheld: Whether somebody says that the job has changed: the next look is neither held by the server, nor put off
             by a stream.
-        hurry: To be set by who has no time left for what is still asked about an end that was read; None if nothing is.
-        not_before: Until when the API has asked that it be not asked about it, on the loop's clock; 0 where it has not.
         kept: Awaited before the next look, where that may only be made once a file says where.
     """
 
@@ -142,22 +138,15 @@ class Watch(Struct, gc=False, eq=False):
     stage: Stage = IDLE
     due: float = NEVER
     demand: float = 0.0
-    listeners: int = 0
     on_look: Callable[[Watch, Looked], None] | None = None
-    log: tuple[Transition, ...] = ()
-    readers: dict[object, int] | None = None
-    job: Job | None = None
     ahead: float = 0.0
-    followers: dict[object, Callable[[Job], None]] | None = None
-    subscribers: dict[Subscriber, None] | None = None
     alone: bool = False
     is_slow: bool = False
     memo: object = None
     not_before: float = 0.0
-    deadlines: dict[object, float] | None = None
     unheld: bool = False
-    hurry: asyncio.Future[None] | None = None
     kept: Callable[[], Awaitable[None]] | None = None
+    listeners: ClassVar[int] = 0  # none, but for a job that waits listen to
 
     def __lt__(self, other: Watch) -> bool:
         """Break ties of time in the heap, in any way that is the same whenever the same happens."""
@@ -171,8 +160,7 @@ class Watch(Struct, gc=False, eq=False):
     @property
     def brief(self) -> Brief:
         """What is counted of the job."""
-        watched = self.watched
-        return _brief(watched.phase, watched.outcome is None, watched.is_blocked)
+        return brief_of(self.watched)
 
     @property
     def wanted(self) -> bool:
@@ -209,20 +197,12 @@ class Watch(Struct, gc=False, eq=False):
             raise RuntimeError(f"the look at job {self.watched.job_id} cannot go from {self.stage!r} to {stage!r}")
         self.stage = stage
 
-    def tell_end(self) -> bool:
-        """Have an end that was read told at once; return whether there is one that is not told yet."""
-        if self.hurry is None:
-            return False
-        if not self.hurry.done():
-            self.hurry.set_result(None)
-        return True
-
     def begin_look(self) -> None:
         """Enter the stage of a look under way."""
         self.to(LOOKING_URGENT if self.stage is URGENT else LOOKING)
 
-    def decode(self) -> None:
-        """Have what is known at hand, where it may be kept encoded."""
+    def unpack(self) -> None:
+        """Have what is known at hand, where it may be packed."""
 
     def rest(self) -> None:
         """Take up little room until the next look."""
@@ -230,6 +210,41 @@ class Watch(Struct, gc=False, eq=False):
     def await_next_look(self) -> None:
         """Note, while a look is under way, that somebody waits for one that begins after it."""
         self.to(LOOKING_BOTH if self.awaits_this_look else LOOKING_AGAIN)
+
+    def notify(self) -> None:
+        """Tell all who wait for news."""
+
+
+class AwaitedWatch(Watch, gc=False, eq=False):
+    """One job that waits listen to.
+
+    Attributes:
+        listeners: How many there are.
+        log: The transitions seen since the first came, less what `enter` has left out.
+        readers: The ``seq`` up to which each listener that iterates has read, by a key of its own.
+        job: The job as last read.
+        followers: Whom to tell the job each time that a look shows it otherwise, by a key of their own.
+        subscribers: Whom to tell when there is news.
+        deadlines: When those who wait have to know, on the loop's clock, by a key of their own.
+        hurry: To be set by who has no time left for what is still asked about an end that was read; None if nothing is.
+    """
+
+    listeners: int = 0  # type: ignore[misc]  # as one of its own
+    log: tuple[Transition, ...] = ()
+    readers: dict[object, int] | None = None
+    job: Job | None = None
+    followers: dict[object, Callable[[Job], None]] | None = None
+    subscribers: dict[Subscriber, None] | None = None
+    deadlines: dict[object, float] | None = None
+    hurry: asyncio.Future[None] | None = None
+
+    def tell_end(self) -> bool:
+        """Have an end that was read told at once; return whether there is one that is not told yet."""
+        if self.hurry is None:
+            return False
+        if not self.hurry.done():
+            self.hurry.set_result(None)
+        return True
 
     def enter(self, transitions: tuple[Transition, ...]) -> None:
         """Add to the log; of a long one, what every listener has read goes, but for the latest `LOG_KEPT`.
@@ -275,83 +290,6 @@ class Watch(Struct, gc=False, eq=False):
                 listener.set_result(None)
 
 
-_encode: Final = msgspec.msgpack.Encoder().encode
-
-
-def _decode_first(known: bytes) -> Watched:
-    """Decode what is known, with a decoder that is made now: that takes a millisecond, and a wait needs none."""
-    global _decode  # noqa: PLW0603
-    _decode = msgspec.msgpack.Decoder(Watched).decode
-    return _decode(known)
-
-
-_decode: Callable[[bytes], Watched] = _decode_first
-
-
-_watched: Final[Any] = Watch.watched  # where it is kept, whatever a class below makes of its name
-_kept_in: Final[Callable[[Watch], Watched | bytes]] = _watched.__get__
-_keep_in: Final[Callable[[Watch, Watched | bytes], None]] = _watched.__set__
-
-
-class BackgroundWatch(Watch, gc=False, eq=False):
-    """One job watched in the background, of which there may be a million: between looks, what is known is encoded.
-
-    So it takes a third of the room. `watched` is the same value at any time; it only takes longer to read it then.
-    """
-
-    _brief_at_rest: Brief | None = None
-
-    if not TYPE_CHECKING:  # checkers are to see no difference
-
-        @property
-        def watched(self) -> Watched:
-            """What is known of the job."""
-            known = _kept_in(self)
-            return _decode(known) if type(known) is bytes else known
-
-        @watched.setter
-        def watched(self, known: Watched) -> None:
-            _keep_in(self, known)
-            self._brief_at_rest = None
-
-    @property
-    def known(self) -> object:
-        """What is known of the job, encoded between looks."""
-        return _kept_in(self)
-
-    @property
-    def brief(self) -> Brief:
-        """What is counted of the job, without decoding what is known of it."""
-        if self._brief_at_rest is None:
-            watched = self.watched
-            return _brief(watched.phase, watched.outcome is None, watched.is_blocked)
-        return self._brief_at_rest
-
-    def begin_look(self) -> None:
-        """Enter the stage of a look under way, in which what is known is read many times."""
-        self.decode()
-        Watch.begin_look(self)
-
-    def decode(self) -> None:
-        """Have what is known at hand, where it is to be read several times."""
-        known = _kept_in(self)
-        if type(known) is bytes:
-            self.watched = _decode(known)
-
-    def rest(self) -> None:
-        """Encode what is known; what has no encoding, such as half a surrogate pair from a source, stays as it is."""
-        watched = _kept_in(self)
-        if isinstance(watched, bytes):
-            return
-        try:
-            encoded = _encode(watched)
-        except (ValueError, OverflowError):
-            return
-        _keep_in(self, bytes(memoryview(encoded)))  # a copy, since those of an encoder have room to spare: a tenth
-        is_blocked = watched.blocked is not None and watched.is_blocked
-        self._brief_at_rest = _brief(watched.phase, watched.outcome is None, is_blocked)
-
-
 class Registry:
     """The watches of a poller, by job: one for those who wait for it, and one for a watcher in the background.
 
@@ -361,8 +299,8 @@ class Registry:
     """
 
     def __init__(self) -> None:
-        self.awaited: dict[str, Watch] = {}
-        self.background: dict[str, Watch] = {}
+        self.awaited: dict[str, AwaitedWatch] = {}
+        self.background: dict[str, BackgroundWatch] = {}
 
     def __len__(self) -> int:
         return len(self.awaited) + len(self.background)
@@ -385,11 +323,11 @@ class Registry:
     def remove(self, watch: Watch) -> bool:
         """Forget a watch; return whether it was known."""
         job_id = watch.watched.job_id
-        group = self.awaited if self.awaited.get(job_id) is watch else self.background
-        if group.get(job_id) is not watch:
-            return False
-        del group[job_id]
-        return True
+        for group in (self.awaited, self.background):
+            if group.get(job_id) is watch:
+                del group[job_id]
+                return True
+        return False
 
     def clear(self) -> None:
         """Forget all."""

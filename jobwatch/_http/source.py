@@ -52,6 +52,8 @@ _T = TypeVar("_T")
 _TARGETS_KEPT = 256
 """For how many jobs a request is kept ready, which takes longer to make than to find; then it begins anew."""
 
+_FINGERPRINT = 2**60 - 1
+"""How much of a hash is kept: 60 bits take two thirds of the room that 64 do, and there may be a million of them."""
 
 _BEYOND_HOLD = 30.0
 """How much longer a look may take than the server may hold it, in seconds."""
@@ -224,9 +226,9 @@ class HttpSource:
         if self._hints:
             wait = self.wait_told(reply, job_id, memo)
         self._is_scarce = reply.rate is not None and reply.rate.remaining < (reply.rate.limit or 0) / 10
-        fingerprint = hash((reply.http_status, reply.body))
+        fingerprint = hash((reply.http_status, reply.body)) & _FINGERPRINT
         if reply.headers:
-            fingerprint = hash((fingerprint, *sorted(reply.headers.items())))
+            fingerprint = hash((fingerprint, *sorted(reply.headers.items()))) & _FINGERPRINT
         if memo is not None and (memo == fingerprint or is_same_again(memo, reply, fingerprint)):
             return Seen(UNCHANGED, memo, rate=reply.rate, looks=reply.looks, retry_after=wait, cached_for=reply.age)
         job = self.api.job(reply.body, job_id, reply.http_status, headers=reply.headers)

@@ -379,6 +379,11 @@ def state(status: object, phase: object) -> str:
     return word if str(status).casefold() == word else f"{excerpt(status, 24)} ({word})"
 
 
+def both_words(told: str, phase: Phase) -> str:
+    """Return the API's word for a state, safe to print already, and behind it ours, unless that is the same."""
+    return told if told.casefold() == phase.value else f"{told} ({phase.value})"
+
+
 def clock(at: datetime) -> str:
     """Return a moment in UTC, to the millisecond."""
     return at.astimezone(UTC).isoformat(" ", "milliseconds").replace("+00:00", "Z")

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec.structs import replace
 
 from .._core.tracker import Watched
-from .._models import Fault, Phase, Transition
+from .._models import Phase, Transition
 from .._reading.times import seconds_since_1970
 from .._reading.words import USUAL_WORDS, normalized
 from .._watching.changes import Change, ChangeKind
@@ -40,7 +40,7 @@ def report_of(api: str, records: Iterable[JobRecord], changes: Iterable[Change])
 def _job(record: JobRecord, changes: Sequence[Change], last: float) -> ReportedJob:
     known = {each.transition.seq: entered_of(each.transition) for each in changes if each.transition is not None}
     until = last if record.state is RecordState.WATCHED else record.watched.looked_at
-    return job_of(record, known, error_of(changes, record.watched.fault), until)
+    return job_of(record, known, error_of(changes, record.watched), until)
 
 
 def job_of(record: JobRecord, known: Mapping[int, Entered], error: str | None, until: float | None) -> ReportedJob:
@@ -118,9 +118,10 @@ def _usual(status: str) -> Phase:
     return Phase.UNKNOWN if phase.ended else phase  # a job that went on had not ended
 
 
-def error_of(changes: Sequence[Change], fault: Fault | None) -> str | None:
-    """Return what went wrong with a job, or with the looks at it."""
+def error_of(changes: Sequence[Change], watched: Watched) -> str | None:
+    """Return what went wrong with a job, or with the looks at it: of an end that was acknowledged what is kept."""
     for change in reversed(changes):
         if change.kind is ChangeKind.END and change.error is not None:
             return change.error.text
-    return None if fault is None else fault.text
+    wrong = watched.error or watched.fault
+    return None if wrong is None else wrong.text

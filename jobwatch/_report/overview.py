@@ -293,7 +293,8 @@ class Overview:
         states = {each: known.states[each] for each in sorted(known.states) if number - _STATES_KEPT < each <= number}
         known.states = {**states, **{each: state for each, state in known.states.items() if each > number}}
         fault = None if watched.fault is None else watched.fault.text
-        job = job_of(shown, states, known.error or fault, None)
+        error = known.error or (None if watched.error is None else watched.error.text)
+        job = job_of(shown, states, error or fault, None)
         if known.ahead and not job.goes_on:
             job = replace(job, known_after=_known_after(known.states.get(number), known.ahead))
         job = job if job.url else replace(job, url=known.url)
@@ -317,7 +318,7 @@ class Overview:
             next_look=None if is_over else known.next_look,
             blocked_since=None if blocked is None else blocked.since,
             unsettled=None if unsettled is None else unsettled.status,
-            error=known.error,
+            error=error,
             end_missed=known.end_missed or watched.end_missed,
             remarks=known.remarks,
             ends_between=None if is_over else self._estimate(shown.watched, now),

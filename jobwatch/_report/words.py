@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import assert_never
 
-from .._models import Outcome, Phase, need, printable
+from .._models import Outcome, Phase, both_words, need, printable
 from .model import Report, ReportedJob, State, counts
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -105,7 +105,7 @@ def about(state: State, job: ReportedJob) -> str:
         "the API left out what was before" if state.gap else "",
         f"after {', '.join(map(one_line, state.untimed))}, at times unknown" if state.untimed else "",
     ]
-    return "; ".join([f"{one_line(state.status)} ({state.phase.value}) from {told}", *filter(None, marks)])
+    return "; ".join([f"{both_words(one_line(state.status), state.phase)} from {told}", *filter(None, marks)])
 
 
 def headline(report: Report) -> str:

@@ -11,6 +11,7 @@ from .client import sync_client_of
 from .handle import owning
 from .loop import run
 from .options import Hidden
+from .uninterrupted import Uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
@@ -107,8 +108,10 @@ def wait(
         ConfigError: An argument or a variable is missing or wrong; nothing has been sent.
     """
     asked = _asked(options)
-    client = Hidden(options).client(api, [job])
-    return run(partial(_waited, client, wait_of(client, job, **asked, result=result)))
+    with Uninterrupted():  # it imports what the API needs
+        client = Hidden(options).client(api, [job])
+        wait = wait_of(client, job, **asked, result=result)
+    return run(partial(_waited, client, wait))
 
 
 @overload
@@ -170,8 +173,10 @@ def wait_all(
     """
     asked = _asked(options)
     ids = job_ids if isinstance(job_ids, str) else list(job_ids)  # the client says in words that a text is no list
-    client = Hidden(options).client(api, ids)
-    return run(partial(_waited, client, all_of(completions_of(client, ids, **asked, result=result))))
+    with Uninterrupted():
+        client = Hidden(options).client(api, ids)
+        completions = completions_of(client, ids, **asked, result=result)
+    return run(partial(_waited, client, all_of(completions)))
 
 
 @overload
@@ -233,8 +238,9 @@ def watch(
         ConfigError: An argument or a variable is missing or wrong; nothing has been sent.
     """
     asked = _asked(options)
-    client = sync_client_of(Hidden(options).client(api, [job]))
-    return owning(client.watch(job, **asked, result=result))
+    with Uninterrupted():
+        client = sync_client_of(Hidden(options).client(api, [job]))
+        return owning(client.watch(job, **asked, result=result))
 
 
 def _asked(options: WaitOptions) -> _Asked:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .._errors import ConfigError, JobwatchError
+from .uninterrupted import Uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -39,15 +40,16 @@ def run(function: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
     """
     future, once = Future[_T](), _Once()
     thread = threading.Thread(target=once.run, args=(function, future), name="jobwatch", daemon=True)
-    thread.start()
     try:
+        thread.start()
         result = _result(future)
     except BaseException as error:
         ends_within = _ENDS_WITHIN
         if not isinstance(error, Exception):
             once.cancel()
             ends_within = _INTERRUPTED_WITHIN
-        thread.join(ends_within)
+        if thread.ident is not None:  # else there could be no more threads
+            thread.join(ends_within)
         raise
     else:
         thread.join(_ENDS_WITHIN)
@@ -211,13 +213,14 @@ class LoopThread:
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._pid != os.getpid():
             raise ConfigError("this client was made before the process forked: make one in each process")
-        with self._lock:
+        with Uninterrupted(), self._lock:
             if self._closed:
                 raise JobwatchError("the client is closed")
             if self._started is None:
-                self._started = Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]()
-                self._thread = threading.Thread(target=_run, args=(self._started,), name="jobwatch", daemon=True)
+                begun = Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]()
+                self._thread = threading.Thread(target=_run, args=(begun,), name="jobwatch", daemon=True)
                 self._thread.start()
+                self._started = begun  # not before: there may be no thread, and who waits for it would wait for ever
             started, thread = self._started, self._thread
         if thread is not None and threading.get_ident() == thread.ident:
             raise ConfigError("this would block the event loop that it waits for: within that, use jobwatch.Client")

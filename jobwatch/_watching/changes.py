@@ -131,6 +131,7 @@ class WatchedJob(Struct, AsJSON, frozen=True, kw_only=True):
             while one look alone has shown it.
         asked: What it asks of somebody then, where the API tells.
         url: A page about that for people, where the API names one.
+        error: What the API says went wrong with a job that ended, its message shortened to 400 characters.
     """
 
     job_id: str
@@ -146,12 +147,14 @@ class WatchedJob(Struct, AsJSON, frozen=True, kw_only=True):
     blocked_since: datetime | None = None
     asked: str | None = None
     url: str | None = None
+    error: Problem | None = None
 
     def __repr__(self) -> str:
         told = "never read" if self.status is None or self.phase is None else state(self.status, self.phase)
         end = None if self.outcome is None else f"over: {self.outcome.value}"
         seen = None if self.health is Health.OK else self.health.value
-        why = None if self.fault is None else self.fault.text
+        wrong = self.error or self.fault
+        why = None if wrong is None else wrong.text
         return shown(f"WatchedJob {excerpt(self.job_id)}: {told}", end, seen, why or self.refused or self.asked)
 
 

@@ -54,14 +54,10 @@ class Outbox:
         in_flight: The changes that the consumer's loop is at.
         closed: Whether no more changes are to be handed out.
         error: Why there will be no more changes, if so; those that are written still are handed out.
-        wants: Whether a change is still to be handed out; not one of a job that was dropped since it was read.
-        is_written: Whether what was acknowledged is written, by the mark that came of it.
     """
 
     def __init__(self, jobs: JobList, journal: Journal | Memory) -> None:
         self.in_flight: tuple[Change, ...] = ()
-        self.wants = jobs.wants  # themselves, since each change comes by here
-        self.is_written = journal.is_written
         self.closed = False
         self.error: JobwatchError | None = None
         self._jobs = jobs
@@ -106,6 +102,10 @@ class Outbox:
         self.error = error
         self._journal.news.set()
 
+    def wants(self, change: Change) -> bool:
+        """Whether a change is still to be handed out; not one of a job that was dropped since it was read."""
+        return self._jobs.wants(change)
+
     async def next_after(self, number: int, is_over: Callable[[], bool] = _never) -> list[tuple[int, Change]]:
         """Wait for changes after one, by its number; none at all once the outbox is closed, or this is over.
 
@@ -146,14 +146,17 @@ class Outbox:
 
     def acknowledge_in_flight(self) -> int:
         """Acknowledge the changes that the loop is at, if it is at any, and return the mark to wait for."""
-        changes = self.in_flight
-        if not changes:
-            return 0
-        self.in_flight = ()
+        changes, self.in_flight = self.in_flight, ()
         if len(changes) == 1:
             return self.acknowledge(changes[0])
+        if not changes:
+            return 0
         latest = {change.job_id: change.seq for change in changes if self._jobs.acknowledge(change)}
         return self._journal.put(*[Acknowledged(job_id, seq) for job_id, seq in latest.items()])
+
+    def is_written(self, mark: int) -> bool:
+        """Return whether what was acknowledged is written."""
+        return self._journal.is_written(mark)
 
     async def acknowledged(self, mark: int) -> bool:
         """Wait until what was acknowledged is written; False if the outbox was closed first.
@@ -209,14 +212,11 @@ class Batches:
         if self._busy:
             raise JobwatchError("another task waits for this watcher's next change already")
         outbox = self._outbox
-        if outbox.in_flight:
-            self._mark = max(self._mark, outbox.acknowledge_in_flight())
+        if outbox.in_flight and (mark := outbox.acknowledge_in_flight()) > self._mark:
+            self._mark = mark
         if outbox.closed or (self._mark and not outbox.is_written(self._mark)):
             return ()
-        if self._most == 1:  # a loop over single changes comes by for each
-            outbox.in_flight = batch = self._one_wanted()
-        else:
-            outbox.in_flight = batch = self._wanted()
+        outbox.in_flight = batch = self._wanted()
         return batch
 
     async def _next(self) -> tuple[Change, ...]:
@@ -235,22 +235,18 @@ class Batches:
                 self._read_ahead.extend([change for _, change in found])
         raise StopAsyncIteration
 
-    def _one_wanted(self) -> tuple[Change, ...]:
-        """Take the first change that is still to be handed out from those read ahead."""
-        ahead, wants = self._read_ahead, self._outbox.wants
+    def _wanted(self) -> tuple[Change, ...]:
+        """Take changes that are still to be handed out from those read ahead, as many as a batch may hold."""
+        ahead, wants, most = self._read_ahead, self._outbox.wants, self._most
+        found: list[Change] = []
         while ahead:
             change = ahead.popleft()
             if wants(change):
-                return (change,)
-        return ()
-
-    def _wanted(self) -> tuple[Change, ...]:
-        """Take changes that are still to be handed out from those read ahead, as many as a batch may hold."""
-        found: list[Change] = []
-        while self._read_ahead and len(found) < self._most:
-            change = self._read_ahead.popleft()
-            if self._outbox.wants(change):
+                if most == 1:
+                    return (change,)  # as in a loop over single changes, which comes by for each
                 found.append(change)
+                if len(found) == most:
+                    break
         return tuple(found)
 
 

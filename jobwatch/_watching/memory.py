@@ -70,12 +70,13 @@ class Memory:
         if numbers is None:
             return 0
         changes = self._changes
-        while changes[numbers[0]][-1].seq <= seq:
-            del changes[numbers.pop(0)]
-            if not numbers:
+        while changes[number := numbers[0]][-1].seq <= seq:
+            del changes[number]
+            if len(numbers) == 1:
                 del self._numbers[job_id]
                 self._acknowledged.pop(job_id, None)
                 return 0
+            del numbers[0]
         if seq > self._acknowledged.get(job_id, 0):
             self._acknowledged[job_id] = seq
         return 0

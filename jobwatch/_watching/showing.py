@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from .._models import Outcome
+from .._models.shortened import shortened
 from .changes import Change, ChangeKind, Health
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from .._core.look import Looked
+    from .._core.tracker import Watched
 
 # Until Python 3.12, to find a member takes longer than all that is done with it.
 _STATE: Final = ChangeKind.STATE
@@ -25,6 +28,23 @@ TROUBLED: dict[Outcome | None, Health] = {
     Outcome.AUTH: Health.AUTH,
 }
 """Outcomes of looks that end a wait, and not a watch."""
+
+
+_LONGEST_ERROR = 400
+"""How many characters are kept of what went wrong with a job: as many as are told of a fault."""
+
+
+def at_its_end(known: Watched, changes: Sequence[Change]) -> Watched:
+    """Return what is kept of a job that has ended, which outlives the changes that told it.
+
+    Args:
+        known: What is known of it.
+        changes: Those that its last look has shown.
+    """
+    error = next((change.error for change in reversed(changes) if change.kind is _END), None)
+    if error is not None and len(error.message) > _LONGEST_ERROR:
+        error = replace(error, message=shortened(error.message, _LONGEST_ERROR))
+    return replace(known, delivered=known.delivered[-1:], error=error)
 
 
 def changes_of(looked: Looked, seq: int, health: Health, seen_at: datetime, generation: int = 0) -> tuple[Change, ...]:
@@ -40,27 +60,30 @@ def changes_of(looked: Looked, seq: int, health: Health, seen_at: datetime, gene
     known, states = looked.watched, looked.transitions
     job_id, fault, ended = known.job_id, known.fault, has_ended(looked)
     changes: list[Change] = []
-
-    def change(kind: ChangeKind) -> Change:
-        return Change(job_id=job_id, seq=seq + len(changes) + 1, generation=generation, kind=kind, seen_at=seen_at)
-
     now = _OK if fault is None else TROUBLED.get(looked.outcome, health)
     if now is not health:
-        changes.append(replace(change(ChangeKind.HEALTH), health=now, fault=fault))
+        seq += 1
+        told = Change(job_id=job_id, seq=seq, generation=generation, kind=ChangeKind.HEALTH, seen_at=seen_at)
+        changes.append(replace(told, health=now, fault=fault))
     last = states[-1] if ended and states and states[-1].phase.ended else None
-    first = seq + len(changes) + 1
-    changes += [
-        Change(job_id=job_id, seq=number, generation=generation, kind=_STATE, seen_at=seen_at, transition=transition)
-        for number, transition in enumerate(states if last is None else states[:-1], first)
-    ]
+    for transition in states if last is None else states[:-1]:
+        seq += 1
+        told = Change(
+            job_id=job_id, seq=seq, generation=generation, kind=_STATE, seen_at=seen_at, transition=transition
+        )
+        changes.append(told)
     if looked.confirms_blocked and known.blocked is not None:
-        changes.append(replace(change(ChangeKind.BLOCKED), asked=known.blocked.asked, url=known.blocked.url))
+        seq += 1
+        told = Change(job_id=job_id, seq=seq, generation=generation, kind=ChangeKind.BLOCKED, seen_at=seen_at)
+        changes.append(replace(told, asked=known.blocked.asked, url=known.blocked.url))
     if looked.remark is not None:
-        changes.append(replace(change(ChangeKind.REMARK), remark=looked.remark))
+        seq += 1
+        told = Change(job_id=job_id, seq=seq, generation=generation, kind=ChangeKind.REMARK, seen_at=seen_at)
+        changes.append(replace(told, remark=looked.remark))
     if ended:
         end = Change(
             job_id=job_id,
-            seq=seq + len(changes) + 1,
+            seq=seq + 1,
             generation=generation,
             kind=_END,
             seen_at=seen_at,

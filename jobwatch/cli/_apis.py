@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from .._core.tracker import Patience, Watched, observe
 from .._errors import ConfigError
-from .._models import JSON, Fault, Job, Phase, Transition
+from .._models import JSON, Fault, Job, Phase, Transition, both_words
 from .._reading.api import REQUEST_TIMEOUT, JobAPI
 from .._reading.bodies import plain_body
 from .._reading.rpc import is_envelope
@@ -139,7 +139,7 @@ def _draft(file: str, path: str | None) -> int:
     note(f"checked: it asks {api.method} {safe(api.base_url or '$' + api.base_url_variable)}{safe(api.job_path)}")
     if draft.example is not None:
         job = _job_in(api, Response(draft.example))
-        seen = f"cannot be read: {job}" if isinstance(job, Fault) else f"reads {job.status} ({job.phase.value})"
+        seen = f"cannot be read: {job}" if isinstance(job, Fault) else f"reads {both_words(job.status, job.phase)}"
         note(f"the document's example {safe(seen)}")
     return 0 if draft.has_status else 1
 
@@ -319,7 +319,7 @@ def _transitions(job: Job) -> tuple[Transition, ...]:
 def _shown(transition: Transition) -> str:
     when = f"{moment(transition.at)}  " if transition.at is not None else ""
     before = " [gap before]" if transition.gap else ""
-    return f"{when}{safe(transition.status)} ({transition.phase.value}){before}"
+    return f"{when}{both_words(safe(transition.status), transition.phase)}{before}"
 
 
 def _meanings(api: JobAPI, sample: Response, told: Iterable[Transition]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from .._models import Fault, Phase, Transition, need
+from .._models import Fault, Phase, Transition, both_words, need
 from ._endings import ending
 from ._output import brief, echo, is_unicode, note, say
 from ._render import (
@@ -130,7 +130,7 @@ class PlainLines(_Lines):
         if transition.at is None:
             marks += " [time as seen]"
         when = stamp(transition.at or transition.seen_at)
-        status = f"{safe(transition.status)} ({transition.phase.value})"
+        status = both_words(safe(transition.status), transition.phase)
         asked = f": {brief(need(transition.asked, transition.url))}" if transition.phase is Phase.BLOCKED else ""
         self._say(f"{when}  {safe(transition.job_id):<{self._width}}  {status}{marks}{asked}")
 

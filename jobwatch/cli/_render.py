@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import Raw, Struct
 
-from .._models import JSON, Event, Fault, Job, Outcome, Phase, Transition, need, printable
+from .._models import JSON, Event, Fault, Job, Outcome, Phase, Transition, both_words, need, printable
 from ._tail import Line
 
 # Azure Pipelines obeys "##vso[...]" and "##[...]" wherever they stand in a line, so they are escaped everywhere.
@@ -193,7 +193,7 @@ def facts(job: Job) -> Iterator[tuple[str, str]]:
     """Yield what the API says of a job, as names of ours and values that are safe to print."""
     yield "job", safe(job.id)
     yield "api", job.api
-    yield "status", f"{safe(job.status)} ({job.phase.value})"
+    yield "status", both_words(safe(job.status), job.phase)
     for name in _FACTS:
         value = getattr(job, name)
         if value is not None:
@@ -209,7 +209,7 @@ def facts(job: Job) -> Iterator[tuple[str, str]]:
 
 def _event(event: Event) -> str:
     when = f"{moment(event.at)}  " if event.at is not None else ""
-    return f"{when}{safe(event.status)} ({event.phase.value})"
+    return f"{when}{both_words(safe(event.status), event.phase)}"
 
 
 def _wire_facts(job: Job) -> Iterator[tuple[str, str]]:

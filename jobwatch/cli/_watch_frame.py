@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from rich.cells import set_cell_size
 
-from .._models import Outcome, Phase, need
+from .._models import Outcome, Phase, both_words, need
 from .._report.model import State
 from .._report.overview import Row as WatchedRow
 from .._report.overview import Totals
@@ -103,7 +103,8 @@ def shown(scene: Scene, screen: Screen, draw: Drawn) -> Shown:
 
 def _fitted(line: Line, width: int) -> Line:
     """Return a line that is no wider than the screen: on one of a few columns nothing else has seen to that."""
-    if sum(width_of(text) for text, _ in line) <= width:
+    # No letter is wider than two columns, which says enough of most lines, a hundred of them five times a second.
+    if sum([len(text) for text, _ in line]) * 2 <= width or sum([width_of(text) for text, _ in line]) <= width:
         return line
     fitted: Line = []
     left = width
@@ -401,14 +402,13 @@ def _states(row: WatchedRow, drawn: Row, now: float, screen: Screen, clean: Clea
     for number, state in enumerate(states):
         lasts = None if state.phase.ended else _lasted(row, states, number, now)
         when = f"{'~' if state.as_seen else ' '}{time_of_day(time_now(state.began), at)}"
-        word = clean(state.status)
-        ours = "" if word.casefold() == state.phase.value else f" ({state.phase.value})"
+        word = both_words(clean(state.status), state.phase)
         took = "" if lasts is None else human_duration(lasts)
         before = [f"{glyphs.cut} the API leaves out what lay between"] if state.gap else []
         before += [f"  {clean(name)}, at a time that nobody knows" for name in state.untimed]
         lines += [[(cut(text, width, glyphs.cut), "dim")] for text in before]
         room = max(4, width - width_of(when) - 2 - (width_of(took) + 2 if took else 0))
-        told = cut(f"{word}{ours}", room, glyphs.cut)
+        told = cut(word, room, glyphs.cut)
         lines.append([(f"{when}  ", "dim"), (told, PHASE_STYLES[state.phase]), (f"  {took}" if took else "", "dim")])
     return [*lines, []]
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from .._core.tracker import Watched
+    from .._models import Job
     from ._stream import Stored, Stream, Streams
 
 _ADDED_AT_ONCE = 200
@@ -136,6 +137,24 @@ class Jobs:
             await asyncio.sleep(pause)  # a look is under way, which may have begun before there was news
             pause *= 2.0
         return True  # it is due for so long that the look is still to come
+
+    async def wake_those_with_news(self, listed: Iterable[Job]) -> None:
+        """Have those jobs looked at now that are watched, and that a list shows in another state than is known.
+
+        Args:
+            listed: The jobs as the list shows them.
+
+        Raises:
+            JobwatchError: The server does not answer.
+        """
+        for job in listed:
+            stream = self._streams.of(job.id)
+            last = await stream.last(stream.names.state(job.id))
+            if last is None or last.subject != stream.names.waiting(job.id):
+                continue  # it is not watched, or is looked at in any case
+            known = record_in(last.body).watched
+            if (known.status, known.attempt) != (job.status, job.attempt):
+                await self._woken(stream, last)
 
     async def _woken(self, stream: Stream, waiting: Stored) -> bool:
         record = record_in(waiting.body)

@@ -7,6 +7,7 @@ between, the next one lists the project again, and finds that the jobs are watch
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from typing import TYPE_CHECKING, Final
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 _SHORT: Final = 100
 _LONG: Final = 1000
+_WAKE_TRIES: Final = 8
+"""How often a project is read that is being listed, for 25 s in all."""
 _log = logging.getLogger("jobwatch.nats")
 
 
@@ -43,10 +46,13 @@ class Followed(Struct, frozen=True, omit_defaults=True):
     Attributes:
         project: What is known of it.
         fault: Why its last list could not be read, or does not show all that is new; None if nothing is wrong.
+        is_woken: Whether there may be news of its jobs that are watched, too: those that the next list shows in
+            another state are to be looked at.
     """
 
     project: Project
     fault: str | None = None
+    is_woken: bool = False
 
 
 class ProjectStanding(Struct, AsJSON, frozen=True, kw_only=True):
@@ -138,6 +144,29 @@ class Projects:
         await self._stream.purge(pattern)
         return was_there
 
+    async def wake(self, project_id: str) -> bool:
+        """Have a project listed now, and its jobs looked at of which the list shows news.
+
+        Returns:
+            Whether it is followed.
+
+        Raises:
+            JobwatchError: The server does not answer.
+        """
+        names, pause = self._stream.names, 0.1
+        for _ in range(_WAKE_TRIES):
+            last = await self._stream.last(names.project_state(project_id))
+            if last is None:
+                return False
+            if last.subject == names.project_waiting(project_id):
+                followed = replace(followed_in(last.body), is_woken=True)
+                message = waiting(names, followed, last.seq, time.time())
+                if (await self._stream.settle([message])).verdict is Verdict.WON:
+                    return True
+            await asyncio.sleep(pause)  # it is being listed, which may have begun before there was news
+            pause *= 2.0
+        return True  # it is due for so long that the list is still to come
+
     async def all(self) -> AsyncIterator[ProjectStanding]:
         """Iterate over the projects that are followed.
 
@@ -167,10 +196,14 @@ class Projects:
             JobwatchError: What the list showed cannot be stored, or the server does not answer.
         """
         before = followed_in(body)
-        followed, new = after_list(before, await _listed(client, before.project))
+        listed = await _listed(client, before.project)
+        followed, new = after_list(before, listed)
         if followed.fault is not None and followed.fault != before.fault:
             _log.warning("project %s: %s", followed.project.project_id, followed.fault)
-        await Jobs(self._streams).add([known for job in new if (known := _watched(client, job, followed)) is not None])
+        jobs = Jobs(self._streams)
+        await jobs.add([known for job in new if (known := _watched(client, job, followed)) is not None])
+        if before.is_woken and not isinstance(listed, Fault):
+            await jobs.wake_those_with_news([job for job in listed if job not in new])
         answer = await self._stream.settle([waiting(self._stream.names, followed, seq, time.time() + interval)])
         if answer.verdict is Verdict.STUCK:
             raise JobwatchError(f"what a list showed cannot be stored: {answer.why}")

@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from .._core.look import pause_asked
 from .._core.tracker import Watched
 from .._watching.changes import Change, ChangeKind, Health
-from .._watching.showing import TROUBLED, changes_of
+from .._watching.showing import TROUBLED, at_its_end, changes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -203,6 +203,7 @@ def after_look(
     if looked.outcome in TROUBLED:
         after = replace(after, watched=replace(after.watched, outcome=None))
     if after.has_ended:
+        after = replace(after, watched=at_its_end(after.watched, changes))
         state = _ended(names, after, seq, settings)
     else:
         state = _waiting(names, after, seq, now + (again_after if looked.next_look is None else looked.next_look))

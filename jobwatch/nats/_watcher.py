@@ -16,7 +16,7 @@ from .._client.client import Client
 from .._errors import ConfigError, JobwatchError
 from .._http.tokens import needs_token
 from .._http.urls import segment
-from .._models import AsJSON
+from .._models import AsJSON, printable
 from .._reading.api import JobAPI
 from .._reading.ids import id_text
 from ..apis import api_named
@@ -146,6 +146,7 @@ class Watcher:
         self._found: asyncio.Queue[Entry] = asyncio.Queue(_READ_AHEAD)
         self._tasks: set[asyncio.Task[None]] = set()
         self._waking: dict[str, asyncio.Task[None]] = {}
+        self._waking_projects: dict[str, asyncio.Task[None]] = {}
         self._stopped = asyncio.Event()
         self._error: JobwatchError | None = None
         self._refused: str | None = None
@@ -194,7 +195,7 @@ class Watcher:
         self._stopped.set()
         if self._connection is None:
             return
-        await cancelled([*self._tasks, *self._waking.values()])
+        await cancelled([*self._tasks, *self._waking.values(), *self._waking_projects.values()])
         await self._connection.aclose()
         if self._own is not None:
             await self._own.aclose()
@@ -309,32 +310,50 @@ class Watcher:
         Returns:
             Whether the server will be told; never so before `start` and after `aclose`.
         """
-        if self._streams is None or self._stopped.is_set():
-            return False
-        known_as = id_text("a job's id", job_id)
-        if known_as not in self._waking:
-            task = asyncio.get_running_loop().create_task(self._wake(known_as), name="jobwatch wake")
-            self._waking[known_as] = task
-            task.add_done_callback(lambda _: self._waking.pop(known_as, None))
-        return True
+        return self._told_soon(id_text("a job's id", job_id), self._waking, self._wake)
 
     def wake_project(self, project_id: JobId) -> bool:
-        """Do nothing, and say so: which jobs a project has is known to the workers only.
+        """Have a followed project listed soon: new jobs on the list are watched, and those looked at that have changed.
+
+        This returns at once. Of a project that no `add_project` follows, only the workers know the jobs: nothing is
+        woken then, and that is logged.
 
         Args:
             project_id: Its id.
 
         Returns:
-            False.
+            Whether the server will be told; never so before `start` and after `aclose`.
         """
-        id_text("a project's id", project_id)
-        return False
+        known_as = id_text("a project's id", project_id)
+        return self._told_soon(known_as, self._waking_projects, self._wake_project)
+
+    def _told_soon(
+        self,
+        known_as: str,
+        under_way: dict[str, asyncio.Task[None]],
+        wake: Callable[[str], Coroutine[object, object, None]],
+    ) -> bool:
+        """Have the server told of a wake, unless it is being told of that already."""
+        if self._streams is None or self._stopped.is_set():
+            return False
+        if known_as not in under_way:
+            task = asyncio.get_running_loop().create_task(wake(known_as), name="jobwatch wake")
+            under_way[known_as] = task
+            task.add_done_callback(lambda _: under_way.pop(known_as, None))
+        return True
 
     async def _wake(self, job_id: str) -> None:
         try:
             await self._jobs().wake(job_id)
         except JobwatchError as error:  # which costs time, and no change
             _log.warning("a job was not woken: %s", error)
+
+    async def _wake_project(self, project_id: str) -> None:
+        try:
+            if not await Projects(self._open()[1]).wake(project_id):
+                _log.info("project %s was not woken, since it is not followed: see add_project", printable(project_id))
+        except JobwatchError as error:
+            _log.warning("a project was not woken: %s", error)
 
     async def job(self, job_id: JobId) -> Standing | None:
         """Return how a job stands; None if it is not watched and its end is not known (any more).

@@ -1007,7 +1007,7 @@ async def test_serve_tells_how_to_use_it_and_ends_well(monkeypatch: pytest.Monke
         out, err = await child.communicate()
         assert child.returncode == 0
     assert got.code == 0
-    assert "PENDING (pending)" in got.out
+    assert "PENDING\n" in got.out
     assert [record["id"] for record in listed.records] == ["demo-retry", "demo-fail", "demo-ok"]
     assert (out, err) == (b"", b"")
 

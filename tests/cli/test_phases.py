@@ -96,7 +96,7 @@ async def test_plain_lines_say_what_is_asked_at_once_and_why_the_wait_ended(caps
     assert await shown(PlainLines(["a"])) == 8
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
-    assert lines[1].endswith(f"a  blocked (blocked): {SAFE}")
+    assert lines[1].endswith(f"a  blocked: {SAFE}")
     assert lines[2].endswith(f"looks: {SAFE}")
     assert "=> blocked after a wait of 1" in lines[2]
 

@@ -44,7 +44,7 @@ async def test_a_line_tells_each_quarter_once(capsys: pytest.CaptureFixture[str]
     await shown(PlainLines(["j"]))
     running, *done, state, end = capsys.readouterr().out.splitlines()
     assert [line.split("  ", 2)[2] for line in done] == ["27 % done", "52 % done", "77 % done"]  # looks in between
-    assert running.endswith("RUNNING (running) [gap before] [time as seen]")
+    assert running.endswith("RUNNING [gap before] [time as seen]")
     assert state.endswith("DONE (succeeded) [time as seen]")
     assert "=> succeeded after a wait of 20 s, " in end
 

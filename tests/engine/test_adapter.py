@@ -209,17 +209,17 @@ class Elsewhere(LookError):
         ([DONE], FaultKind.UNREADABLE, "a list, and neither Job"),
         (UNCHANGED, FaultKind.UNREADABLE, "UNCHANGED, and there is no job"),
         (Job(id="k", api="mine", status="done", phase=Phase.SUCCEEDED), FaultKind.UNREADABLE, "it tells of job k"),
-        (Job(id=7, api="m", status="done", phase=Phase.FAILED), FaultKind.UNREADABLE, "$.id"),  # type: ignore[arg-type]
+        (Job(id=7, api="m", status="x", phase=Phase.FAILED), FaultKind.UNREADABLE, "id is of type int"),  # type: ignore[arg-type]
         (
             Job(id="j", api="mine", status="done", phase=Phase.SUCCEEDED, ended_at=datetime(2026, 1, 1)),  # noqa: DTZ001
             FaultKind.UNREADABLE,
-            "Expected `datetime` with a timezone component - at `$.ended_at`",
+            "ended_at is of type datetime, and must be a datetime with a timezone, or None",
         ),
         (Fault(FaultKind.AUTH, "no key"), FaultKind.AUTH, "no key"),
-        (Fault(FaultKind.AUTH, "no", retry_after=float("nan")), FaultKind.UNREADABLE, "$.retry_after"),
+        (Fault(FaultKind.AUTH, "no", retry_after=float("nan")), FaultKind.UNREADABLE, "retry_after is of type "),
         (LookError(Fault(FaultKind.NOT_FOUND, "gone")), FaultKind.NOT_FOUND, "gone"),
         (Elsewhere(Fault(FaultKind.RATE_LIMITED, "slow", retry_after=3)), FaultKind.RATE_LIMITED, "slow"),
-        (LookError(Fault(FaultKind.AUTH, "no", retry_after=-1)), FaultKind.UNREADABLE, "$.retry_after"),
+        (LookError(Fault(FaultKind.AUTH, "no", retry_after=-1)), FaultKind.UNREADABLE, "retry_after is of type "),
         (KeyError("a secret"), FaultKind.UNREACHABLE, "the source raised KeyError"),
         (TimeoutError(), FaultKind.UNREACHABLE, "the source raised TimeoutError"),
         (StopIteration(1), FaultKind.UNREACHABLE, "the source raised RuntimeError"),
@@ -646,7 +646,10 @@ async def test_what_is_iterated_over_stays_in_the_thread_that_made_it() -> None:
         (DONE, "a Job, and no list of jobs"),
         ({"j": DONE}, "a str, and neither Job"),
         ([DONE, None], "a NoneType, and neither Job"),
-        ([DONE, Job(id="k", api="x", status="", phase=Phase.FAILED)], "$.status"),
+        (
+            [DONE, Job(id="k", api="x", status="", phase=Phase.FAILED)],
+            "status is of type str, and must be a text that is not empty",
+        ),
         (Fault(FaultKind.AUTH, "not yours"), "not yours"),
         (OSError("a secret"), "the source raised OSError"),
     ],
@@ -659,7 +662,7 @@ async def test_a_list_that_is_none_is_a_fault(told: object, message: str) -> Non
     if told is None:
         source.jobs = lambda project_id, limit: asyncio.sleep(0)
     async with client_of(source) as client:
-        with pytest.raises(LookError, match=message.replace("$", "[$]")):
+        with pytest.raises(LookError, match=message):
             await client.jobs("p")
 
 

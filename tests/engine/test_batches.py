@@ -18,7 +18,7 @@ from jobwatch._core.budget import Budget
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.batches import Batches, agreed
 from jobwatch._engine.schedule import DueQueue, Schedule
-from jobwatch._engine.watch import BEFORE_ALL, LOOKING, NEVER, Watch
+from jobwatch._engine.watch import BEFORE_ALL, LOOKING, NEVER, AwaitedWatch
 from jobwatch._engine.workers import Workers
 from jobwatch._models import Fault, FaultKind, Job, Outcome, Phase
 from jobwatch._reading.reply import Reply
@@ -42,8 +42,8 @@ REFUSALS: dict[str, Reply | Fault] = {
 }
 
 
-def _watch(job_id: str, *, alone: bool = False) -> Watch:
-    return Watch(Watched(job_id=job_id, api="capydb"), listeners=1, alone=alone)
+def _watch(job_id: str, *, alone: bool = False) -> AwaitedWatch:
+    return AwaitedWatch(Watched(job_id=job_id, api="capydb"), listeners=1, alone=alone)
 
 
 def _jobs(count: int, *, ends: float = float("inf"), starts: float = -100.0) -> list[ScriptedJob]:
@@ -112,7 +112,7 @@ def test_the_cost_is_shared_among_as_many_as_were_usually_read() -> None:
 # --- who goes along --------------------------------------------------------------------------------------------------
 
 
-def _queue(*due: float) -> tuple[Schedule, DueQueue, list[Watch]]:
+def _queue(*due: float) -> tuple[Schedule, DueQueue, list[AwaitedWatch]]:
     idle = Workers(16, needed=lambda: False, crashed=lambda: None)
     idle.alarm_at = BEFORE_ALL  # so that no timer is set
     schedule = Schedule(Budget(), 300.0, idle, 16)

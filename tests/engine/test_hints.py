@@ -16,7 +16,7 @@ from jobwatch._core.look import Looked
 from jobwatch._core.pace import Pace
 from jobwatch._core.tracker import Patience
 from jobwatch._engine.poller import Poller
-from jobwatch._engine.watch import Watch
+from jobwatch._engine.watch import AwaitedWatch
 from jobwatch._http.source import Memo
 from jobwatch._models import Fault, FaultKind
 from jobwatch._reading.reply import RateLimit, Reply
@@ -233,7 +233,7 @@ async def test_a_batch_takes_along_no_job_whose_look_was_put_off() -> None:
     assert sum("a" in target.partition(":")[2] for _, target in transport.requests) == 1
 
 
-async def _looked_at(watch: Watch, poller: Poller) -> None:
+async def _looked_at(watch: AwaitedWatch, poller: Poller) -> None:
     poller.look_now(watch)
     await poller.news(watch)
 

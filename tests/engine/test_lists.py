@@ -14,7 +14,7 @@ import pytest
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.lists import Page, Pages
 from jobwatch._engine.poller import Poller
-from jobwatch._engine.watch import LOOKING, Watch
+from jobwatch._engine.watch import LOOKING, AwaitedWatch, Watch
 from jobwatch._files.history import History
 from jobwatch._models import Fault, FaultKind, Outcome
 from jobwatch._reading.reply import Reply
@@ -35,11 +35,13 @@ REFUSALS: dict[str, Reply | Fault] = {
 }
 
 
-def _watch(job_id: str, project_id: str | None = "p", *, looks: int = 0, job_type: str | None = None) -> Watch:
-    return Watch(Watched(job_id=job_id, api="capydb", project_id=project_id, looks=looks, type=job_type), listeners=1)
+def _watch(job_id: str, project_id: str | None = "p", *, looks: int = 0, job_type: str | None = None) -> AwaitedWatch:
+    return AwaitedWatch(
+        Watched(job_id=job_id, api="capydb", project_id=project_id, looks=looks, type=job_type), listeners=1
+    )
 
 
-def _pages(*watches: Watch, history: History | None = None) -> Pages:
+def _pages(*watches: AwaitedWatch, history: History | None = None) -> Pages:
     pages = Pages(CAPYDB.name, history or History(), has_lists=True)
     for watch in watches:
         pages.join(watch)
@@ -52,7 +54,7 @@ def _project(count: int, project_id: str = "p", *, ends: float = float("inf")) -
 
 async def _ready(
     transport: ScriptedTransport, *, seconds: float = 5.0, **options: object
-) -> tuple[Poller, list[Watch]]:
+) -> tuple[Poller, list[AwaitedWatch]]:
     """Return a poller that has looked at each job once, and forget how."""
     poller = poller_of(transport, **options)  # type: ignore[arg-type]
     watches = [poller.listen(watched(job_id)) for job_id in transport.jobs]

@@ -27,7 +27,7 @@ from jobwatch._core.pace import Pace, interval
 from jobwatch._core.source import Turn
 from jobwatch._core.tracker import Patience, Watched
 from jobwatch._engine.poller import Poller
-from jobwatch._engine.watch import IDLE, LOOKING, Watch
+from jobwatch._engine.watch import IDLE, LOOKING, AwaitedWatch, Watch
 from jobwatch._http.tasks import at_once
 from jobwatch._models import Fault, FaultKind, Job, Outcome, Phase
 from jobwatch._reading.reply import RateLimit, Reply
@@ -43,7 +43,7 @@ def _jobs(count: int, *, age: float = 0.0, ends: float = math.inf) -> ScriptedTr
     return ScriptedTransport([ScriptedJob(f"j{index}", starts=-age, ends=ends) for index in range(count)])
 
 
-def _listen(poller: Poller, transport: ScriptedTransport) -> list[Watch]:
+def _listen(poller: Poller, transport: ScriptedTransport) -> list[AwaitedWatch]:
     return [poller.listen(watched(job_id)) for job_id in transport.jobs]
 
 
@@ -213,7 +213,7 @@ async def test_jobs_come_and_go_while_it_runs() -> None:
     uniform = random.Random(6)
     transport = _jobs(400)
     poller = poller_of(transport, uniform=uniform.random)
-    present: dict[str, Watch] = {}
+    present: dict[str, AwaitedWatch] = {}
     for _ in range(4000):
         job_id = f"j{uniform.randrange(400)}"
         if job_id in present:
@@ -237,7 +237,7 @@ async def test_jobs_come_and_go_while_it_runs() -> None:
 # --- hurrying ----------------------------------------------------------------------------------------------------
 
 
-async def _hurried(poller: Poller, watch: Watch) -> float:
+async def _hurried(poller: Poller, watch: AwaitedWatch) -> float:
     began = poller.now()
     assert poller.look_now(watch)
     while watch.awaits_look:
@@ -271,7 +271,7 @@ async def test_a_look_under_way_is_not_the_one_that_was_hurried_for() -> None:
     await poller.aclose()
 
 
-def _hearing(poller: Poller, watch: Watch) -> tuple[list[float], asyncio.Task[None]]:
+def _hearing(poller: Poller, watch: AwaitedWatch) -> tuple[list[float], asyncio.Task[None]]:
     """Listen; return when it was told of something, and the task that is to be cancelled."""
     told: list[float] = []
 
@@ -957,10 +957,13 @@ async def test_closing_what_never_began() -> None:
 class _Mark:
     """Lives as long as the watch that holds it; a watch itself can have no weak reference."""
 
+    async def __call__(self) -> None:
+        """Be what a watch of a job that moves awaits, which these do not."""
+
 
 def _mark(watch: Watch) -> weakref.ref[_Mark]:
     mark = _Mark()
-    watch.readers = {mark: 0}
+    watch.kept = mark
     return weakref.ref(mark)
 
 

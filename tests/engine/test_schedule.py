@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 
 import pytest
@@ -11,7 +12,7 @@ from jobwatch._core.budget import Budget
 from jobwatch._core.source import Seen
 from jobwatch._core.tracker import Watched
 from jobwatch._engine.schedule import DueQueue, Schedule
-from jobwatch._engine.watch import NEVER, Watch
+from jobwatch._engine.watch import NEVER, AwaitedWatch, Watch
 from jobwatch._engine.workers import Workers
 from jobwatch._models import Fault, FaultKind, Job, Phase
 from jobwatch._reading.reply import RateLimit
@@ -49,8 +50,8 @@ def _with_workers(
     return Schedule(budget or Budget(), patience, workers, most), workers
 
 
-def _watch(job_id: str = "a") -> Watch:
-    return Watch(Watched(job_id=job_id, api="capydb"), listeners=1)
+def _watch(job_id: str = "a") -> AwaitedWatch:
+    return AwaitedWatch(Watched(job_id=job_id, api="capydb"), listeners=1)
 
 
 def _limited(retry_after: float | None) -> Fault:
@@ -323,6 +324,48 @@ async def test_who_takes_one_sees_to_the_next() -> None:
     assert (workers.called, workers.noted()) == (1, [5.0])
     schedule.take(5.0)
     assert (workers.called, workers.noted()) == (1, [])
+
+
+@on_virtual_clock
+async def test_what_is_due_next_is_found_anew_once_anything_has_changed() -> None:
+    schedule, sooner, later, new = _schedule(), _watch("sooner"), _watch("later"), _watch("new")
+    schedule.put(later, 9.0)
+    assert schedule.take(0.0) is None
+    schedule.put(sooner, 5.0)
+    assert schedule.next_at(0.0) == 5.0
+    assert schedule.take(0.0) is None
+    assert schedule.take(5.0) is sooner
+    assert schedule.next_at(5.0) == 9.0
+    assert schedule.take(5.0) is None
+    schedule.enqueue(new)
+    assert schedule.next_at(5.0) <= 5.0
+    assert [schedule.take(5.0), schedule.take(5.0)] == [new, None]
+    assert schedule.next_at(5.0) == 9.0
+
+
+@on_virtual_clock
+async def test_where_no_place_is_free_the_end_of_a_look_makes_the_next_one_due() -> None:
+    schedule, first, second = _schedule(most=1), _watch("first"), _watch("second")
+    for watch in (first, second):
+        schedule.put(watch, 0.0)
+    assert schedule.take(0.0) is first
+    assert schedule.take(0.0) is None
+    schedule.end(first, 0.0)
+    assert schedule.next_at(0.0) == 0.0
+
+
+@pytest.mark.parametrize("due", [1, 2, 3, 5])
+@on_virtual_clock
+async def test_few_that_are_due_are_counted_to_the_last(due: int) -> None:
+    schedule = _schedule()
+    schedule.put(_watch("due0"), 1.0)
+    schedule.put(_watch("later"), 1.5)  # wherever it stands among them
+    for number in range(1, due):
+        schedule.put(_watch(f"due{number}"), 1.0)
+    assert schedule.ready(0.5, 64) == 0
+    assert schedule.ready(1.0, 64) == due
+    schedule.enqueue(_watch("new"))
+    assert schedule.ready(1.0, 64) == due + 1
 
 
 @on_virtual_clock
@@ -663,3 +706,51 @@ def test_places_that_were_left_behind_do_not_pile_up() -> None:
     assert queue.next_due() == 99 / 200.0
     assert {queue.pop() for _ in watches} == set(watches)
     assert queue.next_due() == NEVER
+
+
+def _places(queue: DueQueue) -> int:
+    """Return how many places a queue has for what is due later, those that were left counted in."""
+    return sum(len(each.last) + sum(map(len, each.packed)) for each in queue._buckets.values())
+
+
+def test_of_very_many_that_are_due_in_one_second_each_comes_off_once_however_often_it_was_moved() -> None:
+    dice, queue = random.Random(5), DueQueue()
+    watches = [_watch(f"w{number}") for number in range(1000)]
+    for _ in range(20):
+        for watch in watches:
+            queue.put(watch, dice.choice([7.0, 8.0, 9.0]) + 0.9 * dice.random())  # away, and often back
+        assert _places(queue) <= 3 * len(watches)
+    for watch in watches[:100]:
+        queue.remove(watch)
+    expected = sorted(watch.due for watch in watches[100:])
+    found = []
+    while (due := queue.next_due()) != NEVER:
+        found.append(due)
+        queue.pop()
+    assert found == expected
+    assert (_places(queue), queue._packed, queue._left_packed) == (0, 0, 0)
+
+
+def test_what_is_taken_off_is_let_go_of_but_for_a_few() -> None:
+    queue, watches = DueQueue(), [_watch(f"w{number}") for number in range(1000)]
+    for watch in watches:
+        queue.put(watch, 100.0)
+    few = [_watch(f"few{number}") for number in range(10)]
+    for watch in few:
+        queue.put(watch, 200.0)
+    for watch in (*watches, *few):
+        queue.remove(watch)
+    assert _places(queue) <= 64
+    assert not any(watch in each.last for watch in few for each in queue._buckets.values())
+    assert queue.next_due() == NEVER
+    assert (_places(queue), queue._packed, queue._left_packed) == (0, 0, 0)
+
+
+def test_the_collector_does_not_walk_what_is_due_later() -> None:
+    queue = DueQueue()
+    for number in range(1000):
+        queue.put(_watch(f"w{number}"), 100.0)
+    gc.collect()
+    (bucket,) = queue._buckets.values()
+    assert bucket.packed
+    assert not any(map(gc.is_tracked, bucket.packed))

@@ -16,12 +16,13 @@ from jobwatch import Fault, FaultKind, Outcome, Phase, Transition, Watched
 from jobwatch._core.matching import Fingerprint
 from jobwatch._core.moves import Place
 from jobwatch._core.tracker import SeenBlocked
+from jobwatch._engine.background import BackgroundWatch
 from jobwatch._engine.schedule import DueQueue
-from jobwatch._engine.watch import DUE, LOG_KEPT, NEVER, BackgroundWatch, Brief, Watch
+from jobwatch._engine.watch import DUE, LOG_KEPT, NEVER, AwaitedWatch, Brief, Watch
 
 
-def watches(count: int) -> list[Watch]:
-    return [Watch(Watched(job_id=f"job_{number}", api="bedrock")) for number in range(count)]
+def watches(count: int) -> list[AwaitedWatch]:
+    return [AwaitedWatch(Watched(job_id=f"job_{number}", api="bedrock")) for number in range(count)]
 
 
 def popped(due_queue: DueQueue) -> list[tuple[float, str]]:
@@ -125,14 +126,24 @@ def test_a_watch_is_small_and_nothing_the_collector_walks() -> None:
     assert not watch < watch  # noqa: PLR0124 - a heap compares what is equal
 
 
-@pytest.mark.parametrize(
-    ("listeners", "on_look", "wanted"), [(0, False, False), (1, False, True), (0, True, True), (2, True, True)]
-)
-def test_a_watch_is_wanted_by_listeners_and_by_a_sink(listeners: int, on_look: bool, wanted: bool) -> None:
+@pytest.mark.parametrize(("listeners", "wanted"), [(0, False), (1, True), (2, True)])
+def test_a_watch_is_wanted_by_listeners(listeners: int, wanted: bool) -> None:
     (watch,) = watches(1)
     watch.listeners = listeners
-    watch.on_look = (lambda _watch, _looked: None) if on_look else None
     assert watch.wanted is wanted
+    assert watch.goes_on is wanted
+    watch.watched = replace(watch.watched, outcome=Outcome.SUCCEEDED)
+    assert not watch.goes_on
+
+
+def test_a_watch_in_the_background_is_wanted_by_a_sink() -> None:
+    watch = BackgroundWatch(Watched(job_id="a", api="capydb"))
+    assert not watch.wanted
+    watch.on_look = lambda _watch, _looked: None
+    assert watch.wanted
+    assert watch.goes_on
+    watch.watched = replace(watch.watched, outcome=Outcome.SUCCEEDED)
+    assert not watch.goes_on
 
 
 async def test_a_bell_wakes_all_who_listen_and_only_once() -> None:
@@ -159,14 +170,14 @@ async def test_a_bell_wakes_all_who_listen_and_only_once() -> None:
 # --- the log of a job that goes on and on ---------------------------------------------------------------------------
 
 
-def entered(watch: Watch, first: int, last: int) -> None:
+def entered(watch: AwaitedWatch, first: int, last: int) -> None:
     at = datetime.fromtimestamp(0.0, UTC)
     for seq in range(first, last + 1):
         watch.enter((Transition("job", seq, "RUNNING", Phase.RUNNING, None, at),))
 
 
 def test_row_112_what_all_listeners_have_read_is_not_kept_for_ever() -> None:
-    watch = Watch(Watched(job_id="job", api="capydb"))
+    watch = AwaitedWatch(Watched(job_id="job", api="capydb"))
     fast, slow = object(), object()
     watch.readers = {fast: 0, slow: 0}
     entered(watch, 1, 2 * LOG_KEPT - 1)
@@ -183,7 +194,7 @@ def test_row_112_what_all_listeners_have_read_is_not_kept_for_ever() -> None:
 
 
 def test_row_112_who_comes_too_late_is_told_that_something_is_missing() -> None:
-    watch = Watch(Watched(job_id="job", api="capydb"))
+    watch = AwaitedWatch(Watched(job_id="job", api="capydb"))
     assert watch.after(0) is None
     entered(watch, 1, 5)
     first = watch.after(0)
@@ -257,7 +268,7 @@ def test_what_is_known_in_the_background_is_the_same_at_rest_and_in_a_look(known
     assert watch.brief == Brief(Phase.RUNNING, goes_on=True, is_blocked=False)
 
 
-@pytest.mark.parametrize("odd", [{"status": "\ud800"}, {"attempt": 2**70}])
+@pytest.mark.parametrize("odd", [{"project_id": "\ud800"}, {"attempt": 2**70}])
 def test_what_has_no_encoding_stays_as_it_is(odd: dict[str, Any]) -> None:
     known = Watched(job_id="a", api="mine", **odd)
     watch = BackgroundWatch(known)
@@ -266,6 +277,6 @@ def test_what_has_no_encoding_stays_as_it_is(odd: dict[str, Any]) -> None:
 
 
 def test_who_awaits_a_job_is_not_encoded() -> None:
-    watch = Watch(Watched(job_id="a", api="capydb"))
+    watch = AwaitedWatch(Watched(job_id="a", api="capydb"))
     watch.rest()
     assert type(_kept(watch)) is Watched

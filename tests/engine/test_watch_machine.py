@@ -26,7 +26,7 @@ from jobwatch._core.look import Looked
 from jobwatch._core.pace import Pace
 from jobwatch._core.tracker import Patience
 from jobwatch._engine.poller import Poller
-from jobwatch._engine.watch import Watch
+from jobwatch._engine.watch import AwaitedWatch, Watch
 from jobwatch._models import Fault, FaultKind, Outcome, Transition
 from tests.engine.obedient_server import EVERY_JOB, EXACT, HANGS, MOST_UNDER_WAY, Exchange, ObedientServer, ToldJob
 from tests.scripted import EPOCH, poller_of, watched
@@ -97,7 +97,12 @@ class Watching(Struct, eq=False):
 
     def log(self) -> list[Transition]:
         """What was delivered: to those who listen, or to the watcher's function."""
-        return list(self.watch.log) if self.listened else self.told
+        return list(self.awaited.log) if self.listened else self.told
+
+    @property
+    def awaited(self) -> AwaitedWatch:
+        assert isinstance(self.watch, AwaitedWatch)
+        return self.watch
 
     @property
     def live(self) -> bool:
@@ -134,7 +139,7 @@ class Ear(Struct, eq=False):
     stopped: bool = False
 
     def state(self) -> tuple[int, Outcome | None]:
-        return len(self.watching.watch.log), self.watching.watch.watched.outcome
+        return len(self.watching.awaited.log), self.watching.watch.watched.outcome
 
 
 class Promise(Struct, eq=False):
@@ -308,7 +313,7 @@ class WatchMachine(RuleBasedStateMachine):
         try:
             while True:
                 ear.heard = ear.state()
-                await self.poller.news(ear.watching.watch)
+                await self.poller.news(ear.watching.awaited)
                 ear.told_at.append(self.now)
                 is_answer = self.answers_an_ask(ear.watching)
                 if ear.state() == ear.heard and self.closed is None:
@@ -343,7 +348,7 @@ class WatchMachine(RuleBasedStateMachine):
         watching.ears.remove(ear)
         if not watching.ears:
             self.over_with(watching)
-        self.poller.leave(watching.watch)
+        self.poller.leave(watching.awaited)
 
     def over_with(self, watching: Watching) -> None:
         watching.until = self.asked
@@ -1164,11 +1169,12 @@ async def test_nobody_keeps_a_watch_of_a_poller_that_was_closed_while_looks_were
     server = ObedientServer([ToldJob("a"), ToldJob("b")])
     server.take(1.0)
     poller = poller_of(server.transport, pace=PACE)
-    watches = [poller.listen(watched("a")), poller.watch(watched("b"), lambda _watch, _looked: None)]
+    awaited = poller.listen(watched("a"))
+    watches = [awaited, poller.watch(watched("b"), lambda _watch, _looked: None)]
     await asyncio.sleep(5.5)
     await poller.aclose()
     poller.drop(watches[1])
-    poller.leave(watches[0])
-    del poller
+    poller.leave(awaited)
+    del poller, awaited
     gc.collect()
     assert references_to(watches) == 0

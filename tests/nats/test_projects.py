@@ -12,7 +12,7 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
-from jobwatch import Client, ConfigError, Fault, FaultKind, Job, JobwatchError, Pace, Phase, Watched
+from jobwatch import ChangeKind, Client, ConfigError, Fault, FaultKind, Job, JobwatchError, Pace, Phase, Watched
 from jobwatch._watching.records import Project
 from jobwatch.nats import ServerOptions, Watcher, Worker
 from jobwatch.nats._connection import connect
@@ -28,6 +28,7 @@ from .working import at_work
 
 NAMES = Names("jobwatch", 0, "mine-1")
 PACE = Pace(min_interval=0.05, max_interval=0.2)
+SELDOM = Pace(min_interval=600.0, max_interval=600.0)
 
 
 def jobs_named(*ids: str, phase: Phase = Phase.RUNNING) -> tuple[Job, ...]:
@@ -178,6 +179,27 @@ async def test_all_that_a_project_starts_is_watched_once_by_two_workers(at: Serv
             await asyncio.sleep(0.7)
             assert sum(request.project_id is not None for request in jobs.requests) == lists
             assert [each async for each in watcher.projects()] == []
+
+
+@pytest.mark.slow
+async def test_a_project_that_is_woken_is_listed_and_what_has_changed_is_looked_at(at: ServerOptions) -> None:
+    with JobServer() as jobs:
+        old, still = (jobs.add("capydb", name, ["running"], project_id="p") for name in ("old", "still"))
+        client = Client("capydb", base_url=jobs.url_of("capydb"), token=jobs.token, pace=SELDOM)
+        async with client, at_work(Worker(client, at, follow_interval=3600.0)), watcher_of(at, jobs) as watcher:
+            assert watcher.wake_project("p"), "which is not followed"
+            await watcher.add_project("p")
+            await read(watcher, count(2))
+            old.advance("completed")
+            jobs.add("capydb", "new", ["completed"], project_id="p")
+            looks = still.looks
+            assert watcher.wake_project("p")
+            assert watcher.wake_project("p")
+            told = await read(watcher, ends(2))
+            assert {change.job_id for change in told if change.kind is ChangeKind.END} == {"old", "new"}
+            assert still.looks == looks, "the list shows no news of it"
+            assert sum(request.project_id is not None for request in jobs.requests) == 2
+        assert not watcher.wake_project("p"), "it is closed"
 
 
 @pytest.mark.slow

@@ -91,6 +91,11 @@ def test_the_end_takes_the_place_of_what_was_due_and_is_kept_for_a_time() -> Non
     assert done.changes[-1].kind is ChangeKind.END
 
 
+def test_why_a_job_failed_is_kept_with_its_end() -> None:
+    failed = replace(job("DONE"), phase=Phase.FAILED, events=None, error=Problem("disk full"))
+    assert record_in(after(failed).messages[-1].body).watched.error == Problem("disk full")
+
+
 def test_a_look_with_thousands_of_changes_is_one_batch_all_the_same() -> None:
     words = ["PENDING", "RUNNING"] * 1100
     done = after(job(*words, "DONE"))

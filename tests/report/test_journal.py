@@ -140,6 +140,12 @@ def test_a_job_that_was_dropped_goes_on_as_far_as_it_was_seen() -> None:
     assert outcome(job) == "not watched any more"
 
 
+def test_why_a_job_failed_is_kept_with_it() -> None:
+    fault = Fault(FaultKind.TLS, "x")
+    ended = record(RecordState.ENDED, phase=Phase.FAILED, error=Problem("disk full", "E1"), fault=fault)
+    assert told(ended).error == "E1: disk full"
+
+
 def test_a_job_that_was_never_read_and_why() -> None:
     job = told(record(fault=Fault(FaultKind.UNREACHABLE, "no answer", 503)))
     assert (job.states, job.error, outcome(job)) == ((), "no answer (HTTP 503)", "not seen yet")

@@ -159,7 +159,7 @@ def _client(level: str, seed: int = 1) -> tuple[Client, wire.Origin]:
         source = seam.source_of("main", server, BEDROCK, given)
     else:
         source = HttpSource(BEDROCK, given, max_connections=2)
-        wire.join("main", source.transport, origin)
+        wire.join("main", source.transport, origin, streams=True)
     client = Client(source=source, pace=pace, max_in_flight=2)
     engine_of(client).clock.uniform = Random(seed + 1).random
     return client, origin

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import gzip
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Mapping
@@ -341,6 +342,7 @@ def _head(answer: Answer) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n"
 
 
+@functools.cache
 def _reason(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
@@ -446,11 +448,19 @@ def _cut(request: web.BaseRequest, data: bytes, *, reset: bool = False) -> web.S
 # --- a client on this network ------------------------------------------------------------------------------------
 
 
-def join(name: str, transport: Transport, origin: Origin) -> None:
-    """Put a real transport on this network, and have the record kept of when its looks begin and end."""
+def join(name: str, transport: Transport, origin: Origin, *, streams: bool) -> None:
+    """Put a real transport on this network, and have the record kept of when its looks begin and end.
+
+    Args:
+        name: Whose it is.
+        transport: The transport.
+        origin: The server that it asks.
+        streams: Whether streams are to be followed.
+    """
     with put(aiohttp, "TCPConnector", lambda **options: MemoryConnector(origin, name, **options)):
         transport._opened(transport.prepared("/"))
-        transport._opened_for_streams()
+        if streams:
+            transport._opened_for_streams()
     get, follow = transport.get, transport.follow
     under_way: Counter[str] = Counter()
 

@@ -138,7 +138,7 @@ def planned(seed: int, level: str, mode: str) -> Plan:
     due = _due(_survivable(level), seed, level, size)
     api = _api_for(rng, [name for name in due if name in rates or name in traits])
     # Where streams alone are wrong, what they do to looks can be told exactly, and takes time to show.
-    is_exact = size.streams > LARGE.streams and bool(rates) and rates.keys() <= set(faults.STREAM)
+    is_exact = size.streams > LARGE.streams and bool(rates) and rates.keys() <= _STREAM
     apart = {} if is_exact else _apart(seed, level, mode, api, size)
     rates |= {name: rate for name, rate in apart.items() if name not in faults.APART_TRAITS}
     rates |= _of_lists(seed, level, mode) if api == "capydb" and not is_exact else {}
@@ -152,9 +152,7 @@ def planned(seed: int, level: str, mode: str) -> Plan:
     if many:
         horizon = min(horizon, 100.0)
         traits -= {"chatty"}
-    lists = api == "capydb" and not rates.keys().isdisjoint(
-        {*faults.LIST, "list that contradicts itself", "source raises"}
-    )
+    lists = api == "capydb" and not rates.keys().isdisjoint(_OF_LISTS)
     projects = ["prj-1", "prj-2"][: 1 if lists else rng.choice((1, 2))]
     count = 90 if many else rng.choice(size.jobs[level]) + size.listed * lists
     jobs = [_job(rng, number, api=api, traits=traits, horizon=horizon, projects=projects) for number in range(count)]
@@ -220,15 +218,21 @@ def _api_for(rng: Random, due: Sequence[str]) -> str:
     return rng.choice(("bedrock", "capydb"))
 
 
+@functools.cache
+def _apart_at(level: str, api: str) -> Sequence[str]:
+    names = [name for name, levels in faults.APART.items() if level in levels and name != "more phases"]
+    return [name for name in names if faults.APART_OF.get(name, api) == api]
+
+
 def _apart(seed: int, level: str, mode: str, api: str, size: Size) -> dict[str, float]:
     """Choose one of the faults that have no turn, or none."""
     rng = Random(f"{seed}/{level}/{mode}/apart")
     if rng.random() >= size.apart:
         return {"more phases": 1.0} if rng.random() < size.phases else {}
-    names = [name for name, levels in faults.APART.items() if level in levels and name != "more phases"]
-    names = [name for name in names if faults.APART_OF.get(name, api) == api]
+    names = _apart_at(level, api)
     if size.spread and api == "bedrock":
-        names += ["told by HTTP status"] * 2  # which shows in few small worlds: somebody has to see a job change
+        # It shows in few small worlds: somebody has to see a job change.
+        names = [*names, "told by HTTP status", "told by HTTP status"]
     name = rng.choice(names)
     if name == "source raises" and mode == LIVENESS:
         return {}
@@ -239,6 +243,11 @@ def _of_lists(seed: int, level: str, mode: str) -> dict[str, float]:
     """Choose one of the faults of lists, or none: in small worlds on the wire few of those whose turn it is come up."""
     rng = Random(f"{seed}/{level}/{mode}/lists")
     return {rng.choice(faults.LIST): 0.6} if level == WIRE and rng.random() < 0.2 else {}
+
+
+_RARE = frozenset({*faults.MEANING, *faults.LIST})
+_STREAM, _TRAITS = frozenset(faults.STREAM), frozenset(faults.TRAITS)
+_OF_LISTS = frozenset({*faults.LIST, "list that contradicts itself", "source raises"})
 
 
 def _swarm(rng: Random, seed: int, level: str, mode: str, size: Size) -> tuple[dict[str, float], frozenset[str]]:
@@ -253,8 +262,7 @@ def _swarm(rng: Random, seed: int, level: str, mode: str, size: Size) -> tuple[d
     chosen = set(due)
     chosen.update(rng.sample(names, rng.choice(size.faults)))
     rates = {name: rng.choice(size.rates) for name in sorted(chosen) if name not in faults.TRAITS}
-    rare = {*faults.MEANING, *faults.LIST}
-    rates |= {name: 0.6 if name in rare else 0.3 for name in due if name in rates}
+    rates |= {name: 0.6 if name in _RARE else 0.3 for name in due if name in rates}
     # Faults that end a watch hide what would come after, so most worlds have none of them.
     if mode == SAFETY and seed % 3 == 0:
         ending = _turn(_ending(level), seed // 3, 1)
@@ -266,9 +274,9 @@ def _swarm(rng: Random, seed: int, level: str, mode: str, size: Size) -> tuple[d
         del rates["untimed"]  # with few times, and those whole seconds, nobody can tell what is old from what is new
     if "304 though changed" in rates:
         chosen.add("etags")
-    if not rates.keys().isdisjoint(faults.STREAM):
+    if not rates.keys().isdisjoint(_STREAM):
         chosen.add("streams")
-    return rates, frozenset(chosen & set(faults.TRAITS))
+    return rates, frozenset(chosen & _TRAITS)
 
 
 def _pace(rng: Random) -> Pace:
@@ -523,7 +531,7 @@ class _Run:
         assert self.origin is not None
         most = at_most(plan.max_in_flight)
         source = HttpSource(api, given, streams=streams, max_connections=most, max_body=wire.LARGEST)
-        wire.join(name, source.transport, self.origin)
+        wire.join(name, source.transport, self.origin, streams=source.has_streams)
         return source
 
     def _lives(self, main: Client) -> list[Coroutine[Any, Any, None]]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from jobwatch import Change, JobwatchError, Outcome, Phase, Watcher
+from jobwatch._report.overview import Overview
+from jobwatch._watching.journal_view import JournalView
 from tests.scripted import ScriptedJob
 
 from .watchers import END, first, watching
@@ -37,6 +39,23 @@ async def test_it_ends_with_the_last_job_whose_end_is_then_acknowledged(tmp_path
         *("a", "completed", Phase.SUCCEEDED, Outcome.SUCCEEDED),
     )
     assert (ended.changes, ended.acknowledged) == (3, 3)
+
+
+async def test_why_a_job_failed_is_told_for_as_long_as_the_journal_knows_it(tmp_path: Path) -> None:
+    job, journal = ScriptedJob("a", ends=100.0, fails=True, error="disk full " + "x" * 500), tmp_path / "watch.db"
+    async with watching(job, journal=journal) as (watcher, _):
+        await watcher.add("a")
+        assert len(await told(watcher)) == 3
+    async with watching(job, journal=journal) as (watcher, _):
+        ended = await watcher.ended("a")
+    assert ended is not None
+    assert ended.error is not None
+    assert (ended.error.message[:10], len(ended.error.message)) == ("disk full ", 400)
+    overview, reading = Overview(), JournalView(journal)._read()
+    assert not reading.changes, "all is acknowledged"
+    overview.take(reading, 200.0)
+    (row,) = overview.rows()
+    assert row.error == row.job.error == ended.error.text
 
 
 async def test_what_was_in_flight_comes_again_and_then_it_ends(tmp_path: Path) -> None:
