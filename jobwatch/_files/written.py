@@ -46,6 +46,8 @@ class WholeFile:
         return self._path
 
     def _check(self) -> None:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.lstat(self._path)  # which says what is wrong with a name; from Python 3.14 on, pathlib does not
         if self._path.is_dir():
             raise IsADirectoryError(None, "it is a folder")
         if self._path.exists() and not os.access(self._path, os.W_OK):

@@ -116,7 +116,9 @@ def told_job(told: Job, source: str) -> Job | Fault:
     try:
         result = msgspec.to_builtins(told.result, str_keys=True)
         msgspec.json.encode(result)
-    except (TypeError, ValueError, RecursionError) as error:
+    except RecursionError:  # of which each version of Python says something else
+        return unreadable(source, "result cannot be written as JSON: it is nested too deeply, or holds itself")
+    except (TypeError, ValueError) as error:
         return unreadable(source, f"result cannot be written as JSON: {error}")
     try:
         times = {name: _utc(getattr(seen, name)) for name in _TIMES}

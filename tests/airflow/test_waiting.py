@@ -52,9 +52,12 @@ async def ended(server: JobServer, what: Wanted, heard: Heard | None = None) -> 
 
 
 async def test_states_are_told_once_and_then_what_is_known_is_kept(job_server: JobServer) -> None:
-    job_server.add("capydb", "job_1", [("pending", 0), ("running", 0), ("completed", 0.03)], result={"tables": 3})
+    job = job_server.add("capydb", "job_1", ["pending", "running"], result={"tables": 3})
     heard = Heard()
-    told = await ended(job_server, wanted(), heard)
+    waiting = asyncio.create_task(ended(job_server, wanted(), heard))
+    await heard.has_kept.wait()
+    job.advance("completed")
+    told = await waiting
     assert (told.good, told.outcome, told.told) == (True, Outcome.SUCCEEDED, "")
     assert told.job is not None
     assert told.job["result"] == {"tables": 3}

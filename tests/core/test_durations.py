@@ -275,7 +275,7 @@ def test_what_is_learned_while_the_file_is_written_is_not_lost(tmp_path: Path, m
         b'{"format":1,"kinds":[{"api":"a","type":"t","phase":"running","seconds":[NaN]}]}',
         b'{"format":1,"kinds":[{"api":"a","type":"t","phase":"running","seconds":[1e999]}]}',
         b'{"format":1,"kinds":[{"api":"a","type":"t","phase":"running","seconds":["1"]}]}',
-        b'{"format":1,"x":' + b"[" * 100_000 + b"]" * 100_000 + b',"kinds":[]}',
+        b'{"format":1,"x":' + b"[" * 500_000 + b"]" * 500_000 + b',"kinds":[]}',
     ],
 )
 def test_a_damaged_file_is_told_and_left_as_it_was(tmp_path: Path, content: bytes) -> None:

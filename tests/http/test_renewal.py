@@ -241,12 +241,16 @@ async def test_a_file_is_read_anew_when_it_changes_and_after_a_401(
     monkeypatch.setenv("TOKEN_FILE", str(file))
     answer = Refusing(OLD, NEW, NEW)
     own = api(token="", token_file="TOKEN_FILE")
-    async with TableServer(answer) as server, Client(own, base_url=server.url, pace=QUICK) as client:
-        wait = client.wait_for("j", 5)
-        async for _ in wait:
-            if len(answer.heard) == 1:
-                (tmp_path / "new").write_text(NEW)
-                (tmp_path / "new").replace(file)
+
+    def answered(request: web.BaseRequest) -> object:
+        told = answer(request)
+        if len(answer.heard) == 1:
+            (tmp_path / "new").write_text(NEW)
+            (tmp_path / "new").replace(file)
+        return told
+
+    async with TableServer(answered) as server, Client(own, base_url=server.url, pace=QUICK) as client:
+        await client.wait_for("j", 5)
         assert answer.heard == [OLD, NEW, NEW]
 
         monkeypatch.setattr(tokens, "_CHECKED_EVERY", 3600.0)  # so that only the 401 has it read

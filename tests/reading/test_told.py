@@ -107,7 +107,7 @@ ENDLESS.append(ENDLESS)
         ({"error": Problem(7)}, "error.message is of type int; error must be a Problem whose parts are texts"),  # type: ignore[arg-type]
         ({"wire": {"id": "j"}}, "wire is of type dict, and must be a msgspec.Struct, or None"),
         ({"result": Strange()}, "result cannot be written as JSON: Encoding objects of type Strange"),
-        ({"result": ENDLESS}, "result cannot be written as JSON: maximum recursion"),
+        ({"result": ENDLESS}, "result cannot be written as JSON: it is nested too deeply, or holds itself"),
         ({"result": ["\ud800"]}, "result cannot be written as JSON: 'utf-8' codec can't encode"),
     ],
     ids=str,

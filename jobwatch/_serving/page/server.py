@@ -199,9 +199,10 @@ _log.addFilter(_is_our_fault)
 
 def _reason(error: OSError) -> str:
     """Return why an address cannot be listened at, in the system's words and not in those of asyncio around them."""
-    if error.errno is None or isinstance(error, socket.gaierror):
+    if isinstance(error, socket.gaierror):
         return error.strerror or str(error)
-    known = os.strerror(error.errno)
+    # From Python 3.13 on, asyncio gives no reason where no address is one of this machine.
+    known = os.strerror(errno.EADDRNOTAVAIL if error.errno is None else error.errno)
     return f"{known}; port 0 takes a free one" if error.errno == errno.EADDRINUSE else known
 
 
