@@ -131,9 +131,9 @@ def about(row: Row, age: float, width: int, *, with_reason: bool, glyphs: Glyphs
     pieces = [(cut(status, width, glyphs.cut), style)]
     left = width - width_of(pieces[0][0])
     for text, piece_style in _facts(row, age):
-        if text and width_of(text) + 1 <= left:
+        if text and (taken := width_of(text) + 1) <= left:
             pieces.append((f" {text}", piece_style))
-            left -= width_of(text) + 1
+            left -= taken
     why = _why(row) if with_reason else ""
     if why and left > 8:
         pieces.append((f"  {_begun(why, left - 2, glyphs.cut)}", style))
