@@ -98,7 +98,14 @@ class _Part(NamedTuple):
 
 
 class _Judged(NamedTuple):
-    """The two estimates from some jobs, judged: which part the kernels have, and what of each of the latest jobs the others say."""
+    """The two estimates from some jobs, judged.
+
+    Attributes:
+        logs: The jobs, in log time.
+        kernels: The estimate by kernels; none of one job.
+        part: Which part that has; Student's distribution has the rest.
+        left_out: What both say of the cell of each of the latest jobs from the rest of the jobs.
+    """
 
     logs: list[float]
     kernels: _Part | None
@@ -173,7 +180,7 @@ def _judged(logs: list[float], spread: float) -> _Judged:
 
 
 def _part(share: float, one: Sequence[float], other: Sequence[float]) -> float:
-    """Return the part of the other of two estimates: its share beforehand, and what each said of jobs it did not know."""
+    """Return the part of the other of two estimates: its share beforehand, and what each said of jobs left out."""
     ratios = [(_UNLIKE + second) / (_UNLIKE + first) for first, second in zip(one, other, strict=True)]
     odds = share / (1.0 - share) * math.exp(min(50.0, max(-50.0, sum(map(math.log, ratios)))))
     return odds / (1.0 + odds)
@@ -224,9 +231,7 @@ def _normal_left_out(logs: Sequence[float], spread: float) -> list[float]:
     rests = [rest if (rest := known - part * off) > least else least for off in apart]
     height = CELL * math.exp(math.lgamma(half) - math.lgamma(0.5 * less)) / math.sqrt(math.pi * part)
     root = math.sqrt
-    return [
-        height / root(rest) * (rest / (rest + part * off)) ** half for off, rest in zip(apart, rests, strict=True)
-    ]
+    return [height / root(rest) * (rest / (rest + part * off)) ** half for off, rest in zip(apart, rests, strict=True)]
 
 
 def _apart(logs: Sequence[float]) -> tuple[int, float, list[float]]:
@@ -282,7 +287,7 @@ def kernel_estimate(seconds: Sequence[float]) -> tuple[int, list[float]]:
 def _kernels(cells: Sequence[int], reaches: Sequence[int]) -> _Part:
     """Return one kernel for each of some cells, in whole numbers: those sum up faster, and without an error."""
     start, end = min(cells), max(cells) + 1
-    heights = [0] * (end - start)
+    heights: list[float] = [0] * (end - start)
     for cell in cells:
         heights[cell - start] += 1
     whole = len(cells)
@@ -293,7 +298,7 @@ def _kernels(cells: Sequence[int], reaches: Sequence[int]) -> _Part:
 
 
 def _peak(reaches: Sequence[int]) -> int:
-    """Return how high one kernel is in its middle: the first two running sums make a trapezium, which the third sums."""
+    """Return how high a kernel is in its middle: two running sums make a trapezium, and the third sums that up."""
     one, other, last = reaches
     flat, foot = 2 * min(one, other) + 1, one + other + 1
     return sum([max(0, min(flat, foot - abs(off))) for off in range(-last, last + 1)])
@@ -327,7 +332,7 @@ def _reaches(width: float) -> list[int]:
 _WIDE_REACHES = _reaches(_WIDE / CELL)
 
 
-def _running_sum(heights: Sequence[int], reach: int) -> list[int]:
+def _running_sum(heights: Sequence[float], reach: int) -> list[float]:
     """Return for each cell the sum of those that are no farther, from that reach before the first to after the last."""
     padding = [0] * (2 * reach)
     sums = list(accumulate([*padding, *heights, *padding], initial=0))

@@ -126,7 +126,7 @@ class Curve:
     def __init__(self, hazards: Iterable[float], rates: Iterable[float] = ()) -> None:
         self._rates = [2.0 * math.sqrt(hazard) for hazard in hazards]
         self._rates += rates
-        self._clock = list(accumulate(map(mul, self._rates, _GAINS), initial=0.0))
+        self._clock: list[float] = list(accumulate(map(mul, self._rates, _GAINS), initial=0.0))
 
     def at(self, age: float) -> float:
         """Return what the poll clock shows at an age.
