@@ -14,7 +14,9 @@ from __future__ import annotations
 import math
 from itertools import accumulate
 from operator import mul, sub
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -89,7 +91,7 @@ _TELLING = 16
 # How many kinds tell the spread: of twice as many, the median is known no better than is of use.
 
 
-class _Part(NamedTuple):
+class _Part(Struct, frozen=True, gc=False):
     """A part of an estimate: from some cell on, `share` times each height is a chance, and elsewhere there is none."""
 
     share: float
@@ -97,7 +99,7 @@ class _Part(NamedTuple):
     heights: Sequence[float]
 
 
-class _Judged(NamedTuple):
+class _Judged(Struct, frozen=True):
     """The two estimates from some jobs, judged.
 
     Attributes:
@@ -193,17 +195,22 @@ def _parts(judged: _Judged, spread: float, share: float) -> list[_Part]:
     if share - of_kernels > _TINY:
         found.append(_normal_estimate(judged.logs, spread, share - of_kernels))
     if judged.kernels is not None and of_kernels > _TINY:
-        found.append(judged.kernels._replace(share=of_kernels * judged.kernels.share))
+        found.append(_scaled(judged.kernels, of_kernels))
     return found
+
+
+def _scaled(part: _Part, share: float) -> _Part:
+    return _Part(share * part.share, part.start, part.heights)
 
 
 def _sum(parts: Sequence[_Part]) -> tuple[int, list[float]]:
     """Return the first cell in which there is any chance, and the chances from there on."""
     start = min([part.start for part in parts])
     chances = [0.0] * (max([part.start + len(part.heights) for part in parts]) - start)
-    for share, first, heights in parts:
-        at, end = first - start, first - start + len(heights)
-        chances[at:end] = [chance + share * height for chance, height in zip(chances[at:end], heights, strict=True)]
+    for part in parts:
+        share, at = part.share, part.start - start
+        end = at + len(part.heights)
+        chances[at:end] = [chance + share * each for chance, each in zip(chances[at:end], part.heights, strict=True)]
     return start, chances
 
 
@@ -260,8 +267,8 @@ def _kernels_left_out(logs: Sequence[float]) -> tuple[_Part, list[float]]:
     cells = _cells(logs)
     reaches = _reaches(_bandwidth(sorted(logs)) / CELL)
     kernels = _kernels(cells, reaches)
-    share, start, heights = kernels
-    own, each = _peak(reaches), share * len(cells) / (len(cells) - 1)
+    start, heights, own = kernels.start, kernels.heights, _peak(reaches)
+    each = kernels.share * len(cells) / (len(cells) - 1)
     return kernels, [(heights[cell - start] - own) * each for cell in cells]
 
 
@@ -281,7 +288,7 @@ def kernel_estimate(seconds: Sequence[float]) -> tuple[int, list[float]]:
     if doubt <= _LEFT_OUT:
         return _sum([near])
     far = _kernels(cells, _WIDE_REACHES)
-    return _sum([near._replace(share=(1.0 - doubt) * near.share), far._replace(share=doubt * far.share)])
+    return _sum([_scaled(near, 1.0 - doubt), _scaled(far, doubt)])
 
 
 def _kernels(cells: Sequence[int], reaches: Sequence[int]) -> _Part:
