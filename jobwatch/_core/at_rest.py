@@ -61,7 +61,7 @@ def packed(watched: Watched) -> tuple[Watched | None, bytes]:
         or (it.missing or it.missing_since is not None or it.refused or it.refused_since is not None)
         or (it.doubted is not None or it.unsettled is not None or it.blocked is not None or it.outcome is not None)
         or (it.place is not None or it.visited or it.hops_paid_until is not None or it.is_new_here)
-        or (it.end_missed or it.remarked)
+        or (it.end_missed or it.remarked or it.error is not None)
     ):
         return None, _copied((_encoded(it), b""))
     own: _Own = (

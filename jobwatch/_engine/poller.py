@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from .._core.look import Looked
@@ -41,6 +42,37 @@ if TYPE_CHECKING:
     from .._core.moves import Place
     from .._core.source import Source
     from .._core.stats import Stats
+    from .background import BackgroundWatch
+
+
+class Prepared(Struct):
+    """Watches in the background that are made and have not begun.
+
+    Attributes:
+        watches: All of them, by job.
+        going_on: Those of jobs that have not ended.
+        of_projects: Those of these whose project is known.
+    """
+
+    watches: dict[str, BackgroundWatch] = {}
+    going_on: list[Watch] = []
+    of_projects: list[Watch] = []
+
+    def add(self, jobs: Iterable[Watched], on_look: Callable[[Watch, Looked], None]) -> list[Watch]:
+        """Make more of them, of different jobs, and return these."""
+        from .background import BackgroundWatch  # noqa: PLC0415 - a wait needs none
+
+        watches: list[Watch] = []
+        for watched in jobs:
+            known = replace(watched, faults=0) if watched.faults else watched  # those before are not to slow it down
+            watch = self.watches[known.job_id] = BackgroundWatch(known, on_look=on_look)
+            if known.outcome is None:
+                self.going_on.append(watch)
+                if known.project_id is not None:
+                    self.of_projects.append(watch)
+            watch.rest()
+            watches.append(watch)
+        return watches
 
 
 class Poller:
@@ -265,26 +297,31 @@ class Poller:
 
     def watch_all(self, jobs: Sequence[Watched], on_look: Callable[[Watch, Looked], None]) -> list[Watch]:
         """Do what `watch` does, for very many different jobs at once: for all of them, or none."""
-        from .background import BackgroundWatch  # noqa: PLC0415 - a wait needs none
+        prepared = Prepared()
+        watches = prepared.add(jobs, on_look)
+        self.begin_all(prepared)
+        self.group(prepared.of_projects)
+        return watches
 
+    def begin_all(self, prepared: Prepared) -> None:
+        """Begin with watches that were made before, all of them or none, in next to no time; `group` is to follow.
+
+        Raises:
+            ConfigError: One of the jobs is watched in the background already.
+        """
         self.check()
         background = self._registry.background
-        for watched in jobs:
-            if watched.job_id in background:
-                raise ConfigError(f"job {watched.job_id} is watched already, by another watcher of this client")
-        watches: list[Watch] = []
-        newcomers: list[Watch] = []
-        for watched in jobs:
-            known = replace(watched, faults=0) if watched.faults else watched  # those before are not to slow it down
-            watch = background[known.job_id] = BackgroundWatch(known, on_look=on_look)
-            if known.outcome is None:
-                if known.project_id is not None:
-                    self._grouping.join(watch)
-                newcomers.append(watch)
-            watch.rest()
-            watches.append(watch)
-        self._schedule.enqueue(*newcomers)
-        return watches
+        if not background.keys().isdisjoint(prepared.watches):
+            job_id = next(job_id for job_id in prepared.watches if job_id in background)
+            raise ConfigError(f"job {job_id} is watched already, by another watcher of this client")
+        background.update(prepared.watches)
+        self._schedule.enqueue(*prepared.going_on)
+
+    def group(self, watches: Iterable[Watch]) -> None:
+        """Have lists show those of some watches that still go on: until then each is asked about by itself."""
+        for watch in watches:
+            if watch.stage is not IDLE:
+                self._grouping.join(watch)
 
     def resume(self, watch: Watch) -> None:
         """Go on looking at a job whose watch was given up, slower and slower while looks fail."""

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from .._core.resuming import with_times_until
 from .._core.tracker import Watched
+from .._engine.poller import Prepared
 from .._engine.watch import NEVER
 from .changes import Change, ChangeKind, Health, WatchedJob
 from .records import Acknowledged, Changed, Forgotten, JobRecord, RecordState
@@ -19,7 +20,7 @@ from .showing import TROUBLED, at_its_end, changes_of
 from .viewing import Sighting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from .._core.look import Looked
     from .._engine.poller import Poller
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 _WATCHED: Final = RecordState.WATCHED  # until Python 3.12, to find a member takes longer than all that is done with it
 _ENDED: Final = RecordState.ENDED
+
+_AT_ONCE = 1000
+"""How many jobs of a journal are taken up before the event loop has a turn: that takes about two milliseconds."""
 
 
 class _Job(Struct, eq=False, gc=False):
@@ -114,31 +118,43 @@ class JobList:
 
     # --- which are watched ---------------------------------------------------------------------------------
 
-    def restore(self, records: Collection[JobRecord]) -> None:
-        """Go on with the jobs that the journal held.
+    async def restore(self, records: Sequence[JobRecord]) -> None:
+        """Go on with the jobs that the journal held, with all of them or none; the loop has a turn now and then.
 
         Raises:
             ConfigError: Another watcher of the client watches one of them.
         """
         now = self._poller.unix()
         jobs: dict[str, _Job] = {}
-        begun: list[_Job] = []
-        is_watched = RecordState.WATCHED
-        for record in records:
-            job = jobs[record.job_id] = _job_of(record, record.acknowledged, now)
-            if record.state is is_watched:
-                begun.append(job)
-        self._begin(begun)
+        prepared = Prepared()
+        for first in range(0, len(records), _AT_ONCE):
+            await asyncio.sleep(0)
+            begun: list[_Job] = []
+            for record in records[first : first + _AT_ONCE]:
+                job = jobs[record.job_id] = _job_of(record, record.acknowledged, now)
+                if record.state is RecordState.WATCHED:
+                    begun.append(job)
+            self._prepare(begun, prepared)
+        undelivered = sum([record.seq - record.acknowledged for record in records])
+        self._poller.begin_all(prepared)  # in one piece with the next two lines: whoever looks sees all or none
         self._jobs.update(jobs)
-        self.undelivered += sum([record.seq - record.acknowledged for record in records])
+        self.undelivered += undelivered
+        for first in range(0, len(prepared.of_projects), _AT_ONCE):
+            await asyncio.sleep(0)
+            self._poller.group(prepared.of_projects[first : first + _AT_ONCE])
+
+    def _prepare(self, jobs: list[_Job], prepared: Prepared) -> None:
+        """Make watches for jobs."""
+        watches = prepared.add([job.last for job in jobs if job.last is not None], self._on_look)
+        for job, watch in zip(jobs, watches, strict=True):
+            job.last, job.watch = None, watch
 
     def _begin(self, jobs: list[_Job]) -> None:
         """Have jobs looked at: all of them, or none."""
-        if not jobs:
-            return
-        watches = self._poller.watch_all([job.last for job in jobs if job.last is not None], self._on_look)
-        for job, watch in zip(jobs, watches, strict=True):
-            job.last, job.watch = None, watch
+        prepared = Prepared()
+        self._prepare(jobs, prepared)
+        self._poller.begin_all(prepared)
+        self._poller.group(prepared.of_projects)
 
     async def add(self, jobs: Iterable[Watched]) -> tuple[str, ...]:
         """Begin to watch jobs, as `enter` does with what the journal has of them."""

@@ -102,10 +102,10 @@ class Running:
         """The jobs of which `on_change` would not take a change, and what it raised."""
         return {} if self.callbacks is None else self.callbacks.refused
 
-    def begin(self, contents: Contents) -> None:
+    async def begin(self, contents: Contents) -> None:
         """Go on where the journal was left."""
+        await self.jobs.restore(contents.records)
         loop = asyncio.get_running_loop()
-        self.jobs.restore(contents.records)
         for project in contents.projects:
             self.depend_on(self.follower.begin(project))
         self._expire()

@@ -116,18 +116,21 @@ class Watcher:
         journal: Journal | Memory = Memory()
         if self._path is not None:
             journal = Journal(self._path, self._client.name, place_of(self._client))
+        running: Running | None = None
         try:
             contents = await journal.open()
             poller.check()
-            self._opened = Running(self._client, poller, journal, self._settings)
-            self._opened.begin(contents)
+            running = Running(self._client, poller, journal, self._settings)
+            await running.begin(contents)
         except BaseException:
-            await finished(asyncio.get_running_loop().create_task(self._abandon(journal), name="jobwatch close"))
+            abandoned = self._abandon(journal, running)
+            await finished(asyncio.get_running_loop().create_task(abandoned, name="jobwatch close"))
             raise
+        self._opened = running
 
-    async def _abandon(self, journal: Journal | Memory) -> None:
+    @staticmethod
+    async def _abandon(journal: Journal | Memory, running: Running | None) -> None:
         """Undo a start that failed."""
-        running, self._opened = self._opened, None
         if running is not None:
             await running.release()
         await journal.aclose()

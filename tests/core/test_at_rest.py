@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from jobwatch import Fault, FaultKind, Outcome, Phase, Watched
+from jobwatch import Fault, FaultKind, Outcome, Phase, Problem, Watched
 from jobwatch._core.at_rest import packed, unpacked
 from jobwatch._core.matching import Fingerprint
 from jobwatch._core.moves import Place
@@ -52,6 +52,7 @@ SELDOM: dict[str, Any] = {
     "blocked": SeenBlocked(THEN, THEN + 60.0, "who are you?"),
     "outcome": Outcome.SUCCEEDED,
     "remarked": ("cached",),
+    "error": Problem("no space left", "ENOSPC"),
 }
 
 

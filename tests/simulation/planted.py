@@ -37,7 +37,7 @@ from jobwatch._engine.looks import Looks
 from jobwatch._engine.poller import Poller
 from jobwatch._engine.schedule import DueQueue, Schedule
 from jobwatch._engine.streams import Streams
-from jobwatch._engine.watch import NEVER, Watch
+from jobwatch._engine.watch import NEVER, AwaitedWatch, Watch
 from jobwatch._http.errors import LostWhenKept
 from jobwatch._http.moving import MovingSource
 from jobwatch._http.source import HttpSource
@@ -354,7 +354,7 @@ def _forgotten_by_the_agenda(original: Any) -> Any:
 
 
 def _rings_for_one(_original: Any) -> Any:
-    def notify(self: Watch) -> None:
+    def notify(self: AwaitedWatch) -> None:
         subscribers, self.subscribers = self.subscribers, None
         for listener in list(subscribers or ())[:1]:
             if not listener.done():
@@ -364,9 +364,9 @@ def _rings_for_one(_original: Any) -> Any:
 
 
 def _late_comers_hear_what_is_new(original: Any) -> Any:
-    def begun(self: Wait) -> Watch:
+    def begun(self: Wait) -> AwaitedWatch:
         came = self._watch is None
-        watch: Watch = original(self)
+        watch: AwaitedWatch = original(self)
         if came:
             self._read = len(watch.log)
         return watch
@@ -374,14 +374,14 @@ def _late_comers_hear_what_is_new(original: Any) -> Any:
     return begun
 
 
-def _no_last_look(_self: Wait, _poller: Poller, _watch: Watch) -> bool:
+def _no_last_look(_self: Wait, _poller: Poller, _watch: AwaitedWatch) -> bool:
     return True
 
 
 def _stays_longer(original: Any) -> Any:
-    def begun(self: Wait) -> Watch:
+    def begun(self: Wait) -> AwaitedWatch:
         came = self._watch is None
-        watch: Watch = original(self)
+        watch: AwaitedWatch = original(self)
         if came and self._deadline != NEVER:
             self._deadline += 6.0
         return watch
@@ -398,7 +398,7 @@ def _never_dropped(_original: Any) -> Any:
 
 
 def _left_alarm(original: Any) -> Any:
-    async def news(self: Poller, watch: Watch, until: float = NEVER) -> None:
+    async def news(self: Poller, watch: AwaitedWatch, until: float = NEVER) -> None:
         if until != NEVER:
             self._loop.call_at(until, lambda: None)
         await original(self, watch, until)
@@ -416,7 +416,7 @@ def _left_working(_original: Any) -> Any:
 
 def _log_lost(original: Any) -> Any:
     def enter(self: Looks, watch: Watch, looked: Any, price: float) -> None:
-        if len(looked.transitions) > 1 and watch.log:
+        if len(looked.transitions) > 1 and isinstance(watch, AwaitedWatch) and watch.log:
             looked = replace(looked, transitions=looked.transitions[1:])
         original(self, watch, looked, price)
 
@@ -424,7 +424,7 @@ def _log_lost(original: Any) -> Any:
 
 
 def _error_for_all(original: Any) -> Any:
-    def raising(self: Wait, watch: Watch) -> None:
+    def raising(self: Wait, watch: AwaitedWatch) -> None:
         try:
             original(self, watch)
         except Exception as error:
@@ -518,16 +518,16 @@ def _only_those_watched(original: Any) -> Any:
 
 
 def _counted_anew(original: Any) -> Any:
-    def restore(self: JobList, records: Iterable[JobRecord]) -> None:
-        original(self, [replace(each, seq=each.acknowledged) for each in records])
+    def restore(self: JobList, records: Iterable[JobRecord]) -> Any:
+        return original(self, [replace(each, seq=each.acknowledged) for each in records])
 
     return restore
 
 
 def _begun_anew(original: Any) -> Any:
-    def restore(self: JobList, records: Iterable[JobRecord]) -> None:
+    def restore(self: JobList, records: Iterable[JobRecord]) -> Any:
         begun = [replace(each, watched=Watched(job_id=each.job_id, api=each.watched.api)) for each in records]
-        original(self, begun)
+        return original(self, begun)
 
     return restore
 
@@ -540,8 +540,8 @@ def _ended_taken_up_again(original: Any) -> Any:
 
 
 def _health_forgotten(original: Any) -> Any:
-    def restore(self: JobList, records: Iterable[JobRecord]) -> None:
-        original(self, [replace(each, health=Health.OK) for each in records])
+    def restore(self: JobList, records: Iterable[JobRecord]) -> Any:
+        return original(self, [replace(each, health=Health.OK) for each in records])
 
     return restore
 
@@ -867,7 +867,7 @@ BUGS: tuple[Bug, ...] = (
     Bug("a changed reply is taken for the same", function("_http.source", "is_same_again", _always_the_same)),
     Bug("the agenda forgets a job now and then", method(DueQueue, "put", _forgotten_by_the_agenda)),
     Bug("the budget lets everything go", method(Budget, "spend", instead(lambda _self, _now: 0.0))),
-    Bug("the bell rings for one listener only", method(Watch, "notify", _rings_for_one)),
+    Bug("the bell rings for one listener only", method(AwaitedWatch, "notify", _rings_for_one)),
     Bug("who comes late misses what was", method(Wait, "_begun", _late_comers_hear_what_is_new)),
     Bug("no last look", method(Wait, "_look_once_more", instead(_no_last_look))),
     Bug("a time limit is not kept", method(Wait, "_begun", _stays_longer)),
@@ -979,8 +979,8 @@ def _end_believed_where_it_moves(original: Any) -> Any:
 
 def _restored_without(**fields: Any) -> Making:
     def making(original: Any) -> Any:
-        def restore(self: JobList, records: Iterable[JobRecord]) -> None:
-            original(self, [replace(each, watched=replace(each.watched, **fields)) for each in records])
+        def restore(self: JobList, records: Iterable[JobRecord]) -> Any:
+            return original(self, [replace(each, watched=replace(each.watched, **fields)) for each in records])
 
         return restore
 

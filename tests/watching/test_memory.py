@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import settings
@@ -47,13 +48,15 @@ class AnySequence(RuleBasedStateMachine):
         self.log: list[Change] = []
         self.memory = Memory()
 
-    @initialize(folder=st.builds(lambda: __import__("tempfile").mkdtemp(prefix="journal")))
-    def begin(self, folder: str) -> None:
-        self.path = Path(folder) / "watch.db"
+    @initialize()
+    def begin(self) -> None:
+        self.folder = TemporaryDirectory(prefix="journal")
+        self.path = Path(self.folder.name) / "watch.db"
         self.file = JournalFile(self.path, API)
 
     def teardown(self) -> None:
         self.file.close()
+        self.folder.cleanup()
 
     def write(self, *entries: Entry) -> None:
         self.file.write(entries)
