@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ ONE_IN = 4
 """Of how many slow tests one is in the sample, about."""
 
 _COUNTS = pytest.StashKey[tuple[int, int]]()
+_OF_WORKERS = pytest.StashKey[tuple[int, int]]()
 
 
 def chosen(names: Iterable[str], kind_of: Callable[[str], str], one_in: int = ONE_IN) -> set[str]:
@@ -37,6 +39,8 @@ def chosen(names: Iterable[str], kind_of: Callable[[str], str], one_in: int = ON
 
 def is_sampled(config: pytest.Config) -> bool:
     """Return whether pytest was asked for no tests in particular."""
+    if hasattr(config, "workerinput"):  # a process of pytest-xdist, which is asked for all paths by name
+        return bool(config.workerinput["is_sampled"])
     named = config.args_source is pytest.Config.ArgsSource.ARGS
     return not (named or config.option.keyword or config.option.markexpr)
 
@@ -50,13 +54,35 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     always = {name for name, mark in slow.items() if mark.kwargs.get("in_sample")}
     kept = always | chosen(slow.keys() - always, lambda name: name.partition("::")[0])
     config.stash[_COUNTS] = len(kept), len(slow)
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["slow_tests"] = config.stash[_COUNTS]
     config.hook.pytest_deselected(items=[item for item in items if item.nodeid in slow.keys() - kept])
     items[:] = [item for item in items if item.nodeid not in slow or item.nodeid in kept]
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> str:
     """Say what was left out, also where little is said."""
-    if _COUNTS not in config.stash:
-        return ""
-    kept, slow = config.stash[_COUNTS]
+    return _said(*config.stash[_COUNTS]) if _COUNTS in config.stash else ""
+
+
+def _said(kept: int, slow: int) -> str:
     return f"slow tests: {kept} of {slow}, the same each time; all with python -m tests.all"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process of pytest-xdist whether it runs a sample."""
+    node.workerinput["is_sampled"] = is_sampled(node.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear from it what was left out."""
+    if "slow_tests" in getattr(node, "workeroutput", {}):
+        node.config.stash[_OF_WORKERS] = tuple(node.workeroutput["slow_tests"])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say it where the tests were collected by others."""
+    if _OF_WORKERS in config.stash:
+        terminalreporter.write_line(_said(*config.stash[_OF_WORKERS]))

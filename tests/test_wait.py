@@ -40,6 +40,7 @@ from jobwatch import (
 )
 from jobwatch._client.access import engine_of
 from jobwatch.testing import HANG, FakeSource, JobServer, ServedJob, Trouble
+from tests.conftest import at_most
 
 from .conftest import client_of, in_time, own_tasks, soon
 from .virtual import on_virtual_clock
@@ -229,7 +230,7 @@ async def test_it_is_a_coroutine_to_whatever_takes_one(bedrock: Client, job_serv
         nursery.start_soon(bedrock.wait_for, ID)
     done, _ = await asyncio.wait([asyncio.ensure_future(bedrock.wait_for(ID))])
     assert done.pop().result().status == "COMPLETED"
-    async with asyncio.timeout(1):
+    async with at_most(1):
         assert (await bedrock.wait_for(ID)).status == "COMPLETED"
     assert (await asyncio.wait_for(bedrock.wait_for(ID), 1)).status == "COMPLETED"
     assert (await asyncio.shield(bedrock.wait_for(ID))).status == "COMPLETED"
@@ -1000,7 +1001,7 @@ async def test_more_jobs_than_requests_at_once(job_server: JobServer) -> None:
 
 
 async def in_time_list(client: Client, ids: list[str]) -> list[Job]:
-    async with asyncio.timeout(5):
+    async with at_most(5):
         return await client.wait_all(ids)
 
 

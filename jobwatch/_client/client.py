@@ -7,6 +7,7 @@ import contextvars
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Generic, Literal, NoReturn, Self, cast, overload
 
 from msgspec.structs import replace
@@ -400,21 +401,18 @@ class Client(Generic[Wire_co]):
                 raise ConfigError("a job that ended badly has no result: leave out result=, or check=False")
         if isinstance(job, Watched):
             self._check_own(job)
-            earlier = job
-            return Wait(
-                lambda: self._enter_again(earlier), job.job_id, limit, check, ends, read=told(job), result=result
-            )
+            enter = partial(self._enter_again, job)  # no lambda, whose cells each wait would keep
+            return Wait(enter, job.job_id, limit, check, ends, read=told(job), result=result)
         found = Found(self._id_of(job)) if isinstance(job, (int, str)) else self._started(job)
         if found.job is not None and found.is_over:
-            over = found.job
-            return Wait(lambda: self._enter_over(over), over.id, limit, check, ends, result=result)
+            return Wait(partial(self._enter_over, found.job), found.job.id, limit, check, ends, result=result)
         # An id that was given has been checked; one that a response names may be anything.
         watched = (
             Watched(job_id=found.job_id, api=self.name) if isinstance(job, (int, str)) else self.watched(found.job_id)
         )
         if found.read_by:
             watched = replace(watched, place=Place(found.job_id, found.read_by, is_url=True))
-        return Wait(lambda: self._enter(watched, found), found.job_id, limit, check, ends, result=result)
+        return Wait(partial(self._enter, watched, found), found.job_id, limit, check, ends, result=result)
 
     @overload
     def as_completed(

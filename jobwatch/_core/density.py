@@ -12,7 +12,8 @@
 from __future__ import annotations
 
 import math
-from itertools import accumulate, zip_longest
+from itertools import accumulate
+from operator import mul, sub
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ _DOUBT = 2.0
 
 _LEFT_OUT = 0.001
 # A smaller part changes nothing, and takes a third of the time.
+
+_TINY = 0.0001
+# A smaller part of two estimates changes nothing either, not even beyond where the other ends.
 
 _CHANCE = 0.05
 # The square of a fifth in log time.
@@ -81,45 +85,55 @@ _COUNTED = 4.0
 _SUPPOSED = 2.0
 # and how many `TYPICAL` counts for.
 
+_TELLING = 16
+# How many kinds tell the spread: of twice as many, the median is known no better than is of use.
 
-class _Estimate(NamedTuple):
-    """The chances of the first cells, beyond which there is none, and what of each job's cell the other jobs say."""
 
-    chances: list[float]
+class _Part(NamedTuple):
+    """A part of an estimate: from some cell on, `share` times each height is a chance, and elsewhere there is none."""
+
+    share: float
+    start: int
+    heights: Sequence[float]
+
+
+class _Judged(NamedTuple):
+    """The two estimates from some jobs, judged: which part the kernels have, and what of each of the latest jobs the others say."""
+
+    logs: list[float]
+    kernels: _Part | None
+    part: float
     left_out: list[float]
 
 
-def logs_of(seconds: Iterable[float]) -> list[float]:
+def logs_of(seconds: Sequence[float]) -> list[float]:
     """Return the logarithms of durations, those out of the grid's range taken for the nearest in it.
 
     Args:
-        seconds: Durations, in seconds.
+        seconds: Durations, in seconds; at least one.
 
     Returns:
         Their natural logarithms, in the same order.
     """
-    log = math.log
-    return [log(SHORTEST if each < SHORTEST else LONGEST if each > LONGEST else each) for each in seconds]
+    if min(seconds) < SHORTEST or max(seconds) > LONGEST:
+        seconds = [SHORTEST if each < SHORTEST else LONGEST if each > LONGEST else each for each in seconds]
+    return list(map(math.log, seconds))
 
 
 def typical_spread(kinds: Iterable[Sequence[float]]) -> float:
     """Return how far jobs of one kind spread in log time, by those of some kinds: about the median kind's spread.
 
     Args:
-        kinds: How long the jobs of each took, in seconds, the newest last.
+        kinds: How long the jobs of each took, in seconds, the newest last; of many kinds, the first of them count.
 
     Returns:
         A standard deviation; `TYPICAL` of no kinds, or of kinds of one job each.
     """
     total, weights = _SUPPOSED * math.log(TYPICAL * TYPICAL), _SUPPOSED
-    for seconds in kinds:
-        count = len(seconds[-_OF_EACH:])
-        if count < 2:
-            continue
-        logs = logs_of(seconds[-_OF_EACH:])
-        mean = sum(logs) / count
+    for latest in [seconds[-_OF_EACH:] for seconds in kinds if len(seconds) > 1][:_TELLING]:
+        count, _, apart = _apart(logs_of(latest))
         # Half a job of the typical spread more: two may take the same time by chance.
-        variance = (sum([(log - mean) ** 2 for log in logs]) + 0.5 * TYPICAL * TYPICAL) / (count - 0.5)
+        variance = (sum(apart) + 0.5 * TYPICAL * TYPICAL) / (count - 0.5)
         weight = min(count - 1.0, _COUNTED)
         total += weight * math.log(variance)
         weights += weight
@@ -139,60 +153,88 @@ def kind_estimate(
     Returns:
         The number of the first cell, and the chances from there on.
     """
-    chances = _chances(seconds, spread, in_order=in_order)
-    start = next(cell for cell, chance in enumerate(chances) if chance)
-    return start, chances[start:]
-
-
-def _chances(seconds: Sequence[float], spread: float, *, in_order: bool) -> list[float]:
     logs = logs_of(seconds)
-    whole = _mixed(logs, spread)
+    whole = _judged(logs, spread)
     if not in_order or len(logs) <= _LATEST:
-        return whole.chances
-    latest = _mixed(logs[-_LATEST:], spread)
-    pairs = zip(whole.left_out[-_JUDGED:], latest.left_out[-_JUDGED:], strict=True)
-    return _weighed(whole.chances, latest.chances, _CHANGED, pairs)
+        return _sum(_parts(whole, spread, 1.0))
+    latest = _judged(logs[-_LATEST:], spread)
+    changed = _part(_CHANGED, whole.left_out, latest.left_out)
+    return _sum(_parts(whole, spread, 1.0 - changed) + _parts(latest, spread, changed))
 
 
-def _mixed(logs: list[float], spread: float) -> _Estimate:
-    """Estimate by Student's distribution and by kernels, each by how well it tells where each job lies."""
-    normal = _normal_estimate(logs, spread)
+def _judged(logs: list[float], spread: float) -> _Judged:
+    """Judge Student's distribution and kernels, each by how well it tells where each job lies."""
     if len(logs) == 1:
-        return normal
-    kernels = _kernel_left_out(logs)
-    pairs = list(zip(normal.left_out, kernels.left_out, strict=True))
-    chances = _weighed(normal.chances, kernels.chances, 0.5, pairs)
-    return _Estimate(chances, [0.5 * (one + other) for one, other in pairs])
+        return _Judged(logs, None, 0.0, [])
+    normal = _normal_left_out(logs, spread)
+    kernels, others = _kernels_left_out(logs)
+    latest = zip(normal[-_JUDGED:], others[-_JUDGED:], strict=True)
+    return _Judged(logs, kernels, _part(0.5, normal, others), [0.5 * (one + other) for one, other in latest])
 
 
-def _weighed(one: list[float], other: list[float], share: float, judged: Iterable[tuple[float, float]]) -> list[float]:
-    """Mix two estimates: the other's share beforehand, and what each said of jobs that it did not know."""
-    evidence = sum([math.log((_UNLIKE + second) / (_UNLIKE + first)) for first, second in judged])
-    odds = share / (1.0 - share) * math.exp(min(50.0, max(-50.0, evidence)))
-    part = odds / (1.0 + odds)
-    return [first + part * (second - first) for first, second in zip_longest(one, other, fillvalue=0.0)]
+def _part(share: float, one: Sequence[float], other: Sequence[float]) -> float:
+    """Return the part of the other of two estimates: its share beforehand, and what each said of jobs it did not know."""
+    ratios = [(_UNLIKE + second) / (_UNLIKE + first) for first, second in zip(one, other, strict=True)]
+    odds = share / (1.0 - share) * math.exp(min(50.0, max(-50.0, sum(map(math.log, ratios)))))
+    return odds / (1.0 + odds)
 
 
-def _normal_estimate(logs: Sequence[float], spread: float) -> _Estimate:
+def _parts(judged: _Judged, spread: float, share: float) -> list[_Part]:
+    """Return what an estimate is made of, each part with its share; one that would change nothing is left out."""
+    found: list[_Part] = []
+    of_kernels = share * judged.part
+    if share - of_kernels > _TINY:
+        found.append(_normal_estimate(judged.logs, spread, share - of_kernels))
+    if judged.kernels is not None and of_kernels > _TINY:
+        found.append(judged.kernels._replace(share=of_kernels * judged.kernels.share))
+    return found
+
+
+def _sum(parts: Sequence[_Part]) -> tuple[int, list[float]]:
+    """Return the first cell in which there is any chance, and the chances from there on."""
+    start = min([part.start for part in parts])
+    chances = [0.0] * (max([part.start + len(part.heights) for part in parts]) - start)
+    for share, first, heights in parts:
+        at, end = first - start, first - start + len(heights)
+        chances[at:end] = [chance + share * height for chance, height in zip(chances[at:end], heights, strict=True)]
+    return start, chances
+
+
+def _normal_estimate(logs: Sequence[float], spread: float, share: float = 1.0) -> _Part:
     """Estimate as if log time were normal, the variance unknown but for that of other kinds: Student's distribution."""
-    count, others = len(logs), len(logs) - 1
-    mean = sum(logs) / count
-    apart = [(log - mean) ** 2 for log in logs]
-    squares = sum(apart)
-    freedom, known = _FREEDOM + others, _FREEDOM * spread * spread
-    chances = _student(mean, freedom, _scale(known + squares, freedom, count))
-    if not others:
-        return _Estimate(chances, [])
+    count, mean, apart = _apart(logs)
+    freedom = _FREEDOM + count - 1.0
+    scale = _scale(_FREEDOM * spread * spread + sum(apart), freedom, count)
+    reach = _FARTHEST * math.sqrt(scale)
+    start, end = max(0, _cell(mean - reach)), min(CELLS, _cell(mean + reach) + 1)
+    stretch, power = 1.0 / (freedom * scale), -0.5 * (freedom + 1.0)
+    offs = [middle - mean for middle in _MIDDLES[start:end]]
+    heights = [(1.0 + off * off * stretch) ** power for off in offs]
+    return _Part(share / sum(heights), start, heights)
+
+
+def _normal_left_out(logs: Sequence[float], spread: float) -> list[float]:
+    """Return the chance of each job's cell, estimated so from the others."""
+    count, _, apart = _apart(logs)
+    others, known = count - 1, _FREEDOM * spread * spread + sum(apart)
+    freedom = _FREEDOM + others
     # Without one job, the mean lies `count / others` times as far from it, and its part of the squares is missing.
-    part, farther, less, half = count / others, (count / others) ** 2, freedom - 1.0, -0.5 * freedom
-    height = CELL * math.exp(math.lgamma(0.5 * freedom) - math.lgamma(0.5 * less)) / math.sqrt(math.pi)
-    left_out = [
-        height
-        * (total := less * _scale(known + squares - part * off, less, others)) ** -0.5
-        * (1.0 + farther * off / total) ** half
-        for off in apart
+    part, less, half = count / others, freedom - 1.0, 0.5 * freedom
+    least = less * _NARROWEST * _NARROWEST  # as in `_scale`
+    rests = [rest if (rest := known - part * off) > least else least for off in apart]
+    height = CELL * math.exp(math.lgamma(half) - math.lgamma(0.5 * less)) / math.sqrt(math.pi * part)
+    root = math.sqrt
+    return [
+        height / root(rest) * (rest / (rest + part * off)) ** half for off, rest in zip(apart, rests, strict=True)
     ]
-    return _Estimate(chances, left_out)
+
+
+def _apart(logs: Sequence[float]) -> tuple[int, float, list[float]]:
+    """Return how many there are, their mean, and the square of how far each is from it."""
+    count = len(logs)
+    mean = sum(logs) / count
+    offs = [log - mean for log in logs]
+    return count, mean, list(map(mul, offs, offs))
 
 
 def _scale(squares: float, freedom: float, count: int) -> float:
@@ -200,29 +242,22 @@ def _scale(squares: float, freedom: float, count: int) -> float:
     return max(squares / freedom, _NARROWEST * _NARROWEST) * (1.0 + 1.0 / count)
 
 
-def _student(mean: float, freedom: float, scale: float) -> list[float]:
-    """Return the chances of the first cells under Student's distribution, given the square of its scale."""
-    reach = _FARTHEST * math.sqrt(scale)
-    start, end = max(0, _cell(mean - reach)), _cell(mean + reach) + 1
-    stretch, power = 1.0 / (freedom * scale), -0.5 * (freedom + 1.0)
-    heights = [(1.0 + (middle - mean) ** 2 * stretch) ** power for middle in _MIDDLES[start:end]]
-    whole = 1.0 / sum(heights)
-    return [0.0] * start + [height * whole for height in heights]
-
-
 def _cell(log: float) -> int:
-    return min(max(int((log - _START) / CELL), 0), CELLS - 1)
+    return int((log - _START) / CELL)
 
 
-def _kernel_left_out(logs: Sequence[float]) -> _Estimate:
+def _cells(logs: Sequence[float]) -> list[int]:
+    return list(map(int, [(log - _START) / CELL for log in logs]))  # half as long as to call `_cell` of each
+
+
+def _kernels_left_out(logs: Sequence[float]) -> tuple[_Part, list[float]]:
     """Estimate by kernels alone, and say what the others say of each job: its own kernel taken off."""
-    rising = sorted(logs)
-    reaches = _reaches(_bandwidth(rising) / CELL)
-    start, chances = _kernels([_cell(log) for log in rising], reaches, sum(reaches))
-    count, others, far = len(logs), 1.0 / (len(logs) - 1), sum(reaches)
-    own = _blurred([*[0.0] * far, 1.0, *[0.0] * far], reaches)[far]
-    left_out = [max(0.0, (count * chances[_cell(log) - start] - own) * others) for log in logs]
-    return _Estimate([0.0] * start + chances, left_out)
+    cells = _cells(logs)
+    reaches = _reaches(_bandwidth(sorted(logs)) / CELL)
+    kernels = _kernels(cells, reaches)
+    share, start, heights = kernels
+    own, each = _peak(reaches), share * len(cells) / (len(cells) - 1)
+    return kernels, [(heights[cell - start] - own) * each for cell in cells]
 
 
 def kernel_estimate(seconds: Sequence[float]) -> tuple[int, list[float]]:
@@ -234,27 +269,34 @@ def kernel_estimate(seconds: Sequence[float]) -> tuple[int, list[float]]:
     Returns:
         The number of the first cell, and the chances from there on.
     """
-    logs = sorted(logs_of(seconds))
-    cells = [_cell(log) for log in logs]
-    reaches = _reaches(_bandwidth(logs) / CELL)
+    logs = logs_of(seconds)
+    cells = _cells(logs)
+    near = _kernels(cells, _reaches(_bandwidth(sorted(logs)) / CELL))
     doubt = 1.0 / (1.0 + (len(logs) / _DOUBT) ** 3)
-    wide = _WIDE_REACHES if doubt > _LEFT_OUT else []
-    farthest = max(sum(reaches), sum(wide))
-    start, chances = _kernels(cells, reaches, farthest)
-    if wide:
-        _, spread = _kernels(cells, wide, farthest)
-        chances = [near + doubt * (far - near) for near, far in zip(chances, spread, strict=True)]
-    return start, chances
+    if doubt <= _LEFT_OUT:
+        return _sum([near])
+    far = _kernels(cells, _WIDE_REACHES)
+    return _sum([near._replace(share=(1.0 - doubt) * near.share), far._replace(share=doubt * far.share)])
 
 
-def _kernels(cells: Sequence[int], reaches: Sequence[int], farthest: int) -> tuple[int, list[float]]:
-    """Return one kernel for each of some cells, in rising order, and the first cell that they reach."""
-    start, end = max(0, cells[0] - farthest), min(CELLS, cells[-1] + farthest + 1)
-    counts = [0.0] * (end - start)
-    each = 1.0 / len(cells)
+def _kernels(cells: Sequence[int], reaches: Sequence[int]) -> _Part:
+    """Return one kernel for each of some cells, in whole numbers: those sum up faster, and without an error."""
+    start, end = min(cells), max(cells) + 1
+    heights = [0] * (end - start)
     for cell in cells:
-        counts[cell - start] += each
-    return start, _blurred(counts, reaches)
+        heights[cell - start] += 1
+    whole = len(cells)
+    for reach in reaches:
+        heights = _running_sum(heights, reach)
+        start, end, whole = start - reach, end + reach, whole * (2 * reach + 1)
+    return _Part(1.0 / whole, max(0, start), heights[max(0, -start) : CELLS - start])
+
+
+def _peak(reaches: Sequence[int]) -> int:
+    """Return how high one kernel is in its middle: the first two running sums make a trapezium, which the third sums."""
+    one, other, last = reaches
+    flat, foot = 2 * min(one, other) + 1, one + other + 1
+    return sum([max(0, min(flat, foot - abs(off))) for off in range(-last, last + 1)])
 
 
 def _bandwidth(logs: Sequence[float]) -> float:
@@ -262,9 +304,8 @@ def _bandwidth(logs: Sequence[float]) -> float:
 
     Two jobs may take the same time by chance, so one more counts that is off by `_CHANCE`.
     """
-    count = len(logs)
-    mean = sum(logs) / count
-    spread = math.sqrt((sum([(log - mean) ** 2 for log in logs]) + _CHANCE) / count)
+    count, _, apart = _apart(logs)
+    spread = math.sqrt((sum(apart) + _CHANCE) / count)
     middle = (logs[3 * count // 4] - logs[count // 4]) / 1.34  # the spread, if normal; unmoved by outliers
     near = max(math.sqrt(_CHANCE / count), min(spread, middle) if middle > 0.0 else spread)
     return min(1.0, max(CELL, 1.1 * near * math.pow(count, -0.2)))
@@ -286,17 +327,8 @@ def _reaches(width: float) -> list[int]:
 _WIDE_REACHES = _reaches(_WIDE / CELL)
 
 
-def _blurred(counts: Sequence[float], reaches: Iterable[int]) -> list[float]:
-    chances = list(counts)
-    for reach in reaches:
-        chances = _running_mean(chances, reach)
-    return chances
-
-
-def _running_mean(counts: Sequence[float], reach: int) -> list[float]:
-    if reach == 0:
-        return list(counts)
-    padding = [0.0] * reach
-    sums = list(accumulate([*padding, *counts, *padding], initial=0.0))
-    share = 1.0 / (2 * reach + 1)
-    return [(right - left) * share for left, right in zip(sums, sums[2 * reach + 1 :], strict=False)]
+def _running_sum(heights: Sequence[int], reach: int) -> list[int]:
+    """Return for each cell the sum of those that are no farther, from that reach before the first to after the last."""
+    padding = [0] * (2 * reach)
+    sums = list(accumulate([*padding, *heights, *padding], initial=0))
+    return list(map(sub, sums[2 * reach + 1 :], sums))

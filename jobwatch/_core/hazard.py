@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from itertools import accumulate, pairwise
+from operator import mul, sub
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -125,7 +126,7 @@ class Curve:
     def __init__(self, hazards: Iterable[float], rates: Iterable[float] = ()) -> None:
         self._rates = [2.0 * math.sqrt(hazard) for hazard in hazards]
         self._rates += rates
-        self._clock = list(accumulate(map(float.__mul__, self._rates, _GAINS), initial=0.0))
+        self._clock = list(accumulate(map(mul, self._rates, _GAINS), initial=0.0))
 
     def at(self, age: float) -> float:
         """Return what the poll clock shows at an age.
@@ -212,18 +213,21 @@ def curve(
     end = max(start + len(chances) for _, start, chances in estimates)
     if not all(start for _, start, _ in estimates):
         end = CELLS
-    masses = [of_none * mass for mass in _MASSES[:end]]
-    for share, start, chances in estimates:
-        for cell, chance in enumerate(chances, start):
-            masses[cell] += share * chance
     floor = _FLOOR + (_WARY - _FLOOR) * untried
-    hazards, before, twice = [_HAZARDS[0]], 1.0, 2.0 / CELL
-    for mass, usual in zip(masses, _HAZARDS, strict=False):
-        after = before - mass
-        hazard, least = mass / (before + after) * twice, floor * usual
-        hazards.append(hazard if hazard > least else least)
-        before = after
-    return Curve(hazards, _RATES[end:])
+    # Before anything is expected to end there is the prior's share alone, whose hazard is below that floor once
+    # something is known.
+    first = min(start for _, start, _ in estimates) if of_none < floor else 0
+    masses = [of_none * mass for mass in _MASSES[first:end]]
+    for share, start, chances in estimates:
+        told = slice(start - first, start - first + len(chances))
+        masses[told] = [mass + share * chance for mass, chance in zip(masses[told], chances, strict=True)]
+    survivors = accumulate(masses, sub, initial=1.0 - of_none * (1.0 - _SURVIVORS[first]))
+    # Of a cell's mass, half has ended by its middle.
+    hazards = [
+        hazard if (hazard := mass / (CELL * (before - 0.5 * mass))) > (least := floor * usual) else least
+        for mass, before, usual in zip(masses, survivors, _HAZARDS[first:], strict=False)
+    ]
+    return Curve([_HAZARDS[0], *[floor * usual for usual in _HAZARDS[:first]], *hazards], _RATES[end:])
 
 
 def _estimates(

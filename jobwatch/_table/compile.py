@@ -26,6 +26,7 @@ from .evaluation import CannotEvaluate
 from .expressions import Expression
 from .fields import (
     DECIDED,
+    OURS,
     EventTable,
     RequestTable,
     TableError,
@@ -47,7 +48,6 @@ from .starting import by_header, with_inline
 from .streams import hint_of_stream
 from .targets import address_of, auth_of, check_target, encoded, target_of
 
-_OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url", "now", "long_poll"})
 _FOR_LISTS = frozenset({"project_id", "limit", "job_ids"})
 _BASE = re.compile(r"https?://[^/]+(/.*)?", re.DOTALL)
 
@@ -324,13 +324,13 @@ class _Build:
             if name in _FOR_LISTS:
                 raise TableError(("job",), f"{{{name}}} is for lists; call the parameter something else")
         for name, text in table.headers.items():
-            found = _OURS.intersection(templates.names_in([text]))
+            found = OURS.intersection(templates.names_in([text]))
             if found - {"job_id", "now", "long_poll"}:
                 raise TableError(("headers", name), "beside parameters it may hold {job_id}, {now} and {long_poll}")
             if found and "${" in text:
                 raise TableError(("headers", name), "a secret, and what changes with each request, go into two headers")
         for name, text in table.query.items():
-            if _OURS.intersection(templates.names_in([text])) - {"now"}:
+            if OURS.intersection(templates.names_in([text])) - {"now"}:
                 raise TableError(("query", name), "beside parameters it may hold {now} only")
 
     def _requests(self) -> dict[str, str]:
@@ -390,16 +390,16 @@ class _Build:
         table = self._table
         requests = [*self._requests().values(), *table.headers.values(), *table.query.values()]
         named = templates.names_in([self._base_url, *requests])
-        for name in sorted(_OURS.intersection(table.params)):
+        for name in sorted(OURS.intersection(table.params)):
             raise TableError(("params", name), f"{{{name}}} cannot be a parameter: the name is kept for what it says")
-        for name in sorted(_OURS.intersection(templates.names_in([self._base_url]))):
+        for name in sorted(OURS.intersection(templates.names_in([self._base_url]))):
             raise TableError(("base_url",), f"{{{name}}} has no place here: the address is the same for all jobs")
         bodies = [self._body, self._batch_body, *(text_of_body(each.body) for _, each in self._details())]
         if table.events is not None:
             bodies.append(text_of_body(table.events.body))
         # In a body, {status} may as well be GraphQL's: a parameter that is no whole value there is declared.
         named += templates.whole_values_in(bodies)
-        params: dict[str, str | None] = dict.fromkeys(sorted(set(named) - _OURS))
+        params: dict[str, str | None] = dict.fromkeys(sorted(set(named) - OURS))
         elsewhere = {*templates.names_in(bodies), *expression_names(self._table)}
         for name in table.params:
             if name not in params and name not in elsewhere:

@@ -30,6 +30,8 @@ class HeaderPlace(Struct, frozen=True, forbid_unknown_fields=True):
 Places: TypeAlias = str | HeaderPlace | Sequence[str | HeaderPlace]
 """As `Paths`, where the value may be a header, too."""
 
+OURS = frozenset({"job_id", "job_ids", "project_id", "limit", "url", "now", "long_poll"})
+"""The names in braces that mean something of their own, and are no parameters."""
 OF_REPLIES = ("missing_if", "limited_if", "token.refused_if", "token.renew_if")
 """The conditions that say what a reply is which tells no state of the job."""
 DECIDED = {
@@ -223,6 +225,11 @@ def expression_at(keys: Sequence[str], text: str, names: Mapping[str, object] | 
         return expression
     known = {} if names is None else {"job_id": "", **names}
     for name in sorted(expression.names - known.keys()):
+        if name == "now":
+            trouble = "{now} stands in requests only: what a reply means does not change while it stays the same"
+            raise TableError(keys, f"{trouble}, and one that is the same again is not read")
+        if name in OURS:
+            raise TableError(keys, f"{{{name}}} stands in requests only")
         there = f"there are: {', '.join(f'{{{each}}}' for each in known)}" if known else "there is none here"
         raise TableError(keys, f"{{{name}}} is no parameter; {there}. One is declared by params = {{ {name} = ... }}")
     return expression

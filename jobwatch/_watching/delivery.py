@@ -54,14 +54,10 @@ class Outbox:
         in_flight: The changes that the consumer's loop is at.
         closed: Whether no more changes are to be handed out.
         error: Why there will be no more changes, if so; those that are written still are handed out.
-        wants: Whether a change is still to be handed out; not one of a job that was dropped since it was read.
-        is_written: Whether what was acknowledged is written, by the mark that came of it.
     """
 
     def __init__(self, jobs: JobList, journal: Journal | Memory) -> None:
         self.in_flight: tuple[Change, ...] = ()
-        self.wants = jobs.wants  # themselves, since each change comes by here
-        self.is_written = journal.is_written
         self.closed = False
         self.error: JobwatchError | None = None
         self._jobs = jobs
@@ -105,6 +101,10 @@ class Outbox:
         """Have an error raised once there is nothing left to hand out."""
         self.error = error
         self._journal.news.set()
+
+    def wants(self, change: Change) -> bool:
+        """Whether a change is still to be handed out; not one of a job that was dropped since it was read."""
+        return self._jobs.wants(change)
 
     async def next_after(self, number: int, is_over: Callable[[], bool] = _never) -> list[tuple[int, Change]]:
         """Wait for changes after one, by its number; none at all once the outbox is closed, or this is over.
@@ -153,6 +153,10 @@ class Outbox:
             return 0
         latest = {change.job_id: change.seq for change in changes if self._jobs.acknowledge(change)}
         return self._journal.put(*[Acknowledged(job_id, seq) for job_id, seq in latest.items()])
+
+    def is_written(self, mark: int) -> bool:
+        """Return whether what was acknowledged is written."""
+        return self._journal.is_written(mark)
 
     async def acknowledged(self, mark: int) -> bool:
         """Wait until what was acknowledged is written; False if the outbox was closed first.

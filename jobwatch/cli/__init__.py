@@ -10,6 +10,7 @@ import sys
 from importlib import import_module
 
 from .. import __version__
+from .._sync.uninterrupted import Uninterrupted
 from ._output import note, patient_streams, say, silence
 
 TYPE_CHECKING = False
@@ -74,7 +75,8 @@ def _run_command(argv: Sequence[str]) -> int:
     errors = import_module(".._errors", __name__)
     module, function = _COMMANDS[options.command]
     try:
-        command: Callable[[Options], int] = getattr(import_module(f".{module}", __name__), function)
+        with Uninterrupted():
+            command: Callable[[Options], int] = getattr(import_module(f".{module}", __name__), function)
         return command(options)
     except errors.ConfigError as error:
         return _failed(str(error), 2)

@@ -95,8 +95,8 @@ def spans(states: Sequence[Transition], now: float, age: float | None = None) ->
         found.append((earlier.phase, _later(before, later) - before))
     if states and not states[-1].phase.ended:
         last = states[-1]
-        lasted = now - min(_later(before, last), last.seen_at.timestamp())
-        found.append((last.phase, max(0.0, lasted if age is None else age)))
+        lasted = now - min(_later(before, last), last.seen_at.timestamp()) if age is None else age
+        found.append((last.phase, max(0.0, lasted)))
     return found
 
 

@@ -91,12 +91,14 @@ class Known(Struct):
 
     Attributes:
         watched: What was known of it, if anything was.
+        printed: The states that were printed, for what is made of all that the runs have shown.
         unprinted: The states that were seen and not printed.
         end: How the wait ended, if that was the job's own end.
         progress: How far it was when that was last printed.
     """
 
     watched: Watched | None = None
+    printed: tuple[Transition, ...] = ()
     unprinted: tuple[Transition, ...] = ()
     end: OutcomeRecord | None = None
     progress: float | None = None
@@ -151,6 +153,7 @@ def _enter(jobs: dict[str, Known], record: _Record) -> None:
             known.unprinted = (*known.unprinted, *record.states)
         case Printed():
             known = jobs.setdefault(record.job_id, Known())
+            known.printed += tuple(state for state in known.unprinted if state.seq <= record.seq)
             known.unprinted = tuple(state for state in known.unprinted if state.seq > record.seq)
         case Progressed():
             jobs.setdefault(record.job_id, Known()).progress = record.progress

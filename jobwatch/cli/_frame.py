@@ -165,7 +165,7 @@ class _Drawing:
     def _ending(self) -> list[Line]:
         if len(self._scene.rows) < 2:
             return []
-        return [[(line, "bold")] for line in wrapped(summary(self._scene.rows), self._screen.width)]
+        return [[(line, "bold")] for line in wrapped(summary(self._scene.rows, self._glyphs), self._screen.width)]
 
     def _legend(self, rows: Sequence[Row], *, with_states: bool, room: int) -> list[Line]:
         units: list[list[Piece]] = []

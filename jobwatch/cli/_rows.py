@@ -17,6 +17,8 @@ from ._standing import Standing
 
 _STOPPED = "yellow"
 _NAMED = 10
+_LONGEST_NAME = 60
+"""How many names of a kind the summary tells, and of how many columns each: ``--json`` and lines tell all of them."""
 """How many jobs of one bad end the last line names."""
 
 _UNREAD = "not read yet"
@@ -79,8 +81,13 @@ def _rank_of(kind: str) -> int:
     return _ORDER.index(kind) if kind in _ORDER else 1
 
 
-def summary(rows: Iterable[Row]) -> str:
-    """Return how all jobs ended, with the names of those that did not succeed: ``90 succeeded, 2 failed: a, b``."""
+def summary(rows: Iterable[Row], glyphs: Glyphs) -> str:
+    """Return how all jobs ended, with the names of those that did not succeed: ``90 succeeded, 2 failed: a, b``.
+
+    Args:
+        rows: The jobs.
+        glyphs: What stands for letters that are left out of a long name.
+    """
     groups: dict[str, list[str]] = {}
     for row in rows:
         groups.setdefault(row.kind, []).append(row.name)
@@ -88,7 +95,8 @@ def summary(rows: Iterable[Row]) -> str:
     parts: list[str] = []
     for kind, names in groups.items():
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        parts.append(f"{len(names)} {kind}: {', '.join(names[:_NAMED])}{more}")
+        named = ", ".join(cut(name, _LONGEST_NAME, glyphs.cut) for name in names[:_NAMED])
+        parts.append(f"{len(names)} {kind}: {named}{more}")
     return ", ".join(filter(None, (f"{len(succeeded)} succeeded" if succeeded else "", "; ".join(parts))))
 
 
@@ -123,9 +131,9 @@ def about(row: Row, age: float, width: int, *, with_reason: bool, glyphs: Glyphs
     pieces = [(cut(status, width, glyphs.cut), style)]
     left = width - width_of(pieces[0][0])
     for text, piece_style in _facts(row, age):
-        if text and width_of(text) + 1 <= left:
+        if text and (taken := width_of(text) + 1) <= left:
             pieces.append((f" {text}", piece_style))
-            left -= width_of(text) + 1
+            left -= taken
     why = _why(row) if with_reason else ""
     if why and left > 8:
         pieces.append((f"  {_begun(why, left - 2, glyphs.cut)}", style))

@@ -211,6 +211,7 @@ class Run:
     def _show_unprinted(self, cursor: Cursor) -> None:
         for job_id in (*self._waits, *(record.job_id for record in self._ended_before)):
             known = cursor.known(job_id)
+            self.records += map(TransitionRecord.of, known.printed)
             for transition in known.unprinted:
                 self._show(transition)
             if known.progress is not None:

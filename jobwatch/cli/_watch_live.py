@@ -152,7 +152,7 @@ class LiveFace:
             return
         rows = [table_row(row, self._now, self._clean) for row in self._overview.rows()]
         size = self._terminal.size
-        lines: list[Line] = [[(line, "bold")] for line in wrapped(summary(rows) or "no jobs", size.width)]
+        lines: list[Line] = [[(line, "bold")] for line in wrapped(summary(rows, self._glyphs) or "no jobs", size.width)]
         if not self._is_lasting:
             taken = self._now - (self._now if self._began is None else self._began)
             scene = TableScene(self._clean(title_of(origin, self._what)), rows, taken, self._now, is_last=True)

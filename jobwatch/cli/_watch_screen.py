@@ -79,7 +79,8 @@ class Terminal:
         before_ending_at_once(self.close)
         if self._input is not None:
             loop.add_reader(self._input, self._read)
-        loop.add_signal_handler(signal.SIGTSTP, self._stop)
+        if signal.getsignal(signal.SIGTSTP) is not signal.SIG_IGN:  # as a shell has it that could not have us go on
+            loop.add_signal_handler(signal.SIGTSTP, self._stop)
         loop.add_signal_handler(signal.SIGCONT, self._go_on)
         for number, before in self._before.items():
             if before is not signal.SIG_IGN:  # as `nohup` has SIGHUP

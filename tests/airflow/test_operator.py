@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -66,14 +68,17 @@ def test_the_time_limit_bounds_the_deferral(
     assert bool(found["trigger"].deadline) is (limit is not None)
 
 
+@pytest.mark.usefixtures("idle_clock")
 async def test_no_event_comes_before_airflow_has_let_go_of_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trigger_module, "SOONEST", 0.04)
-    for deferred_at, least in ((time.time(), 0.035), (time.time() + 60, 0.035), (time.time() - 60, 0.0), (0.0, 0.0)):
+    loop, now = asyncio.get_running_loop(), time.time()
+    monkeypatch.setattr(trigger_module, "time", SimpleNamespace(time=lambda: now))
+    soonest = trigger_module.SOONEST
+    for deferred_at, pause in ((now, soonest), (now - 2.0, 3.0), (now + 60, soonest), (now - 60, 0.0), (0.0, 0.0)):
         trigger = JobwatchTrigger("job_1", "capydb", deferred_at=deferred_at, api_params="[]")
-        began = time.monotonic()
+        began = loop.time()
         events = [event.payload async for event in trigger.run()]
         assert [event["outcome"] for event in events] == [None]
-        assert least <= time.monotonic() - began < least + 0.03
+        assert loop.time() - began == pytest.approx(pause)
 
 
 @pytest.mark.parametrize("job_id", ["", " ", "None"])

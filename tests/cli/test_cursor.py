@@ -96,6 +96,19 @@ async def test_the_same_command_prints_only_what_is_new_and_goes_on_counting(
     assert len(server.requests) == before
 
 
+@pytest.mark.slow(in_sample=True)
+async def test_what_is_drawn_of_a_run_shows_the_states_of_the_runs_before(
+    server: JobServer, command: Command, tmp_path: Path
+) -> None:
+    job, drawn = server.add("bedrock", "a", ["PENDING", "RUNNING"]), tmp_path / "summary.md"
+    await command("a", timeout="150ms")
+    job.advance("COMPLETED")
+    for run in ("the one that has seen the end", "one after it"):
+        await command("a", "--summary", str(drawn))
+        chart = drawn.read_text("utf-8").partition("```mermaid")[2]
+        assert [chart.count(word) for word in ("PENDING", "RUNNING", "COMPLETED")] == [1, 1, 1], (run, chart)
+
+
 async def test_without_the_jobs_that_ended_before_nothing_is_asked_for_them(
     server: JobServer, command: Command
 ) -> None:

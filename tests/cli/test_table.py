@@ -238,7 +238,10 @@ def test_the_end_of_hundreds_that_failed_is_no_hundreds_of_lines() -> None:
 def test_a_summary_names_those_of_each_bad_end() -> None:
     rows = rows_of("succeeded", "failed", "failed", "succeeded")
     rows += [Row("x", end=ended(Outcome.NOT_FOUND)), Row("y", end=ended(Outcome.CANCELLED))]
-    assert summary(rows) == "2 succeeded, 2 failed: j01, j02; 1 not found: x; 1 cancelled: y"
+    assert summary(rows, UNICODE) == "2 succeeded, 2 failed: j01, j02; 1 not found: x; 1 cancelled: y"
+    rows[1].name = "x" * 300
+    told = summary(rows, ASCII)
+    assert ("x" * 30 in told, len(told) < 160) == (True, True), "it is whole in lines and in --json"
 
 
 @given(

@@ -241,13 +241,17 @@ def test_the_terminal_is_given_back_however_the_command_ends(tmp_path: Path, num
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
-def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
-    with watching(tmp_path, wrapped="trap '' HUP; exec {}") as terminal:
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTSTP])
+def test_a_signal_that_is_ignored_stays_so(tmp_path: Path, number: signal.Signals) -> None:
+    # Of a shell without job control: one with it has such signals as usual in what it runs.
+    ignoring = f"trap '' {number.name.removeprefix('SIG')}; exec {{}}"
+    with watching(tmp_path, wrapped=f'exec sh -c "{ignoring}"') as terminal:
         terminal.until("> . deploy")
         terminal.until("tests .*failed")  # which is when it follows
-        terminal.process.send_signal(signal.SIGHUP)
+        terminal.process.send_signal(number)
         terminal.press("j")
         terminal.until("> . tests")
+        assert "\x1b[?1049l" not in terminal.sent, "the screen was not given back, not even for a moment"
         terminal.press("q")
         assert terminal.end() == 130
         assert terminal.is_as_before

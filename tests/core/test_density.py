@@ -18,9 +18,12 @@ from jobwatch._core.density import (
     SHORTEST,
     TYPICAL,
     _bandwidth,
-    _kernel_left_out,
     _kernels,
+    _kernels_left_out,
     _normal_estimate,
+    _normal_left_out,
+    _Part,
+    _peak,
     _reaches,
     kind_estimate,
     logs_of,
@@ -44,6 +47,12 @@ def between(history: list[float], low: float, high: float, spread: float = TYPIC
     """The chance that the next job takes between two times."""
     start, chances = kind_estimate(history, spread, in_order=in_order)
     return math.fsum(chances[max(0, cell_of(low) - start) : max(0, cell_of(high) - start)])
+
+
+def everywhere(part: _Part) -> list[float]:
+    """The chance of each cell."""
+    chances = [0.0] * part.start + [part.share * height for height in part.heights]
+    return chances + [0.0] * (CELLS - len(chances))
 
 
 def student(log: float, others: list[float], spread: float) -> float:
@@ -132,7 +141,7 @@ def test_where_other_kinds_take_the_same_time_one_job_of_a_kind_tells_much() -> 
 @pytest.mark.parametrize("count", [1, 2, 5, 30])
 def test_few_jobs_are_foretold_by_students_distribution(count: int) -> None:
     logs = logs_of(drawn(count, 60.0, 0.4))
-    chances = _normal_estimate(logs, 0.3).chances
+    chances = everywhere(_normal_estimate(logs, 0.3))
     for off in (-0.5, 0.0, 0.3):
         cell = cell_of(60.0 * math.exp(off))
         middle = math.log(SHORTEST) + CELL * (cell + 0.5)
@@ -142,7 +151,7 @@ def test_few_jobs_are_foretold_by_students_distribution(count: int) -> None:
 @pytest.mark.parametrize("count", [2, 3, 17])
 def test_what_it_says_of_a_job_it_says_without_that_job(count: int) -> None:
     logs = logs_of([*drawn(count - 1, 60.0, 0.4), 400.0])
-    left_out = _normal_estimate(logs, 0.3).left_out
+    left_out = _normal_left_out(logs, 0.3)
     for place, (log, said) in enumerate(zip(logs, left_out, strict=True)):
         assert said == pytest.approx(CELL * student(log, logs[:place] + logs[place + 1 :], 0.3))
 
@@ -150,10 +159,16 @@ def test_what_it_says_of_a_job_it_says_without_that_job(count: int) -> None:
 def test_what_kernels_say_of_a_job_they_say_without_its_own() -> None:
     logs = logs_of(drawn(12, 60.0, 0.4))
     reaches = _reaches(_bandwidth(sorted(logs)) / CELL)
-    for place, said in enumerate(_kernel_left_out(logs).left_out):
-        others = sorted(cell_of(math.exp(log)) for log in logs[:place] + logs[place + 1 :])
-        start, chances = _kernels(others, reaches, sum(reaches) * 3)
-        assert said == pytest.approx(chances[cell_of(math.exp(logs[place])) - start], abs=1e-9)
+    for place, said in enumerate(_kernels_left_out(logs)[1]):
+        others = [cell_of(math.exp(log)) for log in logs[:place] + logs[place + 1 :]]
+        chances = everywhere(_kernels(others, reaches))
+        assert said == pytest.approx(chances[cell_of(math.exp(logs[place]))], abs=1e-9)
+
+
+@given(reaches=st.lists(st.integers(0, 20), min_size=3, max_size=3))
+def test_a_kernel_is_highest_in_its_middle_and_there_as_high_as_is_said(reaches: list[int]) -> None:
+    heights = _kernels([CELLS // 2], reaches).heights
+    assert heights[len(heights) // 2] == max(heights) == _peak(reaches)
 
 
 def test_two_clusters_are_told_from_one_wide_one() -> None:
@@ -168,10 +183,10 @@ def test_of_normal_jobs_the_estimate_is_nearer_to_the_truth_than_kernels_alone()
     for seed in range(10):
         logs = logs_of(drawn(24, 60.0, 0.4, seed=seed))
         start, mixed = kind_estimate([math.exp(log) for log in logs])
-        everywhere = [0.0] * start + mixed + [0.0] * CELLS
-        kernels = _kernel_left_out(logs).chances + [0.0] * CELLS
+        found_so = everywhere(_Part(1.0, start, mixed))
+        kernels = everywhere(_kernels_left_out(logs)[0])
         truth = NormalDist(math.log(60.0), 0.4)
-        for found, chances in zip(off, (everywhere, kernels), strict=True):
+        for found, chances in zip(off, (found_so, kernels), strict=True):
             edges = (math.log(SHORTEST) + CELL * cell for cell in range(CELLS + 1))
             right = [truth.cdf(after) - truth.cdf(before) for before, after in pairwise(edges)]
             found.append(math.fsum(abs(said - is_so) for said, is_so in zip(chances, right, strict=False)))

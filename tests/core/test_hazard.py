@@ -14,7 +14,7 @@ from jobwatch._core.density import (
     SHORTEST,
     _bandwidth,
     _reaches,
-    _running_mean,
+    _running_sum,
     kernel_estimate,
     kind_estimate,
 )
@@ -24,7 +24,8 @@ from jobwatch._core.hazard import _HAZARDS, _MASSES, PRIOR, Curve, Durations, _g
 def blurred(counts: list[float], width: float) -> list[float]:
     """Return counts blurred by a kernel of a width in cells."""
     for reach in _reaches(width):
-        counts = _running_mean(counts, reach)
+        sums = _running_sum(counts, reach)
+        counts = [each / (2 * reach + 1) for each in sums[reach : len(sums) - reach]]
     return counts
 
 

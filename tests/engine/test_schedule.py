@@ -327,6 +327,48 @@ async def test_who_takes_one_sees_to_the_next() -> None:
 
 
 @on_virtual_clock
+async def test_what_is_due_next_is_found_anew_once_anything_has_changed() -> None:
+    schedule, sooner, later, new = _schedule(), _watch("sooner"), _watch("later"), _watch("new")
+    schedule.put(later, 9.0)
+    assert schedule.take(0.0) is None
+    schedule.put(sooner, 5.0)
+    assert schedule.next_at(0.0) == 5.0
+    assert schedule.take(0.0) is None
+    assert schedule.take(5.0) is sooner
+    assert schedule.next_at(5.0) == 9.0
+    assert schedule.take(5.0) is None
+    schedule.enqueue(new)
+    assert schedule.next_at(5.0) <= 5.0
+    assert [schedule.take(5.0), schedule.take(5.0)] == [new, None]
+    assert schedule.next_at(5.0) == 9.0
+
+
+@on_virtual_clock
+async def test_where_no_place_is_free_the_end_of_a_look_makes_the_next_one_due() -> None:
+    schedule, first, second = _schedule(most=1), _watch("first"), _watch("second")
+    for watch in (first, second):
+        schedule.put(watch, 0.0)
+    assert schedule.take(0.0) is first
+    assert schedule.take(0.0) is None
+    schedule.end(first, 0.0)
+    assert schedule.next_at(0.0) == 0.0
+
+
+@pytest.mark.parametrize("due", [1, 2, 3, 5])
+@on_virtual_clock
+async def test_few_that_are_due_are_counted_to_the_last(due: int) -> None:
+    schedule = _schedule()
+    schedule.put(_watch("due0"), 1.0)
+    schedule.put(_watch("later"), 1.5)  # wherever it stands among them
+    for number in range(1, due):
+        schedule.put(_watch(f"due{number}"), 1.0)
+    assert schedule.ready(0.5, 64) == 0
+    assert schedule.ready(1.0, 64) == due
+    schedule.enqueue(_watch("new"))
+    assert schedule.ready(1.0, 64) == due + 1
+
+
+@on_virtual_clock
 async def test_how_many_may_begin_is_how_many_begin_roughly() -> None:
     for most, budget, begin in ((64, None, 12), (8, None, 8), (64, Budget(16.0), 4), (64, Budget(1000.0), 12)):
         schedule = _schedule(budget, most=most)

@@ -27,6 +27,7 @@ from aiohttp import web
 
 from jobwatch import ChangeKind, Client, ConfigError, JobwatchError, LookError, Pace, Watcher
 from jobwatch._http.secrets import SHORTEST, in_body, in_headers, in_query, masked, spellings
+from jobwatch._http.urls import quoted
 from jobwatch._table.compile import api_of
 from jobwatch.cli import _output
 from tests.table_server import TableServer
@@ -192,6 +193,22 @@ def test_row_122_every_spelling_of_a_secret_is_masked(secret: str) -> None:
         for text in (canary, quote(canary), quote_plus(canary), json.dumps(canary), packed(canary)):
             assert found_in(masked(f"no, {text} is wrong", secrets)) == []
     assert masked("no, Bearer and Basic are wrong", secrets) == "no, Bearer and Basic are wrong"
+
+
+@pytest.mark.parametrize(
+    "secret", [*CANARIES, "plain-token_81f3c2", "a.b~c-d_e", "tøken-ö", "???>>>word", "plus+token"]
+)
+def test_row_122_a_secret_is_known_by_every_spelling(secret: str) -> None:
+    """Also one of which nothing is quoted in any form, for which fewer are worked out."""
+    packed_ways = [way(secret.encode()).decode().rstrip("=") for way in (base64.b64encode, base64.urlsafe_b64encode)]
+    in_urls = [quote(secret), quote(secret, safe=""), quote_plus(secret)]
+    assert {secret, *in_urls, msgspec.json.encode(secret).decode()[1:-1], *packed_ways} <= spellings(secret)
+
+
+@pytest.mark.parametrize("text", ["", "plain-token_81f3c2", "a.b~c", "a b", "a/b", "ö", "%41", "a\n", "a+b&c=d"])
+@pytest.mark.parametrize("safe", ["", "/", " ", "!$&'()*+,;=:@"])
+def test_a_text_is_quoted_as_the_standard_library_does(text: str, safe: str) -> None:
+    assert quoted(text, safe) == quote(text, safe=safe)
 
 
 @pytest.mark.parametrize("length", range(len(HEADER) + 1))

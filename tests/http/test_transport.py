@@ -32,6 +32,7 @@ from jobwatch._http.reader import ERROR_BODY_CAP
 from jobwatch._http.transport import Transport, segment
 from jobwatch._models import Fault, FaultKind, Problem
 from jobwatch._reading.reply import RateLimit, Reply
+from tests.conftest import at_most
 
 from .first_looks import begin_all_without_aiohttp
 from .raw_server import Answer, RawServer, Script, closing, dribbling, endless, http, resetting, silent
@@ -287,7 +288,7 @@ async def test_row_4_a_connection_that_was_seen_to_close_is_not_used() -> None:
 async def test_rows_5_7_accept_then_silence_ends_with_the_timeout() -> None:
     async with served(silent(), http(JSON), timeout=0.02) as (server, transport):
         assert await look(transport) == Fault(FaultKind.UNREACHABLE, "no answer within 0.02 s (request_timeout)")
-        async with asyncio.timeout(1):
+        async with at_most(1):
             await server.gone.wait()
         assert isinstance(await look(transport), Reply)
     assert server.connections == 2
@@ -643,7 +644,7 @@ async def test_an_error_whose_body_never_ends_is_still_that_error() -> None:
     endless_404 = endless(b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\n\r\n", b"x" * 65536)
     async with served(endless_404) as (server, transport):
         fault = await look(transport)
-        async with asyncio.timeout(1):
+        async with at_most(1):
             await server.gone.wait()
     assert isinstance(fault, Fault)
     assert (fault.kind, fault.http_status) == (FaultKind.NOT_FOUND, 404)
@@ -737,7 +738,7 @@ async def test_row_47_the_body_of_a_redirect_is_never_read() -> None:
     bomb = endless(b"HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Encoding: gzip\r\n\r\n", b"x" * 65536)
     async with served(bomb, http(JSON)) as (server, transport):
         assert isinstance(await look(transport), Reply)
-        async with asyncio.timeout(1):
+        async with at_most(1):
             await server.gone.wait()
     assert server.connections == 2
 
@@ -923,7 +924,7 @@ async def test_row_67_a_body_over_the_cap(answer: Answer) -> None:
         fault = await look(transport)
         assert fault == Fault(FaultKind.UNREADABLE, f"the reply is too large: over 50000 bytes; {LARGER}", 200)
         if not isinstance(answer, bytes):
-            async with asyncio.timeout(1):
+            async with at_most(1):
                 await server.gone.wait()
 
 
@@ -1144,7 +1145,7 @@ async def test_a_cancelled_look_closes_its_connection() -> None:
         looking.cancel("because")
         with pytest.raises(asyncio.CancelledError, match="because"):
             await looking
-        async with asyncio.timeout(1):
+        async with at_most(1):
             await server.gone.wait()
 
 

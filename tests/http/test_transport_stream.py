@@ -9,6 +9,7 @@ import pytest
 
 from jobwatch._http.transport import Transport
 from jobwatch._models import Fault, FaultKind
+from tests.conftest import at_most
 
 from .raw_server import RawServer, Script, closing, dribbling, http, resetting, silent
 
@@ -128,6 +129,6 @@ async def test_row_109_a_cancelled_stream_leaves_no_connection_and_its_traceback
             await following
         told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
         assert TOKEN not in "".join(told.format())
-        async with asyncio.timeout(1):
+        async with at_most(1):
             await server.gone.wait()
         await transport.aclose()

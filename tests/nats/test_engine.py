@@ -14,6 +14,7 @@ from jobwatch.nats import EmbeddedServer, ServerOptions, Standing, Watcher, Work
 from jobwatch.nats._connection import connect
 from jobwatch.nats._stream import open_streams
 from jobwatch.testing import JobServer, Trouble
+from tests.conftest import at_most
 
 from .working import at_work
 
@@ -190,7 +191,7 @@ async def test_a_wake_brings_the_look_forward(at: ServerOptions, jobs: JobServer
             assert watcher.wake("j")
             assert watcher.wake("nobody knows it")
             assert not watcher.wake_project("p")
-            async with asyncio.timeout(5):
+            async with at_most(5):
                 assert len(await read(watcher, ends(1))) == 1
         assert not watcher.wake("j")
         task.cancel()

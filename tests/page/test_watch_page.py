@@ -15,7 +15,7 @@ from jobwatch import Change, ChangeKind, Client, ConfigError, JobwatchError, Out
 from jobwatch._watching.beside import Beside
 from jobwatch._watching.watcher import running_of
 from jobwatch.testing import FakeSource, JobServer, Trouble
-from tests.conftest import QUICK, client_of, in_time, own_tasks
+from tests.conftest import QUICK, at_most, client_of, in_time, own_tasks
 from tests.page.reading import let_in
 
 ANY = "127.0.0.1:0"
@@ -69,7 +69,7 @@ async def test_a_job_that_is_dropped_before_anybody_looked_is_gone(job_server: J
         assert (await view.read(0.0)).sightings == ()
         await watcher.add("on")
         view._gone_through_at = float("inf")  # only what is told
-        async with asyncio.timeout(2):
+        async with at_most(2):
             while not (await view.read(1.0)).sightings:
                 pass
         await watcher.drop("on")
@@ -102,7 +102,7 @@ async def test_a_job_whose_changes_wait_in_the_journal_is_shown_as_it_stands(
     journal = tmp_path / "watch.db"
     async with watching(job_server, journal=journal) as watcher:
         await watcher.add("over", "on")
-        async with asyncio.timeout(2):
+        async with at_most(2):
             while not all(job.changes and (job.job_id == "on" or job.outcome) for job in watcher.jobs()):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
     async with (
@@ -244,6 +244,6 @@ async def test_what_was_stopped_by_the_journal_is_told(job_server: JobServer) ->
     ):
         assert (await reader.event()) == ("hello", {"place": client.name})
         running_of(watcher).outbox.stop(JobwatchError("the disk is gone"))
-        async with asyncio.timeout(5):
+        async with at_most(5):
             while await reader.event() != ("health", {"text": "the disk is gone"}):
                 pass

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,6 +108,14 @@ def test_the_gate_finds_the_test_command() -> None:
         each.command for each in SHOWN if " -m pytest" in each.command and "venv" in each.command
     ]
     assert found.stdout.endswith(" -m pytest --quiet")
+
+
+def test_the_gate_finds_the_oldest_dependencies() -> None:
+    (script,) = [line.strip() for line in text_of(".ci/run").splitlines() if line.strip().startswith("pins=")]
+    asked = f'{script}\nprintf %s "$pins"'
+    found = subprocess.run(["bash", "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    allowed = tomllib.loads(text_of("pyproject.toml"))["project"]["dependencies"]
+    assert found.stdout.splitlines() == [each.replace(">=", "==") for each in allowed]
 
 
 # --- benchmarks ------------------------------------------------------------------------------------------------

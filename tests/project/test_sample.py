@@ -59,6 +59,9 @@ def test_always(number):
         (("test_it.py",), "61 passed"),
         (("-k", "test_slow"), "30 passed, 31 deselected"),
         (("-m", "slow"), "60 passed, 1 deselected"),
+        (("-p", "xdist", "-n", "2"), "slow tests: 38 of 60, the same each time; all with python -m tests.all"),
+        (("-p", "xdist", "-n", "2"), "39 passed"),
+        (("-p", "xdist", "-n", "2", "test_it.py"), "61 passed"),
     ],
 )
 def test_only_who_asks_for_nothing_in_particular_gets_the_sample(

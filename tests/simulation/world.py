@@ -141,6 +141,7 @@ def planned(seed: int, level: str, mode: str) -> Plan:
     is_exact = size.streams > LARGE.streams and bool(rates) and rates.keys() <= _STREAM
     apart = {} if is_exact else _apart(seed, level, mode, api, size)
     rates |= {name: rate for name, rate in apart.items() if name not in faults.APART_TRAITS}
+    rates |= _of_lists(seed, level, mode) if api == "capydb" and not is_exact else {}
     traits |= apart.keys() & faults.APART_TRAITS
     if not rates.keys().isdisjoint({"status behind", "history behind", "untimed"}):
         traits -= {"end before its moment"}  # an end that the status does not bear out may be an attempt's
@@ -236,6 +237,12 @@ def _apart(seed: int, level: str, mode: str, api: str, size: Size) -> dict[str, 
     if name == "source raises" and mode == LIVENESS:
         return {}
     return {name: size.raises if name == "source raises" else 0.5}
+
+
+def _of_lists(seed: int, level: str, mode: str) -> dict[str, float]:
+    """Choose one of the faults of lists, or none: in small worlds on the wire few of those whose turn it is come up."""
+    rng = Random(f"{seed}/{level}/{mode}/lists")
+    return {rng.choice(faults.LIST): 0.6} if level == WIRE and rng.random() < 0.2 else {}
 
 
 _RARE = frozenset({*faults.MEANING, *faults.LIST})

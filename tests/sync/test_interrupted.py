@@ -122,6 +122,25 @@ def test_where_there_can_be_no_more_threads_that_is_told_and_tried_again(monkeyp
     loop.close(_last)
 
 
+def test_nor_is_one_of_the_command_line() -> None:
+    program = """
+        import signal, sys
+
+        class Finder:
+            def find_spec(self, name, path=None, target=None):
+                if name == "jobwatch._models" and name not in sys.modules:
+                    signal.raise_signal(signal.SIGINT)
+
+        sys.meta_path.insert(0, Finder())
+        from jobwatch.cli import main
+        code = main(["wait", "j", "--api", "bedrock"])
+        sys.exit(code if {"jobwatch._models", "jobwatch.cli._wait"} <= sys.modules.keys() else 1)
+    """
+    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(program)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_an_import_is_not_interrupted(job_server: JobServer) -> None:
     job_server.add("bedrock", "done", ["COMPLETED"])
     program = """

@@ -170,7 +170,7 @@ def test_what_is_no_time_of_a_second_and_more_is_refused(value: str) -> None:
         (HELD + '[events]\nstatus = "s"\nrequest = "/p/{job_id}?w={long_poll}"', "events.request", "one job only"),
         (HELD + 'items = "jobs"', "long_poll", "which none holds"),
         (HELD + 'params = { long_poll = "5" }', "params.long_poll", "cannot be a parameter"),
-        (HELD + 'failed_if = "{long_poll}"', "failed_if", "{long_poll} is no parameter"),
+        (HELD + 'failed_if = "{long_poll}"', "failed_if", "{long_poll} stands in requests only"),
     ],
 )
 def test_where_it_cannot_stand_it_is_refused(text: str, key: str, form: str) -> None:

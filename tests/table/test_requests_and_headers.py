@@ -98,7 +98,11 @@ async def test_a_header_that_changes_is_no_same_again_and_no_validator_is_sent_f
         ('status = "s"\nquery = { v = "{job_id}" }', "query.v", "beside parameters it may hold {now} only"),
         ('status = "s"\nquery = { v = "${A}" }', "query.v", "a secret in the query is written auth"),
         ('status = "s"\nparams = { now = "1" }', "params.now", "cannot be a parameter"),
-        ('status = "s"\nfailed_if = "a == {now}"', "failed_if", "{now} is no parameter"),
+        (
+            'status = "s"\nfailed_if = "a == {now}"',
+            "failed_if",
+            "{now} stands in requests only: what a reply means does not change while it stays the same",
+        ),
         ('status = "s"\nbase_url_variable = "A"\nbase_url = "https://{now}.test"', "base_url", "give one or the other"),
     ],
 )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobwatch._table import templates
 from jobwatch._table.templates import filled, is_repeatable, mapped, names_in, repeated, value_in, whole_values_in
 
 LITERALS = st.text(st.characters(exclude_characters="{}$"), max_size=8)
@@ -67,3 +70,9 @@ def test_a_value_is_read_back(template: str, text: str, value: str | None) -> No
 )
 def test_a_name_that_is_a_whole_value_of_a_body(body: str | None, names: list[str]) -> None:
     assert whole_values_in([body]) == names
+
+
+def test_a_path_is_encoded_by_the_whole_rule_whether_it_is_plain_or_not() -> None:
+    parts = ("", ".", "..", "%2e", "%", "a", "a.b", "-_9Z", "é", " ", "\n")
+    paths = ["/".join(chosen) for length in range(5) for chosen in itertools.product(parts, repeat=length)]
+    assert [path for path in paths if templates.is_encoded_path(path) != bool(templates._PATH.fullmatch(path))] == []

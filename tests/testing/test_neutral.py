@@ -16,6 +16,7 @@ import pytest_asyncio
 from jobwatch._errors import ConfigError
 from jobwatch._models import Problem
 from jobwatch.testing import JobServer, Pages, Trouble
+from tests.conftest import at_most
 
 from .asked import Answer, Clock
 
@@ -356,7 +357,7 @@ async def test_a_server_that_closes_holds_nothing(ask: Asking, server: JobServer
     job = server.add("neutral", "j", ["running"])
     asked = asyncio.create_task(ask("/jobs/j?wait=60"))
     await job.looked(1)
-    async with asyncio.timeout(2):
+    async with at_most(2):
         await server.aclose()
         await asyncio.wait([asked])
     asked.exception()

@@ -21,6 +21,7 @@ from jobwatch._models import Problem
 from jobwatch.testing import JobServer, Trouble
 from jobwatch.testing._job import Script, Step, stamp
 from jobwatch.testing._server import RateLimit
+from tests.conftest import at_most
 
 from .asked import Answer, Clock
 
@@ -52,14 +53,14 @@ async def on_the_wire(server: JobServer, path: str = "/jobs/job_01", until_close
     reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url_of("bedrock").rsplit(":", 1)[1]))
     writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk_test\r\n\r\n".encode())
     try:
-        async with asyncio.timeout(2):
+        async with at_most(2):
             return await (reader.read() if until_close else reader.readuntil(b"\r\n\r\n"))
     finally:
         writer.close()
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(1):
+    async with at_most(1):
         while not true():  # noqa: ASYNC110 - nothing rings a bell for what is looked at here
             await asyncio.sleep(0.001)
 
@@ -410,7 +411,7 @@ async def test_looked_wakes_when_the_job_was_asked_for(server: JobServer) -> Non
     await seen(server.url_of("bedrock") + "/jobs/job_01")
     assert not waiting.done()
     await seen(server.url_of("bedrock") + "/jobs/job_01")
-    async with asyncio.timeout(1):
+    async with at_most(1):
         await waiting
     assert job.looks == 2
     assert job.status == "PENDING"

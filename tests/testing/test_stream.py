@@ -12,6 +12,7 @@ import pytest
 import jobwatch
 from jobwatch.cli import main
 from jobwatch.testing import JobServer, Trouble
+from tests.conftest import at_most
 
 EPOCH = datetime(2024, 1, 15, 10, 0, 0, tzinfo=UTC)
 OPEN = Trouble.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", close=False)
@@ -29,7 +30,7 @@ async def streamed(server: JobServer, path: str = "/jobs/j/stream") -> AsyncIter
     reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url_of("bedrock").rsplit(":", 1)[1]))
     writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: sk_test\r\n\r\n".encode())
     try:
-        async with asyncio.timeout(2):
+        async with at_most(2):
             yield reader
     finally:
         writer.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import settings
@@ -47,13 +48,15 @@ class AnySequence(RuleBasedStateMachine):
         self.log: list[Change] = []
         self.memory = Memory()
 
-    @initialize(folder=st.builds(lambda: __import__("tempfile").mkdtemp(prefix="journal")))
-    def begin(self, folder: str) -> None:
-        self.path = Path(folder) / "watch.db"
+    @initialize()
+    def begin(self) -> None:
+        self.folder = TemporaryDirectory(prefix="journal")
+        self.path = Path(self.folder.name) / "watch.db"
         self.file = JournalFile(self.path, API)
 
     def teardown(self) -> None:
         self.file.close()
+        self.folder.cleanup()
 
     def write(self, *entries: Entry) -> None:
         self.file.write(entries)
@@ -174,6 +177,31 @@ async def test_memory_lets_go_of_what_is_acknowledged_and_of_nothing_else() -> N
     assert memory._numbers.keys() == {"b"}
     await memory.aclose()
     assert await keys_in(memory) == []
+
+
+async def test_memory_knows_each_change_of_a_look_by_its_own_number() -> None:
+    memory = await memory_of(changed("a", 1, 3), changed("b", 1, 2))
+    numbers = [number for number, _ in await memory.undelivered(0, 9)]
+    assert numbers == sorted(set(numbers))
+    for place, number in enumerate(numbers):
+        left = [number for number, _ in await memory.undelivered(number, 9)]
+        assert left == numbers[place + 1 :]
+        assert [number for number, _ in await memory.undelivered(number, 1)] == left[:1]
+    for seq in (1, 3, 2):  # what was acknowledged stays so
+        memory.acknowledge("a", seq)
+        assert [change.seq for _, change in await memory.undelivered(0, 9)] == [*range(seq + 1, 4)] * (seq < 2) + [1, 2]
+    memory.acknowledge("b", 2)
+    assert (memory._changes, memory._numbers, memory._acknowledged) == ({}, {}, {})
+
+
+async def test_memory_lets_go_of_the_looks_that_are_acknowledged_though_a_later_one_is_not() -> None:
+    memory = await memory_of(changed("a", 1, 2), changed("a", 3, 4), changed("a", 5, 6))
+    memory.acknowledge("a", 3)
+    memory.acknowledge("a", 1)
+    assert await keys_in(memory) == ["a:4", "a:5", "a:6"]
+    assert len(memory._changes) == 2
+    memory.put(Forgotten("a"), changed("a", 1, 1))
+    assert await keys_in(memory) == ["a:1"], "of the new one nothing is acknowledged"
 
 
 async def test_memory_forgets_a_job_and_all_that_was_to_be_told_of_it() -> None:
