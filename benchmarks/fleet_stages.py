@@ -1,6 +1,6 @@
 """The measurements of `benchmarks.fleet`, each run as a process of its own that prints its figures as JSON.
 
-python -m benchmarks.fleet_stages hold|count|busy|spread|sweep|batches WAY JOBS [NUMBER]
+python -m benchmarks.fleet_stages hold|waits|count|busy|spread|sweep|batches WAY JOBS [NUMBER]
 """
 
 from __future__ import annotations
@@ -238,6 +238,21 @@ async def hold(way: Way, jobs: int, group: TaskGroup) -> Held:
             return await _held(server, jobs, add_all)
 
 
+async def waits(jobs: int) -> Held:
+    """Wait for jobs, a thousand by one `wait_all`, until each was looked at twice."""
+    server = Echo(takes=0.0, jobs=jobs)
+    async with Client(source=simulated.source_of(server), max_in_flight=64) as client:
+        begun: set[asyncio.Task[object]] = set()
+
+        async def add(job_ids: list[str]) -> None:
+            begun.add(asyncio.create_task(client.wait_all(job_ids)))
+
+        found = await _held(server, jobs, add)
+        for each in begun:
+            each.cancel()
+        return found
+
+
 async def _held(server: Echo, jobs: int, add: Callable[[list[str]], Awaitable[None]]) -> Held:
     pauses, lags = _Pauses(), [0.0]
     ticker = asyncio.create_task(_tick(lags))
@@ -367,6 +382,8 @@ async def _tell(stage: str, way: Way, jobs: int, number: int) -> None:
         match stage:
             case "hold":
                 found: msgspec.Struct = await hold(way, jobs, group)
+            case "waits":
+                found = await waits(jobs)
             case "count":
                 found = await count(way, jobs, number, group)
             case "busy":
@@ -385,4 +402,7 @@ async def _tell(stage: str, way: Way, jobs: int, number: int) -> None:
 
 if __name__ == "__main__":
     _, stage, way, *numbers = sys.argv
-    virtual.run(_tell(stage, msgspec.convert(way, Way), int(numbers[0]), int(numbers[-1])), frozen=stage != "hold")
+    virtual.run(
+        _tell(stage, msgspec.convert(way, Way), int(numbers[0]), int(numbers[-1])),
+        frozen=stage not in ("hold", "waits"),
+    )

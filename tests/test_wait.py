@@ -7,6 +7,7 @@ import collections.abc
 import gc
 import pickle
 import warnings
+import weakref
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -142,6 +143,15 @@ async def test_nothing_is_sent_before_the_first_await(bedrock: Client, job_serve
     await asyncio.sleep(0.01)
     assert job_server.requests == []
     assert [(wait.job, wait.watched, wait.outcome) for wait in waits] == [(None, None, None)] * 3
+
+
+async def test_a_wait_that_has_begun_lets_go_of_what_it_was_made_with(bedrock: Client, job_server: JobServer) -> None:
+    job_server.add("bedrock", ID, ["COMPLETED"])
+    wait = bedrock.wait_for(ID)
+    made_with = weakref.ref(wait._enter)
+    assert (await wait).status == "COMPLETED"
+    assert made_with() is None
+    assert await wait is wait.job, "and needs it no more"
 
 
 async def test_what_is_known_so_far(bedrock: Client, running: ServedJob) -> None:

@@ -347,6 +347,7 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
     def _begun(self) -> AwaitedWatch:
         if self._watch is None:
             self._poller, self._watch = self._enter()
+            self._enter = _has_begun  # what it was made with is let go of: a fifth of all that a wait takes
             self._looked_before = self._watch.watched.looked_at
             if (observer := self._poller.counters.observer) is not None:
                 self._observed = observer, observer.began(self.job_id)
@@ -445,6 +446,10 @@ class Wait(ResultLeftOut, Coroutine[Any, Any, Job[Wire_co, Result_co]], Generic[
             if isinstance(error, JobNotFound):
                 error.end_missed = watched.end_missed
             raise error
+
+
+def _has_begun() -> tuple[Poller, AwaitedWatch]:
+    raise RuntimeError("this wait has begun: a fault of the client's own")
 
 
 def coroutine_of(

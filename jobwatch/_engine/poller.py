@@ -62,17 +62,18 @@ class Prepared(Struct):
         """Make more of them, of different jobs, and return these."""
         from .background import BackgroundWatch  # noqa: PLC0415 - a wait needs none
 
-        watches: list[Watch] = []
+        made: list[Watch] = []
         for watched in jobs:
             known = replace(watched, faults=0) if watched.faults else watched  # those before are not to slow it down
-            watch = self.watches[known.job_id] = BackgroundWatch(known, on_look=on_look)
+            watch = BackgroundWatch(known, on_look=on_look)
             if known.outcome is None:
                 self.going_on.append(watch)
                 if known.project_id is not None:
                     self.of_projects.append(watch)
             watch.rest()
-            watches.append(watch)
-        return watches
+            made.append(watch)
+            self.watches[known.job_id] = watch
+        return made
 
 
 class Poller:

@@ -6,15 +6,16 @@ a type of msgspec half made, which ends the process (both seen with CPython 3.11
 
 from __future__ import annotations
 
-try:  # what is there from the start: to import `signal` takes milliseconds, and would be interrupted itself
-    import _signal as signal  # type: ignore[import-not-found]
-except ImportError:
-    import signal
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable
     from types import FrameType, TracebackType
+else:
+    try:  # what is there from the start: to import `signal` takes milliseconds, and would be interrupted itself
+        import _signal as signal
+    except ImportError:
+        import signal
 
 
 class Uninterrupted:
