@@ -14,7 +14,9 @@ from __future__ import annotations
 import math
 from itertools import accumulate
 from operator import mul, sub
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -89,7 +91,7 @@ _TELLING = 16
 # How many kinds tell the spread: of twice as many, the median is known no better than is of use.
 
 
-class _Part(NamedTuple):
+class _Part(Struct, frozen=True, gc=False):
     """A part of an estimate: from some cell on, `share` times each height is a chance, and elsewhere there is none."""
 
     share: float
@@ -97,8 +99,15 @@ class _Part(NamedTuple):
     heights: Sequence[float]
 
 
-class _Judged(NamedTuple):
-    """The two estimates from some jobs, judged: which part the kernels have, and what of each of the latest jobs the others say."""
+class _Judged(Struct, frozen=True):
+    """The two estimates from some jobs, judged.
+
+    Attributes:
+        logs: The jobs, in log time.
+        kernels: The estimate by kernels; none of one job.
+        part: Which part that has; Student's distribution has the rest.
+        left_out: What both say of the cell of each of the latest jobs from the rest of the jobs.
+    """
 
     logs: list[float]
     kernels: _Part | None
@@ -173,7 +182,7 @@ def _judged(logs: list[float], spread: float) -> _Judged:
 
 
 def _part(share: float, one: Sequence[float], other: Sequence[float]) -> float:
-    """Return the part of the other of two estimates: its share beforehand, and what each said of jobs it did not know."""
+    """Return the part of the other of two estimates: its share beforehand, and what each said of jobs left out."""
     ratios = [(_UNLIKE + second) / (_UNLIKE + first) for first, second in zip(one, other, strict=True)]
     odds = share / (1.0 - share) * math.exp(min(50.0, max(-50.0, sum(map(math.log, ratios)))))
     return odds / (1.0 + odds)
@@ -186,17 +195,22 @@ def _parts(judged: _Judged, spread: float, share: float) -> list[_Part]:
     if share - of_kernels > _TINY:
         found.append(_normal_estimate(judged.logs, spread, share - of_kernels))
     if judged.kernels is not None and of_kernels > _TINY:
-        found.append(judged.kernels._replace(share=of_kernels * judged.kernels.share))
+        found.append(_scaled(judged.kernels, of_kernels))
     return found
+
+
+def _scaled(part: _Part, share: float) -> _Part:
+    return _Part(share * part.share, part.start, part.heights)
 
 
 def _sum(parts: Sequence[_Part]) -> tuple[int, list[float]]:
     """Return the first cell in which there is any chance, and the chances from there on."""
     start = min([part.start for part in parts])
     chances = [0.0] * (max([part.start + len(part.heights) for part in parts]) - start)
-    for share, first, heights in parts:
-        at, end = first - start, first - start + len(heights)
-        chances[at:end] = [chance + share * height for chance, height in zip(chances[at:end], heights, strict=True)]
+    for part in parts:
+        share, at = part.share, part.start - start
+        end = at + len(part.heights)
+        chances[at:end] = [chance + share * each for chance, each in zip(chances[at:end], part.heights, strict=True)]
     return start, chances
 
 
@@ -224,9 +238,7 @@ def _normal_left_out(logs: Sequence[float], spread: float) -> list[float]:
     rests = [rest if (rest := known - part * off) > least else least for off in apart]
     height = CELL * math.exp(math.lgamma(half) - math.lgamma(0.5 * less)) / math.sqrt(math.pi * part)
     root = math.sqrt
-    return [
-        height / root(rest) * (rest / (rest + part * off)) ** half for off, rest in zip(apart, rests, strict=True)
-    ]
+    return [height / root(rest) * (rest / (rest + part * off)) ** half for off, rest in zip(apart, rests, strict=True)]
 
 
 def _apart(logs: Sequence[float]) -> tuple[int, float, list[float]]:
@@ -255,8 +267,8 @@ def _kernels_left_out(logs: Sequence[float]) -> tuple[_Part, list[float]]:
     cells = _cells(logs)
     reaches = _reaches(_bandwidth(sorted(logs)) / CELL)
     kernels = _kernels(cells, reaches)
-    share, start, heights = kernels
-    own, each = _peak(reaches), share * len(cells) / (len(cells) - 1)
+    start, heights, own = kernels.start, kernels.heights, _peak(reaches)
+    each = kernels.share * len(cells) / (len(cells) - 1)
     return kernels, [(heights[cell - start] - own) * each for cell in cells]
 
 
@@ -276,13 +288,13 @@ def kernel_estimate(seconds: Sequence[float]) -> tuple[int, list[float]]:
     if doubt <= _LEFT_OUT:
         return _sum([near])
     far = _kernels(cells, _WIDE_REACHES)
-    return _sum([near._replace(share=(1.0 - doubt) * near.share), far._replace(share=doubt * far.share)])
+    return _sum([_scaled(near, 1.0 - doubt), _scaled(far, doubt)])
 
 
 def _kernels(cells: Sequence[int], reaches: Sequence[int]) -> _Part:
     """Return one kernel for each of some cells, in whole numbers: those sum up faster, and without an error."""
     start, end = min(cells), max(cells) + 1
-    heights = [0] * (end - start)
+    heights: list[float] = [0] * (end - start)
     for cell in cells:
         heights[cell - start] += 1
     whole = len(cells)
@@ -293,7 +305,7 @@ def _kernels(cells: Sequence[int], reaches: Sequence[int]) -> _Part:
 
 
 def _peak(reaches: Sequence[int]) -> int:
-    """Return how high one kernel is in its middle: the first two running sums make a trapezium, which the third sums."""
+    """Return how high a kernel is in its middle: two running sums make a trapezium, and the third sums that up."""
     one, other, last = reaches
     flat, foot = 2 * min(one, other) + 1, one + other + 1
     return sum([max(0, min(flat, foot - abs(off))) for off in range(-last, last + 1)])
@@ -327,7 +339,7 @@ def _reaches(width: float) -> list[int]:
 _WIDE_REACHES = _reaches(_WIDE / CELL)
 
 
-def _running_sum(heights: Sequence[int], reach: int) -> list[int]:
+def _running_sum(heights: Sequence[float], reach: int) -> list[float]:
     """Return for each cell the sum of those that are no farther, from that reach before the first to after the last."""
     padding = [0] * (2 * reach)
     sums = list(accumulate([*padding, *heights, *padding], initial=0))

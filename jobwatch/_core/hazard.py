@@ -126,7 +126,7 @@ class Curve:
     def __init__(self, hazards: Iterable[float], rates: Iterable[float] = ()) -> None:
         self._rates = [2.0 * math.sqrt(hazard) for hazard in hazards]
         self._rates += rates
-        self._clock = list(accumulate(map(mul, self._rates, _GAINS), initial=0.0))
+        self._clock: list[float] = list(accumulate(map(mul, self._rates, _GAINS), initial=0.0))
 
     def at(self, age: float) -> float:
         """Return what the poll clock shows at an age.
@@ -194,8 +194,8 @@ def curve(
         history: How long earlier jobs of this kind took from entering the phase to their end, in seconds. Plain
             numbers are a history that has not been tried.
         kin: The same of all jobs of the API, whatever their kind; what counts while the history is short.
-        kinds: The same of each other kind of the API, the newest last: how far jobs of one kind spread, and what a new
-            kind may take. At least one of each.
+        kinds: The same of each other kind of the API, the newest last: how far jobs of one kind spread, which the first
+            16 tell, and what a new kind may take. At least one of each.
         in_order: Whether the history's order tells which are the latest, or nothing.
 
     Returns:

@@ -127,12 +127,13 @@ class JobList:
         now = self._poller.unix()
         jobs: dict[str, _Job] = {}
         prepared = Prepared()
+        is_watched = RecordState.WATCHED  # until Python 3.12, to find a member takes long
         for first in range(0, len(records), _AT_ONCE):
             await asyncio.sleep(0)
             begun: list[_Job] = []
             for record in records[first : first + _AT_ONCE]:
                 job = jobs[record.job_id] = _job_of(record, record.acknowledged, now)
-                if record.state is RecordState.WATCHED:
+                if record.state is is_watched:
                     begun.append(job)
             self._prepare(begun, prepared)
         undelivered = sum([record.seq - record.acknowledged for record in records])

@@ -28,7 +28,7 @@ from ..nats._worker import Worker
 from ._clients import api_for, client_for, params_for, params_in_urls
 from ._exit_codes import code_of_signal
 from ._lines import print_columns, print_json
-from ._output import mask, note, say
+from ._output import brief, mask, note, say
 from ._render import moment, safe
 from ._signals import run as run_until_signal
 
@@ -292,7 +292,8 @@ def _given_to(share: WorkerShare) -> str:
 
 def _row(each: Standing) -> tuple[str, ...]:
     if each.outcome is not None:
-        next_look = f"none: {each.outcome.value}"
+        why = "" if each.error is None else f", {brief(each.error.text)}"
+        next_look = f"none: {each.outcome.value}{why}"
     else:
         next_look = "due" if each.due_at is None else moment(datetime.fromtimestamp(round(each.due_at), UTC))
     seen = each.health.value if each.fault is None else f"{each.health.value}: {safe(each.fault.message)}"

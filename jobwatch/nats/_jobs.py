@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from .._core.pace import Pace
 from .._errors import JobwatchError
-from .._models import AsJSON, Fault, Outcome, Phase
+from .._models import AsJSON, Fault, Outcome, Phase, Problem
 from .._watching.changes import Health
 from ._log import Place
 from ._rules import Verdict, added, due_time, record_in, woken
@@ -42,6 +42,7 @@ class Standing(Struct, AsJSON, frozen=True, kw_only=True):
         looked_at: When the last good one was made, in Unix seconds.
         changes: How many changes of it are in the log.
         due_at: When the next look is due, in Unix seconds; None when it is due and a worker has it or is to take it.
+        error: What the API says went wrong with a job that ended, its message shortened to 400 characters.
     """
 
     job_id: str
@@ -55,6 +56,7 @@ class Standing(Struct, AsJSON, frozen=True, kw_only=True):
     looked_at: float | None
     changes: int
     due_at: float | None
+    error: Problem | None = None
 
     @property
     def is_due(self) -> bool:
@@ -218,4 +220,5 @@ def _standing(stored: Stored) -> Standing:
         looked_at=watched.looked_at,
         changes=record.seq,
         due_at=due_time(stored.headers),
+        error=watched.error,
     )

@@ -201,8 +201,8 @@ async def test_the_bedrock_example_in_plain_lines(command: Command) -> None:
     assert ran.err == ""
     *states, end = ran.out.splitlines()
     assert [line.split() for line in states] == [
-        ["2024-06-17T08:55:00Z", "job_01JABCD123", "PENDING", "(pending)"],
-        ["2024-06-17T08:55:02Z", "job_01JABCD123", "RUNNING", "(running)"],
+        ["2024-06-17T08:55:00Z", "job_01JABCD123", "PENDING"],
+        ["2024-06-17T08:55:02Z", "job_01JABCD123", "RUNNING"],
         ["2024-06-17T08:56:30Z", "job_01JABCD123", "COMPLETED", "(succeeded)"],
     ]
     told = r"succeeded, ended 2024-06-17 08:56:30, ran 1m 28s; that was \d+d \d\dh before it was asked about, 1 look"

@@ -52,7 +52,7 @@ SELDOM: dict[str, Any] = {
     "blocked": SeenBlocked(THEN, THEN + 60.0, "who are you?"),
     "outcome": Outcome.SUCCEEDED,
     "remarked": ("cached",),
-    "error": Problem("no space left", "ENOSPC"),
+    "error": Problem("no space left"),
 }
 
 

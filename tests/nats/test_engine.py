@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 import pytest_asyncio
 
-from jobwatch import Change, ChangeKind, Client, Health, JobwatchError, Outcome, Pace
+from jobwatch import Change, ChangeKind, Client, Health, JobwatchError, Outcome, Pace, Problem
+from jobwatch.cli._nats import _row
 from jobwatch.nats import EmbeddedServer, ServerOptions, Standing, Watcher, Worker
 from jobwatch.nats._connection import connect
 from jobwatch.nats._stream import open_streams
@@ -96,6 +97,18 @@ async def test_two_workers_tell_every_state_once_and_in_order_whatever_the_ids(
         assert await watcher.add("a.b") == ()  # its end is known
         health = await watcher.health()
         assert (health.connected, health.due, health.unread) == (True, 0, 0)
+
+
+async def test_why_a_job_failed_is_told_for_as_long_as_its_end_is_known(at: ServerOptions, jobs: JobServer) -> None:
+    jobs.add("bedrock", "j", ["RUNNING", "FAILED"], error=Problem("disk full"))
+    async with working(at, jobs), watcher_of(at, jobs) as watcher:
+        await watcher.add("j")
+        (*_, end) = await read(watcher, ends(1))
+        stands = await standing(watcher, "j")
+    assert stands.error is not None
+    assert stands.error == end.error
+    assert "none: failed, " in " ".join(_row(stands))
+    assert "disk full" in " ".join(_row(stands))
 
 
 async def test_each_reader_gets_every_change_and_goes_on_where_it_was(at: ServerOptions, jobs: JobServer) -> None:

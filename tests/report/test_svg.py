@@ -238,7 +238,7 @@ def test_a_page_has_the_facts_of_each_job() -> None:
             "",
         )
     ]
-    assert cells[9].startswith("3PENDING (pending) from 2025-11-29T08:00:00Z, for 2.0 s")
+    assert cells[9].startswith("3PENDING from 2025-11-29T08:00:00Z, for 2.0 s")
 
 
 def test_a_page_may_load_nothing() -> None:

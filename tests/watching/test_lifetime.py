@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from jobwatch import (
     Watcher,
 )
 from jobwatch._core.budget import Budget
-from jobwatch._watching.records import Forgotten, Unfollowed
+from jobwatch._watching.jobs import JobList
+from jobwatch._watching.records import Forgotten, JobRecord, Unfollowed
 from jobwatch._watching.sqlite import JournalFile
 from jobwatch.testing import JobServer
 from tests.scripted import EPOCH, ScriptedJob, ScriptedTransport, client_of
@@ -68,6 +69,85 @@ async def test_a_wait_that_gives_up_does_not_end_the_watch() -> None:
         with pytest.raises(JobwatchError, match="no answer"):
             await client.wait_for("a")
         assert brief(await until_end(watcher))[-2:] == [Health.OK, "completed"]
+
+
+async def _journalled(path: Path, count: int) -> list[ScriptedJob]:
+    """Leave a journal of so many jobs, every second one of a project."""
+    jobs = [ScriptedJob(f"j{number}", project_id="p" if number % 2 else None) for number in range(count)]
+    async with client_of(ScriptedTransport(jobs)) as client, Watcher(client, journal=path) as watcher:
+        await watcher.add(*(job.id for job in jobs))
+        await asyncio.sleep(60.0)
+        assert all(job.status is not None for job in watcher.jobs())
+    return jobs
+
+
+def _note_restoring(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Return what is set when a start begins with the jobs of its journal."""
+    restoring, restore = asyncio.Event(), JobList.restore
+
+    async def told(self: JobList, records: Sequence[JobRecord]) -> None:
+        restoring.set()
+        await restore(self, records)
+
+    monkeypatch.setattr(JobList, "restore", told)
+    return restoring
+
+
+async def test_a_start_with_many_jobs_gives_the_loop_turns_and_all_begin_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobwatch._watching.jobs._AT_ONCE", 10)
+    jobs = await _journalled(tmp_path / "watch.db", 200)
+    async with client_of(ScriptedTransport(jobs)) as client:
+        watcher = Watcher(client, journal=tmp_path / "watch.db")
+        began: list[int] = []
+        starting = asyncio.create_task(watcher.start())
+        while not starting.done():
+            began.append(sum(client.stats.jobs.values()) + client.stats.unread)
+            await asyncio.sleep(0)
+        await starting
+        assert set(began) == {0, 200}
+        assert began.count(200) >= 10, "and those of a project are made known to its list bit by bit"
+        assert len(watcher.jobs()) == 200
+        assert client.wake_project("p")
+        await watcher.aclose()
+
+
+async def test_a_start_of_which_another_watcher_has_a_job_meanwhile_begins_with_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobwatch._watching.jobs._AT_ONCE", 10)
+    jobs = await _journalled(tmp_path / "watch.db", 100)
+    async with client_of(ScriptedTransport(jobs)) as client, Watcher(client) as other:
+        restoring = _note_restoring(monkeypatch)
+        starting = asyncio.create_task(Watcher(client, journal=tmp_path / "watch.db").start())
+        await restoring.wait()
+        await other.add("j99")
+        with pytest.raises(ConfigError, match="job j99 is watched already, by another watcher"):
+            await starting
+        assert [job.job_id for job in other.jobs()] == ["j99"]
+        assert sum(client.stats.jobs.values()) + client.stats.unread == 1
+
+
+@pytest.mark.parametrize("turns", [1, 5, 12])
+async def test_a_start_that_is_cancelled_between_its_jobs_leaves_nothing(
+    turns: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobwatch._watching.jobs._AT_ONCE", 10)
+    jobs = await _journalled(tmp_path / "watch.db", 100)
+    async with client_of(ScriptedTransport(jobs)) as client:
+        restoring = _note_restoring(monkeypatch)
+        starting = asyncio.create_task(Watcher(client, journal=tmp_path / "watch.db").start())
+        await restoring.wait()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        assert sum(client.stats.jobs.values()) + client.stats.unread == 0
+        monkeypatch.undo()
+        async with Watcher(client, journal=tmp_path / "watch.db") as watcher:
+            assert len(watcher.jobs()) == 100
 
 
 async def test_two_watchers_of_one_client_cannot_watch_one_job() -> None:
