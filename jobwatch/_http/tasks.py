@@ -45,7 +45,8 @@ async def ended(tasks: Iterable[asyncio.Task[object]]) -> None:
     """
     tasks = list(tasks)
     cancelled: asyncio.CancelledError | None = None
-    if going := [task for task in tasks if not task.done()]:
+    going: list[asyncio.Task[object]] = [task for task in tasks if not task.done()]
+    if going:
         with _shield():  # else an outer scope would cancel the wait anew at every step of the loop
             while going:
                 try:
