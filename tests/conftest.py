@@ -49,8 +49,10 @@ asyncio.set_event_loop(None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have a plain run take a sample of the slow tests."""
+    """Have a plain run take a sample of the slow tests, and each of several processes whole files."""
     config.pluginmanager.register(sample)
+    if config.getoption("dist", "no") == "load":  # that of `-n 2`; but tests of a file share servers, slow to start
+        config.option.dist = "loadfile"
 
 
 QUICK = Pace(min_interval=0.01, max_interval=0.02)

@@ -107,7 +107,7 @@ def test_the_gate_finds_the_test_command() -> None:
     assert found.stdout.splitlines() == [
         each.command for each in SHOWN if " -m pytest" in each.command and "venv" in each.command
     ]
-    assert found.stdout.endswith(" -m pytest --quiet")
+    assert found.stdout.endswith(" -m pytest -q -n2")
 
 
 def test_the_gate_finds_the_oldest_dependencies() -> None:
