@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from .._core.at_rest import packed, unpacked
 from .._core.tracker import Watched
@@ -10,6 +10,8 @@ from .watch import Brief, Watch, brief_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from .._core.look import Looked
 
 _watched: Final[Any] = Watch.watched  # where it is kept, whatever the class below makes of its name
 _kept_in: Final[Callable[[Watch], Watched | bytes]] = _watched.__get__
@@ -69,13 +71,29 @@ class BackgroundWatch(Watch, gc=False, eq=False):
         watched = _kept_in(self)
         if isinstance(watched, bytes):
             return
-        try:
-            kind, own = packed(watched)
-        except (ValueError, OverflowError):
-            return
-        self._job_id = watched.job_id
-        self._shared = brief_of(watched) if kind is None else kind
-        _keep_in(self, own)
+        parts = _parts_of(watched)
+        if parts is not None:
+            self._job_id = watched.job_id
+            self._shared, own = parts
+            _keep_in(self, own)
 
     def _unpacked(self, known: bytes) -> Watched:
         return unpacked(self._job_id, self._shared if type(self._shared) is Watched else None, known)
+
+
+def at_rest(known: Watched, on_look: Callable[[Watch, Looked], None]) -> BackgroundWatch:
+    """Return a watch of a job, packed from the beginning: a start makes very many of them."""
+    parts = _parts_of(known)
+    if parts is None:
+        return BackgroundWatch(known, on_look=on_look)
+    shared, own = parts
+    return BackgroundWatch(cast("Watched", own), on_look=on_look, _job_id=known.job_id, _shared=shared)
+
+
+def _parts_of(watched: Watched) -> tuple[Watched | Brief, bytes] | None:
+    """Return what is shared of what is known, and the job's own; None of what has no encoding."""
+    try:
+        kind, own = packed(watched)
+    except (ValueError, OverflowError):
+        return None
+    return brief_of(watched) if kind is None else kind, own

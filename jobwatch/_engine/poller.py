@@ -60,17 +60,16 @@ class Prepared(Struct):
 
     def add(self, jobs: Iterable[Watched], on_look: Callable[[Watch, Looked], None]) -> list[Watch]:
         """Make more of them, of different jobs, and return these."""
-        from .background import BackgroundWatch  # noqa: PLC0415 - a wait needs none
+        from .background import at_rest  # noqa: PLC0415 - a wait needs none
 
         made: list[Watch] = []
         for watched in jobs:
             known = replace(watched, faults=0) if watched.faults else watched  # those before are not to slow it down
-            watch = BackgroundWatch(known, on_look=on_look)
+            watch = at_rest(known, on_look)
             if known.outcome is None:
                 self.going_on.append(watch)
                 if known.project_id is not None:
                     self.of_projects.append(watch)
-            watch.rest()
             made.append(watch)
             self.watches[known.job_id] = watch
         return made
