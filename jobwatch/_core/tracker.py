@@ -398,12 +398,11 @@ def _told(
 ) -> tuple[tuple[Transition, ...], tuple[Fingerprint, ...]]:
     """Return the transitions that are new, and what is remembered of those delivered last, they included."""
     seen_at = datetime.fromtimestamp(now, UTC)
-    transitions: list[Transition] = []
-    fingerprints: list[Fingerprint] = []
-    for seq, step in enumerate(steps, watched.seq + 1):
-        event, at = step.event, step.event.at
-        transitions.append(Transition(job.id, seq, event.status, event.phase, at, seen_at, step.gap))
-        fingerprints.append(Fingerprint(event.status, None if at is None else at.timestamp()))
+    transitions = [
+        Transition(job.id, seq, step.event.status, step.event.phase, step.event.at, seen_at, step.gap)
+        for seq, step in enumerate(steps, watched.seq + 1)
+    ]
+    fingerprints = [Fingerprint(step.event.status, _unix(step.event.at)) for step in steps[-_REMEMBERED:]]
     return tuple(transitions), (*watched.delivered, *fingerprints)[-_REMEMBERED:]
 
 

@@ -147,13 +147,11 @@ class AnswerReader:
 
     def _refused(self, fault: Fault, response: Response, target: Target, body: bytes, *, is_certain: bool) -> Fault:
         """Return a fault by which the API refuses the token, or may do so."""
-        if is_certain:
-            self.refusal = self._told(fault, response, target, body)
-            return self.refusal
-        if fault.kind not in (FaultKind.UNREACHABLE, FaultKind.REFUSED, FaultKind.AUTH):
-            return self._told(fault, response, target, body)
-        if fault.kind is not FaultKind.AUTH:
-            fault = replace(fault, message=f"{fault.message}; {_PERHAPS}")
+        if not is_certain:
+            if fault.kind not in (FaultKind.UNREACHABLE, FaultKind.REFUSED, FaultKind.AUTH):
+                return self._told(fault, response, target, body)
+            if fault.kind is not FaultKind.AUTH:
+                fault = replace(fault, message=f"{fault.message}; {_PERHAPS}")
         self.refusal = self._told(fault, response, target, body)
         return self.refusal
 

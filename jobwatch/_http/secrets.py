@@ -17,14 +17,13 @@ from msgspec.structs import replace
 from .._models import JSON, Fault
 from .._reading.patterns import pattern
 from .._reading.words import lowered
-from .urls import quoted, unquoted
+from .urls import UNRESERVED, quoted, unquoted
 
 SHORTEST = 6
 """What has fewer characters stands in other words by chance."""
 
 _SECRET_NAME = pattern(r"auth|cookie|key|pass|pwd|secret|sig|token", re.IGNORECASE)
 _OPEN_HEADER = pattern(r"accept|content-type|user-agent|.*version", re.IGNORECASE)
-_PLAIN = pattern(r"[0-9A-Za-z_.~-]*")  # nearly every token; it is quoted in none of the ways
 _IN_URL = str.maketrans("+/", "-_")
 _SCHEMES = frozenset({"basic", "bearer", "digest", "apikey"})
 
@@ -132,7 +131,7 @@ def _within(word: str) -> Iterator[str]:
 
 def _spelt(word: str) -> Iterator[str]:
     yield word
-    if not _PLAIN.fullmatch(word):
+    if not UNRESERVED.fullmatch(word):  # as nearly every token is, which is quoted in none of the ways
         in_form = quoted(word, " ").replace(" ", "+")
         yield from (quoted(word, "/"), quoted(word), in_form, msgspec.json.encode(word).decode()[1:-1])
     packed = base64.b64encode(word.encode()).decode().rstrip("=")

@@ -23,7 +23,7 @@ _PORTS = {"https": 443, "http": 80}
 _MAX_ID = 1024
 _MAX_URL = 8192
 PLAIN_ID = pattern(r"[0-9A-Za-z_-]{1,128}")  # nearly every id there is; it is its own quotation
-_UNRESERVED = pattern(r"[0-9A-Za-z_.~-]*")
+UNRESERVED = pattern(r"[0-9A-Za-z_.~-]*")  # RFC 3986, section 2.3; it is its own quotation, too
 _LABEL = pattern(r"[0-9A-Za-z_-]{1,63}")
 _NO_AUTHORITY = pattern(r"(?:[A-Za-z][A-Za-z0-9+.-]*:(?!//[^/?#])|//(?![^/?#]))")
 _NOT_IN_URL = pattern(r"[^\x21-\x7e]|[\\\"<>^`{|}]")
@@ -31,7 +31,7 @@ _NOT_IN_URL = pattern(r"[^\x21-\x7e]|[\\\"<>^`{|}]")
 
 def quoted(text: str, safe: str = "") -> str:
     """Return a text percent-encoded, all but letters, digits, ``_.-~`` and what is safe beside."""
-    if _UNRESERVED.fullmatch(text):
+    if UNRESERVED.fullmatch(text):
         return text
     from urllib.parse import quote  # noqa: PLC0415 - it takes long to import, and most ids need none of it
 

@@ -135,7 +135,7 @@ class JobList:
                 job = jobs[record.job_id] = _job_of(record, record.acknowledged, now)
                 if record.state is is_watched:
                     begun.append(job)
-            self._prepare(begun, prepared)
+            _hand_over(begun, prepared.add(_lasts(begun), self._on_look))
         undelivered = sum([record.seq - record.acknowledged for record in records])
         self._poller.begin_all(prepared)  # in one piece with the next two lines: whoever looks sees all or none
         self._jobs.update(jobs)
@@ -144,18 +144,9 @@ class JobList:
             await asyncio.sleep(0)
             self._poller.group(prepared.of_projects[first : first + _AT_ONCE])
 
-    def _prepare(self, jobs: list[_Job], prepared: Prepared) -> None:
-        """Make watches for jobs."""
-        watches = prepared.add([job.last for job in jobs if job.last is not None], self._on_look)
-        for job, watch in zip(jobs, watches, strict=True):
-            job.last, job.watch = None, watch
-
     def _begin(self, jobs: list[_Job]) -> None:
         """Have jobs looked at: all of them, or none."""
-        prepared = Prepared()
-        self._prepare(jobs, prepared)
-        self._poller.begin_all(prepared)
-        self._poller.group(prepared.of_projects)
+        _hand_over(jobs, self._poller.watch_all(_lasts(jobs), self._on_look))
 
     async def add(self, jobs: Iterable[Watched]) -> tuple[str, ...]:
         """Begin to watch jobs, as `enter` does with what the journal has of them."""
@@ -386,6 +377,16 @@ class JobList:
                 )
                 self._change(job, (change,), known, unix, also=False)
         self._set_alarm()
+
+
+def _lasts(jobs: Iterable[_Job]) -> list[Watched]:
+    return [job.last for job in jobs if job.last is not None]
+
+
+def _hand_over(jobs: Iterable[_Job], watches: Iterable[Watch]) -> None:
+    """Have watches hold what is known of jobs."""
+    for job, watch in zip(jobs, watches, strict=True):
+        job.last, job.watch = None, watch
 
 
 def _job_of(record: JobRecord, acknowledged: int, now: float) -> _Job:
